@@ -1,0 +1,56 @@
+// The run directory (DESIGN §8): what is written while a run goes on, and how it is read back, torn end and all.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/base/fd.hpp"
+#include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+#include "harness/model/step_record.hpp"
+
+namespace grit {
+
+/// Makes a new run directory and its parents, with env/ and journal/ in it, mode 0755.
+/// Error (usage): it exists. Error (unavailable): it cannot be made (read-only, no permission, no space); says which and what to do.
+Status create_run_directory(const std::filesystem::path& directory);
+
+/// Appends StepRecords to steps.npy (NumPy structured array, format 1.0). The header, of a fixed size, is brought up to
+/// date after every append, so numpy.load works at any moment, also after a kill; a torn record at the end is not counted.
+class StepsWriter {
+ public:
+  /// Opens or makes the file; an existing one is continued after its last whole record.
+  static Result<StepsWriter> open(const std::filesystem::path& file);
+  Status append(std::span<const StepRecord> records);
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+
+ private:
+  StepsWriter() = default;
+  Fd fd_;
+  std::uint64_t count_ = 0;
+};
+
+/// Appends one JSON object a line to events.jsonl, each by a single write(2).
+class EventsWriter {
+ public:
+  static Result<EventsWriter> open(const std::filesystem::path& file);
+  Status append(const Json& event);
+
+ private:
+  EventsWriter() = default;
+  Fd fd_;
+};
+
+/// All whole records. Error: no such file, or not a steps.npy of this layout.
+Result<std::vector<StepRecord>> read_steps(const std::filesystem::path& file);
+
+/// All whole lines that are JSON objects; a torn last line is dropped. A missing file is an empty list.
+Result<std::vector<Json>> read_events(const std::filesystem::path& file);
+
+/// A JSON file of the run directory, e.g. read_json(dir / "plan.json"). Error (usage): missing or not JSON, naming the file.
+Result<Json> read_json(const std::filesystem::path& file);
+
+}  // namespace grit

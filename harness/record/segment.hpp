@@ -1,0 +1,77 @@
+// The shared memory of one node: its ranks write step records and their phase, its agent reads them.
+//
+// It is a memfd: it has no name, so nothing is left in /dev/shm however the processes end. The node's first rank makes it,
+// its agent inherits the descriptor, further ranks of the node open it through /proc/PID/fd/N.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "harness/base/fd.hpp"
+#include "harness/base/result.hpp"
+#include "harness/model/step_record.hpp"
+
+namespace grit {
+
+constexpr std::uint32_t kRingCapacity = 8192;  // records a rank can be ahead of its agent; a power of two
+constexpr int kMaxLocalRanks = 64;
+
+/// How a rank says that it will leave; a process that ends with `running` here has died.
+enum class RankEnd : std::uint32_t { running, finished, failed, interrupted };
+
+/// One producer (the rank), one consumer (the agent).
+struct RankSlot {
+  std::int32_t pid = 0;
+  std::int32_t rank = -1;
+  alignas(64) std::atomic<std::uint64_t> head{0};  // records written
+  std::atomic<std::uint64_t> lost{0};              // records dropped because the ring was full; never silently: the report says so
+  std::atomic<std::uint32_t> phase{0};             // Phase
+  std::atomic<std::int32_t> block_entered{-1};     // Block::index of the block this rank is in
+  std::atomic<std::int64_t> block_entered_ns{0};
+  std::atomic<std::int32_t> block_left{-1};        // Block::index of the last block it has finished
+  std::atomic<RankEnd> end{RankEnd::running};
+  alignas(64) std::atomic<std::uint64_t> tail{0};  // records read
+  StepRecord records[kRingCapacity];
+};
+
+struct NodeControl {
+  std::uint64_t magic = 0;
+  std::uint32_t local_ranks = 0;
+  std::atomic<std::uint32_t> accelerator_clock_ppm{1'000'000};
+  std::atomic<std::int32_t> agent_ready_block{-1};   // the agent knows of this block's start and is done with the one before
+  std::atomic<std::int64_t> lease_deadline_ns{0};    // a fault in force must be off by then (CLOCK_MONOTONIC); 0: none in force
+  std::atomic<std::uint32_t> agent_generation{0};    // counts agents started on this node: more than 1 means that one was lost
+};
+
+class Segment {
+ public:
+  /// Makes the segment for this many ranks of the node.
+  static Result<Segment> create(int local_ranks);
+  /// Maps one that another process made. Error (internal): not a grit segment.
+  static Result<Segment> attach(Fd fd);
+
+  Segment(Segment&& other) noexcept;
+  Segment& operator=(Segment&& other) noexcept;
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+  ~Segment();
+
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
+  [[nodiscard]] NodeControl& control() const;
+  [[nodiscard]] std::span<RankSlot> slots() const;
+
+ private:
+  Segment() = default;
+  Fd fd_;
+  void* base_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// Appends a record: two atomic loads, a copy, one release store. A full ring drops the record and counts it.
+void push_record(RankSlot& slot, const StepRecord& record);
+
+/// Takes at most out.size() records; returns how many.
+std::size_t pop_records(RankSlot& slot, std::span<StepRecord> out);
+
+}  // namespace grit

@@ -1,0 +1,42 @@
+// Where forward and backward work is done.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+/// The clock of the emulated accelerator as parts per million of nominal; in the node's shared memory, so that a fault can throttle it.
+using AcceleratorClock = std::atomic<std::uint32_t>;
+constexpr std::uint32_t kNominalClockPpm = 1'000'000;
+
+/// Called now and then while the compute works, so that collectives in flight make progress.
+class Progress {
+ public:
+  Progress() = default;
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  virtual ~Progress() = default;
+  virtual void poke() = 0;
+};
+
+class Compute {
+ public:
+  Compute() = default;
+  Compute(const Compute&) = delete;
+  Compute& operator=(const Compute&) = delete;
+  virtual ~Compute() = default;
+  /// Does `flops` floating-point operations. Error (internal): a checked result was wrong.
+  virtual Status run(double flops, Progress& progress) = 0;
+};
+
+/// Real single-precision GEMMs by OpenBLAS, one thread, each result checked (Freivalds 1977).
+std::unique_ptr<Compute> make_cpu_compute();
+/// A timer-driven accelerator: a kernel lasts flops / (peak × clock); the CPU stays free.
+std::unique_ptr<Compute> make_emulated_compute(double peak_flops_per_s, const AcceleratorClock& clock);
+
+}  // namespace grit

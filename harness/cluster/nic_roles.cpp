@@ -1,0 +1,246 @@
+#include "harness/cluster/nic_roles.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <sstream>
+#include <string_view>
+
+namespace grit {
+namespace {
+
+struct IpAddress {
+  int family = 0;
+  std::array<unsigned char, 16> bytes{};
+  [[nodiscard]] int bits() const { return family == AF_INET ? 32 : 128; }
+  bool operator==(const IpAddress&) const = default;
+};
+
+std::optional<IpAddress> parse_ip(const std::string& text) {
+  IpAddress address;
+  for (const int family : {AF_INET, AF_INET6}) {
+    address.family = family;
+    if (::inet_pton(family, text.c_str(), address.bytes.data()) == 1) return address;
+  }
+  return std::nullopt;
+}
+
+bool same_prefix(const IpAddress& a, const IpAddress& b, int prefix) {
+  if (a.family != b.family || prefix < 0 || prefix > a.bits()) return false;
+  for (int bit = 0; bit < prefix; ++bit) {
+    const auto byte = static_cast<std::size_t>(bit) / 8;
+    if (((a.bytes[byte] ^ b.bytes[byte]) & (0x80U >> (bit % 8))) != 0) return false;
+  }
+  return true;
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);)
+    if (!part.empty()) parts.push_back(part);
+  return parts;
+}
+
+std::string address_part(const std::string& address_and_prefix) {
+  return address_and_prefix.substr(0, address_and_prefix.find('/'));
+}
+
+bool has_address(const Nic& nic, const std::string& address) {
+  const auto wanted = parse_ip(address);
+  return wanted && std::any_of(nic.addresses.begin(), nic.addresses.end(),
+                               [&](const auto& own) { return parse_ip(address_part(own)) == wanted; });
+}
+
+// The interfaces of a route; several when it has several next hops.
+std::vector<int> interfaces_of(const Route& route) {
+  return route.multipath_ifindexes.empty() ? std::vector{route.ifindex} : route.multipath_ifindexes;
+}
+
+// The interfaces over which an address is reached: the longest matching prefix, then the lowest metric. Policy rules
+// (ip-rule(8)) are not followed: a table of its own counts like the main one.
+std::vector<int> interfaces_towards(const std::vector<Route>& routes, const std::string& address) {
+  const auto target = parse_ip(address);
+  const Route* best = nullptr;
+  for (const auto& route : routes) {
+    if (!target || route.type != RTN_UNICAST || route.family != target->family) continue;
+    const auto destination = parse_ip(route.destination);
+    if (route.prefix > 0 && !(destination && same_prefix(*destination, *target, route.prefix))) continue;
+    const auto rank = [](const Route& r) { return std::pair(-r.prefix, r.metric); };
+    if (best == nullptr || rank(route) < rank(*best)) best = &route;
+  }
+  return best == nullptr ? std::vector<int>{} : interfaces_of(*best);
+}
+
+std::string value_of(const RoleHints& hints, const std::string& name) {
+  const auto found = hints.environment.find(name);
+  return found == hints.environment.end() ? std::string() : found->second;
+}
+
+bool contains(const std::vector<int>& list, int value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+std::optional<std::string> by_default_route(const Nic& nic, const RoleHints& hints) {
+  for (const auto& route : hints.routes)
+    if (route.type == RTN_UNICAST && route.prefix == 0 && contains(interfaces_of(route), nic.ifindex))
+      return "carries the default route";
+  return std::nullopt;
+}
+
+std::optional<std::string> by_ssh_session(const Nic& nic, const RoleHints& hints) {
+  const auto parts =
+      split(value_of(hints, "SSH_CONNECTION"), ' ');  // client address, port, server address, port: ssh(1)
+  if (parts.size() != 4) return std::nullopt;
+  if (!has_address(nic, parts[2]) && !contains(interfaces_towards(hints.routes, parts[0]), nic.ifindex))
+    return std::nullopt;
+  return "carries the ssh session from " + parts[0];
+}
+
+// "1234.0;tcp://10.0.0.1,192.168.0.1:4321;tcp6://[fd00::1]:4322": the first address of each transport, the one tried
+// first.
+std::vector<std::string> uri_addresses(const std::string& uri) {
+  std::vector<std::string> addresses;
+  for (const auto& part : split(uri, ';')) {
+    const auto start = part.find("://");
+    if (start == std::string::npos) continue;
+    auto address = part.substr(start + 3);
+    if (!address.empty() && address.front() == '[')
+      address = address.substr(1, address.find_first_of(",]") - 1);
+    else
+      address = address.substr(0, address.find_first_of(",:"));
+    addresses.push_back(address);
+  }
+  return addresses;
+}
+
+std::optional<std::string> by_out_of_band(const Nic& nic, const RoleHints& hints) {
+  const auto include = value_of(hints, "OMPI_MCA_oob_tcp_if_include");
+  for (const auto& entry : split(include, ',')) {
+    const bool inside =
+        entry == nic.name || std::any_of(nic.addresses.begin(), nic.addresses.end(),
+                                         [&](const auto& own) { return address_in_network(address_part(own), entry); });
+    if (inside) return fmt::format("carries Open MPI's out-of-band traffic (oob_tcp_if_include {})", include);
+  }
+  for (const auto& [name, value] : hints.environment) {
+    if (name != "OMPI_MCA_orte_hnp_uri" && !name.starts_with("PMIX_SERVER_URI")) continue;
+    for (const auto& address : uri_addresses(value))
+      if (has_address(nic, address) || contains(interfaces_towards(hints.routes, address), nic.ifindex))
+        return fmt::format("carries Open MPI's out-of-band traffic to {}", address);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> by_run_directory(const Nic& nic, const RoleHints& hints) {
+  if (hints.run_directory.empty()) return std::nullopt;
+  for (const auto& server : mount_servers(hints.mountinfo, hints.run_directory))
+    if (contains(interfaces_towards(hints.routes, server), nic.ifindex))
+      return fmt::format("carries the run directory's mount (server {})", server);
+  return std::nullopt;
+}
+
+std::optional<std::string> by_name(const Nic& nic, const RoleHints& hints) {
+  for (const auto& name : split(value_of(hints, "GRIT_MANAGEMENT_NICS"), ','))
+    if (name == nic.name) return "named in GRIT_MANAGEMENT_NICS";
+  if (nic.name.starts_with("mgmt") || nic.name.starts_with("bmc")) return "named like a management NIC";
+  return std::nullopt;
+}
+
+// proc(5) writes space, tab, newline and backslash in mountinfo as three octal digits.
+std::string unescape(const std::string& text) {
+  std::string plain;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    unsigned value = 0;
+    if (text[at] == '\\' && at + 3 < text.size() &&
+        std::from_chars(&text[at + 1], &text[at] + 4, value, 8).ptr == &text[at] + 4) {
+      plain += static_cast<char>(value);
+      at += 3;
+    } else {
+      plain += text[at];
+    }
+  }
+  return plain;
+}
+
+bool path_is_under(const std::filesystem::path& path, const std::filesystem::path& directory) {
+  const auto relative = path.lexically_normal().lexically_relative(directory.lexically_normal());
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+// Where a mount's source and options name hosts by address: "10.0.0.1:/export", "10.0.0.1:6789,10.0.0.2:6789:/" (ceph),
+// "10.0.0.1@tcp:/fs" (lustre), "//10.0.0.1/share" (cifs), "addr=10.0.0.1" (nfs, cifs).
+std::vector<std::string> servers_in(const std::string& source, const std::string& options) {
+  std::vector<std::string> servers;
+  for (const auto& option : split(options, ','))
+    if (option.starts_with("addr=")) servers.push_back(option.substr(5));
+  for (auto host : split(source, ',')) {
+    if (host.starts_with("//")) host.erase(0, 2);
+    host = host.starts_with("[") ? host.substr(1, host.find(']') - 1) : host.substr(0, host.find_first_of(":@/"));
+    if (parse_ip(host)) servers.push_back(host);
+  }
+  return servers;
+}
+
+}  // namespace
+
+bool address_in_network(const std::string& address, const std::string& network) {
+  const auto slash = network.find('/');
+  const auto base = parse_ip(network.substr(0, slash));
+  const auto candidate = parse_ip(address);
+  if (!base || !candidate) return false;
+  int prefix = base->bits();
+  if (slash != std::string::npos) {
+    const char* end = network.data() + network.size();
+    const auto parsed = std::from_chars(network.data() + slash + 1, end, prefix);
+    if (parsed.ec != std::errc{} || parsed.ptr != end) return false;
+  }
+  return same_prefix(*base, *candidate, prefix);
+}
+
+std::vector<std::string> mount_servers(const std::string& mountinfo, const std::filesystem::path& path) {
+  std::vector<std::string> servers;
+  std::size_t longest = 0;
+  for (const auto& line : split(mountinfo, '\n')) {
+    // ID PARENT MAJOR:MINOR ROOT MOUNT_POINT OPTIONS TAGS... - TYPE SOURCE SUPER_OPTIONS
+    const auto separator = line.find(" - ");
+    if (separator == std::string::npos) continue;
+    const auto head = split(line.substr(0, separator), ' ');
+    const auto tail = split(line.substr(separator + 3), ' ');
+    if (head.size() < 6 || tail.size() < 3) continue;
+    const auto mount_point = unescape(head[4]);
+    // Of several mounts on one point the last hides the others.
+    if (!path_is_under(path, mount_point) || mount_point.size() < longest) continue;
+    longest = mount_point.size();
+    servers = servers_in(unescape(tail[1]), tail[2]);
+  }
+  return servers;
+}
+
+void assign_roles(std::vector<Nic>& nics, const RoleHints& hints) {
+  static constexpr std::array kManagementRules{by_default_route, by_ssh_session, by_out_of_band, by_run_directory,
+                                               by_name};
+  for (auto& nic : nics) {
+    nic.role = NicRole::other;
+    nic.role_evidence.clear();
+    for (const auto rule : kManagementRules) {
+      if (nic.role == NicRole::management) break;
+      if (auto evidence = rule(nic, hints)) nic.role = NicRole::management, nic.role_evidence = std::move(*evidence);
+    }
+    if (nic.role == NicRole::management) continue;
+    if (const auto kind = hints.software_kinds.find(nic.name); kind != hints.software_kinds.end()) {
+      nic.role_evidence = fmt::format("is a {} made by software", kind->second);
+    } else if (!nic.up || nic.addresses.empty()) {
+      nic.role_evidence = nic.up ? "has no address" : "is down";
+    } else {
+      nic.role = NicRole::data;
+      nic.role_evidence = "is up, has an address, and carries no management traffic";
+    }
+  }
+}
+
+}  // namespace grit

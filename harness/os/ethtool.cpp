@@ -1,0 +1,112 @@
+#include "harness/os/ethtool.hpp"
+
+#include <linux/ethtool.h>
+#include <linux/if.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+namespace grit {
+namespace {
+
+constexpr std::int64_t kBitsPerMegabit = 1'000'000;
+
+bool put_name(ifreq& request, const std::string& name) {
+  if (name.empty() || name.size() >= sizeof request.ifr_name) return false;
+  std::memcpy(request.ifr_name, name.c_str(), name.size() + 1);
+  return true;
+}
+
+std::string text(const char* field, std::size_t size) { return {field, ::strnlen(field, size)}; }
+
+// A structure of the ethtool ABI that ends in an array whose length is known only at run time.
+template <class Head>
+class Variable {
+ public:
+  Variable(std::uint32_t command, std::size_t tail_bytes)
+      : words_((sizeof(Head) + tail_bytes + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t), 0) {
+    head()->cmd = command;
+  }
+  Head* head() { return reinterpret_cast<Head*>(words_.data()); }
+  void* data() { return words_.data(); }
+  char* tail() { return reinterpret_cast<char*>(words_.data()) + sizeof(Head); }
+
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
+}  // namespace
+
+Result<Ethtool> Ethtool::open() {
+  Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return errno_error("cannot open a socket for ethtool");
+  return Ethtool(std::move(socket));
+}
+
+bool Ethtool::ask(const std::string& name, void* question) const {
+  ifreq request{};
+  if (!put_name(request, name)) return false;
+  request.ifr_data = question;
+  return ::ioctl(socket_.get(), SIOCETHTOOL, &request) == 0;
+}
+
+std::optional<DriverInfo> Ethtool::driver(const std::string& name) const {
+  ethtool_drvinfo info{};
+  info.cmd = ETHTOOL_GDRVINFO;
+  if (!ask(name, &info)) return std::nullopt;
+  DriverInfo answer{text(info.driver, sizeof info.driver), text(info.version, sizeof info.version),
+                    text(info.fw_version, sizeof info.fw_version), text(info.bus_info, sizeof info.bus_info)};
+  for (auto* field : {&answer.version, &answer.firmware, &answer.bus})
+    if (*field == "N/A") field->clear();
+  return answer;
+}
+
+std::int64_t Ethtool::speed_bits_per_s(const std::string& name) const {
+  ethtool_cmd settings{};
+  settings.cmd = ETHTOOL_GSET;
+  if (!ask(name, &settings)) return 0;
+  const std::uint32_t speed = ethtool_cmd_speed(&settings);
+  return speed == static_cast<std::uint32_t>(SPEED_UNKNOWN) || speed == UINT16_MAX ? 0 : speed * kBitsPerMegabit;
+}
+
+std::optional<RingSizes> Ethtool::rings(const std::string& name) const {
+  ethtool_ringparam rings{};
+  rings.cmd = ETHTOOL_GRINGPARAM;
+  if (!ask(name, &rings)) return std::nullopt;
+  return RingSizes{rings.rx_pending, rings.rx_max_pending, rings.tx_pending, rings.tx_max_pending};
+}
+
+std::vector<std::string> Ethtool::active_features(const std::string& name) const {
+  Variable<ethtool_sset_info> sizes(ETHTOOL_GSSET_INFO, sizeof(std::uint32_t));
+  sizes.head()->sset_mask = std::uint64_t{1} << ETH_SS_FEATURES;
+  if (!ask(name, sizes.data()) || sizes.head()->sset_mask == 0) return {};
+  std::uint32_t count = 0;
+  std::memcpy(&count, sizes.tail(), sizeof count);
+
+  Variable<ethtool_gstrings> names(ETHTOOL_GSTRINGS, std::size_t{count} * ETH_GSTRING_LEN);
+  names.head()->string_set = ETH_SS_FEATURES;
+  names.head()->len = count;
+  const std::uint32_t blocks = (count + 31) / 32;
+  Variable<ethtool_gfeatures> states(ETHTOOL_GFEATURES, std::size_t{blocks} * sizeof(ethtool_get_features_block));
+  states.head()->size = blocks;
+  if (!ask(name, names.data()) || !ask(name, states.data())) return {};
+
+  std::vector<std::string> active;
+  for (std::uint32_t feature = 0; feature < count; ++feature) {
+    ethtool_get_features_block block{};
+    std::memcpy(&block, states.tail() + feature / 32 * sizeof block, sizeof block);
+    if ((block.active >> (feature % 32) & 1U) != 0)
+      active.push_back(text(names.tail() + std::size_t{feature} * ETH_GSTRING_LEN, ETH_GSTRING_LEN));
+  }
+  return active;
+}
+
+std::optional<int> Ethtool::hardware_type(const std::string& name) const {
+  ifreq request{};
+  if (!put_name(request, name) || ::ioctl(socket_.get(), SIOCGIFHWADDR, &request) != 0) return std::nullopt;
+  return request.ifr_hwaddr.sa_family;
+}
+
+}  // namespace grit

@@ -1,0 +1,60 @@
+// What an interface loses when it goes down, kept and put back: for every fault that takes a link down.
+//
+// On Linux an administrative down/up loses IPv6 addresses (unless keep_addr_on_down is set), all routes through the
+// interface but those the kernel makes for its addresses, and static neighbour entries. IPv4 addresses and MTU stay.
+// Everything here acts in the network namespace of the calling thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+#include "harness/os/netlink.hpp"
+
+namespace grit {
+
+/// Which interface, of which namespace, of which boot. All must match before anything is put back.
+struct LinkIdentity {
+  std::string boot_id{};
+  std::string netns{};  // netns_id()
+  std::string name{};
+  int ifindex = 0;
+  std::string mac{};
+};
+
+struct LinkConfig {
+  LinkIdentity identity{};
+  bool up = false;  // IFF_UP
+  bool carrier = false;
+  std::int64_t taken_s = 0;             // CLOCK_BOOTTIME: lifetimes below count from here
+  std::vector<Address> addresses{};     // without temporary ones (RFC 8981), which the kernel makes anew
+  std::vector<Route> routes{};          // without those the kernel derives from addresses (local, broadcast, multicast)
+  std::vector<Neighbour> neighbours{};  // permanent ones
+  std::map<std::string, std::int64_t> sysctls{};  // net.ipv6.conf.NAME.*; empty without IPv6
+};
+
+/// Takes the configuration of an interface; changes nothing.
+/// Errors: usage, no such interface; unavailable, it has something that could not be put back exactly (multipath
+/// routes, a VLAN on top ...), with what it is and what to do.
+Result<LinkConfig> read_link_config(const std::string& name);
+
+/// The interface of this identity; empty when it is gone, is another one now, or lives in another namespace or boot.
+Result<std::optional<Link>> find_same_link(Netlink& netlink, const LinkIdentity& identity);
+
+/// Sets the interface up (or down) as it was, waits up to 2 s for its carrier, and puts back what is missing: IPv6
+/// settings, addresses, routes in the order in which the kernel accepts them, neighbours. What others added meanwhile
+/// stays. Idempotent; an interface that is gone is success. Error (internal): names every difference that remains.
+Status restore_link_config(const LinkConfig& config);
+
+/// What differs now from the configuration, one line each; empty when nothing does or the interface is gone.
+Result<std::vector<std::string>> link_config_differences(const LinkConfig& config);
+
+Json to_json(const LinkConfig& config);
+/// From a file, which may have been tampered with: closed set of keys, types and ranges, addresses parse.
+/// Error (usage): what is wrong.
+Result<LinkConfig> link_config_from_json(const Json& json);
+
+}  // namespace grit

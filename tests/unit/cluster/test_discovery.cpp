@@ -1,0 +1,118 @@
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "harness/cluster/discovery.hpp"
+#include "harness/cluster/launch.hpp"
+#include "harness/cluster/local.hpp"
+#include "tests/catch.hpp"
+
+TEST_CASE("discovery describes this machine") {
+  const auto node = grit::discover_node({});
+  REQUIRE(node.has_value());
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  CHECK(node->name == name);
+  CHECK(node->cores >= 1);
+  CHECK(node->numa_nodes >= 1);
+  CHECK(node->memory_bytes > (std::int64_t{64} << 20));
+  CHECK_FALSE(node->kernel.empty());
+  for (const auto& nic : node->nics) {
+    CHECK(nic.name != "lo");
+    CHECK_FALSE(nic.role_evidence.empty());
+    for (const auto& address : nic.addresses) CHECK_FALSE(address.starts_with("fe80:"));
+  }
+}
+
+TEST_CASE("cores are those this process may run on") {
+  cpu_set_t before;
+  REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++core)
+    if (CPU_ISSET(core, &before)) CPU_SET(core, &one);
+  REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+  const int pinned = grit::describe_machine().cores;
+  REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
+  CHECK(pinned == 1);
+  CHECK(grit::describe_machine().cores == CPU_COUNT(&before));
+}
+
+TEST_CASE("the environment names what tunes the job, and no secret") {
+  ::setenv("NCCL_TEST_TUNING", "7", 1);
+  ::setenv("SLURM_JWT", "s3cr3t", 1);
+  ::setenv("UNRELATED_TEST_TUNING", "8", 1);
+  const auto environment = grit::describe_environment();
+  ::unsetenv("NCCL_TEST_TUNING");
+  ::unsetenv("SLURM_JWT");
+  ::unsetenv("UNRELATED_TEST_TUNING");
+  CHECK(environment["variables"]["NCCL_TEST_TUNING"] == "7");
+  CHECK_FALSE(environment["variables"].contains("UNRELATED_TEST_TUNING"));
+  CHECK(environment.dump().find("s3cr3t") == std::string::npos);
+  CHECK_FALSE(environment["kernel"]["command_line"].get<std::string>().empty());
+  CHECK(environment["cpu"]["usable_cores"].get<int>() >= 1);
+  CHECK(environment["nics"].size() >= 1);
+}
+
+TEST_CASE("a local topology has a data and a management NIC on every node, all different") {
+  const auto topology = grit::local_topology(64);
+  REQUIRE(topology.nodes.size() == 64);
+  CHECK(topology.local_cluster);
+  CHECK(grit::to_json(topology) == grit::to_json(grit::local_topology(64)));
+  std::set<std::string> seen;
+  for (int index = 0; index < 64; ++index) {
+    const auto& node = topology.nodes[static_cast<std::size_t>(index)];
+    CHECK(node.index == index);
+    CHECK(node.ranks == std::vector<int>{index});
+    REQUIRE(node.nics.size() == 2);
+    CHECK(node.nics[0].role == grit::NicRole::data);
+    CHECK(node.nics[1].role == grit::NicRole::management);
+    seen.insert(node.name);
+    for (const auto& nic : node.nics) seen.insert({nic.mac, nic.addresses.at(0)});
+  }
+  CHECK(seen.size() == 5 * 64);
+  CHECK(topology.nodes[63].nics[0].addresses[0] == "10.77.1.64/24");
+  const int standard = grit::default_local_nodes();
+  CHECK(standard >= 2);
+  CHECK(standard <= 8);
+}
+
+TEST_CASE("the job's environment is the local cluster's, not that of a batch system around it") {
+  grit::LocalClusterOptions options;
+  options.environment = {"MINE=2", "GRIT_SHARED_CORES=0"};
+  const auto environment = grit::job_environment(
+      {"PATH=/bin", "SLURM_JOB_ID=5", "OMPI_MCA_btl=openib", "SSH_CONNECTION=a", "MINE=1", "OMP_NUM_THREADS=2"},
+      options);
+  const std::set<std::string> found(environment.begin(), environment.end());
+  CHECK(found == std::set<std::string>{"PATH=/bin", "OMP_NUM_THREADS=2", "MINE=2", "GRIT_LOCAL_CLUSTER=1",
+                                       "GRIT_SHARED_CORES=0", "GRIT_SWITCH_NETNS=/dev/shm/grit-switch-netns"});
+  CHECK(environment.size() == found.size());
+}
+
+TEST_CASE("options that cannot work are refused before anything is made") {
+  grit::LocalClusterOptions options;
+  options.command = {"/bin/true"};
+  options.run_directory = "/tmp";
+  const auto refused = [&] {
+    const auto end = grit::run_local_cluster(options);
+    REQUIRE_FALSE(end.has_value());
+    CHECK(end.error().kind == grit::ErrorKind::usage);
+    return end.error().message;
+  };
+  options.nodes = 1;
+  CHECK_THAT(refused(), Catch::Contains("2 to 64"));
+  options.nodes = 65;
+  CHECK_THAT(refused(), Catch::Contains("2 to 64"));
+  options.nodes = 2;
+  options.run_directory = "/dev/shm";
+  CHECK_THAT(refused(), Catch::Contains("--out"));
+  options.run_directory = "/nonexistent/run";
+  CHECK_THAT(refused(), Catch::Contains("exists"));
+  options.run_directory = ".";
+  CHECK_THAT(refused(), Catch::Contains("absolute"));
+  options.run_directory = "/tmp";
+  options.command.clear();
+  CHECK_THAT(refused(), Catch::Contains("no command"));
+}

@@ -1,0 +1,151 @@
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include "harness/cluster/nic_roles.hpp"
+#include "tests/catch.hpp"
+
+using grit::NicRole;
+
+namespace {
+
+grit::Nic nic(const std::string& name, int ifindex, std::vector<std::string> addresses, bool up = true) {
+  grit::Nic result;
+  result.name = name;
+  result.ifindex = ifindex;
+  result.addresses = std::move(addresses);
+  result.up = up;
+  return result;
+}
+
+grit::Route route(const std::string& destination, int prefix, int ifindex, std::uint32_t metric = 0) {
+  grit::Route result;
+  result.family = AF_INET;
+  result.type = RTN_UNICAST;
+  result.destination = destination;
+  result.prefix = prefix;
+  result.ifindex = ifindex;
+  result.metric = metric;
+  return result;
+}
+
+std::vector<grit::Nic> two_nics() { return {nic("eth0", 2, {"10.1.0.5/16"}), nic("eth1", 3, {"10.2.0.5/16"})}; }
+
+std::vector<grit::Route> connected() { return {route("10.1.0.0", 16, 2), route("10.2.0.0", 16, 3)}; }
+
+// The role of eth1, after eth0 was found to carry data.
+grit::Nic role_of_second(const grit::RoleHints& hints) {
+  auto nics = two_nics();
+  grit::assign_roles(nics, hints);
+  CHECK(nics[0].role == NicRole::data);
+  return nics[1];
+}
+
+grit::Nic role_of_second(const std::string& variable, const std::string& value) {
+  grit::RoleHints hints;
+  hints.routes = connected();
+  hints.environment[variable] = value;
+  return role_of_second(hints);
+}
+
+}  // namespace
+
+TEST_CASE("a NIC with an address and no management traffic carries data") {
+  const auto found = role_of_second(grit::RoleHints{});
+  CHECK(found.role == NicRole::data);
+}
+
+TEST_CASE("the default route makes a management NIC, also one with several next hops") {
+  grit::RoleHints hints;
+  hints.routes = connected();
+  hints.routes.push_back(route("", 0, 3));
+  auto found = role_of_second(hints);
+  CHECK(found.role == NicRole::management);
+  CHECK(found.role_evidence == "carries the default route");
+  hints.routes.back().ifindex = 0;
+  hints.routes.back().multipath_ifindexes = {3, 9};
+  CHECK(role_of_second(hints).role == NicRole::management);
+  hints.routes.back().type = RTN_UNREACHABLE;
+  CHECK(role_of_second(hints).role == NicRole::data);
+}
+
+TEST_CASE("the ssh session's NIC is management, by its own address or by the route to the client") {
+  CHECK(role_of_second("SSH_CONNECTION", "192.0.2.9 50000 10.2.0.5 22").role == NicRole::management);
+  const auto found = role_of_second("SSH_CONNECTION", "10.2.7.7 50000 172.16.0.1 22");
+  CHECK(found.role == NicRole::management);
+  CHECK_THAT(found.role_evidence, Catch::Contains("10.2.7.7"));
+  CHECK(role_of_second("SSH_CONNECTION", "192.0.2.9 50000 10.9.0.5 22").role == NicRole::data);
+  CHECK(role_of_second("SSH_CONNECTION", "garbage").role == NicRole::data);
+}
+
+TEST_CASE("Open MPI's out-of-band network is management") {
+  CHECK(role_of_second("OMPI_MCA_oob_tcp_if_include", "10.2.0.0/16").role == NicRole::management);
+  CHECK(role_of_second("OMPI_MCA_oob_tcp_if_include", "ib7,eth1").role == NicRole::management);
+  CHECK(role_of_second("OMPI_MCA_oob_tcp_if_include", "10.3.0.0/16").role == NicRole::data);
+  CHECK(role_of_second("OMPI_MCA_orte_hnp_uri", "1.0;tcp://10.2.0.1,10.1.0.1:4321").role == NicRole::management);
+  CHECK(role_of_second("PMIX_SERVER_URI41", "1.1;tcp4://127.0.0.1:4321").role == NicRole::data);
+  CHECK(role_of_second("PMIX_SERVER_URI41", "1.1;tcp6://[fd00::2]:4321;tcp4://10.2.0.5:1").role == NicRole::management);
+}
+
+TEST_CASE("the NIC towards the run directory's file server is management") {
+  grit::RoleHints hints;
+  hints.routes = connected();
+  hints.run_directory = "/work/my runs/one";
+  hints.mountinfo =
+      "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+      "30 20 0:40 / /work/my\\040runs rw,relatime shared:5 - nfs4 filer:/export rw,vers=4.2,addr=10.2.0.200\n"
+      "31 20 0:41 / /work/other rw - nfs4 filer:/o rw,addr=10.1.0.200\n";
+  const auto found = role_of_second(hints);
+  CHECK(found.role == NicRole::management);
+  CHECK_THAT(found.role_evidence, Catch::Contains("10.2.0.200"));
+  hints.run_directory = "/home/me";
+  CHECK(role_of_second(hints).role == NicRole::data);
+}
+
+TEST_CASE("the servers of a mount are read from its options and its source") {
+  const auto servers = [](const std::string& tail) {
+    return grit::mount_servers("1 0 0:1 / /d rw - " + tail + "\n", "/d/run");
+  };
+  using List = std::vector<std::string>;
+  CHECK(servers("ceph 10.0.0.1:6789,10.0.0.2:6789:/vol rw") == List{"10.0.0.1", "10.0.0.2"});
+  CHECK(servers("lustre 10.0.0.3@tcp:/fs rw") == List{"10.0.0.3"});
+  CHECK(servers("cifs //10.0.0.4/share rw") == List{"10.0.0.4"});
+  CHECK(servers("nfs [fd00::5]:/x rw") == List{"fd00::5"});
+  CHECK(servers("ext4 /dev/sda1 rw").empty());
+  CHECK(grit::mount_servers("1 0 0:1 / /d rw - nfs 10.0.0.1:/ rw\n2 1 0:2 / /d rw - ext4 /dev/sdb rw\n", "/d").empty());
+  CHECK(grit::mount_servers("1 0 0:1 / /data rw - nfs 10.0.0.1:/ rw\n", "/database").empty());
+}
+
+TEST_CASE("names and the user's word make management NICs") {
+  CHECK(role_of_second("GRIT_MANAGEMENT_NICS", "eth7,eth1").role == NicRole::management);
+  CHECK(role_of_second("GRIT_MANAGEMENT_NICS", "eth11").role == NicRole::data);
+  std::vector<grit::Nic> nics{nic("mgmt0", 2, {"10.1.0.1/24"}), nic("bmc1", 3, {}), nic("ib0", 4, {"10.3.0.1/24"})};
+  grit::assign_roles(nics, {});
+  CHECK(nics[0].role == NicRole::management);
+  CHECK(nics[1].role == NicRole::management);
+  CHECK(nics[2].role == NicRole::data);
+}
+
+TEST_CASE("what is down, has no address or is plumbing carries nothing") {
+  std::vector<grit::Nic> nics{nic("eth0", 2, {"10.1.0.1/24"}, false), nic("eth1", 3, {}),
+                              nic("docker0", 4, {"172.17.0.1/16"})};
+  grit::RoleHints hints;
+  hints.software_kinds["docker0"] = "bridge";
+  grit::assign_roles(nics, hints);
+  for (const auto& each : nics) CHECK(each.role == NicRole::other);
+  CHECK(nics[0].role_evidence == "is down");
+  CHECK(nics[1].role_evidence == "has no address");
+  CHECK_THAT(nics[2].role_evidence, Catch::Contains("bridge"));
+}
+
+TEST_CASE("addresses are matched by prefix, in both families") {
+  CHECK(grit::address_in_network("10.1.2.3", "10.1.0.0/16"));
+  CHECK_FALSE(grit::address_in_network("10.2.2.3", "10.1.0.0/16"));
+  CHECK(grit::address_in_network("10.1.2.127", "10.1.2.0/25"));
+  CHECK_FALSE(grit::address_in_network("10.1.2.128", "10.1.2.0/25"));
+  CHECK(grit::address_in_network("fd77::9", "fd77::/64"));
+  CHECK_FALSE(grit::address_in_network("fd78::9", "fd77::/64"));
+  CHECK_FALSE(grit::address_in_network("10.1.2.3", "fd77::/0"));
+  CHECK_FALSE(grit::address_in_network("10.1.2.3", "10.1.0.0/33"));
+  CHECK_FALSE(grit::address_in_network("10.1.2.3", "10.1.0.0/x"));
+  CHECK_FALSE(grit::address_in_network("eth0", "10.1.0.0/16"));
+}

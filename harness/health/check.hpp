@@ -1,0 +1,45 @@
+// The contract of a health check: one file in this directory, one line in registry.cpp.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/model/params.hpp"
+#include "harness/model/topology.hpp"
+
+namespace grit {
+
+struct CheckInfo {
+  std::string name;     // = the file's stem
+  std::string summary;  // one line for `grit list`
+  std::vector<ParamSpec> params{};
+};
+
+struct CheckOutcome {
+  bool ok = false;
+  std::string detail{};  // what was found, in words; when not ok: what is wrong
+};
+
+/// Looks at the node it runs on and changes nothing. Holds no state.
+class Check {
+ public:
+  Check() = default;
+  Check(const Check&) = delete;
+  Check& operator=(const Check&) = delete;
+  virtual ~Check() = default;
+
+  [[nodiscard]] virtual const CheckInfo& info() const = 0;
+  /// `node` is this node as discovery found it before the run: what it is compared with.
+  /// Error: the check could not be made, which says nothing about the node's health.
+  [[nodiscard]] virtual Result<CheckOutcome> run(const Node& node, const Params& params) const = 0;
+};
+
+/// All checks, in the order of `grit list`.
+const std::vector<const Check*>& check_plugins();
+/// What each of them says of itself.
+const std::vector<CheckInfo>& checks();
+/// nullptr when there is none of that name.
+const Check* find_check(std::string_view name);
+
+}  // namespace grit

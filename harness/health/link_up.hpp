@@ -1,0 +1,9 @@
+#pragma once
+
+#include "harness/health/check.hpp"
+
+namespace grit {
+
+const Check& link_up();
+
+}  // namespace grit

@@ -1,0 +1,250 @@
+// link_flap: a network interface goes down and up again.
+//
+// Two mechanisms. "admin" clears IFF_UP on the node's own interface. "carrier" takes the far end of the cable away: on
+// the local cluster that is the peer of the node's veth, in the network namespace of the switch, which every local node
+// finds at the path in GRIT_SWITCH_NETNS. The first also loses routes and IPv6 addresses (harness/os/link_config.hpp
+// puts them back); the second leaves them alone, as a pulled cable does.
+#include "injectors/link_flap.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "harness/base/clock.hpp"
+#include "harness/os/closed_object.hpp"
+#include "harness/os/link_config.hpp"
+#include "harness/os/netlink.hpp"
+#include "harness/os/netns.hpp"
+#include "injectors/link_witness.hpp"
+#include "injectors/nic.hpp"
+
+namespace grit {
+namespace {
+
+constexpr const char* kSwitchVariable = "GRIT_SWITCH_NETNS";
+
+/// The undo record, typed.
+struct Undo {
+  std::string side;
+  LinkConfig link;                 // the node's own interface
+  std::optional<LinkConfig> peer;  // side "carrier": the switch's end
+};
+
+Json to_json(const Undo& undo) {
+  Json json{{"side", undo.side}, {"link", to_json(undo.link)}};
+  if (undo.peer) json["peer"] = to_json(*undo.peer);
+  return json;
+}
+
+Result<Undo> undo_from_json(const Json& json) {
+  ClosedObject object(json, "undo record of link_flap");
+  Undo undo;
+  undo.side = object.choice("side", {"admin", "carrier"});
+  const Json& link = object.object("link");
+  const Json* peer = undo.side == "carrier" ? &object.object("peer") : nullptr;
+  GRIT_CHECK(object.done());
+  GRIT_TRY(undo.link, link_config_from_json(link));
+  if (peer != nullptr) {
+    GRIT_TRY(undo.peer, link_config_from_json(*peer));
+  }
+  return undo;
+}
+
+/// The switch's network namespace; never from an undo record, which could name any other.
+Result<Fd> open_switch() {
+  const char* path = ::secure_getenv(kSwitchVariable);
+  if (path == nullptr || *path == '\0')
+    return unavailable_error(
+        fmt::format("the far end of the link cannot be reached: {} is not set. side = \"carrier\" works on the "
+                    "local cluster (start grit without mpirun); elsewhere use side = \"admin\"",
+                    kSwitchVariable));
+  return open_netns(path);
+}
+
+/// The name of the switch's end of a veth.
+Result<std::string> find_peer(const Link& link, int switch_netns) {
+  if (link.kind != "veth" || !link.link_netnsid)
+    return unavailable_error(
+        fmt::format("{} is no veth into the switch's network namespace, so its carrier cannot be taken away. "
+                    "Use side = \"admin\"",
+                    link.name));
+  GRIT_TRY(Netlink netlink, Netlink::open_in(switch_netns));
+  GRIT_TRY(const auto peer, netlink.find_link(link.link_ifindex));
+  if (!peer || peer->kind != "veth" || peer->link_ifindex != link.ifindex)
+    return unavailable_error(
+        fmt::format("the far end of {} is not in the namespace that {} names", link.name, kSwitchVariable));
+  return peer->name;
+}
+
+Result<LinkConfig> read_peer(const Link& link) {
+  GRIT_TRY(const Fd switch_netns, open_switch());
+  GRIT_TRY(const std::string name, find_peer(link, switch_netns.get()));
+  Result<LinkConfig> peer = internal_error("not read");
+  GRIT_CHECK(run_in_netns(switch_netns.get(), [&]() -> Status {
+    peer = read_link_config(name);
+    return {};
+  }));
+  return peer;
+}
+
+/// Sets exactly this interface down, in the network namespace of the calling thread.
+Status take_down(const LinkIdentity& identity) {
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(const auto link, find_same_link(netlink, identity));
+  if (!link) return internal_error(identity.name + " is gone, or is another interface now");
+  return netlink.set_down(link->ifindex);
+}
+
+Status restore_peer(const LinkConfig& peer) {
+  GRIT_TRY(const Fd switch_netns, open_switch());
+  return run_in_netns(switch_netns.get(), [&] { return restore_link_config(peer); });
+}
+
+class LinkFlap final : public Injector {
+ public:
+  [[nodiscard]] const InjectorInfo& info() const override {
+    static const InjectorInfo info{
+        .name = "link_flap",
+        .summary = "A network interface goes down and comes back, once or several times",
+        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+                   {"down", Unit::time_ns, kNsPerS, "how long it stays down", {}, static_cast<double>(kNsPerMs), {}},
+                   {"every", Unit::time_ns, 0, "from one start to the next; 0: twice `down`", {}, 0.0, {}},
+                   {"count", Unit::count, 1, "how many times in a block", {}, 1.0, 10'000.0},
+                   {"after", Unit::time_ns, kNsPerS / 2, "from the start of the block to the first time", {}, 0.0, {}},
+                   {"side",
+                    Unit::text,
+                    "admin",
+                    "whose end goes down: the node's own, or the switch's (local cluster)",
+                    {"admin", "carrier"}}},
+        .mechanisms = {"admin", "carrier"},
+        .needs = {"CAP_NET_ADMIN in the node's network namespace",
+                  "side = \"carrier\": the local cluster (GRIT_SWITCH_NETNS)"},
+        .undo = UndoClass::persistent,
+        .takes_nic = true};
+    return info;
+  }
+
+  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
+    const std::int64_t every_ns = params.integer("every");
+    if (every_ns != 0 && every_ns <= params.integer("down"))
+      return usage_error("link_flap: `every` counts from one start to the next, so it must be longer than `down`");
+    return resolve_nic(node, params.text("nic"));
+  }
+
+  [[nodiscard]] std::string mechanism(const Node&, const Params& params) const override { return params.text("side"); }
+
+  [[nodiscard]] std::vector<Pulse> pulses(const Params& params) const override {
+    const std::int64_t down_ns = params.integer("down");
+    const std::int64_t every_ns = params.integer("every") != 0 ? params.integer("every") : 2 * down_ns;
+    std::vector<Pulse> pulses;
+    for (std::int64_t i = 0; i < params.integer("count"); ++i) {
+      const std::int64_t start_ns = params.integer("after") + i * every_ns;
+      pulses.push_back({start_ns, start_ns + down_ns});
+    }
+    return pulses;
+  }
+
+  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
+    auto tried = prepare(target);
+    if (!tried) return tried.error().message;
+    auto allowed = may_change_links(target.params.text("side"));
+    if (!allowed) return allowed.error().message;
+    return std::nullopt;
+  }
+
+  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+    Undo undo;
+    undo.side = target.params.text("side");
+    GRIT_TRY(undo.link, read_link_config(target.device));
+    if (!undo.link.up)
+      return unavailable_error(target.device + " is down already: set it up first (ip link set " + target.device +
+                               " up)");
+    if (undo.side == "carrier") {
+      GRIT_TRY(Netlink netlink, Netlink::open());
+      GRIT_TRY(const Link link, netlink.link(target.device));
+      GRIT_TRY(undo.peer, read_peer(link));
+      if (!undo.link.carrier || !undo.peer->up)
+        return unavailable_error(target.device + " has no carrier already: set the switch's end up first");
+    }
+    return to_json(undo);
+  }
+
+  [[nodiscard]] Status apply(const Target&, const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    if (!undo.peer) return take_down(undo.link.identity);
+    GRIT_TRY(const Fd switch_netns, open_switch());
+    return run_in_netns(switch_netns.get(), [&] { return take_down(undo.peer->identity); });
+  }
+
+  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
+    Reading reading;
+    reading.details["interface"] = undo.link.identity.name;
+    reading.details["present"] = link.has_value();
+    if (!link) return reading;  // gone: nothing of ours is in force
+    reading.in_force = undo.side == "admin" ? !link->up() : !link->carrier;
+    reading.details["flags"] = fmt::format("{:#x}", link->flags);
+    reading.details["up"] = link->up();
+    reading.details["operstate"] = link->operstate;
+    reading.details["carrier"] = link->carrier;
+    return reading;
+  }
+
+  [[nodiscard]] Result<Json> counters(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
+    if (!link) return internal_error(undo.link.identity.name + " is gone, or is another interface now");
+    return Json{{"carrier_changes", link->carrier_changes}, {"carrier_down_count", link->carrier_down_count}};
+  }
+
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    const auto moved = [&](const char* key) { return before.value(key, 0LL) != after.value(key, 0LL); };
+    return moved("carrier_changes") && moved("carrier_down_count");
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<Witness>> witness(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    return watch_link(undo.link.identity.ifindex);
+  }
+
+  [[nodiscard]] Status revert(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
+    if (!link) return {};  // a veth's end that is gone has taken its peer along
+    if (undo.peer) GRIT_CHECK(restore_peer(*undo.peer));
+    return restore_link_config(undo.link);
+  }
+
+  [[nodiscard]] Status check_undo(const Json& record) const override {
+    auto undo = undo_from_json(record);
+    return undo ? Status{} : tl::make_unexpected(undo.error());
+  }
+
+ private:
+  /// Setting a link up that is up changes nothing, but the kernel asks for the same privilege as for setting it down.
+  static Status may_change_links(const std::string& side) {
+    const auto probe = []() -> Status {
+      GRIT_TRY(Netlink netlink, Netlink::open());
+      GRIT_TRY(const auto all, netlink.links());
+      for (const Link& link : all)
+        if (link.up()) return netlink.set_up(link.ifindex);
+      return {};
+    };
+    if (side == "admin") return probe();
+    GRIT_TRY(const Fd switch_netns, open_switch());
+    return run_in_netns(switch_netns.get(), probe);
+  }
+};
+
+}  // namespace
+
+const Injector& link_flap() {
+  static const LinkFlap injector;
+  return injector;
+}
+
+}  // namespace grit

@@ -32,6 +32,8 @@ class Compute {
   virtual ~Compute() = default;
   /// Does `flops` floating-point operations. Error (internal): a checked result was wrong.
   virtual Status run(double flops, Progress& progress) = 0;
+  /// For how long poke() has held up the work, over the life of this object, ns: host time that belongs to the collectives.
+  [[nodiscard]] virtual std::int64_t held_up_ns() const { return 0; }
 };
 
 /// Real single-precision GEMMs by OpenBLAS, one thread, each result checked (Freivalds 1977).

@@ -1,0 +1,286 @@
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+#include "tests/catch.hpp"
+#include "tests/unit/workloads/thread_fabric.hpp"
+#include "workloads/workload.hpp"
+
+using namespace grit;
+using test::Flip;
+using test::ThreadFabric;
+
+namespace {
+
+const AcceleratorClock kNominalClock{kNominalClockPpm};
+
+/// Defaults, but a model small enough for a step to last a few milliseconds.
+Params params_with(Json given) {
+  Json values = Json::object();
+  for (const ParamSpec& spec : find_workload("ddp")->params) values[spec.name] = spec.default_value;
+  values["scale"] = 0.001;
+  values.update(given);
+  return Params(values);
+}
+
+struct RankResult {
+  std::vector<StepRecord> records;
+  std::vector<bool> ended;
+  std::size_t collectives = 0;
+  int pokes = 0;
+  Json description;
+  std::string error;
+};
+
+struct Job {
+  int ranks = 3;
+  Json given = Json::object();
+  int steps = 3;
+  int voter = -1;  // votes to end, in voting_step
+  int voting_step = 1;
+  Flip flip{};
+  std::filesystem::path checkpoint_directory{};
+};
+
+RankResult run_rank(const Job& job, ThreadFabric::Group& group, int rank) {
+  RankResult result;
+  ThreadFabric fabric(group, rank);
+  const WorkloadContext context{
+      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = job.checkpoint_directory};
+  auto workload = make_workload("ddp", params_with(job.given), context);
+  if (!workload) {
+    result.error = workload.error().message;
+    group.meeting.arrive_and_drop();
+    return result;
+  }
+  for (int step = 0; step < job.steps; ++step) {
+    StepRecord record;
+    const auto ended = (*workload)->step(rank == job.voter && step == job.voting_step, record);
+    if (!ended) {
+      result.error = ended.error().message;
+      group.meeting.arrive_and_drop();
+      return result;
+    }
+    result.records.push_back(record);
+    result.ended.push_back(*ended);
+  }
+  result.collectives = fabric.begun_in_step;
+  result.pokes = fabric.pokes;
+  result.description = (*workload)->description();
+  return result;
+}
+
+std::vector<RankResult> run(const Job& job) {
+  ThreadFabric::Group group(job.ranks);
+  group.flip = job.flip;
+  std::vector<RankResult> results(static_cast<std::size_t>(job.ranks));
+  {
+    std::vector<std::jthread> threads;
+    for (int rank = 0; rank < job.ranks; ++rank) {
+      threads.emplace_back([&, rank] { results[static_cast<std::size_t>(rank)] = run_rank(job, group, rank); });
+    }
+  }
+  for (const RankResult& result : results) REQUIRE(result.error == "");
+  return results;
+}
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "grit-ddp-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("reduced values are right in every type, with and without overlap") {
+  for (const char* dtype : {"fp32", "bf16", "fp16"}) {
+    for (const bool overlap : {true, false}) {
+      INFO(dtype << " overlap " << overlap);
+      for (const RankResult& rank : run({.given = {{"dtype", dtype}, {"overlap", overlap}}})) {
+        for (const StepRecord& record : rank.records) CHECK(record.corrupted == 0);
+        CHECK(rank.ended == std::vector<bool>{false, false, false});
+        CHECK(rank.collectives == rank.description["buckets"].get<std::size_t>());
+        CHECK(rank.collectives > 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("a flipped bit is counted by the rank that has it, and by no other") {
+  const auto ranks = run({.flip = {.rank = 1, .collective = 1, .byte = 11, .bit = 0x04}});
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    for (const StepRecord& record : ranks[rank].records) CHECK(record.corrupted == (rank == 1 ? 1U : 0U));
+  }
+}
+
+TEST_CASE("one rank's vote ends the block for all ranks in that step") {
+  for (const char* dtype : {"fp32", "bf16", "fp16"}) {
+    for (const RankResult& rank : run({.given = {{"dtype", dtype}}, .voter = 2})) {
+      CHECK(rank.ended == std::vector<bool>{false, true, false});
+    }
+  }
+}
+
+TEST_CASE("a flipped bit among the votes is counted and does not make ranks disagree") {
+  const auto plain = run({.ranks = 2});
+  const auto last = plain[0].collectives - 1;
+  ThreadFabric::Group group(1);
+  // The last collective ends with the votes: find its size in the gradient bytes beyond the other buckets.
+  struct Recorder final : Fabric {
+    [[nodiscard]] int rank() const override { return 0; }
+    [[nodiscard]] int size() const override { return 1; }
+    void poke() override {}
+    Status allreduce_begin(void*, std::size_t count, DataType type) override {
+      last_bytes = count * bytes_per_element(type);
+      return {};
+    }
+    Status wait_all() override { return {}; }
+    std::size_t last_bytes = 0;
+  } recorder;
+  auto alone = make_workload("ddp", params_with(Json::object()), {.fabric = &recorder, .accelerator_clock = &kNominalClock});
+  REQUIRE(alone);
+  StepRecord record;
+  REQUIRE((*alone)->step(false, record));
+
+  const auto ranks =
+      run({.ranks = 2, .flip = {.rank = 0, .collective = last, .byte = recorder.last_bytes - 1, .bit = 0x40}});
+  for (const RankResult& rank : ranks) CHECK(rank.ended == std::vector<bool>{false, false, false});
+  for (const StepRecord& step : ranks[0].records) CHECK(step.corrupted == 1);
+  for (const StepRecord& step : ranks[1].records) CHECK(step.corrupted == 0);
+}
+
+TEST_CASE("a record's times follow each other and its durations fit into the step") {
+  for (const bool overlap : {true, false}) {
+    std::int64_t previous_end_ns = 0;
+    const auto ranks = run({.given = {{"overlap", overlap}, {"scale", 0.01}}});
+    for (const StepRecord& record : ranks[0].records) {
+      CHECK(record.start_ns >= previous_end_ns);
+      CHECK(record.collective_entry_ns > record.start_ns);
+      CHECK(record.collective_exit_ns > record.collective_entry_ns);
+      CHECK(record.end_ns > record.collective_exit_ns);
+      CHECK(record.input_ns > 0);
+      CHECK(record.forward_ns > 0);
+      CHECK(record.backward_ns > record.forward_ns);
+      CHECK(record.optimizer_ns > 0);
+      CHECK(record.checkpoint_ns == 0);
+      const std::int64_t sum_ns = record.input_ns + record.forward_ns + record.backward_ns + record.exposed_comm_ns +
+                                  record.optimizer_ns + record.checkpoint_ns;
+      CHECK(sum_ns <= record.end_ns - record.start_ns);
+      // With overlap the first collective starts while backward goes on.
+      const std::int64_t backward_end_ns = record.start_ns + record.input_ns + record.forward_ns + record.backward_ns;
+      CHECK((record.collective_entry_ns < backward_end_ns) == overlap);
+      previous_end_ns = record.end_ns;
+    }
+  }
+}
+
+TEST_CASE("compute takes flops / peak, three times as much in three micro-batches, and pokes the fabric") {
+  const auto once = run({.ranks = 1, .given = {{"scale", 0.01}}, .steps = 1})[0];
+  const auto thrice = run({.ranks = 1, .given = {{"scale", 0.01}, {"micro_batches", 3}}, .steps = 1})[0];
+  // 6 · 123.7e6 multiplied parameters · 0.01 · 1024 tokens / 1 TFLOP/s = 7.6 ms
+  CHECK(once.description["flops"].get<double>() == Approx(7.6e9).epsilon(0.01));
+  CHECK(thrice.description["flops"].get<double>() == Approx(22.8e9).epsilon(0.01));
+  CHECK(once.records[0].forward_ns + once.records[0].backward_ns >= 7'590'000);
+  CHECK(thrice.records[0].forward_ns + thrice.records[0].backward_ns >= 22'700'000);
+  CHECK(thrice.records[0].forward_ns >= 7'500'000);
+  CHECK(once.collectives == thrice.collectives);
+  CHECK(once.pokes > 0);
+}
+
+TEST_CASE("real compute works as well") {
+  const auto result = run({.ranks = 1, .given = {{"compute", "cpu"}, {"scale", 0.0005}}, .steps = 1})[0];
+  CHECK(result.records[0].corrupted == 0);
+  CHECK(result.pokes > 0);
+}
+
+TEST_CASE("a checkpoint is written every so many steps, of the given size") {
+  const TemporaryDirectory directory;
+  const auto ranks = run({.ranks = 2,
+                          .given = {{"checkpoint_every", 2}, {"checkpoint", 3'000'001}},
+                          .steps = 4,
+                          .checkpoint_directory = directory.path()});
+  for (const RankResult& rank : ranks) {
+    CHECK(rank.records[0].checkpoint_ns == 0);
+    CHECK(rank.records[1].checkpoint_ns > 0);
+    CHECK(rank.records[2].checkpoint_ns == 0);
+    CHECK(rank.records[3].checkpoint_ns > 0);
+  }
+  CHECK(std::filesystem::file_size(directory.path() / "checkpoint-rank0.bin") == 3'000'001);
+  CHECK(std::filesystem::file_size(directory.path() / "checkpoint-rank1.bin") == 3'000'001);
+}
+
+TEST_CASE("by default a checkpoint is the rank's share of 14 bytes a parameter") {
+  const TemporaryDirectory directory;
+  const auto ranks =
+      run({.ranks = 2, .given = {{"checkpoint_every", 1}}, .steps = 1, .checkpoint_directory = directory.path()});
+  const auto parameters = ranks[0].description["parameters"].get<std::uint64_t>();
+  CHECK(std::filesystem::file_size(directory.path() / "checkpoint-rank0.bin") == parameters * 14 / 2);
+}
+
+TEST_CASE("what cannot work is refused with a reason") {
+  ThreadFabric::Group group(1);
+  ThreadFabric fabric(group, 0);
+  const WorkloadContext context{.fabric = &fabric, .accelerator_clock = &kNominalClock};
+
+  const auto no_directory = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
+  REQUIRE_FALSE(no_directory);
+  CHECK(no_directory.error().kind == ErrorKind::usage);
+
+  const WorkloadContext nowhere{
+      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = "/nonexistent/directory"};
+  const auto bad_directory = make_workload("ddp", params_with({{"checkpoint_every", 1}}), nowhere);
+  REQUIRE_FALSE(bad_directory);
+  CHECK(bad_directory.error().kind == ErrorKind::unavailable);
+  CHECK(bad_directory.error().message.find("/nonexistent/directory") != std::string::npos);
+
+  const auto unknown = make_workload("dpp", params_with(Json::object()), context);
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().message.find("ddp") != std::string::npos);
+
+  const auto unknown_model = make_workload("ddp", params_with({{"model", "gpt2-smal"}}), context);
+  REQUIRE_FALSE(unknown_model);
+  CHECK(unknown_model.error().message.find("gpt2-small") != std::string::npos);
+}
+
+TEST_CASE("a full disk is an error, not a crash") {
+  ThreadFabric::Group group(1);
+  ThreadFabric fabric(group, 0);
+  const TemporaryDirectory directory;
+  std::filesystem::create_symlink("/dev/full", directory.path() / "checkpoint-rank0.bin");
+  const WorkloadContext context{
+      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};
+  auto workload = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
+  REQUIRE(workload);
+  StepRecord record;
+  const auto step = (*workload)->step(false, record);
+  REQUIRE_FALSE(step);
+  CHECK(step.error().message.find("No space left") != std::string::npos);
+}
+
+TEST_CASE("the registry names every workload and what of it is emulated") {
+  REQUIRE(workloads().size() == 1);
+  CHECK(workloads()[0].name == "ddp");
+  CHECK(find_workload("nothing") == nullptr);
+  CHECK(emulated_parts("ddp", params_with(Json::object())) == std::vector<std::string>{"compute (timer-driven accelerator)"});
+  CHECK(emulated_parts("ddp", params_with({{"compute", "cpu"}})).empty());
+}
+
+TEST_CASE("defaults are within their own bounds") {
+  for (const ParamSpec& spec : find_workload("ddp")->params) {
+    INFO(spec.name);
+    CHECK(check_param(spec, spec.default_value));
+    CHECK_FALSE(spec.help.empty());
+  }
+}

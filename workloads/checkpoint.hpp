@@ -1,0 +1,35 @@
+// Where a rank saves its state.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+
+#include "harness/base/fd.hpp"
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+/// One file, overwritten by every checkpoint.
+class CheckpointFile {
+ public:
+  /// Makes DIRECTORY/checkpoint-rank<R>.bin. Error (unavailable): it cannot be made; says why and what to do.
+  static Result<CheckpointFile> create(const std::filesystem::path& directory, int rank, std::int64_t bytes);
+
+  /// Writes `bytes` of state, repeated as often as it takes, in pieces of at most 1 MiB, and flushes them
+  /// (fdatasync(2)). Error (unavailable): no space or an I/O error.
+  Status write(std::span<const std::byte> state);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  CheckpointFile(Fd fd, std::filesystem::path path, std::int64_t bytes)
+      : fd_(std::move(fd)), path_(std::move(path)), bytes_(bytes) {}
+
+  Fd fd_;
+  std::filesystem::path path_;
+  std::int64_t bytes_;
+};
+
+}  // namespace grit

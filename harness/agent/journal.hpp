@@ -1,0 +1,76 @@
+// The undo journal (DESIGN §7): what must be undone is on disk before it is done. One file a run and node, one JSON
+// object a line, only ever appended to:
+//   {"state":"intent","id":..,"injector":..,"undo":{..},"boot_id":..,"netns":..}   before a fault may be applied
+//   {"state":"reverted","id":..}                                                 after it was proven to be off
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "harness/base/fd.hpp"
+#include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+struct JournalEntry {
+  std::string id{};
+  std::string injector{};
+  Json undo{};
+  std::string boot_id{};  // of the boot and the network namespace in which it was written
+  std::string netns{};
+};
+
+class Journal {
+ public:
+  /// Makes the file (mode 0600) and its directory (0700), or goes on with one of our own, after its last whole line.
+  /// Holds a lock on it as long as the object lives.
+  /// Errors: unavailable, it cannot be made (read-only, no space, no permission) or another process holds it; usage,
+  /// what is there is not trusted (revert_journal()).
+  static Result<Journal> open(const std::filesystem::path& path);
+
+  /// On disk when it returns (fsync). On an error nothing of the entry is in the file, and the fault must not be
+  /// applied. Errors: unavailable, disk full or read-only; internal, an entry of this id is pending already.
+  Status append_intent(const std::string& id, const std::string& injector, const Json& undo);
+  /// Error (internal): no entry of this id is pending.
+  Status append_reverted(const std::string& id);
+  /// Deletes the file when nothing is pending; says whether it did.
+  Result<bool> remove_if_clean();
+  [[nodiscard]] const std::vector<JournalEntry>& pending() const { return pending_; }
+
+ private:
+  friend struct JournalAccess;
+  Journal() = default;
+  Status append(const Json& line);
+
+  std::filesystem::path path_;
+  Fd directory_;
+  Fd file_;
+  std::vector<JournalEntry> pending_{};
+  std::vector<std::string> problems_{};
+};
+
+/// The entries of this user's journal that are not reverted yet, in order. A torn last line was never acted upon:
+/// ignored.
+Result<std::vector<JournalEntry>> pending(const std::filesystem::path& path);
+
+struct RevertReport {
+  int reverted = 0;
+  /// What was not reverted and why, one line each; empty: nothing is left, and the file is gone.
+  std::vector<std::string> problems{};
+};
+
+/// Reverts what is pending, last first, and journals it. An entry that is not from this boot is over. One that names an
+/// unknown injector, or whose undo record is none that the injector could have written, is a problem and never acted
+/// upon. Error (usage): the file is not trusted at all: a symlink, not regular, not owned by expected_owner_uid,
+/// writable by others, or in a directory that is.
+Result<RevertReport> revert_journal(const std::filesystem::path& path, uid_t expected_owner_uid);
+
+/// Where journals lie: GRIT_JOURNAL_DIR; else, for root, /var/lib/grit/journal; else $XDG_STATE_HOME/grit/journal or
+/// ~/.local/state/grit/journal.
+std::filesystem::path default_journal_directory();
+
+}  // namespace grit

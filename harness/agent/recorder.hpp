@@ -1,0 +1,77 @@
+// The recorder: what the agents report goes into the run directory as it comes, so that a run that is cut short at any
+// moment is finished by the same code from the same files.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "harness/agent/uplink.hpp"
+#include "harness/base/clock.hpp"
+#include "harness/record/run_dir.hpp"
+
+namespace grit {
+
+class Recorder {
+ public:
+  /// A node that has been heard of and is silent for longer is lost. Agents send a heartbeat every second.
+  static constexpr std::int64_t kSilence_ns = 5 * kNsPerS;
+  /// The same for one that was never heard of: its agent may still be starting.
+  static constexpr std::int64_t kFirstContact_ns = 30 * kNsPerS;
+
+  /// Listens on `address`, at the port of `endpoint` when that is not empty (a restart: the agents come back to it),
+  /// and opens steps.npy and events.jsonl of the run directory, continuing what is there. Nodes are 0 .. nodes - 1.
+  static Result<Recorder> open(const std::filesystem::path& run_directory, const std::string& address,
+                               const std::string& endpoint, const RunKeys& keys, int nodes);
+
+  [[nodiscard]] const std::string& endpoint() const { return socket_.endpoint(); }
+  /// For zmq_poll with ZMQ_POLLIN; call pump() when one is readable, and now and then to notice silent nodes.
+  [[nodiscard]] std::array<void*, 2> sockets() const { return socket_.sockets(); }
+
+  /// Writes what has arrived; returns how many messages. Silent nodes get a "node_lost" event, once each. An error says
+  /// that writing failed (a full disk), once for each file; what could not be written is counted and later batches are
+  /// tried anew.
+  Result<std::size_t> pump(std::int64_t now_ns = monotonic_ns());
+
+  /// When a node's last message was taken in, CLOCK_MONOTONIC of this node; 0: never.
+  [[nodiscard]] std::int64_t last_heard_ns(int node) const {
+    return nodes_[static_cast<std::size_t>(node)].last_heard_ns;
+  }
+  [[nodiscard]] bool all_said_goodbye() const;
+  /// Declared lost so far, in the order of their index.
+  [[nodiscard]] std::vector<int> lost_nodes() const;
+
+  [[nodiscard]] std::uint64_t malformed() const { return socket_.malformed() + malformed_; }
+  [[nodiscard]] std::uint64_t refused() const { return socket_.refused(); }
+  [[nodiscard]] std::uint64_t unwritten_records() const { return unwritten_records_; }
+  [[nodiscard]] std::uint64_t unwritten_events() const { return unwritten_events_; }
+
+ private:
+  struct NodeState {
+    std::int64_t last_heard_ns = 0;
+    bool said_goodbye = false;
+    bool lost = false;
+  };
+
+  Recorder(RecorderSocket socket, StepsWriter steps, EventsWriter events, int nodes);
+  Status take(const Message& message, std::int64_t now_ns);
+  Status write_event(const Json& event);
+  Status write_batch();
+  Status find_lost_nodes(std::int64_t now_ns);
+
+  RecorderSocket socket_;
+  StepsWriter steps_;
+  EventsWriter events_;
+  std::vector<NodeState> nodes_;
+  std::vector<StepRecord> batch_{};
+  std::int64_t opened_ns_ = monotonic_ns();
+  std::uint64_t malformed_ = 0;
+  std::uint64_t unwritten_records_ = 0;
+  std::uint64_t unwritten_events_ = 0;
+  bool said_steps_ = false;
+  bool said_events_ = false;
+};
+
+}  // namespace grit

@@ -1,0 +1,173 @@
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstring>
+#include <vector>
+
+#include "harness/agent/uplink.hpp"
+#include "harness/agent/uplink_wire.hpp"
+
+namespace grit {
+namespace {
+
+constexpr auto kZapEndpoint = "inproc://zeromq.zap.01";  // RFC 27 fixes it
+constexpr auto kZapDomain = "grit";
+constexpr int kReceiveQueue_messages = 4096;
+
+/// "tcp://ADDRESS:PORT" for zmq_bind, which takes "*" for any free port.
+Result<std::string> bind_endpoint(const std::string& address, int port) {
+  const std::string where = port == 0 ? std::string("*") : std::to_string(port);
+  in_addr v4{};
+  in6_addr v6{};
+  const bool is_v4 = ::inet_pton(AF_INET, address.c_str(), &v4) == 1;
+  if (!is_v4 && ::inet_pton(AF_INET6, address.c_str(), &v6) != 1)
+    return usage_error(fmt::format("'{}' is not an IPv4 or IPv6 address to listen on", address));
+  if (is_v4 ? v4.s_addr == INADDR_ANY : IN6_IS_ADDR_UNSPECIFIED(&v6) != 0)
+    return usage_error(fmt::format(
+        "the recorder must not listen on all interfaces ({}); name the management interface's address", address));
+  return is_v4 ? fmt::format("tcp://{}:{}", address, where) : fmt::format("tcp://[{}]:{}", address, where);
+}
+
+/// All frames of the next message; empty when there is none now.
+std::vector<zmq::message_t> receive_frames(zmq::socket_t& socket) {
+  std::vector<zmq::message_t> frames;
+  bool more = true;
+  while (more) {
+    zmq::message_t frame;
+    // Only the first can be missing: ZeroMQ delivers all frames of a message or none.
+    if (!socket.recv(frame, zmq::recv_flags::dontwait)) return {};
+    more = frame.more();
+    frames.push_back(std::move(frame));
+  }
+  return frames;
+}
+
+std::optional<int> node_index(std::string_view text) {
+  int node = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), node);
+  if (error != std::errc() || end != text.data() + text.size() || node < 0) return std::nullopt;
+  return node;
+}
+
+std::optional<Message> parse_message(const std::vector<zmq::message_t>& frames) {
+  if (frames.size() != 3) return std::nullopt;
+  const auto kind = message_kind(text_of(frames[0]));
+  const auto node = node_index(text_of(frames[1]));
+  const auto payload = text_of(frames[2]);
+  if (!kind || !node || static_cast<std::int64_t>(payload.size()) > kLargestMessage_bytes) return std::nullopt;
+  if (*kind == MessageKind::records && payload.size() % sizeof(StepRecord) != 0) return std::nullopt;
+  return Message{*kind, *node, std::string(payload)};
+}
+
+}  // namespace
+
+// Sockets after the context: it can end only when they are closed.
+struct RecorderSocket::State {
+  zmq::context_t context{1};
+  zmq::socket_t zap{context, zmq::socket_type::rep};
+  zmq::socket_t pull{context, zmq::socket_type::pull};
+  std::string endpoint{};
+  std::array<std::uint8_t, 32> client_key{};
+  std::uint64_t malformed = 0;
+  std::uint64_t refused = 0;
+
+  void open(const RunKeys& keys, const std::string& where);
+  void answer_handshakes();
+  bool admits(const std::vector<zmq::message_t>& request) const;
+};
+
+void RecorderSocket::State::open(const RunKeys& keys, const std::string& where) {
+  zmq_z85_decode(client_key.data(), keys.client_public.c_str());
+  zap.set(zmq::sockopt::linger, 0);
+  zap.bind(kZapEndpoint);  // first: a CURVE server without a ZAP handler lets every key in
+  pull.set(zmq::sockopt::linger, 0);
+  pull.set(zmq::sockopt::curve_server, true);
+  pull.set(zmq::sockopt::curve_secretkey, keys.server_secret);
+  pull.set(zmq::sockopt::zap_domain, kZapDomain);
+  pull.set(zmq::sockopt::maxmsgsize, kLargestMessage_bytes);
+  pull.set(zmq::sockopt::rcvhwm, kReceiveQueue_messages);
+  pull.set(zmq::sockopt::ipv6, where.find('[') != std::string::npos);
+  pull.bind(where);
+  endpoint = pull.get(zmq::sockopt::last_endpoint);
+}
+
+/// Request frames (RFC 27): version, request id, domain, address, identity, mechanism, credentials.
+bool RecorderSocket::State::admits(const std::vector<zmq::message_t>& request) const {
+  return request.size() == 7 && text_of(request[0]) == "1.0" && text_of(request[2]) == kZapDomain &&
+         text_of(request[5]) == "CURVE" && request[6].size() == client_key.size() &&
+         std::memcmp(request[6].data(), client_key.data(), client_key.size()) == 0;
+}
+
+void RecorderSocket::State::answer_handshakes() {
+  for (auto request = receive_frames(zap); !request.empty(); request = receive_frames(zap)) {
+    const bool admitted = admits(request);
+    if (!admitted) ++refused;
+    const auto send = [&](std::string_view text, bool more) {
+      zap.send(zmq::buffer(text),
+               more ? zmq::send_flags::sndmore | zmq::send_flags::dontwait : zmq::send_flags::dontwait);
+    };
+    send("1.0", true);
+    send(request.size() > 1 ? text_of(request[1]) : std::string_view(), true);
+    send(admitted ? "200" : "400", true);
+    send(admitted ? "OK" : "not a key of this run", true);
+    send("", true);   // user id
+    send("", false);  // metadata
+  }
+}
+
+RecorderSocket::RecorderSocket(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RecorderSocket::RecorderSocket(RecorderSocket&& other) noexcept = default;
+RecorderSocket& RecorderSocket::operator=(RecorderSocket&& other) noexcept = default;
+RecorderSocket::~RecorderSocket() = default;
+
+Result<RecorderSocket> RecorderSocket::bind(const std::string& address, int port, const RunKeys& keys) {
+  GRIT_TRY(const std::string where, bind_endpoint(address, port));
+  GRIT_CHECK(check_server_keys(keys));
+  try {
+    auto state = std::make_unique<State>();
+    state->open(keys, where);
+    return RecorderSocket(std::move(state));
+  } catch (const zmq::error_t& error) {
+    const std::string what = fmt::format("the recorder cannot listen on {}: {}", where, error.what());
+    if (error.num() == EADDRINUSE)
+      return unavailable_error(what + "; end the program that holds the port, or choose another");
+    if (error.num() == EADDRNOTAVAIL || error.num() == ENODEV)
+      return unavailable_error(what + "; it must be an address of this machine");
+    return internal_error(what);
+  }
+}
+
+const std::string& RecorderSocket::endpoint() const { return state_->endpoint; }
+
+std::array<void*, 2> RecorderSocket::sockets() const { return {state_->pull.handle(), state_->zap.handle()}; }
+
+std::optional<Message> RecorderSocket::receive() {
+  try {
+    state_->answer_handshakes();
+    for (;;) {
+      const auto frames = receive_frames(state_->pull);
+      if (frames.empty()) return std::nullopt;
+      if (auto message = parse_message(frames)) return message;
+      ++state_->malformed;
+    }
+  } catch (const zmq::error_t&) {
+    return std::nullopt;  // EINTR: the caller's loop comes back
+  }
+}
+
+std::uint64_t RecorderSocket::malformed() const { return state_->malformed; }
+
+std::uint64_t RecorderSocket::refused() const { return state_->refused; }
+
+Result<int> port_of(const std::string& endpoint) {
+  const auto colon = endpoint.rfind(':');
+  int port = 0;
+  if (endpoint.starts_with("tcp://") && colon != std::string::npos) {
+    const auto [end, error] = std::from_chars(endpoint.data() + colon + 1, endpoint.data() + endpoint.size(), port);
+    if (error == std::errc() && end == endpoint.data() + endpoint.size() && port > 0 && port < 65536) return port;
+  }
+  return usage_error(fmt::format("'{}' is not an endpoint of the form tcp://ADDRESS:PORT", endpoint));
+}
+
+}  // namespace grit

@@ -1,0 +1,300 @@
+#include "harness/agent/serve.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "analysis/report/finish.hpp"
+#include "harness/agent/journal.hpp"
+#include "harness/agent/journal_files.hpp"
+#include "harness/health/check.hpp"
+#include "harness/model/event.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often records are collected
+constexpr std::int64_t kHeartbeat_ns = kNsPerS;
+constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
+constexpr std::int64_t kOthersDie_ns = 5 * kNsPerS;  // after one rank died, how long MPI may take to end the others
+constexpr std::int64_t kGoodbye_ns = 6 * kNsPerS;    // how long the recorder waits for the other agents
+constexpr std::size_t kBatch = 512;
+
+void swallow(int fd) {
+  std::uint64_t counter = 0;
+  [[maybe_unused]] const ssize_t got = ::read(fd, &counter, sizeof counter);
+}
+
+}  // namespace
+
+Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock)
+    : config_(std::move(config)),
+      segment_(std::move(segment)),
+      wake_(std::move(wake)),
+      lock_(std::move(lock)),
+      windows_(config_.plan, config_.node, journal_file(config_.journal_directory, config_.plan, config_.node),
+               [this](Json event) { emit(std::move(event)); }),
+      batch_(kBatch) {}
+
+Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, Fd wake) {
+  GRIT_TRY(NodeLock lock, NodeLock::acquire());
+  std::unique_ptr<Agent> agent(new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock)));
+  GRIT_CHECK(agent->start_recording());
+  GRIT_CHECK(agent->recover());
+  GRIT_CHECK(agent->windows_.check_available());
+  GRIT_CHECK(agent->open_descriptors());
+  agent->join_run();
+  return agent;
+}
+
+Status Agent::start_recording() {
+  if (config_.recorder) {
+    GRIT_TRY(recorder_, Recorder::open(config_.run_directory, config_.listen_address, config_.endpoint, config_.keys,
+                                       static_cast<int>(config_.plan.topology.nodes.size())));
+    config_.endpoint = recorder_->endpoint();
+  }
+  GRIT_TRY(uplink_, Uplink::connect(config_.endpoint, config_.keys, config_.node));
+  return {};
+}
+
+/// Journals in this node's directory belong to runs that are over (we hold the node) or to our predecessor.
+Status Agent::recover() {
+  GRIT_TRY(const auto files, journals_of_this_node(config_.journal_directory));
+  for (const auto& file : files) {
+    auto report = revert_journal(file, ::geteuid());
+    Json event = make_event("recovered", config_.node);
+    event["journal"] = file.string();
+    event["reverted"] = report ? report->reverted : 0;
+    event["problems"] = report ? Json(report->problems) : Json::array({report.error().message});
+    emit(std::move(event));
+    if (report && report->problems.empty()) continue;
+    const std::string why = report ? report->problems.front() : report.error().message;
+    return internal_error(
+        fmt::format("an earlier run left something behind that cannot be reverted ({}): {}", file.string(), why));
+  }
+  segment_.control().lease_deadline_ns.store(0);
+  return {};
+}
+
+Status Agent::open_descriptors() {
+  timer_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer_) return errno_error("timerfd_create");
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &term, nullptr);
+  signals_ = Fd(::signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) return errno_error("signalfd");
+  for (const RankSlot& slot : segment_.slots()) {
+    Fd rank(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
+    if (!rank && errno != ESRCH) return errno_error(fmt::format("cannot watch rank {}", slot.rank));
+    ranks_.push_back(std::move(rank));  // empty: it is dead already, which watch_ranks() will say
+  }
+  return {};
+}
+
+void Agent::join_run() {
+  const std::uint32_t generation = segment_.control().agent_generation.fetch_add(1) + 1;
+  const RankSlot& first = segment_.slots()[0];
+  const int entered = first.block_entered.load(), left = first.block_left.load();
+  if (generation > 1) {
+    Json event = make_event("agent_restarted", config_.node);
+    event["generation"] = generation;
+    event["block"] = entered;
+    emit(std::move(event));
+  } else if (config_.recorder) {
+    Json event = make_event("run", config_.node);
+    event["state"] = "started";
+    emit(std::move(event));
+  }
+  if (left < entered) {  // our predecessor died in this block: its faults are off, the block goes on without
+    block_ = entered;
+    in_block_ = true;
+  } else {
+    arm(left + 1);
+  }
+}
+
+void Agent::emit(Json event) {
+  if (auto sent = uplink_->send_event(event); !sent) fmt::print(stderr, "grit agent: {}\n", sent.error().message);
+}
+
+void Agent::arm(int block) {
+  block_ = block;
+  if (block >= static_cast<int>(config_.plan.blocks.size())) return;
+  windows_.arm(config_.plan.blocks[static_cast<std::size_t>(block)]);
+  segment_.control().agent_ready_block.store(block, std::memory_order_release);
+}
+
+void Agent::follow_blocks() {
+  const RankSlot& first = segment_.slots()[0];
+  const auto block_event = [&](std::string_view edge, std::int64_t t_ns) {
+    Json event = make_event("block", config_.node, t_ns);
+    event["block"] = block_;
+    event["kind"] = to_string(config_.plan.blocks[static_cast<std::size_t>(block_)].kind);
+    event["edge"] = edge;
+    emit(std::move(event));
+  };
+  if (!in_block_ && first.block_entered.load(std::memory_order_acquire) == block_) {
+    in_block_ = true;
+    windows_.start(first.block_entered_ns.load());
+    block_event("begin", first.block_entered_ns.load());
+  }
+  if (in_block_ && first.block_left.load(std::memory_order_acquire) == block_) {
+    windows_.end(RevertReason::block_end);
+    segment_.control().lease_deadline_ns.store(0);
+    block_event("end", monotonic_ns());
+    in_block_ = false;
+    arm(block_ + 1);
+  }
+}
+
+void Agent::act() {
+  for (auto due = windows_.next_action_ns(); due && *due <= monotonic_ns(); due = windows_.next_action_ns()) {
+    windows_.act(monotonic_ns());
+    segment_.control().lease_deadline_ns.store(windows_.lease_deadline_ns());
+  }
+}
+
+void Agent::drain_records() {
+  for (RankSlot& slot : segment_.slots())
+    for (std::size_t got = pop_records(slot, batch_); got > 0; got = pop_records(slot, batch_))
+      if (auto sent = uplink_->send_records({batch_.data(), got}); !sent)
+        fmt::print(stderr, "grit agent: {}\n", sent.error().message);
+}
+
+void Agent::run_checks() {
+  for (const ScenarioPlugin& planned : config_.plan.checks) {
+    const Check* check = find_check(planned.name);
+    GRIT_ASSERT(check != nullptr);
+    const auto outcome =
+        check->run(config_.plan.topology.nodes[static_cast<std::size_t>(config_.node)], Params(planned.params));
+    Json event = make_event("check", config_.node);
+    event["check"] = planned.name;
+    event["block"] = block_;
+    event["ok"] = outcome && outcome->ok;
+    event["detail"] = outcome ? outcome->detail : outcome.error().message;
+    emit(std::move(event));
+  }
+}
+
+void Agent::tick() {
+  const std::int64_t now_ns = monotonic_ns();
+  if (now_ns - last_tick_ns_ >= kTick_ns) {
+    last_tick_ns_ = now_ns;
+    drain_records();
+  }
+  if (now_ns - last_heartbeat_ns_ >= kHeartbeat_ns) {
+    last_heartbeat_ns_ = now_ns;
+    uplink_->heartbeat();
+  }
+  if (in_block_ && !config_.plan.checks.empty() && now_ns - last_check_ns_ >= kCheck_ns) {
+    last_check_ns_ = now_ns;
+    run_checks();
+  }
+}
+
+bool Agent::watch_ranks() {
+  const auto slots = segment_.slots();
+  bool any_runs = false;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    const RankEnd end = slots[i].end.load();
+    if (end == RankEnd::finished) continue;
+    pollfd process{ranks_[i].get(), POLLIN, 0};
+    const bool gone = !ranks_[i] || ::poll(&process, 1, 0) == 1;
+    if (!gone) any_runs = true;
+    if (!gone || deaths_at_ns_ != 0) continue;
+    deaths_at_ns_ = monotonic_ns();
+    windows_.end(RevertReason::rank_died);
+    segment_.control().lease_deadline_ns.store(0);
+    Json event = make_event(end == RankEnd::running ? "rank_died" : "run", config_.node);
+    event["rank"] = slots[i].rank;
+    event["pid"] = slots[i].pid;
+    if (end != RankEnd::running) event["state"] = end == RankEnd::interrupted ? "interrupted" : "failed";
+    emit(std::move(event));
+  }
+  return any_runs && (deaths_at_ns_ == 0 || monotonic_ns() - deaths_at_ns_ < kOthersDie_ns);
+}
+
+void Agent::poll_once() {
+  std::vector<zmq_pollitem_t> items{{nullptr, wake_.get(), ZMQ_POLLIN, 0},
+                                    {nullptr, timer_.get(), ZMQ_POLLIN, 0},
+                                    {nullptr, signals_.get(), ZMQ_POLLIN, 0}};
+  for (const Fd& rank : ranks_)
+    if (rank && deaths_at_ns_ == 0) items.push_back({nullptr, rank.get(), ZMQ_POLLIN, 0});
+  const auto witnesses = windows_.witness_descriptors();
+  for (const int fd : witnesses) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
+  if (recorder_)
+    for (void* socket : recorder_->sockets()) items.push_back({socket, 0, ZMQ_POLLIN, 0});
+
+  if (const auto due = windows_.next_action_ns()) {
+    itimerspec at{};
+    at.it_value.tv_sec = *due / kNsPerS;
+    at.it_value.tv_nsec = *due % kNsPerS;
+    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
+  }
+  ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ns / kNsPerMs);
+  if (items[0].revents != 0) swallow(wake_.get());
+  if (items[1].revents != 0) swallow(timer_.get());
+  if (items[2].revents != 0) stopping_ = true;
+}
+
+Status Agent::serve() {
+  while (watch_ranks() && !stopping_) {
+    poll_once();
+    follow_blocks();
+    act();
+    windows_.drain_witnesses();
+    tick();
+    if (recorder_)
+      if (auto pumped = recorder_->pump(); !pumped) fmt::print(stderr, "grit agent: {}\n", pumped.error().message);
+  }
+  finish();
+  return recorder_ ? finish_recording() : Status();
+}
+
+void Agent::finish() {
+  follow_blocks();
+  windows_.close();
+  segment_.control().lease_deadline_ns.store(0);
+  drain_records();
+  for (const RankSlot& slot : segment_.slots()) {
+    if (slot.lost.load() == 0) continue;
+    Json event = make_event("records_lost", config_.node);
+    event["rank"] = slot.rank;
+    event["count"] = slot.lost.load();
+    emit(std::move(event));
+  }
+  if (recorder_) {
+    const auto slots = segment_.slots();
+    const bool all_finished = std::all_of(slots.begin(), slots.end(),
+                                          [](const RankSlot& slot) { return slot.end.load() == RankEnd::finished; });
+    Json event = make_event("run", config_.node);
+    event["state"] = all_finished ? "finished" : "ended early";
+    emit(std::move(event));
+  }
+  uplink_->goodbye();
+  if (!recorder_) uplink_->close(static_cast<int>(kGoodbye_ns / kNsPerMs));
+}
+
+Status Agent::finish_recording() {
+  const std::int64_t deadline_ns = monotonic_ns() + kGoodbye_ns;
+  while (!recorder_->all_said_goodbye() && monotonic_ns() < deadline_ns) {
+    std::vector<zmq_pollitem_t> items;
+    for (void* socket : recorder_->sockets()) items.push_back({socket, 0, ZMQ_POLLIN, 0});
+    ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ns / kNsPerMs);
+    GRIT_CHECK(recorder_->pump());
+  }
+  uplink_->close(0);
+  auto verdict = finish_run(config_.run_directory);
+  return verdict ? Status() : Status(with_context(verdict.error(), "cannot finish the run"));
+}
+
+}  // namespace grit

@@ -1,0 +1,122 @@
+// How agents report to the recorder: ZeroMQ (PUSH to PULL over TCP), encrypted and authenticated by CURVE (RFC 26) with
+// keys made for one run. Whoever lacks the run's client key gets nothing through.
+//
+// A message has three frames: kind, node index in decimal, payload.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+#include "harness/model/step_record.hpp"
+
+namespace grit {
+
+/// CURVE key pairs of one run in Z85 (RFC 32), 40 characters each. server_secret is for the recorder alone; it is empty
+/// in what the other agents get.
+struct RunKeys {
+  std::string server_public{};
+  std::string server_secret{};
+  std::string client_public{};
+  std::string client_secret{};
+};
+
+/// Error (unavailable): libzmq was built without CURVE.
+Result<RunKeys> make_run_keys();
+
+Json to_json(const RunKeys& keys);
+/// Error (usage): a key is missing, is not Z85, or a secret does not belong to its public key.
+Result<RunKeys> run_keys_from_json(const Json& json);
+
+enum class MessageKind { hello, event, records, heartbeat, goodbye };
+std::string_view to_string(MessageKind kind);
+
+/// What the recorder receives. Payload: a JSON object for event, whole StepRecords for records, empty for the others.
+struct Message {
+  MessageKind kind = MessageKind::hello;
+  int node = 0;
+  std::string payload{};
+};
+
+constexpr std::int64_t kLargestMessage_bytes = std::int64_t{8} << 20;
+
+/// The recorder's end. Serves its own authentication (ZAP, RFC 27) in receive(), without a thread: call it whenever one
+/// of sockets() is readable.
+class RecorderSocket {
+ public:
+  /// Listens on one address of this machine, an IPv4 or IPv6 literal; port 0 takes a free one.
+  /// Error (usage): not an address, or a wildcard. Error (unavailable): not ours, or the port is taken.
+  static Result<RecorderSocket> bind(const std::string& address, int port, const RunKeys& keys);
+
+  RecorderSocket(RecorderSocket&& other) noexcept;
+  RecorderSocket& operator=(RecorderSocket&& other) noexcept;
+  RecorderSocket(const RecorderSocket&) = delete;
+  RecorderSocket& operator=(const RecorderSocket&) = delete;
+  ~RecorderSocket();
+
+  /// "tcp://10.77.0.1:40123"
+  [[nodiscard]] const std::string& endpoint() const;
+  /// For zmq_poll with ZMQ_POLLIN: messages, and strangers to be judged.
+  [[nodiscard]] std::array<void*, 2> sockets() const;
+
+  /// The next well-formed message, or nothing when there is none now. Never blocks. What is malformed is counted and
+  /// dropped; a frame above kLargestMessage_bytes makes libzmq close the connection it came by.
+  std::optional<Message> receive();
+
+  [[nodiscard]] std::uint64_t malformed() const;  // messages dropped
+  [[nodiscard]] std::uint64_t refused() const;    // handshakes with a key that is not this run's
+
+ private:
+  struct State;
+  explicit RecorderSocket(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// The port of "tcp://ADDRESS:PORT". Error (usage): not such an endpoint.
+Result<int> port_of(const std::string& endpoint);
+
+/// An agent's end. Nothing here blocks but close(). While the recorder cannot be reached messages wait, at most
+/// kBacklogMessages of them; further ones are dropped and counted. They are delivered, in order, when it is back on the
+/// same endpoint; what a dead recorder had already taken is gone with it.
+class Uplink {
+ public:
+  static constexpr int kBacklogMessages = 4096;
+  static constexpr std::size_t kRecordsPerMessage = 512;
+
+  /// Starts connecting, to go on by itself until it succeeds, and queues a hello. Error (usage): the endpoint or a key
+  /// is malformed.
+  static Result<Uplink> connect(const std::string& endpoint, const RunKeys& keys, int node_index);
+
+  Uplink(Uplink&& other) noexcept;
+  Uplink& operator=(Uplink&& other) noexcept;
+  Uplink(const Uplink&) = delete;
+  Uplink& operator=(const Uplink&) = delete;
+  /// Like close(0).
+  ~Uplink();
+
+  /// Error (internal): the message was dropped because the backlog is full (said once, counted always), or it is larger
+  /// than kLargestMessage_bytes.
+  Status send_event(const Json& event);
+  Status send_records(std::span<const StepRecord> records);
+  /// Errors are only counted: the recorder's "node lost" says the same.
+  void heartbeat();
+  void goodbye();
+
+  /// Waits at most this long for queued messages to be handed to the kernel, then drops the rest. Sending is over.
+  void close(int linger_ms);
+
+  [[nodiscard]] std::uint64_t dropped_messages() const;
+  [[nodiscard]] std::uint64_t dropped_records() const;
+
+ private:
+  struct State;
+  explicit Uplink(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace grit

@@ -1,0 +1,132 @@
+#include "harness/record/segment.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace grit {
+namespace {
+
+constexpr std::uint64_t kMagic = 0x31'67'65'73'74'69'72'67;  // "gritseg1" in memory
+
+// An atomic with a lock inside would lock in one process only.
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::int32_t>::is_always_lock_free);
+static_assert(std::atomic<RankEnd>::is_always_lock_free);
+static_assert((kRingCapacity & (kRingCapacity - 1)) == 0, "positions in the ring are taken by a mask");
+static_assert(std::is_trivially_destructible_v<RankSlot> && std::is_trivially_destructible_v<NodeControl>);
+
+constexpr std::size_t kSlotsOffset =
+    (sizeof(NodeControl) + alignof(RankSlot) - 1) / alignof(RankSlot) * alignof(RankSlot);
+
+std::size_t segment_bytes(std::size_t local_ranks) { return kSlotsOffset + local_ranks * sizeof(RankSlot); }
+
+Failure not_a_segment(std::string_view why) {
+  return internal_error(
+      fmt::format("this is not a grit segment: {}; do all processes of the node run the same grit?", why));
+}
+
+/// Maps with all pages present, so that a step takes no page fault on its first way around the ring.
+Result<void*> map_shared(int fd, std::size_t bytes) {
+  void* base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+  if (base == MAP_FAILED) return errno_error("cannot map the node's shared memory");
+  return base;
+}
+
+}  // namespace
+
+Result<Segment> Segment::create(int local_ranks) {
+  if (local_ranks < 1 || local_ranks > kMaxLocalRanks) {
+    return usage_error(fmt::format("{} ranks on one node; grit can watch 1 to {}: start fewer ranks a node",
+                                   local_ranks, kMaxLocalRanks));
+  }
+  Segment segment;
+  segment.bytes_ = segment_bytes(static_cast<std::size_t>(local_ranks));
+  segment.fd_ = Fd(::memfd_create("grit-segment", MFD_CLOEXEC));
+  if (!segment.fd_) return errno_error("memfd_create");
+  // Reserves the pages: without it, memory that runs out later would be a SIGBUS in a step.
+  if (const int error = ::posix_fallocate(segment.fd_.get(), 0, static_cast<off_t>(segment.bytes_)); error != 0)
+    return errno_error(fmt::format("cannot reserve {} bytes of shared memory", segment.bytes_), error);
+  GRIT_TRY(segment.base_, map_shared(segment.fd_.get(), segment.bytes_));
+
+  auto* control = ::new (segment.base_) NodeControl;
+  auto* first = reinterpret_cast<RankSlot*>(static_cast<std::byte*>(segment.base_) + kSlotsOffset);
+  for (int i = 0; i < local_ranks; ++i) ::new (first + i) RankSlot;
+  control->local_ranks = static_cast<std::uint32_t>(local_ranks);
+  control->magic = kMagic;
+  return segment;
+}
+
+Result<Segment> Segment::attach(Fd fd) {
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return errno_error("cannot attach to the node's shared memory");
+  const auto bytes = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));
+  if (!S_ISREG(status.st_mode) || bytes < segment_bytes(1) || bytes > segment_bytes(kMaxLocalRanks))
+    return not_a_segment(fmt::format("{} bytes", bytes));
+  Segment segment;
+  segment.bytes_ = bytes;
+  segment.fd_ = std::move(fd);
+  GRIT_TRY(segment.base_, map_shared(segment.fd_.get(), bytes));
+  const NodeControl& control = segment.control();
+  if (control.magic != kMagic) return not_a_segment("the mark at its start is missing");
+  if (bytes != segment_bytes(control.local_ranks))
+    return not_a_segment(fmt::format("{} bytes for {} ranks", bytes, control.local_ranks));
+  return segment;
+}
+
+Segment::Segment(Segment&& other) noexcept
+    : fd_(std::move(other.fd_)), base_(std::exchange(other.base_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+Segment& Segment::operator=(Segment&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(base_, other.base_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Segment::~Segment() {
+  if (base_ != nullptr) ::munmap(base_, bytes_);
+}
+
+NodeControl& Segment::control() const {
+  GRIT_ASSERT(base_ != nullptr);
+  return *static_cast<NodeControl*>(base_);
+}
+
+std::span<RankSlot> Segment::slots() const {
+  auto* first = reinterpret_cast<RankSlot*>(static_cast<std::byte*>(base_) + kSlotsOffset);
+  return {first, (bytes_ - kSlotsOffset) / sizeof(RankSlot)};
+}
+
+void push_record(RankSlot& slot, const StepRecord& record) {
+  const std::uint64_t head = slot.head.load(std::memory_order_relaxed);  // ours alone
+  if (head - slot.tail.load(std::memory_order_acquire) >= kRingCapacity) {
+    slot.lost.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  slot.records[head % kRingCapacity] = record;
+  slot.head.store(head + 1, std::memory_order_release);
+}
+
+std::size_t pop_records(RankSlot& slot, std::span<StepRecord> out) {
+  const std::uint64_t tail = slot.tail.load(std::memory_order_relaxed);  // ours alone
+  const std::uint64_t head = slot.head.load(std::memory_order_acquire);
+  // The bound keeps a head that a stray write of the rank spoiled from making us read the ring round and round.
+  const auto available = static_cast<std::size_t>(std::min<std::uint64_t>(head - tail, kRingCapacity));
+  const std::size_t count = std::min(available, out.size());
+  const std::size_t start = tail % kRingCapacity;
+  const std::size_t before_wrap = std::min<std::size_t>(count, kRingCapacity - start);
+  std::copy_n(slot.records + start, before_wrap, out.begin());
+  std::copy_n(slot.records, count - before_wrap, out.begin() + static_cast<std::ptrdiff_t>(before_wrap));
+  slot.tail.store(tail + count, std::memory_order_release);
+  return count;
+}
+
+}  // namespace grit

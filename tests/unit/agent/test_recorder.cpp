@@ -1,0 +1,173 @@
+#include <sys/resource.h>
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "harness/agent/recorder.hpp"
+#include "harness/model/event.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/record/support.hpp"
+
+namespace grit {
+namespace {
+
+using test::TempDirectory;
+
+constexpr auto kHere = "127.0.0.1";
+
+/// Pumps until the condition holds (true) or a long time is over; counts the errors.
+bool pump_until(Recorder& recorder, const std::function<bool()>& condition, int* errors = nullptr) {
+  for (int i = 0; i < 20'000; ++i) {
+    if (!recorder.pump() && errors != nullptr) ++*errors;
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+std::size_t count_events(const std::filesystem::path& directory, std::string_view type) {
+  std::size_t count = 0;
+  for (const Json& event : *read_events(directory / "events.jsonl"))
+    if (event.at("type") == type) ++count;
+  return count;
+}
+
+TEST_CASE("what two agents report is in the run directory") {
+  const TempDirectory directory;
+  const RunKeys keys = *make_run_keys();
+  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 2);
+  REQUIRE(recorder);
+  CHECK(recorder->last_heard_ns(0) == 0);
+  auto first = Uplink::connect(recorder->endpoint(), keys, 0);
+  auto second = Uplink::connect(recorder->endpoint(), keys, 1);
+  REQUIRE(first->send_records(test::numbered(0, 700)));
+  REQUIRE(first->send_event(make_event("block", 0, 5)));
+  first->goodbye();
+  REQUIRE(pump_until(*recorder, [&] { return read_events(directory.path() / "events.jsonl")->size() == 1; }));
+  CHECK_FALSE(recorder->all_said_goodbye());
+  REQUIRE(second->send_event(make_event("block", 1, 6)));
+  second->goodbye();
+  REQUIRE(pump_until(*recorder, [&] { return recorder->all_said_goodbye(); }));
+
+  const auto steps = read_steps(directory.path() / "steps.npy");
+  REQUIRE(steps);
+  CHECK(steps->size() == 700);
+  CHECK(test::all_numbered(*steps));
+  CHECK(count_events(directory.path(), "block") == 2);
+  CHECK(recorder->last_heard_ns(1) > 0);
+  // Nodes that said goodbye are not lost, however long they are silent.
+  REQUIRE(recorder->pump(monotonic_ns() + 10 * Recorder::kFirstContact_ns));
+  CHECK(recorder->lost_nodes().empty());
+  CHECK(recorder->malformed() == 0);
+}
+
+TEST_CASE("a node that falls silent is lost, once; one never heard of gets longer") {
+  const TempDirectory directory;
+  const RunKeys keys = *make_run_keys();
+  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 3);
+  REQUIRE(recorder);
+  auto talker = Uplink::connect(recorder->endpoint(), keys, 1);
+  REQUIRE(pump_until(*recorder, [&] { return recorder->last_heard_ns(1) != 0; }));
+  const std::int64_t heard_ns = recorder->last_heard_ns(1);
+
+  REQUIRE(recorder->pump(heard_ns + Recorder::kSilence_ns));
+  CHECK(recorder->lost_nodes().empty());
+  REQUIRE(recorder->pump(heard_ns + Recorder::kSilence_ns + 1));
+  CHECK(recorder->lost_nodes() == std::vector{1});
+  REQUIRE(recorder->pump(heard_ns + 2 * Recorder::kSilence_ns));
+  CHECK(count_events(directory.path(), "node_lost") == 1);
+  const Json event = read_events(directory.path() / "events.jsonl")->at(0);
+  CHECK(event.at("lost_node") == 1);
+  CHECK(event.at("last_heard_ns") == heard_ns);
+
+  REQUIRE(recorder->pump(heard_ns + 2 * Recorder::kFirstContact_ns));
+  CHECK(recorder->lost_nodes() == std::vector{0, 1, 2});
+  CHECK(count_events(directory.path(), "node_lost") == 3);
+}
+
+TEST_CASE("heartbeats that waited while the recorder itself was paused keep a node alive") {
+  const TempDirectory directory;
+  const RunKeys keys = *make_run_keys();
+  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 1);
+  REQUIRE(recorder);
+  auto talker = Uplink::connect(recorder->endpoint(), keys, 0);
+  REQUIRE(pump_until(*recorder, [&] { return recorder->last_heard_ns(0) != 0; }));
+  const std::int64_t later_ns = recorder->last_heard_ns(0) + 2 * Recorder::kSilence_ns;
+  talker->heartbeat();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // it is now in the recorder's queue
+  REQUIRE(recorder->pump(later_ns));
+  CHECK(recorder->last_heard_ns(0) == later_ns);
+  CHECK(recorder->lost_nodes().empty());
+}
+
+TEST_CASE("nodes that are not of this run and events that are not JSON objects are counted, not written") {
+  const TempDirectory directory;
+  const RunKeys keys = *make_run_keys();
+  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 1);
+  REQUIRE(recorder);
+  auto foreign = Uplink::connect(recorder->endpoint(), keys, 1);
+  REQUIRE(foreign->send_records(test::numbered(0, 5)));
+  auto known = Uplink::connect(recorder->endpoint(), keys, 0);
+  REQUIRE(known->send_event(Json("only text")));
+  known->goodbye();
+  CHECK(pump_until(*recorder, [&] { return recorder->all_said_goodbye() && recorder->malformed() == 3; }));
+  CHECK(read_steps(directory.path() / "steps.npy")->empty());
+  CHECK(read_events(directory.path() / "events.jsonl")->empty());
+}
+
+TEST_CASE("a restarted recorder listens at the old endpoint and continues the files") {
+  const TempDirectory directory;
+  const RunKeys keys = *make_run_keys();
+  std::optional<Recorder> recorder = *Recorder::open(directory.path(), kHere, "", keys, 1);
+  const std::string endpoint = recorder->endpoint();
+  auto uplink = Uplink::connect(endpoint, keys, 0);
+  REQUIRE(uplink->send_records(test::numbered(0, 10)));
+  const auto steps = [&] { return *read_steps(directory.path() / "steps.npy"); };
+  REQUIRE(pump_until(*recorder, [&] { return steps().size() == 10; }));
+  recorder.reset();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the uplink notices
+  recorder = *Recorder::open(directory.path(), kHere, endpoint, keys, 1);
+  CHECK(recorder->endpoint() == endpoint);
+  REQUIRE(uplink->send_records(test::numbered(10, 10)));
+  REQUIRE(pump_until(*recorder, [&] { return steps().size() == 20; }));
+  CHECK(test::all_numbered(steps()));
+  CHECK_FALSE(Recorder::open(directory.path(), kHere, "nonsense", keys, 1));
+}
+
+/// In a child, because a limit on file sizes stands for the full disk.
+std::string record_across_a_full_disk(const std::filesystem::path& directory) {
+  ::signal(SIGXFSZ, SIG_IGN);
+  const RunKeys keys = *make_run_keys();
+  auto recorder = Recorder::open(directory, kHere, "", keys, 1);
+  if (!recorder) return recorder.error().message;
+  auto uplink = Uplink::connect(recorder->endpoint(), keys, 0);
+  const rlimit small{20'000, RLIM_INFINITY}, large{10'000'000, RLIM_INFINITY};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  int errors = 0;
+  for (std::uint32_t i = 0; i < 10; ++i) {  // batch by batch: 100 records are 10 400 bytes
+    if (!uplink->send_records(test::numbered(100 * i, 100))) return "not sent";
+    const std::uint64_t handled = 100 * (i + 1);
+    const auto done = [&] {
+      return read_steps(directory / "steps.npy")->size() + recorder->unwritten_records() == handled;
+    };
+    if (!pump_until(*recorder, done, &errors)) return "a batch was neither written nor counted";
+  }
+  if (errors != 1) return std::to_string(errors) + " errors instead of one";
+  if (recorder->unwritten_records() != 900) return "900 records cannot have been written";
+  if (!uplink->send_event(make_event("block", 0, 1))) return "event not sent";
+  if (!pump_until(*recorder, [&] { return count_events(directory, "block") == 1; })) return "the event is not there";
+  ::setrlimit(RLIMIT_FSIZE, &large);
+  if (!uplink->send_records(test::numbered(100, 100))) return "not sent";
+  if (!pump_until(*recorder, [&] { return read_steps(directory / "steps.npy")->size() == 200; }))
+    return "did not go on";
+  return test::all_numbered(*read_steps(directory / "steps.npy")) ? "" : "the records are not in order";
+}
+
+TEST_CASE("a full disk is an error once; what is lost is counted and recording goes on") {
+  const TempDirectory directory;
+  CHECK(test::in_child([&] { return record_across_a_full_disk(directory.path()); }) == "");
+}
+
+}  // namespace
+}  // namespace grit

@@ -1,0 +1,197 @@
+#include <signal.h>
+
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "harness/record/npy_header.hpp"
+#include "harness/record/run_dir.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/record/support.hpp"
+
+namespace grit {
+namespace {
+
+using test::numbered;
+using test::TempDirectory;
+
+/// What NumPy makes of the file: count, bytes a row, sum of steps, and the last row's first and last column.
+constexpr const char* kNumpyScript = R"(
+a = numpy.load(sys.argv[1])
+print(len(a), a.dtype.itemsize, int(a['step'].sum()), *([int(a['rank'][-1]), int(a['collective_exit_ns'][-1])] if len(a) else []))
+)";
+
+void numpy_reads(const std::filesystem::path& file, std::uint32_t count) {
+  if (!test::have_numpy()) {
+    WARN("skipped reading back with NumPy: /usr/bin/python3 has none");
+    return;
+  }
+  const std::uint64_t sum = count == 0 ? 0 : std::uint64_t{count} * (count - 1) / 2;
+  std::string wanted = std::to_string(count) + " 104 " + std::to_string(sum);
+  if (count > 0) wanted += " 1 " + std::to_string(numbered(count - 1).collective_exit_ns);
+  CHECK(test::python(kNumpyScript, file.string()) == wanted + "\n");
+}
+
+void append_raw(const std::filesystem::path& file, std::string_view bytes) {
+  const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  REQUIRE(write_all(fd.get(), bytes));
+}
+
+std::string_view bytes_of(const StepRecord& record) { return {reinterpret_cast<const char*>(&record), sizeof record}; }
+
+TEST_CASE("steps.npy is readable at every moment of its writing, by us and by NumPy") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  auto writer = StepsWriter::open(file);
+  REQUIRE(writer);
+  CHECK(read_steps(file)->empty());
+  numpy_reads(file, 0);
+  std::uint32_t count = 0;
+  for (const std::uint32_t batch : {1U, 9U, 990U}) {
+    REQUIRE(writer->append(numbered(count, batch)));
+    count += batch;
+    CHECK(writer->count() == count);
+    const auto records = read_steps(file);
+    REQUIRE(records);
+    CHECK(records->size() == count);
+    CHECK(test::all_numbered(*records));
+    numpy_reads(file, count);
+  }
+  REQUIRE(writer->append({}));
+  CHECK(writer->count() == count);
+}
+
+TEST_CASE("steps.npy as a kill leaves it: torn record, header behind") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  REQUIRE(StepsWriter::open(file)->append(numbered(0, 20)));
+  append_raw(file, bytes_of(numbered(20)));                // written, not yet counted
+  append_raw(file, bytes_of(numbered(21)).substr(0, 50));  // torn
+  CHECK(read_steps(file)->size() == 20);
+  numpy_reads(file, 20);
+
+  auto writer = StepsWriter::open(file);
+  REQUIRE(writer);
+  CHECK(writer->count() == 21);
+  CHECK(std::filesystem::file_size(file) == kNpyHeaderBytes + 21 * sizeof(StepRecord));
+  REQUIRE(writer->append(numbered(21, 4)));
+  const auto records = read_steps(file);
+  REQUIRE(records);
+  CHECK(records->size() == 25);
+  CHECK(test::all_numbered(*records));
+  numpy_reads(file, 25);
+}
+
+TEST_CASE("a header that claims more than is there is not believed") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  REQUIRE(StepsWriter::open(file)->append(numbered(0, 20)));
+  std::filesystem::resize_file(file, kNpyHeaderBytes + 7 * sizeof(StepRecord) + 30);
+  const auto records = read_steps(file);
+  REQUIRE(records);
+  CHECK(records->size() == 7);
+  CHECK(test::all_numbered(*records));
+  CHECK(StepsWriter::open(file)->count() == 7);
+  numpy_reads(file, 7);
+}
+
+TEST_CASE("a file that NumPy wrote is read, and is not continued") {
+  if (!test::have_numpy()) {
+    WARN("skipped: /usr/bin/python3 has no NumPy");
+    return;
+  }
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  REQUIRE(StepsWriter::open(file)->append(numbered(0, 5)));
+  REQUIRE(test::python("a = numpy.load(sys.argv[1])\nnumpy.save(sys.argv[1], a)\nprint('saved')", file.string()) ==
+          "saved\n");
+  const auto records = read_steps(file);
+  REQUIRE(records);
+  CHECK(records->size() == 5);
+  CHECK(test::all_numbered(*records));
+  CHECK_THAT(StepsWriter::open(file).error().message, Catch::Matchers::Contains("steps.npy"));
+}
+
+TEST_CASE("what is not a steps.npy of this layout is refused, never touched") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  CHECK(read_steps(file).error().kind == ErrorKind::usage);
+  std::string other_column = npy_header(0);
+  other_column.replace(other_column.find("'step'"), 6, "'stop'");
+  for (const std::string& bytes : {std::string(), std::string("hello"), npy_header(3).substr(0, 500), other_column,
+                                   std::string(2000, '\xff'), "\x93NUMPY\x02" + npy_header(0).substr(7)}) {
+    REQUIRE(write_file_durably(file, bytes));
+    CHECK(read_steps(file).error().kind == ErrorKind::usage);
+    CHECK_FALSE(StepsWriter::open(file));
+    CHECK(read_file(file) == bytes);
+  }
+}
+
+TEST_CASE("a full disk: append says so, the file stays readable, and goes on when there is room") {
+  const TempDirectory directory;
+  const std::string report = test::on_small_disk(directory.path(), "size=128k", 0, [&]() -> std::string {
+    const auto file = directory.path() / "steps.npy";
+    auto writer = StepsWriter::open(file);
+    if (!writer) return writer.error().message;
+    const auto ballast = directory.path() / "ballast";
+    if (!write_file_durably(ballast, std::string(60'000, 'x'))) return "no room for the ballast";
+    std::uint32_t count = 0;
+    Status appended;
+    while (appended && count < 10'000) {
+      appended = writer->append(numbered(count, 100));
+      if (appended) count += 100;
+    }
+    if (appended) return "10000 records fit on a disk of 128 KiB";
+    if (appended.error().message.find("the disk is full") == std::string::npos) return appended.error().message;
+    const auto records = read_steps(file);
+    if (!records || records->size() != count || count == 0 || !test::all_numbered(*records))
+      return "not readable when full";
+    std::filesystem::remove(ballast);
+    if (!writer->append(numbered(count, 100))) return "no append after space was freed";
+    const auto more = read_steps(file);
+    if (!more || more->size() != count + 100 || !test::all_numbered(*more)) return "not readable after space was freed";
+    return "";
+  });
+  if (report.starts_with(test::kCannot)) {
+    WARN("skipped, " << report);
+    return;
+  }
+  CHECK(report == "");
+}
+
+TEST_CASE("SIGKILL of the writer at a random moment: the file reads, in order, and is continued") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  std::mt19937 random(std::random_device{}());
+  std::size_t before = 0;
+  for (int round = 0; round < 5; ++round) {
+    const pid_t writer = ::fork();
+    if (writer == 0) {
+      auto steps = StepsWriter::open(file);
+      for (std::uint32_t batch = 1; steps; batch = batch % 300 + 7)
+        if (!steps->append(numbered(static_cast<std::uint32_t>(steps->count()), batch))) break;
+      ::_exit(1);
+    }
+    for (int i = 0; i < 5000; ++i) {  // until it has written something; then to a moment of its own
+      std::error_code not_there_yet;
+      const auto bytes = std::filesystem::file_size(file, not_there_yet);
+      if (!not_there_yet && bytes > kNpyHeaderBytes + (before + 1000) * sizeof(StepRecord)) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+    ::kill(writer, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(writer, &status, 0) == writer);
+    REQUIRE(WIFSIGNALED(status));
+
+    const auto records = read_steps(file);
+    REQUIRE(records);
+    CHECK(records->size() > before);
+    CHECK(test::all_numbered(*records));
+    before = records->size();
+  }
+  numpy_reads(file, static_cast<std::uint32_t>(before));
+}
+
+}  // namespace
+}  // namespace grit

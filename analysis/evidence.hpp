@@ -1,0 +1,54 @@
+// What the events of a run prove: which faults were in force, acted and came off in which blocks, and how the run
+// ended.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.hpp"
+#include "harness/model/plan.hpp"
+#include "harness/model/verdict.hpp"
+
+namespace grit {
+
+/// One fault in one fault block.
+struct WindowEvidence {
+  bool began = false;        // an event of this block or fault says that the block was reached
+  bool applied = false;      // every pulse was read back as in force
+  bool acting = false;       // the fault's own counter moved
+  bool touched = false;      // at least one pulse was, or may have been, applied
+  bool unreverted = false;   // one of them was not seen to come off
+  bool lease_ended = false;  // its time limit took it off, not the plan
+  std::string error{};       // the last one, if any
+  [[nodiscard]] bool took_effect() const { return applied && acting; }
+};
+
+struct FaultEvidence {
+  std::vector<WindowEvidence> blocks;  // one for each of Plan::blocks; only those of fault blocks are ever set
+};
+
+struct RunEvidence {
+  std::vector<FaultEvidence> faults;  // one for each of Plan::faults
+  std::vector<bool> block_begun;      // one for each of Plan::blocks, by its "begin" event
+  std::vector<bool> block_ended;      // by its "end" event
+  std::vector<CheckResult> checks;
+  bool finished = false;             // the recorder saw all its ranks end well
+  std::string ending;                // "node_loss", "interrupted", "rank_death", "failed"; empty: nothing went wrong
+  std::string ending_reason;         // in words
+  std::vector<std::string> remarks;  // what was odd: lost records, restarted agents, ...
+  std::uint64_t records_lost = 0;
+};
+
+/// Reads the events (harness/model/event.hpp) in their order of arrival. Never fails: an event that is not as
+/// documented proves nothing and is passed over.
+///
+/// How it ended, when several things are told: a lost node or an interruption, whichever came first, since both kill
+/// ranks; otherwise the first rank that died or failed.
+RunEvidence collect_evidence(const Plan& plan, std::span<const Json> events);
+
+/// The name of a node of the plan: "node1".
+std::string name_of_node(const Plan& plan, std::int64_t node);
+
+}  // namespace grit

@@ -1,0 +1,27 @@
+// The files that make up the report page, embedded at build time (cmake/vega.cmake generates the definitions).
+#pragma once
+
+#include <string_view>
+
+namespace grit::assets {
+
+struct Asset {
+  std::string_view text;
+  std::string_view sha256_hex;  // of the text, for the page's Content-Security-Policy
+};
+
+extern const Asset kVega;    // Vega's modules as one script that defines globalThis.vega
+extern const Asset kPage;    // the page, with {{placeholders}}
+extern const Asset kStyle;   // CSS
+extern const Asset kScript;  // draws the plots
+
+// Vega specifications; data, scale types and some signals are filled in by plots.cpp.
+extern const Asset kStepsSpec;
+extern const Asset kWindowsSpec;
+extern const Asset kPairsSpec;
+extern const Asset kEffectsSpec;
+extern const Asset kPhasesSpec;
+
+extern const std::string_view kVegaVersion;  // of the distribution's package
+
+}  // namespace grit::assets

@@ -1,0 +1,30 @@
+// The report page: what a run showed, for a colleague who was not there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+#include "harness/model/plan.hpp"
+#include "harness/model/step_record.hpp"
+#include "harness/model/verdict.hpp"
+
+namespace grit {
+
+/// Everything the page shows, as read from a run directory. All parts but the plan may be empty: a run that was cut off
+/// has fewer of them, and the page then says what is missing.
+struct ReportInput {
+  Plan plan{};
+  Verdict verdict{};
+  std::vector<StepRecord> steps{};   // of all ranks, in any order
+  std::vector<Json> events{};        // lines of events.jsonl (harness/model/event.hpp)
+  Json run = Json::object();         // run.json
+  std::vector<Json> environments{};  // env/<node>.json
+};
+
+/// One self-contained HTML page: it loads nothing, and its Content-Security-Policy forbids it to; the plots are drawn
+/// by the embedded Vega (SVG). All text from the input is escaped. Error (internal): the embedded assets are broken.
+Result<std::string> render_html(const ReportInput& input);
+
+}  // namespace grit

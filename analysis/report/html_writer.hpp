@@ -1,0 +1,55 @@
+// Small pieces of HTML. Every text is escaped on its way in, so that no caller can forget it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/base/json.hpp"
+
+namespace grit {
+
+/// Escapes & < > " ' for use in content and in quoted attributes.
+std::string escape_html(std::string_view text);
+
+/// JSON that may stand inside a <script> element: "</" and "<!--" cannot occur (WHATWG HTML 4.12.1.3). Bytes that are
+/// not UTF-8 become U+FFFD.
+std::string json_for_script(const Json& json);
+
+/// A JSON value in one line: texts as they are, lists joined by ", ", objects as JSON.
+std::string plain_text(const Json& value);
+
+/// "<tag>escaped text</tag>", with a class when one is given.
+std::string element(std::string_view tag, std::string_view text, std::string_view css_class = {});
+
+/// Made implicitly, so that rows read as lists of texts.
+struct Cell {
+  Cell(std::string cell_text, std::string cell_class = {})
+      : text(std::move(cell_text)), css_class(std::move(cell_class)) {}
+  Cell(const char* cell_text, std::string cell_class = {}) : Cell(std::string(cell_text), std::move(cell_class)) {}
+  std::string text;
+  std::string css_class;  // "number", "good", "bad", "unknown" ...
+};
+
+class HtmlTable {
+ public:
+  HtmlTable(std::string caption, std::vector<std::string> headers);
+  void row(const std::vector<Cell>& cells);
+  [[nodiscard]] std::size_t rows() const { return rows_; }
+  /// The table in a box that scrolls by itself when the screen is narrow. The first cell of a row is its header.
+  [[nodiscard]] std::string html() const;
+
+ private:
+  std::string head_;
+  std::string body_{};
+  std::size_t rows_ = 0;
+};
+
+/// A part that is folded away until it is asked for.
+std::string details(std::string_view summary, std::string_view html, bool open = false);
+
+/// "+53.1 %", "-0.31 %": two or three significant digits, with a plus sign when asked for.
+std::string format_percent(double fraction, bool with_sign);
+
+}  // namespace grit

@@ -1,0 +1,203 @@
+// What the run's events say: evidence for the faults, kernel notifications, checks, incidents.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/report/html_writer.hpp"
+#include "analysis/report/sections.hpp"
+
+namespace grit {
+namespace {
+
+/// Longer lists are cut, and say so: events.jsonl has them all.
+constexpr std::size_t kMaxRows = 400;
+
+std::string cut_note(std::size_t shown, std::size_t all) {
+  if (shown >= all) return "";
+  return element("p", fmt::format("The first {} of {} are listed; the run's events.jsonl holds all.", shown, all),
+                 "note");
+}
+
+Cell count_cell(int count, int windows) {
+  if (windows == 0) return {"none ran", "unknown"};
+  return {fmt::format("{} {}/{}", count >= windows ? "✓" : "✗", count, windows), count >= windows ? "good" : "bad"};
+}
+
+Cell harmful_cell(const std::optional<bool>& harmful) {
+  if (!harmful) return {"? cannot tell", "unknown"};
+  return *harmful ? Cell{"✓ yes", "good"} : Cell{"no", ""};
+}
+
+std::string event_time(const Json& event, const RunData& data) {
+  return fmt::format("{:.3f}",
+                     data.axis.seconds(static_cast<int>(integer_or(event, "node", 0)), integer_or(event, "t_ns", 0)));
+}
+
+std::string event_node(const Json& event, const Plan& plan) {
+  return node_name(plan, static_cast<int>(integer_or(event, "node", -1)));
+}
+
+/// The members of an event that its table has no column for: "speed: 10000; driver: veth".
+std::string other_members(const Json& event, std::initializer_list<std::string_view> shown) {
+  std::string text;
+  for (const auto& [key, value] : event.items()) {
+    if (std::find(shown.begin(), shown.end(), key) != shown.end()) continue;
+    text += (text.empty() ? "" : "; ") + key + ": " + plain_text(value);
+  }
+  return text;
+}
+
+/// Counters that differ: "carrier_changes 12 → 14".
+void append_changes(const Json& before, const Json& after, const std::string& prefix, std::string& text) {
+  for (const auto& [key, value] : after.items()) {
+    const auto old = before.is_object() ? before.find(key) : before.end();
+    const Json previous = old != before.end() ? *old : Json();
+    if (value.is_object()) {
+      append_changes(previous, value, prefix + key + ".", text);
+    } else if (value != previous) {
+      text += (text.empty() ? "" : "; ") + prefix + key + " " + (previous.is_null() ? "none" : plain_text(previous)) +
+              " → " + plain_text(value);
+    }
+  }
+}
+
+std::string acting_text(const Json& event) {
+  std::string text;
+  const auto before = event.find("before"), after = event.find("after");
+  if (before != event.end() && after != event.end() && after->is_object()) append_changes(*before, *after, "", text);
+  return text.empty() ? "no counter moved" : text;
+}
+
+std::string fault_event_text(const Json& event) {
+  std::string text = text_or(event, "message", "");
+  if (const auto reading = event.find("reading"); reading != event.end() && !reading->empty())
+    text += (text.empty() ? "" : "; ") + std::string("read back: ") + plain_text(*reading);
+  if (const std::string why = text_or(event, "why", ""); !why.empty())
+    text += (text.empty() ? "" : "; ") + std::string("because: ") + why;
+  return text;
+}
+
+std::string fault_log(const ReportInput& input, const RunData& data) {
+  HtmlTable table("What was done, and what the kernel showed",
+                  {"time (s)", "node", "fault", "block", "what", "ok", "detail"});
+  std::size_t all = 0;
+  for (const Json& event : input.events) {
+    const std::string type = text_or(event, "type", "");
+    if (type != "fault" && type != "acting") continue;
+    if (++all > kMaxRows) continue;
+    const bool ok = is_true(event, "ok");
+    table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan),
+               fault_label(input.plan, static_cast<int>(integer_or(event, "fault", -1))),
+               Cell(std::to_string(integer_or(event, "block", -1)), "number"),
+               type == "acting" ? "counters" : text_or(event, "action", ""), Cell(ok ? "✓" : "✗", ok ? "good" : "bad"),
+               type == "acting" ? acting_text(event) : fault_event_text(event)});
+  }
+  if (all == 0) return "";
+  return details(fmt::format("Fault log ({} entries)", all), table.html() + cut_note(table.rows(), all));
+}
+
+std::string witness_log(const ReportInput& input, const RunData& data) {
+  HtmlTable table("Notifications by the kernel itself", {"time (s)", "node", "fault", "block", "what", "more"});
+  std::size_t all = 0;
+  for (const Json& event : input.events) {
+    if (text_or(event, "type", "") != "witness") continue;
+    if (++all > kMaxRows) continue;
+    table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan),
+               fault_label(input.plan, static_cast<int>(integer_or(event, "fault", -1))),
+               Cell(std::to_string(integer_or(event, "block", -1)), "number"), text_or(event, "what", ""),
+               other_members(event, {"type", "t_ns", "node", "fault", "block", "what"})});
+  }
+  if (all == 0) return element("p", "The kernel sent no notification of its own about a fault.", "missing");
+  return details(fmt::format("Kernel notifications ({})", all), table.html() + cut_note(table.rows(), all));
+}
+
+std::string planned_faults(const Plan& plan) {
+  HtmlTable table("Faults as planned (times in ns, sizes in bytes, rates in bit/s)",
+                  {"fault", "mechanism", "undo class", "parameters", "in force, from the block's start (s)"});
+  for (const PlannedFault& fault : plan.faults) {
+    std::string params, pulses;
+    for (const auto& [key, value] : fault.params.items())
+      params += (params.empty() ? "" : ", ") + key + " = " + plain_text(value);
+    for (const Pulse& pulse : fault.pulses)
+      pulses += (pulses.empty() ? "" : ", ") + fmt::format("{:g}", static_cast<double>(pulse.start_ns) / 1e9) + " to " +
+                (pulse.end_ns < 0 ? "the block's end" : fmt::format("{:g}", static_cast<double>(pulse.end_ns) / 1e9));
+    table.row({fault_label(plan, fault.id), fault.mechanism, std::string(to_string(fault.undo)), params, pulses});
+  }
+  return details("Faults as planned", table.html());
+}
+
+}  // namespace
+
+std::string evidence_section(const ReportInput& input, const RunData& data) {
+  std::string html = "<h2>Evidence that the faults happened</h2>\n";
+  if (input.verdict.faults.empty()) {
+    html +=
+        element("p",
+                input.plan.faults.empty() ? "The scenario injects no fault."
+                                          : "No evidence was evaluated: the run ended before a fault block was over.",
+                "missing");
+  } else {
+    HtmlTable table(
+        "Applied: the kernel or driver showed it in force. Acting: the fault's own counter moved. Harmful: step "
+        "time rose, with a confidence interval above zero. Reverted: the state from before was read back.",
+        {"fault", "where", "mechanism", "applied", "acting", "harmful", "reverted"});
+    for (const FaultResult& fault : input.verdict.faults)
+      table.row({fault.name, fault.device.empty() ? fault.node : fault.node + " " + fault.device, fault.mechanism,
+                 count_cell(fault.applied, fault.windows), count_cell(fault.acting, fault.windows),
+                 harmful_cell(fault.harmful), count_cell(fault.reverted, fault.windows)});
+    html += table.html();
+  }
+  if (!input.plan.faults.empty()) html += planned_faults(input.plan);
+  html += fault_log(input, data);
+  if (!input.plan.faults.empty()) html += witness_log(input, data);
+  return html;
+}
+
+std::string checks_section(const ReportInput& input, const RunData& data) {
+  std::string html = "<h2>Health checks</h2>\n";
+  if (input.verdict.checks.empty() && input.plan.checks.empty())
+    return html + element("p", "The scenario asks for no checks.", "missing");
+  if (input.verdict.checks.empty()) return html + element("p", "No check was run before the run ended.", "missing");
+  HtmlTable table("How often each check failed", {"check", "node", "in baseline blocks", "in fault blocks"});
+  const auto failures = [](int failed, int runs) {
+    if (runs == 0) return Cell("not run", "unknown");
+    return failed == 0 ? Cell(fmt::format("✓ passed {}/{}", runs, runs), "good")
+                       : Cell(fmt::format("✗ failed {}/{}", failed, runs), "bad");
+  };
+  for (const CheckResult& check : input.verdict.checks)
+    table.row({check.name, check.node, failures(check.baseline_failures, check.baseline_runs),
+               failures(check.fault_failures, check.fault_runs)});
+  html += table.html();
+  HtmlTable failed("Checks that failed", {"time (s)", "node", "check", "block", "detail"});
+  std::size_t all = 0;
+  for (const Json& event : input.events) {
+    if (text_or(event, "type", "") != "check" || is_true(event, "ok")) continue;
+    if (++all > kMaxRows) continue;
+    const auto detail = event.find("detail");
+    failed.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "check", ""),
+                Cell(std::to_string(integer_or(event, "block", -1)), "number"),
+                detail == event.end() ? "" : plain_text(*detail)});
+  }
+  if (all > 0) html += details(fmt::format("Failures ({})", all), failed.html() + cut_note(failed.rows(), all));
+  return html;
+}
+
+std::string incidents_section(const ReportInput& input, const RunData& data) {
+  HtmlTable table("What else happened", {"time (s)", "node", "what", "detail"});
+  const auto is_incident = [](const Json& event) {
+    const std::string type = text_or(event, "type", ""), state = text_or(event, "state", "");
+    return type == "rank_died" || type == "agent_restarted" || type == "node_lost" || type == "records_lost" ||
+           (type == "run" && (state == "interrupted" || state == "failed")) ||
+           (type == "fault" && (text_or(event, "action", "") == "error" || !is_true(event, "ok")));
+  };
+  std::size_t all = 0;
+  for (const Json& event : input.events) {
+    if (!is_incident(event) || ++all > kMaxRows) continue;
+    table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "type", ""),
+               other_members(event, {"type", "t_ns", "node"})});
+  }
+  if (all == 0) return "";
+  return "<h2>Incidents</h2>\n" + table.html() + cut_note(table.rows(), all);
+}
+
+}  // namespace grit

@@ -1,0 +1,343 @@
+#include "analysis/verdict.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "analysis/block_times.hpp"
+#include "analysis/evidence.hpp"
+#include "analysis/wording.hpp"
+
+namespace grit {
+namespace {
+
+/// The usable pairs, and why others are not.
+struct PairSelection {
+  std::vector<PairTimes> usable;
+  int planned = 0;
+  int incomplete = 0;  // both blocks began, but records are missing or the last one was cut short
+  int without_effect = 0;
+};
+
+double median_baseline_ns(const Plan& plan, const RunTimes& times) {
+  std::vector<double> means;
+  for (std::size_t i = 0; i < plan.blocks.size(); ++i)
+    if (plan.blocks[i].kind == BlockKind::baseline && times.blocks[i].complete)
+      means.push_back(times.blocks[i].mean_ns);
+  if (means.empty()) return 0;
+  std::sort(means.begin(), means.end());
+  const std::size_t middle = means.size() / 2;
+  return means.size() % 2 == 1 ? means[middle] : (means[middle - 1] + means[middle]) / 2;
+}
+
+class Judge {
+ public:
+  Judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events)
+      : plan_(plan), times_(block_times(plan, records)), evidence_(collect_evidence(plan, events)) {
+    verdict_.scenario = plan.scenario_name;
+    verdict_.emulated = plan.emulated;
+    verdict_.checks = evidence_.checks;
+    verdict_.baseline_step_ns = median_baseline_ns(plan, times_);
+  }
+
+  Verdict run() {
+    count_windows();
+    pairs_ = select_pairs();
+    effects_ = paired_effects(pairs_.usable);
+    if (!effects_.empty()) verdict_.effect = leading_effect(effects_);
+    set_harm();
+    report_unreverted();
+    set_outcome();
+    report_ineffective_faults();
+    report_left_out_pairs();
+    evaluate_expectations();
+    report_remarks();
+    set_kind();
+    set_sentence();
+    return std::move(verdict_);
+  }
+
+ private:
+  void reason(std::string text) { verdict_.reasons.push_back(std::move(text)); }
+
+  [[nodiscard]] bool began(std::size_t block) const {
+    return times_.blocks[block].any_record || evidence_.block_begun[block];
+  }
+
+  /// Not cut short: something came after it, or its last step is known to be its last.
+  [[nodiscard]] bool ended(std::size_t block) const {
+    if (evidence_.finished || evidence_.block_ended[block]) return true;
+    if (plan_.design.block_steps > 0 && times_.blocks[block].complete) return true;
+    for (std::size_t later = block + 1; later < plan_.blocks.size(); ++later)
+      if (times_.blocks[later].any_record) return true;
+    return false;
+  }
+
+  void count_windows() {
+    for (std::size_t i = 0; i < plan_.faults.size(); ++i) {
+      const PlannedFault& fault = plan_.faults[i];
+      FaultResult result;
+      result.name = fault.name;
+      result.node = name_of_node(plan_, fault.node);
+      result.device = fault.device;
+      result.mechanism = fault.mechanism;
+      for (std::size_t block = 0; block < plan_.blocks.size(); ++block) {
+        const WindowEvidence& window = evidence_.faults[i].blocks[block];
+        if (plan_.blocks[block].kind != BlockKind::fault || !(began(block) || window.began)) continue;
+        result.windows += 1;
+        result.applied += window.applied ? 1 : 0;
+        result.acting += window.acting ? 1 : 0;
+        result.reverted += window.touched && !window.unreverted ? 1 : 0;
+        result.unreverted += window.unreverted ? 1 : 0;
+      }
+      verdict_.faults.push_back(std::move(result));
+    }
+  }
+
+  [[nodiscard]] bool all_took_effect(std::size_t block) const {
+    return std::all_of(evidence_.faults.begin(), evidence_.faults.end(),
+                       [&](const FaultEvidence& fault) { return fault.blocks[block].took_effect(); });
+  }
+
+  PairSelection select_pairs() const {
+    std::map<int, std::pair<std::optional<std::size_t>, std::optional<std::size_t>>> blocks_of_pair;
+    for (std::size_t i = 0; i < plan_.blocks.size(); ++i) {
+      const Block& block = plan_.blocks[i];
+      if (block.pair < 0) continue;
+      if (block.kind == BlockKind::baseline) blocks_of_pair[block.pair].first = i;
+      if (block.kind == BlockKind::fault) blocks_of_pair[block.pair].second = i;
+    }
+    PairSelection selection;
+    for (const auto& [pair, blocks] : blocks_of_pair) {
+      const auto& [baseline, fault] = blocks;
+      if (!baseline || !fault) continue;
+      ++selection.planned;
+      if (!began(*baseline) || !began(*fault)) continue;
+      const BlockTimes& before = times_.blocks[*baseline];
+      const BlockTimes& during = times_.blocks[*fault];
+      if (!before.complete || !during.complete || !ended(*baseline) || !ended(*fault))
+        ++selection.incomplete;
+      else if (!all_took_effect(*fault))
+        ++selection.without_effect;
+      else
+        selection.usable.push_back({pair, before.mean_ns, before.median_ns, during.mean_ns, during.median_ns});
+    }
+    return selection;
+  }
+
+  void set_harm() {
+    if (effects_.empty()) return;
+    const bool harmful = std::any_of(effects_.begin(), effects_.end(), [](const Effect& e) { return e.ci_low > 0; });
+    const bool harmless = std::all_of(effects_.begin(), effects_.end(), [](const Effect& e) { return e.ci_high <= 0; });
+    for (FaultResult& fault : verdict_.faults)
+      if (harmful || harmless) fault.harmful = harmful;
+  }
+
+  [[nodiscard]] std::string last_error(std::size_t fault) const {
+    std::string error;
+    for (const WindowEvidence& window : evidence_.faults[fault].blocks)
+      if (!window.error.empty()) error = window.error;
+    return error.empty() ? error : ": " + error;
+  }
+
+  static std::string place(const FaultResult& fault) {
+    return fault.name + " on " + fault.node + (fault.device.empty() ? std::string() : " " + fault.device);
+  }
+
+  void report_unreverted() {
+    for (std::size_t i = 0; i < verdict_.faults.size(); ++i) {
+      const FaultResult& fault = verdict_.faults[i];
+      if (fault.unreverted == 0) continue;
+      reason(fmt::format(
+          "NOT REVERTED: {} may still be in force (after {} of {} windows){}. Run `grit revert` on {} before it "
+          "is used for anything else",
+          place(fault), fault.unreverted, fault.windows, last_error(i), fault.node));
+    }
+  }
+
+  void set_outcome() {
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < plan_.blocks.size(); ++i)
+      if (times_.blocks[i].any_record && ended(i)) ++done;
+    verdict_.outcome = "completed";
+    if (done < plan_.blocks.size()) verdict_.outcome = "failed";
+    if (times_.corrupted_values > 0) {
+      verdict_.outcome = "corruption";
+      ending_ = fmt::format("{} reduced values were wrong: data were corrupted on the way", times_.corrupted_values);
+      reason(ending_);
+    }
+    if (!evidence_.ending.empty()) {
+      verdict_.outcome = evidence_.ending;
+      ending_ = evidence_.ending_reason;
+      reason(ending_);
+    }
+    if (done == plan_.blocks.size()) return;
+    const std::string missing = fmt::format("only {} of {} blocks were completed", done, plan_.blocks.size());
+    if (ending_.empty()) ending_ = missing;
+    reason(missing);
+  }
+
+  void report_ineffective_faults() {
+    for (std::size_t i = 0; i < verdict_.faults.size(); ++i) {
+      const FaultResult& fault = verdict_.faults[i];
+      const auto& blocks = evidence_.faults[i].blocks;
+      const auto effective = std::count_if(blocks.begin(), blocks.end(),
+                                           [](const WindowEvidence& window) { return window.took_effect(); });
+      if (effective == fault.windows) continue;
+      if (effective == 0) {
+        never_took_effect_ = true;
+        reason(fmt::format("{}: the fault never took effect (applied in {}, acting in {} of {} windows){}",
+                           place(fault), fault.applied, fault.acting, fault.windows, last_error(i)));
+      } else {
+        reason(fmt::format("{}: the fault took effect in only {} of {} windows{}", place(fault), effective,
+                           fault.windows, last_error(i)));
+      }
+    }
+  }
+
+  void report_left_out_pairs() {
+    if (pairs_.without_effect > 0 && !never_took_effect_)
+      reason(fmt::format("{} of {} pairs are left out: not every fault took effect in them", pairs_.without_effect,
+                         pairs_.planned));
+    if (pairs_.incomplete > 0)
+      reason(fmt::format("{} of {} pairs are left out: step records are missing or a block was cut short",
+                         pairs_.incomplete, pairs_.planned));
+    if (!effects_.empty() || never_took_effect_) return;
+    reason(too_few_pairs());
+  }
+
+  [[nodiscard]] std::string too_few_pairs() const {
+    const std::size_t usable = pairs_.usable.size();
+    if (usable == 0) return fmt::format("there is no usable pair; a verdict needs at least {}", kFewestPairs);
+    return fmt::format("only {} of {} pairs are usable, and a verdict needs at least {} (these show {}{})", usable,
+                       pairs_.planned, kFewestPairs, estimate_only(pairs_.usable) >= 0 ? "+" : "",
+                       percent(estimate_only(pairs_.usable)));
+  }
+
+  using Rule = std::optional<bool> (*)(std::span<const Effect>, double);
+
+  void evaluate_expectation(std::string_view words, double bound, Rule rule) {
+    const std::string text = fmt::format("slowdown {} {}", words, percent(bound));
+    const std::optional<bool> met = rule(effects_, bound);
+    verdict_.expectations.push_back({text, met});
+    if (effects_.empty()) return;
+    const Effect& leading = *verdict_.effect;
+    if (!met)
+      reason(fmt::format(
+          "cannot tell whether {} holds: {} ({}); {} pairs like these show a slowdown of {} or more in four runs "
+          "of five: more pairs or longer blocks would show less",
+          text, interval_text(leading), leading.statistic, leading.pairs, percent(leading.minimum_detectable)));
+    for (const Effect& other : effects_)
+      if (other.statistic != leading.statistic && rule({&other, 1}, bound) != rule({&leading, 1}, bound))
+        reason(fmt::format("the {} step time tells something else than the {} about {}: {} ({})", other.statistic,
+                           leading.statistic, text, percent(other.estimate), interval_text(other)));
+  }
+
+  void evaluate_expectations() {
+    if (plan_.expect.slowdown_at_least)
+      evaluate_expectation("at least", *plan_.expect.slowdown_at_least, slowdown_at_least);
+    if (!plan_.expect.slowdown_at_most) return;
+    const double bound = *plan_.expect.slowdown_at_most;
+    evaluate_expectation("at most", bound, slowdown_at_most);
+    if (std::any_of(effects_.begin(), effects_.end(), [&](const Effect& e) { return e.ci_high < -bound; }))
+      reason(
+          fmt::format("steps were faster by more than {} in the fault blocks: something else changed with the blocks",
+                      percent(bound)));
+  }
+
+  void report_remarks() {
+    for (const std::string& remark : evidence_.remarks) reason(remark);
+    if (times_.records_out_of_place > 0)
+      reason(fmt::format("{} step records fit neither the plan nor the topology and were left out",
+                         times_.records_out_of_place));
+    for (std::size_t i = 0; i < verdict_.faults.size(); ++i) {
+      const auto& blocks = evidence_.faults[i].blocks;
+      const auto leases =
+          std::count_if(blocks.begin(), blocks.end(), [](const WindowEvidence& w) { return w.lease_ended; });
+      if (leases > 0)
+        reason(fmt::format("{}: its lease took it off before the plan did, in {} windows", place(verdict_.faults[i]),
+                           leases));
+    }
+    for (const CheckResult& check : verdict_.checks)
+      if (check.baseline_failures > 0)
+        reason(fmt::format("check {} failed on {} without any fault, in {} of {} readings", check.name, check.node,
+                           check.baseline_failures, check.baseline_runs));
+  }
+
+  void set_kind() {
+    verdict_.kind = VerdictKind::inconclusive;
+    if (verdict_.expectations.empty()) reason("the scenario expects nothing: give it expect = { slowdown = ... }");
+    if (verdict_.outcome != "completed" || never_took_effect_ || left_something_behind(verdict_)) return;
+    const auto& expectations = verdict_.expectations;
+    if (std::any_of(expectations.begin(), expectations.end(), [](const auto& e) { return e.met == false; }))
+      verdict_.kind = VerdictKind::not_reproduced;
+    else if (!expectations.empty() &&
+             std::all_of(expectations.begin(), expectations.end(), [](const auto& e) { return e.met == true; }))
+      verdict_.kind = VerdictKind::reproduced;
+  }
+
+  [[nodiscard]] std::string measured_sentence() const {
+    const Effect& effect = *verdict_.effect;
+    std::string sentence = effect_sentence(plan_, effect, effect.pairs);
+    const auto bound = plan_.expect.slowdown_at_most;
+    if (bound && slowdown_at_most(effects_, *bound) == true)
+      return fmt::format("{}: within ±{}", sentence, percent(*bound));
+    if (effect.ci_low > 0 || effect.ci_high < 0) return sentence;
+    return fmt::format("{}: no effect shown, one of {} or more should have been", sentence,
+                       percent(effect.minimum_detectable));
+  }
+
+  void set_sentence() {
+    std::string sentence;
+    if (verdict_.outcome != "completed") {
+      sentence = ending_ + ". ";
+      if (sentence.front() >= 'a' && sentence.front() <= 'z')
+        sentence.front() = static_cast<char>(sentence.front() - 'a' + 'A');
+    }
+    if (!effects_.empty())
+      sentence += measured_sentence();
+    else if (never_took_effect_)
+      sentence += faults_text(plan_) + ": it never took effect, so nothing can be said about its cost";
+    else
+      sentence += "What a step costs cannot be told: " + too_few_pairs();
+    verdict_.sentence = sentence + ".";
+  }
+
+  const Plan& plan_;
+  const RunTimes times_;
+  const RunEvidence evidence_;
+  Verdict verdict_{};
+  PairSelection pairs_{};
+  std::vector<Effect> effects_{};
+  std::string ending_{};  // why it is not "completed", in words
+  bool never_took_effect_ = false;
+};
+
+}  // namespace
+
+Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events) {
+  return Judge(plan, records, events).run();
+}
+
+std::optional<bool> slowdown_at_least(std::span<const Effect> effects, double bound) {
+  if (effects.empty()) return std::nullopt;
+  if (std::any_of(effects.begin(), effects.end(), [&](const Effect& e) { return e.ci_low >= bound; })) return true;
+  if (std::all_of(effects.begin(), effects.end(), [&](const Effect& e) { return e.ci_high < bound; })) return false;
+  return std::nullopt;
+}
+
+std::optional<bool> slowdown_at_most(std::span<const Effect> effects, double bound) {
+  if (effects.empty()) return std::nullopt;
+  if (std::any_of(effects.begin(), effects.end(), [&](const Effect& e) { return e.ci_low > bound; })) return false;
+  const auto within = [&](const Effect& e) { return e.ci_low >= -bound && e.ci_high <= bound; };
+  if (std::all_of(effects.begin(), effects.end(), within)) return true;
+  return std::nullopt;
+}
+
+bool left_something_behind(const Verdict& verdict) {
+  return std::any_of(verdict.faults.begin(), verdict.faults.end(),
+                     [](const FaultResult& fault) { return fault.unreverted > 0; });
+}
+
+}  // namespace grit

@@ -1,0 +1,379 @@
+#include "analysis/verdict.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/analysis/fixture.hpp"
+
+using namespace grit;
+using namespace grit::testing;
+using Catch::Matchers::Contains;
+
+namespace {
+
+std::string all_reasons(const Verdict& verdict) {
+  std::string all;
+  for (const std::string& reason : verdict.reasons) all += reason + "\n";
+  return all;
+}
+
+Verdict judge_slowdown(const Plan& plan, double slowdown) {
+  return judge(plan, records_of(plan, steps_slowed_by(slowdown)), events_of(plan));
+}
+
+Effect effect_with(double low, double high) {
+  Effect effect;
+  effect.ci_low = low;
+  effect.ci_high = high;
+  return effect;
+}
+
+}  // namespace
+
+TEST_CASE("a shown slowdown with all its evidence is reproduced") {
+  const Plan plan = small_plan();
+  const Verdict verdict = judge_slowdown(plan, 0.5);
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(verdict.outcome == "completed");
+  CHECK(verdict.scenario == "link_flap");
+  CHECK(verdict.reasons.empty());
+  CHECK(verdict.emulated == plan.emulated);
+  REQUIRE(verdict.effect);
+  CHECK(verdict.effect->pairs == 8);
+  CHECK(verdict.effect->estimate == Approx(0.5).margin(0.02));
+  CHECK(verdict.effect->ci_low > 0.45);
+  REQUIRE(verdict.faults.size() == 1);
+  CHECK(verdict.faults[0].node == "node1");
+  CHECK(verdict.faults[0].windows == 8);
+  CHECK(verdict.faults[0].applied == 8);
+  CHECK(verdict.faults[0].acting == 8);
+  CHECK(verdict.faults[0].reverted == 8);
+  CHECK(verdict.faults[0].harmful == true);
+  REQUIRE(verdict.expectations.size() == 1);
+  CHECK(verdict.expectations[0].text == "slowdown at least 10 %");
+  CHECK(verdict.expectations[0].met == true);
+  CHECK(verdict.baseline_step_ns == Approx(1e7).epsilon(0.02));
+  CHECK_FALSE(left_something_behind(verdict));
+  CHECK_THAT(verdict.sentence,
+             Contains("node1 eth0 went down for 1 s in each of 8 fault blocks: steps took 50 % longer (95 % CI "));
+  CHECK_THAT(verdict.sentence, Contains(", p = 0.016, 8 pairs)."));
+}
+
+TEST_CASE("the same slowdown against the opposite expectation is not reproduced") {
+  Plan plan = small_plan();
+  plan.expect = {};
+  plan.expect.slowdown_at_most = 0.10;
+  CHECK(judge_slowdown(plan, 0.5).kind == VerdictKind::not_reproduced);
+  CHECK(judge_slowdown(plan, 0.0).kind == VerdictKind::reproduced);
+  plan.expect = {};
+  plan.expect.slowdown_at_least = 0.10;
+  CHECK(judge_slowdown(plan, 0.0).kind == VerdictKind::not_reproduced);
+}
+
+TEST_CASE("an expectation within the interval cannot be told, and the reason says what could have been shown") {
+  Plan plan = small_plan();
+  plan.expect.slowdown_at_least = 0.20;
+  const Verdict verdict = judge_slowdown(plan, 0.2);
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK_FALSE(verdict.expectations.at(0).met.has_value());
+  CHECK_THAT(all_reasons(verdict), Contains("cannot tell whether slowdown at least 20 % holds"));
+  CHECK_THAT(all_reasons(verdict), Contains("in four runs of five"));
+}
+
+TEST_CASE("no fault: the sentence says that none was injected and how close it was") {
+  Plan plan = small_plan(8, false);
+  plan.expect = {};
+  plan.expect.slowdown_at_most = 0.10;
+  const Verdict verdict = judge_slowdown(plan, 0);
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK_THAT(verdict.sentence, Contains("No fault was injected: step time differed by "));
+  CHECK_THAT(verdict.sentence, Contains("8 pairs): within ±10 %."));
+  CHECK(verdict.faults.empty());
+}
+
+TEST_CASE("three values of at_least and at_most") {
+  const std::vector<Effect> wide{effect_with(-0.05, 0.20), effect_with(-0.02, 0.15)};
+  const std::vector<Effect> high{effect_with(0.30, 0.50), effect_with(-0.01, 0.01)};  // a stall: the mean alone
+  const std::vector<Effect> none{effect_with(-0.03, 0.04), effect_with(-0.01, 0.01)};
+  const std::vector<Effect> fast{effect_with(-0.5, -0.4), effect_with(-0.5, -0.4)};
+  CHECK(slowdown_at_least(wide, 0.10) == std::nullopt);
+  CHECK(slowdown_at_least(high, 0.10) == true);
+  CHECK(slowdown_at_least(high, 0.30) == true);
+  CHECK(slowdown_at_least(none, 0.10) == false);
+  CHECK(slowdown_at_least({}, 0.10) == std::nullopt);
+  CHECK(slowdown_at_most(wide, 0.10) == std::nullopt);
+  CHECK(slowdown_at_most(high, 0.10) == false);
+  CHECK(slowdown_at_most(none, 0.10) == true);
+  CHECK(slowdown_at_most(fast, 0.10) == std::nullopt);
+  CHECK(slowdown_at_most({}, 0.10) == std::nullopt);
+  // "No more than 10 %" must hold for the mean too, however calm the median is.
+  CHECK(slowdown_at_most(std::vector<Effect>{effect_with(-0.05, 0.30), effect_with(-0.01, 0.01)}, 0.10) ==
+        std::nullopt);
+}
+
+TEST_CASE("a speed-up beyond the bound is odd and said") {
+  Plan plan = small_plan();
+  plan.expect = {};
+  plan.expect.slowdown_at_most = 0.10;
+  const Verdict verdict = judge_slowdown(plan, -0.4);
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK_THAT(all_reasons(verdict), Contains("faster by more than 10 %"));
+  CHECK_THAT(verdict.sentence, Contains("steps took 40 % less time"));
+  CHECK(verdict.faults.at(0).harmful == false);
+}
+
+TEST_CASE("a fault that never took effect is inconclusive, whatever the steps show") {
+  const Plan plan = small_plan();
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  std::vector<Json> events;
+  SECTION("never applied") {
+    events = without(events_of(plan), [](const Json& e) { return is_fault_event(e, "applied"); });
+  }
+  SECTION("applied, but the kernel does not show it") {
+    events = events_of(plan);
+    for (Json& event : events)
+      if (is_fault_event(event, "applied")) event["ok"] = false;
+  }
+  SECTION("applied, but its counter never moved") {
+    events = events_of(plan);
+    for (Json& event : events)
+      if (event.at("type") == "acting") event["ok"] = false;
+  }
+  SECTION("no word of it acting") {
+    events = without(events_of(plan), [](const Json& e) { return e.at("type") == "acting"; });
+  }
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(verdict.outcome == "completed");
+  CHECK_FALSE(verdict.effect.has_value());
+  CHECK_THAT(all_reasons(verdict), Contains("the fault never took effect"));
+  CHECK_THAT(verdict.sentence, Contains("never took effect"));
+}
+
+TEST_CASE("windows in which the fault did not act are left out, and said") {
+  const Plan plan = small_plan();
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  const auto judge_with_idle_windows = [&](int idle) {
+    auto events = events_of(plan);
+    for (int n = 0; n < idle; ++n)
+      for (Json& event : events)
+        if (event.at("type") == "acting" && event.at("block") == nth_fault_block(plan, n)) event["ok"] = false;
+    return judge(plan, records, events);
+  };
+  const Verdict enough = judge_with_idle_windows(1);
+  CHECK(enough.kind == VerdictKind::reproduced);
+  CHECK(enough.effect->pairs == 7);
+  CHECK(enough.faults.at(0).acting == 7);
+  CHECK_THAT(all_reasons(enough), Contains("took effect in only 7 of 8 windows"));
+  CHECK_THAT(all_reasons(enough), Contains("1 of 8 pairs are left out"));
+  const Verdict too_few = judge_with_idle_windows(3);
+  CHECK(too_few.kind == VerdictKind::inconclusive);
+  CHECK_FALSE(too_few.effect.has_value());
+  CHECK_THAT(all_reasons(too_few), Contains("took effect in only 5 of 8 windows"));
+  CHECK_THAT(all_reasons(too_few),
+             Contains("only 5 of 8 pairs are usable, and a verdict needs at least 6 (these show +50 %)"));
+}
+
+TEST_CASE("every pulse must be applied, and each fault of several must act") {
+  Plan plan = small_plan();
+  plan.faults[0].pulses = {{0, kNsPerS}, {2 * kNsPerS, 3 * kNsPerS}};
+  PlannedFault second = plan.faults[0];
+  second.id = 7;  // its id, not its place, is what events carry
+  second.name = "cpu_throttle";
+  second.device.clear();
+  plan.faults.push_back(second);
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  const Verdict whole = judge(plan, records, events_of(plan));
+  CHECK(whole.kind == VerdictKind::reproduced);
+  CHECK_THAT(whole.sentence,
+             Contains("node1 eth0 went down 2 times for 1 s and cpu_throttle on node1 2 times for 1 s in each"));
+
+  const int block = nth_fault_block(plan, 2);
+  const Verdict part =
+      judge(plan, records, without(events_of(plan), [&](const Json& e) {
+              return is_fault_event(e, "applied") && e["fault"] == 7 && e["block"] == block && e["pulse"] == 1;
+            }));
+  CHECK(part.faults.at(0).applied == 8);
+  CHECK(part.faults.at(1).applied == 7);
+  CHECK(part.effect->pairs == 7);
+  CHECK_FALSE(left_something_behind(part));
+}
+
+TEST_CASE("a fault that may still be in force is said first and makes it inconclusive") {
+  const Plan plan = small_plan();
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  const int block = nth_fault_block(plan, 7);
+  auto events = events_of(plan);
+  const bool revert_failed = GENERATE(true, false);  // false: no word of a revert at all
+  if (revert_failed) {
+    for (Json& event : events)
+      if (is_fault_event(event, "reverted") && event["block"] == block)
+        event["ok"] = false, event["message"] = "no such route";
+  } else {
+    events = without(events, [&](const Json& e) { return is_fault_event(e, "reverted") && e["block"] == block; });
+  }
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(left_something_behind(verdict));
+  CHECK(verdict.faults.at(0).unreverted == 1);
+  CHECK(verdict.faults.at(0).reverted == 7);
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  REQUIRE_FALSE(verdict.reasons.empty());
+  CHECK_THAT(verdict.reasons[0], Contains("NOT REVERTED: link_flap on node1 eth0"));
+  CHECK_THAT(verdict.reasons[0], Contains("grit revert"));
+
+  // A later agent that recovers the node clears it; one with problems, or of another node, does not.
+  Json recovered = make_event("recovered", 1, 0);
+  recovered["reverted"] = 1;
+  recovered["problems"] = Json::array();
+  events.push_back(recovered);
+  CHECK_FALSE(left_something_behind(judge(plan, records, events)));
+  events.back()["problems"] = Json::array({"device is busy"});
+  CHECK(left_something_behind(judge(plan, records, events)));
+  events.back()["problems"] = Json::array();
+  events.back()["node"] = 0;
+  CHECK(left_something_behind(judge(plan, records, events)));
+}
+
+TEST_CASE("each way to end has its outcome, and none but completed can be reproduced") {
+  const Plan plan = small_plan();
+  auto records = records_of(plan, steps_slowed_by(0.5));
+  auto events = events_of(plan);
+  std::string outcome, words;
+  const auto with = [](Json event, const Json& more) {
+    event.update(more);
+    return event;
+  };
+  SECTION("a rank died") {
+    events.push_back(with(make_event("rank_died", 1, 0), Json{{"rank", 3}, {"how", "signal 9"}}));
+    outcome = "rank_death", words = "rank 3 on node1 died (signal 9)";
+  }
+  SECTION("a node was lost, which killed ranks") {
+    events.push_back(with(make_event("rank_died", 0, 0), Json{{"rank", 0}}));
+    events.push_back(with(make_event("node_lost", 0, 0), Json{{"lost_node", 1}}));
+    outcome = "node_loss", words = "node1 was lost";
+  }
+  SECTION("interrupted, which killed ranks") {
+    events.push_back(with(make_event("rank_died", 0, 0), Json{{"rank", 0}}));
+    events.push_back(run_event("interrupted"));
+    outcome = "interrupted", words = "interrupted";
+  }
+  SECTION("a rank gave up") {
+    events.push_back(with(run_event("failed"), Json{{"rank", 1}, {"message", "wrong result of a GEMM"}}));
+    events.push_back(with(make_event("rank_died", 1, 0), Json{{"rank", 3}}));
+    outcome = "failed", words = "rank 1 on node0 gave up: wrong result of a GEMM";
+  }
+  SECTION("wrong sums") {
+    records[100].corrupted = 4;
+    outcome = "corruption", words = "4 reduced values were wrong";
+  }
+  SECTION("blocks are missing and nobody knows why") {
+    std::erase_if(records, [](const StepRecord& r) { return r.block >= 15; });
+    events =
+        without(events, [](const Json& e) { return e.value("block", -1) >= 15 || e.value("state", "") == "finished"; });
+    outcome = "failed", words = "only 15 of 17 blocks were completed";
+  }
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(verdict.outcome == outcome);
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK_THAT(all_reasons(verdict), Contains(words));
+  REQUIRE(verdict.effect);  // what is known is still said
+  CHECK_THAT(verdict.sentence, Contains("longer"));
+}
+
+TEST_CASE("a run cut off in a block of a given time leaves that block out") {
+  const Plan plan = small_plan();
+  auto records = records_of(plan, steps_slowed_by(0.5));
+  std::erase_if(records, [](const StepRecord& r) { return r.block > 14 || (r.block == 14 && r.step_in_block > 6); });
+  const auto events = without(events_of(plan), [](const Json& e) {
+    return e.value("block", -1) > 14 || (e.value("block", -1) == 14 && e.value("edge", "") == "end") ||
+           e.value("state", "") == "finished";
+  });
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(verdict.outcome == "failed");
+  CHECK(verdict.effect->pairs == 6);
+  CHECK_THAT(all_reasons(verdict),
+             Contains("1 of 8 pairs are left out: step records are missing or a block was cut short"));
+}
+
+TEST_CASE("missing records leave out their pair alone") {
+  const Plan plan = small_plan();
+  auto records = records_of(plan, steps_slowed_by(0.5));
+  records.erase(records.begin() + 4 * 10 * 3 + 17);
+  auto events = events_of(plan);
+  Json lost = make_event("records_lost", 0, 0);
+  lost.update(Json{{"rank", 1}, {"count", 1}});
+  events.push_back(lost);
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(verdict.effect->pairs == 7);
+  CHECK_THAT(all_reasons(verdict), Contains("1 step records of rank 1 were lost"));
+}
+
+TEST_CASE("a run of which nothing is left has a verdict all the same") {
+  const Plan plan = small_plan();
+  const Verdict nothing = judge(plan, {}, {});
+  CHECK(nothing.kind == VerdictKind::inconclusive);
+  CHECK(nothing.outcome == "failed");
+  CHECK_FALSE(nothing.effect.has_value());
+  CHECK(nothing.faults.at(0).windows == 0);
+  CHECK_THAT(nothing.sentence, Contains("Only 0 of 17 blocks were completed"));
+  CHECK(judge(Plan{}, {}, {}).kind == VerdictKind::inconclusive);
+}
+
+TEST_CASE("events that are not as documented prove nothing and break nothing") {
+  const Plan plan = small_plan();
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  auto events = events_of(plan);
+  for (const char* text :
+       {"[]", "{}", "7", R"({"type":7})", R"({"type":"fault"})", R"({"type":"fault","fault":"x","block":[]})",
+        R"({"type":"fault","fault":0,"block":999999,"action":"applied","ok":true})",
+        R"({"type":"fault","fault":0,"block":1,"action":"applied","ok":"yes","pulse":"0","why":3})",
+        R"({"type":"acting","fault":99,"block":2,"ok":true})", R"({"type":"check","check":[],"block":1})",
+        R"({"type":"run","state":{}})", R"({"type":"rank_died_not"})", R"({"type":"recovered","problems":3})",
+        R"({"type":"node_lost_not"})", R"({"type":"records_lost","count":-5})"})
+    events.insert(events.begin(), Json::parse(text));
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(verdict.effect->pairs == 8);
+}
+
+TEST_CASE("checks are counted by node and by kind of block") {
+  const Plan plan = small_plan();
+  auto events = events_of(plan);
+  const auto check = [](int node, int block, bool ok) {
+    Json event = make_event("check", node, 0);
+    event.update(Json{{"check", "link_up"}, {"block", block}, {"ok", ok}, {"detail", ""}});
+    return event;
+  };
+  const int fault_block = nth_fault_block(plan, 0);
+  const int baseline_block = fault_block == 1 ? 2 : 1;
+  events.push_back(check(1, fault_block, false));
+  events.push_back(check(1, fault_block, true));
+  events.push_back(check(1, baseline_block, true));
+  events.push_back(check(0, baseline_block, false));
+  events.push_back(check(0, 0, false));  // warm-up counts for neither
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  REQUIRE(verdict.checks.size() == 2);
+  CHECK(verdict.checks[0].node == "node0");
+  CHECK(verdict.checks[0].baseline_runs == 1);
+  CHECK(verdict.checks[0].baseline_failures == 1);
+  CHECK(verdict.checks[0].fault_runs == 0);
+  CHECK(verdict.checks[1].fault_runs == 2);
+  CHECK(verdict.checks[1].fault_failures == 1);
+  CHECK(verdict.checks[1].baseline_failures == 0);
+  CHECK_THAT(all_reasons(verdict), Contains("check link_up failed on node0 without any fault"));
+}
+
+TEST_CASE("six pairs can reach a verdict, five cannot") {
+  CHECK(judge_slowdown(small_plan(6), 0.5).kind == VerdictKind::reproduced);
+  CHECK(judge_slowdown(small_plan(5), 0.5).kind == VerdictKind::inconclusive);
+}
+
+TEST_CASE("where mean and median disagree about an expectation, the other one is named") {
+  const Plan plan = small_plan();
+  // A stall in one step of each fault block, on top of nothing: the mean shows it, the median does not.
+  const auto stall = [](const Block& block, int step) {
+    return steps_slowed_by(0)(block, step) + (block.kind == BlockKind::fault && step == 5 ? 100'000'000 : 0);
+  };
+  const Verdict verdict = judge(plan, records_of(plan, stall), events_of(plan));
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(verdict.effect->statistic == "mean");
+  CHECK_THAT(all_reasons(verdict), Contains("the median step time tells something else than the mean"));
+}

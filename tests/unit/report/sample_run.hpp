@@ -1,0 +1,19 @@
+// A made-up but plausible run: four nodes, eight pairs, a link flap (or a throttled accelerator) on node1.
+#pragma once
+
+#include "analysis/report/html.hpp"
+
+namespace grit::test {
+
+enum class SampleFault { link_flap, gpu_throttle };
+
+/// `stretch`: blocks this many times longer, for runs with many steps.
+ReportInput sample_run(SampleFault fault = SampleFault::link_flap, int stretch = 1);
+
+/// The link flap, cut off by the death of a rank in the third block.
+ReportInput partial_run();
+
+/// Nothing was recorded at all: the plan is all there is.
+ReportInput empty_run();
+
+}  // namespace grit::test

@@ -1,0 +1,180 @@
+// Opens the page in headless Chromium, without any network, and looks at what its scripts drew.
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "harness/base/clock.hpp"
+#include "harness/base/files.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/report/sample_run.hpp"
+
+using namespace grit;
+
+namespace {
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "grit-report-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::string find_chromium() {
+  for (const char* path : {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"})
+    if (::access(path, X_OK) == 0) return path;
+  return "";
+}
+
+/// In the child: a network namespace of its own, where this may be had, so that nothing at all can be reached.
+[[noreturn]] void exec_chromium(const std::filesystem::path& directory, std::vector<std::string> arguments) {
+  ::setpgid(0, 0);
+  if (::unshare(CLONE_NEWNET) != 0) (void)::unshare(CLONE_NEWUSER | CLONE_NEWNET);
+  const int out = ::open((directory / "dom.html").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int log = ::open((directory / "log.txt").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (out < 0 || log < 0 || ::dup2(out, STDOUT_FILENO) < 0 || ::dup2(log, STDERR_FILENO) < 0) ::_exit(126);
+  ::setenv("HOME", directory.c_str(), 1);
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  ::execv(argv[0], argv.data());
+  ::_exit(127);
+}
+
+/// True when it ended by itself with exit code 0. It is ended with all of its processes otherwise.
+bool run_chromium(const std::filesystem::path& directory, const std::vector<std::string>& arguments) {
+  const pid_t pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) exec_chromium(directory, arguments);
+  const std::int64_t deadline_ns = monotonic_ns() + 200 * kNsPerS;
+  int status = 0;
+  pid_t ended = 0;
+  while ((ended = ::waitpid(pid, &status, WNOHANG)) == 0 && monotonic_ns() < deadline_ns)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ::kill(-pid, SIGKILL);  // its helpers, should any be left
+  if (ended == 0) ::waitpid(pid, &status, 0);
+  return ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/// The DOM after the page's scripts ran. The screenshot beside it is kept when GRIT_SCREENSHOTS names a directory.
+std::string dump_dom(const ReportInput& input, const std::string& name) {
+  const TemporaryDirectory directory;
+  const auto page = render_html(input);
+  REQUIRE(page.has_value());
+  REQUIRE(write_file_durably(directory.path() / "report.html", *page).has_value());
+  std::vector<std::string> arguments{find_chromium(),
+                                     "--headless",
+                                     "--no-sandbox",
+                                     "--disable-gpu",
+                                     "--disable-background-networking",
+                                     "--disable-component-update",
+                                     "--disable-sync",
+                                     "--no-first-run",
+                                     "--disable-dev-shm-usage",
+                                     "--proxy-server=127.0.0.1:9",
+                                     "--user-data-dir=" + (directory.path() / "profile").string(),
+                                     "--dump-dom",
+                                     "--enable-logging=stderr",
+                                     "--window-size=1280,3000"};
+  arguments.push_back("file://" + (directory.path() / "report.html").string());
+  const bool ended = run_chromium(directory.path(), arguments);
+  const std::string log = read_file(directory.path() / "log.txt").value_or("");
+  INFO(log);
+  REQUIRE(ended);
+  CHECK(log.find("Content Security Policy") == std::string::npos);
+  CHECK(log.find("Uncaught") == std::string::npos);
+  if (const char* keep = std::getenv("GRIT_SCREENSHOTS"))
+    REQUIRE(write_file_durably(std::filesystem::path(keep) / (name + ".html"), *page).has_value());
+  return read_file(directory.path() / "dom.html").value();
+}
+
+std::size_t count(const std::string& text, std::string_view part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
+
+/// What was drawn for one plot: its figure's markup.
+std::string drawn(const std::string& dom, const std::string& id) {
+  const auto from = dom.find("<div id=\"" + id + "\"");
+  REQUIRE(from != std::string::npos);
+  return dom.substr(from, dom.find("</figure>", from) - from);
+}
+
+/// The marks of one name: the content of Vega's <g class="mark-... role-mark NAME">.
+std::string marks(const std::string& figure, const std::string& name) {
+  const auto from = figure.find("role-mark " + name + "\"");
+  if (from == std::string::npos) return "";
+  return figure.substr(from, figure.find("</g>", from) - from);
+}
+
+}  // namespace
+
+TEST_CASE("a browser draws every plot", "[browser]") {
+  if (find_chromium().empty()) {
+    WARN("skipped: no chromium here; install the package chromium to test the report page in a browser");
+    return;
+  }
+  const ReportInput input = test::sample_run();
+  const std::string dom = dump_dom(input, "link_flap");
+  CHECK(count(dom, "class=\"plot-error\"") == 0);
+  for (const char* id : {"plot-steps", "plot-windows", "plot-pairs", "plot-effects", "plot-phases"}) {
+    INFO(id);
+    const std::string figure = drawn(dom, id);
+    CHECK(count(figure, "<svg") == 1);
+    CHECK(count(figure, "role-axis-label") >= 2);
+    CHECK(count(figure, "NaN") == 0);
+  }
+  const std::size_t steps = input.steps.size() / 4;
+  CHECK(count(marks(drawn(dom, "plot-steps"), "step_marks"), "<line") == steps);
+  CHECK(count(marks(drawn(dom, "plot-steps"), "window_marks"), "<path") == 8);
+  CHECK(count(marks(drawn(dom, "plot-steps"), "block_marks"), "<path") == input.plan.blocks.size());
+  CHECK(count(marks(drawn(dom, "plot-windows"), "pulse_marks"), "<path") == 8);
+  CHECK(count(marks(drawn(dom, "plot-windows"), "step_marks"), "<line") > 8);
+  CHECK(count(marks(drawn(dom, "plot-pairs"), "pair_lines"), "<line") == 8);
+  CHECK(count(marks(drawn(dom, "plot-effects"), "pair_points"), "<path") == 8);
+  CHECK(count(marks(drawn(dom, "plot-effects"), "estimate_mark"), "<path") == 1);
+  CHECK(count(marks(drawn(dom, "plot-effects"), "bound_marks"), "<line") == 1);
+  CHECK(count(marks(drawn(dom, "plot-phases"), "phase_totals"), "<text") == 8);
+  CHECK(count(marks(drawn(dom, "plot-phases"), "phase_parts"), "<path") == 8 * 6);  // no checkpoints in this run
+}
+
+TEST_CASE("a browser draws what a run that was cut off left", "[browser]") {
+  if (find_chromium().empty()) {
+    WARN("skipped: no chromium here; install the package chromium to test the report page in a browser");
+    return;
+  }
+  const std::string dom = dump_dom(test::partial_run(), "partial");
+  CHECK(count(dom, "class=\"plot-error\"") == 0);
+  CHECK(count(drawn(dom, "plot-steps"), "<svg") == 1);
+  CHECK(count(drawn(dom, "plot-phases"), "<svg") == 1);
+}
+
+TEST_CASE("a browser draws a run without stalls", "[browser]") {
+  if (find_chromium().empty()) {
+    WARN("skipped: no chromium here; install the package chromium to test the report page in a browser");
+    return;
+  }
+  const std::string dom = dump_dom(test::sample_run(test::SampleFault::gpu_throttle), "gpu_throttle");
+  CHECK(count(dom, "class=\"plot-error\"") == 0);
+  const std::string figure = drawn(dom, "plot-windows");
+  CHECK(count(figure, "<svg") == 1);
+  CHECK(count(figure, "logarithmic") == 0);
+}

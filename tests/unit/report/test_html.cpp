@@ -1,0 +1,192 @@
+#include <regex>
+#include <set>
+
+#include "analysis/report/html.hpp"
+#include "analysis/report/html_writer.hpp"
+#include "analysis/report/plots.hpp"
+#include "analysis/report/sections.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/report/sample_run.hpp"
+
+using namespace grit;
+
+namespace {
+
+const std::vector<std::string> kPlotIds{"plot-steps", "plot-windows", "plot-pairs", "plot-effects", "plot-phases"};
+
+std::string render(const ReportInput& input) {
+  const auto page = render_html(input);
+  REQUIRE(page.has_value());
+  return *page;
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+/// The page without what stands inside of script elements.
+std::string without_scripts(std::string page) {
+  for (auto open = page.find("<script"); open != std::string::npos; open = page.find("<script")) {
+    const auto close = page.find("</script>", open);
+    REQUIRE(close != std::string::npos);
+    page.erase(open, close + 9 - open);
+  }
+  return page;
+}
+
+std::string plot_data(const std::string& page) {
+  const std::string start = "<script type=\"application/json\" id=\"plot-data\">";
+  const auto from = page.find(start) + start.size();
+  return page.substr(from, page.find("</script>", from) - from);
+}
+
+/// The text of the elements between two places of the page, tags removed.
+std::string body_text(const std::string& page) {
+  return std::regex_replace(page.substr(page.find("<body>")), std::regex("<[^>]*>"), "");
+}
+
+}  // namespace
+
+TEST_CASE("the page starts with what is emulated, then the verdict and its sentence") {
+  const std::string page = render(test::sample_run());
+  const std::string text = body_text(without_scripts(page));
+  const auto emulated = text.find("Compute was emulated (timer-driven accelerator); everything else is real.");
+  CHECK(emulated == text.find_first_not_of(" \n"));
+  const auto badge = text.find("reproduced");
+  const auto sentence = text.find("node1 eth0 went down for 1 s in each of 8 fault blocks");
+  CHECK(emulated < badge);
+  CHECK(badge < sentence);
+  CHECK(sentence < text.find("What was expected"));
+  CHECK(contains(text, "+60.6 %"));
+  CHECK(contains(text, "grit replay runs/link_flap/20261123T081500Z-7"));
+}
+
+TEST_CASE("the emulation sentence follows the parts") {
+  Plan plan;
+  Verdict verdict;
+  CHECK(emulation_sentence(plan, verdict) == "Nothing was emulated: compute, network and faults are real.");
+  verdict.emulated = {"compute (timer-driven accelerator)", "fabric"};
+  CHECK(emulation_sentence(plan, verdict) ==
+        "Compute was emulated (timer-driven accelerator) and fabric was emulated; everything else is real.");
+  plan.topology.local_cluster = true;
+  plan.topology.nodes.resize(3);
+  CHECK(contains(emulation_sentence(plan, verdict), "3 nodes are namespaces of one machine"));
+}
+
+TEST_CASE("the page loads nothing and may load nothing") {
+  const std::string page = render(test::sample_run());
+  const std::string markup = without_scripts(page);
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"((src|href|srcset|action|data|poster)\s*=)")));
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"(url\(|@import|<(link|iframe|object|embed|img|base)\b)")));
+  CHECK(contains(page, "default-src 'none'; script-src 'sha256-"));
+  CHECK_FALSE(contains(page, "unsafe-eval"));
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"(\son[a-z]+\s*=)")));
+  CHECK_FALSE(contains(plot_data(page), "http"));
+  CHECK_FALSE(contains(page, "sourceMappingURL"));
+}
+
+TEST_CASE("all plots are there, with data, and the page stays small") {
+  const std::string page = render(test::sample_run());
+  const Json specs = Json::parse(plot_data(page));
+  for (const std::string& id : kPlotIds) {
+    INFO(id);
+    CHECK(contains(page, "<div id=\"" + id + "\" class=\"canvas\">"));
+    REQUIRE(specs.contains(id));
+    for (const Json& table : specs.at(id).at("data")) CHECK_FALSE(table.at("values").empty());
+  }
+  CHECK(page.size() < 2'000'000);
+  CHECK(render(test::sample_run(test::SampleFault::gpu_throttle, 2)).size() < 2'000'000);  // some 1600 steps
+}
+
+TEST_CASE("the axis is logarithmic for stalls and linear without") {
+  const auto scale_type = [](const ReportInput& input) {
+    const Json specs = Json::parse(plot_data(render(input)));
+    for (const Json& scale : specs.at("plot-steps").at("scales"))
+      if (scale.at("name") == "y") return scale.at("type").get<std::string>();
+    return std::string();
+  };
+  CHECK(scale_type(test::sample_run(test::SampleFault::link_flap)) == "log");
+  CHECK(scale_type(test::sample_run(test::SampleFault::gpu_throttle)) == "linear");
+}
+
+TEST_CASE("text from the run is escaped wherever it is shown") {
+  const std::string evil = "</script><script>alert('x')</script>&\"{{data}}";
+  ReportInput input = test::sample_run();
+  input.plan.scenario_name = input.plan.summary = evil;
+  input.plan.topology.nodes[1].name = evil;
+  input.plan.topology.nodes[0].nics[0].role_evidence = evil;
+  input.plan.faults[0].name = input.plan.faults[0].device = input.plan.faults[0].mechanism = evil;
+  input.plan.options = {{evil, evil}};
+  input.plan.guards = {{evil, false, evil}};
+  input.plan.emulated = input.verdict.emulated = {evil};
+  input.verdict.sentence = input.verdict.outcome = evil;
+  input.verdict.reasons = {evil};
+  input.verdict.expectations[0].text = evil;
+  input.verdict.faults[0].name = input.verdict.faults[0].node = evil;
+  input.verdict.checks[0].name = evil;
+  input.verdict.effect->statistic = evil;
+  input.run = {{evil, evil}, {"command_line", {evil}}, {"directory", evil}, {"version", evil}};
+  input.environments = {{{"hostname", evil}, {evil, {{evil, {evil}}}}}};
+  for (Json& event : input.events)
+    for (const char* key : {"what", "detail", "why"})
+      if (event.contains(key)) event[key] = evil;
+  const std::string page = render(input);
+  CHECK_FALSE(contains(page, "<script>alert"));
+  CHECK_FALSE(contains(without_scripts(page), "alert('x')"));
+  CHECK(contains(page, "&lt;/script&gt;&lt;script&gt;alert(&#39;x&#39;)"));
+  CHECK(contains(page, "{{data}}"));  // braces in the data are text
+  std::size_t scripts = 0;
+  for (auto at = page.find("<script"); at != std::string::npos; at = page.find("<script", at + 1)) ++scripts;
+  CHECK(scripts == 3);
+  CHECK(Json::parse(plot_data(page)).contains("plot-steps"));
+}
+
+TEST_CASE("text that is not UTF-8 does not stop the report") {
+  ReportInput input = test::sample_run();
+  input.plan.topology.nodes[1].name = "n\xff\xfe";
+  input.run["scenario"] = "\xc3";
+  CHECK(render_html(input).has_value());
+}
+
+TEST_CASE("a run that was cut off says what is missing") {
+  const std::string text = body_text(without_scripts(render(test::partial_run())));
+  CHECK(contains(text, "A rank died during the run. 4 of 17 planned blocks left records"));
+  CHECK(contains(text, "There is no effect to state"));
+  CHECK(contains(text, "rank 2 on node2 died in block 3"));
+  CHECK(contains(text, "cannot tell"));
+  CHECK(contains(text, "signal 9 (SIGKILL)"));
+  CHECK(contains(text, "No evidence was evaluated"));
+
+  const std::string nothing = render(test::empty_run());
+  const std::string missing = body_text(without_scripts(nothing));
+  CHECK(contains(missing, "No step was recorded: the run ended before the first step was over"));
+  CHECK(contains(missing, "No fault was confirmed as applied"));
+  CHECK(contains(missing, "No pair of a baseline and a fault block was measured completely"));
+  CHECK(plot_data(nothing) == "{}");
+  for (const std::string& id : kPlotIds) CHECK(contains(nothing, "id=\"" + id + "\""));
+  CHECK_FALSE(contains(nothing, "class=\"canvas\""));
+
+  CHECK(render_html(ReportInput{}).has_value());
+}
+
+TEST_CASE("long runs are thinned out and the page says so") {
+  const std::string page = render(test::sample_run(test::SampleFault::gpu_throttle, 40));
+  CHECK(contains(page, " steps are drawn: of neighbouring steps the slowest and the fastest."));
+  const Json specs = Json::parse(plot_data(page));
+  CHECK(specs.at("plot-steps").at("data").at(2).at("values").size() <= kMaxPlottedSteps);
+}
+
+TEST_CASE("percentages have as many digits as they deserve") {
+  CHECK(format_percent(0.5312, true) == "+53.1 %");
+  CHECK(format_percent(12.3456, true) == "+1235 %");
+  CHECK(format_percent(0.0312, true) == "+3.1 %");
+  CHECK(format_percent(-0.0031, false) == "−0.31 %");
+  CHECK(format_percent(-0.000001, true) == "0.00 %");
+  CHECK(format_percent(std::nan(""), true) == "unknown");
+  CHECK(format_percent(1.0 / 0.0, true) == "unknown");
+}
+
+TEST_CASE("JSON in a script element cannot end it") {
+  const Json value{{"a</script>", "<!--"}};
+  const std::string text = json_for_script(value);
+  CHECK(text.find('<') == std::string::npos);
+  CHECK(Json::parse(text) == value);
+}

@@ -12,8 +12,8 @@ namespace grit {
 /// The whole of a regular, /proc or /sys file. Error: cannot be opened or read, or larger than max_bytes.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{1} << 30);
 
-/// Replaces a file so that a reader sees the old or the new bytes, never a part: temporary file, fsync, rename, fsync of
-/// the directory. Error: no space, read-only, no permission; the old file is then untouched.
+/// Replaces a file so that a reader sees the old or the new bytes, never a part: temporary file, fsync, rename, fsync
+/// of the directory. Error: no space, read-only, no permission; the old file is then untouched.
 Status write_file_durably(const std::filesystem::path& path, std::string_view bytes);
 
 /// Writes all bytes to a descriptor, going on after EINTR and short writes.

@@ -50,15 +50,14 @@ using Failure = tl::unexpected<Error>;
 #define GRIT_CONCAT(a, b) GRIT_CONCAT_INNER(a, b)
 
 /// GRIT_TRY(auto x, f()): x is the value of f(), or the enclosing function returns f()'s error.
-#define GRIT_TRY(declaration, expression)                                             \
-  auto GRIT_CONCAT(grit_try_, __LINE__) = (expression);                               \
-  if (!GRIT_CONCAT(grit_try_, __LINE__))                                              \
+#define GRIT_TRY(declaration, expression)                                              \
+  auto GRIT_CONCAT(grit_try_, __LINE__) = (expression);                                \
+  if (!GRIT_CONCAT(grit_try_, __LINE__))                                               \
     return ::tl::make_unexpected(std::move(GRIT_CONCAT(grit_try_, __LINE__)).error()); \
   declaration = std::move(*GRIT_CONCAT(grit_try_, __LINE__))
 
 /// GRIT_CHECK(f()): the enclosing function returns f()'s error if f() failed.
-#define GRIT_CHECK(expression)                                        \
-  do {                                                                \
-    if (auto grit_check = (expression); !grit_check)                  \
-      return ::tl::make_unexpected(std::move(grit_check).error());    \
+#define GRIT_CHECK(expression)                                                                                    \
+  do {                                                                                                            \
+    if (auto grit_check = (expression); !grit_check) return ::tl::make_unexpected(std::move(grit_check).error()); \
   } while (false)

@@ -1,0 +1,164 @@
+#include "harness/model/topology.hpp"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <utility>
+
+namespace grit {
+namespace {
+
+constexpr std::array<std::pair<NicRole, std::string_view>, 3> kRoleNames{
+    {{NicRole::data, "data"}, {NicRole::management, "management"}, {NicRole::other, "other"}}};
+
+std::string_view role_name(NicRole role) {
+  for (const auto& [value, name] : kRoleNames)
+    if (value == role) return name;
+  GRIT_ASSERT(!"a NicRole without a name");
+  return {};
+}
+
+Result<NicRole> parse_role(const std::string& text) {
+  for (const auto& [value, name] : kRoleNames)
+    if (name == text) return value;
+  return usage_error("\"role\" is \"" + text + "\"; it must be data, management or other");
+}
+
+// One object of the file, read against a closed set of keys: a key too many is as much an error as one too few, because
+// both mean that the file was not written by this version.
+class ObjectReader {
+ public:
+  static Result<ObjectReader> open(const Json& json, std::string_view what,
+                                   std::initializer_list<std::string_view> keys) {
+    if (!json.is_object()) return usage_error(std::string(what) + " is not a JSON object");
+    for (const auto& item : json.items())
+      if (std::find(keys.begin(), keys.end(), item.key()) == keys.end())
+        return usage_error(std::string(what) + " has an unknown key \"" + item.key() + "\"");
+    for (const auto key : keys)
+      if (!json.contains(key)) return usage_error(std::string(what) + " lacks the key \"" + std::string(key) + "\"");
+    return ObjectReader(json, what);
+  }
+
+  template <class T>
+  Status read(const char* key, T& value) const {
+    try {
+      value = checked<T>(json_->at(key));
+      return {};
+    } catch (const std::exception&) {
+      return usage_error(what_ + ": \"" + key + "\" has the wrong type");
+    }
+  }
+
+  [[nodiscard]] const Json& at(const char* key) const { return json_->at(key); }
+
+ private:
+  ObjectReader(const Json& json, std::string_view what) : json_(&json), what_(what) {}
+
+  // nlohmann converts between numbers and booleans silently; a topology must not.
+  template <class T>
+  static T checked(const Json& value) {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      if (!value.is_number_integer()) throw std::invalid_argument("not an integer");
+      const auto number = value.get<std::int64_t>();
+      if (!std::in_range<T>(number)) throw std::out_of_range("too large");
+      return static_cast<T>(number);
+    } else if constexpr (std::is_same_v<T, std::vector<int>>) {
+      if (!value.is_array()) throw std::invalid_argument("not a list");
+      std::vector<int> list;
+      for (const auto& element : value) list.push_back(checked<int>(element));
+      return list;
+    } else {
+      return value.get<T>();
+    }
+  }
+
+  const Json* json_;
+  std::string what_;
+};
+
+Json nic_to_json(const Nic& nic) {
+  return Json{{"name", nic.name},
+              {"ifindex", nic.ifindex},
+              {"mac", nic.mac},
+              {"driver", nic.driver},
+              {"speed_bits_per_s", nic.speed_bits_per_s},
+              {"mtu_bytes", nic.mtu_bytes},
+              {"up", nic.up},
+              {"addresses", nic.addresses},
+              {"role", role_name(nic.role)},
+              {"role_evidence", nic.role_evidence}};
+}
+
+Result<Nic> nic_from_json(const Json& json) {
+  GRIT_TRY(const auto object, ObjectReader::open(json, "NIC",
+                                                 {"name", "ifindex", "mac", "driver", "speed_bits_per_s", "mtu_bytes",
+                                                  "up", "addresses", "role", "role_evidence"}));
+  Nic nic;
+  std::string role;
+  GRIT_CHECK(object.read("name", nic.name));
+  GRIT_CHECK(object.read("ifindex", nic.ifindex));
+  GRIT_CHECK(object.read("mac", nic.mac));
+  GRIT_CHECK(object.read("driver", nic.driver));
+  GRIT_CHECK(object.read("speed_bits_per_s", nic.speed_bits_per_s));
+  GRIT_CHECK(object.read("mtu_bytes", nic.mtu_bytes));
+  GRIT_CHECK(object.read("up", nic.up));
+  GRIT_CHECK(object.read("addresses", nic.addresses));
+  GRIT_CHECK(object.read("role", role));
+  GRIT_CHECK(object.read("role_evidence", nic.role_evidence));
+  GRIT_TRY(nic.role, parse_role(role));
+  return nic;
+}
+
+}  // namespace
+
+Json to_json(const Node& node) {
+  Json nics = Json::array();
+  for (const auto& nic : node.nics) nics.push_back(nic_to_json(nic));
+  return Json{{"index", node.index},           {"name", node.name},
+              {"ranks", node.ranks},           {"cores", node.cores},
+              {"numa_nodes", node.numa_nodes}, {"memory_bytes", node.memory_bytes},
+              {"cpu_model", node.cpu_model},   {"kernel", node.kernel},
+              {"nics", std::move(nics)}};
+}
+
+Result<Node> node_from_json(const Json& json) {
+  GRIT_TRY(const auto object, ObjectReader::open(json, "node",
+                                                 {"index", "name", "ranks", "cores", "numa_nodes", "memory_bytes",
+                                                  "cpu_model", "kernel", "nics"}));
+  Node node;
+  GRIT_CHECK(object.read("index", node.index));
+  GRIT_CHECK(object.read("name", node.name));
+  GRIT_CHECK(object.read("ranks", node.ranks));
+  GRIT_CHECK(object.read("cores", node.cores));
+  GRIT_CHECK(object.read("numa_nodes", node.numa_nodes));
+  GRIT_CHECK(object.read("memory_bytes", node.memory_bytes));
+  GRIT_CHECK(object.read("cpu_model", node.cpu_model));
+  GRIT_CHECK(object.read("kernel", node.kernel));
+  if (!object.at("nics").is_array()) return usage_error("node: \"nics\" is not a list");
+  for (const auto& element : object.at("nics")) {
+    auto nic = nic_from_json(element);
+    if (!nic) return with_context(std::move(nic).error(), "node " + std::to_string(node.index));
+    node.nics.push_back(std::move(*nic));
+  }
+  return node;
+}
+
+Json to_json(const Topology& topology) {
+  Json nodes = Json::array();
+  for (const auto& node : topology.nodes) nodes.push_back(to_json(node));
+  return Json{{"nodes", std::move(nodes)}, {"local_cluster", topology.local_cluster}};
+}
+
+Result<Topology> topology_from_json(const Json& json) {
+  GRIT_TRY(const auto object, ObjectReader::open(json, "topology", {"nodes", "local_cluster"}));
+  Topology topology;
+  GRIT_CHECK(object.read("local_cluster", topology.local_cluster));
+  if (!object.at("nodes").is_array()) return usage_error("topology: \"nodes\" is not a list");
+  for (const auto& element : object.at("nodes")) {
+    GRIT_TRY(auto node, node_from_json(element));
+    topology.nodes.push_back(std::move(node));
+  }
+  return topology;
+}
+
+}  // namespace grit

@@ -1,0 +1,167 @@
+#include "harness/model/verdict.hpp"
+
+namespace grit {
+namespace {
+
+constexpr int kFormat = 1;
+
+Json optional_bool(const std::optional<bool>& value) { return value ? Json(*value) : Json(nullptr); }
+
+std::optional<bool> optional_bool_from(const Json& value) {
+  return value.is_null() ? std::nullopt : std::optional<bool>(value.get<bool>());
+}
+
+Json effect_json(const std::optional<Effect>& effect) {
+  if (!effect) return nullptr;
+  return Json{{"estimate", effect->estimate},  {"ci_low", effect->ci_low},
+              {"ci_high", effect->ci_high},    {"p", effect->p},
+              {"pairs", effect->pairs},        {"minimum_detectable", effect->minimum_detectable},
+              {"statistic", effect->statistic}};
+}
+
+std::optional<Effect> effect_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  Effect effect;
+  effect.estimate = json.at("estimate").get<double>();
+  effect.ci_low = json.at("ci_low").get<double>();
+  effect.ci_high = json.at("ci_high").get<double>();
+  effect.p = json.at("p").get<double>();
+  effect.pairs = json.at("pairs").get<int>();
+  effect.minimum_detectable = json.at("minimum_detectable").get<double>();
+  effect.statistic = json.at("statistic").get<std::string>();
+  return effect;
+}
+
+/// The booleans are what a script asks for ("did it act in all windows?"); the counts say how far it fell short.
+Json fault_json(const FaultResult& fault) {
+  const auto in_all = [&](int count) { return fault.windows > 0 && count == fault.windows; };
+  return Json{{"name", fault.name},
+              {"node", fault.node},
+              {"device", fault.device},
+              {"mechanism", fault.mechanism},
+              {"applied", in_all(fault.applied)},
+              {"acting", in_all(fault.acting)},
+              {"harmful", optional_bool(fault.harmful)},
+              {"reverted", in_all(fault.reverted)},
+              {"windows", fault.windows},
+              {"applied_windows", fault.applied},
+              {"acting_windows", fault.acting},
+              {"reverted_windows", fault.reverted},
+              {"unreverted_windows", fault.unreverted}};
+}
+
+FaultResult fault_from(const Json& json) {
+  FaultResult fault;
+  fault.name = json.at("name").get<std::string>();
+  fault.node = json.at("node").get<std::string>();
+  fault.device = json.at("device").get<std::string>();
+  fault.mechanism = json.at("mechanism").get<std::string>();
+  fault.windows = json.at("windows").get<int>();
+  fault.applied = json.at("applied_windows").get<int>();
+  fault.acting = json.at("acting_windows").get<int>();
+  fault.reverted = json.at("reverted_windows").get<int>();
+  fault.unreverted = json.at("unreverted_windows").get<int>();
+  fault.harmful = optional_bool_from(json.at("harmful"));
+  return fault;
+}
+
+Json check_json(const CheckResult& check) {
+  return Json{{"name", check.name},
+              {"node", check.node},
+              {"baseline_runs", check.baseline_runs},
+              {"baseline_failures", check.baseline_failures},
+              {"fault_runs", check.fault_runs},
+              {"fault_failures", check.fault_failures}};
+}
+
+CheckResult check_from(const Json& json) {
+  CheckResult check;
+  check.name = json.at("name").get<std::string>();
+  check.node = json.at("node").get<std::string>();
+  check.baseline_runs = json.at("baseline_runs").get<int>();
+  check.baseline_failures = json.at("baseline_failures").get<int>();
+  check.fault_runs = json.at("fault_runs").get<int>();
+  check.fault_failures = json.at("fault_failures").get<int>();
+  return check;
+}
+
+Result<VerdictKind> kind_from(const std::string& text) {
+  for (const VerdictKind kind : {VerdictKind::reproduced, VerdictKind::not_reproduced, VerdictKind::inconclusive})
+    if (text == to_string(kind)) return kind;
+  return usage_error("unknown verdict \"" + text + "\"; known are reproduced, not_reproduced and inconclusive");
+}
+
+}  // namespace
+
+std::string_view to_string(VerdictKind kind) {
+  switch (kind) {
+    case VerdictKind::reproduced:
+      return "reproduced";
+    case VerdictKind::not_reproduced:
+      return "not_reproduced";
+    case VerdictKind::inconclusive:
+      return "inconclusive";
+  }
+  return "inconclusive";
+}
+
+int exit_code(VerdictKind kind) {
+  switch (kind) {
+    case VerdictKind::reproduced:
+      return 0;
+    case VerdictKind::not_reproduced:
+      return 1;
+    case VerdictKind::inconclusive:
+      return 2;
+  }
+  return 2;
+}
+
+Json to_json(const Verdict& verdict) {
+  Json json{{"format", kFormat},
+            {"scenario", verdict.scenario},
+            {"verdict", to_string(verdict.kind)},
+            {"outcome", verdict.outcome},
+            {"sentence", verdict.sentence},
+            {"reasons", verdict.reasons},
+            {"emulated", verdict.emulated},
+            {"effect", effect_json(verdict.effect)},
+            {"culprit", nullptr},  // always there, so that readers need not ask; null: none was named
+            {"faults", Json::array()},
+            {"expectations", Json::array()},
+            {"checks", Json::array()},
+            {"baseline_step_s", verdict.baseline_step_ns / 1e9}};
+  for (const FaultResult& fault : verdict.faults) json["faults"].push_back(fault_json(fault));
+  for (const ExpectationResult& expectation : verdict.expectations)
+    json["expectations"].push_back(Json{{"text", expectation.text}, {"met", optional_bool(expectation.met)}});
+  for (const CheckResult& check : verdict.checks) json["checks"].push_back(check_json(check));
+  return json;
+}
+
+Result<Verdict> verdict_from_json(const Json& json) {
+  try {
+    if (const int format = json.at("format").get<int>(); format != kFormat)
+      return usage_error(
+          "this verdict has format " + std::to_string(format) +
+          ", this grit reads format 1: use the grit that wrote it, or judge the run again with: grit report RUN");
+    Verdict verdict;
+    GRIT_TRY(verdict.kind, kind_from(json.at("verdict").get<std::string>()));
+    verdict.scenario = json.at("scenario").get<std::string>();
+    verdict.outcome = json.at("outcome").get<std::string>();
+    verdict.sentence = json.at("sentence").get<std::string>();
+    verdict.reasons = json.at("reasons").get<std::vector<std::string>>();
+    verdict.emulated = json.at("emulated").get<std::vector<std::string>>();
+    verdict.effect = effect_from(json.at("effect"));
+    for (const Json& fault : json.at("faults")) verdict.faults.push_back(fault_from(fault));
+    for (const Json& one : json.at("expectations"))
+      verdict.expectations.push_back({one.at("text").get<std::string>(), optional_bool_from(one.at("met"))});
+    for (const Json& check : json.at("checks")) verdict.checks.push_back(check_from(check));
+    verdict.baseline_step_ns = json.at("baseline_step_s").get<double>() * 1e9;
+    return verdict;
+  } catch (const Json::exception& error) {
+    return usage_error(std::string("not a verdict.json: ") + error.what() +
+                       "; judge the run again with: grit report RUN");
+  }
+}
+
+}  // namespace grit

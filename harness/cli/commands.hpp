@@ -1,0 +1,27 @@
+// The subcommands, one file each. A command registers its options with CLI11 and leaves what to do in `action`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+/// What the parsed command line asks for; returns the exit code or an error, which main prints.
+using Action = std::function<Result<int>()>;
+
+void add_run(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
+void add_list(CLI::App& app, Action& action);
+void add_describe(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
+void add_revert(CLI::App& app, Action& action);
+/// Not for people: `rank` (a rank on the local cluster), `agent`, `enter-node` (Open MPI's launch agent).
+void add_internal(CLI::App& app, Action& action);
+
+}  // namespace grit

@@ -1,0 +1,26 @@
+// Subcommands that grit starts itself: a rank of the local cluster, an agent, Open MPI's launch agent.
+#include <memory>
+
+#include "harness/agent/agent.hpp"
+#include "harness/cli/commands.hpp"
+#include "harness/cluster/local.hpp"
+#include "harness/run/execution.hpp"
+
+namespace grit {
+
+void add_internal(CLI::App& app, Action& action) {
+  auto* rank = app.add_subcommand("rank", "a rank of the local cluster")->group("");
+  auto directory = std::make_shared<std::string>();
+  rank->add_option("run", *directory)->required();
+  rank->callback([directory, &action] { action = [directory] { return execute_rank(*directory); }; });
+
+  auto* agent = app.add_subcommand("agent", "a node's agent")->group("");
+  agent->callback([&action] { action = []() -> Result<int> { return agent_main(); }; });
+
+  auto* enter = app.add_subcommand("enter-node", "Open MPI's launch agent on the local cluster")->group("");
+  enter->prefix_command();
+  enter->callback(
+      [enter, &action] { action = [words = enter->remaining()]() -> Result<int> { return enter_node_main(words); }; });
+}
+
+}  // namespace grit

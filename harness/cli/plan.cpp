@@ -1,0 +1,47 @@
+// grit plan: what would be done, where, with which mechanism, and what is refused. Changes nothing.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "harness/cli/commands.hpp"
+#include "harness/cli/scenario_options.hpp"
+#include "harness/run/session.hpp"
+#include "harness/scenario/planner.hpp"
+
+namespace grit {
+namespace {
+
+struct PlanCommand {
+  ScenarioOptions options{};
+  bool json = false;
+
+  [[nodiscard]] Result<int> print(const Topology& topology) const {
+    GRIT_TRY(const Scenario scenario, options.load());
+    GRIT_TRY(const Plan plan, options.plan(scenario, topology));
+    fmt::print("{}\n", json ? to_json(plan).dump(1) : describe_plan(plan));
+    return check_guards(plan) ? 0 : static_cast<int>(ErrorKind::usage);
+  }
+
+  [[nodiscard]] Result<int> operator()() const {
+    if (!started_by_mpi()) {
+      GRIT_TRY(const Topology topology, options.local_topology_or_error());
+      return print(topology);
+    }
+    GRIT_TRY(const Job job, Job::init());
+    GRIT_TRY(const Topology topology, discover_topology(job, "runs"));
+    return job.rank() == 0 ? print(topology) : Result<int>(0);
+  }
+};
+
+}  // namespace
+
+void add_plan(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("plan", "say what a scenario would do, without doing it");
+  command->footer("example: grit plan scenarios/link_flap.lua --seed 7 --json");
+  auto plan = std::make_shared<PlanCommand>();
+  plan->options.add_to(*command);
+  command->add_flag("--json", plan->json, "the plan itself; the same inputs give the same bytes");
+  command->callback([plan, &action] { action = [plan] { return (*plan)(); }; });
+}
+
+}  // namespace grit

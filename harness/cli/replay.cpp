@@ -1,0 +1,74 @@
+// grit replay: runs the plan of an earlier run again, to the letter. Needs no Lua.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "harness/base/files.hpp"
+#include "harness/cli/commands.hpp"
+#include "harness/record/run_dir.hpp"
+#include "harness/run/execution.hpp"
+
+namespace grit {
+namespace {
+
+struct ReplayCommand {
+  std::string run{};
+  std::string out{};
+  bool json = false;
+
+  [[nodiscard]] Result<Execution> load() const {
+    const std::filesystem::path directory = run;
+    GRIT_TRY(const Json document, read_json(directory / "plan.json"));
+    GRIT_TRY(Plan plan, plan_from_json(document));
+    GRIT_TRY(std::string source, read_file(directory / "scenario.lua"));
+    return Execution{.plan = std::move(plan),
+                     .scenario_source = std::move(source),
+                     .scenario_file = (directory / "scenario.lua").string(),
+                     .run_directory = out,
+                     .command_line = {"grit", "replay", run},
+                     .json = json};
+  }
+
+  [[nodiscard]] Result<int> replay_in_job(const Job& job) const {
+    Execution mine;
+    Status loaded;
+    if (job.rank() == 0) {
+      loaded = [&]() -> Status {
+        GRIT_TRY(mine, load());
+        const auto nodes = mine.plan.topology.nodes.size();
+        if (nodes != static_cast<std::size_t>(job.node_count()))
+          return usage_error(fmt::format("that run had {} nodes, this job has {}", nodes, job.node_count()));
+        return {};
+      }();
+    }
+    GRIT_CHECK(job.agree(loaded));
+    return execute_under_mpi(job, mine);
+  }
+
+  [[nodiscard]] Result<int> operator()() const {
+    if (started_by_mpi()) {
+      GRIT_TRY(const Job job, Job::init());
+      auto code = replay_in_job(job);
+      if (!code && job.rank() != 0) return Failure(Error{code.error().kind, ""});
+      return code;
+    }
+    GRIT_TRY(const Execution execution, load());
+    if (!execution.plan.topology.local_cluster)
+      return usage_error(fmt::format("{} ran on real nodes; replay it there: mpirun ... grit replay {}", run, run));
+    return execute_on_local_cluster(execution);
+  }
+};
+
+}  // namespace
+
+void add_replay(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("replay", "run the plan of an earlier run again");
+  command->footer("example: grit replay runs/link_flap/20261123T081500Z-7");
+  auto replay = std::make_shared<ReplayCommand>();
+  command->add_option("run", replay->run, "the earlier run's directory")->required();
+  command->add_option("--out", replay->out, "the new run directory");
+  command->add_flag("--json", replay->json, "print verdict.json on standard output and nothing else");
+  command->callback([replay, &action] { action = [replay] { return (*replay)(); }; });
+}
+
+}  // namespace grit

@@ -1,0 +1,169 @@
+#include "harness/run/execution.hpp"
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "analysis/report/finish.hpp"
+#include "analysis/report/terminal.hpp"
+#include "analysis/verdict.hpp"
+#include "grit_version.hpp"
+#include "harness/agent/node_lock.hpp"
+#include "harness/base/files.hpp"
+#include "harness/cluster/local.hpp"
+#include "harness/model/event.hpp"
+#include "harness/record/run_dir.hpp"
+#include "harness/run/session.hpp"
+
+namespace grit {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path choose_directory(const Execution& execution) {
+  if (!execution.run_directory.empty()) return fs::absolute(execution.run_directory).lexically_normal();
+  const Plan& plan = execution.plan;
+  return fs::absolute(fs::path("runs") / plan.scenario_name /
+                      fmt::format("{}-{}", utc_stamp(realtime_ns()), plan.seed));
+}
+
+/// Makes the run directory with all that is known before the first step.
+Status prepare_directory(const Execution& execution, const fs::path& directory) {
+  GRIT_CHECK(create_run_directory(directory));
+  const Json run{{"scenario", execution.plan.scenario_name},
+                 {"file", execution.scenario_file},
+                 {"command_line", execution.command_line},
+                 {"seed", execution.plan.seed},
+                 {"version", kVersion},
+                 {"commit", kCommit},
+                 {"started_utc", utc_stamp(realtime_ns())},
+                 {"started_monotonic_ns", monotonic_ns()},
+                 {"local_cluster", execution.plan.topology.local_cluster},
+                 {"verdict", nullptr}};
+  GRIT_CHECK(write_file_durably(directory / "run.json", run.dump(1) + "\n"));
+  GRIT_CHECK(write_file_durably(directory / "scenario.lua", execution.scenario_source));
+  return write_file_durably(directory / "plan.json", to_json(execution.plan).dump(1) + "\n");
+}
+
+std::string progress_style(bool json) {
+  if (json) return "off";
+  return ::isatty(STDERR_FILENO) != 0 ? "terminal" : "plain";
+}
+
+/// An exit status with which ranks say why they did not start; 0 when the job said nothing of the kind.
+int refusal(int job_status) {
+  if (!WIFEXITED(job_status)) return 0;
+  const int code = WEXITSTATUS(job_status);
+  return code == 64 || code == 69 || code == 70 ? code : 0;
+}
+
+Status note_interruption(const fs::path& directory) {
+  GRIT_TRY(auto events, EventsWriter::open(directory / "events.jsonl"));
+  Json event = make_event("run", 0);
+  event["state"] = "interrupted";
+  return events.append(event);
+}
+
+Result<std::string> own_program() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (error) return internal_error("cannot find grit's own program: " + error.message());
+  return program.string();
+}
+
+}  // namespace
+
+Status check_guards(const Plan& plan) {
+  std::string refused;
+  for (const Guard& guard : plan.guards)
+    if (guard.refused) refused += fmt::format("\n  {} (to do it all the same: {})", guard.what, guard.override_flag);
+  if (refused.empty()) return {};
+  return usage_error("refused, because it could cut you off from the machine:" + refused);
+}
+
+Result<int> print_verdict(const fs::path& directory, bool json) {
+  GRIT_TRY(const Json document, read_json(directory / "verdict.json"));
+  GRIT_TRY(const Verdict verdict, verdict_from_json(document));
+  if (json)
+    fmt::print("{}\n", document.dump(1));
+  else
+    fmt::print("{}", terminal_summary(verdict, directory));
+  std::fflush(stdout);
+  return left_something_behind(verdict) ? static_cast<int>(ErrorKind::internal) : exit_code(verdict.kind);
+}
+
+Result<int> execute_on_local_cluster(const Execution& execution) {
+  GRIT_CHECK(check_guards(execution.plan));
+  GRIT_TRY(const NodeLock lock, NodeLock::acquire());
+  const fs::path directory = choose_directory(execution);
+  GRIT_TRY(const std::string program, own_program());
+  GRIT_CHECK(prepare_directory(execution, directory));
+  const auto nodes = execution.plan.topology.nodes.size();
+  if (!execution.json)
+    fmt::print(stderr, "grit: {} on a local cluster of {} nodes\n", execution.plan.scenario_name, nodes);
+
+  LocalClusterOptions options;
+  options.nodes = static_cast<int>(nodes);
+  options.command = {program, "rank", directory.string()};
+  options.run_directory = directory;
+  options.environment = {"GRIT_JOURNAL_DIR=" + (directory / "journal").string(),
+                         "GRIT_PROGRESS=" + progress_style(execution.json), "OPENBLAS_NUM_THREADS=1"};
+  GRIT_TRY(const LocalClusterEnd end, run_local_cluster(options));
+
+  if (end.interrupted) GRIT_CHECK(note_interruption(directory));
+  const bool started = fs::exists(directory / "steps.npy");
+  if (const int code = refusal(end.job_status); code != 0 && !started && !end.interrupted) {
+    // The ranks have said why, on standard error.
+    return Failure(Error{static_cast<ErrorKind>(code), "the run did not start; more in " + end.mpirun_log});
+  }
+  // The recorder finished the run unless it was killed, or knew of no interruption.
+  if (end.interrupted || !fs::exists(directory / "verdict.json")) {
+    if (auto finished = finish_run(directory); !finished)
+      return with_context(finished.error(), "cannot finish the run");
+  }
+  return print_verdict(directory, execution.json);
+}
+
+Result<int> execute_under_mpi(const Job& job, const Execution& execution) {
+  Json handed_out;
+  Status prepared;
+  if (job.rank() == 0) {
+    prepared = [&]() -> Status {
+      GRIT_CHECK(check_guards(execution.plan));
+      const fs::path directory = choose_directory(execution);
+      GRIT_CHECK(prepare_directory(execution, directory));
+      handed_out = Json{{"plan", to_json(execution.plan)}, {"directory", directory.string()}};
+      return {};
+    }();
+  }
+  GRIT_CHECK(job.agree(prepared));
+  GRIT_TRY(const Json received, parse_json(job.broadcast(handed_out.dump())));
+  GRIT_TRY(const Plan plan, plan_from_json(received.at("plan")));
+  const fs::path directory = received.at("directory").get<std::string>();
+  GRIT_CHECK(run_session(job, plan, directory));
+  Result<int> code = 0;
+  if (job.rank() == 0) code = print_verdict(directory, execution.json);
+  GRIT_CHECK(job.agree(code ? Status() : Status(tl::make_unexpected(code.error()))));
+  GRIT_TRY(const Json shared, parse_json(job.broadcast(Json(*code).dump())));
+  return shared.get<int>();
+}
+
+Result<int> execute_rank(const fs::path& directory) {
+  GRIT_TRY(const Job job, Job::init());
+  Result<Json> document = Json();
+  if (job.rank() == 0) document = read_json(directory / "plan.json");
+  auto result = [&]() -> Status {
+    GRIT_CHECK(job.agree(document ? Status() : Status(tl::make_unexpected(document.error()))));
+    GRIT_TRY(const Json received, parse_json(job.broadcast(document->dump())));
+    GRIT_TRY(const Plan plan, plan_from_json(received));
+    if (plan.topology.nodes.size() != static_cast<std::size_t>(job.node_count()))
+      return internal_error(
+          fmt::format("the plan is for {} nodes, the job has {}", plan.topology.nodes.size(), job.node_count()));
+    return run_session(job, plan, directory);
+  }();
+  if (result) return 0;
+  // Every rank has the same error: one says it.
+  return Failure(Error{result.error().kind, job.rank() == 0 ? result.error().message : ""});
+}
+
+}  // namespace grit

@@ -1,0 +1,42 @@
+// A rank's life from the first block to the last.
+#pragma once
+
+#include "harness/agent/agent_process.hpp"
+#include "harness/model/plan.hpp"
+#include "harness/record/segment.hpp"
+#include "harness/run/job.hpp"
+#include "harness/run/progress.hpp"
+#include "workloads/workload.hpp"
+
+namespace grit {
+
+/// What the loop works with; all of it outlives the loop.
+struct RankContext {
+  const Job& job;
+  const Plan& plan;
+  NodeControl& control;
+  RankSlot& slot;
+  Workload& workload;
+  AgentProcess* agent;     // on the node's first rank; elsewhere nullptr
+  ProgressLine* progress;  // on rank 0; elsewhere nullptr
+};
+
+class RankLoop {
+ public:
+  explicit RankLoop(const RankContext& context) : context_(context) {}
+
+  /// Runs all blocks. Error: the workload failed, or the node's agent did not get ready for a block within a minute.
+  Status run();
+
+ private:
+  [[nodiscard]] Status wait_for_agent(int block) const;
+  Status run_block(const Block& block);
+  [[nodiscard]] bool should_vote(const Block& block, std::uint32_t step_in_block, std::int64_t now_ns) const;
+  void tell_agent() const;
+
+  RankContext context_;
+  std::uint32_t step_ = 0;
+  double block_step_ns_ = 0;  // mean step time of the block before, for the progress line
+};
+
+}  // namespace grit

@@ -1,0 +1,22 @@
+// One execution of a plan by the ranks of an MPI job: discovery, agents, steps, run directory.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include "harness/model/plan.hpp"
+#include "harness/run/job.hpp"
+
+namespace grit {
+
+/// The nodes of the job as discovered there, on every rank alike. Collective.
+/// run_directory tells discovery which NIC carries it; it need not exist.
+Result<Topology> discover_topology(const Job& job, const std::filesystem::path& run_directory);
+
+/// Runs the plan. Collective. The run directory exists on node 0 and holds plan.json; steps, events, clock.json and
+/// env/ are written there by node 0. When it returns, on every rank alike, agents have ended and all faults are off.
+/// Error: what is missing on which node (unavailable), or what failed.
+Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory);
+
+}  // namespace grit

@@ -1,0 +1,158 @@
+// The plan in words.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "harness/scenario/planner.hpp"
+#include "injectors/injector.hpp"
+#include "workloads/workload.hpp"
+
+namespace grit {
+namespace {
+
+std::string row(std::string_view name, std::string_view text) { return fmt::format("  {:<13} {}\n", name, text); }
+
+std::string plural(std::int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+/// "down = 1s, nic = data": parameters in the units people write.
+std::string describe_params(const std::vector<ParamSpec>* specs, const Json& params) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : params.items()) {
+    Unit unit = Unit::text;
+    if (specs != nullptr) {
+      const auto same = [&key = name](const ParamSpec& spec) { return spec.name == key; };
+      if (const auto spec = std::find_if(specs->begin(), specs->end(), same); spec != specs->end()) unit = spec->unit;
+    }
+    words.push_back(fmt::format("{} = {}", name, format_quantity(value, unit)));
+  }
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+std::string describe_cluster(const Plan& plan) {
+  std::size_t ranks = 0;
+  std::vector<std::string> names;
+  for (const Node& node : plan.topology.nodes) {
+    ranks += node.ranks.size();
+    names.push_back(node.name);
+  }
+  return fmt::format("{} ({}), {}{}", plural(static_cast<std::int64_t>(names.size()), "node"), fmt::join(names, ", "),
+                     plural(static_cast<std::int64_t>(ranks), "rank"),
+                     plan.topology.local_cluster ? "; namespaces of this machine" : "");
+}
+
+std::string describe_workload(const ScenarioPlugin& workload) {
+  const WorkloadInfo* info = find_workload(workload.name);
+  return fmt::format("{} ({})", workload.name,
+                     describe_params(info == nullptr ? nullptr : &info->params, workload.params));
+}
+
+std::string describe_design(const Plan& plan) {
+  const Design& design = plan.design;
+  const bool timed = design.block_ns > 0;
+  std::string text =
+      fmt::format("{} of a baseline and a fault block of {} each, in random order; the first {} of a block left out",
+                  plural(design.pairs, "pair"),
+                  timed ? format_quantity(design.block_ns, Unit::time_ns) : plural(design.block_steps, "step"),
+                  plural(design.settle_steps, "step"));
+  if (design.warmup_steps > 0) text += fmt::format("; {} of warm-up before", plural(design.warmup_steps, "step"));
+  return text;
+}
+
+std::string describe_duration(const Plan& plan) {
+  if (plan.design.block_ns > 0) {
+    const double total_ns = 2.0 * static_cast<double>(plan.design.pairs) * static_cast<double>(plan.design.block_ns);
+    return fmt::format("about {}, without start and warm-up", format_duration(total_ns));
+  }
+  return fmt::format("{} in all; how long a step takes is not known yet",
+                     plural(2 * plan.design.pairs * plan.design.block_steps + plan.design.warmup_steps, "step"));
+}
+
+std::string describe_pulse(const Pulse& pulse) {
+  if (pulse.end_ns < 0) {
+    return pulse.start_ns == 0 ? "the whole block"
+                               : fmt::format("{} to the block's end", format_quantity(pulse.start_ns, Unit::time_ns));
+  }
+  return fmt::format("{} to {}", format_quantity(pulse.start_ns, Unit::time_ns),
+                     format_quantity(pulse.end_ns, Unit::time_ns));
+}
+
+std::string_view describe_undo(UndoClass undo) {
+  switch (undo) {
+    case UndoClass::process:
+      return "process: ends with the injector's process";
+    case UndoClass::kernel:
+      return "kernel: the kernel takes it off when its descriptor is closed";
+    case UndoClass::persistent:
+      return "persistent: journalled before it is applied, reverted by the agent or `grit revert`";
+  }
+  return "";
+}
+
+/// At most the first few pulses: a fault may have hundreds.
+std::string describe_pulses(const std::vector<Pulse>& pulses) {
+  constexpr std::size_t kShown = 4;
+  std::vector<std::string> words;
+  for (const Pulse& pulse : pulses) {
+    if (words.size() == kShown) {
+      words.push_back(fmt::format("... {} in all", pulses.size()));
+      break;
+    }
+    words.push_back(describe_pulse(pulse));
+  }
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+std::string describe_fault(const Plan& plan, const PlannedFault& fault) {
+  const Injector* injector = find_injector(fault.name);
+  const auto index = static_cast<std::size_t>(fault.node);
+  std::string text = row("fault", fmt::format("{} on {}{}{}", fault.name, plan.topology.nodes.at(index).name,
+                                              fault.device.empty() ? "" : " ", fault.device));
+  text += row(
+      "", fmt::format("with       {}", describe_params(injector ? &injector->info().params : nullptr, fault.params)));
+  text += row("", fmt::format("mechanism  {}", fault.mechanism));
+  text += row("", fmt::format("in force   {} (after the start of each fault block)", describe_pulses(fault.pulses)));
+  text += row("", fmt::format("undo       {}", describe_undo(fault.undo)));
+  text += row(
+      "", fmt::format("lease      {}: off by then whatever happens", format_quantity(fault.lease_ns, Unit::time_ns)));
+  return text;
+}
+
+std::string describe_guard(const Guard& guard) {
+  if (guard.refused) return fmt::format("REFUSED: {}. {} lets it pass", guard.what, guard.override_flag);
+  return fmt::format("let pass by {}: {}", guard.override_flag, guard.what);
+}
+
+std::string describe_expectation(const Expectation& expect) {
+  std::vector<std::string> words;
+  if (expect.slowdown_at_least) {
+    words.push_back("slowdown of at least " + format_quantity(*expect.slowdown_at_least, Unit::fraction));
+  }
+  if (expect.slowdown_at_most) {
+    words.push_back("slowdown of at most " + format_quantity(*expect.slowdown_at_most, Unit::fraction));
+  }
+  return fmt::format("{}", fmt::join(words, " and "));
+}
+
+}  // namespace
+
+std::string describe_plan(const Plan& plan) {
+  std::string text = fmt::format("{}{}{}\n", plan.scenario_name, plan.summary.empty() ? "" : ": ", plan.summary);
+  if (!plan.options.empty()) text += row("options", describe_params(nullptr, plan.options));
+  text += row("cluster", describe_cluster(plan));
+  text += row("emulated", plan.emulated.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.emulated, "; ")));
+  text += row("workload", describe_workload(plan.workload));
+  text += row("design", describe_design(plan));
+  text += row("takes", describe_duration(plan));
+  if (plan.faults.empty()) text += row("fault", "none: both blocks of a pair are alike");
+  for (const PlannedFault& fault : plan.faults) text += describe_fault(plan, fault);
+  for (const ScenarioPlugin& check : plan.checks) text += row("check", check.name);
+  for (const Guard& guard : plan.guards) text += row("guard rail", describe_guard(guard));
+  text += row("expectation", describe_expectation(plan.expect));
+  text += row("seed", std::to_string(plan.seed));
+  return text;
+}
+
+}  // namespace grit

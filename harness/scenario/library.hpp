@@ -1,0 +1,45 @@
+// `require "grit"`: the functions a scenario is made of (docs/scenarios.md, scenarios/lib/grit.lua).
+#pragma once
+
+#include <lua.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/model/scenario.hpp"
+
+namespace grit {
+
+/// One load: what the library's functions have made so far. Lua holds handles (places in these lists), never the data.
+struct LoadContext {
+  std::string file;
+  std::vector<std::pair<std::string, std::string>> overrides;  // --set
+  std::vector<ScenarioFault> faults{};
+  std::vector<ScenarioPlugin> workloads{};
+  std::vector<ScenarioPlugin> checks{};
+  Scenario scenario{};
+  bool has_scenario = false;
+};
+
+/// What a handle stands for; the names are the metatables'.
+inline constexpr const char* kFaultHandle = "grit.fault";
+inline constexpr const char* kWorkloadHandle = "grit.workload";
+inline constexpr const char* kCheckHandle = "grit.check";
+inline constexpr const char* kScenarioHandle = "grit.scenario";
+
+/// Pushes a handle for place `index` of the list that `type` names.
+void push_handle(lua_State* lua, const char* type, std::size_t index);
+/// The place a handle at `stack_index` stands for; an error naming `what` when it is something else.
+std::size_t handle_at(lua_State* lua, int stack_index, const char* type, std::string_view what);
+
+/// The context of the running library function: its first upvalue.
+LoadContext& context_of(lua_State* lua);
+
+/// Adds the global `require`, which knows "grit" and "grit.fault", "grit.workload", "grit.check" and nothing else.
+void install_library(lua_State* lua, LoadContext& context);
+
+/// grit.scenario { ... } (harness/scenario/scenario_table.cpp): fills in context.scenario.
+int make_scenario(lua_State* lua);
+
+}  // namespace grit

@@ -1,0 +1,57 @@
+#include "harness/scenario/load.hpp"
+
+#include <fmt/format.h>
+
+#include <lua.hpp>
+#include <system_error>
+
+#include "harness/base/files.hpp"
+#include "harness/scenario/library.hpp"
+#include "harness/scenario/sandbox.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::size_t kMaxSourceBytes = std::size_t{1} << 20;
+
+Result<std::string> read_source(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (!std::filesystem::exists(status)) {
+    return usage_error(fmt::format("there is no scenario file {}", path.string()));
+  }
+  if (!std::filesystem::is_regular_file(status)) {
+    return usage_error(
+        fmt::format("{} is not a file; name a scenario, such as {}", path.string(), (path / "link_flap.lua").string()));
+  }
+  auto source = read_file(path, kMaxSourceBytes);
+  if (!source) return usage_error("cannot read the scenario: " + source.error().message);
+  if (source->starts_with(LUA_SIGNATURE)) {
+    return usage_error(fmt::format("{} is compiled Lua; grit reads Lua source only", path.string()));
+  }
+  return source;
+}
+
+}  // namespace
+
+Result<Scenario> load_scenario(const std::filesystem::path& path,
+                               const std::vector<std::pair<std::string, std::string>>& overrides) {
+  try {
+    GRIT_TRY(std::string source, read_source(path));
+    LoadContext context{.file = path.string(), .overrides = overrides};
+    GRIT_CHECK(run_in_sandbox(
+        SandboxLimits{}, context.file, source, [&](lua_State* lua) { install_library(lua, context); },
+        [&](lua_State* lua) {
+          if (luaL_testudata(lua, -1, kScenarioHandle) == nullptr) {
+            throw ScenarioError("the file must end with: return grit.scenario { ... }");
+          }
+        }));
+    context.scenario.file = context.file;
+    context.scenario.source = std::move(source);
+    return std::move(context.scenario);
+  } catch (const std::exception& error) {
+    return internal_error(fmt::format("loading {}: {}", path.string(), error.what()));
+  }
+}
+
+}  // namespace grit

@@ -1,0 +1,25 @@
+// Scenario + topology + seed -> plan. Pure: no clock, no file, no kernel; the same inputs give the same bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "harness/model/plan.hpp"
+
+namespace grit {
+
+struct PlanRequest {
+  std::uint64_t seed = 1;
+  bool allow_management = false;  // --allow-management: faults may act on the interfaces that carry management traffic
+};
+
+/// Resolves victims, devices, mechanisms, pulses and leases, and lays out the blocks: one warm-up, then every pair's
+/// baseline and fault block in random order. What the guard rails refuse is not an error: it is in Plan::guards, so
+/// that `grit plan` can show all of it; who runs a plan must look there. Error (usage): a node that does not exist, a
+/// block too short for its faults, one device hit twice by the same fault; or what Injector::resolve_device reports.
+Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const PlanRequest& request);
+
+/// The plan in words, for `grit plan`: what would be done, where, how, how it is undone, and what is refused and why.
+std::string describe_plan(const Plan& plan);
+
+}  // namespace grit

@@ -1,0 +1,313 @@
+// grit.scenario { ... }: resolves the options, calls what is a function of them, and reads every key.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "harness/scenario/library.hpp"
+#include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/values.hpp"
+
+namespace grit {
+namespace {
+
+constexpr int kArgument = 1;  // stack index of the table given to grit.scenario
+constexpr int kOptions = 2;   // stack index of the resolved options
+constexpr std::int64_t kMinPairs = 6;
+constexpr std::int64_t kMaxPairs = 1000;
+constexpr std::int64_t kMaxSteps = 1'000'000'000;
+
+std::string text_field(lua_State* lua, int table, std::string_view key, const std::string& what) {
+  std::string text;
+  if (push_field(lua, table, key) != LUA_TNIL) {
+    if (lua_type(lua, -1) != LUA_TSTRING) throw ScenarioError(fmt::format("{} must be text in quotes", what));
+    text = as_text(lua, -1, what);
+  }
+  lua_pop(lua, 1);
+  return text;
+}
+
+bool is_identifier(std::string_view name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto inner = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-'; };
+  return !name.empty() && name.size() <= 64 && letter(name.front()) && std::all_of(name.begin(), name.end(), inner);
+}
+
+// --- options --------------------------------------------------------------------------------------------------------
+
+Unit unit_called(const std::string& name, const std::string& what) {
+  std::vector<std::string> names;
+  for (const Unit unit : {Unit::count, Unit::number, Unit::time_ns, Unit::bytes, Unit::bits_per_s, Unit::fraction,
+                          Unit::flops_per_s, Unit::text, Unit::boolean}) {
+    if (unit_name(unit) == name) return unit;
+    names.emplace_back(unit_name(unit));
+  }
+  throw ScenarioError(fmt::format("{} has the unknown unit \"{}\"{}", what, name, suggestion(name, names)));
+}
+
+/// Reads one option, on top of the stack: "1s" or { "1s", unit = "time", help = "..." }.
+ScenarioOption read_option(lua_State* lua, const std::string& name) {
+  const std::string what = fmt::format("option \"{}\"", name);
+  ScenarioOption option;
+  option.name = name;
+  if (lua_type(lua, -1) == LUA_TTABLE) {
+    const int table = lua_gettop(lua);
+    lua_rawgeti(lua, table, 1);
+    option.default_value = as_text(lua, -1, "the default of " + what + R"((write { "1s", help = "..." }))");
+    lua_pop(lua, 1);
+    for (lua_pushnil(lua); lua_next(lua, table) != 0; lua_pop(lua, 1)) {
+      if (lua_isinteger(lua, -2) != 0 && lua_tointeger(lua, -2) == 1) continue;
+      const std::string key = as_text(lua, -2, "a key of " + what);
+      if (key != "help" && key != "unit") {
+        throw ScenarioError(fmt::format("unknown key \"{}\" of {}{}", key, what, suggestion(key, {"help", "unit"})));
+      }
+    }
+    option.help = text_field(lua, table, "help", "help of " + what);
+    option.unit = text_field(lua, table, "unit", "unit of " + what);
+  } else {
+    option.default_value = as_text(lua, -1, what);
+  }
+  option.value = option.default_value;
+  return option;
+}
+
+void check_unit(const ScenarioOption& option, const std::string& value) {
+  if (option.unit.empty()) return;
+  const std::string what = fmt::format("option \"{}\"", option.name);
+  if (const auto parsed = parse_quantity(value, unit_called(option.unit, what)); !parsed) {
+    throw ScenarioError(what + ": " + parsed.error().message);
+  }
+}
+
+void apply_overrides(const LoadContext& context, Scenario& scenario) {
+  std::vector<std::string> names;
+  for (const ScenarioOption& option : scenario.options) names.push_back(option.name);
+  for (const auto& [name, value] : context.overrides) {
+    const auto same = [&key = name](const ScenarioOption& option) { return option.name == key; };
+    const auto option = std::find_if(scenario.options.begin(), scenario.options.end(), same);
+    if (option == scenario.options.end()) {
+      throw ScenarioError(
+          fmt::format("--set {}: scenario {} has no such option{}", name, scenario.name, suggestion(name, names)));
+    }
+    if (!is_utf8(value)) throw ScenarioError(fmt::format("--set {}: the value is not UTF-8 text", name));
+    check_unit(*option, value);
+    option->value = value;
+  }
+}
+
+/// __index of the options: reached only for a name that is not there.
+int unknown_option(lua_State* lua) {
+  const std::string name = as_text(lua, 2, "the name of an option");
+  throw ScenarioError(fmt::format("unknown option \"{}\"{}", name, suggestion(name, text_keys(lua, 1, "options"))));
+}
+
+void push_options(lua_State* lua, const Scenario& scenario) {
+  lua_newtable(lua);
+  for (const ScenarioOption& option : scenario.options) {
+    lua_pushlstring(lua, option.value.data(), option.value.size());
+    lua_setfield(lua, -2, option.name.c_str());
+  }
+  lua_newtable(lua);
+  lua_pushcfunction(lua, guarded<unknown_option>);
+  lua_setfield(lua, -2, "__index");
+  lua_setmetatable(lua, -2);
+}
+
+void read_options(lua_State* lua, const LoadContext& context, Scenario& scenario) {
+  const int type = push_field(lua, kArgument, "options");
+  if (type != LUA_TNIL && type != LUA_TTABLE) {
+    throw ScenarioError(R"(options must be a table: options = { down = { "1s", help = "..." } })");
+  }
+  if (type == LUA_TTABLE) {
+    const int table = lua_gettop(lua);
+    for (const std::string& name : text_keys(lua, table, "options")) {
+      if (!is_identifier(name)) throw ScenarioError(fmt::format("\"{}\" cannot be the name of an option", name));
+      push_field(lua, table, name);
+      scenario.options.push_back(read_option(lua, name));
+      lua_pop(lua, 1);
+      check_unit(scenario.options.back(), scenario.options.back().default_value);
+    }
+  }
+  lua_pop(lua, 1);
+  apply_overrides(context, scenario);
+}
+
+// --- the parts ------------------------------------------------------------------------------------------------------
+
+/// Pushes argument[key]; when it is a function, what it returns for the options. Returns the Lua type.
+int push_part(lua_State* lua, std::string_view key) {
+  if (push_field(lua, kArgument, key) == LUA_TFUNCTION) {
+    lua_pushvalue(lua, kOptions);
+    lua_call(lua, 1, 1);
+  }
+  return lua_type(lua, -1);
+}
+
+void read_workload(lua_State* lua, const LoadContext& context, Scenario& scenario) {
+  if (push_part(lua, "workload") == LUA_TNIL) {
+    throw ScenarioError("the scenario has no workload; write workload = grit.workload.<name> { ... }");
+  }
+  scenario.workload = context.workloads.at(handle_at(lua, -1, kWorkloadHandle, "workload"));
+  lua_pop(lua, 1);
+}
+
+/// A list of handles under `key`; an absent one is empty.
+template <class T>
+std::vector<T> read_list(lua_State* lua, const char* key, const char* handle_type, const std::vector<T>& made) {
+  std::vector<T> values;
+  const int type = push_part(lua, key);
+  if (type != LUA_TNIL && type != LUA_TTABLE) {
+    throw ScenarioError(fmt::format("{} must be a list: {} = {{ {}.<name> {{ ... }} }}", key, key, handle_type));
+  }
+  if (type == LUA_TTABLE) {
+    const int table = lua_gettop(lua);
+    const lua_Integer length = list_length(lua, table, key);
+    for (lua_Integer i = 1; i <= length; ++i) {
+      lua_rawgeti(lua, table, i);
+      values.push_back(made.at(handle_at(lua, -1, handle_type, fmt::format("{}[{}]", key, i))));
+      lua_pop(lua, 1);
+    }
+  }
+  lua_pop(lua, 1);
+  return values;
+}
+
+/// The table under `key` at a fixed stack place; nothing when it is absent.
+bool push_table(lua_State* lua, const char* key) {
+  const int type = push_part(lua, key);
+  if (type != LUA_TNIL && type != LUA_TTABLE) throw ScenarioError(fmt::format("{} must be a table", key));
+  return type == LUA_TTABLE;
+}
+
+// --- design ---------------------------------------------------------------------------------------------------------
+
+/// "40 steps", "40" or 40; `what` is "design.settle".
+std::int64_t as_steps(std::string text, const std::string& what, std::int64_t min) {
+  if (text.ends_with(" steps")) text.resize(text.size() - std::string_view(" steps").size());
+  const auto count = parse_quantity(text, Unit::count);
+  if (!count) throw ScenarioError(what + ": " + count.error().message);
+  const auto steps = count->get<std::int64_t>();
+  if (steps < min || steps > kMaxSteps) {
+    throw ScenarioError(fmt::format("{} is {} steps; it is {} to {}", what, steps, min, kMaxSteps));
+  }
+  return steps;
+}
+
+/// The block's length, on top of the stack: "3s" or "40 steps".
+void read_block(lua_State* lua, Design& design) {
+  const std::string text = as_text(lua, -1, "design.block");
+  const bool steps = text.ends_with("steps") || text.find_first_not_of("0123456789 ") == std::string::npos;
+  if (steps) {
+    design.block_steps = as_steps(text, "design.block (steps, or a time such as \"3s\")", 1);
+    return;
+  }
+  design.block_ns = as_quantity(lua, -1, Unit::time_ns, "design.block").get<std::int64_t>();
+  if (design.block_ns == 0) throw ScenarioError("design.block must be longer than 0");
+}
+
+void check_pairs(std::int64_t pairs) {
+  if (pairs < 1 || pairs > kMaxPairs) {
+    throw ScenarioError(fmt::format("design.pairs is {}; it is {} to {}", pairs, kMinPairs, kMaxPairs));
+  }
+  if (pairs >= kMinPairs) return;
+  // The smallest two-sided p of the exact sign-flip test: 2 of the 2^pairs sign patterns.
+  throw ScenarioError(
+      fmt::format("design.pairs is {}, too few for a verdict: the exact sign-flip test over {} pairs cannot give "
+                  "p < 0.05 (its least p is 2/2^{} = {}); use at least {} pairs",
+                  pairs, pairs, pairs, 2.0 / static_cast<double>(1 << pairs), kMinPairs));
+}
+
+Design read_design(lua_State* lua) {
+  Design design;
+  const bool given = push_table(lua, "design");
+  const int table = lua_gettop(lua);
+  const auto field = [&](const char* key) -> std::optional<std::string> {
+    if (!given || push_field(lua, table, key) == LUA_TNIL) return std::nullopt;
+    return as_text(lua, -1, std::string("design.") + key);
+  };
+  if (given) check_keys(lua, table, "key", "design", {"pairs", "block", "settle", "warmup"});
+  if (const auto pairs = field("pairs")) {
+    const auto count = parse_quantity(*pairs, Unit::count);
+    if (!count) throw ScenarioError("design.pairs: " + count.error().message);
+    design.pairs = count->get<std::int64_t>();
+  }
+  check_pairs(design.pairs);
+  if (const auto settle = field("settle")) design.settle_steps = as_steps(*settle, "design.settle", 0);
+  if (const auto warmup = field("warmup")) design.warmup_steps = as_steps(*warmup, "design.warmup", 0);
+  const auto block = field("block");
+  if (!block) throw ScenarioError(R"(design has no block length; write design = { block = "3s" } or "40 steps")");
+  read_block(lua, design);
+  if (design.block_steps > 0 && design.settle_steps >= design.block_steps) {
+    throw ScenarioError(
+        fmt::format("design.block is {} steps, of which design.settle leaves out {}: nothing would be "
+                    "measured; make the block longer",
+                    design.block_steps, design.settle_steps));
+  }
+  lua_settop(lua, table - 1);
+  return design;
+}
+
+// --- expectations ---------------------------------------------------------------------------------------------------
+
+std::optional<double> read_bound(lua_State* lua, int table, const char* key) {
+  std::optional<double> bound;
+  if (push_field(lua, table, key) != LUA_TNIL) {
+    bound = as_quantity(lua, lua_gettop(lua), Unit::fraction, std::string("expect.slowdown.") + key).get<double>();
+  }
+  lua_pop(lua, 1);
+  return bound;
+}
+
+Expectation read_expectation(lua_State* lua) {
+  constexpr std::string_view kHow = R"(; write expect = { slowdown = { at_least = "10%" } } or { at_most = "5%" })";
+  if (!push_table(lua, "expect")) throw ScenarioError("no expectations: nothing could be shown" + std::string(kHow));
+  const int table = lua_gettop(lua);
+  check_keys(lua, table, "key", "expect", {"slowdown"});
+  if (push_field(lua, table, "slowdown") != LUA_TTABLE) {
+    throw ScenarioError("no expectations: expect has no slowdown table" + std::string(kHow));
+  }
+  const int slowdown = lua_gettop(lua);
+  check_keys(lua, slowdown, "key", "expect.slowdown", {"at_least", "at_most"});
+  const Expectation expect{read_bound(lua, slowdown, "at_least"), read_bound(lua, slowdown, "at_most")};
+  if (!expect.slowdown_at_least && !expect.slowdown_at_most) {
+    throw ScenarioError("no expectations: expect.slowdown is empty" + std::string(kHow));
+  }
+  if (expect.slowdown_at_least && expect.slowdown_at_most && *expect.slowdown_at_least > *expect.slowdown_at_most) {
+    throw ScenarioError("expect.slowdown.at_least is above at_most: no result could meet both");
+  }
+  lua_settop(lua, table - 1);
+  return expect;
+}
+
+}  // namespace
+
+int make_scenario(lua_State* lua) {
+  LoadContext& context = context_of(lua);
+  if (lua_gettop(lua) != 1 || lua_type(lua, kArgument) != LUA_TTABLE) {
+    throw ScenarioError("grit.scenario takes one table: grit.scenario { ... }");
+  }
+  if (context.has_scenario) throw ScenarioError("grit.scenario was called twice; a file describes one scenario");
+  check_keys(lua, kArgument, "key", "scenario",
+             {"name", "summary", "options", "workload", "faults", "design", "checks", "expect"});
+  Scenario& scenario = context.scenario;
+  scenario.name = text_field(lua, kArgument, "name", "name");
+  if (!is_identifier(scenario.name)) {
+    throw ScenarioError(
+        fmt::format("the scenario's name is \"{}\"; it must be made of letters, digits, _ and -, such as "
+                    "name = \"link_flap\"",
+                    scenario.name));
+  }
+  scenario.summary = text_field(lua, kArgument, "summary", "summary");
+  read_options(lua, context, scenario);
+  push_options(lua, scenario);  // at kOptions
+  read_workload(lua, context, scenario);
+  scenario.faults = read_list(lua, "faults", kFaultHandle, context.faults);
+  scenario.checks = read_list(lua, "checks", kCheckHandle, context.checks);
+  scenario.design = read_design(lua);
+  scenario.expect = read_expectation(lua);
+  context.has_scenario = true;
+  push_handle(lua, kScenarioHandle, 0);
+  return 1;
+}
+
+}  // namespace grit

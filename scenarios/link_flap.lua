@@ -1,0 +1,33 @@
+-- A data NIC goes down and comes back while a job trains: what does it cost?
+--
+--   grit run scenarios/link_flap.lua                          the seed picks the node
+--   grit run scenarios/link_flap.lua --set node=2 --set down=300ms
+--   grit plan scenarios/link_flap.lua                         says what would be done, does nothing
+local grit = require "grit"
+
+return grit.scenario {
+  name = "link_flap",
+  summary = "A data NIC goes down and up while the job trains: what does a step cost?",
+
+  -- What --set can change. Values are text; the unit makes a wrong one an error before anything starts.
+  options = {
+    node = { "any", help = "the node whose NIC flaps: 2, 1,3, any, all or 25%" },
+    down = { "1s", unit = "time", help = "how long the link stays down" },
+  },
+
+  -- Synchronized data-parallel training. The accelerator is emulated by a timer; the gradients really cross the network.
+  workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },
+
+  -- Half a second after the start of every fault block the first data NIC of the node goes down.
+  faults = function(o)
+    return { grit.fault.link_flap { on = o.node, nic = "data", down = o.down, after = "500ms" } }
+  end,
+
+  -- 8 pairs of a baseline and a fault block, in random order. A block has to outlast the flap.
+  design = { pairs = 8, block = "2.5s" },
+
+  checks = { grit.check.link_up {} },
+
+  -- Reproduced when the whole 95 % confidence interval of the slowdown lies above 10 %.
+  expect = { slowdown = { at_least = "10%" } },
+}

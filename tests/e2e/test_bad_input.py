@@ -1,0 +1,88 @@
+"""Wrong inputs: the right exit code, a message that says what to do, nothing left behind, no run directory."""
+
+import os
+import subprocess
+import shutil
+from gritlib import GRIT, SHORT_FLAP, Workspace, assert_same_state, grit, machine_state, start, terminate
+
+before = machine_state()
+
+
+def refused(work, *arguments, code, says, **options):
+    out = work.path / "refused"
+    done = grit("run", *arguments, "--out", out, expect=code, timeout=60, **options)
+    for words in says:
+        assert words in done.err, f"{arguments}: {words!r} is not in:\n{done.err}"
+    assert done.out == "", done.out
+    assert not out.exists(), "a run directory was made"
+    assert_same_state(before)
+    print(f"{code}  {done.err.strip().splitlines()[0]}")
+
+
+with Workspace() as work:
+    flap = work.write("flap.lua", SHORT_FLAP)
+    refused(work, work.path / "missing.lua", code=64, says=["missing.lua", "No such file"])
+    refused(work, work.write("syntax.lua", SHORT_FLAP.replace("{ pairs = 6", "{ pairs == 6")), code=64, says=["syntax.lua:11"])
+    refused(work, work.write("endless.lua", "while true do end"), code=64, says=["endless.lua:1"])
+    refused(work, work.write("typo.lua", SHORT_FLAP.replace("down =", "dwon =")), code=64, says=["typo.lua:", 'dwon', "down"])
+    refused(work, work.write("fault.lua", SHORT_FLAP.replace("fault.link_flap", "fault.link_flop")), code=64, says=["fault.lua:", "link_flap"])
+    refused(work, work.write("unit.lua", SHORT_FLAP.replace('"400ms"', '"400 parsecs"')), code=64, says=["parsecs"])
+    refused(work, flap, "--set", "nod=1", code=64, says=["nod", "node"])
+    refused(work, flap, "--set", "node", code=64, says=["--set", "name=value"])
+    refused(work, flap, "--set", "node=9", "-n", 4, code=64, says=["node 9", "0 to 3"])
+    refused(work, flap, "-n", 1, code=64, says=["2 to 64"])
+    management = work.write("mgmt.lua", SHORT_FLAP.replace("on = o.node,", 'on = o.node, nic = "mgmt0",'))
+    refused(work, management, "--set", "node=1", code=64, says=["mgmt0", "--allow-management"])
+    refused(work, flap, "--no-such-flag", code=64, says=[])
+
+    # The guard rail's override works: planned, not refused.
+    grit("plan", management, "--set", "node=1", expect=64)
+    allowed = grit("plan", management, "--set", "node=1", "--allow-management", expect=0)
+    assert "mgmt0" in allowed.out
+
+    # A run directory that exists is not touched.
+    existing = work.path / "existing"
+    existing.mkdir()
+    (existing / "precious").write_text("data")
+    done = grit("run", flap, "--out", existing, expect=64)
+    assert "exists" in done.err and (existing / "precious").read_text() == "data"
+
+    # A place where nothing can be written: read-only, and full.
+    if os.getuid() == 0:
+        for options, words in (("ro", ["ead-only"]), ("size=16k", ["space"])):
+            script = ('mount -t tmpfs -o "$1" none "$2" && exec "$3" run "$4" --out "$2/run"')
+            place = work.path / "place"
+            place.mkdir(exist_ok=True)
+            done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", options, place, GRIT, flap],
+                                  capture_output=True, text=True, timeout=120)
+            assert done.returncode in (69, 70), (done.returncode, done.stderr)
+            assert all(word in done.stderr for word in words), done.stderr
+            print(f"{done.returncode}  {done.stderr.strip().splitlines()[-1]}")
+            assert_same_state(before)
+
+    # A second run at the same time is refused while the first goes on unharmed.
+    first = start("run", flap, "--out", work.path / "first")
+    try:
+        while not (work.path / "first" / "plan.json").exists():
+            assert first.poll() is None, first.communicate()
+        second = grit("run", flap, "--out", work.path / "second", expect=69, timeout=30)
+        assert "another grit run" in second.err and str(first.pid) in second.err, second.err
+        first.communicate(timeout=120)
+        assert first.returncode == 0
+    finally:
+        terminate(first)
+
+    # A machine that forbids user namespaces: what to do is said.
+    if os.getuid() == 0 and shutil.which("unshare"):
+        program = work.path / "grit"
+        shutil.copy(GRIT, program)
+        program.chmod(0o755)
+        script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -all --inh-caps -all "$0" run "$1" --out "$2"'
+        done = subprocess.run(["unshare", "--user", "--map-root-user", "sh", "-c",
+                               'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --reuid 0 --bounding-set=-all --inh-caps=-all "$0" run "$1" --out "$2"',
+                               str(program), str(flap), str(work.path / "forbidden")],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 69, (done.returncode, done.stderr)
+        assert "namespaces" in done.stderr and "max_user_namespaces" in done.stderr, done.stderr
+        print(f"69  {done.stderr.strip().splitlines()[-1]}")
+assert_same_state(before)

@@ -1,0 +1,34 @@
+"""Under mpirun, by hand, on one host: the same binary and scenario give a verdict; a fault without a data NIC is refused."""
+
+import json
+import os
+import subprocess
+from gritlib import GRIT, SOURCE, SHORT_FLAP, Workspace, assert_same_state, machine_state
+
+MPIRUN = ["mpirun", "-n", "4", "--oversubscribe", "--allow-run-as-root", "--mca", "btl", "self,vader"]
+
+
+def mpirun(*arguments, cwd):
+    environment = dict(os.environ, HOME=str(cwd))
+    return subprocess.run([*MPIRUN, GRIT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=240,
+                          env=environment)
+
+
+before = machine_state()
+with Workspace() as work:
+    done = mpirun("run", SOURCE / "scenarios/healthy.lua", "--out", work.path / "run", "--json", cwd=work.path)
+    result = json.loads(done.stdout)
+    print(result["sentence"])
+    # Four ranks on two cores are noisy: "cannot tell" is honest there, a slowdown would be a lie.
+    assert result["verdict"] in ("reproduced", "inconclusive"), done.stdout + done.stderr
+    assert done.returncode == {"reproduced": 0, "inconclusive": 2}[result["verdict"]], done.stderr
+    assert result["outcome"] == "completed" and result["faults"] == []
+    assert json.loads((work.path / "run" / "verdict.json").read_text()) == result
+    assert_same_state(before)
+
+    scenario = work.write("short_flap.lua", SHORT_FLAP)
+    refused = mpirun("run", scenario, "--out", work.path / "refused", cwd=work.path)
+    assert refused.returncode in (64, 69), refused.stderr
+    assert "data" in refused.stderr and not (work.path / "refused").exists(), refused.stderr
+    assert refused.stderr.count("short_flap") + refused.stderr.count("data NIC") <= 4, "said by every rank:\n" + refused.stderr
+assert_same_state(before)

@@ -1,0 +1,115 @@
+#include <cstdint>
+#include <string>
+
+#include "harness/model/plan.hpp"
+#include "tests/catch.hpp"
+
+using grit::Json;
+using grit::Plan;
+
+namespace {
+
+/// A plan in which every field differs from its default.
+Plan example() {
+  Plan plan;
+  plan.scenario_name = "link_flap";
+  plan.summary = "A \"NIC\" flaps: µ";
+  plan.seed = UINT64_MAX;
+  plan.options = {{"down", "1s"}, {"node", "any"}};
+  grit::Node node;
+  node.name = "node0";
+  node.ranks = {0, 1};
+  node.nics = {grit::Nic{.name = "eth0", .ifindex = 2, .role = grit::NicRole::data}};
+  plan.topology = {{node, grit::Node{.index = 1, .name = "node1"}}, true};
+  plan.workload = {"ddp", {{"scale", 0.02}, {"model", "gpt2-small"}, {"bucket", 25'000'000}}};
+  plan.emulated = {"compute (timer-driven accelerator)"};
+  plan.faults = {{.id = 0,
+                  .name = "link_flap",
+                  .node = 1,
+                  .device = "eth0",
+                  .mechanism = "admin",
+                  .undo = grit::UndoClass::kernel,
+                  .params = {{"down", 1'000'000'000}},
+                  .pulses = {{500'000'000, 1'500'000'000}, {2'000'000'000, -1}},
+                  .lease_ns = 12'000'000'000}};
+  plan.checks = {{"link_up", {{"nic", "data"}}}};
+  plan.design = {.pairs = 9, .block_steps = 0, .block_ns = 2'500'000'000, .settle_steps = 2, .warmup_steps = 7};
+  plan.blocks = {{0, -1, grit::BlockKind::warmup}, {1, 0, grit::BlockKind::fault}, {2, 0, grit::BlockKind::baseline}};
+  plan.expect = {0.1, std::nullopt};
+  plan.guards = {{"link_flap on node1 mgmt0", false, "--allow-management"}};
+  return plan;
+}
+
+std::string error_of(const Json& json) {
+  const auto plan = grit::plan_from_json(json);
+  REQUIRE_FALSE(plan.has_value());
+  CHECK(plan.error().kind == grit::ErrorKind::usage);
+  return plan.error().message;
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a plan survives JSON text exactly") {
+  const std::string text = grit::to_json(example()).dump(1);
+  const auto json = grit::parse_json(text);
+  REQUIRE(json.has_value());
+  CHECK(json->at("format") == 1);
+  const auto plan = grit::plan_from_json(*json);
+  REQUIRE(plan.has_value());
+  CHECK(grit::to_json(*plan).dump(1) == text);
+  CHECK(plan->seed == UINT64_MAX);
+  CHECK(plan->summary == example().summary);
+  REQUIRE(plan->faults.size() == 1);
+  CHECK(plan->faults[0].undo == grit::UndoClass::kernel);
+  REQUIRE(plan->faults[0].pulses.size() == 2);
+  CHECK(plan->faults[0].pulses[1].end_ns == -1);
+  CHECK(plan->expect.slowdown_at_least == 0.1);
+  CHECK_FALSE(plan->expect.slowdown_at_most.has_value());
+  CHECK(plan->blocks[1].kind == grit::BlockKind::fault);
+  CHECK_FALSE(plan->guards[0].refused);
+  CHECK(plan->topology.nodes[1].name == "node1");
+  CHECK(plan->design.block_ns == 2'500'000'000);
+}
+
+TEST_CASE("a plan of another format is refused") {
+  Json json = grit::to_json(example());
+  json["format"] = 2;
+  CHECK(contains(error_of(json), "format 2"));
+}
+
+TEST_CASE("every top-level field of a plan must be there") {
+  const Json whole = grit::to_json(example());
+  for (const auto& [key, value] : whole.items()) {
+    Json json = whole;
+    json.erase(key);
+    INFO(key);
+    CHECK(contains(error_of(json), key));
+  }
+}
+
+TEST_CASE("what a plan cannot be is refused") {
+  const Json whole = grit::to_json(example());
+  const auto broken = [&](const char* pointer, const Json& value) {
+    Json json = whole;
+    json[Json::json_pointer(pointer)] = value;
+    INFO(pointer);
+    return error_of(json);
+  };
+  error_of(Json::array());
+  CHECK(contains(broken("/faults/0/undo", "magic"), "magic"));
+  CHECK(contains(broken("/faults/0/node", 2), "does not exist"));
+  CHECK(contains(broken("/faults/0/id", 1), "id"));
+  CHECK(contains(broken("/faults/0/lease_ns", 0), "out of range"));
+  CHECK(contains(broken("/faults/0/lease_ns", 1.5), "not an integer"));
+  CHECK(contains(broken("/faults/0/lease_ns", UINT64_MAX), "not an integer"));
+  CHECK(contains(broken("/faults/0/pulses/0/end_ns", 1), "ends before"));
+  CHECK(contains(broken("/design/block_steps", 3), "either in steps or in time"));
+  CHECK(contains(broken("/blocks/2/index", 7), "out of order"));
+  CHECK(contains(broken("/blocks/0/kind", "sham"), "sham"));
+  CHECK(contains(broken("/seed", -1), "seed"));
+  CHECK(contains(broken("/guards/0/refused", "no"), "refused"));
+  CHECK(contains(broken("/emulated", {1}), "list of text"));
+  CHECK(contains(broken("/expect/slowdown_at_least", "10%"), "not a number"));
+}

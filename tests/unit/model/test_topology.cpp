@@ -1,0 +1,94 @@
+#include "harness/model/topology.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+grit::Topology example() {
+  grit::Nic nic;
+  nic.name = "eth0";
+  nic.ifindex = 7;
+  nic.mac = "02:67:72:00:01:01";
+  nic.driver = "mlx5_core";
+  nic.speed_bits_per_s = 400'000'000'000;
+  nic.mtu_bytes = 9000;
+  nic.up = true;
+  nic.addresses = {"10.0.0.1/24", "fd00::1/64"};
+  nic.role = grit::NicRole::management;
+  nic.role_evidence = "carries the default route";
+  grit::Node node;
+  node.index = 3;
+  node.name = "node3";
+  node.ranks = {6, 7};
+  node.cores = 64;
+  node.numa_nodes = 2;
+  node.memory_bytes = 512'000'000'000;
+  node.cpu_model = "some \"CPU\"";
+  node.kernel = "6.1.0";
+  node.nics = {nic, grit::Nic{}};
+  grit::Topology topology;
+  topology.nodes = {node, grit::Node{}};
+  topology.local_cluster = true;
+  return topology;
+}
+
+std::string error_of(const grit::Json& json) {
+  const auto topology = grit::topology_from_json(json);
+  REQUIRE_FALSE(topology.has_value());
+  CHECK(topology.error().kind == grit::ErrorKind::usage);
+  return topology.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("a topology survives its JSON unchanged") {
+  const auto json = grit::to_json(example());
+  const auto back = grit::topology_from_json(grit::Json::parse(json.dump()));
+  REQUIRE(back.has_value());
+  CHECK(grit::to_json(*back) == json);
+  const auto& node = back->nodes.at(0);
+  CHECK(back->local_cluster);
+  CHECK(node.ranks == std::vector<int>{6, 7});
+  CHECK(node.memory_bytes == 512'000'000'000);
+  CHECK(node.nics.at(0).role == grit::NicRole::management);
+  CHECK(node.nics.at(0).speed_bits_per_s == 400'000'000'000);
+  CHECK(node.nics.at(1).role == grit::NicRole::other);
+}
+
+TEST_CASE("every key of a topology is required, and no other is accepted") {
+  const auto good = grit::to_json(example());
+  for (const auto& item : good.at("nodes").at(0).items()) {
+    auto bad = good;
+    bad["nodes"][0].erase(item.key());
+    CHECK_THAT(error_of(bad), Catch::Contains("\"" + item.key() + "\""));
+  }
+  for (const auto& item : good.at("nodes").at(0).at("nics").at(0).items()) {
+    auto bad = good;
+    bad["nodes"][0]["nics"][0].erase(item.key());
+    CHECK_THAT(error_of(bad), Catch::Contains("\"" + item.key() + "\""));
+  }
+  auto more = good;
+  more["nodes"][0]["gpus"] = 8;
+  CHECK_THAT(error_of(more), Catch::Contains("unknown key \"gpus\""));
+  auto none = good;
+  none.erase("local_cluster");
+  CHECK_THAT(error_of(none), Catch::Contains("local_cluster"));
+}
+
+TEST_CASE("values of the wrong type or range are refused") {
+  const auto good = grit::to_json(example());
+  const auto with = [&](const grit::Json::json_pointer& where, const grit::Json& value) {
+    auto bad = good;
+    bad[where] = value;
+    return error_of(bad);
+  };
+  using Pointer = grit::Json::json_pointer;
+  CHECK_THAT(with(Pointer("/nodes/0/cores"), "many"), Catch::Contains("cores"));
+  CHECK_THAT(with(Pointer("/nodes/0/cores"), 1.5), Catch::Contains("cores"));
+  CHECK_THAT(with(Pointer("/nodes/0/cores"), true), Catch::Contains("cores"));
+  CHECK_THAT(with(Pointer("/nodes/0/index"), 1LL << 40), Catch::Contains("index"));
+  CHECK_THAT(with(Pointer("/nodes/0/ranks"), grit::Json{0, "one"}), Catch::Contains("ranks"));
+  CHECK_THAT(with(Pointer("/nodes/0/nics/0/up"), 1), Catch::Contains("up"));
+  CHECK_THAT(with(Pointer("/nodes/0/nics/0/role"), "uplink"), Catch::Contains("uplink"));
+  CHECK_THAT(with(Pointer("/nodes"), 3), Catch::Contains("nodes"));
+  CHECK_THAT(error_of(grit::Json::array()), Catch::Contains("not a JSON object"));
+}

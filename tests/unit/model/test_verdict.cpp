@@ -1,0 +1,89 @@
+#include "harness/model/verdict.hpp"
+#include "tests/catch.hpp"
+
+using namespace grit;
+
+namespace {
+
+Verdict full_verdict() {
+  Verdict verdict;
+  verdict.scenario = "link_flap";
+  verdict.kind = VerdictKind::reproduced;
+  verdict.sentence = "node1 eth0 went down";
+  verdict.reasons = {"one", "two"};
+  verdict.emulated = {"compute"};
+  verdict.effect = Effect{0.53, 0.47, 0.6, 0.016, 8, 0.04, "mean"};
+  verdict.faults = {{"link_flap", "node1", "eth0", "admin", 8, 8, 7, 7, 1, true},
+                    {"os_noise", "node0", "", "", 8, 8, 8, 8, 0, {}}};
+  verdict.expectations = {{"slowdown at least 10 %", true}, {"slowdown at most 5 %", std::nullopt}};
+  verdict.checks = {{"link_up", "node1", 8, 0, 9, 3}};
+  verdict.baseline_step_ns = 53e6;
+  return verdict;
+}
+
+}  // namespace
+
+TEST_CASE("a verdict's JSON has what a script needs, under the documented keys") {
+  const Json json = to_json(full_verdict());
+  CHECK(json.at("verdict") == "reproduced");
+  CHECK(json.at("outcome") == "completed");
+  CHECK(json.at("emulated") == Json::array({"compute"}));
+  CHECK(json.at("effect").at("estimate") == 0.53);
+  CHECK(json.at("effect").at("pairs") == 8);
+  CHECK(json.at("effect").at("minimum_detectable") == 0.04);
+  REQUIRE(json.contains("culprit"));
+  CHECK(json.at("culprit").is_null());
+  CHECK(json.at("baseline_step_s").get<double>() == Approx(0.053));
+  const Json& fault = json.at("faults").at(0);
+  CHECK(fault.at("applied") == true);  // in all eight windows
+  CHECK(fault.at("acting") == false);  // in seven of eight
+  CHECK(fault.at("acting_windows") == 7);
+  CHECK(fault.at("reverted") == false);
+  CHECK(fault.at("unreverted_windows") == 1);
+  CHECK(fault.at("harmful") == true);
+  CHECK(json.at("faults").at(1).at("harmful").is_null());
+  CHECK(json.at("expectations").at(1).at("met").is_null());
+}
+
+TEST_CASE("a fault without any window is not applied") {
+  Verdict verdict;
+  verdict.faults = {FaultResult{}};
+  const Json json = to_json(verdict);
+  CHECK(json.at("faults").at(0).at("applied") == false);
+  CHECK(json.at("faults").at(0).at("reverted") == false);
+  CHECK(json.at("effect").is_null());
+}
+
+TEST_CASE("a verdict survives its JSON") {
+  for (const Verdict& verdict : {full_verdict(), Verdict{}}) {
+    const Json json = to_json(verdict);
+    const auto parsed = parse_json(json.dump());
+    REQUIRE(parsed);
+    const auto back = verdict_from_json(*parsed);
+    REQUIRE(back);
+    CHECK(to_json(*back) == json);
+    CHECK(back->effect.has_value() == verdict.effect.has_value());
+    CHECK(back->faults.size() == verdict.faults.size());
+  }
+}
+
+TEST_CASE("what is no verdict is a usage error that says what to do") {
+  Json wrong_format = to_json(full_verdict());
+  wrong_format["format"] = 2;
+  Json wrong_kind = to_json(full_verdict());
+  wrong_kind["verdict"] = "perhaps";
+  Json wrong_type = to_json(full_verdict());
+  wrong_type["effect"]["p"] = "small";
+  for (const Json& json : {Json(), Json::array(), Json::object(), wrong_format, wrong_kind, wrong_type}) {
+    const auto verdict = verdict_from_json(json);
+    REQUIRE_FALSE(verdict);
+    CHECK(verdict.error().kind == ErrorKind::usage);
+    CHECK_FALSE(verdict.error().message.empty());
+  }
+}
+
+TEST_CASE("exit codes of verdicts") {
+  CHECK(exit_code(VerdictKind::reproduced) == 0);
+  CHECK(exit_code(VerdictKind::not_reproduced) == 1);
+  CHECK(exit_code(VerdictKind::inconclusive) == 2);
+}

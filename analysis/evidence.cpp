@@ -133,11 +133,13 @@ class Collector {
     if (kind == BlockKind::fault) check.fault_runs += 1, check.fault_failures += failed ? 1 : 0;
   }
 
-  /// An outer cause (a lost node, an interruption) replaces what it brought about (a dead rank); otherwise the first
-  /// one stays.
-  void note_ending(const std::string& ending, const std::string& reason) {
-    const auto outer = [](const std::string& name) { return name == "node_loss" || name == "interrupted"; };
-    if (!run_.ending.empty() && (outer(run_.ending) || !outer(ending))) return;
+  /// A cause replaces its consequences in whatever order they arrive: a lost node, or Ctrl-C at grit, kills ranks; when
+  /// a rank dies, MPI ends the others with SIGTERM, which these report as an interruption. Among equals the first
+  /// stays.
+  enum class Depth { none, consequence, cause, outer_cause };
+  void note_ending(Depth depth, const std::string& ending, const std::string& reason) {
+    if (depth <= ending_depth_) return;
+    ending_depth_ = depth;
     run_.ending = ending;
     run_.ending_reason = reason;
   }
@@ -146,23 +148,25 @@ class Collector {
     const std::string state = text_at(event, "state");
     const std::string message = text_at(event, "message");
     if (state == "finished") run_.finished = true;
-    if (state == "interrupted") note_ending("interrupted", "the run was interrupted before its last block");
-    if (state != "failed") return;
     const std::int64_t rank = integer_at(event, "rank");
+    if (state == "interrupted")
+      note_ending(rank < 0 ? Depth::outer_cause : Depth::consequence, "interrupted",
+                  "the run was interrupted before its last block");
+    if (state != "failed") return;
     std::string reason = "the run failed";
     if (rank >= 0) reason = fmt::format("rank {} on {} gave up", rank, name_of_node(plan_, integer_at(event, "node")));
-    note_ending("failed", reason + (message.empty() ? std::string() : ": " + message));
+    note_ending(Depth::cause, "failed", reason + (message.empty() ? std::string() : ": " + message));
   }
 
   void take_rank_death(const Json& event) {
     const std::string how = text_at(event, "how");
     const std::string rank =
         fmt::format("rank {} on {} died", integer_at(event, "rank"), name_of_node(plan_, integer_at(event, "node")));
-    note_ending("rank_death", how.empty() ? rank : fmt::format("{} ({})", rank, how));
+    note_ending(Depth::cause, "rank_death", how.empty() ? rank : fmt::format("{} ({})", rank, how));
   }
 
   void take_node_loss(const Json& event) {
-    note_ending("node_loss",
+    note_ending(Depth::outer_cause, "node_loss",
                 fmt::format("{} was lost: its agent fell silent", name_of_node(plan_, integer_at(event, "lost_node"))));
   }
 
@@ -210,6 +214,7 @@ class Collector {
 
   const Plan& plan_;
   RunEvidence run_{};
+  Depth ending_depth_ = Depth::none;
   std::map<Window, std::map<std::int64_t, PulseState>> pulses_{};
   std::map<std::pair<std::string, std::int64_t>, CheckResult> checks_{};
 };

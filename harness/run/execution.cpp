@@ -108,7 +108,13 @@ Result<int> execute_on_local_cluster(const Execution& execution) {
   options.run_directory = directory;
   options.environment = {"GRIT_JOURNAL_DIR=" + (directory / "journal").string(),
                          "GRIT_PROGRESS=" + progress_style(execution.json), "OPENBLAS_NUM_THREADS=1"};
-  GRIT_TRY(const LocalClusterEnd end, run_local_cluster(options));
+  const auto ended = run_local_cluster(options);
+  if (!ended) {
+    std::error_code ignored;  // nothing ran: no directory that looks like a run
+    if (ended.error().kind != ErrorKind::internal) fs::remove_all(directory, ignored);
+    return tl::make_unexpected(ended.error());
+  }
+  const LocalClusterEnd& end = *ended;
 
   if (end.interrupted) GRIT_CHECK(note_interruption(directory));
   const bool started = fs::exists(directory / "steps.npy");

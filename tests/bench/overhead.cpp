@@ -16,6 +16,7 @@
 #include "analysis/effect.hpp"
 #include "harness/agent/agent.hpp"
 #include "harness/agent/agent_process.hpp"
+#include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/job.hpp"

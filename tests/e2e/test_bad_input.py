@@ -21,8 +21,8 @@ def refused(work, *arguments, code, says, **options):
 
 with Workspace() as work:
     flap = work.write("flap.lua", SHORT_FLAP)
-    refused(work, work.path / "missing.lua", code=64, says=["missing.lua", "No such file"])
-    refused(work, work.write("syntax.lua", SHORT_FLAP.replace("{ pairs = 6", "{ pairs == 6")), code=64, says=["syntax.lua:11"])
+    refused(work, work.path / "missing.lua", code=64, says=["no scenario file", "missing.lua"])
+    refused(work, work.write("syntax.lua", SHORT_FLAP.replace("{ pairs = 6", "{ pairs = = 6")), code=64, says=["syntax.lua:9"])
     refused(work, work.write("endless.lua", "while true do end"), code=64, says=["endless.lua:1"])
     refused(work, work.write("typo.lua", SHORT_FLAP.replace("down =", "dwon =")), code=64, says=["typo.lua:", 'dwon', "down"])
     refused(work, work.write("fault.lua", SHORT_FLAP.replace("fault.link_flap", "fault.link_flop")), code=64, says=["fault.lua:", "link_flap"])
@@ -77,12 +77,12 @@ with Workspace() as work:
         program = work.path / "grit"
         shutil.copy(GRIT, program)
         program.chmod(0o755)
-        script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -all --inh-caps -all "$0" run "$1" --out "$2"'
         done = subprocess.run(["unshare", "--user", "--map-root-user", "sh", "-c",
                                'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --reuid 0 --bounding-set=-all --inh-caps=-all "$0" run "$1" --out "$2"',
                                str(program), str(flap), str(work.path / "forbidden")],
                               capture_output=True, text=True, timeout=60)
         assert done.returncode == 69, (done.returncode, done.stderr)
+        assert not (work.path / "forbidden").exists()
         assert "namespaces" in done.stderr and "max_user_namespaces" in done.stderr, done.stderr
         print(f"69  {done.stderr.strip().splitlines()[-1]}")
 assert_same_state(before)

@@ -254,6 +254,11 @@ TEST_CASE("each way to end has its outcome, and none but completed can be reprod
     events.push_back(run_event("interrupted"));
     outcome = "interrupted", words = "interrupted";
   }
+  SECTION("a rank died, and MPI ended the others") {
+    events.push_back(with(make_event("rank_died", 0, 0), Json{{"rank", 0}}));
+    events.push_back(with(run_event("interrupted"), Json{{"rank", 1}}));
+    outcome = "rank_death", words = "rank 0 on node0 died";
+  }
   SECTION("a rank gave up") {
     events.push_back(with(run_event("failed"), Json{{"rank", 1}, {"message", "wrong result of a GEMM"}}));
     events.push_back(with(make_event("rank_died", 1, 0), Json{{"rank", 3}}));

@@ -95,14 +95,20 @@ inline std::string read_to_end(int fd) {
 constexpr const char* kCannot =
     "cannot: ";  // what a child's report begins with when the machine does not allow the test
 
-/// Runs a function in a child process and returns what it reports: empty when all is well.
+/// Runs a function, which must not use the test framework's macros, in a child process and returns what it reports:
+/// empty when all is well.
 inline std::string in_child(const std::function<std::string()>& function) {
   std::array<int, 2> ends{};
   GRIT_ASSERT(::pipe2(ends.data(), O_CLOEXEC) == 0);
   Fd reading(ends[0]), writing(ends[1]);
   const pid_t pid = ::fork();
   if (pid == 0) {
-    const std::string report = function();
+    std::string report;
+    try {
+      report = function();
+    } catch (const std::exception& error) {  // else the child would go on with the other tests
+      report = std::string("exception: ") + error.what();
+    }
     [[maybe_unused]] const auto written = write_all(writing.get(), report);
     ::_exit(0);
   }

@@ -11,7 +11,7 @@
 namespace grit::link_config {
 namespace {
 
-constexpr int kMadeByKernelLinkLocal = 2;  // IFAPROT_KERNEL_LL, Linux 5.18
+constexpr int kMadeByKernelLinkLocal = 3;  // IFAPROT_KERNEL_LL, Linux 5.18
 
 /// An address without what changes by itself: lifetimes that count down, the state of duplicate address detection, and
 /// IFA_F_STABLE_PRIVACY, which says how an address was made and cannot be set from outside.

@@ -53,7 +53,7 @@ std::string describe_design(const Plan& plan) {
   const Design& design = plan.design;
   const bool timed = design.block_ns > 0;
   std::string text =
-      fmt::format("{} of a baseline and a fault block of {} each, in random order; the first {} of a block left out",
+      fmt::format("{} of a baseline and a fault block of {} each, in random order; {} left out at the start of each",
                   plural(design.pairs, "pair"),
                   timed ? format_quantity(design.block_ns, Unit::time_ns) : plural(design.block_steps, "step"),
                   plural(design.settle_steps, "step"));

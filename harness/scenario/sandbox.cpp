@@ -158,8 +158,8 @@ std::string message_of(lua_State* lua, const Sandbox& sandbox) {
   const std::string at_line = sandbox.last_line > 0 ? fmt::format(":{}", sandbox.last_line) : "";
   if (sandbox.memory_exhausted && lua_type(lua, -1) == LUA_TSTRING &&
       std::string_view(lua_tostring(lua, -1)) == "not enough memory") {
-    return fmt::format("{}{}: the scenario used more than {} MiB of memory", sandbox.file, at_line,
-                       sandbox.limits.memory_bytes >> 20);
+    return fmt::format("{}{}: the scenario used more than {} MiB of memory: an endless loop or recursion?",
+                       sandbox.file, at_line, sandbox.limits.memory_bytes >> 20);
   }
   if (lua_type(lua, -1) != LUA_TSTRING) {
     return fmt::format("{}{}: the scenario ended with an error that is not text", sandbox.file, at_line);

@@ -19,7 +19,7 @@ namespace grit {
 struct SandboxLimits {
   std::size_t memory_bytes = std::size_t{64} << 20;
   std::int64_t instructions = 50'000'000;
-  std::int64_t cpu_time_ns = 3'000'000'000;  // of this thread; for instructions that are long C functions
+  std::int64_t cpu_time_ns = 2'000'000'000;  // of this thread; for instructions that are long C functions
   std::size_t printed_bytes = std::size_t{64} << 10;
 };
 

@@ -13,6 +13,12 @@ namespace grit {
 namespace detail {
 constexpr std::uint32_t kSignMask = 0x8000'0000U;
 constexpr std::uint32_t kFloatInfinity = 0x7f80'0000U;
+
+/// A choice by masks: compilers may turn ?: into a branch when one side is a floating-point operation that could trap.
+constexpr std::uint32_t select(bool condition, std::uint32_t yes, std::uint32_t no) {
+  const std::uint32_t mask = 0U - static_cast<std::uint32_t>(condition);
+  return (yes & mask) | (no & ~mask);
+}
 }  // namespace detail
 
 constexpr float bf16_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
@@ -46,8 +52,8 @@ constexpr std::uint16_t float_to_fp16(float value) {
   const float aligned = std::bit_cast<float>(magnitude) + std::bit_cast<float>(kDenormalMagic);
   const std::uint32_t denormal = std::bit_cast<std::uint32_t>(aligned) - kDenormalMagic;
   const std::uint32_t normal = (magnitude - kRebias + ((magnitude >> 13) & 1U)) >> 13;
-  const std::uint32_t finite = magnitude < kSmallestNormal ? denormal : normal;
-  const std::uint32_t result = magnitude >= kOverflow ? special : finite;
+  const std::uint32_t finite = detail::select(magnitude < kSmallestNormal, denormal, normal);
+  const std::uint32_t result = detail::select(magnitude >= kOverflow, special, finite);
   return static_cast<std::uint16_t>(result | ((bits & detail::kSignMask) >> 16));
 }
 

@@ -28,7 +28,8 @@ bool pump_until(Recorder& recorder, const std::function<bool()>& condition, int*
 
 std::size_t count_events(const std::filesystem::path& directory, std::string_view type) {
   std::size_t count = 0;
-  for (const Json& event : *read_events(directory / "events.jsonl"))
+  const std::vector<Json> events = *read_events(directory / "events.jsonl");
+  for (const Json& event : events)
     if (event.at("type") == type) ++count;
   return count;
 }

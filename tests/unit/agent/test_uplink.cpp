@@ -342,7 +342,7 @@ TEST_CASE("an uplink needs an endpoint and keys that are well formed") {
   const RunKeys keys = *make_run_keys();
   CHECK(Uplink::connect("somewhere", keys, 0).error().kind == ErrorKind::usage);
   RunKeys wrong = keys;
-  wrong.client_secret = "x";
+  wrong.client_secret.resize(1);
   CHECK(Uplink::connect("tcp://127.0.0.1:5", wrong, 0).error().kind == ErrorKind::usage);
 }
 

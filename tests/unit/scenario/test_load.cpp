@@ -1,0 +1,269 @@
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "harness/scenario/load.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/scenario/fixture.hpp"
+
+using namespace grit::test;
+using grit::NodeSelector;
+using grit::Scenario;
+
+namespace {
+
+Scenario loaded(std::string_view lua, const Overrides& overrides = {}) {
+  auto scenario = load_text(lua, overrides);
+  INFO((scenario ? std::string() : scenario.error().message));
+  REQUIRE(scenario.has_value());
+  return std::move(*scenario);
+}
+
+NodeSelector selector(std::string_view on) {
+  const Scenario scenario = loaded(scenario_with(fmt::format("faults = {{ f {{ on = {} }} }},", on)));
+  REQUIRE(scenario.faults.size() == 1);
+  return scenario.faults[0].on;
+}
+
+std::string selector_error(std::string_view on) {
+  return load_error(scenario_with(fmt::format("faults = {{ f {{ on = {} }} }},", on)));
+}
+
+/// A scenario whose design, or expect, is this Lua text.
+std::string with_design(std::string_view design, std::string_view expect = "{ slowdown = { at_least = '10%' } }") {
+  return fmt::format(
+      "local grit = require 'grit'\nreturn grit.scenario {{ name = 'x', workload = grit.workload.ddp {{}},"
+      " design = {}, expect = {} }}",
+      design, expect);
+}
+
+constexpr std::string_view kOptions = R"(options = {
+    node = { "any", help = "the node" },
+    down = { "1s", unit = "time", help = "how long" },
+    wait = "500ms",
+    times = { 2, unit = "count" },
+  },
+  faults = function(o)
+    return { grit.fault.link_flap { on = o.node, down = o.down, after = o.wait, count = o.times } }
+  end,)";
+
+}  // namespace
+
+TEST_CASE("a scenario is loaded whole, in base units") {
+  const Scenario scenario = loaded(scenario_with(kOptions));
+  CHECK(scenario.name == "x");
+  CHECK(contains(scenario.file, "x.lua"));
+  CHECK(contains(scenario.source, "grit.scenario"));
+  CHECK(scenario.workload.name == "ddp");
+  CHECK(scenario.workload.params.at("bucket").is_number_integer());
+  REQUIRE(scenario.faults.size() == 1);
+  CHECK(scenario.faults[0].name == "link_flap");
+  CHECK(scenario.faults[0].on.kind == NodeSelector::Kind::any);
+  CHECK(scenario.faults[0].params.at("down") == 1'000'000'000);
+  CHECK(scenario.faults[0].params.at("after") == 500'000'000);
+  CHECK(scenario.faults[0].params.at("count") == 2);
+  CHECK(scenario.faults[0].params.at("nic") == "data");
+  CHECK(contains(scenario.faults[0].where, "x.lua:11"));
+  CHECK(scenario.design.pairs == 8);
+  CHECK(scenario.design.block_ns == 3'000'000'000);
+  CHECK(scenario.expect.slowdown_at_least == 0.1);
+  CHECK_FALSE(scenario.expect.slowdown_at_most.has_value());
+  REQUIRE(scenario.options.size() == 4);
+  CHECK(scenario.options[0].name == "down");  // sorted: Lua tables have no order
+  CHECK(scenario.options[0].help == "how long");
+  CHECK(scenario.options[0].unit == "time");
+}
+
+TEST_CASE("--set replaces an option's value") {
+  const Scenario scenario = loaded(scenario_with(kOptions), {{"down", "300ms"}, {"node", "1,3"}});
+  CHECK(scenario.faults[0].params.at("down") == 300'000'000);
+  CHECK(scenario.faults[0].on.nodes == std::vector<int>{1, 3});
+  CHECK(scenario.options[0].value == "300ms");
+  CHECK(scenario.options[0].default_value == "1s");
+}
+
+TEST_CASE("a wrong --set is an error with the nearest option") {
+  CHECK(contains(load_error(scenario_with(kOptions), {{"dwon", "1s"}}),
+                 "--set dwon: scenario x has no such option; did you mean \"down\"?"));
+  CHECK(contains(load_error(scenario_with(kOptions), {{"down", "5"}}), "option \"down\": \"5\" is not valid as time"));
+  CHECK(contains(load_error(scenario_with(kOptions), {{"wait", "soon"}}), "parameter \"after\" of fault link_flap"));
+  CHECK(contains(load_error(scenario_with(kOptions), {{"node", "\xff"}}), "not UTF-8"));
+  CHECK(contains(load_error(scenario_with(""), {{"a", "1"}}), "there are none"));
+}
+
+TEST_CASE("options are checked where they are declared") {
+  CHECK(contains(load_error(scenario_with("options = { a = { '1s', unit = 'tme' } },")),
+                 "x.lua:3: option \"a\" has the unknown unit \"tme\"; did you mean \"time\"?"));
+  CHECK(contains(load_error(scenario_with("options = { a = { 'x', unit = 'time' } },")), "not valid as time"));
+  CHECK(contains(load_error(scenario_with("options = { a = { '1s', hepl = 'x' } },")), "did you mean \"help\"?"));
+  CHECK(contains(load_error(scenario_with("options = { a = {} },")), "the default of option \"a\""));
+  CHECK(contains(load_error(scenario_with("options = { a = print },")), "option \"a\" must be text"));
+  CHECK(contains(load_error(scenario_with("options = { down = '1s' },\nfaults = function(o)\n return o.dwon end,")),
+                 "x.lua:6: unknown option \"dwon\"; did you mean \"down\"?"));
+}
+
+TEST_CASE("unknown names are errors with line and suggestion") {
+  CHECK(contains(load_error(scenario_with("fautls = {},")),
+                 "x.lua:3: unknown key \"fautls\" of scenario; did you mean \"faults\"?"));
+  CHECK(contains(load_error(scenario_with("faults = {\n grit.fault.link_flop {} },")),
+                 "x.lua:5: unknown fault \"link_flop\"; did you mean \"link_flap\"?"));
+  CHECK(contains(load_error(scenario_with("faults = {\n\n grit.fault.link_flap { dwon = '1s' } },")),
+                 "x.lua:6: unknown parameter \"dwon\" of fault link_flap; did you mean \"down\"?"));
+  CHECK(contains(load_error(scenario_with("checks = { grit.check.link_pu {} },")), "did you mean \"link_up\"?"));
+  CHECK(contains(load_error("local grit = require 'grit'\ngrit.workload.dpp {}"),
+                 "x.lua:2: unknown workload \"dpp\"; did you mean \"ddp\"?"));
+  CHECK(contains(load_error("local grit = require 'grit'\n\ngrit.scenarios {}"),
+                 "x.lua:3: unknown function of grit \"scenarios\"; did you mean \"scenario\"?"));
+  CHECK(contains(load_error("require('grit').workload.ddp { model = 'gpt2-smal' }"), "did you mean \"gpt2-small\"?"));
+}
+
+TEST_CASE("quantities need their unit") {
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { down = 1 } },")),
+                 "x.lua:4: parameter \"down\" of fault link_flap: \"1\" is not valid as time: its unit is missing"));
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { down = '1sec' } },")), "unknown unit"));
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { down = true } },")), "takes time"));
+  CHECK(
+      contains(load_error(scenario_with("faults = { grit.fault.link_flap { down = '101h' } },")), "longer than 100h"));
+  CHECK(
+      contains(load_error(scenario_with("faults = { grit.fault.link_flap { count = 1.5 } },")), "not a whole number"));
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { count = 0 } },")), "below its least"));
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { nic = 7 } },")), "write it in quotes"));
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { side = 'admni' } },")), "\"admin\""));
+  CHECK(contains(load_error("require('grit').workload.ddp { overlap = 'yes' }"), "neither true nor false"));
+  CHECK(contains(load_error("require('grit').workload.ddp { model = '\\xff' }"), "not UTF-8"));
+}
+
+TEST_CASE("node selectors") {
+  CHECK(selector("2").nodes == std::vector<int>{2});
+  CHECK(selector("'2'").nodes == std::vector<int>{2});
+  CHECK(selector("{ 3, 1 }").nodes == std::vector<int>{3, 1});
+  CHECK(selector("{ '3', 1 }").nodes == std::vector<int>{3, 1});
+  CHECK(selector("'1, 3'").nodes == std::vector<int>{1, 3});
+  CHECK(selector("'any'").kind == NodeSelector::Kind::any);
+  CHECK(selector("'all'").kind == NodeSelector::Kind::all);
+  CHECK(selector("'25%'").kind == NodeSelector::Kind::fraction);
+  CHECK(selector("'25%'").share == 0.25);
+  CHECK(selector("nil").kind == NodeSelector::Kind::any);
+}
+
+TEST_CASE("wrong node selectors say what there is") {
+  for (const char* on : {"'some'", "''", "{}", "-1", "1.5", "'1,,2'", "'0%'", "'101%'", "true", "{ 1, 1 }", "'1,1'",
+                         "{ n = 1 }", "{ 'any' }", "9e18", "'1,'"}) {
+    INFO(on);
+    const std::string message = selector_error(on);
+    CHECK(contains(message, "x.lua:2: "));
+    CHECK(contains(message, "\"on\" of fault link_flap"));
+  }
+  CHECK(contains(selector_error("'some'"), R"("any", "all" or "25%")"));
+}
+
+TEST_CASE("parts have the right kind") {
+  const std::string head = "local grit = require 'grit'\nreturn grit.scenario { name = 'x', ";
+  CHECK(contains(load_error(head + "}"), "x.lua:2: the scenario has no workload"));
+  CHECK(contains(load_error(head + "workload = 'ddp' }"), "workload must be a grit.workload.<name>"));
+  CHECK(contains(load_error(head + "workload = grit.check.link_up {} }"), "value of another kind"));
+  CHECK(contains(load_error(scenario_with("faults = grit.fault.link_flap {},")), "faults must be a list"));
+  CHECK(contains(load_error(scenario_with("faults = { 'link_flap' },")), "faults[1] must be a grit.fault.<name>"));
+  CHECK(contains(load_error(scenario_with("faults = { f {}, nil, f {} },")), "not a plain list"));
+  CHECK(contains(load_error(scenario_with("faults = { f },")), "faults[1] must be"));
+  CHECK(contains(load_error(scenario_with("faults = { f 'eth0' },")), "takes one table"));
+  CHECK(contains(load_error(scenario_with("faults = { f { 'eth0' } },")), "without a name"));
+  CHECK(contains(load_error(scenario_with("options = 'x',")), "options must be a table"));
+}
+
+TEST_CASE("every part may be a function of the options") {
+  const Scenario scenario = loaded(R"(
+local grit = require "grit"
+return grit.scenario {
+  name = "x",
+  options = { model = "gpt2-medium", length = "40 steps", least = "20%", nic = "eth0" },
+  workload = function(o) return grit.workload.ddp { model = o.model } end,
+  checks = function(o) return { grit.check.link_up { nic = o.nic } } end,
+  design = function(o) return { block = o.length, pairs = "7" } end,
+  expect = function(o) return { slowdown = { at_least = o.least } } end,
+})");
+  CHECK(scenario.workload.params.at("model") == "gpt2-medium");
+  REQUIRE(scenario.checks.size() == 1);
+  CHECK(scenario.checks[0].params.at("nic") == "eth0");
+  CHECK(scenario.design.block_steps == 40);
+  CHECK(scenario.design.block_ns == 0);
+  CHECK(scenario.design.pairs == 7);
+  CHECK(scenario.expect.slowdown_at_least == 0.2);
+  CHECK(scenario.faults.empty());
+}
+
+TEST_CASE("the design") {
+  CHECK(loaded(with_design("{ block = 40 }")).design.block_steps == 40);
+  CHECK(loaded(with_design("{ block = '40' }")).design.block_steps == 40);
+  CHECK(loaded(with_design("{ block = '1s', settle = 0, warmup = '9 steps' }")).design.warmup_steps == 9);
+  CHECK(contains(load_error(with_design("{ block = '3s', pairs = 5 }")), "2/2^5 = 0.0625); use at least 6 pairs"));
+  CHECK(contains(load_error(with_design("{ block = '3s', pairs = 0 }")), "design.pairs is 0"));
+  CHECK(contains(load_error(with_design("{ block = '3s', pairs = 1e9 }")), "design.pairs is 1000000000"));
+  CHECK(contains(load_error(with_design("{ pairs = 8 }")), "design has no block length"));
+  CHECK(contains(load_error(with_design("nil")), "design has no block length"));
+  CHECK(contains(load_error(with_design("{ block = '3s', pais = 8 }")), "did you mean \"pairs\"?"));
+  CHECK(contains(load_error(with_design("{ block = '3 sec' }")), "design.block: \"3 sec\" is not valid as time"));
+  CHECK(contains(load_error(with_design("{ block = 0 }")), "design.block"));
+  CHECK(contains(load_error(with_design("{ block = '0s' }")), "longer than 0"));
+  CHECK(contains(load_error(with_design("{ block = '3 steps', settle = 3 }")), "nothing would be measured"));
+  CHECK(contains(load_error(with_design("{ block = '3s', settle = '1s' }")), "design.settle"));
+  CHECK(contains(load_error(with_design("'3s'")), "design must be a table"));
+}
+
+TEST_CASE("expectations") {
+  const Scenario scenario = loaded(with_design("{ block = 9 }", "{ slowdown = { at_least = '5%', at_most = '20%' } }"));
+  CHECK(scenario.expect.slowdown_at_least == 0.05);
+  CHECK(scenario.expect.slowdown_at_most == 0.2);
+  const auto error = [](std::string_view expect) { return load_error(with_design("{ block = 9 }", expect)); };
+  CHECK(contains(error("nil"), "no expectations"));
+  CHECK(contains(error("{}"), "no expectations"));
+  CHECK(contains(error("{ slowdown = {} }"), "no expectations"));
+  CHECK(contains(error("{ slowdwon = {} }"), "did you mean \"slowdown\"?"));
+  CHECK(contains(error("{ slowdown = { at_lest = '5%' } }"), "did you mean \"at_least\"?"));
+  CHECK(contains(error("{ slowdown = { at_least = 0.1 } }"), "unit is missing"));
+  CHECK(contains(error("{ slowdown = { at_least = '20%', at_most = '10%' } }"), "no result could meet both"));
+}
+
+TEST_CASE("a file is one scenario") {
+  CHECK(contains(load_error("return 7"), "must end with: return grit.scenario"));
+  CHECK(contains(load_error(""), "must end with"));
+  const std::string made =
+      "local grit = require 'grit'\nlocal s = { name = 'a', workload = grit.workload.ddp {}, "
+      "design = { block = 9 }, expect = { slowdown = { at_most = '5%' } } }\n";
+  CHECK(load_text(made + "return grit.scenario(s)").has_value());
+  CHECK(contains(load_error(made + "grit.scenario(s)\nreturn grit.scenario(s)"),
+                 "x.lua:4: grit.scenario was called twice"));
+  CHECK(contains(load_error(made + "grit.scenario(s)"), "must end with"));
+}
+
+TEST_CASE("names of scenarios are identifiers") {
+  for (const char* name : {"''", "'a b'", "'../x'", "'9lives'", "nil"}) {
+    INFO(name);
+    const std::string lua = fmt::format("local grit = require 'grit'\nreturn grit.scenario {{ name = {} }}", name);
+    CHECK(contains(load_error(lua), "x.lua:2: the scenario's name is"));
+  }
+}
+
+TEST_CASE("files that cannot be read are named") {
+  const TempDirectory directory;
+  const auto missing = grit::load_scenario(directory.path() / "no.lua", {});
+  REQUIRE_FALSE(missing.has_value());
+  CHECK(contains(missing.error().message, "there is no scenario file"));
+  const auto folder = grit::load_scenario(directory.path(), {});
+  REQUIRE_FALSE(folder.has_value());
+  CHECK(contains(folder.error().message, "is not a file"));
+  std::ofstream(directory.path() / "big.lua") << std::string((1 << 20) + 1, ' ');
+  const auto big = grit::load_scenario(directory.path() / "big.lua", {});
+  REQUIRE_FALSE(big.has_value());
+  CHECK(big.error().kind == grit::ErrorKind::usage);
+}
+
+TEST_CASE("a long path is named whole") {
+  const TempDirectory directory;
+  const auto deep = directory.path() / std::string(80, 'd');
+  std::filesystem::create_directory(deep);
+  std::ofstream(deep / "x.lua") << "error('mine')";
+  const auto scenario = grit::load_scenario(deep / "x.lua", {});
+  REQUIRE_FALSE(scenario.has_value());
+  CHECK(scenario.error().message == (deep / "x.lua").string() + ":1: mine");
+}

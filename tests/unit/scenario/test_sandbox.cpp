@@ -1,0 +1,128 @@
+// What a scenario must not be able to do.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <lua.hpp>
+#include <memory>
+
+#include "tests/catch.hpp"
+#include "tests/unit/scenario/fixture.hpp"
+
+using namespace grit::test;
+
+namespace {
+
+/// Loads and requires that it ended, with an error, in far less than "hangs".
+std::string bounded_error(std::string_view lua) {
+  const auto start = std::chrono::steady_clock::now();
+  std::string message = load_error(lua);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
+  return message;
+}
+
+}  // namespace
+
+TEST_CASE("an endless loop ends with file and line") {
+  const std::string message = bounded_error("local x = 0\nlocal y = 0\nwhile true do x = x + 1 end\n");
+  CHECK(contains(message, "x.lua:3: the scenario ran more than 50 million instructions"));
+}
+
+TEST_CASE("pcall cannot keep an endless loop alive") {
+  const std::string message = bounded_error(R"(
+local function spin() while true do end end
+while true do pcall(function() while true do pcall(spin) end end) end)");
+  CHECK(contains(message, "endless loop?"));
+}
+
+TEST_CASE("endless recursion is an error with file and line") {
+  CHECK(contains(bounded_error("local function f() return 1 + f() end\nf()"),
+                 "x.lua:1: the scenario used more than 64 MiB of memory: an endless loop or recursion?"));
+}
+
+TEST_CASE("a memory bomb ends with file and line") {
+  CHECK(contains(bounded_error("local s = 'x'\nfor i = 1, 100 do\n  s = s .. s\nend"),
+                 "x.lua:3: the scenario used more than 64 MiB of memory"));
+  CHECK(contains(bounded_error("local t = {}\nfor i = 1, 1e9 do t[i] = i end"), "x.lua:2: "));
+  CHECK(contains(bounded_error("\nreturn ('x'):rep(1 << 26)"), "x.lua:2: the scenario used more than 64 MiB"));
+}
+
+TEST_CASE("memory errors caught by the scenario do not add up to a hang") {
+  CHECK(contains(bounded_error("while true do pcall(string.rep, 'x', 60000000) end"), "endless loop?"));
+}
+
+TEST_CASE("long C functions are refused before they start") {
+  CHECK(contains(bounded_error("\nreturn (''):rep(math.maxinteger)"), "x.lua:2: string.rep repeats at most"));
+  CHECK(contains(bounded_error("return table.move({}, 1, math.maxinteger - 1, 1, {})"), "x.lua:1: table.move moves"));
+  CHECK(contains(bounded_error("return table.move({}, math.mininteger, math.maxinteger, 1)"), "table.move moves"));
+  CHECK(contains(bounded_error("return (('a'):rep(5000)):find(('.-'):rep(40) .. 'b')"), "x.lua:1: matching pattern"));
+  CHECK(contains(bounded_error("return (('a'):rep(5000)):match(('a?'):rep(40) .. 'b')"), "could take too long"));
+  CHECK(contains(bounded_error("return (('a'):rep(5000)):gsub('.-.-.-.-.-b', '')"), "could take too long"));
+  CHECK(contains(bounded_error("for _ in (('a'):rep(5000)):gmatch('.-.-.-.-.-b') do end"), "could take too long"));
+  CHECK(contains(bounded_error("return (('a'):rep(5e6)):find(('a'):rep(5e5) .. 'b', 1, true)"), "could take too long"));
+}
+
+TEST_CASE("ordinary patterns and loops are let through") {
+  const auto scenario = load_text(scenario_with(R"LUA(summary = (function()
+    local number, unit = ("250 ms"):match("^(%d+)%s*(%a+)$")
+    local csv = ("a,b;c"):gsub("[,;]", " ")
+    local found = ("node12: eth0 (data)"):match("eth%d+")
+    local list = table.move({ 1, 2, 3 }, 1, 3, 2)
+    return number .. unit .. csv .. found .. #list .. ("ab"):rep(2)
+  end)(),)LUA"));
+  REQUIRE(scenario.has_value());
+  CHECK(scenario->summary == "250msa b ceth04abab");
+}
+
+TEST_CASE("the outside world is absent") {
+  for (const char* name :
+       {"io", "os", "package", "debug", "coroutine", "dofile", "loadfile", "load", "loadstring", "collectgarbage",
+        "setmetatable", "getmetatable", "xpcall", "next", "warn", "string.dump", "math.random", "math.randomseed"}) {
+    INFO(name);
+    CHECK(contains(load_error(fmt::format("if {} == nil then error('absent') end", name)), "x.lua:1: absent"));
+  }
+}
+
+TEST_CASE("require knows the built-in library only") {
+  CHECK(contains(load_error("require 'os'"), "x.lua:1: there is no module \"os\""));
+  CHECK(contains(load_error("\nrequire 'grit.nothing'"), "x.lua:2: there is no module"));
+  CHECK(load_text("local f = require 'grit.fault'\nlocal w = require 'grit.workload'\nrequire 'grit.check'\n" +
+                  scenario_with("faults = { require('grit').fault.link_flap {} },"))
+            .has_value());
+}
+
+TEST_CASE("bytecode is refused") {
+  const std::unique_ptr<lua_State, decltype(&lua_close)> lua(luaL_newstate(), lua_close);
+  REQUIRE(luaL_loadstring(lua.get(), "return 1") == LUA_OK);
+  std::string bytecode;
+  const auto append = [](lua_State*, const void* bytes, std::size_t size, void* to) {
+    static_cast<std::string*>(to)->append(static_cast<const char*>(bytes), size);
+    return 0;
+  };
+  REQUIRE(lua_dump(lua.get(), append, &bytecode, 0) == 0);
+  CHECK(contains(load_error(bytecode), "is compiled Lua; grit reads Lua source only"));
+}
+
+TEST_CASE("printing is bounded") {
+  CHECK(contains(load_error("print(('x'):rep(70000))"), "x.lua:1: the scenario printed more than"));
+}
+
+TEST_CASE("making values without end is bounded") {
+  CHECK(contains(bounded_error("local grit = require 'grit'\nwhile true do grit.workload.ddp {} end"), "x.lua:2: "));
+}
+
+TEST_CASE("pairs goes in sorted order") {
+  const auto scenario = load_text(scenario_with(R"LUA(summary = (function()
+    local words = ""
+    for k, v in pairs { zeta = 1, alpha = 2, [10] = 3, [2] = 4, mid = 5 } do words = words .. k .. "=" .. v .. " " end
+    return words
+  end)(),)LUA"));
+  REQUIRE(scenario.has_value());
+  CHECK(scenario->summary == "2=4 10=3 alpha=2 mid=5 zeta=1 ");
+}
+
+TEST_CASE("Lua's own errors carry file and line") {
+  CHECK(contains(load_error("local a\n\nreturn a.b"), "x.lua:3: attempt to index"));
+  CHECK(contains(load_error("return {"), "x.lua:1:"));
+  CHECK(contains(load_error("\nerror('mine')"), "x.lua:2: mine"));
+  CHECK(contains(load_error("\nerror({})"), "x.lua:2: the scenario ended with an error that is not text"));
+}

@@ -1,0 +1,74 @@
+// The files under scenarios/: they load and plan, and the annotations for editors are complete.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <string>
+
+#include "harness/base/files.hpp"
+#include "harness/health/check.hpp"
+#include "harness/scenario/load.hpp"
+#include "harness/scenario/planner.hpp"
+#include "injectors/injector.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/scenario/fixture.hpp"
+#include "workloads/workload.hpp"
+
+using namespace grit::test;
+
+namespace {
+
+const std::filesystem::path kScenarios = std::filesystem::path(GRIT_SOURCE_DIR) / "scenarios";
+
+/// The lines of one ---@class in the annotation file.
+std::string class_text(const std::string& annotations, const std::string& name) {
+  const std::string head = fmt::format("---@class {}\n", name);
+  const auto begin = annotations.find(head);
+  INFO("missing: " << head);
+  REQUIRE(begin != std::string::npos);
+  return annotations.substr(begin, annotations.find("\n\n", begin) - begin + 1);
+}
+
+void check_plugin(const std::string& annotations, const std::string& kind, const std::string& name,
+                  const std::vector<grit::ParamSpec>& params) {
+  CHECK(contains(annotations, fmt::format("function grit.{}.{}(", kind, name)));
+  const std::string fields = class_text(annotations, fmt::format("grit.{}.{}.params", kind, name));
+  for (const grit::ParamSpec& param : params) {
+    const char* optional = param.default_value.is_null() ? "" : "?";
+    CHECK(contains(fields, fmt::format("---@field {}{} ", param.name, optional)));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every shipped scenario loads, plans and is refused nothing") {
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kScenarios)) {
+    if (entry.path().extension() != ".lua") continue;
+    ++found;
+    INFO(entry.path());
+    const auto scenario = grit::load_scenario(entry.path(), {});
+    INFO((scenario ? std::string() : scenario.error().message));
+    REQUIRE(scenario.has_value());
+    CHECK(scenario->name == entry.path().stem().string());
+    CHECK_FALSE(scenario->summary.empty());
+    const auto plan = grit::make_plan(*scenario, cluster_of(4), {});
+    INFO((plan ? std::string() : plan.error().message));
+    REQUIRE(plan.has_value());
+    CHECK(plan->guards.empty());
+  }
+  CHECK(found >= 2);
+}
+
+TEST_CASE("the annotation file names every plug-in and each of its parameters") {
+  const auto annotations = grit::read_file(kScenarios / "lib" / "grit.lua");
+  REQUIRE(annotations.has_value());
+  CHECK(annotations->starts_with("---@meta"));
+  for (const grit::Injector* injector : grit::injectors()) {
+    check_plugin(*annotations, "fault", injector->info().name, injector->info().params);
+    CHECK(contains(class_text(*annotations, "grit.fault." + injector->info().name + ".params"), "---@field on? "));
+  }
+  for (const grit::WorkloadInfo& workload : grit::workloads()) {
+    check_plugin(*annotations, "workload", workload.name, workload.params);
+  }
+  for (const grit::CheckInfo& check : grit::checks()) check_plugin(*annotations, "check", check.name, check.params);
+}

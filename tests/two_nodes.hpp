@@ -29,6 +29,7 @@ struct TwoNodes {
                            .mac = "02:00:00:00:00:09",
                            .state = NUD_PERMANENT}));
     wait_for_dad(node);
+    wait_for_dad(far);
   }
 
   void add_addresses() {

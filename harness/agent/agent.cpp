@@ -39,6 +39,7 @@ int agent_main() {
   ::close_range(static_cast<unsigned>(kAgentWakeFd) + 1, ~0U, 0);
   ::prctl(PR_SET_NAME, "grit-agent");
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a full file is an error to report, not a death
   ::signal(SIGHUP, SIG_IGN);
   ::signal(SIGINT, SIG_IGN);
 

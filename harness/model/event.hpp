@@ -1,7 +1,8 @@
 // The lines of events.jsonl: one JSON object each, written by agents (and, for "run", by whoever runs), in order of arrival.
 //
 // Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index). By type:
-//   run       state: "started" | "finished" | "interrupted" | "failed", message?
+//   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? (who says so), message?
+//   recovered journal, reverted (entries), problems[]                   an agent took off what a predecessor had left
 //   block     block, kind, edge: "begin" | "end"                        the node's ranks entered / left a block
 //   fault     fault (PlannedFault::id), block, pulse, action:
 //             "applied"    ok, reading{}, onset_ns (from block start)   read back from the kernel after apply

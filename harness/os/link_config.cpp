@@ -122,10 +122,12 @@ Status wait_for_carrier(Netlink& netlink, const LinkConfig& config) {
 }
 
 /// The kernel makes a link-local address and connected routes when an interface comes up, also where there were none.
-Status remove_unasked(Netlink& netlink, const LinkConfig& wanted, const LinkConfig& now) {
-  for (const Address& address : link_config::unasked_addresses(wanted, now))
+Status remove_unasked(Netlink& netlink, const Link& link, const LinkConfig& wanted) {
+  GRIT_TRY(const LinkConfig before, read_config(netlink, link));
+  for (const Address& address : link_config::unasked_addresses(wanted, before))
     GRIT_CHECK(netlink.remove_address(address));
-  for (const Route& route : link_config::unasked_routes(wanted, now)) GRIT_CHECK(netlink.remove_route(route));
+  GRIT_TRY(const LinkConfig after, read_config(netlink, link));  // an address takes its connected route along
+  for (const Route& route : link_config::unasked_routes(wanted, after)) GRIT_CHECK(netlink.remove_route(route));
   return {};
 }
 
@@ -160,13 +162,12 @@ Status restore_on(Netlink& netlink, const Link& link, const LinkConfig& wanted) 
   if (!wanted.up) return {};
   GRIT_CHECK(wait_for_carrier(netlink, wanted));
   GRIT_CHECK(write_link_sysctls(link.name, wanted.sysctls));
-  GRIT_TRY(LinkConfig now, read_config(netlink, link));
+  GRIT_TRY(const LinkConfig now, read_config(netlink, link));
   for (const Address& address : link_config::missing_addresses(wanted, now)) GRIT_CHECK(netlink.add_address(address));
   GRIT_CHECK(restore_routes(netlink, link, wanted));
   for (const Neighbour& neighbour : link_config::missing_neighbours(wanted, now))
     GRIT_CHECK(netlink.add_neighbour(neighbour));
-  GRIT_TRY(now, read_config(netlink, link));
-  return remove_unasked(netlink, wanted, now);
+  return remove_unasked(netlink, link, wanted);
 }
 
 }  // namespace

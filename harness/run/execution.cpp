@@ -32,6 +32,7 @@ Status prepare_directory(const Execution& execution, const fs::path& directory) 
   GRIT_CHECK(create_run_directory(directory));
   const Json run{{"scenario", execution.plan.scenario_name},
                  {"file", execution.scenario_file},
+                 {"directory", directory.string()},
                  {"command_line", execution.command_line},
                  {"seed", execution.plan.seed},
                  {"version", kVersion},

@@ -74,7 +74,7 @@ TEST_CASE("a scenario is loaded whole, in base units") {
   CHECK(scenario.options[0].unit == "time");
 }
 
-TEST_CASE("--set replaces an option's value") {
+TEST_CASE("an override (--set) replaces an option's value") {
   const Scenario scenario = loaded(scenario_with(kOptions), {{"down", "300ms"}, {"node", "1,3"}});
   CHECK(scenario.faults[0].params.at("down") == 300'000'000);
   CHECK(scenario.faults[0].on.nodes == std::vector<int>{1, 3});

@@ -230,8 +230,10 @@ class Judge {
           text, interval_text(leading), leading.statistic, leading.pairs, percent(leading.minimum_detectable)));
     for (const Effect& other : effects_)
       if (other.statistic != leading.statistic && rule({&other, 1}, bound) != rule({&leading, 1}, bound))
-        reason(fmt::format("the {} step time tells something else than the {} about {}: {} ({})", other.statistic,
-                           leading.statistic, text, percent(other.estimate), interval_text(other)));
+        reason(
+            fmt::format("the {} step time alone would say otherwise about {}: it changed by {} ({}); the figures above "
+                        "are of the {}",
+                        other.statistic, text, percent(other.estimate), interval_text(other), leading.statistic));
   }
 
   void evaluate_expectations() {

@@ -110,6 +110,20 @@ inline void drop_capabilities() {
   REQUIRE(::syscall(SYS_capset, &header, none) == 0);
 }
 
+/// A tmpfs over a directory of the child's own mount namespace, as long as the object lives.
+class Tmpfs {
+ public:
+  Tmpfs(std::string directory, unsigned long flags, const char* options) : directory_(std::move(directory)) {
+    REQUIRE(::mount("none", directory_.c_str(), "tmpfs", flags, options) == 0);
+  }
+  Tmpfs(const Tmpfs&) = delete;
+  Tmpfs& operator=(const Tmpfs&) = delete;
+  ~Tmpfs() { ::umount2(directory_.c_str(), MNT_DETACH); }
+
+ private:
+  std::string directory_;
+};
+
 /// Waits (up to 5 s) until no IPv6 address of this network namespace is tentative any more (RFC 4862).
 inline void wait_for_dad(Netlink& netlink) {
   const std::int64_t deadline = monotonic_ns() + 5 * kNsPerS;

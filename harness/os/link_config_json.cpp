@@ -19,7 +19,9 @@ constexpr std::size_t kMaxItems = 100'000;
 
 std::string family_name(int family) { return family == AF_INET6 ? "ipv6" : "ipv4"; }
 
-int read_family(ClosedObject& object) { return object.choice("family", {"ipv4", "ipv6"}) == "ipv6" ? AF_INET6 : AF_INET; }
+int read_family(ClosedObject& object) {
+  return object.choice("family", {"ipv4", "ipv6"}) == "ipv6" ? AF_INET6 : AF_INET;
+}
 
 /// An address of this family, or (when it may be absent) nothing.
 Status check_ip(int family, const std::string& address, bool optional) {

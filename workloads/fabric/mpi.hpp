@@ -24,9 +24,9 @@ namespace grit {
 /// GRIT_SHARED_CORES=1 (set by whoever launches ranks in namespaces, each of which looks like a host to MPI).
 ///
 /// Which algorithm sums is MPI's choice; with Open MPI set it by `--mca coll_libnbc_iallreduce_algorithm` (1 ring,
-/// 3 Rabenseifner). On four ranks over loopback TCP its own choice, the ring and Rabenseifner's were within noise of each
-/// other and near the blocking MPI_Allreduce, and cutting buckets into segments did not help, so they are not cut (except
-/// above 2^30 elements, for MPI's int counts).
+/// 3 Rabenseifner). On four ranks over loopback TCP its own choice, the ring and Rabenseifner's were within noise of
+/// each other and near the blocking MPI_Allreduce, and cutting buckets into segments did not help, so they are not cut
+/// (except above 2^30 elements, for MPI's int counts).
 std::unique_ptr<Fabric> make_mpi_fabric(MPI_Comm communicator);
 
 }  // namespace grit

@@ -148,6 +148,7 @@ class Collector {
     const std::string state = text_at(event, "state");
     const std::string message = text_at(event, "message");
     if (state == "finished") run_.finished = true;
+    if (state == "finished" || state == "ended early") run_.said_its_end = true;
     const std::int64_t rank = integer_at(event, "rank");
     if (state == "interrupted")
       note_ending(rank < 0 ? Depth::outer_cause : Depth::consequence, "interrupted",

@@ -35,6 +35,7 @@ struct RunEvidence {
   std::vector<bool> block_ended;      // by its "end" event
   std::vector<CheckResult> checks;
   bool finished = false;             // the recorder saw all its ranks end well
+  bool said_its_end = false;  // the recorder wrote its last word, well or early; without it the run was cut off
   std::string ending;                // "node_loss", "interrupted", "rank_death", "failed"; empty: nothing went wrong
   std::string ending_reason;         // in words
   std::vector<std::string> remarks;  // what was odd: lost records, restarted agents, ...

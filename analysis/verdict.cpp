@@ -147,8 +147,14 @@ class Judge {
 
   void report_unreverted() {
     for (std::size_t i = 0; i < verdict_.faults.size(); ++i) {
-      const FaultResult& fault = verdict_.faults[i];
+      FaultResult& fault = verdict_.faults[i];
       if (fault.unreverted == 0) continue;
+      if (plan_.topology.local_cluster && !evidence_.said_its_end) {
+        reason(place(fault) +
+               ": still in force when the run was cut off; its node was a namespace, which went with the run");
+        fault.unreverted = 0;  // nobody has anything to mend
+        continue;
+      }
       reason(fmt::format(
           "NOT REVERTED: {} may still be in force (after {} of {} windows){}. Run `grit revert` on {} before it "
           "is used for anything else",

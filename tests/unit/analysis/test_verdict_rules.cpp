@@ -196,6 +196,20 @@ TEST_CASE("every pulse must be applied, and each fault of several must act") {
   CHECK_FALSE(left_something_behind(part));
 }
 
+TEST_CASE("a run cut off on the local cluster leaves nothing in force: its nodes went with it") {
+  Plan plan = small_plan();
+  const int block = nth_fault_block(plan, 7);
+  const auto cut_off = without(events_of(plan), [&](const Json& e) {
+    return (is_fault_event(e, "reverted") && e["block"] == block) || e["type"] == "run";
+  });
+  for (const bool local : {true, false}) {
+    plan.topology.local_cluster = local;
+    const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), cut_off);
+    CHECK(left_something_behind(verdict) != local);
+    CHECK_THAT(all_reasons(verdict), Contains(local ? "was a namespace, which went with the run" : "NOT REVERTED"));
+  }
+}
+
 TEST_CASE("a fault that may still be in force is said first and makes it inconclusive") {
   const Plan plan = small_plan();
   const auto records = records_of(plan, steps_slowed_by(0.5));

@@ -89,11 +89,11 @@ TEST_CASE("Open MPI's out-of-band network is management") {
 TEST_CASE("the NIC towards the run directory's file server is management") {
   grit::RoleHints hints;
   hints.routes = connected();
-  hints.run_directory = "/work/my runs/one";
+  hints.run_directory = "/mnt/my runs/one";
   hints.mountinfo =
       "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
-      "30 20 0:40 / /work/my\\040runs rw,relatime shared:5 - nfs4 filer:/export rw,vers=4.2,addr=10.2.0.200\n"
-      "31 20 0:41 / /work/other rw - nfs4 filer:/o rw,addr=10.1.0.200\n";
+      "30 20 0:40 / /mnt/my\\040runs rw,relatime shared:5 - nfs4 filer:/export rw,vers=4.2,addr=10.2.0.200\n"
+      "31 20 0:41 / /mnt/other rw - nfs4 filer:/o rw,addr=10.1.0.200\n";
   const auto found = role_of_second(hints);
   CHECK(found.role == NicRole::management);
   CHECK_THAT(found.role_evidence, Catch::Contains("10.2.0.200"));

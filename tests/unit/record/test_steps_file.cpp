@@ -23,7 +23,7 @@ print(len(a), a.dtype.itemsize, int(a['step'].sum()), *([int(a['rank'][-1]), int
 
 void numpy_reads(const std::filesystem::path& file, std::uint32_t count) {
   if (!test::have_numpy()) {
-    WARN("skipped reading back with NumPy: /usr/bin/python3 has none");
+    WARN("skipped: reading back with NumPy, /usr/bin/python3 has none");
     return;
   }
   const std::uint64_t sum = count == 0 ? 0 : std::uint64_t{count} * (count - 1) / 2;
@@ -153,7 +153,7 @@ TEST_CASE("a full disk: append says so, the file stays readable, and goes on whe
     return "";
   });
   if (report.starts_with(test::kCannot)) {
-    WARN("skipped, " << report);
+    WARN("skipped: " << report);
     return;
   }
   CHECK(report == "");

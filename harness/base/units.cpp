@@ -238,7 +238,7 @@ std::string format_integer(std::int64_t value, Unit unit) {
 std::string format_double(double value, Unit unit) {
   Decimal decimal = decimal_of(value);
   if (unit == Unit::fraction) {
-    decimal.exponent += 2;
+    if (decimal.digits != "0") decimal.exponent += 2;
     return plain(decimal) + "%";
   }
   if (unit == Unit::number) return plain(decimal);

@@ -78,6 +78,29 @@ std::optional<RingSizes> Ethtool::rings(const std::string& name) const {
   return RingSizes{rings.rx_pending, rings.rx_max_pending, rings.tx_pending, rings.tx_max_pending};
 }
 
+std::optional<Coalescing> Ethtool::coalescing(const std::string& name) const {
+  ethtool_coalesce settings{};
+  settings.cmd = ETHTOOL_GCOALESCE;
+  if (!ask(name, &settings)) return std::nullopt;
+  return Coalescing{
+      settings.rx_coalesce_usecs,       settings.rx_max_coalesced_frames,       settings.tx_coalesce_usecs,
+      settings.tx_max_coalesced_frames, settings.use_adaptive_rx_coalesce != 0, settings.use_adaptive_tx_coalesce != 0};
+}
+
+std::optional<Channels> Ethtool::channels(const std::string& name) const {
+  ethtool_channels settings{};
+  settings.cmd = ETHTOOL_GCHANNELS;
+  if (!ask(name, &settings)) return std::nullopt;
+  return Channels{settings.rx_count, settings.tx_count, settings.combined_count};
+}
+
+std::optional<PauseFrames> Ethtool::pause_frames(const std::string& name) const {
+  ethtool_pauseparam settings{};
+  settings.cmd = ETHTOOL_GPAUSEPARAM;
+  if (!ask(name, &settings)) return std::nullopt;
+  return PauseFrames{settings.rx_pause != 0, settings.tx_pause != 0};
+}
+
 std::vector<std::string> Ethtool::active_features(const std::string& name) const {
   Variable<ethtool_sset_info> sizes(ETHTOOL_GSSET_INFO, sizeof(std::uint32_t));
   sizes.head()->sset_mask = std::uint64_t{1} << ETH_SS_FEATURES;

@@ -24,6 +24,19 @@ struct RingSizes {  // in packets
   std::uint32_t rx = 0, rx_max = 0, tx = 0, tx_max = 0;
 };
 
+struct Coalescing {  // when the device interrupts
+  std::uint32_t rx_us = 0, rx_frames = 0, tx_us = 0, tx_frames = 0;
+  bool adaptive_rx = false, adaptive_tx = false;
+};
+
+struct Channels {  // queues
+  std::uint32_t rx = 0, tx = 0, combined = 0;
+};
+
+struct PauseFrames {  // Ethernet flow control (IEEE 802.3x)
+  bool rx = false, tx = false;
+};
+
 class Ethtool {
  public:
   static Result<Ethtool> open();
@@ -33,6 +46,9 @@ class Ethtool {
   /// The link's speed; 0 when unknown, as when there is no carrier.
   [[nodiscard]] std::int64_t speed_bits_per_s(const std::string& name) const;
   [[nodiscard]] std::optional<RingSizes> rings(const std::string& name) const;
+  [[nodiscard]] std::optional<Coalescing> coalescing(const std::string& name) const;
+  [[nodiscard]] std::optional<Channels> channels(const std::string& name) const;
+  [[nodiscard]] std::optional<PauseFrames> pause_frames(const std::string& name) const;
   /// Names of the offload features that are on: "tx-tcp-segmentation", "rx-gro" ...
   [[nodiscard]] std::vector<std::string> active_features(const std::string& name) const;
   /// ARPHRD_* of linux/if_arp.h: 1 is Ethernet, 32 InfiniBand.

@@ -16,6 +16,8 @@
 #include "harness/os/identity.hpp"
 #include "harness/os/link_config_compare.hpp"
 #include "harness/os/link_sysctl.hpp"
+#include "harness/os/link_uppers.hpp"
+#include "harness/os/netlink_bond.hpp"
 
 namespace grit {
 namespace {
@@ -30,28 +32,13 @@ std::int64_t boottime_s() {
   return now.tv_sec;
 }
 
-/// Interfaces that stand on this one (VLANs, macvlans) go down with it and lose routes that are not kept here.
-Status refuse_uppers(Netlink& netlink, const Link& link) {
-  GRIT_TRY(const auto all, netlink.links());
-  std::vector<std::string> uppers;
-  for (const Link& other : all)
-    if (other.link_ifindex == link.ifindex && other.ifindex != link.ifindex && !other.link_netnsid &&
-        other.kind != "veth")
-      uppers.push_back(other.name);
-  if (uppers.empty()) return {};
-  return unavailable_error(
-      fmt::format("{} carries {}, which would lose routes that cannot be put back. Name {} instead, or take it "
-                  "off {} first",
-                  link.name, fmt::join(uppers, ", "), uppers.front(), link.name));
-}
-
-Status refuse_unsupported(const std::string& name, const std::vector<Route>& routes) {
-  for (const Route& route : routes) {
+Status refuse_unsupported(const LinkConfig& config) {
+  for (const Route& route : config.routes) {
     if (route.unsupported.empty()) continue;
     return unavailable_error(fmt::format(
         "{} has {} with {}, which could not be put back exactly after it went down. Replace it by a plain route, or "
         "name another NIC",
-        name, link_config::describe(route), route.unsupported));
+        config.identity.name, link_config::describe(route), route.unsupported));
   }
   return {};
 }
@@ -93,11 +80,7 @@ LinkConfig today(LinkConfig config) {
 
 Result<LinkConfig> read_config(Netlink& netlink, const Link& link) {
   LinkConfig config;
-  GRIT_TRY(config.identity.boot_id, boot_id());
-  GRIT_TRY(config.identity.netns, netns_id());
-  config.identity.name = link.name;
-  config.identity.ifindex = link.ifindex;
-  config.identity.mac = link.mac;
+  GRIT_TRY(config.identity, link_identity(link));
   config.up = link.up();
   config.carrier = link.carrier;
   config.taken_s = boottime_s();
@@ -159,8 +142,7 @@ Status restore_routes(Netlink& netlink, const Link& link, const LinkConfig& want
 
 Status restore_on(Netlink& netlink, const Link& link, const LinkConfig& wanted) {
   if (link.up() != wanted.up) GRIT_CHECK(wanted.up ? netlink.set_up(link.ifindex) : netlink.set_down(link.ifindex));
-  if (!wanted.up) return {};
-  GRIT_CHECK(wait_for_carrier(netlink, wanted));
+  if (wanted.up) GRIT_CHECK(wait_for_carrier(netlink, wanted));
   GRIT_CHECK(write_link_sysctls(link.name, wanted.sysctls));
   GRIT_TRY(const LinkConfig now, read_config(netlink, link));
   for (const Address& address : link_config::missing_addresses(wanted, now)) GRIT_CHECK(netlink.add_address(address));
@@ -170,15 +152,94 @@ Status restore_on(Netlink& netlink, const Link& link, const LinkConfig& wanted) 
   return remove_unasked(netlink, link, wanted);
 }
 
+/// A bond has chosen another port when this one went down, and stays with it (unless it is its primary one). It learns
+/// of a carrier only every `miimon` milliseconds.
+Status restore_active_port(const LinkConfig& bond) {
+  if (bond.bond_active == 0) return {};
+  const std::int64_t deadline = monotonic_ns() + kCarrierWait_ns;
+  for (;;) {
+    GRIT_TRY(const int now, bond_active_port(bond.identity.ifindex));
+    if (now == bond.bond_active) return {};
+    const Status set = set_bond_active_port(bond.identity.ifindex, bond.bond_active);
+    if (!set && monotonic_ns() > deadline) return set;
+    if (!set) std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+/// Of one interface, without its uppers. An interface that is gone is as it should be.
+Result<std::vector<std::string>> own_differences(Netlink& netlink, const LinkConfig& config) {
+  GRIT_TRY(const auto link, find_same_link(netlink, config.identity));
+  if (!link) return std::vector<std::string>{};
+  GRIT_TRY(const LinkConfig now, read_config(netlink, *link));
+  auto lines = link_config::differences(today(config), now);
+  if (config.bond_active == 0) return lines;
+  GRIT_TRY(const int active, bond_active_port(config.identity.ifindex));
+  if (active != config.bond_active) lines.push_back("another port is the active one");
+  return lines;
+}
+
+/// Of one interface, without its uppers.
+Status restore_own(Netlink& netlink, const LinkConfig& config) {
+  GRIT_TRY(const auto link, find_same_link(netlink, config.identity));
+  if (!link) return {};
+  Status restored = restore_on(netlink, *link, today(config));
+  if (restored) restored = restore_active_port(config);
+  if (restored) return {};
+  // It may have been deleted under our hands: then there is nothing left to put back.
+  GRIT_TRY(const auto still_there, find_same_link(netlink, config.identity));
+  if (!still_there) return {};
+  return with_context(restored.error(), config.identity.name + " is not as it was");
+}
+
+/// Those of the record that still stand on the interface: one that was taken off it meanwhile is no longer our
+/// business.
+Result<std::vector<LinkConfig>> uppers_still_on(Netlink& netlink, const LinkConfig& config) {
+  std::vector<LinkConfig> uppers;
+  GRIT_TRY(const auto all, netlink.links());
+  const auto now = link_uppers(all, config.identity.ifindex);
+  for (const LinkConfig& upper : config.uppers)
+    if (std::any_of(now.begin(), now.end(),
+                    [&](const UpperLink& one) { return one.link.ifindex == upper.identity.ifindex; }))
+      uppers.push_back(upper);
+  return uppers;
+}
+
+/// A bond's active port, if it is the interface or one of those that stand on it.
+Result<int> active_port_among(const Link& bond, const Link& interface, const std::vector<LinkConfig>& uppers) {
+  if (bond.kind != "bond") return 0;
+  GRIT_TRY(const int port, bond_active_port(bond.ifindex));
+  const bool ours = port == interface.ifindex || std::any_of(uppers.begin(), uppers.end(), [&](const LinkConfig& one) {
+                      return one.identity.ifindex == port;
+                    });
+  return ours ? port : 0;
+}
+
 }  // namespace
 
 Result<LinkConfig> read_link_config(const std::string& name) {
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const Link link, netlink.link(name));
-  GRIT_CHECK(refuse_uppers(netlink, link));
   GRIT_TRY(LinkConfig config, read_config(netlink, link));
-  GRIT_CHECK(refuse_unsupported(name, config.routes));
+  GRIT_CHECK(refuse_unsupported(config));
+  GRIT_TRY(const auto all, netlink.links());
+  for (const UpperLink& upper : link_uppers(all, link.ifindex)) {
+    GRIT_TRY(LinkConfig of_upper, read_config(netlink, upper.link));
+    if (upper.by_master) of_upper.carrier = false;
+    GRIT_TRY(of_upper.bond_active, active_port_among(upper.link, link, config.uppers));
+    if (upper.goes_down) GRIT_CHECK(refuse_unsupported(of_upper));
+    config.uppers.push_back(std::move(of_upper));
+  }
   return config;
+}
+
+Result<LinkIdentity> link_identity(const Link& link) {
+  LinkIdentity identity;
+  GRIT_TRY(identity.boot_id, boot_id());
+  GRIT_TRY(identity.netns, netns_id());
+  identity.name = link.name;
+  identity.ifindex = link.ifindex;
+  identity.mac = link.mac;
+  return identity;
 }
 
 Result<std::optional<Link>> find_same_link(Netlink& netlink, const LinkIdentity& identity) {
@@ -194,21 +255,25 @@ Result<std::vector<std::string>> link_config_differences(const LinkConfig& confi
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const auto link, find_same_link(netlink, config.identity));
   if (!link) return std::vector<std::string>{};
-  GRIT_TRY(const LinkConfig now, read_config(netlink, *link));
-  return link_config::differences(today(config), now);
+  GRIT_TRY(std::vector<std::string> lines, own_differences(netlink, config));
+  GRIT_TRY(const auto uppers, uppers_still_on(netlink, config));
+  for (const LinkConfig& upper : uppers) {
+    GRIT_TRY(const auto more, own_differences(netlink, upper));
+    for (const std::string& line : more) lines.push_back(fmt::format("on {}: {}", upper.identity.name, line));
+  }
+  return lines;
 }
 
 Status restore_link_config(const LinkConfig& config) {
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const auto link, find_same_link(netlink, config.identity));
   if (!link) return {};
-  Status restored = restore_on(netlink, *link, today(config));
-  if (!restored) {
-    // It may have been deleted under our hands: then there is nothing left to put back.
-    GRIT_TRY(const auto still_there, find_same_link(netlink, config.identity));
-    if (!still_there) return {};
-    return with_context(restored.error(), config.identity.name + " is not as it was");
-  }
+  GRIT_CHECK(restore_own(netlink, config));
+  GRIT_TRY(const auto uppers, uppers_still_on(netlink, config));
+  Status first;
+  for (const LinkConfig& upper : uppers)
+    if (Status restored = restore_own(netlink, upper); !restored && first) first = std::move(restored);
+  GRIT_CHECK(first);
   GRIT_TRY(const auto differences, link_config_differences(config));
   if (differences.empty()) return {};
   return internal_error(fmt::format("{} is not as it was: {}", config.identity.name, fmt::join(differences, "; ")));

@@ -2,7 +2,8 @@
 //
 // On Linux an administrative down/up loses IPv6 addresses (unless keep_addr_on_down is set), all routes through the
 // interface but those the kernel makes for its addresses, and static neighbour entries. IPv4 addresses and MTU stay.
-// Everything here acts in the network namespace of the calling thread.
+// What stands on it may go down as well (VLANs), or lose its carrier (macvlans, its bridge or bond): their
+// configuration is kept and put back with its own. Everything here acts in the network namespace of the calling thread.
 #pragma once
 
 #include <map>
@@ -27,18 +28,23 @@ struct LinkIdentity {
 
 struct LinkConfig {
   LinkIdentity identity{};
-  bool up = false;  // IFF_UP
-  bool carrier = false;
+  bool up = false;                      // IFF_UP
+  bool carrier = false;                 // to be waited for; see uppers
   std::int64_t taken_s = 0;             // CLOCK_BOOTTIME: lifetimes below count from here
   std::vector<Address> addresses{};     // without temporary ones (RFC 8981), which the kernel makes anew
   std::vector<Route> routes{};          // without those the kernel derives from addresses (local, broadcast, multicast)
   std::vector<Neighbour> neighbours{};  // permanent ones
   std::map<std::string, std::int64_t> sysctls{};  // net.ipv6.conf.NAME.*; empty without IPv6
+  /// Of a bond among the uppers: the port that carries its traffic, if the interface is (or stands under) that one.
+  int bond_active = 0;
+  /// What stands on it, in this network namespace, and on that in turn; nearest first, without uppers of their own. The
+  /// carrier of its bridge, bond or VRF counts as none: when that comes back is up to their own protocols (STP, LACP).
+  std::vector<LinkConfig> uppers{};
 };
 
 /// Takes the configuration of an interface; changes nothing.
-/// Errors: usage, no such interface; unavailable, it has something that could not be put back exactly (multipath
-/// routes, a VLAN on top ...), with what it is and what to do.
+/// Errors: usage, no such interface; unavailable, it or something on it has what could not be put back exactly
+/// (multipath routes ...), with what it is and what to do.
 Result<LinkConfig> read_link_config(const std::string& name);
 
 /// The interface of this identity; empty when it is gone, is another one now, or lives in another namespace or boot.
@@ -46,12 +52,19 @@ Result<std::optional<Link>> find_same_link(Netlink& netlink, const LinkIdentity&
 
 /// Sets the interface up (or down) as it was, waits up to 2 s for its carrier, and puts back what is missing: IPv6
 /// settings, addresses, routes in the order in which the kernel accepts them, neighbours. What others added meanwhile
-/// stays. Idempotent; an interface that is gone is success. Error (internal): names every difference that remains.
+/// stays. Then the same with its uppers, as far as they still stand on it. Idempotent; an interface that is gone is
+/// success. Error (internal): names every difference that remains.
 Status restore_link_config(const LinkConfig& config);
 
 /// What differs now from the configuration, one line each; empty when nothing does or the interface is gone.
 Result<std::vector<std::string>> link_config_differences(const LinkConfig& config);
 
+/// The identity of an interface that is in the network namespace of the calling thread.
+Result<LinkIdentity> link_identity(const Link& link);
+
+Json to_json(const LinkIdentity& identity);
+/// From a file, as link_config_from_json.
+Result<LinkIdentity> link_identity_from_json(const Json& json);
 Json to_json(const LinkConfig& config);
 /// From a file, which may have been tampered with: closed set of keys, types and ranges, addresses parse.
 /// Error (usage): what is wrong.

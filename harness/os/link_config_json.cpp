@@ -170,11 +170,13 @@ Result<std::vector<Item>> list_from_json(const Json& list, int ifindex, Result<I
   return items;
 }
 
+}  // namespace
+
 Json to_json(const LinkIdentity& i) {
   return Json{{"boot_id", i.boot_id}, {"netns", i.netns}, {"name", i.name}, {"ifindex", i.ifindex}, {"mac", i.mac}};
 }
 
-Result<LinkIdentity> identity_from_json(const Json& json) {
+Result<LinkIdentity> link_identity_from_json(const Json& json) {
   ClosedObject object(json, "identity");
   LinkIdentity i;
   i.boot_id = object.text("boot_id", 64);
@@ -189,6 +191,8 @@ Result<LinkIdentity> identity_from_json(const Json& json) {
   return i;
 }
 
+namespace {
+
 Result<std::map<std::string, std::int64_t>> sysctls_from_json(const Json& json) {
   std::map<std::string, std::int64_t> values;
   ClosedObject object(json, "sysctls");
@@ -198,9 +202,7 @@ Result<std::map<std::string, std::int64_t>> sysctls_from_json(const Json& json) 
   return values;
 }
 
-}  // namespace
-
-Json to_json(const LinkConfig& config) {
+Json own_to_json(const LinkConfig& config) {
   return Json{{"identity", to_json(config.identity)},
               {"up", config.up},
               {"carrier", config.carrier},
@@ -208,10 +210,12 @@ Json to_json(const LinkConfig& config) {
               {"addresses", list_to_json(config.addresses)},
               {"routes", list_to_json(config.routes)},
               {"neighbours", list_to_json(config.neighbours)},
-              {"sysctls", config.sysctls}};
+              {"sysctls", config.sysctls},
+              {"bond_active", config.bond_active}};
 }
 
-Result<LinkConfig> link_config_from_json(const Json& json) {
+/// With or without its uppers, which have none.
+Result<LinkConfig> config_from_json(const Json& json, bool with_uppers) {
   ClosedObject object(json, "link");
   LinkConfig config;
   const Json& identity = object.object("identity");
@@ -222,14 +226,32 @@ Result<LinkConfig> link_config_from_json(const Json& json) {
   const Json& routes = object.array("routes", kMaxItems);
   const Json& neighbours = object.array("neighbours", kMaxItems);
   const Json& sysctls = object.object("sysctls");
+  config.bond_active = static_cast<int>(object.integer("bond_active", 0, INT32_MAX));
+  const Json* uppers = with_uppers ? &object.array("uppers", kMaxItems) : nullptr;
   GRIT_CHECK(object.done());
-  GRIT_TRY(config.identity, identity_from_json(identity));
+  GRIT_TRY(config.identity, link_identity_from_json(identity));
   const int ifindex = config.identity.ifindex;
   GRIT_TRY(config.addresses, list_from_json<Address>(addresses, ifindex, address_from_json));
   GRIT_TRY(config.routes, list_from_json<Route>(routes, ifindex, route_from_json));
   GRIT_TRY(config.neighbours, list_from_json<Neighbour>(neighbours, ifindex, neighbour_from_json));
   GRIT_TRY(config.sysctls, sysctls_from_json(sysctls));
+  if (uppers == nullptr) return config;
+  for (const Json& upper : *uppers) {
+    GRIT_TRY(LinkConfig one, config_from_json(upper, false));
+    config.uppers.push_back(std::move(one));
+  }
   return config;
 }
+
+}  // namespace
+
+Json to_json(const LinkConfig& config) {
+  Json json = own_to_json(config);
+  json["uppers"] = Json::array();
+  for (const LinkConfig& upper : config.uppers) json["uppers"].push_back(own_to_json(upper));
+  return json;
+}
+
+Result<LinkConfig> link_config_from_json(const Json& json) { return config_from_json(json, true); }
 
 }  // namespace grit

@@ -20,4 +20,13 @@ std::map<std::string, std::int64_t> read_link_sysctls(const std::string& interfa
 /// Writes those that differ. Error: not writable.
 Status write_link_sysctls(const std::string& interface, const std::map<std::string, std::int64_t>& values);
 
+/// All IPv6 settings of an interface that are numbers and can be written: "conf/hop_limit", "neigh/retrans_time_ms" ...
+/// of /proc/sys/net/ipv6. The kernel forgets them when it takes IPv6 off the interface (an MTU under 1280). Empty: it
+/// has no IPv6.
+std::map<std::string, std::int64_t> read_all_ipv6_settings(const std::string& interface);
+/// Writes those that differ; those that are not there any more are passed over. Error (internal): which one.
+Status write_ipv6_settings(const std::string& interface, const std::map<std::string, std::int64_t>& values);
+/// Could read_all_ipv6_settings() have given this name? For records from disk.
+bool is_ipv6_setting(const std::string& name);
+
 }  // namespace grit

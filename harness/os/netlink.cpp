@@ -9,6 +9,9 @@
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "harness/os/netlink_link.hpp"
 #include "harness/os/netlink_message.hpp"
 #include "harness/os/netns.hpp"
@@ -24,6 +27,18 @@ namespace {
 std::string operstate_name(std::uint8_t state) {
   constexpr const char* kNames[] = {"unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"};
   return state < std::size(kNames) ? kNames[state] : fmt::format("state {}", state);
+}
+
+LinkTraffic parse_traffic(std::string_view bytes) {
+  rtnl_link_stats64 stats{};  // longer in newer kernels, shorter in older ones, the head is the same
+  std::memcpy(&stats, bytes.data(), std::min(bytes.size(), sizeof stats));
+  const auto number = [](__u64 value) { return static_cast<std::int64_t>(value); };
+  return {.rx_bytes = number(stats.rx_bytes),
+          .tx_bytes = number(stats.tx_bytes),
+          .rx_packets = number(stats.rx_packets),
+          .tx_packets = number(stats.tx_packets),
+          .rx_dropped = number(stats.rx_dropped),
+          .tx_dropped = number(stats.tx_dropped)};
 }
 
 ifinfomsg link_header(int ifindex) {
@@ -70,6 +85,7 @@ Link parse_link(const nlmsghdr& message) {
   link.mac = attributes.mac(IFLA_ADDRESS);
   link.link_ifindex = static_cast<int>(attributes.u32(IFLA_LINK));
   link.master_ifindex = static_cast<int>(attributes.u32(IFLA_MASTER));
+  link.traffic = parse_traffic(attributes.bytes(IFLA_STATS64));
   if (attributes.has(IFLA_LINK_NETNSID)) link.link_netnsid = static_cast<int>(attributes.u32(IFLA_LINK_NETNSID));
   if (const nlattr* info = attributes.find(IFLA_LINKINFO))
     link.kind = Attributes(static_cast<const nlattr*>(nla_data(info)), nla_len(info)).text(IFLA_INFO_KIND);

@@ -19,6 +19,16 @@ struct nl_sock;
 
 namespace grit {
 
+/// The interface's own 64-bit counters (IFLA_STATS64), since it was made.
+struct LinkTraffic {
+  std::int64_t rx_bytes = 0;
+  std::int64_t tx_bytes = 0;
+  std::int64_t rx_packets = 0;
+  std::int64_t tx_packets = 0;
+  std::int64_t rx_dropped = 0;
+  std::int64_t tx_dropped = 0;
+};
+
 /// One network interface as RTM_NEWLINK describes it.
 struct Link {
   int ifindex = 0;
@@ -35,6 +45,7 @@ struct Link {
   int link_ifindex = 0;               // IFLA_LINK: a veth's peer, a VLAN's lower device; 0: none
   std::optional<int> link_netnsid{};  // IFLA_LINK_NETNSID: link_ifindex lives in another namespace
   int master_ifindex = 0;             // its bridge, bond or VRF; 0: none
+  LinkTraffic traffic{};
 
   [[nodiscard]] bool up() const;       // IFF_UP: administratively up
   [[nodiscard]] bool running() const;  // IFF_RUNNING

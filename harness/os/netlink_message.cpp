@@ -16,6 +16,7 @@ constexpr int kDumpAttempts = 8;
 /// What the callbacks of one exchange write into.
 struct Answer {
   const Receiver* receiver;
+  std::uint32_t sequence = 0;  // of the request
   Refusal refusal{};
   bool done = false;
   bool interrupted = false;  // the tables changed while they were dumped
@@ -29,6 +30,11 @@ std::string extended_ack(const nlmsghdr& header, const nlmsgerr& error) {
   const std::size_t payload = header.nlmsg_len - NLMSG_HDRLEN;
   if (NLMSG_ALIGN(offset) >= payload) return {};
   return Attributes(header, NLMSG_ALIGN(offset)).text(NLMSGERR_ATTR_MSG);
+}
+
+/// After an exchange that broke off, its answer may still lie in the socket; it must not be taken for this one's.
+int on_sequence(nl_msg* message, void* argument) {
+  return nlmsg_hdr(message)->nlmsg_seq == static_cast<const Answer*>(argument)->sequence ? NL_OK : NL_SKIP;
 }
 
 int on_valid(nl_msg* message, void* argument) {
@@ -60,6 +66,7 @@ int on_error(sockaddr_nl*, nlmsgerr* error, void* argument) {
 tl::expected<void, Refusal> receive(nl_sock* socket, Answer& answer) {
   const std::unique_ptr<nl_cb, decltype(&nl_cb_put)> callbacks(nl_cb_alloc(NL_CB_DEFAULT), nl_cb_put);
   if (!callbacks) return tl::make_unexpected(Refusal{ENOMEM, std::strerror(ENOMEM)});
+  nl_cb_set(callbacks.get(), NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, &answer);
   nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_valid, &answer);
   nl_cb_set(callbacks.get(), NL_CB_FINISH, NL_CB_CUSTOM, on_done, &answer);
   nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, on_done, &answer);
@@ -73,10 +80,14 @@ tl::expected<void, Refusal> receive(nl_sock* socket, Answer& answer) {
   return {};
 }
 
+/// netem's table of delays alone is 8 KiB; libnl would give a page.
+constexpr std::size_t kMost_bytes = 32 << 10;
+
 }  // namespace
 
-Message::Message(int type, int flags) : message_(nlmsg_alloc_simple(type, NLM_F_REQUEST | flags)) {
-  failed_ = message_ == nullptr;
+Message::Message(int type, int flags) : message_(nlmsg_alloc_size(kMost_bytes)) {
+  failed_ =
+      message_ == nullptr || nlmsg_put(get(), NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, NLM_F_REQUEST | flags) == nullptr;
 }
 
 Message& Message::append(const void* data, std::size_t bytes) {
@@ -120,7 +131,7 @@ tl::expected<void, Refusal> exchange(nl_sock* socket, const Message& message, co
     if (!dump) nlmsg_hdr(message.get())->nlmsg_flags |= NLM_F_ACK;
     const int sent = nl_send_auto(socket, message.get());
     if (sent < 0) return tl::make_unexpected(Refusal{EIO, nl_geterror(sent)});
-    Answer answer{&receiver};
+    Answer answer{&receiver, nlmsg_hdr(message.get())->nlmsg_seq};
     if (auto received = receive(socket, answer); !received) return received;
     if (!answer.interrupted) return {};
     if (restart) restart();

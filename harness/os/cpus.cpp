@@ -1,0 +1,102 @@
+#include "harness/os/cpus.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "harness/base/files.hpp"
+
+namespace grit {
+namespace {
+
+constexpr int kMaxCpus = 8192;  // CONFIG_NR_CPUS of the largest kernels
+
+/// cpu_set_t holds 1024 only; CPU_SET_S(3) works on any multiple of it.
+struct CpuMask {
+  std::array<cpu_set_t, kMaxCpus / CPU_SETSIZE> sets{};
+  static constexpr std::size_t kBytes = sizeof(sets);
+  cpu_set_t* get() { return sets.data(); }
+};
+
+bool take_number(std::string_view& text, int& number) {
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc{} || number < 0 || number >= kMaxCpus) return false;
+  text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
+  return true;
+}
+
+bool take_range(std::string_view text, Cpus& cpus) {
+  int first = 0;
+  if (!take_number(text, first)) return false;
+  int last = first;
+  if (!text.empty() && text.front() == '-') {
+    text.remove_prefix(1);
+    if (!take_number(text, last) || last < first) return false;
+  }
+  for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
+  return text.empty();
+}
+
+}  // namespace
+
+Result<Cpus> cpus_from_list(std::string_view list) {
+  const auto wrong = [&] { return usage_error(fmt::format("\"{}\" is no list of CPUs, such as \"0-3,8\"", list)); };
+  std::string_view rest = list;
+  while (!rest.empty() && (rest.back() == '\n' || rest.back() == ' ')) rest.remove_suffix(1);
+  Cpus cpus;
+  for (bool more = true; more;) {
+    const auto comma = rest.find(',');
+    if (!take_range(rest.substr(0, comma), cpus)) return wrong();
+    more = comma != std::string_view::npos;
+    if (more) rest.remove_prefix(comma + 1);
+  }
+  std::sort(cpus.begin(), cpus.end());
+  cpus.erase(std::unique(cpus.begin(), cpus.end()), cpus.end());
+  return cpus;
+}
+
+std::string to_list(const Cpus& cpus) {
+  std::string list;
+  for (std::size_t i = 0; i < cpus.size();) {
+    std::size_t last = i;
+    while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1) ++last;
+    if (!list.empty()) list += ',';
+    list += last == i ? fmt::format("{}", cpus[i]) : fmt::format("{}-{}", cpus[i], cpus[last]);
+    i = last + 1;
+  }
+  return list;
+}
+
+Result<Cpus> online_cpus() {
+  GRIT_TRY(const std::string list, read_file("/sys/devices/system/cpu/online"));
+  return cpus_from_list(list);
+}
+
+Result<Cpus> affinity_of_thread(pid_t tid) {
+  CpuMask mask;
+  if (::sched_getaffinity(tid, CpuMask::kBytes, mask.get()) != 0) {
+    if (errno == ESRCH) return usage_error(fmt::format("there is no thread {}", tid));
+    return errno_error(fmt::format("cannot read the CPU affinity of thread {}", tid));
+  }
+  Cpus cpus;
+  for (int cpu = 0; cpu < kMaxCpus; ++cpu)
+    if (CPU_ISSET_S(static_cast<std::size_t>(cpu), CpuMask::kBytes, mask.get())) cpus.push_back(cpu);
+  return cpus;
+}
+
+Status set_affinity_of_thread(pid_t tid, const Cpus& cpus) {
+  CpuMask mask;
+  for (const int cpu : cpus) CPU_SET_S(static_cast<std::size_t>(cpu), CpuMask::kBytes, mask.get());
+  if (::sched_setaffinity(tid, CpuMask::kBytes, mask.get()) == 0) return {};
+  if (errno == ESRCH) return usage_error(fmt::format("there is no thread {}", tid));
+  if (errno == EINVAL)
+    return usage_error(fmt::format("thread {} may not run on CPU {} here: there is no such CPU, or a cpuset forbids it",
+                                   tid, to_list(cpus)));
+  if (errno == EPERM) return unavailable_error(fmt::format("thread {} belongs to another user: run as root", tid));
+  return errno_error(fmt::format("cannot set the CPU affinity of thread {}", tid));
+}
+
+}  // namespace grit

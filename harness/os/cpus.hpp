@@ -1,0 +1,28 @@
+// Sets of logical CPUs: which there are, which a thread may run on (sched_setaffinity(2)).
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+/// Numbers of logical CPUs, ascending, each once.
+using Cpus = std::vector<int>;
+
+/// "0-3,8", as the kernel writes and reads it (cpuset(7), "List format"). Error (usage): it is not that.
+Result<Cpus> cpus_from_list(std::string_view list);
+std::string to_list(const Cpus& cpus);
+
+Result<Cpus> online_cpus();
+/// Of one thread; a pid is its main thread's. Error (usage): there is no such thread.
+Result<Cpus> affinity_of_thread(pid_t tid);
+/// 0 is the calling thread. Error (usage): there is no such thread, or none of these CPUs is usable for it; error
+/// (unavailable): not permitted.
+Status set_affinity_of_thread(pid_t tid, const Cpus& cpus);
+
+}  // namespace grit

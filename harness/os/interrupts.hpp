@@ -1,0 +1,39 @@
+// A device's interrupts: which CPUs serve them (/proc/irq/N, Documentation/core-api/irq/irq-affinity.rst) and how many
+// each has served.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+#include "harness/os/cpus.hpp"
+
+namespace grit {
+
+struct Interrupt {
+  int number = 0;
+  std::string action{};  // who handles it: "eth0-rx-0". Numbers are used again; with this it is the same one
+  Cpus cpus{};           // allowed
+};
+
+/// Of the device behind a network interface, whichever has a handler; none for virtual ones. Error (usage): there is no
+/// such interface.
+Result<std::vector<Interrupt>> interrupts_of_nic(const std::string& interface);
+
+/// Nothing: there is none of that number and action any more.
+Result<std::optional<Interrupt>> find_same_interrupt(const Interrupt& interrupt);
+/// The CPUs that serve it now, of those allowed. Empty: the kernel does not say.
+Cpus serving_cpus(int number);
+/// Error (unavailable): not permitted, or the kernel manages this one itself.
+Status set_interrupt_cpus(int number, const Cpus& cpus);
+/// By CPU number.
+Result<std::map<int, std::int64_t>> interrupt_counts(int number);
+
+Json to_json(const Interrupt& interrupt);
+/// Closed set of keys; error (usage): what is wrong.
+Result<Interrupt> interrupt_from_json(const Json& json);
+
+}  // namespace grit

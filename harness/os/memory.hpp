@@ -1,0 +1,33 @@
+// How much memory this process could still have: the machine's, or what its cgroup leaves. And whether anybody waits
+// for memory.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+struct Memory {
+  std::int64_t total_bytes = 0;  // MemTotal, or the cgroup's limit where that is less
+  std::int64_t available_bytes =
+      0;  // MemAvailable (proc_meminfo(5)), or what the cgroup's limit leaves if that is less
+};
+
+Result<Memory> read_memory();
+
+/// Page faults of the whole machine since it booted (/proc/vmstat, pgfault). Error (unavailable): the kernel does not say.
+Result<std::int64_t> read_page_faults();
+
+/// How long tasks had to wait for a resource (pressure stall information, Documentation/accounting/psi.rst), the line
+/// "some".
+struct Stall {
+  double avg10_percent = 0;  // share of the last 10 s in which some task waited
+  std::int64_t total_ns = 0;
+};
+
+/// Of the whole machine: "memory", "io" or "cpu". Error (unavailable): this kernel does not say.
+Result<Stall> read_stall(std::string_view resource);
+
+}  // namespace grit

@@ -1,0 +1,65 @@
+// Packets dropped by rules of our own in nftables (libnftables), in the network namespace where the table was opened.
+//
+// The table has `flags owner` (Linux 5.12): it belongs to the netlink socket that made it, nobody else can change it,
+// and the kernel removes it when that socket is closed, so also when this process is killed. Other tables are never
+// touched.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.hpp"
+
+struct nft_ctx;
+
+namespace grit {
+
+/// Drops what crosses one interface in one direction.
+struct DropRule {
+  bool incoming = false;             // input hook; else output hook
+  std::string interface {};          // never another one
+  std::vector<std::string> peers{};  // the other ends' addresses, IPv4 and IPv6, without prefix; empty: whoever
+  double share = 1;                  // of the packets, each by a draw of its own (numgen random, nft(8))
+};
+
+/// What the kernel holds of a table.
+struct DropCounts {
+  int rules = 0;
+  std::int64_t packets = 0;  // dropped
+  std::int64_t bytes = 0;
+};
+
+/// Not for two threads at a time.
+class DropTable {
+ public:
+  /// Makes nothing in the kernel but a socket. Error (unavailable): this kernel has no nftables.
+  static Result<DropTable> open();
+  /// All rules at once, or none. Error (unavailable): no CAP_NET_ADMIN, or the kernel lacks what they use.
+  Status install(const std::vector<DropRule>& rules);
+  /// Asks the kernel whether it would take the rules; it takes none.
+  Status try_out(const std::vector<DropRule>& rules);
+  /// Idempotent.
+  Status remove();
+  /// Nothing when the table is not there.
+  [[nodiscard]] Result<std::optional<DropCounts>> read();
+  [[nodiscard]] const std::string& name() const { return name_; }
+  /// How many rules the kernel will show for these: IPv4 and IPv6 are rules of their own.
+  static int kernel_rules(const std::vector<DropRule>& rules);
+
+ private:
+  struct ContextDeleter {
+    void operator()(nft_ctx* context) const;
+  };
+  explicit DropTable(nft_ctx* context, std::string name) : context_(context), name_(std::move(name)) {}
+  Status run(const std::string& commands);
+  [[nodiscard]] Result<bool> exists();
+  [[nodiscard]] Result<std::string> script(const std::vector<DropRule>& rules) const;
+
+  std::unique_ptr<nft_ctx, ContextDeleter> context_;
+  std::string name_;
+};
+
+}  // namespace grit

@@ -1,0 +1,35 @@
+// The CPU affinity of all threads of a process: kept, changed, put back.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/base/json.hpp"
+#include "harness/os/cpus.hpp"
+#include "harness/os/process.hpp"
+
+namespace grit {
+
+struct ThreadAffinity {
+  pid_t tid = 0;
+  std::int64_t start_ticks = 0;  // with the tid: this thread and no other
+  Cpus cpus{};
+};
+
+struct ProcessAffinity {
+  ProcessIdentity process{};
+  std::vector<ThreadAffinity> threads{};  // the main thread first
+};
+
+/// Error (usage): it has ended.
+Result<ProcessAffinity> read_affinity(const ProcessIdentity& process);
+/// For all threads that it has now. False: it has ended.
+Result<bool> set_affinity(const ProcessIdentity& process, const Cpus& cpus);
+/// Threads that were not there then get what the main thread had. Idempotent; success when it has ended.
+Status restore_affinity(const ProcessAffinity& saved);
+
+Json to_json(const ProcessAffinity& affinity);
+/// Closed set of keys; error (usage): what is wrong.
+Result<ProcessAffinity> process_affinity_from_json(const Json& json);
+
+}  // namespace grit

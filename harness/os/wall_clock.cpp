@@ -1,0 +1,88 @@
+#include "harness/os/wall_clock.hpp"
+
+#include <fmt/format.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <limits>
+
+#include "harness/base/clock.hpp"
+#include "harness/os/capability.hpp"
+
+namespace grit {
+namespace {
+
+constexpr int kTries = 16;
+constexpr ino_t kFirstUserNamespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO, include/linux/proc_ns.h
+constexpr std::int64_t kFarAhead_s = 10LL * 365 * 24 * 3600;
+
+std::int64_t now_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return now.tv_sec * kNsPerS + now.tv_nsec;
+}
+
+}  // namespace
+
+std::int64_t wall_clock_origin_ns() {
+  std::int64_t best_ns = std::numeric_limits<std::int64_t>::max(), origin_ns = 0;
+  for (int i = 0; i < kTries; ++i) {
+    const std::int64_t before_ns = now_ns(CLOCK_BOOTTIME);
+    const std::int64_t wall_ns = now_ns(CLOCK_REALTIME);
+    const std::int64_t after_ns = now_ns(CLOCK_BOOTTIME);
+    if (after_ns - before_ns >= best_ns) continue;
+    best_ns = after_ns - before_ns;
+    origin_ns = wall_ns - before_ns - best_ns / 2;
+  }
+  return origin_ns;
+}
+
+std::optional<std::string> why_no_clock_setting() {
+  struct stat user {};
+  const bool first = ::stat("/proc/self/ns/user", &user) == 0 && user.st_ino == kFirstUserNamespace;
+  if (has_capability(CAP_SYS_TIME) && first) return std::nullopt;
+  return "setting the clock takes CAP_SYS_TIME in the machine's first user namespace: run as root, in a container with "
+         "that capability";
+}
+
+Status step_wall_clock(std::int64_t by_ns) {
+  timex change{};
+  change.modes = ADJ_SETOFFSET | ADJ_NANO;
+  change.time.tv_sec = by_ns / kNsPerS;
+  change.time.tv_usec = by_ns % kNsPerS;  // nanoseconds with ADJ_NANO; never negative, adjtimex(2)
+  if (change.time.tv_usec < 0) change.time.tv_usec += kNsPerS, change.time.tv_sec -= 1;
+  if (::clock_adjtime(CLOCK_REALTIME, &change) >= 0) return {};
+  if (errno == EPERM) return unavailable_error(why_no_clock_setting().value_or("the clock may not be set here"));
+  return errno_error("cannot set the clock");
+}
+
+Result<ClockStepWatch> ClockStepWatch::open() {
+  ClockStepWatch watch;
+  watch.timer_ = Fd(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!watch.timer_) return errno_error("timerfd_create");
+  GRIT_CHECK(watch.arm());
+  return watch;
+}
+
+Status ClockStepWatch::arm() {
+  itimerspec far{};
+  far.it_value.tv_sec = now_ns(CLOCK_REALTIME) / kNsPerS + kFarAhead_s;
+  if (::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, nullptr) == 0) return {};
+  return errno_error("timerfd_settime");
+}
+
+std::int64_t ClockStepWatch::steps() {
+  std::uint64_t expired = 0;
+  if (::read(timer_.get(), &expired, sizeof expired) < 0 && errno == ECANCELED) {
+    ++steps_;
+    static_cast<void>(arm());
+  }
+  return steps_;
+}
+
+}  // namespace grit

@@ -1,0 +1,37 @@
+// The machine's wall clock (CLOCK_REALTIME) against the time since boot, and steps of it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "harness/base/fd.hpp"
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+/// CLOCK_REALTIME minus CLOCK_BOOTTIME (CLOCK_MONOTONIC that counts suspends as well), ns. It changes only when
+/// somebody steps the wall clock: a frequency set by NTP moves both alike (clock_getres(2)). Read between two readings
+/// of the other clock, the closest of some tries.
+std::int64_t wall_clock_origin_ns();
+
+/// Why this process may not set the machine's clock; nothing when it may. Changes nothing.
+std::optional<std::string> why_no_clock_setting();
+
+/// Adds to the wall clock at once: ADJ_SETOFFSET, adjtimex(2). Error (unavailable): not permitted.
+Status step_wall_clock(std::int64_t by_ns);
+
+/// Counts steps of the wall clock as the kernel announces them (TFD_TIMER_CANCEL_ON_SET, timerfd_create(2)).
+class ClockStepWatch {
+ public:
+  static Result<ClockStepWatch> open();
+  /// Since open(); several between two calls count as one.
+  std::int64_t steps();
+
+ private:
+  Fd timer_{};
+  std::int64_t steps_ = 0;
+  Status arm();
+};
+
+}  // namespace grit

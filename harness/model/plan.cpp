@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -9,7 +10,7 @@
 namespace grit {
 namespace {
 
-constexpr int kFormat = 1;  // of plan.json; raised when an older grit could misread it
+constexpr int kFormat = 2;  // of plan.json; raised when an older grit could misread it
 
 /// What is wrong with a plan.json; never leaves this file.
 struct Malformed {
@@ -23,7 +24,16 @@ constexpr std::array kUndoNames{std::pair{UndoClass::process, std::string_view("
                                 std::pair{UndoClass::persistent, std::string_view("persistent")}};
 constexpr std::array kBlockNames{std::pair{BlockKind::warmup, std::string_view("warmup")},
                                  std::pair{BlockKind::baseline, std::string_view("baseline")},
-                                 std::pair{BlockKind::fault, std::string_view("fault")}};
+                                 std::pair{BlockKind::fault, std::string_view("fault")},
+                                 std::pair{BlockKind::sham, std::string_view("sham")},
+                                 std::pair{BlockKind::recovery, std::string_view("recovery")},
+                                 std::pair{BlockKind::link_baseline, std::string_view("link_baseline")},
+                                 std::pair{BlockKind::link_fault, std::string_view("link_fault")}};
+
+constexpr std::array kAnchorNames{std::pair{Anchor::Kind::block, std::string_view("block")},
+                                  std::pair{Anchor::Kind::step, std::string_view("step")},
+                                  std::pair{Anchor::Kind::applied, std::string_view("applied")},
+                                  std::pair{Anchor::Kind::reverted, std::string_view("reverted")}};
 
 template <class Names, class Enum>
 std::string_view name_of(const Names& names, Enum value) {
@@ -45,31 +55,75 @@ auto value_of(const Names& names, const std::string& word) {
 
 Json json_of(const ScenarioPlugin& plugin) { return {{"name", plugin.name}, {"params", plugin.params}}; }
 
+Json json_of(const Anchor& anchor) {
+  Json json{{"kind", to_string(anchor.kind)}};
+  if (anchor.kind == Anchor::Kind::step) json["step"] = anchor.step;
+  if (anchor.kind == Anchor::Kind::applied || anchor.kind == Anchor::Kind::reverted) json["fault"] = anchor.fault;
+  return json;
+}
+
 Json json_of(const PlannedFault& fault) {
   Json pulses = Json::array();
-  for (const Pulse& pulse : fault.pulses) pulses.push_back({{"start_ns", pulse.start_ns}, {"end_ns", pulse.end_ns}});
-  return {{"id", fault.id},         {"name", fault.name},           {"node", fault.node},
-          {"device", fault.device}, {"mechanism", fault.mechanism}, {"undo", to_string(fault.undo)},
-          {"params", fault.params}, {"pulses", std::move(pulses)},  {"lease_ns", fault.lease_ns}};
+  for (const Pulse& pulse : fault.pulses) {
+    pulses.push_back({{"start_ns", pulse.start_ns}, {"end_ns", pulse.end_ns}});
+    if (pulse.block >= 0) pulses.back()["block"] = pulse.block;
+  }
+  return {{"id", fault.id},
+          {"name", fault.name},
+          {"node", fault.node},
+          {"device", fault.device},
+          {"mechanism", fault.mechanism},
+          {"undo", to_string(fault.undo)},
+          {"params", fault.params},
+          {"resolved", fault.resolved},
+          {"anchor", json_of(fault.anchor)},
+          {"pulses", std::move(pulses)},
+          {"lease_ns", fault.lease_ns},
+          {"passive", fault.passive}};
 }
 
 Json json_of(const Design& design) {
   return {{"pairs", design.pairs},
+          {"max_pairs", design.max_pairs},
+          {"sham", design.sham},
+          {"recovery_ns", design.recovery_ns},
+          {"link_test", design.link_test},
           {"block_steps", design.block_steps},
           {"block_ns", design.block_ns},
           {"settle_steps", design.settle_steps},
-          {"warmup_steps", design.warmup_steps}};
+          {"warmup_steps", design.warmup_steps},
+          {"hang_ns", design.hang_ns}};
 }
 
 Json json_of(const Block& block) {
   return {{"index", block.index}, {"pair", block.pair}, {"kind", to_string(block.kind)}};
 }
 
+Json json_of(const ExpectedCulprit& culprit) {
+  Json json{{"resource", culprit.resource}};
+  if (!culprit.on) return json;
+  // any, all and a share mean the nodes that have a fault, which the plan's faults say.
+  const bool list = culprit.on->kind == NodeSelector::Kind::list;
+  json["on"] = list ? Json(culprit.on->nodes) : Json("faults");
+  return json;
+}
+
 Json json_of(const Expectation& expect) {
   Json json = Json::object();
   if (expect.slowdown_at_least) json["slowdown_at_least"] = *expect.slowdown_at_least;
   if (expect.slowdown_at_most) json["slowdown_at_most"] = *expect.slowdown_at_most;
+  if (!expect.outcome.empty()) json["outcome"] = expect.outcome;
+  if (expect.culprit) json["culprit"] = json_of(*expect.culprit);
+  if (expect.recovers_within_ns) json["recovers_within_ns"] = *expect.recovers_within_ns;
   return json;
+}
+
+Json json_of(const Allowed& allowed) {
+  return {{"management", allowed.management},
+          {"destructive", allowed.destructive},
+          {"commands", allowed.commands},
+          {"max_victims", allowed.max_victims},
+          {"free_memory_bytes", allowed.free_memory_bytes}};
 }
 
 Json json_of(const Guard& guard) {
@@ -135,9 +189,19 @@ std::string read_text(const Json& json) {
 ScenarioPlugin read_plugin(const Json& json) { return {text_field(json, "name"), object_field(json, "params")}; }
 
 Pulse read_pulse(const Json& json) {
-  const Pulse pulse{int_field(json, "start_ns", 0), int_field(json, "end_ns", -1)};
+  Pulse pulse{int_field(json, "start_ns", 0), int_field(json, "end_ns", -1)};
+  if (json.contains("block")) pulse.block = static_cast<int>(int_field(json, "block", 0, INT32_MAX));
   if (pulse.end_ns >= 0 && pulse.end_ns <= pulse.start_ns) throw Malformed{"a pulse ends before it starts"};
   return pulse;
+}
+
+Anchor read_anchor(const Json& json) {
+  Anchor anchor;
+  anchor.kind = value_of(kAnchorNames, text_field(json, "kind"));
+  if (anchor.kind == Anchor::Kind::step) anchor.step = int_field(json, "step", 0);
+  if (anchor.kind == Anchor::Kind::applied || anchor.kind == Anchor::Kind::reverted)
+    anchor.fault = static_cast<int>(int_field(json, "fault", 0, INT32_MAX));
+  return anchor;
 }
 
 PlannedFault read_fault(const Json& json) {
@@ -149,6 +213,9 @@ PlannedFault read_fault(const Json& json) {
   fault.mechanism = text_field(json, "mechanism");
   fault.undo = value_of(kUndoNames, text_field(json, "undo"));
   fault.params = object_field(json, "params");
+  fault.resolved = object_field(json, "resolved");
+  fault.passive = bool_field(json, "passive");
+  fault.anchor = read_anchor(field(json, "anchor"));
   fault.pulses = list_field(json, "pulses", read_pulse);
   fault.lease_ns = int_field(json, "lease_ns", 1);
   return fault;
@@ -161,6 +228,12 @@ Design read_design(const Json& json) {
   design.block_ns = int_field(json, "block_ns", 0);
   design.settle_steps = int_field(json, "settle_steps", 0);
   design.warmup_steps = int_field(json, "warmup_steps", 0);
+  // Plans of older runs have none of these.
+  if (json.contains("hang_ns")) design.hang_ns = int_field(json, "hang_ns", 1);
+  if (json.contains("max_pairs")) design.max_pairs = int_field(json, "max_pairs", 0);
+  if (json.contains("sham")) design.sham = bool_field(json, "sham");
+  if (json.contains("recovery_ns")) design.recovery_ns = int_field(json, "recovery_ns", 0);
+  if (json.contains("link_test")) design.link_test = bool_field(json, "link_test");
   if ((design.block_steps > 0) == (design.block_ns > 0)) {
     throw Malformed{"a block's length is given either in steps or in time"};
   }
@@ -172,13 +245,33 @@ Block read_block(const Json& json) {
           static_cast<int>(int_field(json, "pair", -1, INT32_MAX)), value_of(kBlockNames, text_field(json, "kind"))};
 }
 
+ExpectedCulprit read_culprit(const Json& json) {
+  ExpectedCulprit culprit;
+  culprit.resource = text_field(json, "resource");
+  if (!json.contains("on")) return culprit;
+  culprit.on = NodeSelector{.kind = NodeSelector::Kind::any};
+  if (json.at("on").is_string()) return culprit;
+  culprit.on->kind = NodeSelector::Kind::list;
+  culprit.on->nodes = list_field(json, "on", [](const Json& node) { return node.get<int>(); });
+  return culprit;
+}
+
 Expectation read_expectation(const Json& json) {
   const auto bound = [&json](const char* name) -> std::optional<double> {
     if (!json.contains(name)) return std::nullopt;
     if (!json.at(name).is_number()) throw Malformed{fmt::format("\"{}\" is not a number", name)};
     return json.at(name).get<double>();
   };
-  return {bound("slowdown_at_least"), bound("slowdown_at_most")};
+  Expectation expect{bound("slowdown_at_least"), bound("slowdown_at_most"),
+                     json.contains("outcome") ? text_field(json, "outcome") : ""};
+  if (json.contains("culprit")) expect.culprit = read_culprit(object_field(json, "culprit"));
+  if (json.contains("recovers_within_ns")) expect.recovers_within_ns = int_field(json, "recovers_within_ns", 1);
+  return expect;
+}
+
+Allowed read_allowed(const Json& json) {
+  return {bool_field(json, "management"), bool_field(json, "destructive"), bool_field(json, "commands"),
+          static_cast<int>(int_field(json, "max_victims", 0, INT32_MAX)), int_field(json, "free_memory_bytes", -1)};
 }
 
 Guard read_guard(const Json& json) {
@@ -192,6 +285,14 @@ std::uint64_t read_seed(const Json& json) {
   return value.get<std::uint64_t>();
 }
 
+/// A fault follows an earlier one of its node, so that no two wait for each other.
+void check_anchor(const Plan& plan, const PlannedFault& fault) {
+  if (fault.anchor.fault < 0) return;
+  if (fault.anchor.fault >= fault.id || plan.faults[static_cast<std::size_t>(fault.anchor.fault)].node != fault.node)
+    throw Malformed{
+        fmt::format("fault {} follows fault {}, which is no earlier one of its node", fault.id, fault.anchor.fault)};
+}
+
 /// What the parts cannot say by themselves: indices are places in lists, nodes exist.
 void check_consistency(const Plan& plan) {
   for (std::size_t i = 0; i < plan.faults.size(); ++i) {
@@ -200,6 +301,7 @@ void check_consistency(const Plan& plan) {
     if (static_cast<std::size_t>(fault.node) >= plan.topology.nodes.size()) {
       throw Malformed{fmt::format("fault {} acts on node {}, which does not exist", i, fault.node)};
     }
+    check_anchor(plan, fault);
   }
   for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
     if (plan.blocks[i].index != static_cast<int>(i)) throw Malformed{fmt::format("block {} is out of order", i)};
@@ -220,6 +322,7 @@ Plan read_plan(const Json& json, Topology topology) {
   plan.design = read_design(field(json, "design"));
   plan.blocks = list_field(json, "blocks", read_block);
   plan.expect = read_expectation(object_field(json, "expect"));
+  plan.allowed = read_allowed(field(json, "allowed"));
   plan.guards = list_field(json, "guards", read_guard);
   check_consistency(plan);
   return plan;
@@ -229,7 +332,32 @@ Plan read_plan(const Json& json, Topology topology) {
 
 std::string_view to_string(UndoClass undo) { return name_of(kUndoNames, undo); }
 
+std::string_view to_string(Anchor::Kind kind) { return name_of(kAnchorNames, kind); }
+
+std::size_t pulses_in_block(const PlannedFault& fault, int block) {
+  const auto comes = [&](const Pulse& pulse) { return pulse.block < 0 || pulse.block == block; };
+  return static_cast<std::size_t>(std::count_if(fault.pulses.begin(), fault.pulses.end(), comes));
+}
+
 std::string_view to_string(BlockKind kind) { return name_of(kBlockNames, kind); }
+
+std::vector<int> looks_of(const Design& design) {
+  const auto pairs = static_cast<int>(design.pairs), most = static_cast<int>(design.max_pairs);
+  std::vector<int> looks{pairs};
+  if (const int half_way = (pairs + most) / 2; half_way > pairs) looks.push_back(half_way);
+  if (most > looks.back()) looks.push_back(most);
+  return looks;
+}
+
+std::optional<int> look_before(const Plan& plan, int block) {
+  if (block < 1 || block >= static_cast<int>(plan.blocks.size())) return std::nullopt;
+  const int pair = plan.blocks[static_cast<std::size_t>(block)].pair;
+  if (plan.blocks[static_cast<std::size_t>(block) - 1].pair == pair) return std::nullopt;
+  const std::vector<int> looks = looks_of(plan.design);
+  const auto look = std::find(looks.begin(), looks.end(), pair);  // pairs are counted from 0
+  if (look == looks.end()) return std::nullopt;
+  return static_cast<int>(look - looks.begin()) + 1;
+}
 
 Json to_json(const Plan& plan) {
   return {{"format", kFormat},
@@ -245,6 +373,7 @@ Json to_json(const Plan& plan) {
           {"design", json_of(plan.design)},
           {"blocks", list_of(plan.blocks)},
           {"expect", json_of(plan.expect)},
+          {"allowed", json_of(plan.allowed)},
           {"guards", list_of(plan.guards)}};
 }
 

@@ -1,8 +1,10 @@
 // A scenario after Lua: pure data, options resolved, quantities in base units, names checked against the registries.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/model/params.hpp"
@@ -17,11 +19,28 @@ struct NodeSelector {
   double share = 0;          // for fraction: 0 < share <= 1; rounded up to at least one node
 };
 
+/// When a fault is in force; what every fault takes besides its own parameters (harness/scenario/timing.hpp).
+struct Timing {
+  std::int64_t after_ns = 0;
+  std::int64_t lasts_ns = 0;     // 0: to the block's end
+  std::int64_t every_ns = 0;     // from one start to the next, with poisson on average; 0: once
+  std::int64_t count = 0;        // 0: as many as fit in the block
+  bool poisson = false;          // starts at random
+  std::int64_t at_step = 0;      // counted from the start of this step of the block
+  std::string label{};           // how `follows` of another fault calls this one; empty: by the fault's name
+  std::string follows{};         // counted from an edge of that fault of the same node; empty: of none
+  bool follows_applied = false;  // the edge: into force; else off
+  std::int64_t swizzle_ns = 0;   // victims begin and end one after another within this time; 0: together
+  std::int64_t ramp_ns = 0;      // the dose grows for so long; 0: it is whole from the start
+  std::int64_t ramp_steps = 0;
+};
+
 struct ScenarioFault {
   std::string name;
   NodeSelector on{};
   Json params = Json::object();  // complete, base units
   std::string where{};           // "scenarios/x.lua:12", for messages
+  Timing timing{};
 };
 
 struct ScenarioPlugin {  // a workload or a check
@@ -31,24 +50,46 @@ struct ScenarioPlugin {  // a workload or a check
 
 /// How the experiment is laid out. Exactly one of block_steps and block_ns is above 0.
 struct Design {
-  std::int64_t pairs = 8;         // baseline + fault blocks; at least 6 for a verdict (DESIGN §9: below, p < 0.05 cannot be reached)
-  std::int64_t block_steps = 0;   // block length in steps
-  std::int64_t block_ns = 0;      // or in time: it ends with the first step that starts after it
-  std::int64_t settle_steps = 1;  // first steps of every block, left out of the measurement
-  std::int64_t warmup_steps = 5;  // once, before the first block
+  std::int64_t pairs =
+      8;  // baseline + fault blocks; at least 6 for a verdict (DESIGN §9: below, p < 0.05 cannot be reached)
+  std::int64_t max_pairs = 0;  // up to so many when it is not clear after `pairs` (looks_of()); 0: never more
+  std::int64_t block_steps = 0;           // block length in steps
+  std::int64_t block_ns = 0;              // or in time: it ends with the first step that starts after it
+  std::int64_t settle_steps = 1;          // first steps of every block, left out of the measurement
+  std::int64_t warmup_steps = 5;          // once, before the first block
+  bool sham = false;             // every pair has a third block, in which everything is done but the fault itself
+  std::int64_t recovery_ns = 0;  // after every fault block one without it, for so long; 0: none
+  bool link_test = false;        // two more fault and baseline blocks in which links are measured instead of steps
+  std::int64_t hang_ns = 60'000'000'000;  // a step that takes longer ends the run, with the outcome "hang"
 };
 
-/// What the scenario claims. Bounds are fractions: 0.10 is 10 % slower than baseline.
+/// How a run can end other than by its last block, and a scenario can expect it to; see Verdict::outcome.
+inline constexpr std::array<std::string_view, 4> kExpectableOutcomes{"hang", "rank_death", "node_loss", "corruption"};
+
+/// What can be short or slow; Culprit::resource. "unknown": the figures do not tell.
+inline constexpr std::array<std::string_view, 4> kResources{"compute", "network", "memory", "storage"};
+
+/// Who the analysis must name.
+struct ExpectedCulprit {
+  std::optional<NodeSelector> on{};  // one of these nodes; any, all, share: one of the nodes with a fault. Empty: whoever
+  std::string resource{};            // one of kResources; empty: whichever
+};
+
+/// What the scenario claims: a slowdown, or how the run ends. Bounds are fractions: 0.10 is 10 % slower than baseline.
 struct Expectation {
   std::optional<double> slowdown_at_least{};  // reproduced when the effect's CI lies above
-  std::optional<double> slowdown_at_most{};   // reproduced when the effect's CI lies below it (and above minus it: equivalence)
+  std::optional<double>
+      slowdown_at_most{};  // reproduced when the effect's CI lies below it (and above minus it: equivalence)
+  std::string outcome{};   // one of kExpectableOutcomes: reproduced when the run ends so; empty: none
+  std::optional<ExpectedCulprit> culprit{};
+  std::optional<std::int64_t> recovers_within_ns{};  // after the fault; needs Design::recovery_ns of at least as much
 };
 
 struct ScenarioOption {
   std::string name;
-  std::string value;          // as given by --set, or the default
+  std::string value;  // as given by --set, or the default
   std::string default_value;
-  std::string unit{};         // "" | "time" | ... for help
+  std::string unit{};  // "" | "time" | ... for help
   std::string help{};
 };
 

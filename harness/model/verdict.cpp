@@ -32,6 +32,32 @@ std::optional<Effect> effect_from(const Json& json) {
   return effect;
 }
 
+Json lateness_json(const std::optional<Lateness>& lateness) {
+  if (!lateness) return nullptr;
+  return Json{{"p50_ns", lateness->p50_ns},
+              {"p99_ns", lateness->p99_ns},
+              {"max_ns", lateness->max_ns},
+              {"count", lateness->count}};
+}
+
+std::optional<Lateness> lateness_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return Lateness{json.at("p50_ns").get<std::int64_t>(), json.at("p99_ns").get<std::int64_t>(),
+                  json.at("max_ns").get<std::int64_t>(), json.at("count").get<int>()};
+}
+
+Json skew_json(const std::optional<Skew>& skew) {
+  if (!skew) return nullptr;
+  Json json = lateness_json(skew->lateness);
+  json["clock_bound_ns"] = skew->clock_bound_ns;
+  return json;
+}
+
+std::optional<Skew> skew_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return Skew{*lateness_from(json), json.at("clock_bound_ns").get<std::int64_t>()};
+}
+
 /// The booleans are what a script asks for ("did it act in all windows?"); the counts say how far it fell short.
 Json fault_json(const FaultResult& fault) {
   const auto in_all = [&](int count) { return fault.windows > 0 && count == fault.windows; };
@@ -47,7 +73,10 @@ Json fault_json(const FaultResult& fault) {
               {"applied_windows", fault.applied},
               {"acting_windows", fault.acting},
               {"reverted_windows", fault.reverted},
-              {"unreverted_windows", fault.unreverted}};
+              {"unreverted_windows", fault.unreverted},
+              {"acted", fault.acted},
+              {"onset", lateness_json(fault.onset)},
+              {"end", lateness_json(fault.end)}};
 }
 
 FaultResult fault_from(const Json& json) {
@@ -62,6 +91,9 @@ FaultResult fault_from(const Json& json) {
   fault.reverted = json.at("reverted_windows").get<int>();
   fault.unreverted = json.at("unreverted_windows").get<int>();
   fault.harmful = optional_bool_from(json.at("harmful"));
+  fault.acted = json.at("acted").get<std::map<std::string, double>>();
+  fault.onset = lateness_from(json.at("onset"));
+  fault.end = lateness_from(json.at("end"));
   return fault;
 }
 
@@ -83,6 +115,64 @@ CheckResult check_from(const Json& json) {
   check.fault_runs = json.at("fault_runs").get<int>();
   check.fault_failures = json.at("fault_failures").get<int>();
   return check;
+}
+
+Json suspect_json(const Suspect& suspect) {
+  return Json{{"node", suspect.node},
+              {"node_name", suspect.node_name},
+              {"rank", suspect.rank < 0 ? Json(nullptr) : Json(suspect.rank)},
+              {"phase", suspect.phase},
+              {"resource", suspect.resource},
+              {"excess_ns", suspect.excess_ns},
+              {"share_explained", suspect.share_explained},
+              {"why", suspect.why}};
+}
+
+Suspect suspect_from(const Json& json) {
+  Suspect suspect;
+  suspect.node = json.at("node").get<int>();
+  suspect.node_name = json.at("node_name").get<std::string>();
+  suspect.rank = json.at("rank").is_null() ? -1 : json.at("rank").get<int>();
+  suspect.phase = json.at("phase").get<std::string>();
+  suspect.resource = json.at("resource").get<std::string>();
+  suspect.excess_ns = json.at("excess_ns").get<double>();
+  suspect.share_explained = json.at("share_explained").get<double>();
+  suspect.why = json.at("why").get<std::string>();
+  return suspect;
+}
+
+/// "culprit" is the one to act on, or null; "suspects" and "culprit_text" are there whenever somebody was looked for.
+void add_culprit(Json& json, const std::optional<Culprit>& culprit) {
+  json["culprit"] = nullptr;
+  json["culprit_text"] = culprit ? Json(culprit->text) : Json(nullptr);
+  json["suspects"] = Json::array();
+  if (!culprit) return;
+  for (const Suspect& suspect : culprit->suspects) json["suspects"].push_back(suspect_json(suspect));
+  if (culprit->named) json["culprit"] = json["suspects"].at(0);
+}
+
+std::optional<Culprit> culprit_from(const Json& json) {
+  const auto text = json.find("culprit_text");  // verdicts of older runs have none
+  if (text == json.end() || text->is_null()) return std::nullopt;
+  Culprit culprit{.named = !json.at("culprit").is_null(), .text = text->get<std::string>()};
+  for (const Json& suspect : json.at("suspects")) culprit.suspects.push_back(suspect_from(suspect));
+  return culprit;
+}
+
+Json recovery_json(const std::optional<Recovery>& recovery) {
+  if (!recovery) return nullptr;
+  return Json{{"blocks", recovery->blocks},
+              {"recovered", recovery->recovered},
+              {"p50_ns", recovery->p50_ns ? Json(*recovery->p50_ns) : Json(nullptr)},
+              {"carry_over", effect_json(recovery->carry_over)}};
+}
+
+std::optional<Recovery> recovery_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  Recovery recovery{.blocks = json.at("blocks").get<int>(), .recovered = json.at("recovered").get<int>()};
+  if (!json.at("p50_ns").is_null()) recovery.p50_ns = json.at("p50_ns").get<double>();
+  recovery.carry_over = effect_from(json.at("carry_over"));
+  return recovery;
 }
 
 Result<VerdictKind> kind_from(const std::string& text) {
@@ -126,15 +216,25 @@ Json to_json(const Verdict& verdict) {
             {"reasons", verdict.reasons},
             {"emulated", verdict.emulated},
             {"effect", effect_json(verdict.effect)},
-            {"culprit", nullptr},  // always there, so that readers need not ask; null: none was named
+            {"look", verdict.look},
+            {"looks", verdict.looks},
+            {"sham", effect_json(verdict.sham)},
+            {"recovery", recovery_json(verdict.recovery)},
             {"faults", Json::array()},
             {"expectations", Json::array()},
             {"checks", Json::array()},
+            {"residue", Json::array()},
+            {"onset", lateness_json(verdict.onset)},
+            {"end", lateness_json(verdict.end)},
+            {"skew", skew_json(verdict.skew)},
             {"baseline_step_s", verdict.baseline_step_ns / 1e9}};
+  add_culprit(json, verdict.culprit);
   for (const FaultResult& fault : verdict.faults) json["faults"].push_back(fault_json(fault));
   for (const ExpectationResult& expectation : verdict.expectations)
     json["expectations"].push_back(Json{{"text", expectation.text}, {"met", optional_bool(expectation.met)}});
   for (const CheckResult& check : verdict.checks) json["checks"].push_back(check_json(check));
+  for (const Residue& one : verdict.residue)
+    json["residue"].push_back(Json{{"node", one.node}, {"differences", one.differences}});
   return json;
 }
 
@@ -152,10 +252,21 @@ Result<Verdict> verdict_from_json(const Json& json) {
     verdict.reasons = json.at("reasons").get<std::vector<std::string>>();
     verdict.emulated = json.at("emulated").get<std::vector<std::string>>();
     verdict.effect = effect_from(json.at("effect"));
+    verdict.look = json.value("look", 1);
+    verdict.looks = json.value("looks", 1);
+    verdict.sham = effect_from(json.value("sham", Json()));
+    verdict.recovery = recovery_from(json.value("recovery", Json()));
+    verdict.culprit = culprit_from(json);
     for (const Json& fault : json.at("faults")) verdict.faults.push_back(fault_from(fault));
     for (const Json& one : json.at("expectations"))
       verdict.expectations.push_back({one.at("text").get<std::string>(), optional_bool_from(one.at("met"))});
     for (const Json& check : json.at("checks")) verdict.checks.push_back(check_from(check));
+    for (const Json& one : json.at("residue"))
+      verdict.residue.push_back(
+          {one.at("node").get<std::string>(), one.at("differences").get<std::vector<std::string>>()});
+    verdict.onset = lateness_from(json.at("onset"));
+    verdict.end = lateness_from(json.at("end"));
+    verdict.skew = skew_from(json.at("skew"));
     verdict.baseline_step_ns = json.at("baseline_step_s").get<double>() * 1e9;
     return verdict;
   } catch (const Json::exception& error) {

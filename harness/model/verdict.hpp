@@ -1,6 +1,8 @@
 // What a run shows. verdict.json is this, and the report shows nothing that is not in it or in the run's records.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +28,26 @@ struct Effect {
   std::string statistic{};  // "mean" | "median": the statistic of the step time the figures are of
 };
 
+/// How late something happened, over `count` times. p50 and p99 are nearest-rank quantiles.
+struct Lateness {
+  std::int64_t p50_ns = 0;
+  std::int64_t p99_ns = 0;
+  std::int64_t max_ns = 0;
+  int count = 0;
+};
+
+/// How far apart nodes started the same fault; each figure is right to within clock_bound_ns.
+struct Skew {
+  Lateness lateness{};
+  std::int64_t clock_bound_ns = 0;  // by which two nodes' lined-up clocks may be apart; 0: they share one
+};
+
+/// How a node differs from what it was before the run.
+struct Residue {
+  std::string node{};
+  std::vector<std::string> differences{};
+};
+
 struct FaultResult {
   std::string name;
   std::string node;      // the node's name
@@ -37,6 +59,37 @@ struct FaultResult {
   int reverted = 0;      // windows after which the kernel showed the state from before
   int unreverted = 0;    // windows after which it may still be in force: somebody must mend that node
   std::optional<bool> harmful{};  // the effect's CI lies above 0; empty: cannot tell
+  std::map<std::string, double> acted{};  // its counters' change over all windows; those that moved
+  std::optional<Lateness> onset{};        // from when it was due to when it was in force
+  std::optional<Lateness> end{};          // from the end of its pulse, or of its block, to when it was off
+};
+
+/// Where the time of a slow step may have gone. Figures are of fault blocks against their baseline blocks.
+struct Suspect {
+  int node = -1;
+  int rank = -1;  // -1: all ranks of the node
+  std::string node_name{};
+  std::string phase{};     // the phase that grew most: "forward", "exposed_comm" ...
+  std::string resource{};  // one of kResources, or "unknown"
+  double excess_ns = 0;    // by which its own work a step, or its links' time, grew more than its peers'
+  double share_explained = 0;  // of the step's loss, when the suspect is put right in a replay of the steps; 0 .. 1
+  std::string why{};           // the numbers behind it, in words
+};
+
+/// The answer to "who": ranked suspects, the first of which is named when it explains at least half of the loss.
+struct Culprit {
+  bool named = false;
+  std::string text{};  // "node1, network, explains 97 % of the loss", or "no single culprit: ..."
+  std::vector<Suspect> suspects{};
+};
+
+/// What follows after a fault.
+struct Recovery {
+  int blocks = 0;     // recovery blocks measured
+  int recovered = 0;  // of these, step time came back within them
+  std::optional<double> p50_ns{};  // median over blocks, from the fault's end to the first step as fast as before; empty:
+                                   // in half of them there was none
+  std::optional<Effect> carry_over{};  // the rest of the recovery blocks against their pairs' baselines
 };
 
 struct ExpectationResult {
@@ -54,14 +107,22 @@ struct CheckResult {
 struct Verdict {
   std::string scenario{};             // Plan::scenario_name
   VerdictKind kind = VerdictKind::inconclusive;
-  std::string outcome = "completed";  // completed | interrupted | rank_death | node_loss | corruption | failed
+  std::string outcome = "completed";  // completed | interrupted | rank_death | hang | node_loss | corruption | failed
   std::string sentence{};             // the one sentence a manager understands
   std::vector<std::string> reasons{}; // why inconclusive, what was odd
   std::vector<std::string> emulated{};
   std::optional<Effect> effect{};
+  int look = 1, looks = 1;            // the look after which the run stopped, of how many planned (looks_of())
+  std::optional<Effect> sham{};       // of sham blocks against baselines: what grit itself does to a step
+  std::optional<Recovery> recovery{};
+  std::optional<Culprit> culprit{};   // empty: nothing was slower, so nobody is to blame
   std::vector<FaultResult> faults{};
   std::vector<ExpectationResult> expectations{};
   std::vector<CheckResult> checks{};
+  std::vector<Residue> residue{};     // what was left behind: somebody must mend those nodes
+  std::optional<Lateness> onset{};    // as in FaultResult, over all faults
+  std::optional<Lateness> end{};
+  std::optional<Skew> skew{};         // empty: no fault began on two nodes at once, or their clocks are not known
   double baseline_step_ns = 0;        // median over baseline blocks of the time per step
 };
 

@@ -15,11 +15,13 @@
 namespace grit {
 
 /// Makes a new run directory and its parents, with env/ and journal/ in it, mode 0755.
-/// Error (usage): it exists. Error (unavailable): it cannot be made (read-only, no permission, no space); says which and what to do.
+/// Error (usage): it exists. Error (unavailable): it cannot be made (read-only, no permission, no space); says which
+/// and what to do.
 Status create_run_directory(const std::filesystem::path& directory);
 
 /// Appends StepRecords to steps.npy (NumPy structured array, format 1.0). The header, of a fixed size, is brought up to
-/// date after every append, so numpy.load works at any moment, also after a kill; a torn record at the end is not counted.
+/// date after every append, so numpy.load works at any moment, also after a kill; a torn record at the end is not
+/// counted.
 class StepsWriter {
  public:
   /// Opens or makes the file; an existing one is continued after its last whole record.
@@ -44,13 +46,36 @@ class EventsWriter {
   Fd fd_;
 };
 
-/// All whole records. Error: no such file, or not a steps.npy of this layout.
-Result<std::vector<StepRecord>> read_steps(const std::filesystem::path& file);
+/// The whole records of a steps.npy, mapped read-only: they lie in the page cache, not in this process's own memory,
+/// and the kernel drops their pages as it needs room; a file larger than the machine's memory can be read.
+///
+/// How many there are is settled when it is opened: what is appended later is not seen, a torn end is dropped.
+/// StepsWriter never takes away what it once counted. If another program cuts the file short meanwhile, touching what
+/// is gone raises SIGBUS (mmap(2)); unless the process handles that signal itself, it ends with a line saying so.
+class StepsFile {
+ public:
+  /// Error (usage): no such file, or not a steps.npy of this layout.
+  static Result<StepsFile> open(const std::filesystem::path& file);
+  StepsFile() = default;  // no records
+  StepsFile(StepsFile&& other) noexcept;
+  StepsFile& operator=(StepsFile&& other) noexcept;
+  StepsFile(const StepsFile&) = delete;
+  StepsFile& operator=(const StepsFile&) = delete;
+  ~StepsFile();
+
+  [[nodiscard]] std::span<const StepRecord> records() const { return records_; }
+
+ private:
+  std::span<const StepRecord> records_{};
+  void* base_ = nullptr;
+  std::size_t bytes_ = 0;
+};
 
 /// All whole lines that are JSON objects; a torn last line is dropped. A missing file is an empty list.
 Result<std::vector<Json>> read_events(const std::filesystem::path& file);
 
-/// A JSON file of the run directory, e.g. read_json(dir / "plan.json"). Error (usage): missing or not JSON, naming the file.
+/// A JSON file of the run directory, e.g. read_json(dir / "plan.json"). Error (usage): missing or not JSON, naming the
+/// file.
 Result<Json> read_json(const std::filesystem::path& file);
 
 }  // namespace grit

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <utility>
 
@@ -79,6 +80,22 @@ Result<Segment> Segment::attach(Fd fd) {
   if (bytes != segment_bytes(control.local_ranks))
     return not_a_segment(fmt::format("{} bytes for {} ranks", bytes, control.local_ranks));
   return segment;
+}
+
+Result<Segment> Segment::of_process(int pid) {
+  std::error_code error;
+  const std::string directory = fmt::format("/proc/{}/fd", pid);
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code unreadable;
+    if (!std::filesystem::read_symlink(entry->path(), unreadable).string().starts_with("/memfd:grit-segment")) continue;
+    Fd fd(::open(entry->path().c_str(), O_RDWR | O_CLOEXEC));
+    if (!fd) return errno_error("cannot open the shared memory of process " + std::to_string(pid));
+    return attach(std::move(fd));
+  }
+  if (error == std::errc::permission_denied)
+    return unavailable_error(fmt::format("process {} belongs to another user: run as root", pid));
+  return usage_error(fmt::format("process {} is no rank of a run", pid));
 }
 
 Segment::Segment(Segment&& other) noexcept

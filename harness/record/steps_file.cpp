@@ -2,12 +2,15 @@
 // header never claims what is not there.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <utility>
 
 #include "harness/base/files.hpp"
 #include "harness/record/npy_header.hpp"
@@ -61,6 +64,25 @@ Result<std::uint64_t> whole_records(int fd, std::size_t data_offset_bytes) {
   return bytes < data_offset_bytes ? 0 : (bytes - data_offset_bytes) / sizeof(StepRecord);
 }
 
+/// Says what happened; the access is then tried again, with the default action, and ends the process.
+void on_bus_error(int, siginfo_t* info, void*) {
+  constexpr std::string_view kText =
+      "grit: a file of the run directory (steps.npy) was cut short by another program while it was being read\n";
+  if (info->si_code == BUS_ADRERR) static_cast<void>(!::write(STDERR_FILENO, kText.data(), kText.size()));
+}
+
+/// Leaves a handler that somebody else has set alone.
+void explain_bus_error() {
+  struct sigaction current {};
+  if (::sigaction(SIGBUS, nullptr, &current) != 0 || (current.sa_flags & SA_SIGINFO) != 0 ||
+      current.sa_handler != SIG_DFL)
+    return;
+  struct sigaction action {};
+  action.sa_sigaction = on_bus_error;
+  action.sa_flags = SA_SIGINFO | static_cast<int>(SA_RESETHAND);
+  static_cast<void>(::sigaction(SIGBUS, &action, nullptr));
+}
+
 }  // namespace
 
 Result<StepsWriter> StepsWriter::open(const std::filesystem::path& file) {
@@ -104,7 +126,7 @@ Status StepsWriter::append(std::span<const StepRecord> records) {
   return {};
 }
 
-Result<std::vector<StepRecord>> read_steps(const std::filesystem::path& file) {
+Result<StepsFile> StepsFile::open(const std::filesystem::path& file) {
   const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd && errno == ENOENT)
     return usage_error("there is no " + file.string() +
@@ -113,15 +135,41 @@ Result<std::vector<StepRecord>> read_steps(const std::filesystem::path& file) {
   const auto fail = [&](const Error& error) { return with_context(error, "cannot read " + file.string()); };
   const auto header = read_header(fd.get());
   if (!header) return fail(header.error());
+  if (header->data_offset_bytes % alignof(StepRecord) != 0)
+    return fail(
+        usage_error("its records do not begin at a multiple of 8 bytes; another program has rewritten it").value());
   // The size after the header: records that a writer appends between the two are then not counted.
   const auto whole = whole_records(fd.get(), header->data_offset_bytes);
   if (!whole) return fail(whole.error());
-  std::vector<StepRecord> records(std::min(header->count, *whole));
-  const auto got = pread_up_to(fd.get(), reinterpret_cast<char*>(records.data()), records.size() * sizeof(StepRecord),
-                               static_cast<off_t>(header->data_offset_bytes));
-  if (!got) return fail(got.error());
-  records.resize(*got / sizeof(StepRecord));
-  return records;
+  const std::uint64_t count = std::min(header->count, *whole);
+  StepsFile steps;
+  if (count == 0) return steps;
+  explain_bus_error();
+  steps.bytes_ = header->data_offset_bytes + count * sizeof(StepRecord);
+  void* base = ::mmap(nullptr, steps.bytes_, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (base == MAP_FAILED) return fail(errno_error("mmap").value());
+  steps.base_ = base;
+  // Only advice: it reads ahead further.
+  static_cast<void>(::madvise(base, steps.bytes_, MADV_SEQUENTIAL));
+  const char* first = static_cast<const char*>(base) + header->data_offset_bytes;
+  steps.records_ = {reinterpret_cast<const StepRecord*>(first), static_cast<std::size_t>(count)};
+  return steps;
+}
+
+StepsFile::StepsFile(StepsFile&& other) noexcept
+    : records_(std::exchange(other.records_, {})),
+      base_(std::exchange(other.base_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)) {}
+
+StepsFile& StepsFile::operator=(StepsFile&& other) noexcept {
+  std::swap(records_, other.records_);
+  std::swap(base_, other.base_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+StepsFile::~StepsFile() {
+  if (base_ != nullptr) ::munmap(base_, bytes_);
 }
 
 }  // namespace grit

@@ -1,0 +1,95 @@
+// A series of trials: what is searched, what was decided and what came of it. series.json is this, written durably
+// before every trial (the intent) and after it (the result), so that a series can go on after a reboot.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/model/scenario.hpp"
+#include "harness/model/verdict.hpp"
+
+namespace grit {
+
+/// What a series looks for: `search = grit.search.<name> { ... }`, or `drive = function(trial) ... end`
+/// (docs/scenarios.md). Doses are values of one option, in the base unit of its `unit`.
+struct SearchSpec {
+  enum class Kind { none, magnitude, yes_no, escalate, minimal, drive };
+  Kind kind = Kind::none;  // none: the scenario is one run
+  std::string option{};
+  Unit unit = Unit::number;
+  double from = 0, to = 0;           // from < to
+  bool linear = false;               // how doses are spread; else in equal ratios
+  std::optional<bool> harm_grows{};  // with the dose; empty: to be learnt
+  std::optional<double> slowdown{};  // what counts as slowed, a fraction
+  std::string outcome{};             // what the dose is to bring about; one of kExpectableOutcomes
+  std::string check{};               // or that this check fails
+  double noise = 0.1;                // yes_no: how often an answer is wrong
+  double resolution = 0.1;           // the threshold is to be known to within this fraction
+  std::int64_t trials = 12;          // at most
+};
+
+using Overrides = std::vector<std::pair<std::string, std::string>>;  // option -> value, as --set gives them
+
+/// What one trial showed; read from its run directory (analysis/trial.hpp).
+struct TrialResult {
+  VerdictKind verdict = VerdictKind::inconclusive;
+  std::string outcome{};  // as in Verdict
+  std::string sentence{};
+  std::vector<double> log_ratios{};  // for each complete pair log(fault block) - log(baseline block), mean step times
+  std::optional<double> slowdown{};  // their Hodges-Lehmann estimate as a fraction, 0.10: 10 % slower
+  double ci_low = 0, ci_high = 0;    // 95 %, of the sign-flip test; with `slowdown`
+  double baseline_step_ns = 0;
+  bool applied = true;  // all faults, in all their windows
+  std::string culprit{};
+  std::vector<std::string> failed_checks{};  // "link_up on node2": more often under the fault than without
+  Json faults = Json::array();               // verdict.json's
+  bool left_behind = false;                  // a node must be mended
+  std::string assumed{};  // the trial was cut off, and this says on what grounds the outcome is what it is
+};
+
+struct Trial {
+  int number = 1;
+  Overrides overrides{};
+  std::optional<double> dose{};
+  std::optional<std::vector<int>> faults{};  // only these of the scenario's list; empty: all
+  std::string why{};                         // "the lower end"
+  std::string boot_id{};                     // of rank 0's machine when it began
+  std::string begun_utc{};
+  std::optional<TrialResult> result{};  // empty: it is going on, or was cut off
+};
+
+struct Series {
+  std::string scenario{};
+  std::string summary{};
+  std::string file{};
+  std::uint64_t seed = 1;
+  Overrides sets{};  // --set
+  int nodes = 0;
+  bool local_cluster = false;
+  std::vector<std::string> emulated{};
+  std::vector<std::string> command_line{};
+  std::vector<std::string> faults{};  // the scenario's list, in words: "link_flap", by place
+  SearchSpec search{};
+  std::vector<Trial> trials{};
+  bool interrupted = false;
+  std::string error{};                        // why it could not go on
+  std::optional<VerdictKind> said_verdict{};  // what drive() returned
+  std::string said_text{};
+};
+
+std::string_view to_string(SearchSpec::Kind kind);
+
+/// "trials/007", below the series' directory.
+std::string trial_directory(int number);
+
+/// A dose as the option takes it, and as people read it: "870Mbit/s".
+std::string dose_text(const SearchSpec& search, double dose);
+
+Json to_json(const TrialResult& result);
+Json to_json(const Series& series);
+/// Error (usage): not a series.json of this grit.
+Result<Series> series_from_json(const Json& json);
+
+}  // namespace grit

@@ -22,6 +22,9 @@ Failure io_error(std::string_view what, const std::filesystem::path& path, int e
 
 Result<CheckpointFile> CheckpointFile::create(const std::filesystem::path& directory, int rank, std::int64_t bytes) {
   const auto path = directory / fmt::format("checkpoint-rank{}.bin", rank);
+  // On other nodes than the first nobody has made it; what fails here fails below, with a better message.
+  std::error_code ignored;
+  std::filesystem::create_directories(directory, ignored);
   Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   if (!fd) return io_error("open", path, errno);
   return CheckpointFile(std::move(fd), path, bytes);

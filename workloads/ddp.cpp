@@ -1,11 +1,14 @@
 #include "workloads/ddp.hpp"
 
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <random>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
@@ -166,7 +169,24 @@ class Ddp final : public Workload {
 
   Status forward(StepRecord& record) {
     const PhaseTimer timer(context_.phase, Phase::forward, record.forward_ns);
+    if (context_.dials != nullptr && record.forward_ns == 0) straggle(*context_.dials);
     return compute_->run(forward_flops_, *context_.fabric);
+  }
+
+  /// The fault rank_delay; without it two loads.
+  void straggle(RankDials& dials) {
+    const std::int64_t fixed_ns = dials.delay_ns.load(std::memory_order_relaxed);
+    const std::int64_t jitter_ns = dials.delay_jitter_ns.load(std::memory_order_relaxed);
+    if (fixed_ns == 0 && jitter_ns == 0) return;
+    const auto every = static_cast<std::uint64_t>(std::max<std::int64_t>(dials.delay_every.load(), 1));
+    if (steps_ % every != 0) return;
+    const std::int64_t delay_ns = fixed_ns + static_cast<std::int64_t>(uniform() * static_cast<double>(jitter_ns));
+    const std::int64_t until_ns = monotonic_ns() + delay_ns;
+    const timespec until{.tv_sec = until_ns / kNsPerS, .tv_nsec = until_ns % kNsPerS};
+    while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+    }
+    dials.delayed_steps.fetch_add(1, std::memory_order_relaxed);
+    dials.delayed_ns.fetch_add(delay_ns, std::memory_order_relaxed);
   }
 
   /// A micro-batch that only accumulates gradients (DDP's no_sync()).
@@ -257,6 +277,8 @@ class Ddp final : public Workload {
   std::vector<float> weights_;
   std::optional<CheckpointFile> checkpoint_;
   std::uint64_t steps_ = 0;
+  std::mt19937_64 engine_{static_cast<std::uint64_t>(context_.fabric->rank())};
+  double uniform() { return std::uniform_real_distribution<double>(0, 1)(engine_); }
 };
 
 /// MemAvailable of /proc/meminfo (proc(5)); empty where it cannot be read.
@@ -373,7 +395,8 @@ Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadC
     GRIT_TRY(auto checkpoint, open_checkpoint(settings, layers, context));
     auto buckets = plan_buckets(layers, bytes_per_element(settings.dtype), kFirstBucketBytes * settings.scale,
                                 settings.bucket_bytes * settings.scale);
-    auto compute = settings.emulated ? make_emulated_compute(settings.peak_flops_per_s, *context.accelerator_clock)
+    auto compute = settings.emulated ? make_emulated_compute(settings.peak_flops_per_s, *context.accelerator_clock,
+                                                             context.dials ? &context.dials->throttled_ns : nullptr)
                                      : make_cpu_compute();
     return std::make_unique<Ddp>(settings, context, std::move(compute), layers, std::move(buckets),
                                  std::move(checkpoint));

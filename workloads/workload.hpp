@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/model/params.hpp"
+#include "harness/model/rank_dials.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/topology.hpp"
 #include "workloads/compute/compute.hpp"
@@ -36,6 +37,7 @@ struct WorkloadContext {
   Fabric* fabric = nullptr;
   const AcceleratorClock* accelerator_clock = nullptr;  // for emulated compute; never null
   PhaseSink phase{};
+  RankDials* dials = nullptr;  // what faults turn; null: nothing does
   std::filesystem::path checkpoint_directory{};  // empty: checkpoints go nowhere (not allowed when the workload writes some)
 };
 

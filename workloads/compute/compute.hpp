@@ -10,7 +10,8 @@
 
 namespace grit {
 
-/// The clock of the emulated accelerator as parts per million of nominal; in the node's shared memory, so that a fault can throttle it.
+/// The clock of the emulated accelerator as parts per million of nominal; in the node's shared memory, so that a fault
+/// can throttle it.
 using AcceleratorClock = std::atomic<std::uint32_t>;
 constexpr std::uint32_t kNominalClockPpm = 1'000'000;
 
@@ -32,13 +33,16 @@ class Compute {
   virtual ~Compute() = default;
   /// Does `flops` floating-point operations. Error (internal): a checked result was wrong.
   virtual Status run(double flops, Progress& progress) = 0;
-  /// For how long poke() has held up the work, over the life of this object, ns: host time that belongs to the collectives.
+  /// For how long poke() has held up the work, over the life of this object, ns: host time that belongs to the
+  /// collectives.
   [[nodiscard]] virtual std::int64_t held_up_ns() const { return 0; }
 };
 
 /// Real single-precision GEMMs by OpenBLAS, one thread, each result checked (Freivalds 1977).
 std::unique_ptr<Compute> make_cpu_compute();
 /// A timer-driven accelerator: a kernel lasts flops / (peak × clock); the CPU stays free.
-std::unique_ptr<Compute> make_emulated_compute(double peak_flops_per_s, const AcceleratorClock& clock);
+/// What kernels took beyond the nominal clock is added to `throttled_ns`, where there is one.
+std::unique_ptr<Compute> make_emulated_compute(double peak_flops_per_s, const AcceleratorClock& clock,
+                                               std::atomic<std::int64_t>* throttled_ns = nullptr);
 
 }  // namespace grit

@@ -23,8 +23,10 @@ void sleep_until(std::int64_t deadline_ns) {
 
 class EmulatedCompute final : public Compute {
  public:
-  EmulatedCompute(double peak_flops_per_s, const AcceleratorClock& clock)
-      : peak_flops_per_ns_(peak_flops_per_s / static_cast<double>(kNsPerS)), clock_(clock) {
+  EmulatedCompute(double peak_flops_per_s, const AcceleratorClock& clock, std::atomic<std::int64_t>* throttled_ns)
+      : peak_flops_per_ns_(peak_flops_per_s / static_cast<double>(kNsPerS)),
+        clock_(clock),
+        throttled_ns_(throttled_ns) {
     // Without it the kernel may wake this thread 50 µs late (prctl(2)); where it is refused, sleeps are only less
     // exact.
     ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
@@ -32,12 +34,14 @@ class EmulatedCompute final : public Compute {
 
   Status run(double flops, Progress& progress) override {
     double remaining_flops = flops;
+    double throttled_ns = 0;
     std::int64_t now_ns = monotonic_ns();
     while (remaining_flops > 0) {
       const double flops_per_ns = rate();
       progress.poke();
       // The accelerator worked on meanwhile, and does so however late this thread wakes.
       const std::int64_t poked_ns = monotonic_ns();
+      const double lost_share = 1 - flops_per_ns / peak_flops_per_ns_;
       remaining_flops -= static_cast<double>(poked_ns - now_ns) * flops_per_ns;
       if (remaining_flops <= 0) {
         held_up_ns_ += static_cast<std::int64_t>(-remaining_flops / flops_per_ns);
@@ -47,8 +51,11 @@ class EmulatedCompute final : public Compute {
       const double left_ns = std::ceil(remaining_flops / flops_per_ns);
       sleep_until(poked_ns + static_cast<std::int64_t>(std::min(left_ns, static_cast<double>(kSlice_ns))));
       now_ns = monotonic_ns();
+      throttled_ns += static_cast<double>(now_ns - poked_ns) * lost_share;
       remaining_flops -= static_cast<double>(now_ns - poked_ns) * flops_per_ns;
     }
+    if (throttled_ns > 0 && throttled_ns_ != nullptr)
+      throttled_ns_->fetch_add(static_cast<std::int64_t>(throttled_ns), std::memory_order_relaxed);
     return {};
   }
 
@@ -61,13 +68,15 @@ class EmulatedCompute final : public Compute {
 
   double peak_flops_per_ns_;
   const AcceleratorClock& clock_;
+  std::atomic<std::int64_t>* throttled_ns_;
   std::int64_t held_up_ns_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Compute> make_emulated_compute(double peak_flops_per_s, const AcceleratorClock& clock) {
-  return std::make_unique<EmulatedCompute>(peak_flops_per_s, clock);
+std::unique_ptr<Compute> make_emulated_compute(double peak_flops_per_s, const AcceleratorClock& clock,
+                                               std::atomic<std::int64_t>* throttled_ns) {
+  return std::make_unique<EmulatedCompute>(peak_flops_per_s, clock, throttled_ns);
 }
 
 }  // namespace grit

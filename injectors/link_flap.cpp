@@ -15,6 +15,7 @@
 #include "harness/os/link_config.hpp"
 #include "harness/os/netlink.hpp"
 #include "harness/os/netns.hpp"
+#include "injectors/link_state.hpp"
 #include "injectors/link_witness.hpp"
 #include "injectors/nic.hpp"
 
@@ -87,14 +88,6 @@ Result<LinkConfig> read_peer(const Link& link) {
   return peer;
 }
 
-/// Sets exactly this interface down, in the network namespace of the calling thread.
-Status take_down(const LinkIdentity& identity) {
-  GRIT_TRY(Netlink netlink, Netlink::open());
-  GRIT_TRY(const auto link, find_same_link(netlink, identity));
-  if (!link) return internal_error(identity.name + " is gone, or is another interface now");
-  return netlink.set_down(link->ifindex);
-}
-
 Status restore_peer(const LinkConfig& peer) {
   GRIT_TRY(const Fd switch_netns, open_switch());
   return run_in_netns(switch_netns.get(), [&] { return restore_link_config(peer); });
@@ -144,6 +137,15 @@ class LinkFlap final : public Injector {
     return pulses;
   }
 
+  [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
+    std::vector<Mechanism> all;
+    for (const std::string& side : info().mechanisms) {
+      const Status allowed = may_change_links(side);
+      all.push_back({side, allowed ? std::nullopt : std::optional(allowed.error().message)});
+    }
+    return all;
+  }
+
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
     auto tried = prepare(target);
     if (!tried) return tried.error().message;
@@ -155,10 +157,7 @@ class LinkFlap final : public Injector {
   [[nodiscard]] Result<Json> prepare(const Target& target) const override {
     Undo undo;
     undo.side = target.params.text("side");
-    GRIT_TRY(undo.link, read_link_config(target.device));
-    if (!undo.link.up)
-      return unavailable_error(target.device + " is down already: set it up first (ip link set " + target.device +
-                               " up)");
+    GRIT_TRY(undo.link, read_link_to_take_down(target.device));
     if (undo.side == "carrier") {
       GRIT_TRY(Netlink netlink, Netlink::open());
       GRIT_TRY(const Link link, netlink.link(target.device));
@@ -171,39 +170,22 @@ class LinkFlap final : public Injector {
 
   [[nodiscard]] Status apply(const Target&, const Json& record) const override {
     GRIT_TRY(const Undo undo, undo_from_json(record));
-    if (!undo.peer) return take_down(undo.link.identity);
+    if (!undo.peer) return take_link_down(undo.link.identity);
     GRIT_TRY(const Fd switch_netns, open_switch());
-    return run_in_netns(switch_netns.get(), [&] { return take_down(undo.peer->identity); });
+    return run_in_netns(switch_netns.get(), [&] { return take_link_down(undo.peer->identity); });
   }
 
   [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
     GRIT_TRY(const Undo undo, undo_from_json(record));
-    GRIT_TRY(Netlink netlink, Netlink::open());
-    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
-    Reading reading;
-    reading.details["interface"] = undo.link.identity.name;
-    reading.details["present"] = link.has_value();
-    if (!link) return reading;  // gone: nothing of ours is in force
-    reading.in_force = undo.side == "admin" ? !link->up() : !link->carrier;
-    reading.details["flags"] = fmt::format("{:#x}", link->flags);
-    reading.details["up"] = link->up();
-    reading.details["operstate"] = link->operstate;
-    reading.details["carrier"] = link->carrier;
-    return reading;
+    return read_link_state(undo.link.identity, undo.side == "carrier");
   }
 
   [[nodiscard]] Result<Json> counters(const Json& record) const override {
     GRIT_TRY(const Undo undo, undo_from_json(record));
-    GRIT_TRY(Netlink netlink, Netlink::open());
-    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
-    if (!link) return internal_error(undo.link.identity.name + " is gone, or is another interface now");
-    return Json{{"carrier_changes", link->carrier_changes}, {"carrier_down_count", link->carrier_down_count}};
+    return carrier_counters(undo.link.identity);
   }
 
-  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    const auto moved = [&](const char* key) { return before.value(key, 0LL) != after.value(key, 0LL); };
-    return moved("carrier_changes") && moved("carrier_down_count");
-  }
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override { return carrier_went(before, after); }
 
   [[nodiscard]] Result<std::unique_ptr<Witness>> witness(const Json& record) const override {
     GRIT_TRY(const Undo undo, undo_from_json(record));
@@ -225,18 +207,10 @@ class LinkFlap final : public Injector {
   }
 
  private:
-  /// Setting a link up that is up changes nothing, but the kernel asks for the same privilege as for setting it down.
   static Status may_change_links(const std::string& side) {
-    const auto probe = []() -> Status {
-      GRIT_TRY(Netlink netlink, Netlink::open());
-      GRIT_TRY(const auto all, netlink.links());
-      for (const Link& link : all)
-        if (link.up()) return netlink.set_up(link.ifindex);
-      return {};
-    };
-    if (side == "admin") return probe();
+    if (side == "admin") return may_take_links_down();
     GRIT_TRY(const Fd switch_netns, open_switch());
-    return run_in_netns(switch_netns.get(), probe);
+    return run_in_netns(switch_netns.get(), may_take_links_down);
   }
 };
 

@@ -1,0 +1,42 @@
+#include "injectors/cores.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace grit {
+namespace {
+
+Result<Cpus> cores_of_ranks(const Target& target) {
+  if (target.rank_pids.empty()) return usage_error("this node has no ranks");
+  Cpus all;
+  for (const int pid : target.rank_pids) {
+    GRIT_TRY(const Cpus own, affinity_of_thread(pid));
+    Cpus both;
+    std::set_union(all.begin(), all.end(), own.begin(), own.end(), std::back_inserter(both));
+    all = std::move(both);
+  }
+  return all;
+}
+
+}  // namespace
+
+ParamSpec cores_param() {
+  return {"cores", Unit::text, "rank", "\"rank\": those that the node's ranks may run on; \"all\"; or a list \"0,2-3\"",
+          {},      {},         {}};
+}
+
+Result<Cpus> chosen_cores(const Target& target) {
+  const std::string text = target.params.text("cores");
+  if (text == "rank") return cores_of_ranks(target);
+  GRIT_TRY(const Cpus online, online_cpus());
+  if (text == "all") return online;
+  auto wanted = cpus_from_list(text);
+  if (!wanted) return usage_error(fmt::format("cores: {}; or \"rank\", or \"all\"", wanted.error().message));
+  if (!std::includes(online.begin(), online.end(), wanted->begin(), wanted->end()))
+    return usage_error(fmt::format("cores = \"{}\": this node has CPUs {}", text, to_list(online)));
+  return wanted;
+}
+
+}  // namespace grit

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "injectors/injector.hpp"
+
+namespace grit {
+
+const Injector& cpu_contention();
+
+}  // namespace grit

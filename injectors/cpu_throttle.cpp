@@ -1,0 +1,224 @@
+// cpu_throttle: ranks of the node get a share of one core at most, as under a container's CPU limit that was set too
+// low, or a processor that throttles.
+//
+// Mechanisms: "cgroup2" and "cgroup1" put each rank into a control group of its own with a quota (CFS bandwidth
+// control, Documentation/scheduler/sched-bwc.rst), whose throttled time the kernel counts; "duty_cycle" stops a rank
+// for the rest of a period when it has used up its share (injectors/stop_cycle.hpp), which takes no privilege.
+#include "injectors/cpu_throttle.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "harness/base/clock.hpp"
+#include "harness/os/cgroup.hpp"
+#include "harness/os/closed_object.hpp"
+#include "injectors/ranks.hpp"
+#include "injectors/stop_cycle.hpp"
+
+namespace grit {
+namespace {
+
+constexpr const char* kDutyCycle = "duty_cycle";
+constexpr std::int64_t kLeastQuota_ns = kNsPerMs;  // the kernel's min_cfs_quota_period
+
+struct Undo {
+  std::string mechanism{};
+  std::vector<ProcessIdentity> ranks{};
+  std::vector<CpuGroup> groups{};  // one a rank; none for duty_cycle
+};
+
+Result<Undo> undo_from_json(const Json& json) {
+  ClosedObject object(json, "undo record of cpu_throttle");
+  Undo undo;
+  undo.mechanism = object.choice("mechanism", {"cgroup2", "cgroup1", kDutyCycle});
+  const Json& ranks = object.array("ranks", kMaxLocalRanks);
+  const Json& groups = object.array("groups", kMaxLocalRanks);
+  GRIT_CHECK(object.done());
+  GRIT_TRY(undo.ranks, processes_from_json(ranks));
+  for (const Json& one : groups) {
+    GRIT_TRY(CpuGroup group, cpu_group_from_json(one));
+    undo.groups.push_back(std::move(group));
+  }
+  if (undo.groups.size() != (undo.mechanism == kDutyCycle ? 0 : undo.ranks.size()))
+    return usage_error("undo record of cpu_throttle: there must be a group for each rank");
+  return undo;
+}
+
+CgroupVersion version_of(const std::string& mechanism) {
+  return mechanism == "cgroup2" ? CgroupVersion::v2 : CgroupVersion::v1;
+}
+
+/// Enters the group and sees that the kernel shows the rank there.
+Status confine(const CpuGroup& group, const ProcessIdentity& rank) {
+  GRIT_TRY(const auto state, process_state(rank));
+  if (!state) return {};  // it has ended
+  GRIT_TRY(const bool entered, enter_cpu_group(group, rank.pid));
+  if (!entered) return {};
+  GRIT_TRY(const bool inside, is_in_cpu_group(group, rank.pid));
+  return inside ? Status{} : internal_error(fmt::format("process {} is not in {}", rank.pid, group.name));
+}
+
+class CpuThrottle final : public Injector {
+ public:
+  [[nodiscard]] const InjectorInfo& info() const override {
+    static const InjectorInfo info{
+        .name = "cpu_throttle",
+        .summary = "Ranks of the node get a share of one CPU core at most",
+        .params = {rank_param(),
+                   {"share", Unit::fraction, 0.5, "of one core, that each of these ranks may use", {}, 0.01, 1.0},
+                   {"period",
+                    Unit::time_ns,
+                    100 * kNsPerMs,
+                    "in which the share is counted; the rest of it the rank stands still",
+                    {},
+                    static_cast<double>(2 * kNsPerMs),
+                    static_cast<double>(kNsPerS)},
+                   {"mechanism",
+                    Unit::text,
+                    "auto",
+                    "control groups (version 2, 1), or SIGSTOP and SIGCONT in turn",
+                    {"auto", "cgroup2", "cgroup1", kDutyCycle}}},
+        .mechanisms = {"cgroup2", "cgroup1", kDutyCycle},
+        .needs = {"cgroup2, cgroup1: a writable control group with the cpu controller",
+                  "duty_cycle: the right to signal the node's ranks"},
+        .undo = UndoClass::persistent,
+        .machine_wide = true};
+    return info;
+  }
+
+  [[nodiscard]] Result<std::string> resolve_device(const Node&, const Params& params) const override {
+    if (quota_ns(params) < kLeastQuota_ns)
+      return usage_error("cpu_throttle: `share` of `period` must be at least 1ms: choose a longer period");
+    return std::string();
+  }
+  [[nodiscard]] std::string mechanism(const Node&, const Params& params) const override {
+    const std::string asked = params.text("mechanism");
+    return asked == "auto" ? "cgroup2, else cgroup1, else duty_cycle" : asked;
+  }
+
+  [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
+    std::vector<Mechanism> all;
+    for (const std::string& name : info().mechanisms) {
+      if (name == kDutyCycle) {
+        all.push_back({name, std::nullopt});
+        continue;
+      }
+      const auto tried = plan_cpu_group(version_of(name), ::getpid());
+      all.push_back({name, tried ? std::nullopt : std::optional(tried.error().message)});
+    }
+    return all;
+  }
+
+  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
+    const auto tried = prepare(target);
+    return tried ? std::nullopt : std::optional(tried.error().message);
+  }
+
+  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+    GRIT_TRY(const auto ranks, chosen_ranks(target));
+    const std::string asked = target.params.text("mechanism");
+    std::string why_not;
+    for (const std::string& name : info().mechanisms) {
+      if (asked != "auto" && asked != name) continue;
+      auto groups = name == kDutyCycle ? plan_stops(ranks) : plan_groups(version_of(name), ranks);
+      if (groups) return Json{{"mechanism", name}, {"ranks", to_json(ranks)}, {"groups", *groups}};
+      why_not += (why_not.empty() ? "" : "; ") + name + ": " + groups.error().message;
+    }
+    return unavailable_error(why_not);
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    if (undo.mechanism != kDutyCycle) return nullptr;
+    return make_stop_cycle(undo.ranks, quota_ns(target.params), target.params.integer("period"));
+  }
+
+  [[nodiscard]] Status apply(const Target& target, const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    for (const CpuGroup& group : undo.groups)
+      GRIT_CHECK(make_cpu_group(group, quota_ns(target.params), target.params.integer("period")));
+    for (std::size_t i = 0; i < undo.groups.size(); ++i) GRIT_CHECK(confine(undo.groups[i], undo.ranks[i]));
+    return {};
+  }
+
+  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    Reading reading;
+    reading.details["mechanism"] = undo.mechanism;
+    for (std::size_t i = 0; i < undo.groups.size(); ++i) {
+      GRIT_TRY(const auto state, read_cpu_group(undo.groups[i]));
+      if (!state) continue;
+      reading.in_force = true;  // a group of ours that is still there is not reverted, with or without a rank in it
+      reading.details[std::to_string(undo.ranks[i].pid)] = {
+          {"group", undo.groups[i].name}, {"quota_ns", state->quota_ns}, {"period_ns", state->period_ns}};
+    }
+    return reading;
+  }
+
+  [[nodiscard]] Result<Json> counters(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    std::int64_t throttled_ns = 0;
+    for (std::size_t i = 0; i < undo.groups.size(); ++i) {
+      GRIT_TRY(const auto memory, rank_memory(undo.ranks[i]));
+      if (memory) throttled_ns += memory->slot->dials.cpu_throttled_ns.load();
+      GRIT_TRY(const auto state, read_cpu_group(undo.groups[i]));
+      if (state) throttled_ns += state->throttled_ns;
+    }
+    return Json{{"throttled_ns", throttled_ns}};
+  }
+
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    return after.value("throttled_ns", 0LL) > before.value("throttled_ns", 0LL);
+  }
+
+  [[nodiscard]] Status revert(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    if (undo.mechanism == kDutyCycle) return continue_all(undo.ranks);
+    Status all;
+    for (std::size_t i = 0; i < undo.groups.size(); ++i)  // each of them, also when one cannot be mended
+      if (auto one = release(undo.groups[i], undo.ranks[i]); !one && all) all = one;
+    return all;
+  }
+
+  [[nodiscard]] Status check_undo(const Json& record) const override {
+    auto undo = undo_from_json(record);
+    return undo ? Status{} : tl::make_unexpected(undo.error());
+  }
+
+ private:
+  static std::int64_t quota_ns(const Params& params) {
+    return static_cast<std::int64_t>(params.number("share") * static_cast<double>(params.integer("period")));
+  }
+
+  static Result<Json> plan_groups(CgroupVersion version, const std::vector<ProcessIdentity>& ranks) {
+    Json groups = Json::array();
+    for (const ProcessIdentity& rank : ranks) {
+      GRIT_TRY(const CpuGroup group, plan_cpu_group(version, rank.pid));
+      groups.push_back(to_json(group));
+    }
+    return groups;
+  }
+
+  static Result<Json> plan_stops(const std::vector<ProcessIdentity>& ranks) {
+    GRIT_CHECK(check_stoppable(ranks));
+    return Json::array();
+  }
+
+  /// The group goes, and its throttled time with it: kept where the rank keeps what faults did to it.
+  static Status release(const CpuGroup& group, const ProcessIdentity& rank) {
+    GRIT_TRY(const auto state, read_cpu_group(group));
+    GRIT_CHECK(remove_cpu_group(group));
+    const auto memory = rank_memory(rank);
+    if (state && memory && *memory) (*memory)->slot->dials.cpu_throttled_ns.fetch_add(state->throttled_ns);
+    return {};
+  }
+};
+
+}  // namespace
+
+const Injector& cpu_throttle() {
+  static const CpuThrottle injector;
+  return injector;
+}
+
+}  // namespace grit

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "injectors/injector.hpp"
+
+namespace grit {
+
+const Injector& disk_contention();
+
+}  // namespace grit

@@ -1,0 +1,183 @@
+// irq_misplacement: the interrupts of a NIC are served by the cores that the ranks compute on, as after an interrupt
+// balancer that does not know of them.
+#include "injectors/irq_misplacement.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/os/closed_object.hpp"
+#include "harness/os/identity.hpp"
+#include "harness/os/interrupts.hpp"
+#include "harness/os/netlink.hpp"
+#include "injectors/cores.hpp"
+#include "injectors/nic.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::size_t kMaxInterrupts = 8192;
+
+struct Moved {
+  Interrupt before{};
+  int core = 0;  // where it is sent
+};
+
+struct Undo {
+  std::string boot{};
+  std::vector<Moved> interrupts{};
+};
+
+Result<Undo> undo_from_json(const Json& json) {
+  ClosedObject object(json, "undo record of irq_misplacement");
+  Undo undo;
+  undo.boot = object.text("boot_id", 64);
+  const Json& interrupts = object.array("interrupts", kMaxInterrupts);
+  GRIT_CHECK(object.done());
+  for (const Json& one : interrupts) {
+    ClosedObject fields(one, "undo record of irq_misplacement");
+    Moved moved;
+    const Json& before = fields.object("before");
+    moved.core = static_cast<int>(fields.integer("core", 0, 8191));
+    GRIT_CHECK(fields.done());
+    GRIT_TRY(moved.before, interrupt_from_json(before));
+    undo.interrupts.push_back(std::move(moved));
+  }
+  return undo;
+}
+
+/// Those of this boot that are still there, as they are now.
+template <class Work>
+Status for_each_living(const Undo& undo, Work work) {
+  GRIT_TRY(const std::string boot, boot_id());
+  if (boot != undo.boot) return {};
+  for (const Moved& one : undo.interrupts) {
+    GRIT_TRY(const auto now, find_same_interrupt(one.before));
+    if (now) GRIT_CHECK(work(one, *now));
+  }
+  return {};
+}
+
+class IrqMisplacement final : public Injector {
+ public:
+  [[nodiscard]] const InjectorInfo& info() const override {
+    static const InjectorInfo info{
+        .name = "irq_misplacement",
+        .summary = "The interrupts of a NIC are served by the cores of the ranks",
+        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+                   cores_param()},
+        .mechanisms = {"smp_affinity"},
+        .needs = {"a NIC with interrupts of its own", "root (/proc/irq/N/smp_affinity_list)"},
+        .undo = UndoClass::persistent,
+        .takes_nic = true};
+    return info;
+  }
+
+  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
+    return resolve_nic(node, params.text("nic"));
+  }
+  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return "smp_affinity"; }
+
+  [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
+    const auto why_not = []() -> Status {
+      GRIT_TRY(Netlink netlink, Netlink::open());
+      GRIT_TRY(const auto links, netlink.links());
+      for (const Link& link : links) {
+        GRIT_TRY(const auto all, interrupts_of_nic(link.name));
+        if (!all.empty()) return {};
+      }
+      return unavailable_error("no network interface of this machine has interrupts of its own: all are virtual");
+    }();
+    return {{"smp_affinity", why_not ? std::nullopt : std::optional(why_not.error().message)}};
+  }
+
+  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
+    const auto tried = try_out(target);
+    return tried ? std::nullopt : std::optional(tried.error().message);
+  }
+
+  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+    GRIT_TRY(const auto all, interrupts_of_nic(target.device));
+    if (all.empty())
+      return unavailable_error(target.device +
+                               " has no interrupts of its own (a virtual interface): choose a NIC with "
+                               "hardware behind it");
+    GRIT_TRY(const Cpus cores, chosen_cores(target));
+    Json moved = Json::array();
+    for (const Interrupt& one : all) {
+      const Cpus now = serving_cpus(one.number);
+      if (!now.empty() && std::includes(cores.begin(), cores.end(), now.begin(), now.end())) continue;
+      moved.push_back({{"before", to_json(one)}, {"core", cores[moved.size() % cores.size()]}});
+    }
+    if (moved.empty())
+      return unavailable_error(
+          fmt::format("the interrupts of {} are on CPU {} already", target.device, to_list(cores)));
+    GRIT_TRY(const std::string boot, boot_id());
+    return Json{{"boot_id", boot}, {"interrupts", std::move(moved)}};
+  }
+
+  [[nodiscard]] Status apply(const Target&, const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    return for_each_living(
+        undo, [](const Moved& one, const Interrupt& now) { return set_interrupt_cpus(now.number, {one.core}); });
+  }
+
+  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    Reading reading;
+    GRIT_CHECK(for_each_living(undo, [&](const Moved& one, const Interrupt& now) -> Status {
+      reading.in_force = reading.in_force || (now.cpus == Cpus{one.core} && now.cpus != one.before.cpus);
+      reading.details[fmt::format("{} {}", now.number, now.action)] = {
+          {"cpus", to_list(now.cpus)}, {"served_by", to_list(serving_cpus(now.number))}};
+      return {};
+    }));
+    return reading;
+  }
+
+  /// How many of them the cores have served that they were sent to.
+  [[nodiscard]] Result<Json> counters(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    std::int64_t served = 0;
+    GRIT_CHECK(for_each_living(undo, [&](const Moved& one, const Interrupt& now) -> Status {
+      GRIT_TRY(const auto counts, interrupt_counts(now.number));
+      const auto there = counts.find(one.core);
+      served += there == counts.end() ? 0 : there->second;
+      return {};
+    }));
+    return Json{{"served_by_ranks_cores", served}};
+  }
+
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    return after.value("served_by_ranks_cores", 0LL) > before.value("served_by_ranks_cores", 0LL);
+  }
+
+  [[nodiscard]] Status revert(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    return for_each_living(undo, [](const Moved& one, const Interrupt& now) {
+      return now.cpus == one.before.cpus ? Status{} : set_interrupt_cpus(now.number, one.before.cpus);
+    });
+  }
+
+  [[nodiscard]] Status check_undo(const Json& record) const override {
+    auto undo = undo_from_json(record);
+    return undo ? Status{} : tl::make_unexpected(undo.error());
+  }
+
+ private:
+  /// Writing an affinity as it is changes nothing, but the kernel refuses it as it would refuse another.
+  static Status try_out(const Target& target) {
+    GRIT_TRY(const Json record, irq_misplacement().prepare(target));
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    return for_each_living(undo,
+                           [](const Moved&, const Interrupt& now) { return set_interrupt_cpus(now.number, now.cpus); });
+  }
+};
+
+}  // namespace
+
+const Injector& irq_misplacement() {
+  static const IrqMisplacement injector;
+  return injector;
+}
+
+}  // namespace grit

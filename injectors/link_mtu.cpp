@@ -1,0 +1,224 @@
+// link_mtu: a network interface carries smaller packets than it did, as after a mistake in its configuration.
+//
+// TCP connections notice with their next segment and cut their data smaller; larger datagrams are fragmented. The other
+// side still sends its own size: what is larger than this interface now takes is lost on most hardware. Under 1280
+// bytes (RFC 8200) the kernel takes IPv6 off the interface, with its addresses, routes and settings; these are kept and
+// put back.
+#include "injectors/link_mtu.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "harness/base/clock.hpp"
+#include "harness/base/files.hpp"
+#include "harness/os/closed_object.hpp"
+#include "harness/os/link_config.hpp"
+#include "harness/os/link_sysctl.hpp"
+#include "harness/os/netlink.hpp"
+#include "harness/os/snmp.hpp"
+#include "harness/os/tcp_diag.hpp"
+#include "injectors/link_state.hpp"
+#include "injectors/nic.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::int64_t kMin_bytes = 68;  // RFC 791
+constexpr std::int64_t kMax_bytes = 65535;
+constexpr std::int64_t kIpv6Min_bytes = 1280;
+
+/// The undo record, typed.
+struct Undo {
+  LinkConfig link{};
+  std::int64_t before_bytes = 0;
+  std::int64_t asked_bytes = 0;
+  std::map<std::string, std::int64_t> ipv6_settings{};  // for an MTU under 1280
+};
+
+Json to_json(const Undo& undo) {
+  return Json{{"link", to_json(undo.link)},
+              {"before_bytes", undo.before_bytes},
+              {"asked_bytes", undo.asked_bytes},
+              {"ipv6_settings", undo.ipv6_settings}};
+}
+
+Result<Undo> undo_from_json(const Json& json) {
+  ClosedObject object(json, "undo record of link_mtu");
+  Undo undo;
+  const Json& link = object.object("link");
+  undo.before_bytes = object.integer("before_bytes", kMin_bytes, INT32_MAX);
+  undo.asked_bytes = object.integer("asked_bytes", kMin_bytes, kMax_bytes);
+  const Json& settings = object.object("ipv6_settings");
+  GRIT_CHECK(object.done());
+  GRIT_TRY(undo.link, link_config_from_json(link));
+  ClosedObject values(settings, "ipv6_settings");
+  for (const auto& [name, value] : settings.items())
+    if (is_ipv6_setting(name)) undo.ipv6_settings[name] = values.integer(name, INT32_MIN, UINT32_MAX);
+  GRIT_CHECK(values.done());
+  return undo;
+}
+
+/// What stands on the interface, or holds it, follows its MTU down and not up again.
+Status refuse_followers(Netlink& netlink, const Link& link) {
+  if (link.master_ifindex != 0) {
+    GRIT_TRY(const auto master, netlink.find_link(link.master_ifindex));
+    return unavailable_error(fmt::format("{} belongs to {}, whose MTU follows it. Name {} instead", link.name,
+                                         master ? master->name : "another", master ? master->name : "that"));
+  }
+  GRIT_TRY(const auto all, netlink.links());
+  for (const Link& other : all)
+    if (other.link_ifindex == link.ifindex && !other.link_netnsid && other.kind != "veth")
+      return unavailable_error(fmt::format(
+          "{0} carries {1}, whose MTU would follow and not come back. Name {1} instead", link.name, other.name));
+  return {};
+}
+
+Status refuse_secret(const std::string& name) {
+  if (!read_file("/proc/sys/net/ipv6/conf/" + name + "/stable_secret")) return {};  // not set, or no IPv6
+  return unavailable_error(
+      fmt::format("{} has a stable_secret (RFC 7217), which an MTU under 1280 would lose. Use "
+                  "mtu = \"1280B\" or more",
+                  name));
+}
+
+/// Data segments that connections over these addresses have sent which have noticed a path of at most so many bytes.
+std::int64_t small_segments(const std::vector<Address>& addresses, std::int64_t mtu_bytes) {
+  const auto connections = tcp_connections();
+  if (!connections) return 0;  // fragments still count
+  std::int64_t segments = 0;
+  for (const TcpConnection& one : *connections) {
+    const bool ours = std::any_of(addresses.begin(), addresses.end(),
+                                  [&](const Address& address) { return address.local == one.local; });
+    if (ours && one.pmtu_bytes <= mtu_bytes) segments += one.data_segments_sent;
+  }
+  return segments;
+}
+
+class LinkMtu final : public Injector {
+ public:
+  [[nodiscard]] const InjectorInfo& info() const override {
+    static const InjectorInfo info{
+        .name = "link_mtu",
+        .summary = "A network interface has a smaller MTU than it had",
+        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+                   {"mtu",
+                    Unit::bytes,
+                    kIpv6Min_bytes,
+                    "the largest IP packet it then carries; under 1280 it has no IPv6",
+                    {},
+                    static_cast<double>(kMin_bytes),
+                    static_cast<double>(kMax_bytes)}},
+        .mechanisms = {"mtu"},
+        .needs = {"CAP_NET_ADMIN in the node's network namespace"},
+        .undo = UndoClass::persistent,
+        .takes_nic = true};
+    return info;
+  }
+
+  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
+    return resolve_nic(node, params.text("nic"));
+  }
+
+  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return "mtu"; }
+
+  [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
+    // The same privilege.
+    const Status allowed = may_take_links_down();
+    return {{"mtu", allowed ? std::nullopt : std::optional(allowed.error().message)}};
+  }
+
+  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
+    const auto probe = [&]() -> Status {
+      GRIT_TRY(const Json record, prepare(target));
+      GRIT_TRY(Netlink netlink, Netlink::open());
+      GRIT_TRY(const Link link, netlink.link(target.device));
+      return netlink.set_mtu(link.ifindex, link.mtu_bytes);  // changes nothing, but needs the same privilege
+    };
+    const Status allowed = probe();
+    return allowed ? std::nullopt : std::optional(allowed.error().message);
+  }
+
+  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+    Undo undo;
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(const Link link, netlink.link(target.device));
+    GRIT_CHECK(refuse_followers(netlink, link));
+    GRIT_TRY(undo.link, read_link_to_take_down(target.device));
+    undo.before_bytes = link.mtu_bytes;
+    undo.asked_bytes = target.params.integer("mtu");
+    if (undo.asked_bytes >= undo.before_bytes)
+      return unavailable_error(
+          fmt::format("the MTU of {} is {} already: ask for a smaller one than that", link.name, undo.before_bytes));
+    if (undo.asked_bytes < kIpv6Min_bytes) {
+      GRIT_CHECK(refuse_secret(link.name));
+      undo.ipv6_settings = read_all_ipv6_settings(link.name);
+    }
+    return to_json(undo);
+  }
+
+  [[nodiscard]] Status apply(const Target&, const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(const Link link, present_link(netlink, undo.link.identity));
+    return netlink.set_mtu(link.ifindex, undo.asked_bytes);
+  }
+
+  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
+    Reading reading;
+    reading.details["interface"] = undo.link.identity.name;
+    reading.details["present"] = link.has_value();
+    if (!link) return reading;
+    reading.in_force = link->mtu_bytes == undo.asked_bytes;
+    reading.details["mtu_bytes"] = link->mtu_bytes;
+    return reading;
+  }
+
+  [[nodiscard]] Result<Json> counters(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    GRIT_TRY(const FragmentCounters fragments, read_fragment_counters());
+    return Json{{"fragments_made", fragments.made},
+                {"too_large_to_send", fragments.failed},
+                {"tcp_segments_within_mtu", small_segments(undo.link.addresses, undo.asked_bytes)}};
+  }
+
+  /// Something was cut smaller than it would have been, or could not be.
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    const auto moved = [&](const char* key) { return after.value(key, 0LL) > before.value(key, 0LL); };
+    return moved("fragments_made") || moved("too_large_to_send") || moved("tcp_segments_within_mtu");
+  }
+
+  [[nodiscard]] Status revert(const Json& record) const override {
+    GRIT_TRY(const Undo undo, undo_from_json(record));
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
+    if (!link) return {};
+    // Any other MTU than ours was set by somebody else meanwhile, or is back already.
+    if (link->mtu_bytes == undo.asked_bytes) {
+      const Status set = netlink.set_mtu(link->ifindex, undo.before_bytes);
+      GRIT_TRY(const auto still_there, find_same_link(netlink, undo.link.identity));
+      if (!still_there) return {};
+      GRIT_CHECK(set);
+    }
+    GRIT_CHECK(write_ipv6_settings(link->name, undo.ipv6_settings));
+    return restore_link_config(undo.link);
+  }
+
+  [[nodiscard]] Status check_undo(const Json& record) const override {
+    auto undo = undo_from_json(record);
+    return undo ? Status{} : tl::make_unexpected(undo.error());
+  }
+};
+
+}  // namespace
+
+const Injector& link_mtu() {
+  static const LinkMtu injector;
+  return injector;
+}
+
+}  // namespace grit

@@ -1,0 +1,75 @@
+#include "injectors/packet_loss_nft.hpp"
+
+#include <utility>
+
+#include "harness/os/nftables.hpp"
+
+namespace grit {
+namespace {
+
+std::vector<DropRule> rules_of(const NftLoss& loss) {
+  std::vector<DropRule> rules;
+  for (const bool incoming : {true, false})
+    if (loss.direction == "both" || loss.direction == (incoming ? "in" : "out"))
+      rules.push_back({.incoming = incoming, .interface = loss.nic, .peers = loss.peers, .share = loss.share});
+  return rules;
+}
+
+class NftLossLoad final : public Load {
+ public:
+  NftLossLoad(DropTable table, std::vector<DropRule> rules) : table_(std::move(table)), rules_(std::move(rules)) {}
+
+  Status start() override {
+    if (started_) GRIT_CHECK(stop());  // the rules would be there twice
+    started_ = true;                   // also when it fails: the kernel may have taken them all the same
+    return table_.install(rules_);
+  }
+
+  Status stop() override {
+    GRIT_TRY(const auto last, table_.read());
+    GRIT_CHECK(table_.remove());
+    started_ = false;
+    if (last) packets_ += last->packets, bytes_ += last->bytes;
+    return {};
+  }
+
+  Result<Reading> read_back() override {
+    GRIT_TRY(const auto now, table_.read());
+    Reading reading;
+    reading.in_force = now && now->rules == DropTable::kernel_rules(rules_);
+    reading.details = {{"mechanism", "nftables"},
+                       {"table", "inet " + table_.name()},
+                       {"present", now.has_value()},
+                       {"rules", now ? now->rules : 0}};
+    return reading;
+  }
+
+  Result<Json> counters() override {
+    GRIT_TRY(const auto now, table_.read());
+    return Json{{"dropped_packets", packets_ + (now ? now->packets : 0)},
+                {"dropped_bytes", bytes_ + (now ? now->bytes : 0)}};
+  }
+
+ private:
+  DropTable table_;
+  std::vector<DropRule> rules_;
+  bool started_ = false;
+  std::int64_t packets_ = 0;  // of earlier starts
+  std::int64_t bytes_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Load>> make_nft_loss(const NftLoss& loss) {
+  GRIT_TRY(DropTable table, DropTable::open());
+  return std::make_unique<NftLossLoad>(std::move(table), rules_of(loss));
+}
+
+std::optional<std::string> why_no_nft_loss(const NftLoss& loss) {
+  auto table = DropTable::open();
+  if (!table) return table.error().message;
+  if (auto tried = table->try_out(rules_of(loss)); !tried) return tried.error().message;
+  return std::nullopt;
+}
+
+}  // namespace grit

@@ -1,0 +1,178 @@
+#include "injectors/root_qdisc.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "harness/base/files.hpp"
+#include "harness/os/closed_object.hpp"
+#include "harness/os/netlink.hpp"
+#include "injectors/link_state.hpp"
+#include "injectors/nic.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::uint32_t kFirstHandle = root_handle::kRate;
+constexpr std::uint32_t kLastHandle = root_handle::kLoss;
+
+/// What the kernel makes where nobody has asked for a qdisc, as far as it can be seen: the setting shows in the first
+/// network namespace only.
+std::optional<std::string> default_qdisc() {
+  auto text = read_file("/proc/sys/net/core/default_qdisc");
+  if (!text) return std::nullopt;
+  while (!text->empty() && text->back() == '\n') text->pop_back();
+  return *text;
+}
+
+/// A default comes back by itself when ours goes, but as what the default is then.
+std::optional<std::string> why_not_default(const TcTree& tree) {
+  if (tree.root()->handle != 0) return std::nullopt;
+  const auto is_now = default_qdisc();
+  if (!is_now) return std::nullopt;
+  for (const TcQdisc& qdisc : tree.qdiscs)
+    if (qdisc.kind != "noqueue" && qdisc.kind != "mq" && qdisc.kind != *is_now)
+      return fmt::format(
+          "its qdisc {} was the default when it came up, and {} is now, so that it would not come back. "
+          "Set net.core.default_qdisc={} or name another NIC",
+          qdisc.kind, *is_now, qdisc.kind);
+  return std::nullopt;
+}
+
+Result<RootQdiscUndo> undo_from_record(const Json& record, const std::string& fault, const std::string& kind) {
+  ClosedObject object(record, "undo record of " + fault);
+  const Json& link = object.object("link");
+  const Json& before = object.object("before");
+  object.choice("mechanism", {kind});
+  GRIT_CHECK(object.done());
+  return root_qdisc_undo_from_json(before, link);
+}
+
+}  // namespace
+
+Result<RootQdiscUndo> read_root_qdisc(const std::string& nic) {
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(const Link link, netlink.link(nic));
+  if (!link.up()) return unavailable_error(fmt::format("{0} is down: set it up first (ip link set {0} up)", nic));
+  GRIT_TRY(Tc tc, Tc::open());
+  RootQdiscUndo undo;
+  GRIT_TRY(undo.link, link_identity(link));
+  GRIT_TRY(undo.before, tc.tree(link.ifindex));
+  auto why = why_not_restorable(undo.before);
+  if (!why) why = why_not_default(undo.before);
+  if (why) return unavailable_error(fmt::format("the qdiscs of {} cannot be replaced: {}", nic, *why));
+  const std::uint32_t root = undo.before.root()->handle;
+  if (root >= kFirstHandle && root <= kLastHandle)
+    return unavailable_error(
+        fmt::format("{} has the root qdisc of a fault already. `grit revert` takes off what a run "
+                    "has left",
+                    nic));
+  return undo;
+}
+
+Json to_json(const RootQdiscUndo& undo) { return Json{{"link", to_json(undo.link)}, {"before", to_json(undo.before)}}; }
+
+Result<RootQdiscUndo> root_qdisc_undo_from_json(const Json& before, const Json& link) {
+  RootQdiscUndo undo;
+  GRIT_TRY(undo.link, link_identity_from_json(link));
+  GRIT_TRY(undo.before, tc_tree_from_json(before));
+  return undo;
+}
+
+Result<std::string> RootQdiscInjector::resolve_device(const Node& node, const Params& params) const {
+  return resolve_nic(node, params.text("nic"));
+}
+
+std::vector<Injector::Mechanism> RootQdiscInjector::mechanisms_here() const {
+  constexpr int kLoopback = 1;
+  auto tc = Tc::open();
+  return {{kind(), tc ? tc->why_not(kLoopback, kind()) : tc.error().message}};
+}
+
+std::optional<std::string> RootQdiscInjector::why_unavailable(const Target& target) const {
+  const auto tried = [&]() -> Status {
+    GRIT_TRY(const RootQdiscUndo undo, read_root_qdisc(target.device));
+    GRIT_TRY(Tc tc, Tc::open());
+    if (auto why = tc.why_not(undo.link.ifindex, kind())) return unavailable_error(*why);
+    return {};
+  }();
+  return tried ? std::nullopt : std::optional(tried.error().message);
+}
+
+Result<Json> RootQdiscInjector::prepare(const Target& target) const {
+  GRIT_TRY(const RootQdiscUndo undo, read_root_qdisc(target.device));
+  Json record = to_json(undo);
+  record["mechanism"] = kind();
+  return record;
+}
+
+Status RootQdiscInjector::apply(const Target& target, const Json& record) const {
+  GRIT_TRY(const RootQdiscUndo undo, undo_from_record(record, info().name, kind()));
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(const Link link, present_link(netlink, undo.link));
+  GRIT_TRY(Tc tc, Tc::open());
+  GRIT_TRY(const TcTree now, tc.tree(link.ifindex));
+  const auto differences = tc_differences(undo.before, now);
+  if (!differences.empty())
+    return internal_error(
+        fmt::format("the qdiscs of {} are not what they were a moment ago: {}. One fault at a time can "
+                    "have the root qdisc of a NIC",
+                    link.name, fmt::join(differences, "; ")));
+  return install(tc, link, target.params);
+}
+
+Result<Reading> RootQdiscInjector::read_back(const Json& record) const {
+  GRIT_TRY(const RootQdiscUndo undo, undo_from_record(record, info().name, kind()));
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(const auto link, find_same_link(netlink, undo.link));
+  Reading reading;
+  reading.details["interface"] = undo.link.name;
+  reading.details["present"] = link.has_value();
+  if (!link) return reading;
+  GRIT_TRY(Tc tc, Tc::open());
+  GRIT_TRY(const auto root, tc.root(link->ifindex));
+  reading.in_force = root && root->qdisc.handle == handle() && root->qdisc.kind == kind();
+  reading.details["root"] = root ? root->qdisc.kind : "none";
+  if (reading.in_force) reading.details["options"] = describe_qdisc_options(root->qdisc);
+  return reading;
+}
+
+Result<Json> RootQdiscInjector::counters(const Json& record) const {
+  GRIT_TRY(const RootQdiscUndo undo, undo_from_record(record, info().name, kind()));
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(const Link link, present_link(netlink, undo.link));
+  GRIT_TRY(Tc tc, Tc::open());
+  GRIT_TRY(const auto root, tc.root(link.ifindex));
+  const TcCounters now = root && root->qdisc.handle == handle() ? root->counters : TcCounters{};
+  return Json{{"sent_packets", now.sent_packets},
+              {"drops", now.drops},
+              {"overlimits", now.overlimits},
+              {"backlog_bytes", now.backlog_bytes}};
+}
+
+Status RootQdiscInjector::revert(const Json& record) const {
+  GRIT_TRY(const RootQdiscUndo undo, undo_from_record(record, info().name, kind()));
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(const auto link, find_same_link(netlink, undo.link));
+  if (!link) return {};
+  GRIT_TRY(Tc tc, Tc::open());
+  const Status restored = tc.restore(link->ifindex, undo.before, handle());
+  if (restored) return {};
+  // It may have been deleted under our hands: then there is nothing left to put back.
+  GRIT_TRY(const auto still_there, find_same_link(netlink, undo.link));
+  if (!still_there) return {};
+  return with_context(restored.error(), undo.link.name + " is not as it was");
+}
+
+Status RootQdiscInjector::check_undo(const Json& record) const {
+  auto undo = undo_from_record(record, info().name, kind());
+  return undo ? Status{} : tl::make_unexpected(undo.error());
+}
+
+bool counter_moved(const Json& before, const Json& after, const char* key) {
+  return after.value(key, std::int64_t{0}) > before.value(key, std::int64_t{0});
+}
+
+}  // namespace grit

@@ -1,0 +1,100 @@
+// A process that does a fault's work: made idle, started by one futex wake, ended by SIGKILL. It dies with the process
+// that made it (PR_SET_PDEATHSIG, prctl(2)), so nothing of it can stay behind.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.hpp"
+#include "harness/os/process_usage.hpp"
+#include "injectors/injector.hpp"
+
+namespace grit {
+
+/// Shared between a worker and its maker. The meaning of the counters is each fault's own.
+struct WorkerPage {
+  static constexpr int kCounters = 32;
+  std::atomic<std::uint32_t> ready{0};    // futex: the worker has set itself up (1), or failed (2, see error)
+  std::atomic<std::uint32_t> started{0};  // futex: 1 from start() on
+  std::atomic<std::int64_t> counters[kCounters]{};
+  char error[256]{};
+
+  /// In the worker: Worker::fork() may return. wait_for_start() says it too.
+  void set_ready();
+  /// In the worker: everything is set up; returns when start() was called.
+  void wait_for_start();
+  /// In the worker: it cannot go on. Ends the process.
+  [[noreturn]] void fail(const std::string& why);
+};
+
+class Worker {
+ public:
+  /// Forks. `body` runs in the child, which keeps only standard error and `keep_fds` open, has the name `name` (at most
+  /// 15 bytes) and is the OOM killer's first choice. It calls wait_for_start() once and ends when it returns. Do not
+  /// use anything of the parent's threads in it. Returns when the child has called wait_for_start(); error: it failed
+  /// (then its own words), or was not ready within 10 s.
+  static Result<Worker> fork(const std::string& name, const std::function<void(WorkerPage&)>& body,
+                             const std::vector<int>& keep_fds = {});
+  Worker(Worker&& other) noexcept;
+  Worker& operator=(Worker&& other) noexcept;
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();  // SIGKILL, and waits for it
+
+  void start();
+  /// SIGKILL; gives what the kernel has counted for it in all. Nothing when it was ended before.
+  ProcessUsage end();
+  [[nodiscard]] bool running() const;  // it was started and its process lives
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] WorkerPage& page() const { return *page_; }
+
+ private:
+  Worker() = default;
+  void forget();
+  pid_t pid_ = -1;
+  WorkerPage* page_ = nullptr;
+};
+
+/// What the kernel counts for a load's workers and the load tells as its own counters; from the moment the workers
+/// stand by, so that nothing moves before they are started.
+enum class KernelCounter { faulted_bytes, cpu_ns, read_bytes, written_bytes };
+
+/// A load made of workers that do the same kind of work: start() starts all, stop() ends all; another start() makes new
+/// ones. Its counters are the sums of `counter_names` over the workers' pages and what `kernel_counters` asks for, over
+/// all starts; a fault with other ones derives from it.
+class WorkerLoad : public Load {
+ public:
+  using Body = std::function<void(WorkerPage&)>;
+  static Result<std::unique_ptr<WorkerLoad>> make(std::string name, std::vector<Body> bodies,
+                                                  std::vector<std::string> counter_names,
+                                                  std::vector<KernelCounter> kernel_counters = {});
+  Status start() override;
+  Status stop() override;
+  Result<Reading> read_back() override;  // in force: all workers run; details: pids and counters
+  Result<Json> counters() override;
+  [[nodiscard]] const std::vector<Worker>& workers() const { return workers_; }
+
+ protected:
+  WorkerLoad(std::string name, std::vector<Body> bodies, std::vector<std::string> counter_names,
+             std::vector<KernelCounter> kernel_counters = {});
+  Status make_workers();
+  /// Since they stood by, over all starts; anonymous_bytes: of those that live now.
+  [[nodiscard]] ProcessUsage usage() const;
+
+ private:
+  std::string name_;
+  std::vector<Body> bodies_;
+  std::vector<std::string> counter_names_;
+  std::vector<KernelCounter> kernel_counters_;
+  std::vector<std::int64_t> past_;  // of workers that have ended
+  ProcessUsage past_usage_{};
+  std::vector<Worker> workers_;
+  std::vector<ProcessUsage> idle_usage_{};  // of each worker, when it stood by
+  bool started_ = false;
+};
+
+}  // namespace grit

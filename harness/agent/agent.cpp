@@ -1,6 +1,7 @@
 #include "harness/agent/agent.hpp"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -38,6 +39,10 @@ int agent_main() {
   // Whatever else was inherited is mpirun's: holding it open would keep mpirun waiting for us.
   ::close_range(static_cast<unsigned>(kAgentWakeFd) + 1, ~0U, 0);
   ::prctl(PR_SET_NAME, "grit-agent");
+  // Faults come on, and above all off, in time however busy the node is: also when a fault is what keeps it busy. Not
+  // permitted to ordinary users: then as the scheduler pleases. Threads and workers are ordinary again.
+  const sched_param least{.sched_priority = 1};
+  ::sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &least);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // a full file is an error to report, not a death
   ::signal(SIGHUP, SIG_IGN);

@@ -1,20 +1,16 @@
+// When the faults of a block come and go. How one is applied, proven and reverted: fault_in_force.cpp.
 #include "harness/agent/fault_windows.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
+#include <limits>
 
 #include "harness/model/event.hpp"
+#include "harness/os/memory.hpp"
+#include "injectors/traits.hpp"
 
 namespace grit {
-namespace {
-
-constexpr int kRevertAttempts = 3;
-constexpr auto kRevertRetryDelay = std::chrono::milliseconds(200);
-
-}  // namespace
 
 std::string_view to_string(RevertReason reason) {
   switch (reason) {
@@ -22,6 +18,10 @@ std::string_view to_string(RevertReason reason) {
       return "pulse_end";
     case RevertReason::block_end:
       return "block_end";
+    case RevertReason::nested:
+      return "nested";
+    case RevertReason::low_memory:
+      return "low_memory";
     case RevertReason::lease:
       return "lease";
     case RevertReason::rank_died:
@@ -32,74 +32,106 @@ std::string_view to_string(RevertReason reason) {
   return "shutdown";
 }
 
-FaultWindows::FaultWindows(const Plan& plan, int node, std::filesystem::path journal_file, EventSink sink)
-    : plan_(plan), node_(node), journal_file_(std::move(journal_file)), emit_(std::move(sink)) {}
+FaultWindows::FaultWindows(const Plan& plan, int node, std::filesystem::path journal_file, EventSink sink,
+                           std::vector<int> rank_pids)
+    : plan_(plan),
+      node_(node),
+      journal_file_(std::move(journal_file)),
+      emit_(std::move(sink)),
+      rank_pids_(std::move(rank_pids)) {}
 
 Status FaultWindows::check_available() const {
+  GRIT_CHECK(check_guards(guard_rails(plan_)));
   for (const PlannedFault& fault : plan_.faults) {
     if (fault.node != node_) continue;
     const Injector* injector = find_injector(fault.name);
     if (injector == nullptr) return usage_error("this grit has no fault called " + fault.name);
-    if (auto why = injector->why_unavailable(Target{fault.device, Params(fault.params)}))
+    if (auto why = injector->why_unavailable(target_of(fault)))
       return unavailable_error(fmt::format("{} on node {} cannot work here: {}", fault.name, node_, *why));
   }
   return {};
-}
-
-Json FaultWindows::fault_event(const Armed& armed, std::string_view action) const {
-  Json event = make_event("fault", node_);
-  event["fault"] = armed.fault->id;
-  event["block"] = block_;
-  event["pulse"] = armed.next_pulse;
-  event["action"] = action;
-  return event;
-}
-
-Result<FaultWindows::Armed> FaultWindows::arm_fault(const PlannedFault& fault) {
-  Armed armed;
-  armed.fault = &fault;
-  armed.injector = find_injector(fault.name);
-  GRIT_ASSERT(armed.injector != nullptr);  // check_available() passed
-  armed.target = Target{fault.device, Params(fault.params)};
-  armed.journal_id = fmt::format("block{}-fault{}", block_, fault.id);
-  GRIT_TRY(armed.undo, armed.injector->prepare(armed.target));
-  GRIT_TRY(armed.counters_before, armed.injector->counters(armed.undo));
-  GRIT_TRY(armed.witness, armed.injector->witness(armed.undo));
-  if (!journal_) {
-    GRIT_TRY(journal_, Journal::open(journal_file_));
-  }
-  GRIT_CHECK(journal_->append_intent(armed.journal_id, fault.name, armed.undo));
-  return armed;
 }
 
 void FaultWindows::arm(const Block& block) {
   GRIT_ASSERT(armed_.empty());
   block_ = block.index;
   entered_ns_.reset();
-  if (block.kind != BlockKind::fault) return;
-  for (const PlannedFault& fault : plan_.faults) {
-    if (fault.node != node_) continue;
-    auto armed = arm_fault(fault);
-    if (armed) {
-      armed_.push_back(std::move(*armed));
-      continue;
-    }
-    Armed failed;
-    failed.fault = &fault;
-    Json event = fault_event(failed, "error");
-    event["message"] = "not applied: " + armed.error().message;
-    emit_(std::move(event));
-  }
+  sham_ = block.kind == BlockKind::sham;
+  if (!armed_in(block.kind)) return;
+  for (const PlannedFault& fault : plan_.faults)
+    if (fault.node == node_ && pulses_in_block(fault, block_) > 0) arm_fault(fault);
 }
 
 void FaultWindows::start(std::int64_t entered_ns) { entered_ns_ = entered_ns; }
 
+void FaultWindows::step_begun(std::int64_t step, std::int64_t now_ns) {
+  for (Armed& armed : armed_)
+    if (armed.fault->anchor.kind == Anchor::Kind::step && !armed.anchored_ns && step >= armed.fault->anchor.step)
+      armed.anchored_ns = now_ns;
+}
+
+bool FaultWindows::waits_for_step() const {
+  return std::any_of(armed_.begin(), armed_.end(), [](const Armed& armed) {
+    return armed.fault->anchor.kind == Anchor::Kind::step && !armed.anchored_ns;
+  });
+}
+
+bool FaultWindows::shares_device(const PlannedFault& fault) const {
+  return std::any_of(plan_.faults.begin(), plan_.faults.end(), [&](const PlannedFault& other) {
+    return other.id != fault.id && other.node == fault.node && !fault.device.empty() && other.device == fault.device;
+  });
+}
+
+const FaultWindows::Armed* FaultWindows::armed_of(int fault) const {
+  const auto found =
+      std::find_if(armed_.begin(), armed_.end(), [&](const Armed& armed) { return armed.fault->id == fault; });
+  return found == armed_.end() ? nullptr : &*found;
+}
+
+/// The moment from which its pulses count; nothing as long as it has not come.
+std::optional<std::int64_t> FaultWindows::anchor_ns(const Armed& armed) const {
+  const Anchor& anchor = armed.fault->anchor;
+  if (anchor.kind == Anchor::Kind::block) return entered_ns_;
+  if (anchor.kind == Anchor::Kind::step) return armed.anchored_ns;
+  const Armed* followed = armed_of(anchor.fault);
+  if (followed == nullptr) return std::nullopt;
+  if (anchor.kind == Anchor::Kind::applied) return followed->first_applied_ns;
+  const bool over = !followed->in_force && followed->next_pulse >= followed->fault->pulses.size();
+  return over ? followed->reverted_ns : std::nullopt;
+}
+
 std::optional<std::int64_t> FaultWindows::due_ns(const Armed& armed) const {
   if (!entered_ns_ || armed.next_pulse >= armed.fault->pulses.size()) return std::nullopt;
+  const auto from_ns = anchor_ns(armed);
+  if (!from_ns) return std::nullopt;
   const Pulse& pulse = armed.fault->pulses[armed.next_pulse];
-  if (!armed.in_force) return *entered_ns_ + pulse.start_ns;
-  const std::int64_t lease_end = armed.applied_ns + armed.fault->lease_ns;
-  return pulse.end_ns < 0 ? lease_end : std::min(*entered_ns_ + pulse.end_ns, lease_end);
+  if (!armed.in_force) return *from_ns + pulse.start_ns;
+  const std::int64_t lease_end = *armed.applied_ns + armed.fault->lease_ns;
+  return pulse.end_ns < 0 ? lease_end : std::min(*from_ns + pulse.end_ns, lease_end);
+}
+
+/// At one moment: first what ends, the last applied first; then what begins, the longer first, for the other to stand
+/// on.
+bool FaultWindows::goes_first(const Action& one, const Action& other) const {
+  if (one.due_ns != other.due_ns) return one.due_ns < other.due_ns;
+  if (one.armed->in_force != other.armed->in_force) return one.armed->in_force;
+  if (one.armed->in_force) return *one.armed->applied_ns > *other.armed->applied_ns;
+  const auto end_ns = [&](const Armed& armed) {
+    const std::int64_t end = armed.fault->pulses[armed.next_pulse].end_ns;
+    return end < 0 ? std::numeric_limits<std::int64_t>::max() : *anchor_ns(armed) + end;
+  };
+  return end_ns(*one.armed) > end_ns(*other.armed);
+}
+
+std::optional<FaultWindows::Action> FaultWindows::next_action() {
+  std::optional<Action> first;
+  for (Armed& armed : armed_) {
+    const auto due = due_ns(armed);
+    if (!due) continue;
+    const Action action{*due, &armed};
+    if (!first || goes_first(action, *first)) first = action;
+  }
+  return first;
 }
 
 std::optional<std::int64_t> FaultWindows::next_action_ns() const {
@@ -110,88 +142,68 @@ std::optional<std::int64_t> FaultWindows::next_action_ns() const {
 }
 
 void FaultWindows::act(std::int64_t now_ns) {
-  for (Armed& armed : armed_) {
-    const auto due = due_ns(armed);
-    if (!due || *due > now_ns) continue;
+  for (auto action = next_action(); action && action->due_ns <= now_ns; action = next_action()) {
+    Armed& armed = *action->armed;
     if (!armed.in_force) {
-      apply(armed, now_ns);
+      apply(armed, action->due_ns);
       continue;
     }
-    const bool lease = now_ns >= armed.applied_ns + armed.fault->lease_ns;
-    revert(armed, lease ? RevertReason::lease : RevertReason::pulse_end);
-    ++armed.next_pulse;
+    revert_above(armed);
+    const bool lease = now_ns >= *armed.applied_ns + armed.fault->lease_ns;
+    if (lease)
+      revert(armed, RevertReason::lease);
+    else
+      revert(armed, RevertReason::pulse_end, action->due_ns - *entered_ns_);
+    next_pulse(armed);
   }
 }
 
-void FaultWindows::apply(Armed& armed, std::int64_t now_ns) {
-  armed.in_force = true;  // from here on it may be: whatever fails below, revert() runs
-  armed.ever_applied = true;
-  armed.applied_ns = now_ns;
-  const Status applied = armed.injector->apply(armed.target, armed.undo);
-  const std::int64_t done_ns = monotonic_ns();
-  auto reading =
-      applied ? armed.injector->read_back(armed.undo) : Result<Reading>(tl::make_unexpected(applied.error()));
-  if (!reading) {
-    Json event = fault_event(armed, "error");
-    event["message"] = "apply: " + reading.error().message;
-    emit_(std::move(event));
-    if (!applied) revert(armed, RevertReason::shutdown), ++armed.next_pulse;
-    return;
-  }
-  Json event = fault_event(armed, "applied");
-  event["t_ns"] = done_ns;
-  event["ok"] = reading->in_force;
-  event["reading"] = reading->details;
-  event["onset_ns"] = done_ns - *entered_ns_;
-  event["planned_ns"] = armed.fault->pulses[armed.next_pulse].start_ns;
-  emit_(std::move(event));
+/// The next of its pulses that comes in this block.
+void FaultWindows::next_pulse(Armed& armed) const {
+  const auto& pulses = armed.fault->pulses;
+  do ++armed.next_pulse;
+  while (armed.next_pulse < pulses.size() && pulses[armed.next_pulse].block >= 0 &&
+         pulses[armed.next_pulse].block != block_);
 }
 
-void FaultWindows::revert(Armed& armed, RevertReason reason) {
-  Status reverted;
-  for (int attempt = 0; attempt < kRevertAttempts; ++attempt) {
-    if (attempt > 0) std::this_thread::sleep_for(kRevertRetryDelay);
-    reverted = armed.injector->revert(armed.undo);
-    if (reverted) break;
+/// What was applied after it to the same device would be put back into a state that is none any more.
+void FaultWindows::revert_above(const Armed& armed) {
+  for (Armed* above : in_force_last_first()) {
+    if (above == &armed) return;
+    if (armed.fault->device.empty() || above->fault->device != armed.fault->device) continue;
+    revert(*above, RevertReason::nested);
+    next_pulse(*above);
   }
-  armed.in_force = false;
-  const std::int64_t done_ns = monotonic_ns();
-  auto reading = armed.injector->read_back(armed.undo);
-  armed.mended = reverted && reading && !reading->in_force;
-  Json event = fault_event(armed, "reverted");
-  event["t_ns"] = done_ns;
-  event["ok"] = armed.mended;
-  event["why"] = to_string(reason);
-  if (reading) event["reading"] = reading->details;
-  if (!reverted) event["message"] = reverted.error().message;
-  if (reverted && !reading) event["message"] = reading.error().message;
-  emit_(std::move(event));
 }
 
-void FaultWindows::close_window(Armed& armed) {
-  auto after = armed.injector->counters(armed.undo);
-  Json event = make_event("acting", node_);
-  event["fault"] = armed.fault->id;
-  event["block"] = block_;
-  event["ok"] = after && armed.injector->acted(armed.counters_before, *after);
-  event["before"] = armed.counters_before;
-  event["after"] = after ? *after : Json{{"error", after.error().message}};
-  emit_(std::move(event));
-  if (!armed.mended) {
-    all_mended_ = false;
-    return;  // stays pending in the journal, for `grit revert`
-  }
-  if (auto written = journal_->append_reverted(armed.journal_id); !written) {
-    Json error = fault_event(armed, "error");
-    error["message"] = "journal: " + written.error().message;
-    emit_(std::move(error));
+std::vector<FaultWindows::Armed*> FaultWindows::in_force_last_first() {
+  std::vector<Armed*> all;
+  for (Armed& armed : armed_)
+    if (armed.in_force) all.push_back(&armed);
+  std::sort(all.begin(), all.end(),
+            [](const Armed* one, const Armed* other) { return *one->applied_ns > *other->applied_ns; });
+  return all;
+}
+
+void FaultWindows::keep_memory_free() {
+  std::vector<Armed*> holders;
+  for (Armed* armed : in_force_last_first())
+    if (fault_traits(plan_.topology, *armed->fault).memory_bytes > 0) holders.push_back(armed);
+  if (holders.empty()) return;
+  const auto memory = read_memory();
+  if (!memory) return;
+  const std::int64_t floor_bytes = plan_.allowed.free_memory_bytes >= 0
+                                       ? plan_.allowed.free_memory_bytes
+                                       : default_free_memory_bytes(memory->total_bytes);
+  if (memory->available_bytes >= floor_bytes) return;
+  for (Armed* armed : holders) {
+    revert(*armed, RevertReason::low_memory);
+    armed->next_pulse = armed->fault->pulses.size();
   }
 }
 
 void FaultWindows::end(RevertReason reason) {
-  // Undone in the opposite order: a later fault may stand on an earlier one.
-  for (auto armed = armed_.rbegin(); armed != armed_.rend(); ++armed)
-    if (armed->in_force) revert(*armed, reason);
+  for (Armed* armed : in_force_last_first()) revert(*armed, reason);
   drain_witnesses();
   for (Armed& armed : armed_) close_window(armed);
   armed_.clear();
@@ -202,7 +214,7 @@ std::int64_t FaultWindows::lease_deadline_ns() const {
   std::int64_t deadline = 0;
   for (const Armed& armed : armed_) {
     if (!armed.in_force) continue;
-    const std::int64_t own = armed.applied_ns + armed.fault->lease_ns;
+    const std::int64_t own = *armed.applied_ns + armed.fault->lease_ns;
     deadline = deadline == 0 ? own : std::min(deadline, own);
   }
   return deadline;

@@ -16,7 +16,7 @@
 namespace grit {
 
 /// Why a fault came off, as the events say it.
-enum class RevertReason { pulse_end, block_end, lease, rank_died, shutdown };
+enum class RevertReason { pulse_end, block_end, nested, low_memory, lease, rank_died, shutdown };
 std::string_view to_string(RevertReason reason);
 
 class FaultWindows {
@@ -24,20 +24,32 @@ class FaultWindows {
   using EventSink = std::function<void(Json)>;
 
   /// Both references must outlive this object. Nothing is opened or changed yet.
-  FaultWindows(const Plan& plan, int node, std::filesystem::path journal_file, EventSink sink);
+  FaultWindows(const Plan& plan, int node, std::filesystem::path journal_file, EventSink sink,
+               std::vector<int> rank_pids = {});
 
-  /// Why some planned fault of this node cannot work here; names the fault and what would help.
+  /// What the guard rails refuse in this plan, whoever let it pass before; else why some planned fault of this node
+  /// cannot work here; names the fault and what would help.
   [[nodiscard]] Status check_available() const;
 
   /// Before the block: undo records made and on disk, counters read, kernel notifications subscribed. When that fails
   /// for a fault, an event says so and the fault is not applied in this block.
   void arm(const Block& block);
+  /// Does arm() arm anything in such a block?
+  [[nodiscard]] static bool armed_in(BlockKind kind) { return has_faults(kind) || kind == BlockKind::sham; }
   /// The ranks entered the armed block at entered_ns (CLOCK_MONOTONIC).
   void start(std::int64_t entered_ns);
+  /// The node's first rank has begun this step of the block.
+  void step_begun(std::int64_t step, std::int64_t now_ns);
+  /// A fault of this block counts from a step that has not begun: ask again soon.
+  [[nodiscard]] bool waits_for_step() const;
   /// When act() has something to do next; nothing when no action is due in this block.
   [[nodiscard]] std::optional<std::int64_t> next_action_ns() const;
-  /// Applies and reverts what is due.
+  /// Applies and reverts what is due. A fault comes off before one that it stands on, and what ends now before anything
+  /// begins.
   void act(std::int64_t now_ns);
+  /// Takes the faults that hold memory off for the rest of the block when less than the plan's floor is available.
+  /// Reads /proc only while one is in force.
+  void keep_memory_free();
   /// Takes everything off that is in force, reads the evidence and closes the window.
   void end(RevertReason reason);
 
@@ -54,30 +66,66 @@ class FaultWindows {
     const PlannedFault* fault = nullptr;
     const Injector* injector = nullptr;
     Target target{};
+    bool shares_device = false;  // with another fault: prepared only when it begins, on top of what is there then
     std::string journal_id{};
     Json undo{};
     Json counters_before{};
+    std::optional<Json> counters_acting{};  // read in force, when they showed that it acted
     std::unique_ptr<Witness> witness{};
-    std::size_t next_pulse = 0;
+    std::unique_ptr<Load> load{};  // the fault itself, where the injector makes one
+    std::size_t next_pulse = 0;    // its place in PlannedFault::pulses
+    bool prepared = false;
     bool in_force = false;
-    bool ever_applied = false;
-    bool mended = true;  // the last revert was read back as such
-    std::int64_t applied_ns = 0;
+    bool mended = true;                       // the last revert was read back as such
+    std::optional<std::int64_t> anchored_ns;  // anchor step: when it began
+    std::optional<std::int64_t> applied_ns;   // last
+    std::optional<std::int64_t> first_applied_ns;
+    std::optional<std::int64_t> reverted_ns;  // last
+  };
+  /// Something that is due: the fault comes into force or goes off.
+  struct Action {
+    std::int64_t due_ns = 0;
+    Armed* armed = nullptr;
   };
 
-  Result<Armed> arm_fault(const PlannedFault& fault);
-  void apply(Armed& armed, std::int64_t now_ns);
-  void revert(Armed& armed, RevertReason reason);
-  void close_window(Armed& armed);
+  // --- when (fault_windows.cpp)
+  [[nodiscard]] std::optional<std::int64_t> anchor_ns(const Armed& armed) const;
   [[nodiscard]] std::optional<std::int64_t> due_ns(const Armed& armed) const;
+  [[nodiscard]] const Armed* armed_of(int fault) const;
+  std::optional<Action> next_action();
+  [[nodiscard]] bool goes_first(const Action& one, const Action& other) const;
+  void next_pulse(Armed& armed) const;
+  void revert_above(const Armed& armed);
+  [[nodiscard]] bool shares_device(const PlannedFault& fault) const;
+  [[nodiscard]] std::vector<Armed*> in_force_last_first();
+
+  // --- how (fault_in_force.cpp)
+  [[nodiscard]] Target target_of(const PlannedFault& fault) const;
+  Status prepare(Armed& armed);
+  void arm_fault(const PlannedFault& fault);
+  void apply(Armed& armed, std::int64_t due_ns);
+  void report_applied(const Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
+  void revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns = {});
+  void journal_reverted(Armed& armed);
+  void close_window(Armed& armed);
+  void report_error(const Armed& armed, const std::string& message);
   [[nodiscard]] Json fault_event(const Armed& armed, std::string_view action) const;
+  /// It has an undo record on disk, and revert() to go with it.
+  static bool journalled(const Armed& armed);
+  // The fault itself: its load's, where it is one, else the injector's.
+  Status switch_on(Armed& armed);
+  Status switch_off(Armed& armed);
+  static Result<Reading> read_back(Armed& armed);
+  static Result<Json> counters(Armed& armed);
 
   const Plan& plan_;
   int node_;
   std::filesystem::path journal_file_;
   std::optional<Journal> journal_{};
   EventSink emit_;
+  std::vector<int> rank_pids_;
   int block_ = -1;
+  bool sham_ = false;  // the block is: nothing is applied in it
   std::optional<std::int64_t> entered_ns_{};
   std::vector<Armed> armed_{};
   bool all_mended_ = true;

@@ -69,6 +69,11 @@ struct RevertReport {
 /// writable by others, or in a directory that is.
 Result<RevertReport> revert_journal(const std::filesystem::path& path, uid_t expected_owner_uid);
 
+/// Reverts what is pending in the directory's journals of faults that are machine_wide, whatever namespaces they were
+/// applied from: those of a local cluster that was killed, which took all the rest with it. False: something is still
+/// pending, or an agent still has its journal open: try again.
+bool revert_machine_wide(const std::filesystem::path& directory, uid_t expected_owner_uid);
+
 /// Where journals lie: GRIT_JOURNAL_DIR; else, for root, /var/lib/grit/journal; else $XDG_STATE_HOME/grit/journal or
 /// ~/.local/state/grit/journal.
 std::filesystem::path default_journal_directory();

@@ -59,4 +59,26 @@ Result<RevertReport> revert_journal(const std::filesystem::path& path, uid_t exp
   return report;
 }
 
+bool revert_machine_wide(const std::filesystem::path& directory, uid_t expected_owner_uid) {
+  const auto here = boot_id();
+  bool done = here.has_value();
+  std::error_code error;
+  for (std::filesystem::directory_iterator file(directory, error), end; here && !error && file != end;
+       file.increment(error)) {
+    auto journal = JournalAccess::open_existing(file->path(), expected_owner_uid);
+    if (!journal) {
+      done = false;
+      continue;
+    }
+    const std::vector<JournalEntry> entries = journal->pending();
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+      const Injector* injector = find_injector(entry->injector);
+      const bool ours = injector != nullptr && injector->info().machine_wide && injector->check_undo(entry->undo) &&
+                        entry->boot_id == *here;
+      if (ours && !(injector->revert(entry->undo) && journal->append_reverted(entry->id))) done = false;
+    }
+  }
+  return done;
+}
+
 }  // namespace grit

@@ -84,7 +84,10 @@ Status Recorder::take(const Message& message, std::int64_t now_ns) {
     }
     case MessageKind::event: {
       const auto event = parse_json(message.payload);
-      if (event && event->is_object()) return write_event(*event);
+      if (event && event->is_object()) {
+        note_end_of_block(node, *event);
+        return write_event(*event);
+      }
       ++malformed_;
       return {};
     }
@@ -96,6 +99,16 @@ Status Recorder::write_event(const Json& event) {
   auto written = events_.append(event);
   if (!written) ++unwritten_events_;
   return told_once(std::move(written), said_events_);
+}
+
+void Recorder::note_end_of_block(NodeState& node, const Json& event) {
+  const auto is = [&](const char* key, std::string_view value) {
+    const auto found = event.find(key);
+    return found != event.end() && found->is_string() && found->get_ref<const std::string&>() == value;
+  };
+  const auto block = event.find("block");
+  if (is("type", "block") && is("edge", "end") && block != event.end() && block->is_number_integer())
+    node.left_block = block->get<int>();
 }
 
 Status Recorder::write_batch() {
@@ -124,6 +137,11 @@ Status Recorder::find_lost_nodes(std::int64_t now_ns) {
 
 bool Recorder::all_said_goodbye() const {
   return std::all_of(nodes_.begin(), nodes_.end(), [](const NodeState& node) { return node.said_goodbye; });
+}
+
+bool Recorder::all_left(int block) const {
+  return std::all_of(nodes_.begin(), nodes_.end(),
+                     [&](const NodeState& node) { return node.lost || node.left_block >= block; });
 }
 
 std::vector<int> Recorder::lost_nodes() const {

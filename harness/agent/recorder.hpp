@@ -40,6 +40,8 @@ class Recorder {
     return nodes_[static_cast<std::size_t>(node)].last_heard_ns;
   }
   [[nodiscard]] bool all_said_goodbye() const;
+  /// Every node that is not lost has said that its ranks left this block, after their records of it.
+  [[nodiscard]] bool all_left(int block) const;
   /// Declared lost so far, in the order of their index.
   [[nodiscard]] std::vector<int> lost_nodes() const;
 
@@ -51,6 +53,7 @@ class Recorder {
  private:
   struct NodeState {
     std::int64_t last_heard_ns = 0;
+    int left_block = -1;  // Block::index, of its last "block" event with edge "end"
     bool said_goodbye = false;
     bool lost = false;
   };
@@ -58,6 +61,7 @@ class Recorder {
   Recorder(RecorderSocket socket, StepsWriter steps, EventsWriter events, int nodes);
   Status take(const Message& message, std::int64_t now_ns);
   Status write_event(const Json& event);
+  void note_end_of_block(NodeState& node, const Json& event);
   Status write_batch();
   Status find_lost_nodes(std::int64_t now_ns);
 

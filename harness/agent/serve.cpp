@@ -9,13 +9,18 @@
 #include <zmq.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <functional>
+#include <limits>
+#include <thread>
 
 #include "analysis/report/finish.hpp"
 #include "harness/agent/journal.hpp"
 #include "harness/agent/journal_files.hpp"
 #include "harness/health/check.hpp"
 #include "harness/model/event.hpp"
+#include "harness/os/process.hpp"
 
 namespace grit {
 namespace {
@@ -25,11 +30,40 @@ constexpr std::int64_t kHeartbeat_ns = kNsPerS;
 constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
 constexpr std::int64_t kOthersDie_ns = 5 * kNsPerS;  // after one rank died, how long MPI may take to end the others
 constexpr std::int64_t kGoodbye_ns = 6 * kNsPerS;    // how long the recorder waits for the other agents
+/// How long what the kernel itself puts back (IPv6 addresses, links of other nodes of this machine) may take.
+constexpr std::int64_t kSettle_ns = 2 * kNsPerS;
+constexpr std::int64_t kSettleInRun_ns = 200 * kNsPerMs;  // the ranks wait meanwhile
+constexpr auto kSettleStep = std::chrono::milliseconds(50);
+constexpr std::int64_t kStepLook_ns = kNsPerMs;  // how often a rank's step is looked at when a fault waits for it
 constexpr std::size_t kBatch = 512;
 
 void swallow(int fd) {
   std::uint64_t counter = 0;
   [[maybe_unused]] const ssize_t got = ::read(fd, &counter, sizeof counter);
+}
+
+/// What still differs after a while; at once when nothing does.
+std::vector<std::string> lasting_differences(const NodeState& before, const std::function<NodeState()>& read,
+                                             std::int64_t patience_ns) {
+  const std::int64_t deadline_ns = monotonic_ns() + patience_ns;
+  auto found = differences(before, read());
+  while (!found.empty() && monotonic_ns() < deadline_ns) {
+    std::this_thread::sleep_for(kSettleStep);
+    found = differences(before, read());
+  }
+  return found;
+}
+
+std::vector<RankProcess> processes_of(const Segment& segment) {
+  std::vector<RankProcess> processes;
+  for (const RankSlot& slot : segment.slots()) processes.push_back({slot.rank, slot.pid});
+  return processes;
+}
+
+std::vector<int> pids_of(const Segment& segment) {
+  std::vector<int> pids;
+  for (const RankSlot& slot : segment.slots()) pids.push_back(slot.pid);
+  return pids;
 }
 
 }  // namespace
@@ -39,8 +73,10 @@ Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock)
       segment_(std::move(segment)),
       wake_(std::move(wake)),
       lock_(std::move(lock)),
-      windows_(config_.plan, config_.node, journal_file(config_.journal_directory, config_.plan, config_.node),
-               [this](Json event) { emit(std::move(event)); }),
+      windows_(
+          config_.plan, config_.node, journal_file(config_.journal_directory, config_.plan, config_.node),
+          [this](Json event) { emit(std::move(event)); }, pids_of(segment_)),
+      usage_(processes_of(segment_)),
       batch_(kBatch) {}
 
 Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, Fd wake) {
@@ -48,8 +84,10 @@ Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, 
   std::unique_ptr<Agent> agent(new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock)));
   GRIT_CHECK(agent->start_recording());
   GRIT_CHECK(agent->recover());
+  agent->node_before_ = read_node_state();
   GRIT_CHECK(agent->windows_.check_available());
   GRIT_CHECK(agent->open_descriptors());
+  agent->open_kernel_log();
   agent->join_run();
   return agent;
 }
@@ -128,8 +166,10 @@ void Agent::emit(Json event) {
 
 void Agent::arm(int block) {
   block_ = block;
-  if (block >= static_cast<int>(config_.plan.blocks.size())) return;
-  windows_.arm(config_.plan.blocks[static_cast<std::size_t>(block)]);
+  if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look()) return;
+  const Block& planned = config_.plan.blocks[static_cast<std::size_t>(block)];
+  processes_before_ = windows_.armed_in(planned.kind) ? read_process_state(pids_of(segment_)) : NodeState();
+  windows_.arm(planned);
   segment_.control().agent_ready_block.store(block, std::memory_order_release);
 }
 
@@ -142,21 +182,29 @@ void Agent::follow_blocks() {
     event["edge"] = edge;
     emit(std::move(event));
   };
+  if (!in_block_ && segment_.control().agent_ready_block.load() < block_ && !waits_for_look()) arm(block_);
   if (!in_block_ && first.block_entered.load(std::memory_order_acquire) == block_) {
     in_block_ = true;
     windows_.start(first.block_entered_ns.load());
+    act();  // before anything else is written or sent: a fault that starts with the block is due now
     block_event("begin", first.block_entered_ns.load());
+    report_usage("begin");
   }
   if (in_block_ && first.block_left.load(std::memory_order_acquire) == block_) {
     windows_.end(RevertReason::block_end);
     segment_.control().lease_deadline_ns.store(0);
+    report_usage("end");
+    drain_records();  // before the word that they are all there (look())
     block_event("end", monotonic_ns());
+    compare_processes();
     in_block_ = false;
     arm(block_ + 1);
   }
 }
 
 void Agent::act() {
+  if (in_block_ && windows_.waits_for_step())
+    windows_.step_begun(segment_.slots()[0].step_in_block.load(std::memory_order_relaxed), monotonic_ns());
   for (auto due = windows_.next_action_ns(); due && *due <= monotonic_ns(); due = windows_.next_action_ns()) {
     windows_.act(monotonic_ns());
     segment_.control().lease_deadline_ns.store(windows_.lease_deadline_ns());
@@ -185,11 +233,23 @@ void Agent::run_checks() {
   }
 }
 
+void Agent::report_usage(std::string_view edge) {
+  usage_.look(monotonic_ns());
+  Json event = make_event("usage", config_.node);
+  event["block"] = block_;
+  event["edge"] = edge;
+  event.update(usage_.read());
+  emit(std::move(event));
+}
+
 void Agent::tick() {
   const std::int64_t now_ns = monotonic_ns();
   if (now_ns - last_tick_ns_ >= kTick_ns) {
     last_tick_ns_ = now_ns;
     drain_records();
+    windows_.keep_memory_free();
+    usage_.look(now_ns);
+    watch_for_hang(now_ns);
   }
   if (now_ns - last_heartbeat_ns_ >= kHeartbeat_ns) {
     last_heartbeat_ns_ = now_ns;
@@ -230,11 +290,15 @@ void Agent::poll_once() {
   for (const Fd& rank : ranks_)
     if (rank && deaths_at_ns_ == 0) items.push_back({nullptr, rank.get(), ZMQ_POLLIN, 0});
   const auto witnesses = windows_.witness_descriptors();
+  if (kernel_log_) items.push_back({nullptr, kernel_log_->descriptor(), ZMQ_POLLIN, 0});
   for (const int fd : witnesses) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   if (recorder_)
     for (void* socket : recorder_->sockets()) items.push_back({socket, 0, ZMQ_POLLIN, 0});
 
-  if (const auto due = windows_.next_action_ns()) {
+  auto due = windows_.next_action_ns();
+  if (in_block_ && windows_.waits_for_step())
+    due = std::min(due.value_or(std::numeric_limits<std::int64_t>::max()), monotonic_ns() + kStepLook_ns);
+  if (due) {
     itimerspec at{};
     at.it_value.tv_sec = *due / kNsPerS;
     at.it_value.tv_nsec = *due % kNsPerS;
@@ -253,6 +317,8 @@ Status Agent::serve() {
     act();
     windows_.drain_witnesses();
     tick();
+    look();
+    watch_kernel_log();
     if (recorder_)
       if (auto pumped = recorder_->pump(); !pumped) fmt::print(stderr, "grit agent: {}\n", pumped.error().message);
   }
@@ -260,9 +326,34 @@ Status Agent::serve() {
   return recorder_ ? finish_recording() : Status();
 }
 
+void Agent::report_residue(const std::vector<std::string>& found) {
+  residue_ = true;
+  Json event = make_event("residue", config_.node);
+  event["block"] = block_;
+  event["differences"] = found;
+  emit(std::move(event));
+}
+
+void Agent::compare_processes() {
+  if (processes_before_.empty()) return;
+  const auto found = lasting_differences(
+      processes_before_, [&] { return read_process_state(pids_of(segment_)); }, kSettleInRun_ns);
+  if (!found.empty()) report_residue(found);
+}
+
+bool Agent::node_is_as_before() {
+  // A local cluster that is being torn down takes its links away, and all that was done to them.
+  const bool torn_down = config_.plan.topology.local_cluster && (deaths_at_ns_ != 0 || stopping_);
+  if (torn_down) return !residue_;
+  const auto found = lasting_differences(node_before_, read_node_state, kSettle_ns);
+  if (!found.empty()) report_residue(found);
+  return !residue_;
+}
+
 void Agent::finish() {
   follow_blocks();
-  windows_.close();
+  windows_.end(RevertReason::shutdown);
+  if (node_is_as_before()) windows_.close();  // else the journal stays, for whoever mends the node
   segment_.control().lease_deadline_ns.store(0);
   drain_records();
   for (const RankSlot& slot : segment_.slots()) {

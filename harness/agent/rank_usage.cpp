@@ -1,0 +1,47 @@
+#include "harness/agent/rank_usage.hpp"
+
+#include "harness/os/memory.hpp"
+
+namespace grit {
+
+RankUsage::RankUsage(const std::vector<RankProcess>& ranks) {
+  for (const RankProcess& process : ranks)
+    if (auto identity = identify_process(process.pid)) ranks_.push_back({process.rank, std::move(*identity)});
+}
+
+void RankUsage::look(std::int64_t now_ns) {
+  const std::int64_t since_ns = looked_at_ns_ == 0 ? 0 : now_ns - looked_at_ns_;
+  looked_at_ns_ = now_ns;
+  for (Watched& watched : ranks_) {
+    const auto state = process_state(watched.identity);
+    if (!state || !*state) continue;
+    if ((*state)->state == 'T') watched.stopped_ns += since_ns;
+    if ((*state)->state == 'D') watched.blocked_ns += since_ns;
+  }
+}
+
+Json RankUsage::read() const {
+  Json ranks = Json::array();
+  for (const Watched& watched : ranks_) {
+    const auto state = process_state(watched.identity);
+    if (!state || !*state) continue;
+    Json one{{"rank", watched.rank},
+             {"minor_faults", (*state)->minor_faults},
+             {"major_faults", (*state)->major_faults},
+             {"stopped_ns", watched.stopped_ns},
+             {"blocked_ns", watched.blocked_ns}};
+    if (const auto times = scheduler_times(watched.identity); times && *times) {
+      one["cpu_ns"] = (*times)->on_cpu_ns;
+      one["run_wait_ns"] = (*times)->run_delay_ns;
+    }
+    ranks.push_back(std::move(one));
+  }
+  Json stalls = Json::object();
+  for (const char* resource : {"cpu", "memory", "io"})
+    if (const auto stall = read_stall(resource)) stalls[resource] = stall->total_ns;
+  Json usage{{"ranks", std::move(ranks)}, {"stalls_ns", std::move(stalls)}};
+  if (const auto faults = read_page_faults()) usage["page_faults"] = *faults;
+  return usage;
+}
+
+}  // namespace grit

@@ -1,0 +1,41 @@
+// What the kernel counts for a node's ranks: evidence of what their time went into (analysis/resource_class.hpp).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "harness/base/json.hpp"
+#include "harness/os/process.hpp"
+
+namespace grit {
+
+/// A process of the node and its rank.
+struct RankProcess {
+  int rank = -1;
+  int pid = 0;
+};
+
+/// At the edges of blocks, outside of any rank's hot path: a few files of /proc for each rank.
+class RankUsage {
+ public:
+  explicit RankUsage(const std::vector<RankProcess>& ranks);
+
+  /// Adds the time since the last look to what a rank is found in: stopped (state T), or waiting for storage (D). No
+  /// counter tells these, so they are sampled; states that come and go between two looks are missed.
+  void look(std::int64_t now_ns);
+
+  /// The fields "ranks" and "stalls_ns" of a "usage" event (harness/model/event.hpp), all since the processes began.
+  /// What the kernel does not say is left out.
+  [[nodiscard]] Json read() const;
+
+ private:
+  struct Watched {
+    int rank = -1;
+    ProcessIdentity identity{};
+    std::int64_t stopped_ns = 0, blocked_ns = 0;
+  };
+  std::vector<Watched> ranks_{};
+  std::int64_t looked_at_ns_ = 0;
+};
+
+}  // namespace grit

@@ -1,0 +1,103 @@
+// What an agent watches for besides faults and blocks: hangs, looks at the data, the kernel's log.
+#include <fmt/format.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "analysis/report/finish.hpp"
+#include "harness/agent/serve.hpp"
+#include "harness/model/event.hpp"
+#include "harness/os/process.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::int64_t kOthersReport_ns = kNsPerS;      // from a hang's report to the end of the ranks
+constexpr std::int64_t kLookPatience_ns = 5 * kNsPerS;  // for records that nodes still have
+constexpr int kWorstKernelLevel = 4;   // warnings and worse (syslog(2)); a link that goes down is 6, and seen elsewhere
+constexpr int kMostKernelLines = 200;  // a node in trouble can write thousands
+
+}  // namespace
+
+bool Agent::waits_for_look() const {
+  return !in_block_ && look_before(config_.plan, block_) && segment_.control().look_passed.load() < block_;
+}
+
+void Agent::look() {
+  NodeControl& control = segment_.control();
+  if (!recorder_ || !waits_for_look() || control.look_decided.load() == block_) return;
+  if (look_since_ns_ == 0) look_since_ns_ = monotonic_ns();
+  if (!recorder_->all_left(block_ - 1) && monotonic_ns() - look_since_ns_ < kLookPatience_ns) return;
+  look_since_ns_ = 0;
+  auto clear = is_clear_before(config_.run_directory, block_);
+  if (!clear) fmt::print(stderr, "grit agent: cannot look at the run so far: {}\n", clear.error().message);
+  const bool goes_on = !clear || !*clear;
+  Json event = make_event("look", config_.node);
+  event["block"] = block_;
+  event["look"] = *look_before(config_.plan, block_);
+  event["pairs"] = config_.plan.blocks[static_cast<std::size_t>(block_)].pair;
+  event["decision"] = goes_on ? "go_on" : "stop";
+  emit(std::move(event));
+  control.look_goes_on.store(goes_on);
+  control.look_decided.store(block_, std::memory_order_release);
+}
+
+void Agent::report_hang(std::int64_t waited_ns) {
+  Json event = make_event("hang", config_.node);
+  event["block"] = block_;
+  event["waited_ns"] = waited_ns;
+  event["ranks"] = Json::array();
+  for (const RankSlot& slot : segment_.slots()) {
+    const auto identity = identify_process(slot.pid);
+    const auto state = identity ? process_state(*identity) : Result<std::optional<ProcessState>>(std::nullopt);
+    event["ranks"].push_back({{"rank", slot.rank},
+                              {"step", slot.step_in_block.load()},
+                              {"phase", to_string(static_cast<Phase>(slot.phase.load()))},
+                              {"stopped", state && *state && (*state)->state == 'T'}});
+  }
+  emit(std::move(event));
+}
+
+void Agent::watch_for_hang(std::int64_t now_ns) {
+  std::uint64_t progress = static_cast<std::uint64_t>(block_) << 32;
+  for (const RankSlot& slot : segment_.slots()) progress += slot.step_in_block.load(std::memory_order_relaxed) + 1;
+  if (!in_block_ || progress != progress_) {
+    progress_ = progress;
+    progress_at_ns_ = now_ns;
+    return;
+  }
+  if (hang_at_ns_ == 0 && now_ns - progress_at_ns_ >= config_.plan.design.hang_ns) {
+    hang_at_ns_ = now_ns;
+    report_hang(now_ns - progress_at_ns_);
+  }
+  if (hang_at_ns_ == 0 || now_ns - hang_at_ns_ < kOthersReport_ns) return;
+  // Not before: with the fault off the ranks might go on, and the other agents would have nothing to report.
+  windows_.end(RevertReason::shutdown);
+  segment_.control().lease_deadline_ns.store(0);
+  for (const Fd& rank : ranks_)
+    if (rank) ::syscall(SYS_pidfd_send_signal, rank.get(), SIGKILL, nullptr, 0);
+}
+
+void Agent::open_kernel_log() {
+  // The nodes of a local cluster have one kernel between them.
+  if (config_.plan.topology.local_cluster && !recorder_) return;
+  if (auto log = KernelLogReader::open()) kernel_log_ = std::move(*log);
+}
+
+/// What the kernel said last may be all that is known of a node that is lost: it is sent on at once.
+void Agent::watch_kernel_log() {
+  while (kernel_log_) {
+    const auto line = kernel_log_->next();
+    if (!line) kernel_log_.reset();
+    if (!line || !*line) return;
+    if ((*line)->level > kWorstKernelLevel || ++kernel_lines_ > kMostKernelLines) continue;
+    Json event = make_event("kernel", config_.node);
+    event["level"] = (*line)->level;
+    event["text"] = (*line)->text;
+    if (kernel_lines_ == kMostKernelLines) event["last"] = true;  // later ones are not sent
+    emit(std::move(event));
+  }
+}
+
+}  // namespace grit

@@ -10,7 +10,7 @@ return grit.scenario {
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },
 
-  design = { pairs = 8, block = "1500ms" },
+  design = { pairs = 8, max_pairs = 16, block = "1500ms" },
 
   checks = { grit.check.link_up {} },
 

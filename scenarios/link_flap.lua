@@ -23,11 +23,15 @@ return grit.scenario {
     return { grit.fault.link_flap { on = o.node, nic = "data", down = o.down, after = "500ms" } }
   end,
 
-  -- 8 pairs of a baseline and a fault block, in random order. A block has to outlast the flap.
-  design = { pairs = 8, block = "2.5s" },
+  -- 8 pairs of a baseline and a fault block, in random order. A block has to outlast the flap. The link test finds whose
+  -- links they are that become slow.
+  design = { pairs = 8, max_pairs = 16, block = "2.5s", link_test = true },
 
   checks = { grit.check.link_up {} },
 
   -- Reproduced when the whole 95 % confidence interval of the slowdown lies above 10 %.
-  expect = { slowdown = { at_least = "10%" } },
+  -- And the analysis must name the node by itself, from what the ranks and links did.
+  expect = function(o)
+    return { slowdown = { at_least = "10%" }, culprit = { node = o.node, resource = "network" } }
+  end,
 }

@@ -91,6 +91,23 @@ std::string_view describe_undo(UndoClass undo) {
   return "";
 }
 
+std::string describe_anchor(const Plan& plan, const Anchor& anchor) {
+  const auto followed = [&] {
+    return fmt::format("fault {} ({})", anchor.fault, plan.faults.at(static_cast<std::size_t>(anchor.fault)).name);
+  };
+  switch (anchor.kind) {
+    case Anchor::Kind::block:
+      return "after the start of each fault block";
+    case Anchor::Kind::step:
+      return fmt::format("after the start of step {} of each fault block", anchor.step);
+    case Anchor::Kind::applied:
+      return fmt::format("after {} has come into force", followed());
+    case Anchor::Kind::reverted:
+      return fmt::format("after {} is off again", followed());
+  }
+  return "";
+}
+
 /// At most the first few pulses: a fault may have hundreds.
 std::string describe_pulses(const std::vector<Pulse>& pulses) {
   constexpr std::size_t kShown = 4;
@@ -100,7 +117,7 @@ std::string describe_pulses(const std::vector<Pulse>& pulses) {
       words.push_back(fmt::format("... {} in all", pulses.size()));
       break;
     }
-    words.push_back(describe_pulse(pulse));
+    words.push_back(describe_pulse(pulse) + (pulse.block < 0 ? "" : fmt::format(" in block {}", pulse.block)));
   }
   return fmt::format("{}", fmt::join(words, ", "));
 }
@@ -108,12 +125,14 @@ std::string describe_pulses(const std::vector<Pulse>& pulses) {
 std::string describe_fault(const Plan& plan, const PlannedFault& fault) {
   const Injector* injector = find_injector(fault.name);
   const auto index = static_cast<std::size_t>(fault.node);
-  std::string text = row("fault", fmt::format("{} on {}{}{}", fault.name, plan.topology.nodes.at(index).name,
-                                              fault.device.empty() ? "" : " ", fault.device));
+  std::string text =
+      row(fmt::format("fault {}", fault.id), fmt::format("{} on {}{}{}", fault.name, plan.topology.nodes.at(index).name,
+                                                         fault.device.empty() ? "" : " ", fault.device));
   text += row(
       "", fmt::format("with       {}", describe_params(injector ? &injector->info().params : nullptr, fault.params)));
   text += row("", fmt::format("mechanism  {}", fault.mechanism));
-  text += row("", fmt::format("in force   {} (after the start of each fault block)", describe_pulses(fault.pulses)));
+  text +=
+      row("", fmt::format("in force   {} ({})", describe_pulses(fault.pulses), describe_anchor(plan, fault.anchor)));
   text += row("", fmt::format("undo       {}", describe_undo(fault.undo)));
   text += row(
       "", fmt::format("lease      {}: off by then whatever happens", format_quantity(fault.lease_ns, Unit::time_ns)));
@@ -121,6 +140,7 @@ std::string describe_fault(const Plan& plan, const PlannedFault& fault) {
 }
 
 std::string describe_guard(const Guard& guard) {
+  if (guard.refused && guard.override_flag.empty()) return "REFUSED: " + guard.what;
   if (guard.refused) return fmt::format("REFUSED: {}. {} lets it pass", guard.what, guard.override_flag);
   return fmt::format("let pass by {}: {}", guard.override_flag, guard.what);
 }
@@ -133,6 +153,7 @@ std::string describe_expectation(const Expectation& expect) {
   if (expect.slowdown_at_most) {
     words.push_back("slowdown of at most " + format_quantity(*expect.slowdown_at_most, Unit::fraction));
   }
+  if (!expect.outcome.empty()) words.push_back("the run ends by " + expect.outcome);
   return fmt::format("{}", fmt::join(words, " and "));
 }
 

@@ -4,6 +4,7 @@
 
 #include "harness/health/check.hpp"
 #include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/timing.hpp"
 #include "harness/scenario/values.hpp"
 #include "injectors/injector.hpp"
 #include "workloads/workload.hpp"
@@ -33,6 +34,23 @@ std::size_t keep(std::vector<T>& values, T value) {
   return values.size() - 1;
 }
 
+/// The fault's own parameters and the common ones that it takes beside them.
+void read_fault_params(lua_State* lua, const InjectorInfo& info, ScenarioFault& fault) {
+  const std::string owner = "fault " + info.name;
+  const std::vector<ParamSpec> common = timing_params_beside(info);
+  std::vector<ParamSpec> specs = info.params;
+  specs.insert(specs.end(), common.begin(), common.end());
+  fault.params = as_params(lua, 1, specs, owner, {"on"});
+  Json timing = Json::object();
+  for (const ParamSpec& spec : common) {
+    timing[spec.name] = fault.params[spec.name];
+    fault.params.erase(spec.name);
+  }
+  auto read = read_timing(timing);
+  if (!read) throw ScenarioError(owner + ": " + read.error().message);
+  fault.timing = *read;
+}
+
 int make_fault(lua_State* lua) {
   const InjectorInfo& info = injectors().at(plugin_index(lua))->info();
   take_table(lua, "grit.fault." + info.name);
@@ -40,7 +58,7 @@ int make_fault(lua_State* lua) {
   ScenarioFault fault;
   fault.name = info.name;
   fault.where = caller_position(lua);
-  fault.params = as_params(lua, 1, info.params, owner, {"on"});
+  read_fault_params(lua, info, fault);
   fault.on.kind = NodeSelector::Kind::any;
   if (push_field(lua, 1, "on") != LUA_TNIL) fault.on = as_selector(lua, lua_gettop(lua), "\"on\" of " + owner);
   push_handle(lua, kFaultHandle, keep(context_of(lua).faults, std::move(fault)));
@@ -111,6 +129,8 @@ void push_library(lua_State* lua, LoadContext& context) {
   lua_setfield(lua, -2, "workload");
   push_constructors(lua, context, "check", names_of(checks()), guarded<make_check>);
   lua_setfield(lua, -2, "check");
+  push_constructors(lua, context, "search", {std::begin(kSearches), std::end(kSearches)}, guarded<make_search>);
+  lua_setfield(lua, -2, "search");
   lua_pushlightuserdata(lua, &context);
   lua_pushcclosure(lua, guarded<make_scenario>, 1);
   lua_setfield(lua, -2, "scenario");
@@ -122,7 +142,7 @@ int require(lua_State* lua) {
   const std::string name = luaL_checkstring(lua, 1);
   lua_pushvalue(lua, lua_upvalueindex(1));
   if (name == "grit") return 1;
-  const std::vector<std::string> parts{"grit.check", "grit.fault", "grit.workload"};
+  const std::vector<std::string> parts{"grit.check", "grit.fault", "grit.search", "grit.workload"};
   for (const std::string& part : parts) {
     if (name != part) continue;
     push_field(lua, -1, name.substr(std::string_view("grit.").size()));
@@ -151,7 +171,7 @@ std::size_t handle_at(lua_State* lua, int stack_index, const char* type, std::st
 LoadContext& context_of(lua_State* lua) { return *static_cast<LoadContext*>(lua_touserdata(lua, lua_upvalueindex(1))); }
 
 void install_library(lua_State* lua, LoadContext& context) {
-  for (const char* type : {kFaultHandle, kWorkloadHandle, kCheckHandle, kScenarioHandle}) {
+  for (const char* type : {kFaultHandle, kWorkloadHandle, kCheckHandle, kSearchHandle, kScenarioHandle}) {
     luaL_newmetatable(lua, type);
     lua_pop(lua, 1);
   }

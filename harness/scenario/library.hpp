@@ -7,9 +7,15 @@
 #include <utility>
 #include <vector>
 
-#include "harness/model/scenario.hpp"
+#include "harness/model/series.hpp"
 
 namespace grit {
+
+/// grit.search.<name> { ... }: its doses stay text until the option that they are values of is known.
+struct ScenarioSearch {
+  SearchSpec spec{};
+  std::string from{}, to{};
+};
 
 /// One load: what the library's functions have made so far. Lua holds handles (places in these lists), never the data.
 struct LoadContext {
@@ -18,7 +24,9 @@ struct LoadContext {
   std::vector<ScenarioFault> faults{};
   std::vector<ScenarioPlugin> workloads{};
   std::vector<ScenarioPlugin> checks{};
+  std::vector<ScenarioSearch> searches{};
   Scenario scenario{};
+  SearchSpec search{};
   bool has_scenario = false;
 };
 
@@ -26,6 +34,7 @@ struct LoadContext {
 inline constexpr const char* kFaultHandle = "grit.fault";
 inline constexpr const char* kWorkloadHandle = "grit.workload";
 inline constexpr const char* kCheckHandle = "grit.check";
+inline constexpr const char* kSearchHandle = "grit.search";
 inline constexpr const char* kScenarioHandle = "grit.scenario";
 
 /// Pushes a handle for place `index` of the list that `type` names.
@@ -36,10 +45,25 @@ std::size_t handle_at(lua_State* lua, int stack_index, const char* type, std::st
 /// The context of the running library function: its first upvalue.
 LoadContext& context_of(lua_State* lua);
 
-/// Adds the global `require`, which knows "grit" and "grit.fault", "grit.workload", "grit.check" and nothing else.
+/// Adds the global `require`, which knows "grit" and "grit.fault", "grit.workload", "grit.check", "grit.search" and
+/// nothing else.
 void install_library(lua_State* lua, LoadContext& context);
+
+/// Where the registry holds the function `drive` of the scenario.
+inline constexpr const char* kDriveFunction = "grit.drive";
+
+/// grit.search.threshold { ... } and .minimal { ... } (harness/scenario/search_table.cpp). Upvalue 2: which.
+int make_search(lua_State* lua);
+inline constexpr const char* kSearches[] = {"threshold", "minimal"};
+/// Within grit.scenario: the keys `search`, `drive` and `trials`, for context.search.
+void read_search(lua_State* lua, LoadContext& context);
 
 /// grit.scenario { ... } (harness/scenario/scenario_table.cpp): fills in context.scenario.
 int make_scenario(lua_State* lua);
+inline constexpr int kArgument = 1;  // stack index of the table given to grit.scenario
+inline constexpr int kOptions = 2;   // stack index of the resolved options
+/// Within grit.scenario: pushes argument[key]; when it is a function, what it returns for the options. Returns the Lua
+/// type.
+int push_part(lua_State* lua, std::string_view key);
 
 }  // namespace grit

@@ -14,7 +14,14 @@ namespace {
 
 constexpr std::size_t kMaxSourceBytes = std::size_t{1} << 20;
 
-Result<std::string> read_source(const std::filesystem::path& path) {
+void check_scenario(lua_State* lua) {
+  if (luaL_testudata(lua, -1, kScenarioHandle) == nullptr)
+    throw ScenarioError("the file must end with: return grit.scenario { ... }");
+}
+
+}  // namespace
+
+Result<std::string> read_scenario(const std::filesystem::path& path) {
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);
   if (!std::filesystem::exists(status)) {
@@ -32,26 +39,24 @@ Result<std::string> read_source(const std::filesystem::path& path) {
   return source;
 }
 
-}  // namespace
-
-Result<Scenario> load_scenario(const std::filesystem::path& path,
-                               const std::vector<std::pair<std::string, std::string>>& overrides) {
+Result<LoadedScenario> evaluate_scenario(const std::string& file, const std::string& source,
+                                         const Overrides& overrides) {
   try {
-    GRIT_TRY(std::string source, read_source(path));
-    LoadContext context{.file = path.string(), .overrides = overrides};
+    LoadContext context{.file = file, .overrides = overrides};
     GRIT_CHECK(run_in_sandbox(
-        SandboxLimits{}, context.file, source, [&](lua_State* lua) { install_library(lua, context); },
-        [&](lua_State* lua) {
-          if (luaL_testudata(lua, -1, kScenarioHandle) == nullptr) {
-            throw ScenarioError("the file must end with: return grit.scenario { ... }");
-          }
-        }));
-    context.scenario.file = context.file;
-    context.scenario.source = std::move(source);
-    return std::move(context.scenario);
+        SandboxLimits{}, file, source, [&](lua_State* lua) { install_library(lua, context); }, check_scenario));
+    context.scenario.file = file;
+    context.scenario.source = source;
+    return LoadedScenario{std::move(context.scenario), std::move(context.search)};
   } catch (const std::exception& error) {
-    return internal_error(fmt::format("loading {}: {}", path.string(), error.what()));
+    return internal_error(fmt::format("loading {}: {}", file, error.what()));
   }
+}
+
+Result<Scenario> load_scenario(const std::filesystem::path& path, const Overrides& overrides) {
+  GRIT_TRY(const std::string source, read_scenario(path));
+  GRIT_TRY(LoadedScenario loaded, evaluate_scenario(path.string(), source, overrides));
+  return std::move(loaded.scenario);
 }
 
 }  // namespace grit

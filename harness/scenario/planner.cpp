@@ -1,13 +1,18 @@
 #include "harness/scenario/planner.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "harness/base/clock.hpp"
+#include "harness/scenario/overlap.hpp"
 #include "harness/scenario/seeded_choice.hpp"
+#include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
+#include "injectors/traits.hpp"
 #include "workloads/workload.hpp"
 
 namespace grit {
@@ -15,11 +20,15 @@ namespace {
 
 constexpr std::int64_t kUnknownBlockNs = 60 * kNsPerS;  // stands for a block whose length is given in steps
 constexpr std::int64_t kLeaseMarginNs = 10 * kNsPerS;
-constexpr std::uint64_t kOrderStream = 0x9e3779b97f4a7c15;  // keeps the order of blocks apart from the choice of nodes
+// Keep the order of blocks and the moments of faults apart from the choice of nodes.
+constexpr std::uint64_t kOrderStream = 0x9e3779b97f4a7c15;
+constexpr std::uint64_t kTimesStream = 0xd1b54a32d192ed03;
+constexpr std::uint64_t kTrialStream = 0xbf58476d1ce4e5b9;  // times the trial's number
+constexpr int kLinkTests = 2;                               // of each kind of block
 
-Status check_index(int node, int nodes, const std::string& where) {
+Status check_index(int node, int nodes) {
   if (node < nodes) return {};
-  return usage_error(fmt::format("{}: node {} does not exist: this cluster has {}", where, node,
+  return usage_error(fmt::format("node {} does not exist: this cluster has {}", node,
                                  nodes == 1 ? "node 0 only" : fmt::format("nodes 0 to {}", nodes - 1)));
 }
 
@@ -37,23 +46,23 @@ Result<std::vector<int>> choose_nodes(const ScenarioFault& fault, int nodes, See
     case NodeSelector::Kind::list:
       break;
   }
-  for (const int node : fault.on.nodes) GRIT_CHECK(check_index(node, nodes, fault.where));
+  for (const int node : fault.on.nodes) GRIT_CHECK(check_index(node, nodes));
   return fault.on.nodes;
 }
 
 /// A block in time must hold all of the fault, or its end would be cut off in every block.
-Status check_pulses(const ScenarioFault& fault, const std::vector<Pulse>& pulses, const Design& design) {
-  if (pulses.empty()) return internal_error(fmt::format("fault {} has no pulses", fault.name));
-  if (design.block_ns == 0) return {};
-  for (const Pulse& pulse : pulses) {
+Status check_fits(const Plan& plan, const PlannedFault& fault) {
+  const auto from_ns = anchor_ns(plan, fault.anchor);
+  if (plan.design.block_ns == 0 || !from_ns) return {};
+  for (const Pulse& pulse : fault.pulses) {
     const bool open = pulse.end_ns < 0;
-    const std::int64_t needed_ns = open ? pulse.start_ns : pulse.end_ns;
-    if (needed_ns < design.block_ns || (!open && needed_ns == design.block_ns)) continue;
+    const std::int64_t needed_ns = *from_ns + (open ? pulse.start_ns : pulse.end_ns);
+    if (needed_ns < plan.design.block_ns || (!open && needed_ns == plan.design.block_ns)) continue;
     return usage_error(
-        fmt::format("{}: fault {} {} {} after the block's start, but design.block is {}: make the block "
-                    "longer, or the fault shorter or earlier",
-                    fault.where, fault.name, open ? "starts" : "ends", format_quantity(needed_ns, Unit::time_ns),
-                    format_quantity(design.block_ns, Unit::time_ns)));
+        fmt::format("it {} {} after the block's start, but design.block is {}: make the block longer, or "
+                    "the fault shorter or earlier",
+                    open ? "starts" : "ends", format_quantity(needed_ns, Unit::time_ns),
+                    format_quantity(plan.design.block_ns, Unit::time_ns)));
   }
   return {};
 }
@@ -67,65 +76,158 @@ std::int64_t lease_ns(const std::vector<Pulse>& pulses, const Design& design) {
   return 2 * longest_ns + kLeaseMarginNs;
 }
 
-/// Two faults of one kind on one device would undo each other.
-Status check_free(const Plan& plan, const PlannedFault& fault, const std::string& where) {
-  for (const PlannedFault& other : plan.faults) {
-    if (other.name != fault.name || other.node != fault.node || other.device != fault.device) continue;
-    return usage_error(fmt::format("{}: {} already acts on node {}{}{}; use one fault there", where, fault.name,
-                                   fault.node, fault.device.empty() ? "" : " ", fault.device));
-  }
-  return {};
-}
+/// Plans the faults of a scenario into a plan that has its topology, design and blocks already.
+class FaultPlanner {
+ public:
+  FaultPlanner(Plan& plan, std::uint64_t seed, std::uint64_t trial)
+      : plan_(plan), nodes_(seed), times_(seed ^ kTimesStream ^ trial) {}
 
-/// The interface guard rail (DESIGN §7): the NIC that carries the management traffic.
-void add_nic_guard(Plan& plan, const PlannedFault& fault, const Node& node, const PlanRequest& request) {
-  const auto is_device = [&](const Nic& nic) { return nic.name == fault.device; };
-  const auto nic = std::find_if(node.nics.begin(), node.nics.end(), is_device);
-  if (nic == node.nics.end() || nic->role != NicRole::management) return;
-  Guard guard;
-  guard.what = fmt::format("{} on {} {}: a management NIC{}", fault.name, node.name, nic->name,
-                           nic->role_evidence.empty() ? "" : fmt::format(" ({})", nic->role_evidence));
-  guard.refused = !request.allow_management;
-  guard.override_flag = "--allow-management";
-  plan.guards.push_back(std::move(guard));
-}
-
-Status plan_fault(const ScenarioFault& fault, const PlanRequest& request, SeededChoice& choice, Plan& plan) {
-  const Injector* injector = find_injector(fault.name);
-  if (injector == nullptr) return usage_error(fmt::format("{}: there is no fault {}", fault.where, fault.name));
-  const Params params(fault.params);
-  const std::vector<Pulse> pulses = injector->pulses(params);
-  GRIT_CHECK(check_pulses(fault, pulses, plan.design));
-  const auto nodes = static_cast<int>(plan.topology.nodes.size());
-  GRIT_TRY(const std::vector<int> chosen, choose_nodes(fault, nodes, choice));
-  for (const int index : chosen) {
-    const Node& node = plan.topology.nodes[static_cast<std::size_t>(index)];
-    auto device = injector->resolve_device(node, params);
-    if (!device) return with_context(std::move(device).error(), fault.where);
-    PlannedFault planned{.id = static_cast<int>(plan.faults.size()),
-                         .name = fault.name,
-                         .node = index,
-                         .device = std::move(*device),
-                         .mechanism = injector->mechanism(node, params),
-                         .undo = injector->info().undo,
-                         .params = fault.params,
-                         .pulses = pulses,
-                         .lease_ns = lease_ns(pulses, plan.design)};
-    GRIT_CHECK(check_free(plan, planned, fault.where));
-    if (injector->info().takes_nic) add_nic_guard(plan, planned, node, request);
-    plan.faults.push_back(std::move(planned));
+  [[nodiscard]] Status add(const ScenarioFault& fault) {
+    auto added = try_add(fault);
+    if (added) return {};
+    return with_context(std::move(added).error(), fmt::format("{}: fault {}", fault.where, fault.name));
   }
-  return {};
-}
+
+  [[nodiscard]] Status finish() const { return check_overlaps(plan_, where_); }
+
+ private:
+  /// The planned faults that one fault of the scenario became on a node: one, or one for each stage of its ramp.
+  struct Made {
+    int first = 0;
+    int last = 0;
+    bool ambiguous = false;
+  };
+
+  [[nodiscard]] Status try_add(const ScenarioFault& fault) {
+    const Injector* injector = find_injector(fault.name);
+    if (injector == nullptr) return usage_error("there is no such fault");
+    const Params params(fault.params);
+    const auto nodes = static_cast<int>(plan_.topology.nodes.size());
+    GRIT_TRY(const std::vector<int> chosen, choose_nodes(fault, nodes, nodes_));
+    GRIT_TRY(const std::vector<int> taking_part, injector->nodes(plan_.topology, chosen, params));
+    GRIT_TRY(const auto pulses, pulses_of(fault, *injector, taking_part.size(), taking_part == chosen));
+    for (std::size_t i = 0; i < taking_part.size(); ++i) {
+      PlannedFault planned{.name = fault.name,
+                           .node = taking_part[i],
+                           .passive = std::find(chosen.begin(), chosen.end(), taking_part[i]) == chosen.end(),
+                           .undo = injector->info().undo,
+                           .params = fault.params,
+                           .pulses = pulses[i]};
+      const Node& node = plan_.topology.nodes[static_cast<std::size_t>(planned.node)];
+      GRIT_TRY(planned.device, injector->resolve_device(node, params));
+      GRIT_TRY(planned.resolved, injector->resolve(plan_.topology, chosen, node, params));
+      planned.mechanism = injector->mechanism(node, params);
+      GRIT_TRY(planned.anchor, anchor_of(fault, planned.node));
+      GRIT_CHECK(add_stages(fault, injector->info(), planned));
+    }
+    return {};
+  }
+
+  /// For each node that takes part.
+  [[nodiscard]] Result<std::vector<std::vector<Pulse>>> pulses_of(const ScenarioFault& fault, const Injector& injector,
+                                                                  std::size_t nodes, bool independent) {
+    const std::vector<Pulse> own = injector.pulses(Params(fault.params));
+    const Timing& timing = fault.timing;
+    if (!independent && timing.swizzle_ns > 0)
+      return usage_error("it acts between nodes, which must begin and end together: leave out `swizzle`");
+    std::vector<std::vector<Pulse>> all;
+    if (!timing.poisson) {
+      GRIT_TRY(const auto pulses, regular_pulses(own, timing, plan_.design));
+      if (timing.swizzle_ns > 0) return swizzled(pulses, nodes, timing.swizzle_ns, times_);
+      all.assign(nodes, pulses);
+      return all;
+    }
+    for (std::size_t i = 0; i < nodes; ++i) {
+      if (i > 0 && !independent) {
+        all.push_back(all.front());
+        continue;
+      }
+      GRIT_TRY(auto drawn, poisson_pulses(own, timing, plan_, times_));
+      all.push_back(std::move(drawn));
+    }
+    return all;
+  }
+
+  [[nodiscard]] Result<Anchor> anchor_of(const ScenarioFault& fault, int node) const {
+    const Timing& timing = fault.timing;
+    if (timing.at_step > 0) {
+      if (plan_.design.block_steps > 0 && timing.at_step >= plan_.design.block_steps)
+        return usage_error(fmt::format("`at_step` is {}, but a block has the steps 0 to {}", timing.at_step,
+                                       plan_.design.block_steps - 1));
+      return Anchor{.kind = Anchor::Kind::step, .step = timing.at_step};
+    }
+    if (timing.follows.empty()) return Anchor{};
+    const auto found = made_.find({timing.follows, node});
+    const std::string& name = plan_.topology.nodes[static_cast<std::size_t>(node)].name;
+    if (found == made_.end())
+      return usage_error(fmt::format("no fault before this one in the list is called {} and acts on {}{}",
+                                     timing.follows, name, others(node)));
+    if (found->second.ambiguous)
+      return usage_error(
+          fmt::format("two faults on {} are called {}: give the one that is followed a `label`", name, timing.follows));
+    if (timing.follows_applied) return Anchor{.kind = Anchor::Kind::applied, .fault = found->second.first};
+    const PlannedFault& followed = plan_.faults[static_cast<std::size_t>(found->second.last)];
+    if (followed.pulses.back().end_ns < 0)
+      return usage_error(fmt::format("{} lasts to the end of the block, so nothing can follow its end: give it `lasts`",
+                                     timing.follows));
+    return Anchor{.kind = Anchor::Kind::reverted, .fault = found->second.last};
+  }
+
+  [[nodiscard]] std::string others(int node) const {
+    std::vector<std::string> names;
+    for (const auto& [key, made] : made_)
+      if (key.second == node) names.push_back(key.first);
+    return names.empty() ? "" : fmt::format("; there are: {}", fmt::join(names, ", "));
+  }
+
+  [[nodiscard]] Status add_stages(const ScenarioFault& fault, const InjectorInfo& info, const PlannedFault& whole) {
+    std::vector<Stage> stages{{whole.params, whole.pulses}};
+    if (fault.timing.ramp_ns > 0) {
+      GRIT_TRY(stages, ramp_stages(info, whole.params, whole.pulses, fault.timing));
+    }
+    const auto first = static_cast<int>(plan_.faults.size());
+    for (Stage& stage : stages) {
+      PlannedFault planned = whole;
+      planned.id = static_cast<int>(plan_.faults.size());
+      planned.params = std::move(stage.params);
+      planned.pulses = std::move(stage.pulses);
+      planned.lease_ns = lease_ns(planned.pulses, plan_.design);
+      GRIT_CHECK(check_fits(plan_, planned));
+      plan_.faults.push_back(std::move(planned));
+      where_.push_back(fault.where);
+    }
+    const std::string& label = fault.timing.label.empty() ? fault.name : fault.timing.label;
+    const auto [at, is_new] =
+        made_.try_emplace({label, whole.node}, Made{first, static_cast<int>(plan_.faults.size()) - 1});
+    if (!is_new) at->second.ambiguous = true;
+    return {};
+  }
+
+  Plan& plan_;
+  SeededChoice nodes_;
+  SeededChoice times_;
+  std::vector<std::string> where_{};                    // by PlannedFault::id
+  std::map<std::pair<std::string, int>, Made> made_{};  // by label and node
+};
 
 std::vector<Block> lay_out_blocks(const Design& design, SeededChoice& choice) {
   std::vector<Block> blocks;
   const auto add = [&](int pair, BlockKind kind) { blocks.push_back({static_cast<int>(blocks.size()), pair, kind}); };
   if (design.warmup_steps > 0) add(-1, BlockKind::warmup);
-  for (int pair = 0; pair < static_cast<int>(design.pairs); ++pair) {
-    const bool fault_first = choice.below(2) == 1;
-    add(pair, fault_first ? BlockKind::fault : BlockKind::baseline);
-    add(pair, fault_first ? BlockKind::baseline : BlockKind::fault);
+  // Before the pairs, since the run may stop at any look.
+  for (int i = 0; design.link_test && i < kLinkTests; ++i) {
+    add(-1, BlockKind::link_baseline);
+    add(-1, BlockKind::link_fault);
+  }
+  const int pairs = looks_of(design).back();
+  for (int pair = 0; pair < pairs; ++pair) {
+    std::vector<BlockKind> kinds{BlockKind::baseline, BlockKind::fault};
+    if (design.sham) kinds.push_back(BlockKind::sham);
+    for (const int place : choice.order(static_cast<int>(kinds.size()))) {
+      const BlockKind kind = kinds[static_cast<std::size_t>(place)];
+      add(pair, kind);
+      if (kind == BlockKind::fault && design.recovery_ns > 0) add(pair, BlockKind::recovery);
+    }
   }
   return blocks;
 }
@@ -145,10 +247,14 @@ Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const
   plan.checks = scenario.checks;
   plan.design = scenario.design;
   plan.expect = scenario.expect;
-  SeededChoice node_choice(request.seed);
-  for (const ScenarioFault& fault : scenario.faults) GRIT_CHECK(plan_fault(fault, request, node_choice, plan));
-  SeededChoice order_choice(request.seed ^ kOrderStream);
+  const std::uint64_t trial = kTrialStream * static_cast<std::uint64_t>(request.trial);
+  SeededChoice order_choice(request.seed ^ kOrderStream ^ trial);
   plan.blocks = lay_out_blocks(scenario.design, order_choice);
+  FaultPlanner planner(plan, request.seed, trial);
+  for (const ScenarioFault& fault : scenario.faults) GRIT_CHECK(planner.add(fault));
+  GRIT_CHECK(planner.finish());
+  plan.allowed = request.allowed;
+  plan.guards = guard_rails(plan);
   return plan;
 }
 

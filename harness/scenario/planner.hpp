@@ -10,7 +10,8 @@ namespace grit {
 
 struct PlanRequest {
   std::uint64_t seed = 1;
-  bool allow_management = false;  // --allow-management: faults may act on the interfaces that carry management traffic
+  int trial = 0;  // of a series: other random orders and moments with the same victims; 0: a run by itself
+  Allowed allowed{};
 };
 
 /// Resolves victims, devices, mechanisms, pulses and leases, and lays out the blocks: one warm-up, then every pair's

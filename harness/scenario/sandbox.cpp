@@ -148,7 +148,6 @@ int protected_body(lua_State* lua) {
   sandbox.started_ns = thread_cpu_ns();
   lua_sethook(lua, hook, LUA_MASKCOUNT | LUA_MASKLINE, kInstructionsPerHook);
   lua_call(lua, 0, 1);
-  lua_sethook(lua, nullptr, 0, 0);
   sandbox.use(lua);
   return 0;
 }
@@ -188,6 +187,12 @@ Status run_in_sandbox(const SandboxLimits& limits, const std::string& file, cons
   lua_pushcfunction(state.get(), guarded<protected_body>);
   if (lua_pcall(state.get(), 0, 0, 0) == LUA_OK) return {};
   return usage_error(message_of(state.get(), sandbox));
+}
+
+void restart_limits(lua_State* lua) {
+  Sandbox& sandbox = sandbox_of(lua);
+  sandbox.instructions = 0;
+  sandbox.started_ns = thread_cpu_ns();
 }
 
 std::string caller_position(lua_State* lua) {

@@ -29,10 +29,14 @@ struct ScenarioError : std::runtime_error {
 };
 
 /// Runs a Lua chunk and then `use` on the one value it returned, which is on top of the stack. `prepare` runs before,
-/// to add globals. Both run protected and may throw ScenarioError or Lua errors. Error (usage): "FILE:LINE: message" of
-/// whatever went wrong, limits included.
+/// to add globals. Both run protected, `use` within the same limits, and may throw ScenarioError or Lua errors. Error
+/// (usage): "FILE:LINE: message" of whatever went wrong, limits included.
 Status run_in_sandbox(const SandboxLimits& limits, const std::string& file, const std::string& source,
                       const std::function<void(lua_State*)>& prepare, const std::function<void(lua_State*)>& use);
+
+/// Counts instructions and CPU time from here anew: what comes next is another stretch of the scenario, after a trial
+/// that took as long as it took.
+void restart_limits(lua_State* lua);
 
 /// "FILE:LINE" of the Lua code that called the running C function; "FILE" when there is none.
 std::string caller_position(lua_State* lua);

@@ -1,9 +1,12 @@
 // grit.scenario { ... }: resolves the options, calls what is a function of them, and reads every key.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
+#include "harness/model/plan.hpp"
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/sandbox.hpp"
 #include "harness/scenario/values.hpp"
@@ -11,8 +14,6 @@
 namespace grit {
 namespace {
 
-constexpr int kArgument = 1;  // stack index of the table given to grit.scenario
-constexpr int kOptions = 2;   // stack index of the resolved options
 constexpr std::int64_t kMinPairs = 6;
 constexpr std::int64_t kMaxPairs = 1000;
 constexpr std::int64_t kMaxSteps = 1'000'000'000;
@@ -134,15 +135,6 @@ void read_options(lua_State* lua, const LoadContext& context, Scenario& scenario
 
 // --- the parts ------------------------------------------------------------------------------------------------------
 
-/// Pushes argument[key]; when it is a function, what it returns for the options. Returns the Lua type.
-int push_part(lua_State* lua, std::string_view key) {
-  if (push_field(lua, kArgument, key) == LUA_TFUNCTION) {
-    lua_pushvalue(lua, kOptions);
-    lua_call(lua, 1, 1);
-  }
-  return lua_type(lua, -1);
-}
-
 void read_workload(lua_State* lua, const LoadContext& context, Scenario& scenario) {
   if (push_part(lua, "workload") == LUA_TNIL) {
     throw ScenarioError("the scenario has no workload; write workload = grit.workload.<name> { ... }");
@@ -217,6 +209,34 @@ void check_pairs(std::int64_t pairs) {
                   pairs, pairs, pairs, 2.0 / static_cast<double>(1 << pairs), kMinPairs));
 }
 
+bool as_truth(const std::string& text, const std::string& what) {
+  if (text != "true" && text != "false") throw ScenarioError(fmt::format("{} is {}; it is true or false", what, text));
+  return text == "true";
+}
+
+/// When the run may go on beyond `pairs`, and what it measures besides.
+void read_extras(lua_State* lua, int table, Design& design) {
+  const auto present = [&](const char* key) { return push_field(lua, table, key) != LUA_TNIL; };
+  if (present("max_pairs")) {
+    design.max_pairs = as_quantity(lua, lua_gettop(lua), Unit::count, "design.max_pairs").get<std::int64_t>();
+    if (design.max_pairs < design.pairs || design.max_pairs > kMaxPairs)
+      throw ScenarioError(fmt::format("design.max_pairs is {}; it is design.pairs ({}) to {}", design.max_pairs,
+                                      design.pairs, kMaxPairs));
+    // Every look gets its share of the 5 %; with few pairs the exact test cannot reach so low (analysis/effect.hpp).
+    const auto looks = looks_of(design).size();
+    if (looks > 1 && 2.0 / std::exp2(static_cast<double>(design.pairs)) > 0.05 / static_cast<double>(looks))
+      throw ScenarioError(
+          fmt::format("with {} looks at the data the first needs more than {} pairs: raise design.pairs, or leave out "
+                      "design.max_pairs",
+                      looks, design.pairs));
+  }
+  if (present("sham")) design.sham = as_truth(as_text(lua, lua_gettop(lua), "design.sham"), "design.sham");
+  if (present("link_test"))
+    design.link_test = as_truth(as_text(lua, lua_gettop(lua), "design.link_test"), "design.link_test");
+  if (present("recovery"))
+    design.recovery_ns = as_quantity(lua, lua_gettop(lua), Unit::time_ns, "design.recovery").get<std::int64_t>();
+}
+
 Design read_design(lua_State* lua) {
   Design design;
   const bool given = push_table(lua, "design");
@@ -225,15 +245,21 @@ Design read_design(lua_State* lua) {
     if (!given || push_field(lua, table, key) == LUA_TNIL) return std::nullopt;
     return as_text(lua, -1, std::string("design.") + key);
   };
-  if (given) check_keys(lua, table, "key", "design", {"pairs", "block", "settle", "warmup"});
+  if (given)
+    check_keys(lua, table, "key", "design",
+               {"pairs", "max_pairs", "block", "settle", "warmup", "hang", "sham", "recovery", "link_test"});
   if (const auto pairs = field("pairs")) {
     const auto count = parse_quantity(*pairs, Unit::count);
     if (!count) throw ScenarioError("design.pairs: " + count.error().message);
     design.pairs = count->get<std::int64_t>();
   }
   check_pairs(design.pairs);
+  if (given) read_extras(lua, table, design);
   if (const auto settle = field("settle")) design.settle_steps = as_steps(*settle, "design.settle", 0);
   if (const auto warmup = field("warmup")) design.warmup_steps = as_steps(*warmup, "design.warmup", 0);
+  if (given && push_field(lua, table, "hang") != LUA_TNIL)
+    design.hang_ns = as_quantity(lua, -1, Unit::time_ns, "design.hang").get<std::int64_t>();
+  if (design.hang_ns == 0) throw ScenarioError("design.hang must be longer than 0");
   const auto block = field("block");
   if (!block) throw ScenarioError(R"(design has no block length; write design = { block = "3s" } or "40 steps")");
   read_block(lua, design);
@@ -258,28 +284,107 @@ std::optional<double> read_bound(lua_State* lua, int table, const char* key) {
   return bound;
 }
 
-Expectation read_expectation(lua_State* lua) {
-  constexpr std::string_view kHow = R"(; write expect = { slowdown = { at_least = "10%" } } or { at_most = "5%" })";
-  if (!push_table(lua, "expect")) throw ScenarioError("no expectations: nothing could be shown" + std::string(kHow));
+std::string read_outcome(lua_State* lua, int table) {
+  const std::string outcome = text_field(lua, table, "outcome", "expect.outcome");
+  if (outcome.empty()) return outcome;
+  if (std::find(kExpectableOutcomes.begin(), kExpectableOutcomes.end(), outcome) == kExpectableOutcomes.end())
+    throw ScenarioError(fmt::format("expect.outcome is \"{}\"; a run can be expected to end by: {}", outcome,
+                                    fmt::join(kExpectableOutcomes, ", ")));
+  if (push_field(lua, table, "slowdown") != LUA_TNIL)
+    throw ScenarioError("expect has both outcome and slowdown: a run that ends early measures no slowdown");
+  lua_pop(lua, 1);
+  return outcome;
+}
+
+std::optional<ExpectedCulprit> read_culprit(lua_State* lua, int table) {
+  const int type = push_field(lua, table, "culprit");
+  if (type == LUA_TNIL) return std::nullopt;
+  if (type != LUA_TTABLE)
+    throw ScenarioError(R"(expect.culprit must be a table: culprit = { node = "any", resource = "network" })");
+  const int culprit_table = lua_gettop(lua);
+  check_keys(lua, culprit_table, "key", "expect.culprit", {"node", "resource"});
+  ExpectedCulprit culprit;
+  culprit.resource = text_field(lua, culprit_table, "resource", "expect.culprit.resource");
+  const bool known = std::find(kResources.begin(), kResources.end(), culprit.resource) != kResources.end();
+  if (!culprit.resource.empty() && !known)
+    throw ScenarioError(fmt::format("expect.culprit.resource is \"{}\"; it is one of: {}", culprit.resource,
+                                    fmt::join(kResources, ", ")));
+  if (push_field(lua, culprit_table, "node") != LUA_TNIL)
+    culprit.on = as_selector(lua, lua_gettop(lua), "expect.culprit.node");
+  if (!culprit.on && culprit.resource.empty())
+    throw ScenarioError("expect.culprit is empty: name a node, a resource, or both");
+  return culprit;
+}
+
+/// recovers = { within = "5s" }
+std::optional<std::int64_t> read_recovery(lua_State* lua, int table) {
+  const int type = push_field(lua, table, "recovers");
+  if (type == LUA_TNIL) return std::nullopt;
+  if (type != LUA_TTABLE) throw ScenarioError(R"(expect.recovers must be a table: recovers = { within = "5s" })");
+  const int recovers = lua_gettop(lua);
+  check_keys(lua, recovers, "key", "expect.recovers", {"within"});
+  if (push_field(lua, recovers, "within") == LUA_TNIL)
+    throw ScenarioError(R"(expect.recovers says no time: recovers = { within = "5s" })");
+  const auto within_ns = as_quantity(lua, lua_gettop(lua), Unit::time_ns, "expect.recovers.within").get<std::int64_t>();
+  if (within_ns == 0) throw ScenarioError("expect.recovers.within must be longer than 0");
+  return within_ns;
+}
+
+Expectation read_expectation(lua_State* lua, const SearchSpec& search) {
+  constexpr std::string_view kHow =
+      R"(; write expect = { slowdown = { at_least = "10%" } } or { at_most = "5%" }, or expect = { outcome = "rank_death" })";
+  const bool given = push_table(lua, "expect");
+  if (!given && (search.slowdown || !search.outcome.empty())) {  // it says what every trial is to show
+    lua_pop(lua, 1);
+    if (!search.outcome.empty()) return {.outcome = search.outcome};
+    return {.slowdown_at_least = search.slowdown};
+  }
+  if (!given) throw ScenarioError("no expectations: nothing could be shown" + std::string(kHow));
   const int table = lua_gettop(lua);
-  check_keys(lua, table, "key", "expect", {"slowdown"});
+  check_keys(lua, table, "key", "expect", {"slowdown", "outcome", "culprit", "recovers"});
+  if (std::string outcome = read_outcome(lua, table); !outcome.empty()) {
+    lua_settop(lua, table - 1);
+    return {.outcome = std::move(outcome)};
+  }
   if (push_field(lua, table, "slowdown") != LUA_TTABLE) {
     throw ScenarioError("no expectations: expect has no slowdown table" + std::string(kHow));
   }
   const int slowdown = lua_gettop(lua);
   check_keys(lua, slowdown, "key", "expect.slowdown", {"at_least", "at_most"});
-  const Expectation expect{read_bound(lua, slowdown, "at_least"), read_bound(lua, slowdown, "at_most")};
+  Expectation expect{
+      .slowdown_at_least = read_bound(lua, slowdown, "at_least"),
+      .slowdown_at_most = read_bound(lua, slowdown, "at_most"),
+  };
   if (!expect.slowdown_at_least && !expect.slowdown_at_most) {
     throw ScenarioError("no expectations: expect.slowdown is empty" + std::string(kHow));
   }
   if (expect.slowdown_at_least && expect.slowdown_at_most && *expect.slowdown_at_least > *expect.slowdown_at_most) {
     throw ScenarioError("expect.slowdown.at_least is above at_most: no result could meet both");
   }
+  expect.culprit = read_culprit(lua, table);
+  expect.recovers_within_ns = read_recovery(lua, table);
   lua_settop(lua, table - 1);
   return expect;
 }
 
+/// What only design and expectations together can say.
+void check_recovery(const Design& design, const Expectation& expect) {
+  if (!expect.recovers_within_ns || design.recovery_ns >= *expect.recovers_within_ns) return;
+  throw ScenarioError(fmt::format(
+      "expect.recovers.within is {}, but design.recovery, the time after a fault that is looked at, is {}: make it at "
+      "least as long",
+      format_quantity(*expect.recovers_within_ns, Unit::time_ns), format_quantity(design.recovery_ns, Unit::time_ns)));
+}
+
 }  // namespace
+
+int push_part(lua_State* lua, std::string_view key) {
+  if (push_field(lua, kArgument, key) == LUA_TFUNCTION) {
+    lua_pushvalue(lua, kOptions);
+    lua_call(lua, 1, 1);
+  }
+  return lua_type(lua, -1);
+}
 
 int make_scenario(lua_State* lua) {
   LoadContext& context = context_of(lua);
@@ -287,8 +392,9 @@ int make_scenario(lua_State* lua) {
     throw ScenarioError("grit.scenario takes one table: grit.scenario { ... }");
   }
   if (context.has_scenario) throw ScenarioError("grit.scenario was called twice; a file describes one scenario");
-  check_keys(lua, kArgument, "key", "scenario",
-             {"name", "summary", "options", "workload", "faults", "design", "checks", "expect"});
+  check_keys(
+      lua, kArgument, "key", "scenario",
+      {"name", "summary", "options", "workload", "faults", "design", "checks", "expect", "search", "drive", "trials"});
   Scenario& scenario = context.scenario;
   scenario.name = text_field(lua, kArgument, "name", "name");
   if (!is_identifier(scenario.name)) {
@@ -304,7 +410,9 @@ int make_scenario(lua_State* lua) {
   scenario.faults = read_list(lua, "faults", kFaultHandle, context.faults);
   scenario.checks = read_list(lua, "checks", kCheckHandle, context.checks);
   scenario.design = read_design(lua);
-  scenario.expect = read_expectation(lua);
+  read_search(lua, context);
+  scenario.expect = read_expectation(lua, context.search);
+  check_recovery(scenario.design, scenario.expect);
   context.has_scenario = true;
   push_handle(lua, kScenarioHandle, 0);
   return 1;

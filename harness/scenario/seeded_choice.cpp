@@ -18,4 +18,11 @@ std::vector<int> SeededChoice::sample(int n, int k) {
   return all;
 }
 
+std::vector<int> SeededChoice::order(int n) {
+  std::vector<int> all(static_cast<std::size_t>(n));
+  std::iota(all.begin(), all.end(), 0);
+  for (std::size_t left = all.size(); left > 1; --left) std::swap(all[left - 1], all[below(left)]);
+  return all;
+}
+
 }  // namespace grit

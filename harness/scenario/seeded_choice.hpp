@@ -28,6 +28,9 @@ class SeededChoice {
   /// k different numbers of 0 .. n-1, ascending (Fisher-Yates, stopped after k).
   std::vector<int> sample(int n, int k);
 
+  /// 0 .. n-1 in a random order.
+  std::vector<int> order(int n);
+
  private:
   std::mt19937_64 engine_;
 };

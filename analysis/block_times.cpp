@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "analysis/paged.hpp"
+
 namespace grit {
 namespace {
 
@@ -14,26 +16,22 @@ struct StepSum {
 };
 
 struct BlockSum {
-  std::vector<StepSum> steps;
+  Paged<StepSum> steps{};
   bool sound = true;
 };
 
-std::uint32_t rank_count(const Topology& topology) {
-  std::size_t ranks = 0;
-  for (const Node& node : topology.nodes) ranks += node.ranks.size();
-  return static_cast<std::uint32_t>(ranks);
-}
-
 BlockTimes summarize(const BlockSum& sum, const Design& design, std::uint32_t ranks) {
   BlockTimes times;
-  times.any_record = !sum.steps.empty();
+  times.any_record = sum.steps.size() > 0;
+  if (!sum.sound || ranks == 0) return times;
   const std::uint64_t all_ranks = std::uint64_t{ranks} * (ranks - 1) / 2;
-  const auto whole = [&](const StepSum& step) { return step.records == ranks && step.rank_sum == all_ranks; };
-  if (!sum.sound || ranks == 0 || !std::all_of(sum.steps.begin(), sum.steps.end(), whole)) return times;
+  const auto settle_steps = static_cast<std::size_t>(std::max<std::int64_t>(design.settle_steps, 0));
   std::vector<double> durations;
-  for (std::size_t step = static_cast<std::size_t>(std::max<std::int64_t>(design.settle_steps, 0));
-       step < sum.steps.size(); ++step)
-    durations.push_back(static_cast<double>(sum.steps[step].duration_ns) / ranks);
+  for (std::size_t i = 0; i < sum.steps.size(); ++i) {
+    const StepSum* step = sum.steps.find(i);
+    if (step == nullptr || step->records != ranks || step->rank_sum != all_ranks) return times;
+    if (i >= settle_steps) durations.push_back(static_cast<double>(step->duration_ns) / ranks);
+  }
   if (durations.empty()) return times;
   const std::size_t n = durations.size();
   times.steps = static_cast<std::int64_t>(n);
@@ -47,13 +45,18 @@ BlockTimes summarize(const BlockSum& sum, const Design& design, std::uint32_t ra
 
 }  // namespace
 
+std::uint32_t rank_count(const Topology& topology) {
+  std::size_t ranks = 0;
+  for (const Node& node : topology.nodes) ranks += node.ranks.size();
+  return static_cast<std::uint32_t>(ranks);
+}
+
 RunTimes block_times(const Plan& plan, std::span<const StepRecord> records) {
   RunTimes run;
   std::vector<BlockSum> sums(plan.blocks.size());
   const std::uint32_t ranks = rank_count(plan.topology);
   for (const StepRecord& record : records) {
-    // A block has at most as many steps as there are records: a torn or foreign record must not make us allocate
-    // without bound.
+    // A block has at most as many steps as there are records.
     if (record.block >= sums.size() || record.step_in_block >= records.size()) {
       ++run.records_out_of_place;
       continue;
@@ -65,7 +68,6 @@ RunTimes block_times(const Plan& plan, std::span<const StepRecord> records) {
       continue;
     }
     run.corrupted_values += record.corrupted;
-    if (block.steps.size() <= record.step_in_block) block.steps.resize(record.step_in_block + std::size_t{1});
     StepSum& step = block.steps[record.step_in_block];
     step.duration_ns += record.end_ns - record.start_ns;
     step.records += 1;
@@ -74,6 +76,7 @@ RunTimes block_times(const Plan& plan, std::span<const StepRecord> records) {
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const bool warmup = plan.blocks[i].kind == BlockKind::warmup;
     Design design = plan.design;
+    if (plan.blocks[i].kind == BlockKind::recovery) design.block_steps = 0;  // always in time
     if (warmup) design.block_steps = 0, design.settle_steps = 0;  // the warm-up has its own length and is not measured
     run.blocks.push_back(summarize(sums[i], design, ranks));
   }

@@ -10,6 +10,9 @@
 
 namespace grit {
 
+/// Of all its nodes.
+std::uint32_t rank_count(const Topology& topology);
+
 /// The time of one step is the mean over its ranks of end - start, each on its own clock: clocks of different nodes are
 /// never compared, and since the ranks meet in the step's collectives they all carry a delay of any one of them.
 struct BlockTimes {

@@ -28,10 +28,14 @@ double standard_deviation(std::span<const double> values) {
   return std::sqrt(squares / (n - 1));
 }
 
-Effect effect_of(std::span<const double> differences, std::string statistic, int statistics_tested) {
+/// Of the exact sign-flip test: 2 of the 2^n sign patterns.
+double smallest_p(std::size_t pairs) { return std::exp2(1 - static_cast<double>(pairs)); }
+
+/// `tests`: how many chances to be wrong the level is shared between.
+Effect effect_of(std::span<const double> differences, std::string statistic, int tests) {
   const SignFlipTest test(differences);
-  const auto interval = test.confidence_interval(kFamilyAlpha / statistics_tested);
-  GRIT_ASSERT(interval.has_value());  // kFewestPairs, and seven for two statistics
+  const auto interval = test.confidence_interval(kFamilyAlpha / tests);
+  GRIT_ASSERT(interval.has_value());  // smallest_p() was looked at
   const double location = hodges_lehmann(differences);
   const double n = static_cast<double>(differences.size());
   const double half_width = (interval->high - interval->low) / 2;
@@ -46,7 +50,7 @@ Effect effect_of(std::span<const double> differences, std::string statistic, int
   // outside; the interval then reaches to it, which only makes it cover more.
   effect.ci_low = std::expm1(std::min(interval->low, location));
   effect.ci_high = std::expm1(std::max(interval->high, location));
-  effect.p = std::min(1.0, statistics_tested * test.p_value());
+  effect.p = std::min(1.0, tests * test.p_value());
   effect.minimum_detectable = std::expm1(detectable);
   return effect;
 }
@@ -55,15 +59,21 @@ bool excludes_zero(const Effect& effect) { return effect.ci_low > 0 || effect.ci
 
 }  // namespace
 
-std::vector<Effect> paired_effects(std::span<const PairTimes> pairs) {
-  if (pairs.size() < static_cast<std::size_t>(kFewestPairs)) return {};
-  const int statistics = pairs.size() > static_cast<std::size_t>(kFewestPairs) ? 2 : 1;
+int fewest_pairs(int looks) {
+  int pairs = 1;
+  while (smallest_p(static_cast<std::size_t>(pairs)) > kFamilyAlpha / looks) ++pairs;
+  return pairs;
+}
+
+std::vector<Effect> paired_effects(std::span<const PairTimes> pairs, int looks) {
+  if (pairs.size() < static_cast<std::size_t>(fewest_pairs(looks))) return {};
+  const int tests = smallest_p(pairs.size()) <= kFamilyAlpha / (2 * looks) ? 2 * looks : looks;
   std::vector<Effect> effects;
   effects.push_back(
-      effect_of(log_ratios(pairs, &PairTimes::fault_mean_ns, &PairTimes::baseline_mean_ns), "mean", statistics));
-  if (statistics == 2)
-    effects.push_back(effect_of(log_ratios(pairs, &PairTimes::fault_median_ns, &PairTimes::baseline_median_ns),
-                                "median", statistics));
+      effect_of(log_ratios(pairs, &PairTimes::fault_mean_ns, &PairTimes::baseline_mean_ns), "mean", tests));
+  if (tests == 2 * looks)
+    effects.push_back(
+        effect_of(log_ratios(pairs, &PairTimes::fault_median_ns, &PairTimes::baseline_median_ns), "median", tests));
   return effects;
 }
 

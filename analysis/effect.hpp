@@ -29,11 +29,14 @@ struct PairTimes {
   double fault_median_ns = 0;
 };
 
-/// Fewer pairs cannot show anything at the 5 % level: 2/2^5 = 0.0625.
-constexpr int kFewestPairs = 6;
 constexpr double kFamilyAlpha = 0.05;
 
-/// The mean's effect and, from seven pairs on, the median's. Empty below kFewestPairs.
+/// Fewer pairs cannot show anything at the 5 % level, shared between the looks: 2/2^5 = 0.0625. 6 for one look, 7 for
+/// three.
+int fewest_pairs(int looks = 1);
+
+/// The mean's effect and, where the test over so many pairs can reach half the level (from seven pairs on, with three
+/// looks from eight), the median's. Empty below fewest_pairs().
 ///
 /// minimum_detectable: the smallest slowdown that this design would show with 80 % power,
 ///   exp(h + z_0.80 sqrt(s^2/n + h^2/(2(n-1)))) - 1
@@ -42,7 +45,13 @@ constexpr double kFamilyAlpha = 0.05;
 /// this test's own critical value and, being estimated from n pairs, has an error of its own (the normal approximation
 /// of noncentral t, N. L. Johnson and B. L. Welch, Biometrika 31, 1940). s is not a robust one, on purpose: neither is
 /// the test, and an odd pair does cost it power.
-std::vector<Effect> paired_effects(std::span<const PairTimes> pairs);
+///
+/// A run that looks several times (looks_of()) may be wrong at each: every look has an equal part of the 5 %
+/// (Bonferroni; O. J. Dunn, JASA 56, 1961), so that all its intervals cover together, whenever it stops and for
+/// whatever reason. Its `alpha` is kFamilyAlpha / looks; p is multiplied by the number of looks. Sequential plans that
+/// spend less early (P. C. O'Brien and T. R. Fleming, Biometrics 35, 1979) need a level at the first look that the
+/// exact test over 8 pairs cannot reach.
+std::vector<Effect> paired_effects(std::span<const PairTimes> pairs, int looks = 1);
 
 /// The effect to name first. The mean, since that is what a job pays; the median when only the median's interval
 /// excludes 0. Needs at least one effect.

@@ -1,6 +1,7 @@
 #include "analysis/evidence.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -23,6 +24,24 @@ bool truth_at(const Json& event, const char* key) {
   return found != event.end() && found->is_boolean() && found->get<bool>();
 }
 
+/// Adds how much numbers rose (or fell) from `before` to `after`, by "name" or "outer.name".
+void add_changes(const Json& before, const Json& after, const std::string& prefix,
+                 std::map<std::string, double>& total) {
+  for (const auto& [key, value] : after.items()) {
+    const auto old = before.find(key);
+    if (old == before.end()) continue;
+    if (value.is_object() && old->is_object()) add_changes(*old, value, prefix + key + ".", total);
+    if (!value.is_number() || !old->is_number() || key.ends_with("_per_s")) continue;  // rates do not add up
+    // Wraps like the counters themselves; integers beyond 2^53 must not lose their last digits before the difference.
+    const double change =
+        value.is_number_integer() && old->is_number_integer()
+            ? static_cast<double>(static_cast<std::int64_t>(static_cast<std::uint64_t>(value.get<std::int64_t>()) -
+                                                            static_cast<std::uint64_t>(old->get<std::int64_t>())))
+            : value.get<double>() - old->get<double>();
+    if (change != 0) total[prefix + key] += change;
+  }
+}
+
 /// What is known of one pulse of one fault in one block.
 struct PulseState {
   bool applied = false;  // read back as in force
@@ -35,6 +54,7 @@ class Collector {
   explicit Collector(const Plan& plan) : plan_(plan) {
     run_.faults.resize(plan.faults.size());
     for (FaultEvidence& fault : run_.faults) fault.blocks.resize(plan.blocks.size());
+    run_.blocks_due = plan.blocks.size();
     run_.block_begun.resize(plan.blocks.size());
     run_.block_ended.resize(plan.blocks.size());
   }
@@ -45,16 +65,21 @@ class Collector {
     if (type == "fault") take_fault(event);
     if (type == "acting") take_acting(event);
     if (type == "block") take_block(event);
+    if (type == "look") take_look(event);
     if (type == "check") take_check(event);
     if (type == "run") take_run(event);
     if (type == "rank_died") take_rank_death(event);
     if (type == "node_lost") take_node_loss(event);
+    if (type == "hang") take_hang(event);
+    if (type == "kernel") last_kernel_line_[integer_at(event, "node")] = text_at(event, "text");
     if (type == "recovered") take_recovery(event);
     if (type == "agent_restarted") take_restart(event);
     if (type == "records_lost") take_lost_records(event);
+    if (type == "residue") take_residue(event);
   }
 
   RunEvidence finish() {
+    if (!hung_ranks_.empty()) note_ending(Depth::outer_cause, "hang", hang_text());
     for (std::size_t fault = 0; fault < run_.faults.size(); ++fault)
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) settle_window(fault, block);
     for (auto& [where, check] : checks_) run_.checks.push_back(std::move(check));
@@ -95,12 +120,23 @@ class Collector {
     if (action == "applied") {
       pulse.touched = pulse.in_force = true;
       pulse.applied = ok;
+      if (const std::string used = text_at(event, "mechanism"); !used.empty())
+        run_.faults[window->first].mechanism = used;
     } else if (action == "reverted") {
       pulse.touched = true;
       pulse.in_force = !ok;
-      if (text_at(event, "why") == "lease") evidence(*window).lease_ended = true;
-      if (!ok) evidence(*window).error = text_at(event, "message");
+      const std::string why = text_at(event, "why");
+      if (why == "lease") evidence(*window).lease_ended = true;
+      if (why == "low_memory") note_low_memory(*window);
+      if (!ok) evidence(*window).error = text_at(event, "message"), evidence(*window).revert_failed = true;
     }
+  }
+
+  void note_low_memory(const Window& window) {
+    const PlannedFault& fault = plan_.faults[window.first];
+    run_.remarks.push_back(
+        fmt::format("{} on {} was taken off in block {} because less memory was free than faults must leave",
+                    fault.name, name_of_node(plan_, fault.node), plan_.blocks[window.second].index));
   }
 
   void take_acting(const Json& event) {
@@ -108,6 +144,9 @@ class Collector {
     if (!window) return;
     evidence(*window).began = true;
     evidence(*window).acting = truth_at(event, "ok");
+    const auto before = event.find("before"), after = event.find("after");
+    if (before != event.end() && after != event.end() && before->is_object() && after->is_object())
+      add_changes(*before, *after, "", run_.faults[window->first].acted);
   }
 
   void take_block(const Json& event) {
@@ -117,6 +156,11 @@ class Collector {
     if (text_at(event, "edge") == "end") run_.block_ended[*block] = true;
     for (FaultEvidence& fault : run_.faults)
       if (plan_.blocks[*block].kind == BlockKind::fault) fault.blocks[*block].began = true;
+  }
+
+  void take_look(const Json& event) {
+    const auto block = block_of(event);
+    if (block && text_at(event, "decision") == "stop") run_.blocks_due = std::min(run_.blocks_due, *block);
   }
 
   void take_check(const Json& event) {
@@ -148,7 +192,6 @@ class Collector {
     const std::string state = text_at(event, "state");
     const std::string message = text_at(event, "message");
     if (state == "finished") run_.finished = true;
-    if (state == "finished" || state == "ended early") run_.said_its_end = true;
     const std::int64_t rank = integer_at(event, "rank");
     if (state == "interrupted")
       note_ending(rank < 0 ? Depth::outer_cause : Depth::consequence, "interrupted",
@@ -167,8 +210,55 @@ class Collector {
   }
 
   void take_node_loss(const Json& event) {
-    note_ending(Depth::outer_cause, "node_loss",
-                fmt::format("{} was lost: its agent fell silent", name_of_node(plan_, integer_at(event, "lost_node"))));
+    const std::int64_t node = integer_at(event, "lost_node");
+    const double silent_s = static_cast<double>(integer_at(event, "t_ns") - integer_at(event, "last_heard_ns")) / 1e9;
+    std::string text = fmt::format("{} was lost: its agent fell silent", name_of_node(plan_, node));
+    if (integer_at(event, "last_heard_ns", 0) > 0) text += fmt::format(", last heard of {:.1f} s before", silent_s);
+    const auto line = last_kernel_line_.find(node);
+    if (line != last_kernel_line_.end())
+      text += fmt::format("; the last line of its kernel's log: \"{}\"", line->second);
+    note_ending(Depth::outer_cause, "node_loss", text);
+  }
+
+  /// Where a rank stood when no step had begun for too long.
+  struct HungRank {
+    std::string node{};
+    std::int64_t step = -1;
+    std::string phase{};
+    bool stopped = false;
+    [[nodiscard]] bool waits() const { return phase == "exposed_comm" && !stopped; }
+  };
+
+  void take_hang(const Json& event) {
+    const auto ranks = event.find("ranks");
+    if (ranks == event.end() || !ranks->is_array()) return;
+    hang_ns_ = std::max(hang_ns_, integer_at(event, "waited_ns", 0));
+    const std::string node = name_of_node(plan_, integer_at(event, "node"));
+    for (const Json& rank : *ranks)
+      if (rank.is_object())
+        hung_ranks_[integer_at(rank, "rank")] = {node, integer_at(rank, "step"), text_at(rank, "phase"),
+                                                 truth_at(rank, "stopped")};
+  }
+
+  /// The ranks that are not in the collective in which the others wait; when all wait in it, nobody is missing.
+  [[nodiscard]] std::string hang_text() const {
+    constexpr std::size_t kNamed = 4;
+    std::vector<std::string> missing;
+    std::size_t waiting = 0;
+    for (const auto& [rank, at] : hung_ranks_) {
+      if (at.waits())
+        ++waiting;
+      else
+        missing.push_back(fmt::format("rank {} on {} {} {}, step {}", rank, at.node,
+                                      at.stopped ? "is stopped in" : "stands in", at.phase, at.step));
+    }
+    const std::string limit = fmt::format("no step ended within {:.1f} s: ", static_cast<double>(hang_ns_) / 1e9);
+    if (missing.empty())
+      return limit + fmt::format("all {} ranks wait in a collective that everybody has entered", waiting);
+    const std::size_t more = missing.size() > kNamed ? missing.size() - kNamed : 0;
+    missing.resize(missing.size() - more);
+    return limit + fmt::format("{}{}; {} others wait in its collective", fmt::join(missing, "; "),
+                               more > 0 ? fmt::format("; and {} more ranks", more) : "", waiting);
   }
 
   /// An agent found the journal of a predecessor, and took off what that one had left on the node.
@@ -187,9 +277,14 @@ class Collector {
         for (auto& [index, pulse] : pulses) pulse.in_force = false;
   }
 
+  /// What lives in processes and descriptors of an agent went with it, the kernel sees to that; the rest its successor
+  /// has taken off, and said so (take_recovery).
   void take_restart(const Json& event) {
-    run_.remarks.push_back(
-        fmt::format("the agent of {} was lost and started again", name_of_node(plan_, integer_at(event, "node"))));
+    const std::int64_t node = integer_at(event, "node");
+    run_.remarks.push_back(fmt::format("the agent of {} was lost and started again", name_of_node(plan_, node)));
+    for (auto& [window, pulses] : pulses_)
+      if (plan_.faults[window.first].node == node && plan_.faults[window.first].undo != UndoClass::persistent)
+        for (auto& [index, pulse] : pulses) pulse.in_force = false;
   }
 
   void take_lost_records(const Json& event) {
@@ -198,6 +293,21 @@ class Collector {
     run_.records_lost += static_cast<std::uint64_t>(count);
     run_.remarks.push_back(fmt::format("{} step records of rank {} were lost: its agent could not keep up", count,
                                        integer_at(event, "rank")));
+  }
+
+  /// A node may say it after each block and at the end; the same difference counts once.
+  void take_residue(const Json& event) {
+    const auto list = event.find("differences");
+    if (list == event.end() || !list->is_array()) return;
+    const std::string node = name_of_node(plan_, integer_at(event, "node"));
+    auto place =
+        std::find_if(run_.residue.begin(), run_.residue.end(), [&](const Residue& r) { return r.node == node; });
+    if (place == run_.residue.end()) place = run_.residue.insert(place, Residue{node, {}});
+    for (const Json& one : *list) {
+      const std::string text = one.is_string() ? one.get<std::string>() : one.dump();
+      if (std::find(place->differences.begin(), place->differences.end(), text) == place->differences.end())
+        place->differences.push_back(text);
+    }
   }
 
   void settle_window(std::size_t fault, std::size_t block) {
@@ -210,12 +320,16 @@ class Collector {
       window.touched = window.touched || pulse.touched;
       window.unreverted = window.unreverted || pulse.in_force;
     }
-    window.applied = applied >= std::max<std::size_t>(plan_.faults[fault].pulses.size(), 1);
+    const std::size_t planned = pulses_in_block(plan_.faults[fault], plan_.blocks[block].index);
+    window.applied = applied >= std::max<std::size_t>(planned, 1);
   }
 
   const Plan& plan_;
   RunEvidence run_{};
   Depth ending_depth_ = Depth::none;
+  std::map<std::int64_t, HungRank> hung_ranks_{};
+  std::map<std::int64_t, std::string> last_kernel_line_{};  // by node
+  std::int64_t hang_ns_ = 0;
   std::map<Window, std::map<std::int64_t, PulseState>> pulses_{};
   std::map<std::pair<std::string, std::int64_t>, CheckResult> checks_{};
 };

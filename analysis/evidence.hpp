@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,13 +21,16 @@ struct WindowEvidence {
   bool acting = false;       // the fault's own counter moved
   bool touched = false;      // at least one pulse was, or may have been, applied
   bool unreverted = false;   // one of them was not seen to come off
+  bool revert_failed = false;  // its agent said that it did not come off
   bool lease_ended = false;  // its time limit took it off, not the plan
   std::string error{};       // the last one, if any
   [[nodiscard]] bool took_effect() const { return applied && acting; }
 };
 
 struct FaultEvidence {
-  std::vector<WindowEvidence> blocks;  // one for each of Plan::blocks; only those of fault blocks are ever set
+  std::vector<WindowEvidence> blocks;   // one for each of Plan::blocks; only those of fault blocks are ever set
+  std::map<std::string, double> acted;  // its counters' change, summed over the windows
+  std::string mechanism;                // the one that the node says it used; empty: it said nothing
 };
 
 struct RunEvidence {
@@ -35,11 +39,12 @@ struct RunEvidence {
   std::vector<bool> block_ended;      // by its "end" event
   std::vector<CheckResult> checks;
   bool finished = false;             // the recorder saw all its ranks end well
-  bool said_its_end = false;  // the recorder wrote its last word, well or early; without it the run was cut off
+  std::size_t blocks_due = 0;        // of Plan::blocks: all, or those before the look at which the run stopped
   std::string ending;                // "node_loss", "interrupted", "rank_death", "failed"; empty: nothing went wrong
   std::string ending_reason;         // in words
   std::vector<std::string> remarks;  // what was odd: lost records, restarted agents, ...
   std::uint64_t records_lost = 0;
+  std::vector<Residue> residue;  // one for each node that is not as it was before the run
 };
 
 /// Reads the events (harness/model/event.hpp) in their order of arrival. Never fails: an event that is not as

@@ -6,7 +6,11 @@
 #include <map>
 
 #include "analysis/block_times.hpp"
+#include "analysis/culprit.hpp"
 #include "analysis/evidence.hpp"
+#include "analysis/recovery.hpp"
+#include "analysis/timing.hpp"
+#include "analysis/trend.hpp"
 #include "analysis/wording.hpp"
 
 namespace grit {
@@ -33,8 +37,20 @@ double median_baseline_ns(const Plan& plan, const RunTimes& times) {
 
 class Judge {
  public:
-  Judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events)
-      : plan_(plan), times_(block_times(plan, records)), evidence_(collect_evidence(plan, events)) {
+  Judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events, const Json& clock,
+        const Json& links)
+      : plan_(plan),
+        records_(records),
+        events_(events),
+        clock_(clock),
+        links_(links),
+        times_(block_times(plan, records)),
+        evidence_(collect_evidence(plan, events)),
+        timing_(fault_timing(plan, records, events, clock)) {
+    verdict_.residue = evidence_.residue;
+    verdict_.onset = timing_.onset;
+    verdict_.end = timing_.end;
+    verdict_.skew = timing_.skew;
     verdict_.scenario = plan.scenario_name;
     verdict_.emulated = plan.emulated;
     verdict_.checks = evidence_.checks;
@@ -44,10 +60,16 @@ class Judge {
   Verdict run() {
     count_windows();
     pairs_ = select_pairs();
-    effects_ = paired_effects(pairs_.usable);
+    looks_ = static_cast<int>(looks_of(plan_.design).size());
+    verdict_.looks = looks_;
+    verdict_.look = look_before(plan_, static_cast<int>(evidence_.blocks_due)).value_or(looks_);
+    effects_ = paired_effects(pairs_.usable, looks_);
     if (!effects_.empty()) verdict_.effect = leading_effect(effects_);
     set_harm();
+    set_sham_and_recovery();
+    set_culprit();
     report_unreverted();
+    report_residue();
     set_outcome();
     report_ineffective_faults();
     report_left_out_pairs();
@@ -81,7 +103,11 @@ class Judge {
       result.name = fault.name;
       result.node = name_of_node(plan_, fault.node);
       result.device = fault.device;
-      result.mechanism = fault.mechanism;
+      const std::string& used = evidence_.faults[i].mechanism;
+      result.mechanism = used.empty() ? fault.mechanism : used;
+      result.acted = evidence_.faults[i].acted;
+      result.onset = timing_.faults[i].onset;
+      result.end = timing_.faults[i].end;
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) {
         const WindowEvidence& window = evidence_.faults[i].blocks[block];
         if (plan_.blocks[block].kind != BlockKind::fault || !(began(block) || window.began)) continue;
@@ -100,9 +126,28 @@ class Judge {
                        [&](const FaultEvidence& fault) { return fault.blocks[block].took_effect(); });
   }
 
+  /// Sham blocks and what comes after the faults, of the pairs that count.
+  void set_sham_and_recovery() {
+    std::vector<int> usable;
+    std::vector<PairTimes> sham_pairs;
+    for (const PairTimes& pair : pairs_.usable) usable.push_back(pair.pair);
+    for (const Block& block : plan_.blocks) {
+      const auto index = static_cast<std::size_t>(block.index);
+      if (block.kind != BlockKind::sham || !times_.blocks[index].complete || !ended(index)) continue;
+      const auto pair = std::find_if(pairs_.usable.begin(), pairs_.usable.end(),
+                                     [&](const PairTimes& times) { return times.pair == block.pair; });
+      if (pair == pairs_.usable.end()) continue;
+      sham_pairs.push_back({block.pair, pair->baseline_mean_ns, pair->baseline_median_ns, times_.blocks[index].mean_ns,
+                            times_.blocks[index].median_ns});
+    }
+    if (const auto effects = paired_effects(sham_pairs, looks_); !effects.empty())
+      verdict_.sham = leading_effect(effects);
+    verdict_.recovery = recovery_after(plan_, records_, times_, usable, looks_);
+  }
+
   PairSelection select_pairs() const {
     std::map<int, std::pair<std::optional<std::size_t>, std::optional<std::size_t>>> blocks_of_pair;
-    for (std::size_t i = 0; i < plan_.blocks.size(); ++i) {
+    for (std::size_t i = 0; i < evidence_.blocks_due; ++i) {
       const Block& block = plan_.blocks[i];
       if (block.pair < 0) continue;
       if (block.kind == BlockKind::baseline) blocks_of_pair[block.pair].first = i;
@@ -134,6 +179,27 @@ class Judge {
       if (harmful || harmless) fault.harmful = harmful;
   }
 
+  [[nodiscard]] bool slowdown_shown() const {
+    return std::any_of(effects_.begin(), effects_.end(), [](const Effect& e) { return e.ci_low > 0; });
+  }
+
+  void set_culprit() {
+    if (!slowdown_shown()) return;
+    std::vector<int> pairs;
+    for (const PairTimes& pair : pairs_.usable) pairs.push_back(pair.pair);
+    verdict_.culprit = find_culprit({plan_, records_, events_, clock_, links_, pairs, evidence_.checks});
+  }
+
+  void evaluate_culprit() {
+    if (!plan_.expect.culprit) return;
+    const std::string text = expected_text(plan_, *plan_.expect.culprit);
+    const auto met = names_expected(plan_, verdict_.culprit, slowdown_shown());
+    verdict_.expectations.push_back({text, met});
+    if (!met && slowdown_shown())
+      reason(fmt::format("cannot tell whether {} is right: {}", text,
+                         verdict_.culprit ? verdict_.culprit->text : "there is nothing to go by"));
+  }
+
   [[nodiscard]] std::string last_error(std::size_t fault) const {
     std::string error;
     for (const WindowEvidence& window : evidence_.faults[fault].blocks)
@@ -145,11 +211,19 @@ class Judge {
     return fault.name + " on " + fault.node + (fault.device.empty() ? std::string() : " " + fault.device);
   }
 
+  /// Of a local cluster that did not end well nothing is left, whether or not every agent lived to say so.
+  [[nodiscard]] bool went_with_its_node(std::size_t fault) const {
+    const auto& blocks = evidence_.faults[fault].blocks;
+    const bool failed =
+        std::any_of(blocks.begin(), blocks.end(), [](const auto& window) { return window.revert_failed; });
+    return plan_.topology.local_cluster && !evidence_.finished && !failed;
+  }
+
   void report_unreverted() {
     for (std::size_t i = 0; i < verdict_.faults.size(); ++i) {
       FaultResult& fault = verdict_.faults[i];
       if (fault.unreverted == 0) continue;
-      if (plan_.topology.local_cluster && !evidence_.said_its_end) {
+      if (went_with_its_node(i)) {
         reason(place(fault) +
                ": still in force when the run was cut off; its node was a namespace, which went with the run");
         fault.unreverted = 0;  // nobody has anything to mend
@@ -162,12 +236,27 @@ class Judge {
     }
   }
 
+  void report_residue() {
+    constexpr std::size_t kNamed = 5;
+    for (const Residue& residue : evidence_.residue) {
+      std::string text;
+      for (std::size_t i = 0; i < std::min(kNamed, residue.differences.size()); ++i)
+        text += (i == 0 ? "" : "; ") + residue.differences[i];
+      if (residue.differences.size() > kNamed)
+        text += fmt::format("; and {} more", residue.differences.size() - kNamed);
+      reason(fmt::format("LEFT BEHIND: {} is not as it was before the run: {}", residue.node, text));
+    }
+  }
+
   void set_outcome() {
+    const std::size_t due = evidence_.blocks_due;
     std::size_t done = 0;
-    for (std::size_t i = 0; i < plan_.blocks.size(); ++i)
-      if (times_.blocks[i].any_record && ended(i)) ++done;
+    for (std::size_t i = 0; i < due; ++i) {
+      const bool link_test = is_link_test(plan_.blocks[i].kind);
+      if ((link_test || times_.blocks[i].any_record) && ended(i)) ++done;
+    }
     verdict_.outcome = "completed";
-    if (done < plan_.blocks.size()) verdict_.outcome = "failed";
+    if (done < due) verdict_.outcome = "failed";
     if (times_.corrupted_values > 0) {
       verdict_.outcome = "corruption";
       ending_ = fmt::format("{} reduced values were wrong: data were corrupted on the way", times_.corrupted_values);
@@ -178,8 +267,8 @@ class Judge {
       ending_ = evidence_.ending_reason;
       reason(ending_);
     }
-    if (done == plan_.blocks.size()) return;
-    const std::string missing = fmt::format("only {} of {} blocks were completed", done, plan_.blocks.size());
+    if (done == due || ended_as_expected()) return;
+    const std::string missing = fmt::format("only {} of {} blocks were completed", done, due);
     if (ending_.empty()) ending_ = missing;
     reason(missing);
   }
@@ -202,7 +291,13 @@ class Judge {
     }
   }
 
+  /// It ended as the scenario says it would: then what a step costs is not the question.
+  [[nodiscard]] bool ended_as_expected() const {
+    return !plan_.expect.outcome.empty() && verdict_.outcome == plan_.expect.outcome;
+  }
+
   void report_left_out_pairs() {
+    if (!plan_.expect.outcome.empty()) return;
     if (pairs_.without_effect > 0 && !never_took_effect_)
       reason(fmt::format("{} of {} pairs are left out: not every fault took effect in them", pairs_.without_effect,
                          pairs_.planned));
@@ -215,9 +310,10 @@ class Judge {
 
   [[nodiscard]] std::string too_few_pairs() const {
     const std::size_t usable = pairs_.usable.size();
-    if (usable == 0) return fmt::format("there is no usable pair; a verdict needs at least {}", kFewestPairs);
+    const int fewest = fewest_pairs(looks_);
+    if (usable == 0) return fmt::format("there is no usable pair; a verdict needs at least {}", fewest);
     return fmt::format("only {} of {} pairs are usable, and a verdict needs at least {} (these show {}{})", usable,
-                       pairs_.planned, kFewestPairs, estimate_only(pairs_.usable) >= 0 ? "+" : "",
+                       pairs_.planned, fewest, estimate_only(pairs_.usable) >= 0 ? "+" : "",
                        percent(estimate_only(pairs_.usable)));
   }
 
@@ -242,9 +338,21 @@ class Judge {
                         other.statistic, text, percent(other.estimate), interval_text(other), leading.statistic));
   }
 
+  /// A run that was interrupted, or failed otherwise, says nothing about it.
+  void evaluate_outcome() {
+    if (plan_.expect.outcome.empty()) return;
+    std::optional<bool> met;
+    if (ended_as_expected()) met = true;
+    if (verdict_.outcome == "completed") met = false;
+    verdict_.expectations.push_back({"outcome " + plan_.expect.outcome, met});
+  }
+
   void evaluate_expectations() {
+    evaluate_outcome();
+    evaluate_culprit();
     if (plan_.expect.slowdown_at_least)
       evaluate_expectation("at least", *plan_.expect.slowdown_at_least, slowdown_at_least);
+    evaluate_recovery();
     if (!plan_.expect.slowdown_at_most) return;
     const double bound = *plan_.expect.slowdown_at_most;
     evaluate_expectation("at most", bound, slowdown_at_most);
@@ -254,7 +362,36 @@ class Judge {
                       percent(bound)));
   }
 
+  /// The half of the recovery blocks in which it took longest counts, so that one stray block does not decide.
+  void evaluate_recovery() {
+    const auto& recovery = verdict_.recovery;
+    if (recovery && recovery->carry_over && recovery->carry_over->ci_low > 0)
+      reason(
+          fmt::format("step time did not come back after the fault: in the second half of the recovery blocks steps "
+                      "still took {} longer than before ({})",
+                      percent(recovery->carry_over->estimate), interval_text(*recovery->carry_over)));
+    if (!plan_.expect.recovers_within_ns) return;
+    const auto within_ns = static_cast<double>(*plan_.expect.recovers_within_ns);
+    std::optional<bool> met;
+    if (recovery) met = recovery->p50_ns && *recovery->p50_ns <= within_ns;
+    verdict_.expectations.push_back({"steps are back within " + format_duration(within_ns), met});
+  }
+
+  /// A fault block that is no slower than one in which everything was done but the fault shows nothing of the fault.
+  void report_sham() {
+    const auto& sham = verdict_.sham;
+    if (!sham || (sham->ci_low <= 0 && sham->ci_high >= 0)) return;
+    const auto& effect = verdict_.effect;
+    sham_explains_ = sham->ci_low > 0 && effect && effect->ci_low > 0 && effect->ci_low <= sham->ci_high;
+    reason(fmt::format("in sham blocks, where all was done but the fault itself, steps changed by {} ({}): {}",
+                       percent(sham->estimate), interval_text(*sham),
+                       sham_explains_ ? "the slowdown may be no more than that"
+                                      : "what is done around a fault, or the machine, is not without effect"));
+  }
+
   void report_remarks() {
+    report_sham();
+    if (const auto remark = baseline_change_remark(plan_, times_)) reason(*remark);
     for (const std::string& remark : evidence_.remarks) reason(remark);
     if (times_.records_out_of_place > 0)
       reason(fmt::format("{} step records fit neither the plan nor the topology and were left out",
@@ -276,7 +413,8 @@ class Judge {
   void set_kind() {
     verdict_.kind = VerdictKind::inconclusive;
     if (verdict_.expectations.empty()) reason("the scenario expects nothing: give it expect = { slowdown = ... }");
-    if (verdict_.outcome != "completed" || never_took_effect_ || left_something_behind(verdict_)) return;
+    const bool cut_short = verdict_.outcome != "completed" && !ended_as_expected();
+    if (cut_short || never_took_effect_ || sham_explains_ || left_something_behind(verdict_)) return;
     const auto& expectations = verdict_.expectations;
     if (std::any_of(expectations.begin(), expectations.end(), [](const auto& e) { return e.met == false; }))
       verdict_.kind = VerdictKind::not_reproduced;
@@ -303,6 +441,10 @@ class Judge {
       if (sentence.front() >= 'a' && sentence.front() <= 'z')
         sentence.front() = static_cast<char>(sentence.front() - 'a' + 'A');
     }
+    if (ended_as_expected()) {
+      verdict_.sentence = fmt::format("{}: {}, as expected.", faults_text(plan_), ending_);
+      return;
+    }
     if (!effects_.empty())
       sentence += measured_sentence();
     else if (never_took_effect_)
@@ -313,19 +455,27 @@ class Judge {
   }
 
   const Plan& plan_;
+  const std::span<const StepRecord> records_;
+  const std::vector<Json>& events_;
+  const Json& clock_;
+  const Json& links_;
   const RunTimes times_;
   const RunEvidence evidence_;
+  const FaultTiming timing_;
   Verdict verdict_{};
   PairSelection pairs_{};
   std::vector<Effect> effects_{};
   std::string ending_{};  // why it is not "completed", in words
   bool never_took_effect_ = false;
+  bool sham_explains_ = false;
+  int looks_ = 1;
 };
 
 }  // namespace
 
-Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events) {
-  return Judge(plan, records, events).run();
+Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events, const Json& clock,
+              const Json& links) {
+  return Judge(plan, records, events, clock, links).run();
 }
 
 std::optional<bool> slowdown_at_least(std::span<const Effect> effects, double bound) {
@@ -344,8 +494,8 @@ std::optional<bool> slowdown_at_most(std::span<const Effect> effects, double bou
 }
 
 bool left_something_behind(const Verdict& verdict) {
-  return std::any_of(verdict.faults.begin(), verdict.faults.end(),
-                     [](const FaultResult& fault) { return fault.unreverted > 0; });
+  return !verdict.residue.empty() || std::any_of(verdict.faults.begin(), verdict.faults.end(),
+                                                 [](const FaultResult& fault) { return fault.unreverted > 0; });
 }
 
 }  // namespace grit

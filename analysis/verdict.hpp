@@ -8,6 +8,7 @@
 //   2. A fault that took effect in no window, fewer than six pairs, an outcome other than "completed", or a fault that
 //   may still
 //      be in force (later baselines would not be any) make it inconclusive: never a pass.
+//      So does a slowdown that is no larger than that of sham blocks.
 //   3. Otherwise each expectation is met, not met, or cannot be told from these intervals. All met: reproduced; any not
 //   met:
 //      not_reproduced; else inconclusive, with the effect that such a run could have shown.
@@ -25,8 +26,10 @@
 namespace grit {
 
 /// Never fails: what is missing or broken in the records or events is a reason in the verdict. One pass over the
-/// records.
-Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events);
+/// records each for step times, timing and culprit. `clock`: clock.json, for what compares nodes' clocks; `links`:
+/// links.json, what the link test measured.
+Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events,
+              const Json& clock = nullptr, const Json& links = nullptr);
 
 /// Is "slowdown at least x" met? Yes when the interval of the mean or of the median lies at or above x (both cover
 /// together, see effect.hpp); no when both lie below it; else empty. Empty without effects.
@@ -36,7 +39,8 @@ std::optional<bool> slowdown_at_least(std::span<const Effect> effects, double bo
 /// no when one lies above x; else empty. Empty without effects.
 std::optional<bool> slowdown_at_most(std::span<const Effect> effects, double bound);
 
-/// A fault may still be in force on a node: exit with 70 and tell the user (reasons[0] does).
+/// A fault may still be in force on a node, or one is not as it was before: exit with 70 and tell the user (reasons[0]
+/// does).
 bool left_something_behind(const Verdict& verdict);
 
 }  // namespace grit

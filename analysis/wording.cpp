@@ -1,12 +1,14 @@
 #include "analysis/wording.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
 
+#include "analysis/evidence.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -22,10 +24,13 @@ constexpr std::array kPhrases{Phrase{"link_flap", "went down"}};
 /// How long a fault was in force in each window, when its pulses say so: " for 1 s", " 3 times for 200 ms".
 std::string duration_text(const PlannedFault& fault) {
   if (fault.pulses.empty()) return "";
+  const bool varies =
+      std::any_of(fault.pulses.begin(), fault.pulses.end(), [](const Pulse& p) { return p.block >= 0; });
   const std::int64_t length_ns = fault.pulses.front().end_ns - fault.pulses.front().start_ns;
   for (const Pulse& pulse : fault.pulses)
     if (pulse.end_ns < 0 || pulse.end_ns - pulse.start_ns != length_ns) return "";
   const std::string length = format_duration(static_cast<double>(length_ns));
+  if (varies) return fmt::format(" at random moments for {}", length);
   return fault.pulses.size() == 1 ? " for " + length : fmt::format(" {} times for {}", fault.pulses.size(), length);
 }
 
@@ -49,6 +54,37 @@ std::string cost_text(const Effect& effect) {
   if (effect.ci_low > 0) return fmt::format("{} took {} longer", steps, percent(effect.estimate));
   if (effect.ci_high < 0) return fmt::format("{} took {} less time", steps, percent(-effect.estimate));
   return fmt::format("step time differed by {}{}", effect.estimate >= 0 ? "+" : "", percent(effect.estimate));
+}
+
+/// Three significant digits under a decimal prefix: 3.21 G, 16, 0.25.
+std::string scaled(double size, std::string_view unit) {
+  constexpr std::array kPrefixes{"", "k", "M", "G", "T", "P"};
+  std::size_t prefix = 0;
+  for (; size >= 999.5 && prefix + 1 < kPrefixes.size(); ++prefix) size /= 1000;
+  return fmt::format("{:.3g} {}{}", size, kPrefixes[prefix], unit);
+}
+
+std::string change_text(const std::string& name, double change) {
+  const std::string_view sign = change < 0 ? "−" : "+";
+  const double size = std::abs(change);
+  if (name.ends_with("_ns")) return fmt::format("{} {}{}", name, sign, format_duration(size));
+  if (name.find("bytes") != std::string::npos) return fmt::format("{} {}{}", name, sign, scaled(size, "B"));
+  if (size == std::floor(size) && size < 1e15) return fmt::format("{} {}{:.0f}", name, sign, size);
+  return fmt::format("{} {}{:.4g}", name, sign, size);
+}
+
+/// One fault on several nodes, or in several stages: "rank_delay on node0, node1, node2, node3 and 4 more nodes".
+std::string kind_text(const Plan& plan, const std::vector<const PlannedFault*>& faults) {
+  constexpr std::size_t kNamed = 4;
+  std::vector<std::string> nodes;
+  for (const PlannedFault* fault : faults) {
+    std::string name = name_of_node(plan, fault->node);
+    if (std::find(nodes.begin(), nodes.end(), name) == nodes.end()) nodes.push_back(std::move(name));
+  }
+  const std::size_t shown = std::min(nodes.size(), kNamed);
+  return fmt::format("{} on {}{}", faults.front()->name,
+                     fmt::join(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                     nodes.size() > shown ? fmt::format(" and {} more nodes", nodes.size() - shown) : "");
 }
 
 }  // namespace
@@ -80,13 +116,19 @@ std::string p_text(double p) {
 std::string faults_text(const Plan& plan) {
   constexpr std::size_t kNamed = 3;
   if (plan.faults.empty()) return "No fault";
-  std::string text;
-  for (std::size_t i = 0; i < std::min(plan.faults.size(), kNamed); ++i) {
-    const bool last = i + 1 == plan.faults.size();
-    if (i > 0) text += last ? " and " : ", ";
-    text += fault_text(plan, plan.faults[i]);
+  std::vector<std::vector<const PlannedFault*>> kinds;  // by name, in the plan's order
+  for (const PlannedFault& fault : plan.faults) {
+    if (fault.passive) continue;
+    const auto same =
+        std::find_if(kinds.begin(), kinds.end(), [&](const auto& kind) { return kind.front()->name == fault.name; });
+    (same == kinds.end() ? kinds.emplace_back() : *same).push_back(&fault);
   }
-  if (plan.faults.size() > kNamed) text += fmt::format(" and {} more faults", plan.faults.size() - kNamed);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kinds.size(), kNamed); ++i) {
+    if (i > 0) text += i + 1 == kinds.size() ? " and " : ", ";
+    text += kinds[i].size() == 1 ? fault_text(plan, *kinds[i].front()) : kind_text(plan, kinds[i]);
+  }
+  if (kinds.size() > kNamed) text += fmt::format(" and {} more kinds of faults", kinds.size() - kNamed);
   return text;
 }
 
@@ -96,6 +138,31 @@ std::string effect_sentence(const Plan& plan, const Effect& effect, int fault_wi
                        effect.pairs);
   return fmt::format("{} in each of {} fault blocks: {} ({}, {}, {} pairs)", faults_text(plan), fault_windows,
                      cost_text(effect), interval_text(effect), p_text(effect.p), effect.pairs);
+}
+
+std::string acted_text(const std::map<std::string, double>& acted) {
+  std::string text;
+  const auto in_force = acted.find("in_force_ns");  // a fault that says so moves bytes at a rate
+  for (const auto& [name, change] : acted) {
+    if (name == "in_force_ns") continue;
+    text += (text.empty() ? "" : ", ") + change_text(name, change);
+    if (in_force != acted.end() && in_force->second > 0 && name.find("bytes") != std::string::npos)
+      text += fmt::format(" ({})", scaled(8e9 * change / in_force->second, "bit/s"));
+  }
+  return text;
+}
+
+std::string lateness_text(const Lateness& lateness) {
+  const auto time = [](std::int64_t ns) { return format_duration(static_cast<double>(ns)); };
+  return fmt::format("p50 {}, p99 {}, at most {}", time(lateness.p50_ns), time(lateness.p99_ns), time(lateness.max_ns));
+}
+
+std::string skew_text(const Skew& skew) {
+  const std::string clocks =
+      skew.clock_bound_ns == 0
+          ? "on one clock"
+          : fmt::format("±{} by their clocks", format_duration(static_cast<double>(skew.clock_bound_ns)));
+  return fmt::format("{}, {}", lateness_text(skew.lateness), clocks);
 }
 
 }  // namespace grit

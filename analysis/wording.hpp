@@ -1,6 +1,7 @@
 // Numbers and sentences as a verdict says them.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 
@@ -27,5 +28,15 @@ std::string faults_text(const Plan& plan);
 
 /// The verdict's sentence when an effect could be measured. `fault_windows`: fault blocks that count.
 std::string effect_sentence(const Plan& plan, const Effect& effect, int fault_windows);
+
+/// What moved, as "carrier_changes +16, tx_bytes +3.2 GB"; by a name's last word bytes and nanoseconds are told from
+/// counts. Empty: nothing did.
+std::string acted_text(const std::map<std::string, double>& acted);
+
+/// "p50 1.2 ms, p99 3.1 ms, at most 3.2 ms".
+std::string lateness_text(const Lateness& lateness);
+
+/// "p50 80 µs, p99 120 µs, at most 120 µs, ±40 µs by their clocks".
+std::string skew_text(const Skew& skew);
 
 }  // namespace grit

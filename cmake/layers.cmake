@@ -3,7 +3,22 @@ add_library(grit_options INTERFACE)
 target_include_directories(grit_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
 target_compile_options(grit_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                        $<$<BOOL:${GRIT_WERROR}>:-Werror>)
+# GCC 12 warns of std::string's own find, + and = (GCC PR 105329, 105651) once they come precompiled.
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(grit_options INTERFACE -Wno-stringop-overread -Wno-stringop-overflow -Wno-restrict -Wno-array-bounds)
+endif()
 target_link_libraries(grit_options INTERFACE Threads::Threads)
+
+# The headers nearly every file includes, compiled once: halves the build. Files still include what they use.
+set(grit_common_headers <fmt/format.h> <nlohmann/json.hpp> <tl/expected.hpp> <algorithm> <chrono> <filesystem> <functional> <map>
+    <memory> <optional> <string> <string_view> <thread> <vector>)
+function(grit_precompiled name)
+  if(name STREQUAL grit_base)
+    target_precompile_headers(${name} PRIVATE ${grit_common_headers})
+  else()
+    target_precompile_headers(${name} REUSE_FROM grit_base)
+  endif()
+endfunction()
 
 function(grit_layer name directory)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${directory}/*.cpp)
@@ -14,11 +29,12 @@ function(grit_layer name directory)
   endif()
   add_library(${name} STATIC ${sources})
   target_link_libraries(${name} PUBLIC grit_options ${ARGN})
+  grit_precompiled(${name})
 endfunction()
 
 grit_layer(grit_base harness/base nlohmann_json::nlohmann_json fmt::fmt tl::expected)
 grit_layer(grit_model harness/model grit_base)
-grit_layer(grit_os harness/os grit_model PkgConfig::NL PkgConfig::HWLOC)
+grit_layer(grit_os harness/os grit_model PkgConfig::NL PkgConfig::HWLOC PkgConfig::NFTABLES)
 grit_layer(grit_record harness/record grit_os)
 grit_layer(grit_injectors injectors grit_record)
 grit_layer(grit_compute workloads/compute grit_model PkgConfig::OPENBLAS)
@@ -32,3 +48,4 @@ grit_layer(grit_scenario harness/scenario grit_injectors grit_workloads grit_hea
 grit_layer(grit_cluster harness/cluster grit_record)
 grit_layer(grit_run harness/run grit_agent grit_scenario grit_cluster grit_report)
 grit_layer(grit_cli harness/cli grit_run CLI11::CLI11)
+

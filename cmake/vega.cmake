@@ -50,13 +50,19 @@ add_custom_command(
 set(grit_report_assets
     kVega=${grit_report_binary}/vega_bundle.js
     kPage=${grit_report_source}/report.html
+    kComparisonPage=${grit_report_source}/comparison.html
     kStyle=${grit_report_source}/report.css
     kScript=${grit_report_source}/report.js
     kStepsSpec=${grit_report_source}/specs/steps.json
     kWindowsSpec=${grit_report_source}/specs/windows.json
     kPairsSpec=${grit_report_source}/specs/pairs.json
     kEffectsSpec=${grit_report_source}/specs/effects.json
-    kPhasesSpec=${grit_report_source}/specs/phases.json)
+    kPhasesSpec=${grit_report_source}/specs/phases.json
+    kOwnWorkSpec=${grit_report_source}/specs/own_work.json
+    kArrivalsSpec=${grit_report_source}/specs/arrivals.json
+    kLinksSpec=${grit_report_source}/specs/links.json
+    kRunsSpec=${grit_report_source}/specs/runs.json
+    kDoseSpec=${grit_report_source}/specs/dose.json)
 string(REGEX REPLACE "k[A-Za-z]+=" "" grit_report_asset_files "${grit_report_assets}")
 add_custom_command(
   OUTPUT ${grit_report_binary}/assets.cpp

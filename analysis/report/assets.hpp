@@ -10,17 +10,23 @@ struct Asset {
   std::string_view sha256_hex;  // of the text, for the page's Content-Security-Policy
 };
 
-extern const Asset kVega;    // Vega's modules as one script that defines globalThis.vega
-extern const Asset kPage;    // the page, with {{placeholders}}
-extern const Asset kStyle;   // CSS
-extern const Asset kScript;  // draws the plots
+extern const Asset kVega;            // Vega's modules as one script that defines globalThis.vega
+extern const Asset kPage;            // the page, with {{placeholders}}
+extern const Asset kComparisonPage;  // likewise, of a comparison
+extern const Asset kStyle;           // CSS
+extern const Asset kScript;          // draws the plots
 
-// Vega specifications; data, scale types and some signals are filled in by plots.cpp.
+// Vega specifications; data, scale types and some signals are filled in by plots.cpp and plots_culprit.cpp.
 extern const Asset kStepsSpec;
 extern const Asset kWindowsSpec;
 extern const Asset kPairsSpec;
 extern const Asset kEffectsSpec;
 extern const Asset kPhasesSpec;
+extern const Asset kOwnWorkSpec;
+extern const Asset kArrivalsSpec;
+extern const Asset kLinksSpec;
+extern const Asset kRunsSpec;
+extern const Asset kDoseSpec;  // of a series; filled in by series_page.cpp
 
 extern const std::string_view kVegaVersion;  // of the distribution's package
 

@@ -1,11 +1,17 @@
 #include "analysis/report/finish.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 
+#include "analysis/report/csv.hpp"
 #include "analysis/report/html.hpp"
+#include "analysis/report/junit.hpp"
+#include "analysis/report/run_data.hpp"
 #include "analysis/verdict.hpp"
 #include "harness/base/files.hpp"
+#include "harness/model/event.hpp"
 #include "harness/record/run_dir.hpp"
 
 namespace grit {
@@ -32,36 +38,75 @@ std::vector<Json> read_environments(const fs::path& directory) {
   return environments;
 }
 
-Result<ReportInput> read_run(const fs::path& directory) {
+/// The files of a run directory; `steps` must outlive what it was read into.
+Result<ReportInput> read_run(const fs::path& directory, StepsFile& steps) {
   ReportInput input;
   auto plan = read_json(directory / "plan.json");
   if (!plan) return with_context(plan.error(), directory.string() + " is not a run directory of grit");
   GRIT_TRY(input.plan, plan_from_json(*plan));
   std::error_code unreadable;
   if (fs::exists(directory / "steps.npy", unreadable)) {  // a run that ended before its first step has none
-    GRIT_TRY(input.steps, read_steps(directory / "steps.npy"));
+    GRIT_TRY(steps, StepsFile::open(directory / "steps.npy"));
   }
+  input.steps = steps.records();
   GRIT_TRY(input.events, read_events(directory / "events.jsonl"));
   if (auto run = read_json(directory / "run.json"); run && run->is_object()) input.run = std::move(*run);
   input.environments = read_environments(directory / "env");
+  if (auto clock = read_json(directory / "clock.json")) input.clock = std::move(*clock);
+  if (auto links = read_json(directory / "links.json")) input.links = std::move(*links);
   return input;
 }
 
 }  // namespace
 
+Result<bool> is_clear_before(const fs::path& run_directory, int block) {
+  StepsFile steps;
+  GRIT_TRY(ReportInput input, read_run(run_directory, steps));
+  Json stop = make_event("look", 0);
+  stop["block"] = block;
+  stop["decision"] = "stop";
+  input.events.push_back(std::move(stop));
+  const Verdict verdict = judge(input.plan, input.steps, input.events, input.clock, input.links);
+  const bool idle = std::any_of(verdict.faults.begin(), verdict.faults.end(),
+                                [](const FaultResult& fault) { return fault.applied == 0 || fault.acting == 0; });
+  return verdict.kind != VerdictKind::inconclusive || idle || left_something_behind(verdict);
+}
+
 Result<Verdict> finish_run(const fs::path& run_directory) {
-  GRIT_TRY(ReportInput input, read_run(run_directory));
-  input.verdict = judge(input.plan, input.steps, input.events);
+  StepsFile steps;
+  GRIT_TRY(ReportInput input, read_run(run_directory, steps));
+  input.verdict = judge(input.plan, input.steps, input.events, input.clock, input.links);
   GRIT_CHECK(write_file_durably(run_directory / "verdict.json", to_json(input.verdict).dump(1) + "\n"));
   if (!input.run.empty()) {
     input.run["verdict"] = to_string(input.verdict.kind);
     input.run["outcome"] = input.verdict.outcome;
     GRIT_CHECK(write_file_durably(run_directory / "run.json", input.run.dump(1) + "\n"));
   }
+  GRIT_CHECK(write_file_durably(run_directory / "junit.xml", junit_xml(input)));
   auto page = render_html(input);
   if (!page) return with_context(page.error(), "the verdict is in verdict.json, but its report cannot be made");
   GRIT_CHECK(write_file_durably(run_directory / "report.html", *page));
   return std::move(input.verdict);
+}
+
+Result<std::vector<std::string>> export_run(const fs::path& run_directory, const Exports& exports) {
+  std::vector<std::string> lines;
+  if (!exports.csv_directory && !exports.trace_file) return lines;
+  StepsFile steps;
+  GRIT_TRY(ReportInput input, read_run(run_directory, steps));
+  GRIT_TRY(const Json verdict, read_json(run_directory / "verdict.json"));
+  GRIT_TRY(input.verdict, verdict_from_json(verdict));
+  const RunData data = summarize(input);
+  if (const auto& directory = exports.csv_directory) {
+    GRIT_CHECK(write_csv(input, data, *directory));
+    lines.push_back(fmt::format("{}: steps, blocks, pairs, phases and windows as .csv", directory->string()));
+  }
+  if (const auto& file = exports.trace_file) {
+    GRIT_TRY(const std::uint64_t bytes, write_trace(input, data, exports.trace_steps, *file));
+    lines.push_back(fmt::format("{}: {:.1f} MB, for https://ui.perfetto.dev or chrome://tracing", file->string(),
+                                static_cast<double>(bytes) / 1e6));
+  }
+  return lines;
 }
 
 }  // namespace grit

@@ -1,18 +1,42 @@
-// The end of a run, however it came: from the files of its directory to verdict.json and report.html.
+// The end of a run, however it came: from the files of its directory to verdict.json, junit.xml and report.html.
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "analysis/report/trace.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/verdict.hpp"
 
 namespace grit {
 
-/// Reads plan.json, steps.npy, events.jsonl, run.json and env/*.json, judges, and writes verdict.json, then
-/// report.html, durably; run.json gets the verdict and the outcome. May be called again at any time: the same files
-/// give the same verdict. Missing records, events or environments are an early end of the run, not an error. Error
-/// (usage): not a run directory (no readable plan.json), or a steps.npy that is none. Error (internal): it cannot be
-/// written to; verdict.json is written first, so that a report that fails does not take the verdict with it.
+/// Reads plan.json, steps.npy, events.jsonl, clock.json, links.json, run.json and env/*.json, judges, and writes
+/// verdict.json, then junit.xml and report.html, durably; run.json gets the verdict and the outcome. May be called
+/// again at any time: the same files give the same verdict. Missing records, events or environments are an early end of
+/// the run, not an error. Error (usage): not a run directory (no readable plan.json), or a steps.npy that is none.
+/// Error (internal): it cannot be written to; verdict.json is written first, so that a report that fails does not take
+/// the verdict with it.
 Result<Verdict> finish_run(const std::filesystem::path& run_directory);
+
+/// Would the run, if it stopped before this block, have shown what its scenario asks, or that it cannot be shown: a
+/// verdict other than inconclusive, a fault that never took effect, or one that may still be in force? Writes nothing.
+/// Errors as of finish_run().
+Result<bool> is_clear_before(const std::filesystem::path& run_directory, int block);
+
+/// What else can be made of a run, on request.
+struct Exports {
+  std::optional<std::filesystem::path> csv_directory{};
+  std::optional<std::filesystem::path> trace_file{};
+  StepRange trace_steps{};
+};
+
+/// Writes the files asked for from those of a run directory that finish_run() has finished. Returns a line on each, for
+/// people. Errors: as of finish_run(), write_csv() and write_trace().
+Result<std::vector<std::string>> export_run(const std::filesystem::path& run_directory, const Exports& exports);
+
+/// The same for a series of trials: from series.json (harness/model/series.hpp) to its verdict.json and report.html.
+Result<Verdict> finish_series(const std::filesystem::path& series_directory);
 
 }  // namespace grit

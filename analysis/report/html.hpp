@@ -1,6 +1,7 @@
 // The report page: what a run showed, for a colleague who was not there.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,12 @@ namespace grit {
 struct ReportInput {
   Plan plan{};
   Verdict verdict{};
-  std::vector<StepRecord> steps{};   // of all ranks, in any order
-  std::vector<Json> events{};        // lines of events.jsonl (harness/model/event.hpp)
-  Json run = Json::object();         // run.json
-  std::vector<Json> environments{};  // env/<node>.json
+  std::span<const StepRecord> steps{};  // of all ranks, in any order; the caller keeps them
+  std::vector<Json> events{};           // lines of events.jsonl (harness/model/event.hpp)
+  Json run = Json::object();            // run.json
+  std::vector<Json> environments{};     // env/<node>.json
+  Json clock{};                         // clock.json; null: the run was cut off
+  Json links{};                         // links.json; null: no link test
 };
 
 /// One self-contained HTML page: it loads nothing, and its Content-Security-Policy forbids it to; the plots are drawn

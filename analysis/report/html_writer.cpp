@@ -76,10 +76,12 @@ void HtmlTable::row(const std::vector<Cell>& cells) {
   body_ += "<tr>";
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string tag = i == 0 ? "th scope=\"row\"" : "td";
+    std::string content = escape_html(cells[i].text);
+    if (!cells[i].href.empty()) content = fmt::format("<a href=\"{}\">{}</a>", escape_html(cells[i].href), content);
     body_ +=
         fmt::format("<{}{}>{}</{}>", tag,
                     cells[i].css_class.empty() ? "" : fmt::format(" class=\"{}\"", escape_html(cells[i].css_class)),
-                    escape_html(cells[i].text), i == 0 ? "th" : "td");
+                    content, i == 0 ? "th" : "td");
   }
   body_ += "</tr>\n";
   ++rows_;

@@ -30,6 +30,7 @@ struct Cell {
   Cell(const char* cell_text, std::string cell_class = {}) : Cell(std::string(cell_text), std::move(cell_class)) {}
   std::string text;
   std::string css_class;  // "number", "good", "bad", "unknown" ...
+  std::string href{};     // of a link on the text; relative, made here and not from data
 };
 
 class HtmlTable {

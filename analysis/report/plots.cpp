@@ -5,78 +5,17 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include "analysis/report/assets.hpp"
 #include "analysis/report/html_writer.hpp"
+#include "analysis/report/plot_spec.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
 namespace {
 
-/// A stall this many times slower than the typical step makes a linear axis unreadable.
-constexpr double kLogAxisRatio = 8;
-
-struct TimeUnit {
-  double ns = 1e6;
-  std::string name = "ms";
-};
-
-TimeUnit unit_for(double typical_ns) {
-  if (typical_ns < 1e6) return {1e3, "µs"};
-  if (typical_ns < 10e9) return {1e6, "ms"};
-  return {1e9, "s"};
-}
-
-double median_of(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// Six significant digits: more would only make the page bigger.
-double rounded(double value) {
-  if (value == 0 || !std::isfinite(value)) return 0;
-  const double scale = std::pow(10.0, 5 - std::floor(std::log10(std::abs(value))));
-  return std::round(value * scale) / scale;
-}
-
-/// Seconds on the axis, to 10 microseconds.
-double axis_seconds(double seconds) { return std::round(seconds * 1e5) / 1e5; }
-
-Json load_spec(const assets::Asset& asset) { return Json::parse(asset.text); }
-
-Json& named(Json& list, std::string_view name) {
-  for (Json& item : list)
-    if (item.at("name") == name) return item;
-  throw std::out_of_range("no " + std::string(name) + " in the plot's specification");
-}
-
-void set_signal(Json& spec, std::string_view name, Json value) {
-  named(spec.at("signals"), name)["value"] = std::move(value);
-}
-void set_data(Json& spec, std::string_view name, Json values) {
-  named(spec.at("data"), name)["values"] = std::move(values);
-}
-
-/// A y axis of step times that fits its values, logarithmic when a few are far above the rest.
-/// Returns the unit that the values must be given in.
-TimeUnit set_time_axis(Json& spec, const std::string& title, const std::vector<double>& values_ns) {
-  const double typical_ns = median_of(values_ns);
-  const TimeUnit unit = unit_for(typical_ns);
-  const auto [low, high] = std::minmax_element(values_ns.begin(), values_ns.end());
-  const bool logarithmic = *high > kLogAxisRatio * typical_ns && *low > 0;
-  named(spec.at("scales"), "y")["type"] = logarithmic ? "log" : "linear";
-  set_signal(spec, "y_domain",
-             logarithmic ? Json{*low * 0.8 / unit.ns, *high * 1.25 / unit.ns}
-                         : Json{0.0, std::max(*high, 1.0) * 1.08 / unit.ns});
-  set_signal(spec, "y_title", fmt::format("{} ({}{})", title, unit.name, logarithmic ? ", logarithmic" : ""));
-  return unit;
-}
-
-std::string swatch(std::string_view css_class, std::string_view text) {
-  return fmt::format("<span class=\"key\"><span class=\"swatch {}\"></span>{}</span> ", css_class, escape_html(text));
-}
+constexpr std::string_view kAndMore = " and ";
 
 std::string step_tip(const StepPoint& point) {
   return fmt::format("step {} ({}, block {}): slowest rank {} {}, mean {}", point.step, to_string(point.kind),
@@ -86,6 +25,28 @@ std::string step_tip(const StepPoint& point) {
 std::string window_tip(const FaultWindow& window) {
   return fmt::format("{}, block {}: in force from {:.3f} s for {:.3f} s{}", window.label, window.block, window.start_s,
                      window.end_s - window.start_s, window.reverted ? "" : "; not seen to be reverted");
+}
+
+/// Of faults that are in force at the same time in a block one window, from the first's start to the last's end: laid
+/// over one another they would hide the steps.
+std::vector<FaultWindow> merged(std::vector<FaultWindow> windows) {
+  std::sort(windows.begin(), windows.end(), [](const FaultWindow& a, const FaultWindow& b) {
+    return std::tie(a.block, a.start_s) < std::tie(b.block, b.start_s);
+  });
+  std::vector<FaultWindow> all;
+  std::size_t more = 0;
+  for (FaultWindow& window : windows) {
+    if (all.empty() || all.back().block != window.block || window.start_s > all.back().end_s) {
+      all.push_back(std::move(window));
+      more = 0;
+      continue;
+    }
+    FaultWindow& one = all.back();
+    one.end_s = std::max(one.end_s, window.end_s);
+    one.reverted = one.reverted && window.reverted;
+    one.label = one.label.substr(0, one.label.find(kAndMore)) + fmt::format("{}{} more", kAndMore, ++more);
+  }
+  return all;
 }
 
 std::string thinned_note(std::size_t shown, std::size_t all) {
@@ -118,7 +79,7 @@ void add_steps_spec(Plot& plot, const RunData& data) {
                       {"kind", to_string(block.kind)},
                       {"tip", fmt::format("block {}, {}: {} steps", block.index, to_string(block.kind), block.steps)}});
   Json windows = Json::array();
-  for (const FaultWindow& window : data.windows) {
+  for (const FaultWindow& window : merged(data.windows)) {
     end_s = std::max(end_s, window.end_s);
     windows.push_back(
         {{"start", axis_seconds(window.start_s)}, {"end", axis_seconds(window.end_s)}, {"tip", window_tip(window)}});
@@ -194,8 +155,9 @@ void add_windows_spec(Plot& plot, const RunData& data, const std::map<int, doubl
                      {"tip", step_tip(point)}});
   }
   Json pulses = Json::array();
-  const double opacity = std::max(0.02, 0.24 / static_cast<double>(std::max<std::size_t>(data.windows.size(), 1)));
-  for (const FaultWindow& window : data.windows) {
+  const std::vector<FaultWindow> windows = merged(data.windows);
+  const double opacity = std::max(0.02, 0.24 / static_cast<double>(std::max<std::size_t>(windows.size(), 1)));
+  for (const FaultWindow& window : windows) {
     const double zero_s = onset_s.at(window.block);
     pulses.push_back({{"start", axis_seconds(window.start_s - zero_s)},
                       {"end", axis_seconds(window.end_s - zero_s)},
@@ -327,28 +289,8 @@ Plot effects_plot(const ReportInput& input, const RunData& data) {
 /// Phases in which a rank works by itself; what is left is waiting for others.
 double own_work_ns(const PhaseRow& row) { return row.total_ns() - row.mean_ns[3]; }
 
-/// The ranks to draw, in rank order: all, or those whose own work changed most between baseline and fault.
-std::set<std::uint32_t> ranks_to_draw(const std::vector<PhaseRow>& rows) {
-  std::map<std::uint32_t, double> change_ns;
-  for (const PhaseRow& row : rows)
-    change_ns[row.rank] += row.kind == BlockKind::fault ? own_work_ns(row) : -own_work_ns(row);
-  std::vector<std::pair<double, std::uint32_t>> order;
-  for (const auto& [rank, change] : change_ns) order.emplace_back(-std::abs(change), rank);
-  std::sort(order.begin(), order.end());
-  if (order.size() > kMaxPlottedRanks) order.resize(kMaxPlottedRanks);
-  std::set<std::uint32_t> ranks;
-  for (const auto& [change, rank] : order) ranks.insert(rank);
-  return ranks;
-}
-
-std::string phase_legend() {
-  std::string legend;
-  for (std::size_t i = 0; i < kPhaseNames.size(); ++i) legend += swatch(fmt::format("phase{}", i), kPhaseNames[i]);
-  return legend;
-}
-
 void add_phases_spec(Plot& plot, const ReportInput& input, const RunData& data) {
-  const std::set<std::uint32_t> ranks = ranks_to_draw(data.phases);
+  const std::set<std::uint32_t> ranks = most_changed_ranks(data.phases, kMaxPlottedRanks);
   if (static_cast<int>(ranks.size()) < data.ranks)
     plot.note = fmt::format("{} of {} ranks are drawn: those whose own work changed most.", ranks.size(), data.ranks);
   double longest_ns = 1;
@@ -402,6 +344,19 @@ Plot phases_plot(const ReportInput& input, const RunData& data) {
 }
 
 }  // namespace
+
+std::set<std::uint32_t> most_changed_ranks(const std::vector<PhaseRow>& rows, std::size_t limit) {
+  std::map<std::uint32_t, double> change_ns;
+  for (const PhaseRow& row : rows)
+    change_ns[row.rank] += row.kind == BlockKind::fault ? own_work_ns(row) : -own_work_ns(row);
+  std::vector<std::pair<double, std::uint32_t>> order;
+  for (const auto& [rank, change] : change_ns) order.emplace_back(-std::abs(change), rank);
+  std::sort(order.begin(), order.end());
+  if (order.size() > limit) order.resize(limit);
+  std::set<std::uint32_t> ranks;
+  for (const auto& [change, rank] : order) ranks.insert(rank);
+  return ranks;
+}
 
 Result<std::vector<Plot>> make_plots(const ReportInput& input, const RunData& data) {
   try {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct Plot {
 constexpr std::size_t kMaxPlottedSteps = 20'000;
 /// Ranks drawn at most in the phase plot; above, those whose own work changed most.
 constexpr std::size_t kMaxPlottedRanks = 32;
+
+/// The ranks of which the page says how their phases changed, in their order: all, or those whose own work changed
+/// most.
+std::set<std::uint32_t> most_changed_ranks(const std::vector<PhaseRow>& rows, std::size_t limit);
 
 /// All plots in the order of the page. Error (internal): an embedded specification is broken.
 Result<std::vector<Plot>> make_plots(const ReportInput& input, const RunData& data);

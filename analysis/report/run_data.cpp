@@ -1,24 +1,16 @@
 #include "analysis/report/run_data.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
-#include <set>
 #include <utility>
 
 #include "analysis/block_times.hpp"
+#include "analysis/report/record_pass.hpp"
 #include "harness/base/clock.hpp"
 
 namespace grit {
 namespace {
-
-/// Destroys the order of its argument.
-template <class T>
-T median(std::vector<T>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
 
 const Block* find_block(const Plan& plan, std::uint32_t index) {
   if (index < plan.blocks.size() && plan.blocks[index].index == static_cast<int>(index)) return &plan.blocks[index];
@@ -27,48 +19,26 @@ const Block* find_block(const Plan& plan, std::uint32_t index) {
   return found == plan.blocks.end() ? nullptr : &*found;
 }
 
-bool is_settled(const Plan& plan, const StepRecord& record) { return record.step_in_block >= plan.design.settle_steps; }
+double in_seconds(std::int64_t ns) { return static_cast<double>(ns) / static_cast<double>(kNsPerS); }
 
-double seconds_between(std::int64_t from_ns, std::int64_t to_ns) {
-  return static_cast<double>(to_ns - from_ns) / static_cast<double>(kNsPerS);
-}
-
-struct StepSum {
-  std::vector<std::uint32_t> ranks{};
-  double total_ns = 0;
-  StepPoint point{};
-};
-
-void add_record(StepSum& sum, const Plan& plan, const TimeAxis& axis, const StepRecord& record) {
-  const double start_s = axis.seconds(static_cast<int>(record.node), record.start_ns);
-  const double end_s = axis.seconds(static_cast<int>(record.node), record.end_ns);
-  const auto duration_ns = static_cast<double>(record.end_ns - record.start_ns);
-  StepPoint& point = sum.point;
-  if (sum.ranks.empty()) {
-    const Block* block = find_block(plan, record.block);
-    point.step = record.step;
-    point.block = record.block;
-    point.kind = block != nullptr ? block->kind : BlockKind::warmup;
-    point.measured = block != nullptr && is_settled(plan, record);
-    point.start_s = start_s;
-    point.end_s = end_s;
-  }
-  if (duration_ns > point.max_ns) point.max_ns = duration_ns, point.slowest_rank = record.rank;
-  point.start_s = std::min(point.start_s, start_s);
-  point.end_s = std::max(point.end_s, end_s);
-  sum.total_ns += duration_ns;
-  sum.ranks.push_back(record.rank);
-}
-
-std::vector<StepPoint> step_points(const ReportInput& input, const TimeAxis& axis, std::size_t ranks) {
-  std::map<std::uint32_t, StepSum> sums;
-  for (const StepRecord& record : input.steps) add_record(sums[record.step], input.plan, axis, record);
+std::vector<StepPoint> step_points(const Plan& plan, const RecordSums& sums) {
   std::vector<StepPoint> points;
-  points.reserve(sums.size());
-  for (auto& [step, sum] : sums) {
-    sum.point.mean_ns = sum.total_ns / static_cast<double>(sum.ranks.size());
-    if (sum.ranks.size() < ranks) sum.point.measured = false;
-    points.push_back(sum.point);
+  for (std::size_t i = 0; i < sums.steps.size(); ++i) {
+    const StepSum* sum = sums.steps.find(i);
+    if (sum == nullptr || sum->records == 0) continue;
+    const Block* block = find_block(plan, sum->block);
+    StepPoint point;
+    point.step = static_cast<std::uint32_t>(i);
+    point.block = sum->block;
+    point.kind = block != nullptr ? block->kind : BlockKind::warmup;
+    point.measured =
+        block != nullptr && sum->step_in_block >= plan.design.settle_steps && sum->records >= sums.rank_count;
+    point.start_s = in_seconds(sum->start_ns);
+    point.end_s = in_seconds(sum->end_ns);
+    point.mean_ns = static_cast<double>(sum->total_ns) / sum->records;
+    point.max_ns = static_cast<double>(sum->max_ns);
+    point.slowest_rank = sum->slowest_rank;
+    points.push_back(point);
   }
   return points;
 }
@@ -158,62 +128,29 @@ std::vector<PairPoint> pair_points(const std::vector<BlockSummary>& blocks, bool
   return complete;
 }
 
-std::vector<PhaseRow> phase_rows(const ReportInput& input) {
-  std::map<std::pair<std::uint32_t, BlockKind>, PhaseRow> rows;
-  for (const StepRecord& record : input.steps) {
-    const Block* block = find_block(input.plan, record.block);
-    if (block == nullptr || block->kind == BlockKind::warmup || !is_settled(input.plan, record)) continue;
-    PhaseRow& row = rows[{record.rank, block->kind}];
-    row.rank = record.rank;
-    row.node = record.node;
-    row.kind = block->kind;
-    ++row.steps;
-    const std::array<std::int64_t, 6> phases{record.input_ns,        record.forward_ns,   record.backward_ns,
-                                             record.exposed_comm_ns, record.optimizer_ns, record.checkpoint_ns};
-    std::int64_t rest_ns = record.end_ns - record.start_ns;
-    for (std::size_t i = 0; i < phases.size(); ++i) {
-      row.mean_ns[i] += static_cast<double>(phases[i]);
-      rest_ns -= phases[i];
-    }
-    row.mean_ns.back() += static_cast<double>(std::max<std::int64_t>(rest_ns, 0));
+std::vector<PhaseRow> phase_rows(const RecordSums& sums) {
+  std::vector<PhaseRow> rows;
+  for (std::size_t i = 0; i < sums.phases.size(); ++i) {
+    const PhaseSum& sum = sums.phases[i];
+    if (sum.steps == 0) continue;
+    PhaseRow row;
+    row.rank = static_cast<std::uint32_t>(i / 2);
+    row.node = sum.node;
+    row.kind = i % 2 == 0 ? BlockKind::baseline : BlockKind::fault;
+    row.steps = static_cast<int>(sum.steps);
+    for (std::size_t phase = 0; phase < row.mean_ns.size(); ++phase)
+      row.mean_ns[phase] = static_cast<double>(sum.total_ns[phase]) / sum.steps;
+    rows.push_back(row);
   }
-  std::vector<PhaseRow> result;
-  for (auto& [key, row] : rows) {
-    for (double& value_ns : row.mean_ns) value_ns /= row.steps;
-    result.push_back(row);
-  }
-  return result;
+  return rows;
 }
 
 }  // namespace
 
 double PhaseRow::total_ns() const { return std::accumulate(mean_ns.begin(), mean_ns.end(), 0.0); }
 
-TimeAxis::TimeAxis(const Plan& plan, const std::vector<StepRecord>& steps) {
-  if (steps.empty()) return;
-  std::map<std::uint32_t, std::int64_t> reference_ns;  // step -> when the reference node left its last collective
-  const std::uint32_t reference =
-      std::min_element(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.node < b.node; })->node;
-  for (const StepRecord& record : steps)
-    if (record.node == reference) reference_ns.try_emplace(record.step, record.collective_exit_ns);
-  if (!plan.topology.local_cluster) {
-    std::map<int, std::vector<std::int64_t>> differences_ns;
-    for (const StepRecord& record : steps)
-      if (const auto same = reference_ns.find(record.step); same != reference_ns.end())
-        differences_ns[static_cast<int>(record.node)].push_back(record.collective_exit_ns - same->second);
-    for (auto& [node, values] : differences_ns) offset_ns_[node] = median(values);
-  }
-  bool first = true;
-  for (const StepRecord& record : steps) {
-    const auto offset = offset_ns_.find(static_cast<int>(record.node));
-    const std::int64_t start_ns = record.start_ns - (offset == offset_ns_.end() ? 0 : offset->second);
-    if (first || start_ns < origin_ns_) origin_ns_ = start_ns, first = false;
-  }
-}
-
 double TimeAxis::seconds(int node, std::int64_t t_ns) const {
-  const auto offset = offset_ns_.find(node);
-  return seconds_between(origin_ns_, t_ns - (offset == offset_ns_.end() ? 0 : offset->second));
+  return in_seconds(since_start_ns(static_cast<std::uint32_t>(node), t_ns));
 }
 
 RunData summarize(const ReportInput& input) {
@@ -224,20 +161,17 @@ RunData summarize(const ReportInput& input) {
     StepRecord first;
     first.start_ns = integer_or(input.events.front(), "t_ns", 0);
     first.node = static_cast<std::uint32_t>(integer_or(input.events.front(), "node", 0));
-    data.axis = TimeAxis(input.plan, {first});
+    data.axis = TimeAxis(input.plan, {&first, 1});
   }
-  std::set<std::uint32_t> ranks;
-  for (const StepRecord& record : input.steps) ranks.insert(record.rank);
-  data.ranks = static_cast<int>(ranks.size());
-  std::size_t expected = 0;
-  for (const Node& node : input.plan.topology.nodes) expected += node.ranks.size();
-  data.steps = step_points(input, data.axis, expected);
+  const RecordSums sums = sum_records(input.plan, input.steps, data.axis);
+  data.ranks = static_cast<int>(std::count(sums.rank_seen.begin(), sums.rank_seen.end(), true));
+  data.steps = step_points(input.plan, sums);
   data.blocks = block_summaries(input, data.steps);
   data.windows = fault_windows(input, data.axis, data.blocks);
   if (input.verdict.effect && !input.verdict.effect->statistic.empty())
     data.statistic = input.verdict.effect->statistic;
   data.pairs = pair_points(data.blocks, data.statistic == "median");
-  data.phases = phase_rows(input);
+  data.phases = phase_rows(sums);
   return data;
 }
 

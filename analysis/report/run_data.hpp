@@ -2,8 +2,8 @@
 #pragma once
 
 #include <array>
-#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,18 +70,23 @@ struct PhaseRow {
   [[nodiscard]] double total_ns() const;
 };
 
-/// Turns a time on one node's CLOCK_MONOTONIC into seconds since the run's first step. Nodes' clocks are lined up by
-/// the median difference between the times at which their ranks left the same collectives: good enough to look at, not
-/// to judge by. Namespaces of one machine share a clock and are left alone.
+/// Turns a time on one node's CLOCK_MONOTONIC into time since the run's first step. Nodes' clocks are lined up by the
+/// median difference between the times at which one of their ranks and one of the first node's left the same steps'
+/// last collectives (of some hundred steps, evenly spread over the run): good enough to look at, not to judge by.
+/// Namespaces of one machine share a clock and are left alone. Records of nodes that the plan does not have count for
+/// nothing.
 class TimeAxis {
  public:
   TimeAxis() = default;
-  TimeAxis(const Plan& plan, const std::vector<StepRecord>& steps);
+  TimeAxis(const Plan& plan, std::span<const StepRecord> steps);
+  [[nodiscard]] std::int64_t since_start_ns(std::uint32_t node, std::int64_t t_ns) const {
+    return t_ns - (node < offset_ns_.size() ? offset_ns_[node] : 0) - origin_ns_;
+  }
   [[nodiscard]] double seconds(int node, std::int64_t t_ns) const;
 
  private:
-  std::int64_t origin_ns_ = 0;  // on the reference node's clock
-  std::map<int, std::int64_t> offset_ns_{};
+  std::int64_t origin_ns_ = 0;             // on the reference node's clock
+  std::vector<std::int64_t> offset_ns_{};  // by node
 };
 
 struct RunData {
@@ -91,10 +96,12 @@ struct RunData {
   std::vector<FaultWindow> windows{};
   std::vector<PairPoint> pairs{};  // those with both blocks measured
   std::vector<PhaseRow> phases{};
-  int ranks = 0;                   // that left records
+  int ranks = 0;                   // that left records and are in the topology
   std::string statistic = "mean";  // of the pairs: the verdict's, or the mean
 };
 
+/// A few passes over the records; memory grows with the number of steps and that of ranks, not with that of records.
+/// Records that fit neither plan nor topology count for nothing.
 RunData summarize(const ReportInput& input);
 
 /// At most `limit` of the steps: of every stretch of neighbours the slowest and the fastest one, so that no stall is

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "analysis/report/html_writer.hpp"
 #include "harness/base/units.hpp"
@@ -48,6 +49,7 @@ std::string_view badge_class(VerdictKind kind) {
 
 std::string outcome_text(const std::string& outcome) {
   if (outcome == "interrupted") return "The run was interrupted before it was complete.";
+  if (outcome == "hang") return "The job hung: no step ended for too long.";
   if (outcome == "rank_death") return "A rank died during the run.";
   if (outcome == "node_loss") return "A node was lost during the run.";
   if (outcome == "corruption") return "Reduced values were wrong: data was corrupted on its way.";
@@ -55,12 +57,35 @@ std::string outcome_text(const std::string& outcome) {
   return "The run ended as: " + outcome + ".";
 }
 
+}  // namespace
+
 std::string figure(std::string_view value, std::string_view name, std::string_view remark) {
   return fmt::format("<div class=\"figure\"><dt>{}</dt><dd><b>{}</b><span>{}</span></dd></div>\n", escape_html(name),
                      escape_html(value), escape_html(remark));
 }
 
+namespace {
+
 std::string format_p(double p) { return p < 0.001 ? fmt::format("{:.1e}", p) : fmt::format("{:.2g}", p); }
+
+std::string planned_pairs(const ReportInput& input) {
+  const std::vector<int> looks = looks_of(input.plan.design);
+  if (looks.size() == 1) return fmt::format("of {} planned", looks.front());
+  return fmt::format("look {} of {}, at {} pairs at most", input.verdict.look, looks.size(), looks.back());
+}
+
+/// What sham and recovery blocks showed.
+std::string extra_figures(const Verdict& verdict) {
+  std::string html;
+  if (const auto& sham = verdict.sham)
+    html += figure(format_percent(sham->estimate, true), "step time in sham blocks",
+                   fmt::format("all but the fault itself; 95 % CI {} to {}", format_percent(sham->ci_low, true),
+                               format_percent(sham->ci_high, true)));
+  if (const auto& recovery = verdict.recovery)
+    html += figure(recovery->p50_ns ? format_duration(*recovery->p50_ns) : "never", "until steps are as before",
+                   fmt::format("after the fault's end; in {} of {} blocks", recovery->recovered, recovery->blocks));
+  return html;
+}
 
 }  // namespace
 
@@ -110,18 +135,18 @@ std::string figures_section(const ReportInput& input, const RunData& data) {
         format_percent(effect->estimate, true), "step time under fault",
         fmt::format("95 % CI {} to {}", format_percent(effect->ci_low, true), format_percent(effect->ci_high, true)));
     html += figure(format_p(effect->p), "p value", "exact sign-flip test over the pairs");
-    html += figure(std::to_string(effect->pairs), "pairs",
-                   fmt::format("of {} planned; {} step time", input.plan.design.pairs,
-                               effect->statistic.empty() ? "mean" : effect->statistic));
+    html += figure(
+        std::to_string(effect->pairs), "pairs",
+        fmt::format("{}; {} step time", planned_pairs(input), effect->statistic.empty() ? "mean" : effect->statistic));
     html += figure(effect->minimum_detectable > 0 ? format_percent(effect->minimum_detectable, false) : "not known",
                    "minimum detectable effect", "shown by this design with 80 % power");
   } else {
     html += figure("none", "step time under fault", "no effect was estimated");
-    html += figure(std::to_string(data.pairs.size()), "pairs measured",
-                   fmt::format("of {} planned", input.plan.design.pairs));
+    html += figure(std::to_string(data.pairs.size()), "pairs measured", planned_pairs(input));
   }
   html += figure(verdict.baseline_step_ns > 0 ? format_duration(verdict.baseline_step_ns) : "not known",
                  "baseline step time", "median over the baseline blocks");
+  html += extra_figures(verdict);
   html += figure(std::to_string(data.steps.size()), "steps",
                  fmt::format("{} ranks on {} nodes", data.ranks, input.plan.topology.nodes.size()));
   return html + "</dl>\n";
@@ -181,18 +206,28 @@ std::string pair_table(const RunData& data) {
   return table.html();
 }
 
+/// A page of tens of thousands of rows is for no one.
+constexpr std::size_t kMaxListedRanks = 128;
+
 std::string phase_table(const ReportInput& input, const RunData& data) {
   std::vector<std::string> headers{"rank", "node", "blocks", "steps"};
   headers.insert(headers.end(), kPhaseNames.begin(), kPhaseNames.end());
   HtmlTable table("Mean phase durations by rank", headers);
+  const std::set<std::uint32_t> shown = most_changed_ranks(data.phases, kMaxListedRanks);
   for (const PhaseRow& row : data.phases) {
+    if (!shown.contains(row.rank)) continue;
     std::vector<Cell> cells{std::to_string(row.rank), node_name(input.plan, static_cast<int>(row.node)),
                             std::string(to_string(row.kind)), Cell(std::to_string(row.steps), "number")};
     for (const double value_ns : row.mean_ns)
       cells.emplace_back(value_ns > 0 ? format_duration(value_ns) : "0", "number");
     table.row(cells);
   }
-  return table.html();
+  if (shown.size() >= static_cast<std::size_t>(data.ranks)) return table.html();
+  return table.html() + element("p",
+                                fmt::format("The {} of {} ranks whose own work changed most; grit report RUN --csv "
+                                            "writes all.",
+                                            shown.size(), data.ranks),
+                                "note");
 }
 
 }  // namespace

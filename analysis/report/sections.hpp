@@ -12,6 +12,8 @@ namespace grit {
 /// is real."
 std::string emulation_sentence(const Plan& plan, const Verdict& verdict);
 
+/// One of the figures under the verdict.
+std::string figure(std::string_view value, std::string_view name, std::string_view remark);
 std::string verdict_section(const ReportInput& input, const RunData& data);
 std::string figures_section(const ReportInput& input, const RunData& data);
 std::string expectations_section(const Verdict& verdict);

@@ -5,6 +5,8 @@
 
 #include "analysis/report/html_writer.hpp"
 #include "analysis/report/sections.hpp"
+#include "analysis/wording.hpp"
+#include "harness/base/units.hpp"
 
 namespace grit {
 namespace {
@@ -111,6 +113,20 @@ std::string witness_log(const ReportInput& input, const RunData& data) {
   return details(fmt::format("Kernel notifications ({})", all), table.html() + cut_note(table.rows(), all));
 }
 
+std::string anchor_text(const Plan& plan, const Anchor& anchor) {
+  switch (anchor.kind) {
+    case Anchor::Kind::block:
+      return "";
+    case Anchor::Kind::step:
+      return fmt::format(", counted from the start of step {}", anchor.step);
+    case Anchor::Kind::applied:
+      return fmt::format(", counted from when {} came into force", fault_label(plan, anchor.fault));
+    case Anchor::Kind::reverted:
+      return fmt::format(", counted from when {} was off again", fault_label(plan, anchor.fault));
+  }
+  return "";
+}
+
 std::string planned_faults(const Plan& plan) {
   HtmlTable table("Faults as planned (times in ns, sizes in bytes, rates in bit/s)",
                   {"fault", "mechanism", "undo class", "parameters", "in force, from the block's start (s)"});
@@ -120,10 +136,54 @@ std::string planned_faults(const Plan& plan) {
       params += (params.empty() ? "" : ", ") + key + " = " + plain_text(value);
     for (const Pulse& pulse : fault.pulses)
       pulses += (pulses.empty() ? "" : ", ") + fmt::format("{:g}", static_cast<double>(pulse.start_ns) / 1e9) + " to " +
-                (pulse.end_ns < 0 ? "the block's end" : fmt::format("{:g}", static_cast<double>(pulse.end_ns) / 1e9));
+                (pulse.end_ns < 0 ? "the block's end" : fmt::format("{:g}", static_cast<double>(pulse.end_ns) / 1e9)) +
+                (pulse.block < 0 ? "" : fmt::format(" in block {}", pulse.block));
+    pulses += anchor_text(plan, fault.anchor);
     table.row({fault_label(plan, fault.id), fault.mechanism, std::string(to_string(fault.undo)), params, pulses});
   }
   return details("Faults as planned", table.html());
+}
+
+Cell acted_cell(const FaultResult& fault) {
+  const std::string text = acted_text(fault.acted);
+  return text.empty() ? Cell("none moved", "unknown") : Cell(text);
+}
+
+void timing_row(HtmlTable& table, const std::string& what, const std::string& fault,
+                const std::optional<Lateness>& lateness, const std::string& clocks) {
+  if (!lateness) return;
+  const auto time = [](std::int64_t ns) { return Cell(format_duration(static_cast<double>(ns)), "number"); };
+  table.row({what, fault, time(lateness->p50_ns), time(lateness->p99_ns), time(lateness->max_ns),
+             Cell(std::to_string(lateness->count), "number"), clocks});
+}
+
+std::string timing_table(const Verdict& verdict) {
+  if (!verdict.onset && !verdict.end && !verdict.skew) return "";
+  HtmlTable table(
+      "How punctual they were. Onset: from when a fault was due, counted from its block's first step, to when it was "
+      "in force. End: from the end of its pulse, or of its block's last step, to when it was off. Skew: the same fault "
+      "on several nodes.",
+      {"what", "fault", "p50", "p99", "maximum", "times", "clock"});
+  for (const FaultResult& fault : verdict.faults) {
+    const std::string label =
+        fault.name + " on " + fault.node + (fault.device.empty() ? std::string() : " " + fault.device);
+    timing_row(table, "onset", label, fault.onset, "its node's own");
+    timing_row(table, "end", label, fault.end, "its node's own");
+  }
+  if (const auto& skew = verdict.skew)
+    timing_row(table, "skew", "between nodes", skew->lateness,
+               skew->clock_bound_ns == 0
+                   ? "one for all nodes"
+                   : "lined up to within " + format_duration(static_cast<double>(skew->clock_bound_ns)));
+  return table.html();
+}
+
+std::string residue_list(const Verdict& verdict) {
+  if (verdict.residue.empty()) return "";
+  HtmlTable table("Left behind: how nodes differ from what they were before the run", {"node", "difference"});
+  for (const Residue& residue : verdict.residue)
+    for (const std::string& one : residue.differences) table.row({residue.node, Cell(one, "bad")});
+  return table.html();
 }
 
 }  // namespace
@@ -140,13 +200,14 @@ std::string evidence_section(const ReportInput& input, const RunData& data) {
     HtmlTable table(
         "Applied: the kernel or driver showed it in force. Acting: the fault's own counter moved. Harmful: step "
         "time rose, with a confidence interval above zero. Reverted: the state from before was read back.",
-        {"fault", "where", "mechanism", "applied", "acting", "harmful", "reverted"});
+        {"fault", "where", "mechanism", "applied", "acting", "its counters, over all windows", "harmful", "reverted"});
     for (const FaultResult& fault : input.verdict.faults)
       table.row({fault.name, fault.device.empty() ? fault.node : fault.node + " " + fault.device, fault.mechanism,
-                 count_cell(fault.applied, fault.windows), count_cell(fault.acting, fault.windows),
+                 count_cell(fault.applied, fault.windows), count_cell(fault.acting, fault.windows), acted_cell(fault),
                  harmful_cell(fault.harmful), count_cell(fault.reverted, fault.windows)});
-    html += table.html();
+    html += table.html() + timing_table(input.verdict);
   }
+  html += residue_list(input.verdict);
   if (!input.plan.faults.empty()) html += planned_faults(input.plan);
   html += fault_log(input, data);
   if (!input.plan.faults.empty()) html += witness_log(input, data);
@@ -187,6 +248,7 @@ std::string incidents_section(const ReportInput& input, const RunData& data) {
   const auto is_incident = [](const Json& event) {
     const std::string type = text_or(event, "type", ""), state = text_or(event, "state", "");
     return type == "rank_died" || type == "agent_restarted" || type == "node_lost" || type == "records_lost" ||
+           type == "residue" || type == "hang" || type == "kernel" ||
            (type == "run" && (state == "interrupted" || state == "failed")) ||
            (type == "fault" && (text_or(event, "action", "") == "error" || !is_true(event, "ok")));
   };

@@ -1,6 +1,8 @@
 // Where the run took place and how to run it again.
 #include <fmt/format.h>
 
+#include <set>
+
 #include "analysis/report/html_writer.hpp"
 #include "analysis/report/sections.hpp"
 #include "harness/base/units.hpp"
@@ -10,6 +12,26 @@ namespace {
 
 /// Long lists of one node (interrupt tables, environment variables) are cut: env/<node>.json holds them all.
 constexpr std::size_t kMaxMembers = 300;
+
+/// Of a large cluster the page lists this many nodes, those with a fault first.
+constexpr std::size_t kMaxNodes = 64;
+
+std::set<int> listed_nodes(const Plan& plan) {
+  std::set<int> listed;
+  for (const PlannedFault& fault : plan.faults)
+    if (listed.size() < kMaxNodes) listed.insert(fault.node);
+  for (const Node& node : plan.topology.nodes)
+    if (listed.size() < kMaxNodes) listed.insert(node.index);
+  return listed;
+}
+
+std::string left_out_note(const Plan& plan, const std::set<int>& listed) {
+  if (listed.size() >= plan.topology.nodes.size()) return "";
+  return element("p",
+                 fmt::format("{} of {} nodes are listed, those with a fault first; plan.json and env/ have all.",
+                             listed.size(), plan.topology.nodes.size()),
+                 "note");
+}
 
 std::string_view role_name(NicRole role) {
   switch (role) {
@@ -29,25 +51,29 @@ std::string format_gib(std::int64_t bytes) {
   return bytes > 0 ? fmt::format("{:.3g} GiB", static_cast<double>(bytes) / (1024.0 * 1024 * 1024)) : "unknown";
 }
 
-std::string node_table(const Plan& plan) {
+std::string node_table(const Plan& plan, const std::set<int>& listed) {
   HtmlTable table("Nodes", {"node", "ranks", "CPU", "cores", "NUMA nodes", "memory", "kernel"});
-  for (const Node& node : plan.topology.nodes)
+  for (const Node& node : plan.topology.nodes) {
+    if (!listed.contains(node.index)) continue;
     table.row({node_name(plan, node.index), plain_text(Json(node.ranks)), or_unknown(node.cpu_model),
                Cell(std::to_string(node.cores), "number"), Cell(std::to_string(node.numa_nodes), "number"),
                Cell(format_gib(node.memory_bytes), "number"), or_unknown(node.kernel)});
-  return table.html();
+  }
+  return table.html() + left_out_note(plan, listed);
 }
 
-std::string nic_table(const Plan& plan) {
+std::string nic_table(const Plan& plan, const std::set<int>& listed) {
   HtmlTable table("Network interfaces",
                   {"node", "interface", "role", "because", "driver", "speed", "MTU", "addresses", "up"});
-  for (const Node& node : plan.topology.nodes)
+  for (const Node& node : plan.topology.nodes) {
+    if (!listed.contains(node.index)) continue;
     for (const Nic& nic : node.nics)
       table.row({node_name(plan, node.index), nic.name, std::string(role_name(nic.role)), nic.role_evidence,
                  or_unknown(nic.driver),
                  nic.speed_bits_per_s > 0 ? format_quantity(nic.speed_bits_per_s, Unit::bits_per_s) : "not reported",
                  Cell(std::to_string(nic.mtu_bytes), "number"), plain_text(Json(nic.addresses)),
                  nic.up ? "yes" : "no"});
+  }
   return table.rows() == 0 ? "" : table.html();
 }
 
@@ -104,14 +130,16 @@ std::string design_text(const Design& design) {
 
 std::string environment_section(const ReportInput& input) {
   std::string html = "<h2>Where it ran</h2>\n";
+  const std::set<int> listed = listed_nodes(input.plan);
   if (input.plan.topology.nodes.empty()) {
     html += element("p", "The plan names no nodes.", "missing");
   } else {
-    html += node_table(input.plan) + nic_table(input.plan);
+    html += node_table(input.plan, listed) + nic_table(input.plan, listed);
   }
   for (std::size_t i = 0; i < input.environments.size(); ++i)
-    html +=
-        members_details("All that was found on " + environment_name(input.environments[i], i), input.environments[i]);
+    if (input.environments.size() <= kMaxNodes || listed.contains(static_cast<int>(i)))
+      html +=
+          members_details("All that was found on " + environment_name(input.environments[i], i), input.environments[i]);
   if (input.environments.empty() && !input.plan.topology.nodes.empty())
     html += element("p", "The run directory holds no further description of the nodes (env/).", "missing");
   return html;

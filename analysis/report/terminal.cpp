@@ -5,6 +5,11 @@
 
 #include <algorithm>
 
+#include "analysis/cost.hpp"
+#include "analysis/report/printable.hpp"
+#include "analysis/wording.hpp"
+#include "harness/base/units.hpp"
+
 namespace grit {
 namespace {
 
@@ -18,8 +23,13 @@ std::string evidence_text(const FaultResult& fault, bool named) {
   std::string text;
   if (named)
     text = fmt::format("{} on {}{}{}: ", fault.name, fault.node, fault.device.empty() ? "" : " ", fault.device);
-  text += fmt::format("applied {}/{}, acting {}/{}, reverted {}/{}", fault.applied, fault.windows, fault.acting,
-                      fault.windows, fault.reverted, fault.windows);
+  const std::string acted = acted_text(fault.acted);
+  text += fmt::format("applied {}/{}, acting {}/{}{}, harmful: {}, reverted {}/{}", fault.applied, fault.windows,
+                      fault.acting, fault.windows, acted.empty() ? "" : " (" + acted + ")",
+                      !fault.harmful   ? "cannot tell"
+                      : *fault.harmful ? "yes"
+                                       : "no",
+                      fault.reverted, fault.windows);
   if (!fault.mechanism.empty()) text += " (mechanism: " + fault.mechanism + ")";
   return text;
 }
@@ -29,17 +39,39 @@ std::string_view met_text(const std::optional<bool>& met) {
   return *met ? "met" : "not met";
 }
 
-/// A terminal escape in a message that came from a node must not reach the user's terminal.
-std::string printable(std::string text) {
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  std::replace_if(text.begin(), text.end(), control, ' ');
-  return text;
+/// "every 1,000 GPUs": with the size of a fleet and its jobs known, `grit report --fleet` says more
+/// (analysis/cost.hpp).
+std::string cost_line(const Verdict& verdict) {
+  if (!verdict.effect || verdict.effect->ci_low <= 0) return "";
+  const auto days = [](double slowdown) { return 7000 * lost_share(slowdown); };
+  return line("cost",
+              fmt::format("every 1,000 GPUs that wait for it lose {:.0f} GPU-days a week ({:.0f} .. {:.0f})",
+                          days(verdict.effect->estimate), days(verdict.effect->ci_low), days(verdict.effect->ci_high)));
+}
+
+std::string recovery_lines(const Verdict& verdict) {
+  std::string lines;
+  if (verdict.sham)
+    lines += line("sham", fmt::format("all but the fault itself: {} ({})", percent(verdict.sham->estimate),
+                                      interval_text(*verdict.sham)));
+  if (!verdict.recovery) return lines;
+  const Recovery& recovery = *verdict.recovery;
+  const std::string when =
+      recovery.p50_ns ? "steps were as before " + format_duration(*recovery.p50_ns) + " after the fault's end (median)"
+                      : std::string("in half of the recovery blocks or more, steps did not get as fast as before");
+  return lines + line("recovery", fmt::format("{}; {} of {} blocks", when, recovery.recovered, recovery.blocks));
 }
 
 std::string evidence_lines(const Verdict& verdict) {
   std::string lines;
   for (const FaultResult& fault : verdict.faults)
     lines += line("evidence", printable(evidence_text(fault, verdict.faults.size() > 1)));
+  if (verdict.onset)
+    lines += line("onset", fmt::format("{} late ({}×)", lateness_text(*verdict.onset), verdict.onset->count));
+  if (verdict.end) lines += line("end", fmt::format("{} late ({}×)", lateness_text(*verdict.end), verdict.end->count));
+  if (verdict.skew)
+    lines +=
+        line("skew", fmt::format("{} between nodes ({}×)", skew_text(*verdict.skew), verdict.skew->lateness.count));
   for (const CheckResult& check : verdict.checks)
     if (check.baseline_failures + check.fault_failures > 0)
       lines +=
@@ -61,6 +93,9 @@ std::string terminal_summary(const Verdict& verdict, const std::filesystem::path
   text += "  " + printable(verdict.sentence) + "\n";
   for (const ExpectationResult& expectation : verdict.expectations)
     text += line("expected", fmt::format("{}: {}", printable(expectation.text), met_text(expectation.met)));
+  if (verdict.culprit) text += line("culprit", printable(verdict.culprit->text));
+  text += cost_line(verdict);
+  text += recovery_lines(verdict);
   text += evidence_lines(verdict);
   for (const std::string& reason : verdict.reasons) text += line("note", printable(reason));
   text += line("report", (run_directory / "report.html").string());

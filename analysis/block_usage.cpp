@@ -1,0 +1,67 @@
+#include "analysis/block_usage.hpp"
+
+#include <string>
+
+namespace grit {
+namespace {
+
+double number_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+std::int64_t integer_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : -1;
+}
+
+std::string text_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+}  // namespace
+
+Usage Usage::operator-(const Usage& other) const {
+  Usage result;
+  for (const auto counter : kUsageCounters) result.*counter = this->*counter - other.*counter;
+  return result;
+}
+
+Usage Usage::operator/(double divisor) const {
+  Usage result;
+  for (const auto counter : kUsageCounters) result.*counter = this->*counter / divisor;
+  return result;
+}
+
+BlockUsage::BlockUsage(std::span<const Json> events) {
+  for (const Json& event : events) {
+    if (!event.is_object() || text_at(event, "type") != "usage") continue;
+    const auto ranks = event.find("ranks"), stalls = event.find("stalls_ns");
+    const std::string edge = text_at(event, "edge");
+    if (ranks == event.end() || !ranks->is_array() || (edge != "begin" && edge != "end")) continue;
+    const bool stalls_known = stalls != event.end() && stalls->is_object();
+    for (const Json& one : *ranks) {
+      if (!one.is_object() || !one.contains("cpu_ns") || !one.contains("run_wait_ns")) continue;
+      Usage& usage = (edge == "begin" ? begin_ : end_)[{integer_at(event, "block"), integer_at(one, "rank")}];
+      usage.cpu_ns = number_at(one, "cpu_ns");
+      usage.run_wait_ns = number_at(one, "run_wait_ns");
+      usage.minor_faults = number_at(one, "minor_faults");
+      usage.major_faults = number_at(one, "major_faults");
+      usage.stopped_ns = number_at(one, "stopped_ns");
+      usage.blocked_ns = number_at(one, "blocked_ns");
+      usage.machine_faults = number_at(event, "page_faults");
+      if (!stalls_known) continue;
+      usage.memory_stall_ns = number_at(*stalls, "memory");
+      usage.io_stall_ns = number_at(*stalls, "io");
+    }
+  }
+}
+
+std::optional<Usage> BlockUsage::of(int block, int rank) const {
+  const auto begin = begin_.find({block, rank}), end = end_.find({block, rank});
+  if (begin == begin_.end() || end == end_.end()) return std::nullopt;
+  return end->second - begin->second;
+}
+
+}  // namespace grit

@@ -1,0 +1,40 @@
+// From where on: the places at which a series changed, found without a model of it.
+//
+// E-divisive: D. S. Matteson and N. A. James, A nonparametric approach for multiple change point analysis of
+// multivariate data, JASA 109 (2014). The energy distance between two neighbouring stretches (with exponent 1) is
+// largest at a change; the best place of all is kept when a permutation test within the stretches found so far says
+// that chance seldom does as well, and its stretch is divided there; then the same again. The test takes the values of
+// a stretch to be exchangeable: a series that wanders (strong autocorrelation, drift) does have changes in that sense,
+// and they are reported.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace grit {
+
+struct ChangePoint {
+  std::size_t first = 0;  // place of the first value after the change
+  double p = 1;           // of the permutation test that kept it
+  double shift = 0;       // median of the stretch after it less that of the stretch before it
+  double spread = 0;  // of the values about the median of their stretch, both together: 1.48 times the median of the
+                      // absolute deviations, which is the standard deviation of normal values
+};
+
+struct ChangePointOptions {
+  double alpha = 0.05;       // a series without any change has one reported with about this probability
+  std::size_t shortest = 3;  // values in a stretch: with 3, no level shift of a single value is taken for a change
+  std::uint64_t seed = 1;    // of the permutations
+};
+
+/// In order of place. Time grows with the square of the number of values, by a few hundred permutations: 3,000 values
+/// take some seconds. Below 2 * shortest values there is none; and below 8, none at the level 0.05 (of the divisions of
+/// eight values in halves, 2 in 70 are as good as the best).
+std::vector<ChangePoint> change_points(std::span<const double> values, const ChangePointOptions& options = {});
+
+/// Fewest values among which a change can be shown at the level 0.05.
+constexpr std::size_t kFewestForChange = 8;
+
+}  // namespace grit

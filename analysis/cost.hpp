@@ -1,0 +1,49 @@
+// What a slowdown costs a fleet.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+/// Jobs of one size.
+struct JobClass {
+  double gpus = 0;   // that one job holds
+  double share = 0;  // of the fleet's GPU time that goes into such jobs; 0 .. 1
+};
+
+struct Fleet {
+  double gpus = 0;
+  double gpus_per_node = 8;
+  double bad_nodes = 1;  // with the fault, spread at random
+  std::vector<JobClass> jobs{};
+};
+
+/// "1024:70%,128:30%": GPUs a job and share of the fleet's GPU time. Error (usage): not of this form, shares of more
+/// than 100 % ...
+Result<std::vector<JobClass>> parse_job_mix(std::string_view text);
+
+/// Of the time of a job whose steps take 1 + slowdown times as long: slowdown / (1 + slowdown). 0 when it is not above
+/// 0.
+double lost_share(double slowdown);
+
+/// GPU-days a week that the fleet waits for slow nodes.
+///
+/// A synchronous job goes at the speed of its slowest node, so all its GPUs wait with it: of a week in which steps take
+/// 1 + s times as long, s/(1+s) is lost. A job of J GPUs on J/g nodes has at least one of b bad nodes of N with
+/// probability 1 - (1 - b/N)^(J/g). Over the classes of jobs, each with its share w of the fleet's F GPUs:
+///   7 F s/(1+s) sum w (1 - (1 - b/N)^(J/g))
+/// The first factor is arithmetic, the probability that of drawing J/g nodes with replacement, near enough for jobs
+/// much smaller than the fleet and never above the truth for larger ones. That one slow node slows the whole job: J.
+/// Dean and L. A. Barroso, The Tail at Scale, CACM 56 (2013), for the probability; for training, Z. Jiang et al.,
+/// MegaScale (NSDI'24), on computational stragglers. `slowdown`: a fraction, 0.10 is 10 % slower; 0 when it is not
+/// above 0.
+double gpu_days_a_week(const Fleet& fleet, double slowdown);
+
+/// "of 10,000 GPUs, 37 GPU-days a week are lost (1 node with it; jobs of ...)".
+std::string cost_text(const Fleet& fleet, double slowdown);
+
+}  // namespace grit

@@ -1,0 +1,21 @@
+// What the search for the culprit found, as an answer in words.
+#pragma once
+
+#include <vector>
+
+#include "harness/model/plan.hpp"
+#include "harness/model/verdict.hpp"
+
+namespace grit {
+
+struct CulpritFindings {
+  std::vector<Suspect> suspects{};  // the one that explains most first
+  std::vector<int> outstanding{};   // nodes whose own work grew beyond noise and their peers'
+  bool all_links_alike = false;     // the link test found every link slower
+};
+
+/// Names the first suspect when it explains at least half of the loss and is one place: a node, a link, or a network
+/// whose node cannot be told.
+Culprit answer_of(const Plan& plan, CulpritFindings findings);
+
+}  // namespace grit

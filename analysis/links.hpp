@@ -1,0 +1,48 @@
+// Which node's links, or which single link, became slow: from the link test's figures (harness/run/link_test.hpp).
+//
+// For a link the fault blocks are set against the baseline blocks, by three means: of the times of transfers
+// (bandwidth), of the medians of round trips (latency), and of their longest (a stall of a second in one entry of many
+// counts). Means, so that what comes rarely but is bad counts. A node is named when nearly all of its links (three
+// quarters) became slower by more than nearly all links that do not touch it, and clearly so; a single link when it
+// alone did.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.hpp"
+
+namespace grit {
+
+/// One link, fault blocks against baseline blocks.
+struct LinkChange {
+  int a = 0, b = 0;                                      // nodes, a < b
+  double baseline_latency_ns = 0, fault_latency_ns = 0;  // mean of medians of round trips
+  double baseline_worst_ns = 0, fault_worst_ns = 0;      // mean of longest round trips
+  double baseline_bits_per_s = 0, fault_bits_per_s = 0;  // by the mean time of a transfer
+  /// By how much the three differ between baseline blocks, at most: logarithms, for transfers, latency and longest.
+  std::array<double, 3> noise_log{};
+  /// How many times slower, by whichever of the three changed most.
+  [[nodiscard]] double slowdown() const;
+};
+
+/// All links with figures of both kinds of block, by a and b. Empty for anything that is not as documented.
+std::vector<LinkChange> link_changes(const Json& links);
+
+/// What the links show.
+struct LinkFinding {
+  int node = -1;           // all of its links became slow and others did not
+  int a = -1, b = -1;      // or this link alone did
+  bool all_alike = false;  // or all links did
+  bool nothing = false;    // or none
+  double slowdown = 1;     // of those named: how many times slower, the least of a node's links
+  std::string measure{};   // "transfers", "round trips", "the longest round trips"
+  [[nodiscard]] bool named() const { return node >= 0 || a >= 0; }
+};
+
+/// Empty: no figures, or they do not agree on anything.
+std::optional<LinkFinding> judge_links(const std::vector<LinkChange>& links);
+
+}  // namespace grit

@@ -35,7 +35,9 @@ int cli_main(int argc, char** argv) {
   add_run(app, action);
   add_plan(app, action);
   add_replay(app, action);
+  add_resume(app, action);
   add_report(app, action);
+  add_compare(app, action);
   add_list(app, action);
   add_describe(app, action);
   add_doctor(app, action);

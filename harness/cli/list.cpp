@@ -1,10 +1,13 @@
 // grit list, grit describe: what there is, and what each accepts.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "harness/cli/commands.hpp"
 #include "harness/health/check.hpp"
+#include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
 #include "workloads/workload.hpp"
 
@@ -15,6 +18,22 @@ const std::vector<std::string> kKinds{"faults", "workloads", "checks"};
 
 void print_row(std::string_view name, std::string_view summary) { fmt::print("  {:<18} {}\n", name, summary); }
 
+/// The reasons above are this user's on the machine itself.
+void print_rootless_hint() {
+  if (::geteuid() == 0) return;
+  fmt::print(
+      "\n  without root: faults on the network work on the local cluster all the same (grit run without mpirun), whose "
+      "network is grit's own\n");
+}
+
+/// "not here: why", when no mechanism of it works on this machine.
+void print_fault(const Injector& injector) {
+  print_row(injector.info().name, injector.info().summary);
+  const auto all = injector.mechanisms_here();
+  const bool any = std::any_of(all.begin(), all.end(), [](const auto& one) { return !one.why_not; });
+  if (!any && !all.empty()) print_row("", "not here: " + *all.front().why_not);
+}
+
 void list(const std::string& kind) {
   const auto wanted = [&](std::string_view one) { return kind.empty() || kind == one; };
   const auto heading = [&](std::string_view one) {
@@ -22,7 +41,8 @@ void list(const std::string& kind) {
   };
   if (wanted("faults")) {
     heading("faults");
-    for (const Injector* injector : injectors()) print_row(injector->info().name, injector->info().summary);
+    for (const Injector* injector : injectors()) print_fault(*injector);
+    print_rootless_hint();
   }
   if (wanted("workloads")) {
     heading("workloads");
@@ -34,27 +54,83 @@ void list(const std::string& kind) {
   }
 }
 
+/// "50% to 100%", "at least 1ms"; empty when anything goes.
+std::string range(const ParamSpec& param) {
+  const auto words = [&](double bound) {
+    const bool is_integer =
+        param.unit != Unit::number && param.unit != Unit::fraction && param.unit != Unit::flops_per_s;
+    return format_quantity(is_integer ? Json(static_cast<std::int64_t>(bound)) : Json(bound), param.unit);
+  };
+  const bool from = param.min && *param.min > 0;
+  if (from && param.max) return fmt::format("{} to {}", words(*param.min), words(*param.max));
+  if (from) return fmt::format("at least {}", words(*param.min));
+  if (param.max) return fmt::format("at most {}", words(*param.max));
+  return {};
+}
+
 void print_params(const std::vector<ParamSpec>& params) {
-  fmt::print("\n  {:<18} {:<12} {:<14} {}\n", "parameter", "unit", "default", "");
+  fmt::print("\n  {:<16} {:<10} {:<12} {}\n", "parameter", "unit", "default", "");
   for (const ParamSpec& param : params) {
     const std::string value =
         param.default_value.is_null() ? "(required)" : format_quantity(param.default_value, param.unit);
     std::string help = param.help;
     if (!param.choices.empty()) help += fmt::format(" [{}]", fmt::join(param.choices, " | "));
-    fmt::print("  {:<18} {:<12} {:<14} {}\n", param.name, unit_name(param.unit), value, help);
+    if (const std::string bounds = range(param); !bounds.empty()) help += fmt::format(" ({})", bounds);
+    fmt::print("  {:<16} {:<10} {:<12} {}\n", param.name, unit_name(param.unit), value, help);
   }
 }
 
-void describe_fault(const InjectorInfo& info) {
-  fmt::print("{} (fault): {}\n\n  mechanisms  {}\n  needs       {}\n  undo class  {}\n", info.name, info.summary,
-             fmt::join(info.mechanisms, ", "), fmt::join(info.needs, "; "), to_string(info.undo));
+/// Each on its own line, with why it cannot work on this machine.
+void print_mechanisms(const Injector& injector) {
+  const auto all = injector.mechanisms_here();
+  fmt::print("\n  mechanisms on this machine, in order of preference\n");
+  for (const Injector::Mechanism& one : all)
+    fmt::print("  {:<16} {}\n", one.name, one.why_not ? "not here: " + *one.why_not : "available");
+  print_rootless_hint();
+}
+
+void print_guards(const InjectorInfo& info) {
+  if (info.takes_nic) fmt::print("  guard rail       on a management NIC only with --allow-management\n");
+  if (info.destructive)
+    fmt::print("  guard rail       what it ends does not come back: only with --allow-destructive\n");
+  if (info.runs_commands) fmt::print("  guard rail       runs commands of the scenario: only with --allow-command\n");
+}
+
+std::string_view what_remains(UndoClass undo) {
+  switch (undo) {
+    case UndoClass::process:
+      return "process: it ends with the process that does it";
+    case UndoClass::kernel:
+      return "kernel: the kernel takes it off when grit's agent dies";
+    case UndoClass::persistent:
+      break;
+  }
+  return "persistent: undone from the journal on disk, also after a crash (`grit revert`)";
+}
+
+void describe_fault(const Injector& injector) {
+  const InjectorInfo& info = injector.info();
+  fmt::print("{} (fault): {}\n\n", info.name, info.summary);
+  for (const std::string& need : info.needs) fmt::print("  needs            {}\n", need);
+  fmt::print("  undo             {}\n", what_remains(info.undo));
+  print_guards(info);
+  print_mechanisms(injector);
   print_params(info.params);
-  fmt::print("\n  in a scenario: grit.fault.{} {{ on = \"any\" }}\n", info.name);
+  std::vector<std::string> times;
+  for (const ParamSpec& param : timing_params_beside(info)) times.push_back(param.name);
+  fmt::print("\n  and when (grit describe timing): on, {}\n", fmt::join(times, ", "));
+  if (!info.dose.param.empty()) fmt::print("  its dose, for `ramp`, is `{}`\n", info.dose.param);
+  fmt::print("\n  in a scenario: grit.fault.{} {{ on = \"any\" }}\n  to try it: grit run scenarios/{}.lua\n", info.name,
+             info.name);
 }
 
 Result<int> describe(const std::string& name) {
-  std::vector<std::string> known;
-  if (const Injector* injector = find_injector(name)) return describe_fault(injector->info()), 0;
+  std::vector<std::string> known{"timing"};
+  if (const Injector* injector = find_injector(name)) return describe_fault(*injector), 0;
+  if (name == "timing") {
+    fmt::print("timing: when a fault is in force; every fault takes these beside its own parameters\n");
+    return print_params(timing_params()), 0;
+  }
   for (const Injector* injector : injectors()) known.push_back(injector->info().name);
   const auto try_plain = [&](const auto& infos, std::string_view kind) {
     for (const auto& info : infos) {

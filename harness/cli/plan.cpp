@@ -5,6 +5,7 @@
 
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/run/series.hpp"
 #include "harness/run/session.hpp"
 #include "harness/scenario/planner.hpp"
 
@@ -16,8 +17,11 @@ struct PlanCommand {
   bool json = false;
 
   [[nodiscard]] Result<int> print(const Topology& topology) const {
-    GRIT_TRY(const Scenario scenario, options.load());
-    GRIT_TRY(const Plan plan, options.plan(scenario, topology));
+    GRIT_TRY(const LoadedScenario loaded, options.load());
+    GRIT_TRY(const Plan plan, options.plan(loaded.scenario, topology));
+    if (!json && is_series(loaded.search))
+      fmt::print("a series of at most {} trials ({}); this is one of them, with the options as they are\n\n",
+                 loaded.search.trials, to_string(loaded.search.kind));
     fmt::print("{}\n", json ? to_json(plan).dump(1) : describe_plan(plan));
     return check_guards(plan) ? 0 : static_cast<int>(ErrorKind::usage);
   }

@@ -5,8 +5,11 @@
 
 #include "harness/base/files.hpp"
 #include "harness/cli/commands.hpp"
+#include "harness/cli/scenario_options.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/execution.hpp"
+#include "harness/run/session.hpp"
+#include "injectors/traits.hpp"
 
 namespace grit {
 namespace {
@@ -15,21 +18,33 @@ struct ReplayCommand {
   std::string run{};
   std::string out{};
   bool json = false;
+  AllowOptions allow{};
 
+  [[nodiscard]] std::vector<std::string> command_line() const {
+    std::vector<std::string> words{"grit", "replay", run};
+    const std::vector<std::string> allowed = allow.words();
+    words.insert(words.end(), allowed.begin(), allowed.end());
+    return words;
+  }
+
+  /// What the earlier run was allowed is not allowed to this one: the flags must be given again.
   [[nodiscard]] Result<Execution> load() const {
     const std::filesystem::path directory = run;
     GRIT_TRY(const Json document, read_json(directory / "plan.json"));
     GRIT_TRY(Plan plan, plan_from_json(document));
+    GRIT_TRY(plan.allowed, allow.allowed());
+    plan.guards = guard_rails(plan);
     GRIT_TRY(std::string source, read_file(directory / "scenario.lua"));
     return Execution{.plan = std::move(plan),
                      .scenario_source = std::move(source),
                      .scenario_file = (directory / "scenario.lua").string(),
                      .run_directory = out,
-                     .command_line = {"grit", "replay", run},
+                     .command_line = command_line(),
                      .json = json};
   }
 
   [[nodiscard]] Result<int> replay_in_job(const Job& job) const {
+    GRIT_TRY(Topology here, discover_topology(job, out.empty() ? "runs" : out));
     Execution mine;
     Status loaded;
     if (job.rank() == 0) {
@@ -38,6 +53,8 @@ struct ReplayCommand {
         const auto nodes = mine.plan.topology.nodes.size();
         if (nodes != static_cast<std::size_t>(job.node_count()))
           return usage_error(fmt::format("that run had {} nodes, this job has {}", nodes, job.node_count()));
+        mine.plan.topology = std::move(here);  // which interface carries the management traffic may have changed
+        mine.plan.guards = guard_rails(mine.plan);
         return {};
       }();
     }
@@ -67,6 +84,7 @@ void add_replay(CLI::App& app, Action& action) {
   auto replay = std::make_shared<ReplayCommand>();
   command->add_option("run", replay->run, "the earlier run's directory")->required();
   command->add_option("--out", replay->out, "the new run directory");
+  replay->allow.add_to(*command);
   command->add_flag("--json", replay->json, "print verdict.json on standard output and nothing else");
   command->callback([replay, &action] { action = [replay] { return (*replay)(); }; });
 }

@@ -1,25 +1,120 @@
-// grit report: verdict and report.html again from a run directory, also of a run that was cut off.
+// grit report: verdict and report.html again from the directory of a run or a series, also of a run that was cut off.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 
+#include "analysis/cost.hpp"
 #include "analysis/report/finish.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/run/execution.hpp"
 
 namespace grit {
 
+namespace {
+
+/// What the run's slowdown costs a fleet that the command line describes.
+struct CostOptions {
+  Fleet fleet{};
+  std::string jobs{};
+
+  void add_to(CLI::App& command) {
+    auto* gpus = command.add_option("--fleet", fleet.gpus, "GPUs of a fleet, to say what the slowdown costs it a week")
+                     ->check(CLI::PositiveNumber);
+    auto* mix = command.add_option("--jobs", jobs, "its jobs: GPUs and share of its time, e.g. 1024:70%,128:30%");
+    gpus->needs(mix);
+    mix->needs(gpus);
+    command.add_option("--bad-nodes", fleet.bad_nodes, "how many of its nodes are so slow (default: 1)")
+        ->needs(gpus)
+        ->check(CLI::PositiveNumber);
+    command.add_option("--gpus-per-node", fleet.gpus_per_node, "(default: 8)")->needs(gpus)->check(CLI::PositiveNumber);
+  }
+
+  /// Before anything is judged: a wrong job mix is said at once.
+  Status parse() {
+    if (jobs.empty()) return {};
+    GRIT_TRY(fleet.jobs, parse_job_mix(jobs));
+    return {};
+  }
+
+  void print(const Verdict& verdict) const {
+    if (jobs.empty()) return;
+    if (!verdict.effect || verdict.effect->ci_low <= 0)
+      fmt::print("  cost      no slowdown was shown\n");
+    else
+      fmt::print("  cost      {}\n", cost_text(fleet, verdict.effect->estimate));
+  }
+};
+
+/// What else to make of the run.
+struct ExportOptions {
+  std::string csv{}, trace{}, steps{};
+  CLI::Option* csv_option = nullptr;
+  CLI::Option* trace_option = nullptr;
+
+  void add_to(CLI::App& command) {
+    csv_option = command.add_option("--csv", csv, "write CSV files to this directory (default: csv in the run's)")
+                     ->expected(0, 1);
+    trace_option = command
+                       .add_option("--trace", trace,
+                                   "write a trace for Perfetto or chrome://tracing (default: trace.json in the run's "
+                                   "directory; about 700 bytes a rank and step)")
+                       ->expected(0, 1);
+    command.add_option("--steps", steps, "only these steps of the run in the trace: 100..200")->needs(trace_option);
+  }
+
+  /// Says on standard error what it wrote: standard output may be JSON.
+  [[nodiscard]] Status write(const std::filesystem::path& run) const {
+    Exports exports;
+    if (csv_option->count() > 0) exports.csv_directory = csv.empty() ? run / "csv" : std::filesystem::path(csv);
+    if (trace_option->count() > 0)
+      exports.trace_file = trace.empty() ? run / "trace.json" : std::filesystem::path(trace);
+    if (!steps.empty()) {
+      GRIT_TRY(exports.trace_steps, parse_step_range(steps));
+    }
+    GRIT_TRY(const std::vector<std::string> lines, export_run(run, exports));
+    for (const std::string& line : lines) fmt::print(stderr, "grit: wrote {}\n", line);
+    return {};
+  }
+};
+
+/// Some seconds of work deserve a word.
+void announce(const std::filesystem::path& run) {
+  constexpr double kLargeBytes = 500e6;
+  std::error_code none;
+  const auto bytes = static_cast<double>(std::filesystem::file_size(run / "steps.npy", none));
+  if (!none && bytes > kLargeBytes) fmt::print(stderr, "grit: judging {:.1f} GB of step records\n", bytes / 1e9);
+}
+
+}  // namespace
+
 void add_report(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("report", "judge a run directory again and write its report, also after a crash");
-  command->footer("example: grit report runs/link_flap/20261123T081500Z-7");
+  auto* command = app.add_subcommand(
+      "report", "judge the directory of a run or a series again and write its report, also after a crash");
+  command->footer(
+      "examples: grit report runs/link_flap/20261123T081500Z-7\n"
+      "          grit report runs/link_flap/20261123T081500Z-7 --fleet 8192 --jobs 1024:70%,128:30%\n"
+      "          grit report runs/link_flap/20261123T081500Z-7 --csv --trace --steps 100..200");
+  auto cost = std::make_shared<CostOptions>();
+  cost->add_to(*command);
+  auto exports = std::make_shared<ExportOptions>();
+  exports->add_to(*command);
   auto run = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  command->add_option("run", *run, "the run's directory")->required();
+  command->add_option("run", *run, "the directory of the run, or of the series")->required();
   command->add_flag("--json", *json, "print verdict.json on standard output and nothing else");
-  command->callback([run, json, &action] {
-    action = [run, json]() -> Result<int> {
-      if (auto finished = finish_run(*run); !finished) return with_context(finished.error(), "cannot report " + *run);
-      return print_verdict(*run, *json);
+  command->callback([run, json, cost, exports, &action] {
+    action = [run, json, cost, exports]() -> Result<int> {
+      GRIT_CHECK(cost->parse());
+      announce(*run);
+      std::error_code unreadable;
+      const bool series = std::filesystem::exists(std::filesystem::path(*run) / "series.json", unreadable);
+      const auto finished = series ? finish_series(*run) : finish_run(*run);
+      if (!finished) return with_context(finished.error(), "cannot report " + *run);
+      const auto code = print_verdict(*run, *json);
+      if (!*json) cost->print(*finished);
+      GRIT_CHECK(exports->write(*run));
+      return code;
     };
   });
 }

@@ -5,6 +5,7 @@
 
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/run/series.hpp"
 #include "harness/run/session.hpp"
 
 namespace grit {
@@ -14,6 +15,7 @@ struct RunCommand {
   ScenarioOptions options{};
   std::string out{};
   bool json = false;
+  std::vector<std::string> baselines{};
 
   [[nodiscard]] Execution execution(Plan plan, const Scenario& scenario) const {
     return Execution{.plan = std::move(plan),
@@ -21,22 +23,43 @@ struct RunCommand {
                      .scenario_file = scenario.file,
                      .run_directory = out,
                      .command_line = command_line(),
-                     .json = json};
+                     .json = json,
+                     .baselines = {baselines.begin(), baselines.end()}};
+  }
+
+  /// For a scenario with `search` or `drive`.
+  [[nodiscard]] Result<SeriesSetup> series(LoadedScenario loaded, const Topology& topology) const {
+    GRIT_TRY(Overrides sets, options.overrides());
+    GRIT_TRY(const Allowed allowed, options.allow.allowed());
+    return SeriesSetup{.loaded = std::move(loaded),
+                       .sets = std::move(sets),
+                       .seed = options.choose_seed(),
+                       .allowed = allowed,
+                       .topology = topology,
+                       .directory = out,
+                       .command_line = command_line(),
+                       .json = json};
   }
 
   [[nodiscard]] std::vector<std::string> command_line() const {
     std::vector<std::string> words{"grit", "run", options.scenario};
     for (const std::string& set : options.sets) words.insert(words.end(), {"--set", set});
     if (options.nodes != 0) words.insert(words.end(), {"-n", std::to_string(options.nodes)});
-    if (options.allow_management) words.emplace_back("--allow-management");
+    for (const std::string& baseline : baselines) words.insert(words.end(), {"--baseline", baseline});
+    const std::vector<std::string> allowed = options.allow.words();
+    words.insert(words.end(), allowed.begin(), allowed.end());
     return words;
   }
 
   [[nodiscard]] Result<int> run_locally() const {
-    GRIT_TRY(const Scenario scenario, options.load());
+    GRIT_TRY(LoadedScenario loaded, options.load());
     GRIT_TRY(const Topology topology, options.local_topology_or_error());
-    GRIT_TRY(Plan plan, options.plan(scenario, topology));
-    return execute_on_local_cluster(execution(std::move(plan), scenario));
+    if (is_series(loaded.search)) {
+      GRIT_TRY(const SeriesSetup setup, series(std::move(loaded), topology));
+      return run_series_on_local_cluster(setup);
+    }
+    GRIT_TRY(Plan plan, options.plan(loaded.scenario, topology));
+    return execute_on_local_cluster(execution(std::move(plan), loaded.scenario));
   }
 
   /// Rank 0 loads and plans; the others only hear how it went.
@@ -45,17 +68,23 @@ struct RunCommand {
       return usage_error("-n makes a local cluster; under an MPI launcher, its own -n and host list decide");
     GRIT_TRY(const Topology topology, discover_topology(job, out.empty() ? "runs" : out));
     Execution mine;
+    SeriesSetup setup;
     Status planned;
     if (job.rank() == 0) {
       planned = [&]() -> Status {
-        GRIT_TRY(const Scenario scenario, options.load());
-        GRIT_TRY(Plan plan, options.plan(scenario, topology));
-        mine = execution(std::move(plan), scenario);
+        GRIT_TRY(LoadedScenario loaded, options.load());
+        if (is_series(loaded.search)) {
+          GRIT_TRY(setup, series(std::move(loaded), topology));
+          return {};
+        }
+        GRIT_TRY(Plan plan, options.plan(loaded.scenario, topology));
+        mine = execution(std::move(plan), loaded.scenario);
         return {};
       }();
     }
     GRIT_CHECK(job.agree(planned));
-    return execute_under_mpi(job, mine);
+    const std::string what = job.broadcast(is_series(setup.loaded.search) ? "series" : "run");
+    return what == "series" ? run_series_under_mpi(job, setup) : execute_under_mpi(job, mine);
   }
 
   [[nodiscard]] Result<int> operator()() const {
@@ -71,11 +100,15 @@ struct RunCommand {
 }  // namespace
 
 void add_run(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("run", "run a scenario and give a verdict");
+  auto* command = app.add_subcommand("run", "run a scenario, or a series of its trials, and give a verdict");
   command->footer("example: grit run scenarios/link_flap.lua --set node=2 --set down=5s -n 4 --seed 7");
   auto run = std::make_shared<RunCommand>();
   run->options.add_to(*command);
   command->add_option("--out", run->out, "the run directory (default: runs/<scenario>/<UTC time>-<seed>)");
+  command
+      ->add_option("--baseline", run->baselines,
+                   "an older run of the same thing, to compare this one with at its end; may be given several times")
+      ->allow_extra_args(false);
   command->add_flag("--json", run->json, "print verdict.json on standard output and nothing else");
   command->callback([run, &action] { action = [run] { return (*run)(); }; });
 }

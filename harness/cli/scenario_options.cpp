@@ -5,10 +5,45 @@
 #include <random>
 
 #include "harness/cluster/local.hpp"
-#include "harness/scenario/load.hpp"
 #include "harness/scenario/planner.hpp"
 
 namespace grit {
+
+void AllowOptions::add_to(CLI::App& command) {
+  const std::string group = "guard rails";
+  command.add_flag("--allow-management", management, "let faults act on interfaces that carry management traffic")
+      ->group(group);
+  command.add_flag("--allow-destructive", destructive, "let faults end what does not come back")->group(group);
+  command.add_flag("--allow-command", commands, "let the scenario run commands")->group(group);
+  command
+      .add_option("--max-victims", max_victims,
+                  "nodes with a fault at the same time (default: 16; all of a local cluster)")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  command
+      .add_option("--free-memory", free_memory,
+                  "what faults must leave, e.g. 512MiB (default: 1GiB, or 5% of the machine where that is less)")
+      ->group(group);
+}
+
+Result<Allowed> AllowOptions::allowed() const {
+  Allowed allowed{management, destructive, commands, max_victims};
+  if (free_memory.empty()) return allowed;
+  auto bytes = parse_quantity(free_memory, Unit::bytes);
+  if (!bytes) return with_context(std::move(bytes).error(), "--free-memory");
+  allowed.free_memory_bytes = bytes->get<std::int64_t>();
+  return allowed;
+}
+
+std::vector<std::string> AllowOptions::words() const {
+  std::vector<std::string> words;
+  if (management) words.emplace_back("--allow-management");
+  if (destructive) words.emplace_back("--allow-destructive");
+  if (commands) words.emplace_back("--allow-command");
+  if (max_victims > 0) words.insert(words.end(), {"--max-victims", std::to_string(max_victims)});
+  if (!free_memory.empty()) words.insert(words.end(), {"--free-memory", free_memory});
+  return words;
+}
 
 void ScenarioOptions::add_to(CLI::App& command) {
   command.add_option("scenario", scenario, "the Lua file, e.g. scenarios/link_flap.lua")->required();
@@ -16,25 +51,31 @@ void ScenarioOptions::add_to(CLI::App& command) {
       ->allow_extra_args(false);
   command.add_option("-n,--nodes", nodes, "nodes of the local cluster, 2 to 64 (default: fits this machine)");
   command.add_option("--seed", seed, "for every random choice; the same seed gives the same plan (default: a new one)");
-  command.add_flag("--allow-management", allow_management,
-                   "let faults act on interfaces that carry management traffic");
+  allow.add_to(command);
 }
 
-Result<Scenario> ScenarioOptions::load() const {
-  std::vector<std::pair<std::string, std::string>> overrides;
+Result<Overrides> ScenarioOptions::overrides() const {
+  Overrides overrides;
   for (const std::string& set : sets) {
     const std::size_t equals = set.find('=');
     if (equals == std::string::npos || equals == 0)
       return usage_error(fmt::format("--set {}: write it as name=value, e.g. --set down=5s", set));
     overrides.emplace_back(set.substr(0, equals), set.substr(equals + 1));
   }
-  return load_scenario(scenario, overrides);
+  return overrides;
+}
+
+Result<LoadedScenario> ScenarioOptions::load() const {
+  GRIT_TRY(const Overrides all, overrides());
+  GRIT_TRY(const std::string source, read_scenario(scenario));
+  return evaluate_scenario(scenario, source, all);
 }
 
 std::uint64_t ScenarioOptions::choose_seed() const { return seed != 0 ? seed : std::random_device{}() % 999'999 + 1; }
 
 Result<Plan> ScenarioOptions::plan(const Scenario& loaded, const Topology& topology) const {
-  return make_plan(loaded, topology, PlanRequest{.seed = choose_seed(), .allow_management = allow_management});
+  GRIT_TRY(const Allowed allowed, allow.allowed());
+  return make_plan(loaded, topology, PlanRequest{.seed = choose_seed(), .allowed = allowed});
 }
 
 Result<Topology> ScenarioOptions::local_topology_or_error() const {

@@ -1,4 +1,5 @@
-// The options that `run` and `plan` share: which scenario, with what, where.
+// The options that `run`, `plan` and `replay` share: which scenario, with what, where, and what the guard rails let
+// pass.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,22 +8,39 @@
 #include <utility>
 #include <vector>
 
-#include "harness/model/scenario.hpp"
 #include "harness/model/topology.hpp"
 #include "harness/run/execution.hpp"
+#include "harness/scenario/load.hpp"
 
 namespace grit {
+
+/// What the guard rails let pass; `run`, `plan` and `replay` take the same flags.
+struct AllowOptions {
+  bool management = false;
+  bool destructive = false;
+  bool commands = false;
+  int max_victims = 0;
+  std::string free_memory{};
+
+  void add_to(CLI::App& command);
+  /// Error (usage): --free-memory is not an amount of memory.
+  [[nodiscard]] Result<Allowed> allowed() const;
+  /// The flags that were given, as typed.
+  [[nodiscard]] std::vector<std::string> words() const;
+};
 
 struct ScenarioOptions {
   std::string scenario{};
   std::vector<std::string> sets{};
   int nodes = 0;           // 0: fits this machine
   std::uint64_t seed = 0;  // 0: a new one
-  bool allow_management = false;
+  AllowOptions allow{};
 
   void add_to(CLI::App& command);
-  /// Loads the scenario with the --set overrides. Error (usage): a --set that is not k=v, or what load_scenario says.
-  [[nodiscard]] Result<Scenario> load() const;
+  /// The --set overrides. Error (usage): one that is not k=v.
+  [[nodiscard]] Result<Overrides> overrides() const;
+  /// Loads the scenario with these. Error (usage): what is wrong in it.
+  [[nodiscard]] Result<LoadedScenario> load() const;
   /// --seed, or a fresh one that is short enough to type.
   [[nodiscard]] std::uint64_t choose_seed() const;
   /// The plan for these nodes.

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "analysis/report/comparison_text.hpp"
 #include "analysis/report/finish.hpp"
 #include "analysis/report/terminal.hpp"
 #include "analysis/verdict.hpp"
@@ -13,7 +14,10 @@
 #include "harness/cluster/local.hpp"
 #include "harness/model/event.hpp"
 #include "harness/record/run_dir.hpp"
+#include "harness/run/baseline.hpp"
+#include "harness/run/cluster_keeper.hpp"
 #include "harness/run/session.hpp"
+#include "injectors/traits.hpp"
 
 namespace grit {
 namespace {
@@ -58,6 +62,12 @@ int refusal(int job_status) {
   return code == 64 || code == 69 || code == 70 ? code : 0;
 }
 
+/// The recorder makes steps.npy before another node's agent may find that a fault cannot work there.
+bool any_step(const fs::path& directory) {
+  const auto steps = StepsFile::open(directory / "steps.npy");
+  return steps && !steps->records().empty();
+}
+
 Status note_interruption(const fs::path& directory) {
   GRIT_TRY(auto events, EventsWriter::open(directory / "events.jsonl"));
   Json event = make_event("run", 0);
@@ -74,34 +84,32 @@ Result<std::string> own_program() {
 
 }  // namespace
 
-Status check_guards(const Plan& plan) {
-  std::string refused;
-  for (const Guard& guard : plan.guards)
-    if (guard.refused) refused += fmt::format("\n  {} (to do it all the same: {})", guard.what, guard.override_flag);
-  if (refused.empty()) return {};
-  return usage_error("refused, because it could cut you off from the machine:" + refused);
-}
+Status check_guards(const Plan& plan) { return check_guards(guard_rails(plan)); }
 
-Result<int> print_verdict(const fs::path& directory, bool json) {
-  GRIT_TRY(const Json document, read_json(directory / "verdict.json"));
+Result<int> print_verdict(const fs::path& directory, bool json, const std::optional<Comparison>& comparison) {
+  GRIT_TRY(Json document, read_json(directory / "verdict.json"));
   GRIT_TRY(const Verdict verdict, verdict_from_json(document));
+  if (comparison) document["comparison"] = to_json(*comparison);
   if (json)
     fmt::print("{}\n", document.dump(1));
   else
     fmt::print("{}", terminal_summary(verdict, directory));
+  if (comparison && !json) fmt::print("{}", comparison_text(*comparison, directory / "compare.html"));
   std::fflush(stdout);
   return left_something_behind(verdict) ? static_cast<int>(ErrorKind::internal) : exit_code(verdict.kind);
 }
 
-Result<int> execute_on_local_cluster(const Execution& execution) {
+Result<fs::path> run_on_local_cluster(const Execution& execution) {
   GRIT_CHECK(check_guards(execution.plan));
-  GRIT_TRY(const NodeLock lock, NodeLock::acquire());
   const fs::path directory = choose_directory(execution);
   GRIT_TRY(const std::string program, own_program());
   GRIT_CHECK(prepare_directory(execution, directory));
   const auto nodes = execution.plan.topology.nodes.size();
   if (!execution.json)
-    fmt::print(stderr, "grit: {} on a local cluster of {} nodes\n", execution.plan.scenario_name, nodes);
+    fmt::print(stderr, "grit: {}\n",
+               execution.heading.empty()
+                   ? fmt::format("{} on a local cluster of {} nodes", execution.plan.scenario_name, nodes)
+                   : execution.heading);
 
   LocalClusterOptions options;
   options.nodes = static_cast<int>(nodes);
@@ -109,7 +117,10 @@ Result<int> execute_on_local_cluster(const Execution& execution) {
   options.run_directory = directory;
   options.environment = {"GRIT_JOURNAL_DIR=" + (directory / "journal").string(),
                          "GRIT_PROGRESS=" + progress_style(execution.json), "OPENBLAS_NUM_THREADS=1"};
+  std::optional<Result<ClusterKeeper>> keeper = ClusterKeeper::start(directory / "journal");
+  if (!*keeper) return tl::make_unexpected(keeper->error());
   const auto ended = run_local_cluster(options);
+  keeper.reset();
   if (!ended) {
     std::error_code ignored;  // nothing ran: no directory that looks like a run
     if (ended.error().kind != ErrorKind::internal) fs::remove_all(directory, ignored);
@@ -118,8 +129,7 @@ Result<int> execute_on_local_cluster(const Execution& execution) {
   const LocalClusterEnd& end = *ended;
 
   if (end.interrupted) GRIT_CHECK(note_interruption(directory));
-  const bool started = fs::exists(directory / "steps.npy");
-  if (const int code = refusal(end.job_status); code != 0 && !started && !end.interrupted) {
+  if (const int code = refusal(end.job_status); code != 0 && !end.interrupted && !any_step(directory)) {
     // The ranks have said why, on standard error.
     return Failure(Error{static_cast<ErrorKind>(code), "the run did not start; more in " + end.mpirun_log});
   }
@@ -128,15 +138,24 @@ Result<int> execute_on_local_cluster(const Execution& execution) {
     if (auto finished = finish_run(directory); !finished)
       return with_context(finished.error(), "cannot finish the run");
   }
-  return print_verdict(directory, execution.json);
+  return directory;
 }
 
-Result<int> execute_under_mpi(const Job& job, const Execution& execution) {
+Result<int> execute_on_local_cluster(const Execution& execution) {
+  GRIT_CHECK(check_guards(execution.plan));
+  GRIT_CHECK(check_baselines(execution.plan, execution.baselines));
+  GRIT_TRY(const NodeLock lock, NodeLock::acquire());
+  GRIT_TRY(const fs::path directory, run_on_local_cluster(execution));
+  return print_verdict(directory, execution.json, compare_with_baselines(directory, execution.baselines));
+}
+
+Result<fs::path> run_under_mpi(const Job& job, const Execution& execution) {
   Json handed_out;
   Status prepared;
   if (job.rank() == 0) {
     prepared = [&]() -> Status {
       GRIT_CHECK(check_guards(execution.plan));
+      GRIT_CHECK(check_baselines(execution.plan, execution.baselines));
       const fs::path directory = choose_directory(execution);
       GRIT_CHECK(prepare_directory(execution, directory));
       handed_out = Json{{"plan", to_json(execution.plan)}, {"directory", directory.string()}};
@@ -148,8 +167,14 @@ Result<int> execute_under_mpi(const Job& job, const Execution& execution) {
   GRIT_TRY(const Plan plan, plan_from_json(received.at("plan")));
   const fs::path directory = received.at("directory").get<std::string>();
   GRIT_CHECK(run_session(job, plan, directory));
+  return directory;
+}
+
+Result<int> execute_under_mpi(const Job& job, const Execution& execution) {
+  GRIT_TRY(const fs::path directory, run_under_mpi(job, execution));
   Result<int> code = 0;
-  if (job.rank() == 0) code = print_verdict(directory, execution.json);
+  if (job.rank() == 0)
+    code = print_verdict(directory, execution.json, compare_with_baselines(directory, execution.baselines));
   GRIT_CHECK(job.agree(code ? Status() : Status(tl::make_unexpected(code.error()))));
   GRIT_TRY(const Json shared, parse_json(job.broadcast(Json(*code).dump())));
   return shared.get<int>();

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "analysis/compare.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/run/job.hpp"
 
@@ -15,22 +18,35 @@ struct Execution {
   std::string scenario_file{};
   std::filesystem::path run_directory{};  // empty: runs/<scenario>/<UTC time>-<seed>
   std::vector<std::string> command_line{};
-  bool json = false;  // verdict.json on standard output, nothing else
+  bool json = false;                               // verdict.json on standard output, nothing else
+  std::vector<std::filesystem::path> baselines{};  // older runs that this one is compared with at its end
+  std::string heading{};                           // the line that says what begins; empty: the scenario's name
 };
 
-/// Refuses a plan that its guard rails refuse. Error (usage): names all, and the flag that overrides each.
+/// Refuses a plan that the guard rails refuse, whatever it says itself. Error (usage): names all, and the flag that
+/// overrides each.
 Status check_guards(const Plan& plan);
 
-/// Builds the local cluster, runs the plan there, prints the verdict. Returns the exit code (DESIGN §10).
+/// Builds the local cluster and runs the plan there. Returns the run directory, which then holds verdict.json and
+/// report.html. The caller holds the node's lock.
+Result<std::filesystem::path> run_on_local_cluster(const Execution& execution);
+
+/// The same by the ranks of the job; collective, `execution` is rank 0's. Every rank gets the directory, or the same
+/// error.
+Result<std::filesystem::path> run_under_mpi(const Job& job, const Execution& execution);
+
+/// One run on the local cluster; prints the verdict. Returns the exit code (DESIGN §10).
 Result<int> execute_on_local_cluster(const Execution& execution);
 
-/// The same by the ranks of the job; collective, `execution` is rank 0's. Returns the same exit code on every rank.
+/// The same by the ranks of the job; collective. Returns the same exit code on every rank.
 Result<int> execute_under_mpi(const Job& job, const Execution& execution);
 
 /// What a rank of the local cluster runs: the plan of an existing run directory.
 Result<int> execute_rank(const std::filesystem::path& run_directory);
 
-/// Prints the verdict of a finished run; returns its exit code: 70 when a fault could not be reverted.
-Result<int> print_verdict(const std::filesystem::path& run_directory, bool json);
+/// Prints the verdict of a finished run or series and, when there is one, its comparison with older runs, which is the
+/// member "comparison" of the JSON. Returns the verdict's exit code: 70 when a fault could not be reverted.
+Result<int> print_verdict(const std::filesystem::path& run_directory, bool json,
+                          const std::optional<Comparison>& comparison = std::nullopt);
 
 }  // namespace grit

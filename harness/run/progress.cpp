@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 
@@ -17,7 +18,7 @@ constexpr std::int64_t kPlainInterval_ns = 5 * kNsPerS;
 
 /// "link_flap on node1": what this block will do to the cluster.
 std::string faults_of(const Plan& plan, const Block& block) {
-  if (block.kind != BlockKind::fault) return std::string(to_string(block.kind));
+  if (!has_faults(block.kind)) return std::string(to_string(block.kind));
   if (plan.faults.empty()) return "no fault";
   std::set<std::string> texts;
   for (const PlannedFault& fault : plan.faults)
@@ -51,14 +52,18 @@ void ProgressLine::block(const Block& block, double step_ns) {
   const bool due = style_ == ProgressStyle::terminal || now_ns - last_written_ns_ >= kPlainInterval_ns;
   if (style_ == ProgressStyle::off || !due) return;
   std::string text = fmt::format("{}  block {}/{}", plan_.scenario_name, block.index + 1, plan_.blocks.size());
-  if (block.pair >= 0) text += fmt::format("  pair {}/{}", block.pair + 1, plan_.design.pairs);
+  const auto looks = looks_of(plan_.design);
+  const auto next = std::upper_bound(looks.begin(), looks.end() - 1, block.pair);  // pairs count from 0
+  if (block.pair >= 0) text += fmt::format("  pair {}/{}", block.pair + 1, *next);
   text += "  " + faults_of(plan_, block);
   if (step_ns > 0) text += "  step " + format_duration(step_ns);
   if (block.index > 1) {
     const double per_block_ns = static_cast<double>(now_ns - started_ns_) / block.index;
-    const double left_ns =
-        per_block_ns * static_cast<double>(plan_.blocks.size() - static_cast<std::size_t>(block.index));
-    text += fmt::format("  {:.0f} s left", left_ns / static_cast<double>(kNsPerS));
+    const auto until =
+        std::count_if(plan_.blocks.begin(), plan_.blocks.end(), [&](const Block& other) { return other.pair < *next; });
+    const double left_ns = per_block_ns * static_cast<double>(until - block.index);
+    const bool last = next + 1 == looks.end();
+    text += fmt::format("  {:.0f} s {}", left_ns / static_cast<double>(kNsPerS), last ? "left" : "to the next look");
   }
   write(text);
 }

@@ -5,6 +5,7 @@
 #include "harness/model/plan.hpp"
 #include "harness/record/segment.hpp"
 #include "harness/run/job.hpp"
+#include "harness/run/link_test.hpp"
 #include "harness/run/progress.hpp"
 #include "workloads/workload.hpp"
 
@@ -19,6 +20,7 @@ struct RankContext {
   Workload& workload;
   AgentProcess* agent;     // on the node's first rank; elsewhere nullptr
   ProgressLine* progress;  // on rank 0; elsewhere nullptr
+  LinkTest* links;         // for blocks in which links are measured; nullptr: the plan has none
 };
 
 class RankLoop {
@@ -30,7 +32,10 @@ class RankLoop {
 
  private:
   [[nodiscard]] Status wait_for_agent(int block) const;
+  /// False when the run has shown what it can and stops before this block.
+  [[nodiscard]] Result<bool> goes_on(const Block& block) const;
   Status run_block(const Block& block);
+  Status run_steps(const Block& block);
   [[nodiscard]] bool should_vote(const Block& block, std::uint32_t step_in_block, std::int64_t now_ns) const;
   void tell_agent() const;
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 
 #include "harness/agent/agent_process.hpp"
@@ -110,9 +111,20 @@ Status write_clock(const std::filesystem::path& run_directory, const Json& befor
   return write_file_durably(run_directory / "clock.json", Json{{"before", before}, {"after", after}}.dump(1) + "\n");
 }
 
+/// "Open MPI v4.1.4, package: Debian OpenMPI ..."
+std::string mpi_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  MPI_Get_library_version(text.data(), &length);
+  return text.data();  // Open MPI's length counts the terminating zero
+}
+
 Status write_environments(const Job& job, const std::filesystem::path& run_directory) {
   Json mine;
-  if (job.local_rank() == 0) mine = Json{{"node", job.node()}, {"environment", describe_environment()}};
+  if (job.local_rank() == 0) {
+    mine = Json{{"node", job.node()}, {"environment", describe_environment()}};
+    mine["environment"]["versions"]["mpi"] = mpi_version();
+  }
   Status written;
   for (const std::string& text : job.gather(mine.dump())) {
     if (job.rank() != 0) continue;
@@ -130,6 +142,7 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
   context.fabric = &fabric;
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
   context.phase = PhaseSink(&segment.slots()[static_cast<std::size_t>(job.local_rank())].phase);
+  context.dials = &segment.slots()[static_cast<std::size_t>(job.local_rank())].dials;
   context.checkpoint_directory = run_directory / "checkpoint";
   auto workload = make_workload(plan.workload.name, Params(plan.workload.params), context);
   GRIT_CHECK(job.agree(workload ? Status() : Status(tl::make_unexpected(workload.error()))));
@@ -176,7 +189,10 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   const Json clock_before = measure_clock_offsets(job);
   std::optional<ProgressLine> progress;
   if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
-  RankLoop loop({job, plan, segment.control(), slot, *workload, agent.get(), progress ? &*progress : nullptr});
+  std::optional<LinkTest> links;
+  if (plan.design.link_test) links.emplace(job, run_directory);
+  RankLoop loop({job, plan, segment.control(), slot, *workload, agent.get(), progress ? &*progress : nullptr,
+                 links ? &*links : nullptr});
   if (auto done = loop.run(); !done) {
     slot.end.store(RankEnd::failed);
     fmt::print(stderr, "grit: rank {}: {}\n", job.rank(), done.error().message);

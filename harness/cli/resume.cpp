@@ -1,0 +1,96 @@
+// grit resume: a series of trials that was cut off, by a reboot for example, goes on where it was.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "harness/agent/node_lock.hpp"
+#include "harness/cli/commands.hpp"
+#include "harness/cli/scenario_options.hpp"
+#include "harness/cluster/local.hpp"
+#include "harness/record/run_dir.hpp"
+#include "harness/run/series.hpp"
+#include "harness/run/session.hpp"
+
+namespace grit {
+namespace {
+
+struct ResumeCommand {
+  std::string directory{};
+  std::string cut_off{"ask"};
+  bool json = false;
+  AllowOptions allow{};
+
+  /// What the series was allowed is not allowed again by itself: the flags must be given anew.
+  [[nodiscard]] Result<SeriesSetup> setup(const Topology& topology) const {
+    const CutOff what = cut_off == "happened" ? CutOff::happened : cut_off == "repeat" ? CutOff::repeat : CutOff::ask;
+    GRIT_TRY(Series earlier, take_up_series(directory, what));
+    GRIT_TRY(const std::string source, read_scenario(std::filesystem::path(directory) / "scenario.lua"));
+    GRIT_TRY(LoadedScenario loaded, evaluate_scenario(earlier.file, source, earlier.sets));
+    const auto nodes = static_cast<int>(topology.nodes.size());
+    if (nodes != earlier.nodes)
+      return usage_error(fmt::format("that series had {} nodes, here are {}", earlier.nodes, nodes));
+    GRIT_TRY(const Allowed allowed, allow.allowed());
+    return SeriesSetup{.loaded = std::move(loaded),
+                       .sets = earlier.sets,
+                       .seed = earlier.seed,
+                       .allowed = allowed,
+                       .topology = topology,
+                       .directory = directory,
+                       .command_line = earlier.command_line,
+                       .json = json,
+                       .earlier = std::move(earlier)};
+  }
+
+  [[nodiscard]] Result<int> resume_in_job(const Job& job) const {
+    GRIT_TRY(const Topology topology, discover_topology(job, directory));
+    SeriesSetup mine;
+    Status loaded;
+    if (job.rank() == 0) {
+      loaded = [&]() -> Status {
+        GRIT_TRY(mine, setup(topology));
+        return {};
+      }();
+    }
+    GRIT_CHECK(job.agree(loaded));
+    return run_series_under_mpi(job, mine);
+  }
+
+  [[nodiscard]] Result<int> operator()() const {
+    if (started_by_mpi()) {
+      GRIT_TRY(const Job job, Job::init());
+      auto code = resume_in_job(job);
+      if (!code && job.rank() != 0) return Failure(Error{code.error().kind, ""});
+      return code;
+    }
+    auto document = read_json(std::filesystem::path(directory) / "series.json");
+    if (!document) return with_context(document.error(), directory + " is not the directory of a series");
+    GRIT_TRY(const Series series, series_from_json(*document));
+    if (!series.local_cluster)
+      return usage_error(fmt::format("{0} is of real nodes; go on there: mpirun ... grit resume {0}", directory));
+    SeriesSetup mine;
+    {
+      GRIT_TRY(const NodeLock lock, NodeLock::acquire());  // not while the series, or another run, is still going on
+      GRIT_TRY(mine, setup(local_topology(series.nodes)));
+    }
+    return run_series_on_local_cluster(mine);
+  }
+};
+
+}  // namespace
+
+void add_resume(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("resume", "go on with a series of trials that was cut off");
+  command->footer("example: grit resume runs/ethernet_above_30gbps/20261123T081500Z-7");
+  auto resume = std::make_shared<ResumeCommand>();
+  command->add_option("series", resume->directory, "the directory of the series")->required();
+  command
+      ->add_option("--cut-off", resume->cut_off,
+                   "an escalation's trial that was cut off with nothing to say why: it \"happened\" by its dose, or "
+                   "\"repeat\" it")
+      ->check(CLI::IsMember({"ask", "happened", "repeat"}));
+  resume->allow.add_to(*command);
+  command->add_flag("--json", resume->json, "print verdict.json on standard output and nothing else");
+  command->callback([resume, &action] { action = [resume] { return (*resume)(); }; });
+}
+
+}  // namespace grit

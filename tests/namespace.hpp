@@ -124,6 +124,15 @@ class Tmpfs {
   std::string directory_;
 };
 
+/// Links made from now on in this network namespace do not look for duplicates of their IPv6 addresses, which takes a
+/// second or two each time they come up (accept_dad, Documentation/networking/ip-sysctl.rst).
+inline void without_dad() {
+  std::FILE* file = std::fopen("/proc/sys/net/ipv6/conf/default/accept_dad", "w");
+  REQUIRE(file != nullptr);
+  std::fputs("0", file);
+  REQUIRE(std::fclose(file) == 0);
+}
+
 /// Waits (up to 5 s) until no IPv6 address of this network namespace is tentative any more (RFC 4862).
 inline void wait_for_dad(Netlink& netlink) {
   const std::int64_t deadline = monotonic_ns() + 5 * kNsPerS;

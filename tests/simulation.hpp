@@ -18,6 +18,7 @@ struct SimulationSettings {
   double noise = 0.05;           // standard deviation of the log step time
   double drift = 0.3;            // change of the log step time over the whole run
   double slowdown = 0;           // true effect, as a fraction
+  double heavy_tails = 0;  // share of steps that stall: Pareto's tail with index 1.5, so that the variance is infinite
 };
 
 struct SimulatedBlock {
@@ -55,6 +56,7 @@ struct PairedRun {
 inline PairedRun simulate_run(std::mt19937_64& random, const SimulationSettings& settings) {
   std::normal_distribution<double> innovation(
       0, settings.noise * std::sqrt(1 - settings.autocorrelation * settings.autocorrelation));
+  std::uniform_real_distribution<double> uniform(0, 1);
   double state = std::normal_distribution<double>(0, settings.noise)(random);
   const double total_steps = 2.0 * settings.pairs * settings.steps;
   double step = 0;
@@ -66,7 +68,10 @@ inline PairedRun simulate_run(std::mt19937_64& random, const SimulationSettings&
       for (int i = 0; i < settings.steps; ++i, ++step) {
         state = settings.autocorrelation * state + innovation(random);
         const double effect = fault ? std::log1p(settings.slowdown) : 0;
-        block.step_ns.push_back(1e6 * std::exp(state + effect + settings.drift * step / total_steps));
+        const double stall = settings.heavy_tails > 0 && uniform(random) < settings.heavy_tails
+                                 ? std::pow(1 - uniform(random), -1 / 1.5)
+                                 : 1;
+        block.step_ns.push_back(1e6 * stall * std::exp(state + effect + settings.drift * step / total_steps));
       }
       run.blocks.push_back(std::move(block));
     }

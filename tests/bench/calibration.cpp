@@ -1,8 +1,8 @@
-// How often do tests of step time find an effect where there is none? Simulated runs without any, with autocorrelated
-// noise and drift, judged by grit's paired design and by what is commonly done instead. Prints one table; nominal level
-// 5 %.
+// How often do tests of step time find an effect where there is none, and how often does grit's interval hold the truth
+// where there is one? Simulated runs with autocorrelated noise, drift and heavy tails, judged by grit's paired design,
+// of fixed length and with three looks, and by what is commonly done instead. Prints two tables; nominal level 5 %.
 //
-//   bench_calibration [REPETITIONS]     default 2000; fixed seed, the same numbers every time
+//   bench_calibration [REPETITIONS]     default 10000; fixed seed, the same numbers every time
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,20 +15,16 @@
 
 #include "analysis/effect.hpp"
 #include "analysis/sign_flip.hpp"
+#include "tests/bench/rivals.hpp"
 #include "tests/simulation.hpp"
 
 namespace {
 
+using grit::bench::TwoSamples;
 using grit::testing::PairedRun;
 using grit::testing::SimulationSettings;
 
 constexpr double kAlpha = 0.05;
-constexpr double kNormal975 = 1.959963984540054;
-
-struct TwoSamples {
-  std::vector<double> baseline, fault;
-};
-
 /// Step times pooled by condition, as they lie in the interleaved blocks.
 TwoSamples interleaved(const PairedRun& run) {
   TwoSamples samples;
@@ -49,38 +45,31 @@ TwoSamples before_after(const PairedRun& run) {
   return samples;
 }
 
-/// Mann and Whitney (1947), normal approximation; step times are continuous, so there are no ties.
-bool mann_whitney_rejects(const TwoSamples& samples) {
-  std::vector<std::pair<double, bool>> all;
-  for (const double x : samples.baseline) all.emplace_back(x, false);
-  for (const double x : samples.fault) all.emplace_back(x, true);
-  std::sort(all.begin(), all.end());
-  double rank_sum = 0;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (all[i].second) rank_sum += static_cast<double>(i + 1);
-  const double n = static_cast<double>(samples.fault.size()), m = static_cast<double>(samples.baseline.size());
-  const double expected = n * (n + m + 1) / 2;
-  const double deviation = std::sqrt(n * m * (n + m + 1) / 12);
-  return std::abs(rank_sum - expected) / deviation > kNormal975;
-}
-
-/// Welch (1947). With hundreds of steps a side the t quantile is the normal one to three digits.
-bool welch_rejects(const TwoSamples& samples) {
-  const auto moments = [](const std::vector<double>& x) {
-    const double n = static_cast<double>(x.size());
-    const double mean = std::accumulate(x.begin(), x.end(), 0.0) / n;
-    double squares = 0;
-    for (const double value : x) squares += (value - mean) * (value - mean);
-    return std::pair(mean, squares / (n - 1) / n);
-  };
-  const auto [baseline_mean, baseline_error] = moments(samples.baseline);
-  const auto [fault_mean, fault_error] = moments(samples.fault);
-  return std::abs(fault_mean - baseline_mean) / std::sqrt(baseline_error + fault_error) > kNormal975;
-}
-
 bool paired_rejects(const PairedRun& run) {
   const auto effects = grit::paired_effects(run.pairs());
   return std::any_of(effects.begin(), effects.end(), [](const grit::Effect& effect) { return effect.p <= kAlpha; });
+}
+
+/// Looks at 8, 12 and 16 pairs and stops at the first effect.
+bool looks_reject(const PairedRun& run) {
+  const auto pairs = run.pairs();
+  for (const std::size_t look : {8U, 12U, 16U}) {
+    if (pairs.size() < look) return false;
+    for (const grit::Effect& effect : grit::paired_effects(std::span(pairs).first(look), 3))
+      if (effect.p <= kAlpha) return true;
+  }
+  return false;
+}
+
+/// The interval with which a run that looks three times ends, at whichever look.
+grit::Effect last_interval(const PairedRun& run) {
+  const auto pairs = run.pairs();
+  grit::Effect effect;
+  for (const std::size_t look : {8U, 12U, 16U}) {
+    effect = grit::leading_effect(grit::paired_effects(std::span(pairs).first(look), 3));
+    if (effect.ci_low > 0 || effect.ci_high < 0) break;
+  }
+  return effect;
 }
 
 bool sign_flip_of_mean_rejects(const PairedRun& run) {
@@ -99,41 +88,89 @@ struct Machine {
   const char* name;
   double autocorrelation;
   double drift;
+  double heavy_tails;
+
+  [[nodiscard]] SimulationSettings settings(double slowdown) const {
+    SimulationSettings settings;
+    settings.pairs = 16;
+    settings.autocorrelation = autocorrelation;
+    settings.drift = drift;
+    settings.heavy_tails = heavy_tails;
+    settings.slowdown = slowdown;
+    return settings;
+  }
 };
+
+/// The same run, ended after its first pairs.
+PairedRun first_pairs(PairedRun run, std::size_t pairs) {
+  run.blocks.resize(2 * pairs);
+  return run;
+}
+
+template <class Wrong>
+double share_in_percent(int repetitions, const SimulationSettings& settings, const Wrong& wrong) {
+  std::mt19937_64 random(20);
+  int count = 0;
+  for (int repetition = 0; repetition < repetitions; ++repetition)
+    if (wrong(grit::testing::simulate_run(random, settings))) ++count;
+  return 100.0 * count / repetitions;
+}
+
+void print_header(const std::vector<Machine>& machines) {
+  fmt::print("{:<34}", "");
+  for (const Machine& machine : machines) fmt::print("{:>20}", machine.name);
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int repetitions = argc > 1 ? std::atoi(argv[1]) : 2000;
+  const int repetitions = argc > 1 ? std::atoi(argv[1]) : 10000;
   if (repetitions <= 0) {
     fmt::print(stderr, "usage: bench_calibration [REPETITIONS], a whole number above 0\n");
     return 64;
   }
+  using grit::bench::kNormal975;
+  const auto fixed = [](auto method) { return [method](const PairedRun& run) { return method(first_pairs(run, 8)); }; };
   const std::vector<Method> methods{
-      {"grit: paired, mean and median", paired_rejects},
-      {"grit: paired, mean alone", sign_flip_of_mean_rejects},
-      {"interleaved steps, Mann-Whitney", [](const PairedRun& run) { return mann_whitney_rejects(interleaved(run)); }},
-      {"interleaved steps, Welch t", [](const PairedRun& run) { return welch_rejects(interleaved(run)); }},
-      {"before/after, Mann-Whitney", [](const PairedRun& run) { return mann_whitney_rejects(before_after(run)); }},
-      {"before/after, Welch t", [](const PairedRun& run) { return welch_rejects(before_after(run)); }},
+      {"grit: 8 pairs", fixed(paired_rejects)},
+      {"grit: looks at 8, 12, 16 pairs", looks_reject},
+      {"grit: 8 pairs, mean alone", fixed(sign_flip_of_mean_rejects)},
+      {"interleaved steps, Mann-Whitney",
+       fixed([](const PairedRun& run) { return std::abs(mann_whitney_z(interleaved(run))) > kNormal975; })},
+      {"interleaved steps, Welch t",
+       fixed([](const PairedRun& run) { return std::abs(welch_t(interleaved(run))) > kNormal975; })},
+      {"before/after, Mann-Whitney",
+       fixed([](const PairedRun& run) { return std::abs(mann_whitney_z(before_after(run))) > kNormal975; })},
+      {"before/after, Welch t",
+       fixed([](const PairedRun& run) { return std::abs(welch_t(before_after(run))) > kNormal975; })},
   };
-  const std::vector<Machine> machines{{"white noise", 0, 0}, {"AR(1) 0.8", 0.8, 0}, {"AR(1) 0.8 + drift", 0.8, 0.3}};
+  const std::vector<Machine> machines{{"white noise", 0, 0, 0},
+                                      {"AR(1) 0.8", 0.8, 0, 0},
+                                      {"AR(1) 0.9", 0.9, 0, 0},
+                                      {"AR(1) 0.9 + drift", 0.9, 0.3, 0},
+                                      {"+ heavy tails", 0.9, 0.3, 0.02}};
 
-  fmt::print("False positives in {} simulated runs without any effect (8 pairs of 20 steps, nominal 5 %)\n\n",
+  fmt::print("False positives in {} simulated runs without any effect (blocks of 20 steps, nominal 5 %)\n\n",
              repetitions);
-  fmt::print("{:<34}", "");
-  for (const Machine& machine : machines) fmt::print("{:>20}", machine.name);
+  print_header(machines);
   for (const Method& method : methods) {
     fmt::print("\n{:<34}", method.name);
     for (const Machine& machine : machines) {
-      SimulationSettings settings;
-      settings.autocorrelation = machine.autocorrelation;
-      settings.drift = machine.drift;
-      std::mt19937_64 random(20);
-      int rejected = 0;
-      for (int repetition = 0; repetition < repetitions; ++repetition)
-        if (method.rejects(grit::testing::simulate_run(random, settings))) ++rejected;
-      fmt::print("{:>18.1f} %", 100.0 * rejected / repetitions);
+      fmt::print("{:>18.1f} %", share_in_percent(repetitions, machine.settings(0), method.rejects));
+      std::fflush(stdout);
+    }
+  }
+  fmt::print("\n\nHow often the 95 % interval of a run with three looks holds the truth\n\n");
+  print_header(machines);
+  for (const double truth : {0.0, 0.01, 0.05, 0.2}) {
+    fmt::print("\n{:<34}", fmt::format("true slowdown {:.0f} %", 100 * truth));
+    for (const Machine& machine : machines) {
+      const auto holds = [&](const PairedRun& run) {
+        const grit::Effect effect = last_interval(run);
+        return effect.ci_low <= truth && truth <= effect.ci_high;
+      };
+      fmt::print("{:>18.1f} %", share_in_percent(repetitions, machine.settings(truth), holds));
+      std::fflush(stdout);
     }
   }
   fmt::print("\n\nOne standard error at 5 % is {:.1f} %.\n", 100 * std::sqrt(kAlpha * (1 - kAlpha) / repetitions));

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import shutil
-from gritlib import GRIT, SHORT_FLAP, Workspace, assert_same_state, grit, machine_state, start, terminate
+from gritlib import GRIT, SHORT_FLAP, SOURCE, Workspace, assert_same_state, grit, machine_state, start, terminate
 
 before = machine_state()
 
@@ -85,4 +85,13 @@ with Workspace() as work:
         assert not (work.path / "forbidden").exists()
         assert "namespaces" in done.stderr and "max_user_namespaces" in done.stderr, done.stderr
         print(f"69  {done.stderr.strip().splitlines()[-1]}")
+
+    # A fault that cannot work on a node is named before the first step, with what would help.
+    if "not here: this kernel has no sch_netem" in grit("describe", "link_delay", expect=0).out:
+        done = grit("run", SOURCE / "scenarios" / "link_delay.lua", "--out", work.path / "late", expect=69, timeout=60)
+        assert "link_delay on node" in done.err and "modprobe sch_netem" in done.err, done.err
+        assert "verdict" not in done.out, done.out
+        print(f"69  {done.err.strip().splitlines()[-1]}")
+    else:
+        print("link_delay works here: that a fault is refused which does not was not tried")
 assert_same_state(before)

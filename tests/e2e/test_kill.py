@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from gritlib import SHORT_FLAP, Workspace, assert_same_state, children_of, cmdline, grit, machine_state, start, terminate
+from gritlib import SHORT_FLAP, Workspace, assert_same_state, cgroups, children_of, cmdline, grit, machine_state, start, terminate
 
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 4
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1_000_000)
@@ -64,3 +64,25 @@ with Workspace() as work:
         words = reported.out.splitlines()[0]
         print(f"{round_number}: SIGKILL of {kind}: ended {time.monotonic() - killed_ns:.1f} s later with {process.returncode}; {words}", flush=True)
 assert_same_state(before)
+
+# A control group belongs to no namespace: it would outlive a cluster that is killed.
+THROTTLE = SHORT_FLAP.replace('link_flap { on = o.node, down = "400ms", after = "200ms" }', 'cpu_throttle { on = 1, share = "70%" }')
+assert "cpu_throttle" in THROTTLE
+with Workspace() as work:
+    run = work.path / "throttled"
+    process = start("run", work.write("throttle.lua", THROTTLE), "--out", run, "-n", 4)
+    try:
+        deadline = time.monotonic() + 60
+        while not cgroups() - before["cgroups"] and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.005)
+        made = cgroups() - before["cgroups"]
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=90)
+    finally:
+        terminate(process)
+    assert_same_state(before)
+    mechanisms = [line.split() for line in grit("describe", "cpu_throttle", expect=0).out.splitlines()]
+    possible = any(words[:1] in (["cgroup1"], ["cgroup2"]) and words[1:2] != ["not"] for words in mechanisms)
+    assert made or not possible, "cpu_throttle can make a control group here, but made none: nothing was tried"
+    print(f"grit killed with {len(made)} control group(s) in force: gone" if made else
+          "no control group can be made here: cpu_throttle stopped its ranks instead")

@@ -12,6 +12,7 @@ namespace {
 
 Plan plan_with_flap() {
   Plan plan;
+  plan.topology.nodes = {Node{.index = 0, .name = "node0", .nics = {Nic{.name = "eth0", .role = NicRole::data}}}};
   PlannedFault fault;
   fault.name = "link_flap";
   fault.device = "eth0";

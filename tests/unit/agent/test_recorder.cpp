@@ -12,6 +12,7 @@
 namespace grit {
 namespace {
 
+using test::read_steps;
 using test::TempDirectory;
 
 constexpr auto kHere = "127.0.0.1";

@@ -207,6 +207,14 @@ TEST_CASE("a run cut off on the local cluster leaves nothing in force: its nodes
     const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), cut_off);
     CHECK(left_something_behind(verdict) != local);
     CHECK_THAT(all_reasons(verdict), Contains(local ? "was a namespace, which went with the run" : "NOT REVERTED"));
+
+    auto ended_early = cut_off;  // the recorder lived to the end, the node's agent did not
+    ended_early.push_back(run_event("ended early"));
+    CHECK(left_something_behind(judge(plan, records_of(plan, steps_slowed_by(0.5)), ended_early)) != local);
+
+    auto failed = ended_early;  // it did, and said that the fault had not come off
+    failed.push_back(fault_event("reverted", block, 0, false));
+    CHECK(left_something_behind(judge(plan, records_of(plan, steps_slowed_by(0.5)), failed)));
   }
 }
 
@@ -243,6 +251,52 @@ TEST_CASE("a fault that may still be in force is said first and makes it inconcl
   events.back()["problems"] = Json::array();
   events.back()["node"] = 0;
   CHECK(left_something_behind(judge(plan, records, events)));
+
+  // Its agent was lost: what lives in processes of an agent went with it, what is journalled is for its successor.
+  events.back() = make_event("agent_restarted", 1, 0);
+  CHECK(left_something_behind(judge(plan, records, events)));
+  Plan load = plan;
+  load.faults.at(0).undo = UndoClass::process;
+  CHECK_FALSE(left_something_behind(judge(load, records, events)));
+  events.back()["node"] = 0;
+  CHECK(left_something_behind(judge(load, records, events)));
+}
+
+TEST_CASE("a node that is not as it was before is said and makes it inconclusive") {
+  const Plan plan = small_plan();
+  auto events = events_of(plan);
+  Json residue = make_event("residue", 1, 0);
+  residue["differences"] = Json::array({"qdiscs: new: eth0 1: parent ffffffff (tbf)", "links: eth0: up -> down"});
+  events.push_back(residue);
+  events.push_back(residue);  // said twice, counted once
+  events.push_back(Json::parse(R"({"type":"residue","node":0,"differences":7})"));
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  CHECK(left_something_behind(verdict));
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  REQUIRE(verdict.residue.size() == 1);
+  CHECK(verdict.residue[0].node == "node1");
+  CHECK(verdict.residue[0].differences.size() == 2);
+  REQUIRE_FALSE(verdict.reasons.empty());
+  CHECK_THAT(verdict.reasons[0], Contains("LEFT BEHIND: node1 is not as it was before the run: qdiscs: new: eth0"));
+  CHECK_THAT(verdict.reasons[0], Contains("links: eth0: up -> down"));
+}
+
+TEST_CASE("what the counters moved by is summed over the windows, numbers that moved alone") {
+  const Plan plan = small_plan();
+  auto events = events_of(plan);
+  for (Json& event : events) {
+    if (event.at("type") != "acting") continue;
+    event["before"] =
+        Json{{"carrier_changes", 3}, {"tx", {{"tx_bytes", 10}}}, {"same", 4}, {"name", "a"}, {"load", 0.5}};
+    event["after"] =
+        Json{{"carrier_changes", 5}, {"tx", {{"tx_bytes", 110}}}, {"same", 4}, {"name", "b"}, {"load", 0.75}};
+  }
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  const auto& acted = verdict.faults.at(0).acted;
+  CHECK(acted.size() == 3);
+  CHECK(acted.at("carrier_changes") == 16);
+  CHECK(acted.at("tx.tx_bytes") == 800);
+  CHECK(acted.at("load") == Approx(2.0));
 }
 
 TEST_CASE("each way to end has its outcome, and none but completed can be reproduced") {
@@ -257,6 +311,19 @@ TEST_CASE("each way to end has its outcome, and none but completed can be reprod
   SECTION("a rank died") {
     events.push_back(with(make_event("rank_died", 1, 0), Json{{"rank", 3}, {"how", "signal 9"}}));
     outcome = "rank_death", words = "rank 3 on node1 died (signal 9)";
+  }
+  SECTION("a rank hung, and the agents ended all") {
+    const auto stands = [](int rank, const char* phase, bool stopped) {
+      return Json{{"rank", rank}, {"step", 7}, {"phase", phase}, {"stopped", stopped}};
+    };
+    events.push_back(with(make_event("hang", 0, 0),
+                          Json{{"waited_ns", 5 * kNsPerS}, {"ranks", {stands(0, "exposed_comm", false)}}}));
+    events.push_back(with(make_event("rank_died", 0, 0), Json{{"rank", 0}}));
+    events.push_back(
+        with(make_event("hang", 1, 0), Json{{"waited_ns", 5 * kNsPerS}, {"ranks", {stands(1, "forward", true)}}}));
+    outcome = "hang";
+    words =
+        "no step ended within 5.0 s: rank 1 on node1 is stopped in forward, step 7; 1 others wait in its collective";
   }
   SECTION("a node was lost, which killed ranks") {
     events.push_back(with(make_event("rank_died", 0, 0), Json{{"rank", 0}}));
@@ -336,6 +403,26 @@ TEST_CASE("a run of which nothing is left has a verdict all the same") {
   CHECK(judge(Plan{}, {}, {}).kind == VerdictKind::inconclusive);
 }
 
+TEST_CASE("a run that ends as the scenario expects is reproduced, one that ends otherwise is not") {
+  Plan plan = small_plan();
+  plan.expect = {.outcome = "rank_death"};
+  const auto records = records_of(plan, steps_slowed_by(0));
+  auto events = events_of(plan);
+  CHECK(judge(plan, records, events).kind == VerdictKind::not_reproduced);  // it reached its last block
+
+  Json died = make_event("rank_died", 1, 0);
+  died["rank"] = 3;
+  events.push_back(died);
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  REQUIRE(verdict.expectations.size() == 1);
+  CHECK(verdict.expectations[0].text == "outcome rank_death");
+  CHECK_THAT(verdict.sentence, Contains("rank 3 on node1 died, as expected"));
+
+  plan.expect.outcome = "node_loss";
+  CHECK(judge(plan, records, events).kind == VerdictKind::inconclusive);
+}
+
 TEST_CASE("events that are not as documented prove nothing and break nothing") {
   const Plan plan = small_plan();
   const auto records = records_of(plan, steps_slowed_by(0.5));
@@ -346,6 +433,8 @@ TEST_CASE("events that are not as documented prove nothing and break nothing") {
         R"({"type":"fault","fault":0,"block":1,"action":"applied","ok":"yes","pulse":"0","why":3})",
         R"({"type":"acting","fault":99,"block":2,"ok":true})", R"({"type":"check","check":[],"block":1})",
         R"({"type":"run","state":{}})", R"({"type":"rank_died_not"})", R"({"type":"recovered","problems":3})",
+        R"({"type":"acting","fault":0,"block":1,"ok":true,"before":7,"after":{}})",
+        R"({"type":"fault","fault":0,"block":1,"action":"applied","ok":true,"pulse":-1,"onset_ns":1,"planned_ns":0})",
         R"({"type":"node_lost_not"})", R"({"type":"records_lost","count":-5})"})
     events.insert(events.begin(), Json::parse(text));
   const Verdict verdict = judge(plan, records, events);
@@ -395,4 +484,22 @@ TEST_CASE("where mean and median disagree about an expectation, the other one is
   CHECK(verdict.kind == VerdictKind::reproduced);
   CHECK(verdict.effect->statistic == "mean");
   CHECK_THAT(all_reasons(verdict), Contains("the median step time alone would say otherwise"));
+}
+
+TEST_CASE("a lost node: since when it was silent, and what its kernel said last") {
+  const Plan plan = small_plan();
+  auto events = events_of(plan);
+  for (const char* text : {"mlx5_core: a warning", "NMI watchdog: hard lockup"}) {
+    Json line = make_event("kernel", 1, 0);
+    line.update(Json{{"level", 3}, {"text", text}});
+    events.push_back(line);
+  }
+  Json lost = make_event("node_lost", 0, 70 * kNsPerS);
+  lost.update(Json{{"lost_node", 1}, {"last_heard_ns", 63'500'000'000}});
+  events.push_back(lost);
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  CHECK(verdict.outcome == "node_loss");
+  CHECK_THAT(all_reasons(verdict),
+             Contains("node1 was lost: its agent fell silent, last heard of 6.5 s before; the last "
+                      "line of its kernel's log: \"NMI watchdog: hard lockup\""));
 }

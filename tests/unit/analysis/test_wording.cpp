@@ -36,9 +36,24 @@ TEST_CASE("faults are named with their place and, when planned so, their duratio
   CHECK(faults_text(plan) == "cpu_throttle on node1");
   plan.faults[0].node = 9;
   CHECK(faults_text(plan) == "cpu_throttle on node 9");
-  plan.faults.resize(5, plan.faults[0]);
-  CHECK(faults_text(plan) ==
-        "cpu_throttle on node 9, cpu_throttle on node 9, cpu_throttle on node 9 and 2 more faults");
+  plan.faults.resize(7, plan.faults[0]);
+  for (int node = 0; node < 7; ++node) plan.faults[static_cast<std::size_t>(node)].node = 10 + node % 6;
+  CHECK(faults_text(plan) == "cpu_throttle on node 10, node 11, node 12, node 13 and 2 more nodes");
+  plan.faults.resize(2);
+  plan.faults[0].name = "os_noise";
+  CHECK(faults_text(plan) == "os_noise on node 10 and cpu_throttle on node 11");
   plan.faults.clear();
   CHECK(faults_text(plan) == "No fault");
+}
+
+TEST_CASE("changes of counters are said in the unit their name ends with") {
+  CHECK(acted_text({}).empty());
+  CHECK(acted_text({{"carrier_changes", 16}, {"tx_bytes", 3.21e9}}) == "carrier_changes +16, tx_bytes +3.21 GB");
+  CHECK(acted_text({{"cpu_ns", 2.5e9}, {"free_bytes", -999}, {"load", 0.25}}) ==
+        "cpu_ns +2.5 s, free_bytes −999 B, load +0.25");
+  CHECK(acted_text({{"bytes", 12}, {"packets", 1234567}}) == "bytes +12 B, packets +1234567");
+}
+
+TEST_CASE("a skew names the clocks it was told by") {
+  CHECK(skew_text({{1000, 2000, 3000, 4}, 0}) == "p50 1 µs, p99 2 µs, at most 3 µs, on one clock");
 }

@@ -54,6 +54,11 @@ TEST_CASE("the environment names what tunes the job, and no secret") {
   CHECK_FALSE(environment["kernel"]["command_line"].get<std::string>().empty());
   CHECK(environment["cpu"]["usable_cores"].get<int>() >= 1);
   CHECK(environment["nics"].size() >= 1);
+  CHECK(environment["limits"]["open_files"].get<std::string>() != "");
+  CHECK(environment["versions"]["libc"].get<std::string>().starts_with("2."));
+  CHECK(environment["settings"].contains("kernel_numa_balancing"));
+  for (const char* part : {"firmware", "vulnerabilities", "modules"}) CHECK(environment[part].is_object());
+  CHECK(environment["infiniband"].is_array());
 }
 
 TEST_CASE("a local topology has a data and a management NIC on every node, all different") {

@@ -31,11 +31,24 @@ Plan example() {
                   .undo = grit::UndoClass::kernel,
                   .params = {{"down", 1'000'000'000}},
                   .pulses = {{500'000'000, 1'500'000'000}, {2'000'000'000, -1}},
-                  .lease_ns = 12'000'000'000}};
+                  .lease_ns = 12'000'000'000},
+                 {.id = 1,
+                  .name = "rank_delay",
+                  .node = 1,
+                  .anchor = {.kind = grit::Anchor::Kind::step, .step = 12},
+                  .pulses = {{0, 100, 1}, {200, 300, 1}, {50, 90, 3}},
+                  .lease_ns = 1},
+                 {.id = 2,
+                  .name = "process_pause",
+                  .node = 1,
+                  .anchor = {.kind = grit::Anchor::Kind::reverted, .fault = 1},
+                  .pulses = {{0, -1}},
+                  .lease_ns = 1}};
   plan.checks = {{"link_up", {{"nic", "data"}}}};
   plan.design = {.pairs = 9, .block_steps = 0, .block_ns = 2'500'000'000, .settle_steps = 2, .warmup_steps = 7};
   plan.blocks = {{0, -1, grit::BlockKind::warmup}, {1, 0, grit::BlockKind::fault}, {2, 0, grit::BlockKind::baseline}};
   plan.expect = {0.1, std::nullopt};
+  plan.allowed = {true, true, true, 3, 1 << 30};
   plan.guards = {{"link_flap on node1 mgmt0", false, "--allow-management"}};
   return plan;
 }
@@ -55,13 +68,17 @@ TEST_CASE("a plan survives JSON text exactly") {
   const std::string text = grit::to_json(example()).dump(1);
   const auto json = grit::parse_json(text);
   REQUIRE(json.has_value());
-  CHECK(json->at("format") == 1);
+  CHECK(json->at("format") == 2);
   const auto plan = grit::plan_from_json(*json);
   REQUIRE(plan.has_value());
   CHECK(grit::to_json(*plan).dump(1) == text);
   CHECK(plan->seed == UINT64_MAX);
   CHECK(plan->summary == example().summary);
-  REQUIRE(plan->faults.size() == 1);
+  REQUIRE(plan->faults.size() == 3);
+  CHECK(plan->faults[1].anchor.step == 12);
+  CHECK(plan->faults[2].anchor.kind == grit::Anchor::Kind::reverted);
+  CHECK(plan->faults[2].anchor.fault == 1);
+  CHECK(plan->allowed.max_victims == 3);
   CHECK(plan->faults[0].undo == grit::UndoClass::kernel);
   REQUIRE(plan->faults[0].pulses.size() == 2);
   CHECK(plan->faults[0].pulses[1].end_ns == -1);
@@ -73,9 +90,17 @@ TEST_CASE("a plan survives JSON text exactly") {
   CHECK(plan->design.block_ns == 2'500'000'000);
 }
 
+TEST_CASE("pulses come in every fault block, or in the one they are for") {
+  const Plan plan = example();
+  CHECK(grit::pulses_in_block(plan.faults[0], 1) == 2);
+  CHECK(grit::pulses_in_block(plan.faults[1], 1) == 2);
+  CHECK(grit::pulses_in_block(plan.faults[1], 3) == 1);
+  CHECK(grit::pulses_in_block(plan.faults[1], 2) == 0);
+}
+
 TEST_CASE("a plan of another format is refused") {
   Json json = grit::to_json(example());
-  json["format"] = 2;
+  json["format"] = 1;
   CHECK(contains(error_of(json), "format 2"));
 }
 
@@ -105,9 +130,15 @@ TEST_CASE("what a plan cannot be is refused") {
   CHECK(contains(broken("/faults/0/lease_ns", 1.5), "not an integer"));
   CHECK(contains(broken("/faults/0/lease_ns", UINT64_MAX), "not an integer"));
   CHECK(contains(broken("/faults/0/pulses/0/end_ns", 1), "ends before"));
+  CHECK(contains(broken("/faults/1/pulses/0/block", -1), "out of range"));
+  CHECK(contains(broken("/faults/1/anchor/kind", "noon"), "noon"));
+  CHECK(contains(broken("/faults/1/anchor/step", -1), "out of range"));
+  CHECK(contains(broken("/faults/2/anchor/fault", 2), "no earlier one of its node"));
+  CHECK(contains(broken("/faults/1/node", 0), "no earlier one of its node"));
+  CHECK(contains(broken("/allowed/max_victims", -1), "out of range"));
   CHECK(contains(broken("/design/block_steps", 3), "either in steps or in time"));
   CHECK(contains(broken("/blocks/2/index", 7), "out of order"));
-  CHECK(contains(broken("/blocks/0/kind", "sham"), "sham"));
+  CHECK(contains(broken("/blocks/0/kind", "shame"), "shame"));
   CHECK(contains(broken("/seed", -1), "seed"));
   CHECK(contains(broken("/guards/0/refused", "no"), "refused"));
   CHECK(contains(broken("/emulated", {1}), "list of text"));

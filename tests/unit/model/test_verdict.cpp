@@ -13,10 +13,26 @@ Verdict full_verdict() {
   verdict.reasons = {"one", "two"};
   verdict.emulated = {"compute"};
   verdict.effect = Effect{0.53, 0.47, 0.6, 0.016, 8, 0.04, "mean"};
-  verdict.faults = {{"link_flap", "node1", "eth0", "admin", 8, 8, 7, 7, 1, true},
-                    {"os_noise", "node0", "", "", 8, 8, 8, 8, 0, {}}};
+  verdict.faults = {{"link_flap",
+                     "node1",
+                     "eth0",
+                     "admin",
+                     8,
+                     8,
+                     7,
+                     7,
+                     1,
+                     true,
+                     {{"carrier_changes", 16.0}},
+                     Lateness{1, 2, 3, 8},
+                     Lateness{4, 5, 6, 8}},
+                    {"os_noise", "node0", "", "", 8, 8, 8, 8, 0, {}, {}, {}, {}}};
   verdict.expectations = {{"slowdown at least 10 %", true}, {"slowdown at most 5 %", std::nullopt}};
   verdict.checks = {{"link_up", "node1", 8, 0, 9, 3}};
+  verdict.residue = {{"node1", {"qdiscs: new: eth0 tbf"}}};
+  verdict.onset = Lateness{1'000, 2'000, 3'000, 16};
+  verdict.end = Lateness{4'000, 5'000, 6'000, 16};
+  verdict.skew = Skew{{100, 200, 300, 8}, 50};
   verdict.baseline_step_ns = 53e6;
   return verdict;
 }
@@ -41,7 +57,15 @@ TEST_CASE("a verdict's JSON has what a script needs, under the documented keys")
   CHECK(fault.at("reverted") == false);
   CHECK(fault.at("unreverted_windows") == 1);
   CHECK(fault.at("harmful") == true);
+  CHECK(fault.at("acted").at("carrier_changes") == 16);
+  CHECK(fault.at("onset").at("p99_ns") == 2);
+  CHECK(json.at("residue").at(0).at("differences").at(0) == "qdiscs: new: eth0 tbf");
+  CHECK(json.at("onset").at("max_ns") == 3'000);
+  CHECK(json.at("end").at("count") == 16);
+  CHECK(json.at("skew").at("p50_ns") == 100);
+  CHECK(json.at("skew").at("clock_bound_ns") == 50);
   CHECK(json.at("faults").at(1).at("harmful").is_null());
+  CHECK(json.at("faults").at(1).at("onset").is_null());
   CHECK(json.at("expectations").at(1).at("met").is_null());
 }
 

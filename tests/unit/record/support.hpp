@@ -21,6 +21,7 @@
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
 #include "harness/model/step_record.hpp"
+#include "harness/record/run_dir.hpp"
 
 extern char** environ;
 
@@ -76,6 +77,12 @@ inline std::vector<StepRecord> numbered(std::uint32_t first, std::uint32_t count
 inline bool is_numbered(const StepRecord& record, std::uint32_t step) {
   const StepRecord wanted = numbered(step);
   return std::memcmp(&record, &wanted, sizeof wanted) == 0;
+}
+
+/// A copy of the records of a steps.npy, which may be written to meanwhile.
+inline Result<std::vector<StepRecord>> read_steps(const std::filesystem::path& file) {
+  GRIT_TRY(const StepsFile steps, StepsFile::open(file));
+  return std::vector<StepRecord>(steps.records().begin(), steps.records().end());
 }
 
 inline bool all_numbered(const std::vector<StepRecord>& records, std::uint32_t first = 0) {

@@ -13,6 +13,7 @@ namespace grit {
 namespace {
 
 using test::numbered;
+using test::read_steps;
 using test::TempDirectory;
 
 /// What NumPy makes of the file: count, bytes a row, sum of steps, and the last row's first and last column.
@@ -125,6 +126,54 @@ TEST_CASE("what is not a steps.npy of this layout is refused, never touched") {
     CHECK_FALSE(StepsWriter::open(file));
     CHECK(read_file(file) == bytes);
   }
+}
+
+TEST_CASE("a mapped steps.npy: as many records as when it was opened, a torn end dropped, an empty one is empty") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  CHECK(StepsFile().records().empty());
+  auto writer = StepsWriter::open(file);
+  REQUIRE(writer);
+  CHECK(StepsFile::open(file)->records().empty());
+  REQUIRE(writer->append(numbered(0, 20)));
+  append_raw(file, bytes_of(numbered(20)).substr(0, 50));  // torn
+  auto opened = StepsFile::open(file);
+  REQUIRE(opened);
+  StepsFile steps = std::move(*opened);
+  CHECK(opened->records().empty());
+  REQUIRE(writer->append(numbered(20, 1000)));
+  REQUIRE(steps.records().size() == 20);
+  for (std::uint32_t i = 0; i < 20; ++i) CHECK(test::is_numbered(steps.records()[i], i));
+  steps = StepsFile::open(file).value();
+  CHECK(steps.records().size() == 1020);
+  CHECK(test::is_numbered(steps.records()[1019], 1019));
+}
+
+TEST_CASE("a steps.npy that is cut short while it is mapped ends the reader with a line that says so") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  REQUIRE(StepsWriter::open(file)->append(numbered(0, 1000)));
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  Fd reading(ends[0]), writing(ends[1]);
+  const pid_t reader = ::fork();
+  if (reader == 0) {
+    ::signal(SIGBUS, SIG_DFL);  // the test framework has one of its own
+    ::dup2(writing.get(), STDERR_FILENO);
+    const auto steps = StepsFile::open(file);
+    if (!steps) ::_exit(1);
+    if (::truncate(file.c_str(), kNpyHeaderBytes) != 0) ::_exit(2);
+    std::int64_t sum = 0;
+    for (const StepRecord& record : steps->records()) sum += record.start_ns;
+    ::_exit(sum == 0 ? 3 : 4);
+  }
+  writing.reset();
+  const std::string said = test::read_to_end(reading.get());
+  int status = 0;
+  REQUIRE(::waitpid(reader, &status, 0) == reader);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGBUS);
+  CHECK(said.find("steps.npy) was cut short") != std::string::npos);
 }
 
 TEST_CASE("a full disk: append says so, the file stays readable, and goes on when there is room") {

@@ -88,7 +88,7 @@ Plan sample_plan(SampleFault fault, int stretch) {
 /// Writes records and events of one block after the other, as ranks and agents would.
 class Simulation {
  public:
-  Simulation(ReportInput& out, SampleFault fault) : out_(out), fault_(fault) {}
+  Simulation(SampleRun& out, SampleFault fault) : out_(out), fault_(fault) {}
 
   void block(const Block& block) {
     const std::int64_t begin_ns = now_ns_;
@@ -139,7 +139,7 @@ class Simulation {
     record.end_ns = now_ns_ + until_optimizer_ns + 2'900'000;
     record.collective_entry_ns = now_ns_ + own_ns / 2;
     record.collective_exit_ns = now_ns_ + until_optimizer_ns;
-    out_.steps.push_back(record);
+    out_.records.push_back(record);
   }
 
   Json fault_event(const Block& block, std::string_view type, std::int64_t t_ns) {
@@ -188,7 +188,7 @@ class Simulation {
     }
   }
 
-  ReportInput& out_;
+  SampleRun& out_;
   SampleFault fault_;
   std::mt19937 random_{7};
   std::normal_distribution<double> jitter_{0, 0.7};
@@ -226,12 +226,13 @@ Verdict sample_verdict(SampleFault fault) {
 
 }  // namespace
 
-ReportInput sample_run(SampleFault fault, int stretch) {
-  ReportInput input;
+SampleRun sample_run(SampleFault fault, int stretch) {
+  SampleRun input;
   input.plan = sample_plan(fault, stretch);
   input.verdict = sample_verdict(fault);
   Simulation simulation(input, fault);
   for (const Block& block : input.plan.blocks) simulation.block(block);
+  input.steps = input.records;
   input.run = {{"scenario", input.plan.scenario_name},
                {"command_line", {"grit", "run", "scenarios/" + input.plan.scenario_name + ".lua", "--seed", "7"}},
                {"seed", 7},
@@ -245,14 +246,16 @@ ReportInput sample_run(SampleFault fault, int stretch) {
   return input;
 }
 
-ReportInput partial_run() {
-  ReportInput input = sample_run();
-  std::erase_if(input.steps, [](const StepRecord& record) { return record.block > 3; });
+SampleRun partial_run() {
+  SampleRun input = sample_run();
+  std::erase_if(input.records, [](const StepRecord& record) { return record.block > 3; });
   std::erase_if(input.events, [](const Json& event) { return event.at("block").get<int>() > 3; });
-  const std::uint32_t last = std::max_element(input.steps.begin(), input.steps.end(), [](const auto& a, const auto& b) {
-                               return a.step < b.step;
-                             })->step;
-  std::erase_if(input.steps, [&](const StepRecord& record) { return record.step == last && record.rank == 2; });
+  const std::uint32_t last =
+      std::max_element(input.records.begin(), input.records.end(), [](const auto& a, const auto& b) {
+        return a.step < b.step;
+      })->step;
+  std::erase_if(input.records, [&](const StepRecord& record) { return record.step == last && record.rank == 2; });
+  input.steps = input.records;
   Json died = make_event("rank_died", 2, input.steps.back().end_ns);
   died.update({{"rank", 2}, {"pid", 4711}, {"how", "signal 9 (SIGKILL)"}});
   input.events.push_back(died);
@@ -264,8 +267,8 @@ ReportInput partial_run() {
   return input;
 }
 
-ReportInput empty_run() {
-  ReportInput input;
+SampleRun empty_run() {
+  SampleRun input;
   input.plan = sample_plan(SampleFault::link_flap, 1);
   input.verdict.outcome = "failed";
   return input;

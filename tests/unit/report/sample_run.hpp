@@ -5,15 +5,23 @@
 
 namespace grit::test {
 
+/// A run whose records are not in a file: `steps` shows `records`, also after a move. Set it again after a change of
+/// their number.
+struct SampleRun : ReportInput {
+  std::vector<StepRecord> records{};
+  SampleRun() = default;
+  SampleRun(SampleRun&&) = default;
+};
+
 enum class SampleFault { link_flap, gpu_throttle };
 
 /// `stretch`: blocks this many times longer, for runs with many steps.
-ReportInput sample_run(SampleFault fault = SampleFault::link_flap, int stretch = 1);
+SampleRun sample_run(SampleFault fault = SampleFault::link_flap, int stretch = 1);
 
 /// The link flap, cut off by the death of a rank in the third block.
-ReportInput partial_run();
+SampleRun partial_run();
 
 /// Nothing was recorded at all: the plan is all there is.
-ReportInput empty_run();
+SampleRun empty_run();
 
 }  // namespace grit::test

@@ -132,7 +132,7 @@ TEST_CASE("a browser draws every plot", "[browser]") {
     WARN("skipped: no chromium here; install the package chromium to test the report page in a browser");
     return;
   }
-  const ReportInput input = test::sample_run();
+  const auto input = test::sample_run();
   const std::string dom = dump_dom(input, "link_flap");
   CHECK(count(dom, "class=\"plot-error\"") == 0);
   for (const char* id : {"plot-steps", "plot-windows", "plot-pairs", "plot-effects", "plot-phases"}) {

@@ -107,9 +107,28 @@ TEST_CASE("the axis is logarithmic for stalls and linear without") {
   CHECK(scale_type(test::sample_run(test::SampleFault::gpu_throttle)) == "linear");
 }
 
+TEST_CASE("evidence: what the counters moved by, how punctual, and what was left behind") {
+  auto input = test::sample_run();
+  const std::string before = render(input);
+  CHECK(contains(before, "none moved"));
+  CHECK_FALSE(contains(before, "How punctual they were"));
+  CHECK_FALSE(contains(before, "Left behind"));
+  FaultResult& fault = input.verdict.faults[0];
+  fault.acted = {{"carrier_changes", 16}, {"tx_bytes", 3.2e9}};
+  fault.onset = input.verdict.onset = Lateness{1'200'000, 3'100'000, 3'200'000, 16};
+  fault.end = input.verdict.end = Lateness{90'000, 95'000, 97'000, 16};
+  input.verdict.skew = Skew{{80'000, 120'000, 120'000, 8}, 40'000};
+  input.verdict.residue = {{"node1", {"qdiscs: new: eth0 tbf"}}};
+  const std::string page = render(input);
+  CHECK(contains(page, "carrier_changes +16, tx_bytes +3.2 GB"));
+  for (const char* shown :
+       {"1.2 ms", "3.1 ms", "97 µs", "120 µs", "lined up to within 40 µs", "Left behind", "qdiscs: new: eth0 tbf"})
+    CHECK(contains(page, shown));
+}
+
 TEST_CASE("text from the run is escaped wherever it is shown") {
   const std::string evil = "</script><script>alert('x')</script>&\"{{data}}";
-  ReportInput input = test::sample_run();
+  auto input = test::sample_run();
   input.plan.scenario_name = input.plan.summary = evil;
   input.plan.topology.nodes[1].name = evil;
   input.plan.topology.nodes[0].nics[0].role_evidence = evil;
@@ -121,6 +140,9 @@ TEST_CASE("text from the run is escaped wherever it is shown") {
   input.verdict.reasons = {evil};
   input.verdict.expectations[0].text = evil;
   input.verdict.faults[0].name = input.verdict.faults[0].node = evil;
+  input.verdict.faults[0].acted = {{evil, 3}};
+  input.verdict.faults[0].onset = Lateness{1, 2, 3, 4};
+  input.verdict.residue = {{evil, {evil}}};
   input.verdict.checks[0].name = evil;
   input.verdict.effect->statistic = evil;
   input.run = {{evil, evil}, {"command_line", {evil}}, {"directory", evil}, {"version", evil}};
@@ -140,7 +162,7 @@ TEST_CASE("text from the run is escaped wherever it is shown") {
 }
 
 TEST_CASE("text that is not UTF-8 does not stop the report") {
-  ReportInput input = test::sample_run();
+  auto input = test::sample_run();
   input.plan.topology.nodes[1].name = "n\xff\xfe";
   input.run["scenario"] = "\xc3";
   CHECK(render_html(input).has_value());
@@ -174,6 +196,34 @@ TEST_CASE("long runs are thinned out and the page says so") {
   CHECK(specs.at("plot-steps").at("data").at(2).at("values").size() <= kMaxPlottedSteps);
 }
 
+TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes that matter and says so") {
+  auto input = test::sample_run();
+  const Node last = input.plan.topology.nodes.back();
+  for (int i = 4; i < 2000; ++i) {
+    Node node = last;
+    node.index = i;
+    node.name = "node" + std::to_string(i);
+    node.ranks = {i};
+    input.plan.topology.nodes.push_back(node);
+    input.environments.push_back(input.environments.front());
+  }
+  const std::vector<StepRecord> four = input.records;
+  input.records.clear();
+  for (const StepRecord& record : four) {
+    if (record.rank != 0 || record.step_in_block > 5) continue;
+    for (std::uint32_t rank = 0; rank < 2000; ++rank) {
+      input.records.push_back(record);
+      input.records.back().rank = input.records.back().node = rank;
+    }
+  }
+  input.steps = input.records;
+  const std::string page = render(input);
+  CHECK(page.size() < 3'000'000);
+  CHECK(contains(page, "64 of 2000 nodes are listed"));
+  CHECK(contains(page, "The 128 of 2000 ranks whose own work changed most"));
+  CHECK(contains(page, "32 of 2000 ranks are drawn"));
+}
+
 TEST_CASE("percentages have as many digits as they deserve") {
   CHECK(format_percent(0.5312, true) == "+53.1 %");
   CHECK(format_percent(12.3456, true) == "+1235 %");
@@ -189,4 +239,39 @@ TEST_CASE("JSON in a script element cannot end it") {
   const std::string text = json_for_script(value);
   CHECK(text.find('<') == std::string::npos);
   CHECK(Json::parse(text) == value);
+}
+
+TEST_CASE("who it was: the suspects as a table, and the plots that show it") {
+  auto input = test::sample_run(test::SampleFault::gpu_throttle);
+  CHECK_FALSE(contains(render(input), "Who was it"));
+  input.verdict.culprit = Culprit{true,
+                                  "node1, compute, explains 97 % of the loss",
+                                  {{.node = 1,
+                                    .rank = 1,
+                                    .node_name = "node1<",
+                                    .phase = "forward",
+                                    .resource = "compute",
+                                    .excess_ns = 9e6,
+                                    .share_explained = 0.97,
+                                    .why = "its own work grew"}}};
+  const std::string page = render(input);
+  CHECK(contains(page, "Who was it"));
+  CHECK(contains(page, "node1, compute, explains 97 % of the loss"));
+  CHECK(contains(page, "node1&lt;, rank 1"));
+  const Json specs = Json::parse(plot_data(page));
+  for (const char* id : {"plot-own-work", "plot-arrivals"}) {
+    REQUIRE(specs.contains(id));
+    for (const Json& table : specs.at(id).at("data")) CHECK_FALSE(table.at("values").empty());
+  }
+  CHECK_FALSE(specs.contains("plot-links"));
+  CHECK(page.size() < 2'000'000);
+  input.links = {{"links", Json::array()}};
+  for (const char* kind : {"link_baseline", "link_fault"})
+    input.links["links"].push_back({{"block", 1},
+                                    {"kind", kind},
+                                    {"a", 0},
+                                    {"b", 1},
+                                    {"latency_ns", {{"min", 4e4}, {"median", 5e4}, {"max", 9e4}}},
+                                    {"bits_per_s", 1e9}});
+  CHECK(Json::parse(plot_data(render(input))).contains("plot-links"));
 }

@@ -7,7 +7,7 @@
 using namespace grit;
 
 TEST_CASE("run data of a whole run has every step, block, window and pair") {
-  const ReportInput input = test::sample_run();
+  const auto input = test::sample_run();
   const RunData data = summarize(input);
   CHECK(data.ranks == 4);
   CHECK(data.steps.size() * 4 == input.steps.size());
@@ -26,7 +26,7 @@ TEST_CASE("run data of a whole run has every step, block, window and pair") {
 }
 
 TEST_CASE("phases and the rest of a step add up to its time") {
-  const ReportInput input = test::sample_run(test::SampleFault::gpu_throttle);
+  const auto input = test::sample_run(test::SampleFault::gpu_throttle);
   const RunData data = summarize(input);
   const auto find = [&](std::uint32_t rank, BlockKind kind) {
     return *std::find_if(data.phases.begin(), data.phases.end(),
@@ -49,10 +49,10 @@ TEST_CASE("phases and the rest of a step add up to its time") {
 }
 
 TEST_CASE("clocks of different machines are lined up, those of namespaces are left alone") {
-  ReportInput input = test::sample_run();
+  auto input = test::sample_run();
   const RunData aligned = summarize(input);
   constexpr std::int64_t kOffsetNs = 123'456'789'000;
-  for (StepRecord& record : input.steps) {
+  for (StepRecord& record : input.records) {
     if (record.node != 2) continue;
     record.start_ns += kOffsetNs;
     record.end_ns += kOffsetNs;
@@ -69,7 +69,7 @@ TEST_CASE("clocks of different machines are lined up, those of namespaces are le
 }
 
 TEST_CASE("a window that nothing closed ends with its block and says so") {
-  ReportInput input = test::sample_run();
+  auto input = test::sample_run();
   const auto reverted = std::find_if(input.events.begin(), input.events.end(),
                                      [](const Json& event) { return event.value("action", "") == "reverted"; });
   const int block = reverted->at("block").get<int>();
@@ -108,7 +108,7 @@ TEST_CASE("thinning out keeps the slowest step, the order and the limit") {
 }
 
 TEST_CASE("events of odd shapes are passed over") {
-  ReportInput input = test::sample_run();
+  auto input = test::sample_run();
   const std::size_t windows = summarize(input).windows.size();
   for (const char* text : {R"({"type": 3})", R"([])", R"({"type": "fault", "ok": "yes", "action": 1})",
                            R"({"type": "fault", "ok": true, "action": "reverted", "fault": 99})", R"("x")"})

@@ -11,7 +11,7 @@ Verdict flap_verdict() {
   verdict.kind = VerdictKind::reproduced;
   verdict.sentence = "node1 eth0 went down for 1 s in each of 8 fault blocks: steps took 53 % longer.";
   verdict.emulated = {"compute (timer-driven accelerator)"};
-  verdict.faults = {{"link_flap", "node1", "eth0", "admin", 8, 8, 7, 8, 0, true}};
+  verdict.faults = {{"link_flap", "node1", "eth0", "admin", 8, 8, 7, 8, 0, true, {{"carrier_changes", 14.0}}, {}, {}}};
   verdict.expectations = {{"slowdown at least 10 %", true}};
   return verdict;
 }
@@ -24,15 +24,27 @@ TEST_CASE("the terminal shows the verdict, what is emulated, the evidence and th
         "  emulated  compute (timer-driven accelerator); everything else is real\n"
         "  node1 eth0 went down for 1 s in each of 8 fault blocks: steps took 53 % longer.\n"
         "  expected  slowdown at least 10 %: met\n"
-        "  evidence  applied 8/8, acting 7/8, reverted 8/8 (mechanism: admin)\n"
+        "  evidence  applied 8/8, acting 7/8 (carrier_changes +14), harmful: yes, reverted 8/8 (mechanism: admin)\n"
         "  report    runs/link_flap/x/report.html\n");
+}
+
+TEST_CASE("how punctual the faults were is said where it is known") {
+  Verdict verdict = flap_verdict();
+  verdict.onset = Lateness{1'200'000, 3'100'000, 3'200'000, 16};
+  verdict.end = Lateness{90'000, 95'000, 95'000, 16};
+  verdict.skew = Skew{{80'000, 120'000, 120'000, 8}, 40'000};
+  const std::string text = terminal_summary(verdict, "r");
+  CHECK(text.find("  onset     p50 1.2 ms, p99 3.1 ms, at most 3.2 ms late (16×)\n") != std::string::npos);
+  CHECK(text.find("  end       p50 90 µs, p99 95 µs, at most 95 µs late (16×)\n") != std::string::npos);
+  CHECK(text.find("  skew      p50 80 µs, p99 120 µs, at most 120 µs, ±40 µs by their clocks between nodes (8×)\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("an outcome other than completed, reasons and several faults are shown") {
   Verdict verdict = flap_verdict();
   verdict.kind = VerdictKind::not_reproduced;
   verdict.outcome = "rank_death";
-  verdict.faults.push_back({"os_noise", "node0", "", "", 8, 8, 8, 8, 0, {}});
+  verdict.faults.push_back({"os_noise", "node0", "", "", 8, 8, 8, 8, 0, {}, {}, {}, {}});
   verdict.reasons = {"rank 3 on node1 died"};
   verdict.checks = {{"link_up", "node1", 8, 0, 9, 3}, {"link_up", "node0", 8, 0, 9, 0}};
   const std::string text = terminal_summary(verdict, "r");

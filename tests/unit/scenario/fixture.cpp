@@ -42,7 +42,7 @@ std::string load_error(std::string_view lua, const Overrides& overrides) {
 
 std::string scenario_with(std::string_view extra) {
   return fmt::format(R"(local grit = require "grit"
-local function f(t) return grit.fault.link_flap(t) end
+local function f(t) return grit.fault.link_flap(t) end local delay, pause = grit.fault.rank_delay, grit.fault.process_pause
 return grit.scenario {{
   {}
   name = "x",
@@ -68,7 +68,9 @@ Topology cluster_of(int nodes) {
     node.ranks = {i};
     Nic management{.name = "mgmt0", .ifindex = 2, .up = true, .role = NicRole::management};
     management.role_evidence = "carries the default route";
-    node.nics = {management, Nic{.name = "eth0", .ifindex = 3, .up = true, .role = NicRole::data}};
+    Nic data{.name = "eth0", .ifindex = 3, .up = true, .role = NicRole::data};
+    data.addresses = {fmt::format("10.77.0.{}/16", i + 1)};
+    node.nics = {management, data};
     topology.nodes.push_back(std::move(node));
   }
   return topology;

@@ -34,8 +34,8 @@ Result<Scenario> load_text(std::string_view lua, const Overrides& overrides = {}
 /// The message of a load that must fail with a usage error; the directory in front of "x.lua" is cut off.
 std::string load_error(std::string_view lua, const Overrides& overrides = {});
 
-/// A valid scenario with a link_flap fault, into which `extra` keys are put; line 3 holds grit.scenario, line 4 the
-/// extra.
+/// A valid scenario into which `extra` keys are put; f, delay and pause make faults (link_flap on line 2, rank_delay,
+/// process_pause); line 3 holds grit.scenario, line 4 the extra.
 std::string scenario_with(std::string_view extra);
 
 bool contains(std::string_view text, std::string_view part);

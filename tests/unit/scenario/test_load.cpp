@@ -7,6 +7,7 @@
 #include "tests/unit/scenario/fixture.hpp"
 
 using namespace grit::test;
+using Catch::Matchers::Contains;
 using grit::NodeSelector;
 using grit::Scenario;
 
@@ -222,6 +223,10 @@ TEST_CASE("expectations") {
   CHECK(contains(error("{ slowdown = { at_lest = '5%' } }"), "did you mean \"at_least\"?"));
   CHECK(contains(error("{ slowdown = { at_least = 0.1 } }"), "unit is missing"));
   CHECK(contains(error("{ slowdown = { at_least = '20%', at_most = '10%' } }"), "no result could meet both"));
+  CHECK(contains(error("{ outcome = 'rank_deaht' }"), "hang, rank_death, node_loss, corruption"));
+  CHECK(contains(error("{ outcome = 'hang', slowdown = { at_least = '20%' } }"), "measures no slowdown"));
+  CHECK(loaded(with_design("{ block = 9, hang = '7s' }", "{ outcome = 'hang' }")).expect.outcome == "hang");
+  CHECK(loaded(with_design("{ block = 9, hang = '7s' }", "{ outcome = 'hang' }")).design.hang_ns == 7'000'000'000);
 }
 
 TEST_CASE("a file is one scenario") {
@@ -266,4 +271,36 @@ TEST_CASE("a long path is named whole") {
   const auto scenario = grit::load_scenario(deep / "x.lua", {});
   REQUIRE_FALSE(scenario.has_value());
   CHECK(scenario.error().message == (deep / "x.lua").string() + ":1: mine");
+}
+
+TEST_CASE("a design can look several times, and measure shams, recovery and links") {
+  const Scenario scenario =
+      loaded(with_design("{ block = '1s', max_pairs = 16, sham = true, recovery = '2s', link_test = true }",
+                         "{ slowdown = { at_least = '10%' }, recovers = { within = '2s' },"
+                         " culprit = { node = '1,3', resource = 'network' } }"));
+  CHECK(scenario.design.pairs == 8);
+  CHECK(scenario.design.max_pairs == 16);
+  CHECK(scenario.design.sham);
+  CHECK(scenario.design.link_test);
+  CHECK(scenario.design.recovery_ns == 2'000'000'000);
+  CHECK(scenario.expect.recovers_within_ns == 2'000'000'000);
+  REQUIRE(scenario.expect.culprit);
+  CHECK(scenario.expect.culprit->resource == "network");
+  CHECK(scenario.expect.culprit->on->nodes == std::vector{1, 3});
+}
+
+TEST_CASE("what a design with looks, shams and recovery cannot be is refused, with what it can") {
+  const auto error = [](std::string_view design, std::string_view expect = "{ slowdown = { at_least = '10%' } }") {
+    return load_error(with_design(design, expect));
+  };
+  CHECK_THAT(error("{ block = '1s', max_pairs = 4 }"), Contains("design.pairs (8) to"));
+  CHECK_THAT(error("{ block = '1s', pairs = 6, max_pairs = 12 }"), Contains("the first needs more than 6 pairs"));
+  CHECK_THAT(error("{ block = '1s', sham = 'maybe' }"), Contains("true or false"));
+  CHECK_THAT(
+      error("{ block = '1s', recovery = '1s' }", "{ slowdown = { at_least = '1%' }, recovers = { within = '5s' } }"),
+      Contains("design.recovery") && Contains("at least as long"));
+  CHECK_THAT(error("{ block = '1s' }", "{ slowdown = { at_least = '1%' }, recovers = '5s' }"), Contains("within"));
+  CHECK_THAT(error("{ block = '1s' }", "{ slowdown = { at_least = '1%' }, culprit = { resource = 'gremlins' } }"),
+             Contains("compute, network, memory, storage"));
+  CHECK_THAT(error("{ block = '1s' }", "{ slowdown = { at_least = '1%' }, culprit = {} }"), Contains("name a node"));
 }

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "harness/scenario/load.hpp"
 #include "harness/scenario/planner.hpp"
 #include "harness/scenario/seeded_choice.hpp"
+#include "harness/scenario/timing.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/scenario/fixture.hpp"
 
@@ -114,7 +116,8 @@ TEST_CASE("selectors choose nodes") {
 }
 
 TEST_CASE("a node that does not exist is an error") {
-  CHECK(contains(error_of(scenario("f { on = 9 }")), "x.lua:2: node 9 does not exist: this cluster has nodes 0 to 3"));
+  CHECK(contains(error_of(scenario("f { on = 9 }")),
+                 "x.lua:2: fault link_flap: node 9 does not exist: this cluster has nodes 0 to 3"));
   CHECK(contains(error_of(scenario("f { on = 1 }"), cluster_of(1)), "this cluster has node 0 only"));
   CHECK(contains(error_of(scenario("f {}"), grit::Topology{}), "no nodes"));
 }
@@ -137,7 +140,7 @@ TEST_CASE("a fault is resolved to device, mechanism, pulses and lease") {
 
 TEST_CASE("a block must hold the whole fault") {
   const std::string message = error_of(scenario("f { down = '3s', after = '500ms' }"));
-  CHECK(contains(message, "x.lua:2: fault link_flap ends 3.5s after the block's start, but design.block is 3s"));
+  CHECK(contains(message, "x.lua:2: fault link_flap: it ends 3.5s after the block's start, but design.block is 3s"));
   CHECK(contains(message, "make the block longer"));
   CHECK(plan_of(scenario("f { down = '2.5s', after = '500ms' }")).faults.size() == 1);
   Scenario in_steps = scenario("f { down = '30s' }");
@@ -147,7 +150,8 @@ TEST_CASE("a block must hold the whole fault") {
 }
 
 TEST_CASE("the same fault twice on one device is an error") {
-  CHECK(contains(error_of(scenario("f { on = 1 }, f { on = 'all' }")), "already acts on node 1 eth0"));
+  CHECK(contains(error_of(scenario("f { on = 1 }, f { on = 'all' }")),
+                 "x.lua:2: link_flap acts on node1 eth0 twice at the same time"));
   CHECK(plan_of(scenario("f { on = 1 }, f { on = 2 }")).faults.size() == 2);
 }
 
@@ -162,7 +166,7 @@ TEST_CASE("the guard rail refuses management NICs unless told otherwise") {
   CHECK(contains(refused.guards[1].what, "carries the default route"));
   CHECK(contains(grit::describe_plan(refused), "REFUSED"));
 
-  const Plan allowed = plan_of(flap, 4, {.seed = 1, .allow_management = true});
+  const Plan allowed = plan_of(flap, 4, {.seed = 1, .allowed = {.management = true}});
   REQUIRE(allowed.guards.size() == 2);
   CHECK_FALSE(allowed.guards[0].refused);
   CHECK_FALSE(contains(grit::describe_plan(allowed), "REFUSED"));
@@ -170,7 +174,7 @@ TEST_CASE("the guard rail refuses management NICs unless told otherwise") {
 
 TEST_CASE("what an injector cannot resolve carries the fault's line") {
   const std::string message = error_of(scenario("f { on = 1, nic = 'ib7' }"));
-  CHECK(contains(message, "x.lua:2: node1 has no NIC called ib7"));
+  CHECK(contains(message, "x.lua:2: fault link_flap: node1 has no NIC called ib7"));
 }
 
 TEST_CASE("a plan in words names everything that matters") {
@@ -180,4 +184,241 @@ TEST_CASE("a plan in words names everything that matters") {
         "42", "timer-driven accelerator", "gpt2-small", "8 pairs", "3s", "about 48 s"}) {
     CHECK(contains(text, part));
   }
+}
+
+namespace {
+
+std::vector<std::pair<std::int64_t, std::int64_t>> ms(const std::vector<grit::Pulse>& pulses) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> all;
+  for (const grit::Pulse& pulse : pulses)
+    all.emplace_back(pulse.start_ns / 1'000'000, pulse.end_ns < 0 ? -1 : pulse.end_ns / 1'000'000);
+  return all;
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> times(std::string_view fault) {
+  return ms(plan_of(scenario(fault)).faults.at(0).pulses);
+}
+
+using Times = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+}  // namespace
+
+TEST_CASE("every fault takes after, lasts, every and count") {
+  CHECK(times("delay {}") == Times{{0, -1}});
+  CHECK(times("delay { after = '500ms' }") == Times{{500, -1}});
+  CHECK(times("delay { after = '500ms', lasts = '1s' }") == Times{{500, 1500}});
+  CHECK(times("delay { after = '500ms', lasts = '200ms', every = '1s', count = 2 }") ==
+        Times{{500, 700}, {1500, 1700}});
+  // A block is 3 s long: what would end after it does not fit.
+  CHECK(times("delay { lasts = '500ms', every = '1s' }") == Times{{0, 500}, {1000, 1500}, {2000, 2500}});
+  CHECK(times("delay { lasts = '999ms', every = '1s' }").size() == 3);
+  CHECK(times("delay { after = '2ms', lasts = '999ms', every = '1s' }").size() == 2);
+  CHECK(contains(error_of(scenario("delay { lasts = '500ms', every = '1s', count = 4 }")),
+                 "x.lua:4: fault rank_delay: it ends 3.5s after the block's start"));
+  const Plan plan = plan_of(scenario("delay { delay = '7ms', lasts = '1s' }"));
+  CHECK_FALSE(plan.faults[0].params.contains("lasts"));
+  CHECK(plan.faults[0].params.at("delay") == 7'000'000);
+}
+
+TEST_CASE("timing that contradicts itself is refused with its line") {
+  CHECK(contains(load_error(scenario_with("faults = { delay { count = 3 } },")), "x.lua:4: fault rank_delay: `count`"));
+  CHECK(contains(error_of(scenario("delay { every = '1s' }")), "x.lua:4: fault rank_delay: a fault that is repeated"));
+  for (const char* overlapping : {"delay { every = '1s', lasts = '1s' }", "delay { every = '1s', lasts = '2s' }",
+                                  "pause { every = '500ms', pause = '500ms', count = 2 }"})
+    CHECK(contains(error_of(scenario(overlapping)), "longer than the fault lasts"));
+  Scenario in_steps = scenario("delay { every = '1s', lasts = '100ms' }");
+  in_steps.design.block_ns = 0;
+  in_steps.design.block_steps = 40;
+  CHECK(contains(error_of(in_steps), "say with `count`"));
+}
+
+TEST_CASE("a fault's own times win over the common ones") {
+  CHECK(times("pause { after = '100ms', pause = '200ms', every = '1s', count = 2 }") ==
+        Times{{100, 300}, {1100, 1300}});
+  CHECK(contains(load_error(scenario_with("faults = { pause { lasts = '1s' } },")), "unknown parameter \"lasts\""));
+  CHECK(contains(load_error(scenario_with("faults = { f { lasts = '1s' } },")), "unknown parameter \"lasts\""));
+  grit::InjectorInfo plain;
+  plain.dose.param = "strength";
+  CHECK(grit::timing_params_beside(plain).size() == grit::timing_params().size());
+}
+
+TEST_CASE("schedule = poisson draws other moments in every fault block, and the seed decides") {
+  const Scenario random = scenario("delay { on = { 1, 2 }, schedule = 'poisson', every = '500ms', lasts = '100ms' }");
+  const Plan plan = plan_of(random, 4, {.seed = 5});
+  CHECK(text_of(plan) == text_of(plan_of(random, 4, {.seed = 5})));
+  CHECK(text_of(plan) != text_of(plan_of(random, 4, {.seed = 6})));
+  REQUIRE(plan.faults.size() == 2);
+  CHECK(ms(plan.faults[0].pulses) != ms(plan.faults[1].pulses));  // nodes fail independently
+  std::set<Times> different;
+  for (const grit::Block& block : plan.blocks) {
+    const std::size_t here = grit::pulses_in_block(plan.faults[0], block.index);
+    CHECK((here > 0) == (block.kind == BlockKind::fault));
+    Times own;
+    std::int64_t off_ns = 0;
+    for (const grit::Pulse& pulse : plan.faults[0].pulses) {
+      if (pulse.block != block.index) continue;
+      CHECK(pulse.end_ns - pulse.start_ns == 100'000'000);
+      CHECK(pulse.start_ns > off_ns);
+      CHECK(pulse.end_ns <= plan.design.block_ns);
+      off_ns = pulse.end_ns;
+      own.emplace_back(pulse.start_ns, pulse.end_ns);
+    }
+    if (!own.empty()) different.insert(own);
+  }
+  CHECK(different.size() == 8);
+}
+
+TEST_CASE("poisson: the time it is off is exponential") {
+  grit::SeededChoice choice(1);
+  Plan plan;
+  plan.design.block_steps = 10;
+  for (int i = 0; i < 2; ++i) plan.blocks.push_back({i, 0, BlockKind::fault});
+  const grit::Timing timing{.lasts_ns = 1'000'000, .every_ns = 11'000'000, .count = 10'000, .poisson = true};
+  const auto pulses = grit::poisson_pulses({grit::Pulse{}}, timing, plan, choice);
+  REQUIRE(pulses.has_value());
+  REQUIRE(pulses->size() == 20'000);
+  double sum = 0, squares = 0, above_mean = 0;
+  std::int64_t off_ns = 0;
+  for (const grit::Pulse& pulse : *pulses) {
+    if (pulse.start_ns < off_ns) off_ns = 0;  // the next block
+    const double gap_ms = static_cast<double>(pulse.start_ns - off_ns) / 1e6;
+    sum += gap_ms, squares += gap_ms * gap_ms, above_mean += gap_ms > 10 ? 1 : 0;
+    off_ns = pulse.end_ns;
+  }
+  // Of 20 000 draws: five standard errors are 3.5 % of the mean, 7 % of the variance (fourth moment 9), 1.7 points.
+  const double mean = sum / 20'000, variance = squares / 20'000 - mean * mean;
+  CHECK(mean == Approx(10).epsilon(0.035));
+  CHECK(variance == Approx(100).epsilon(0.1));
+  CHECK(above_mean / 20'000 == Approx(std::exp(-1)).margin(0.017));
+}
+
+TEST_CASE("poisson that cannot be is refused") {
+  CHECK(contains(load_error(scenario_with("faults = { delay { schedule = 'poisson' } },")), "needs `every`"));
+  CHECK(contains(error_of(scenario("delay { schedule = 'poisson', every = '1s' }")), "give `lasts`"));
+  CHECK(contains(error_of(scenario("delay { schedule = 'poisson', every = '1s', lasts = '1s' }")), "longer than"));
+  CHECK(
+      contains(error_of(scenario("delay { schedule = 'poisson', every = '99h', lasts = '1s' }")), "hardly any block"));
+  CHECK(contains(error_of(scenario("delay { schedule = 'poisson', every = '1s', lasts = '1ms', at_step = 3 }")),
+                 "say with `count`"));
+  CHECK(contains(load_error(scenario_with("faults = { f { schedule = 'poisson' } },")), "unknown parameter"));
+}
+
+TEST_CASE("at_step and follows say what a fault is counted from") {
+  const Plan plan =
+      plan_of(scenario("delay { on = 1, label = 'slow', after = '1s', lasts = '500ms' },"
+                       "f { on = 1, follows = 'slow', down = '200ms', after = '100ms' },"
+                       "pause { on = 1, follows = 'link_flap', edge = 'applied' },"
+                       "delay { on = 2, at_step = 7 }"));
+  REQUIRE(plan.faults.size() == 4);
+  CHECK(plan.faults[1].anchor.kind == grit::Anchor::Kind::reverted);
+  CHECK(plan.faults[1].anchor.fault == 0);
+  CHECK(plan.faults[2].anchor.kind == grit::Anchor::Kind::applied);
+  CHECK(plan.faults[2].anchor.fault == 1);
+  CHECK(plan.faults[3].anchor.kind == grit::Anchor::Kind::step);
+  CHECK(plan.faults[3].anchor.step == 7);
+  const std::string text = grit::describe_plan(plan);
+  for (const char* part : {"after fault 0 (rank_delay) is off again", "after fault 1 (link_flap) has come into force",
+                           "after the start of step 7 of each fault block"})
+    CHECK(contains(text, part));
+  CHECK(grit::plan_from_json(grit::to_json(plan)).has_value());
+}
+
+TEST_CASE("what cannot be followed is refused") {
+  const std::string delay = "delay { on = 1, lasts = '1s' },";
+  CHECK(contains(error_of(scenario(delay + "f { on = 1, follows = 'slow' }")),
+                 "no fault before this one in the list is called slow and acts on node1; there are: rank_delay"));
+  CHECK(contains(error_of(scenario(delay + "f { on = 2, follows = 'rank_delay' }")), "acts on node2"));
+  CHECK(contains(error_of(scenario("delay { on = 1 }, f { on = 1, follows = 'rank_delay' }")), "give it `lasts`"));
+  CHECK(contains(error_of(scenario(delay + "delay { on = 1, after = '2s', lasts = '1ms' },"
+                                           "f { on = 1, follows = 'rank_delay' }")),
+                 "two faults on node1 are called rank_delay"));
+  CHECK(contains(error_of(scenario("delay { on = 1, after = '1s', lasts = '1s' },"
+                                   "f { on = 1, follows = 'rank_delay', after = '500ms', down = '900ms' }")),
+                 "it ends 3.4s after the block's start"));
+  CHECK(contains(load_error(scenario_with("faults = { delay { edge = 'applied' } },")), "give `follows` too"));
+  CHECK(contains(load_error(scenario_with("faults = { delay { at_step = 2, follows = 'f' } },")), "give one of them"));
+  Scenario in_steps = scenario("delay { at_step = 40 }");
+  in_steps.design.block_ns = 0;
+  in_steps.design.block_steps = 40;
+  CHECK(contains(error_of(in_steps), "a block has the steps 0 to 39"));
+}
+
+TEST_CASE("swizzle: nodes begin one after another and end in another order") {
+  const Scenario swizzled = scenario("delay { on = 'all', after = '500ms', lasts = '2s', swizzle = '600ms' }");
+  std::set<std::vector<std::int64_t>> begin_orders, end_orders;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    std::vector<std::int64_t> begins, ends;
+    for (const grit::PlannedFault& fault : plan_of(swizzled, 4, {.seed = seed}).faults) {
+      REQUIRE(fault.pulses.size() == 1);
+      begins.push_back(fault.pulses[0].start_ns / 1'000'000);
+      ends.push_back(fault.pulses[0].end_ns / 1'000'000);
+    }
+    CHECK(std::set(begins.begin(), begins.end()) == std::set<std::int64_t>{500, 700, 900, 1100});
+    CHECK(std::set(ends.begin(), ends.end()) == std::set<std::int64_t>{1900, 2100, 2300, 2500});
+    begin_orders.insert(begins);
+    end_orders.insert(ends);
+  }
+  CHECK(begin_orders.size() > 3);
+  CHECK(end_orders.size() > 3);
+  CHECK(contains(error_of(scenario("delay { lasts = '1s', swizzle = '500ms' }")), "more than twice"));
+  CHECK(contains(error_of(scenario("delay { swizzle = '500ms' }")), "give `lasts`"));
+  CHECK(contains(error_of(scenario("grit.fault.ethernet_flood { on = 1, lasts = '2s', swizzle = '500ms' }")),
+                 "acts between nodes"));
+}
+
+TEST_CASE("ramp: the dose grows in steps that follow each other") {
+  const Plan plan = plan_of(scenario("delay { on = 1, delay = '8ms', after = '1s', ramp = '1s', ramp_steps = 4 }"));
+  REQUIRE(plan.faults.size() == 4);
+  const Times expected{{1000, 1250}, {1250, 1500}, {1500, 1750}, {1750, -1}};
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(ms(plan.faults[i].pulses) == Times{expected[i]});
+    CHECK(plan.faults[i].params.at("delay") == static_cast<std::int64_t>(i + 1) * 2'000'000);
+  }
+  const Plan down = plan_of(scenario("grit.fault.gpu_throttle { clock = '20%', ramp = '1s', ramp_steps = 2 }"));
+  CHECK(down.faults.at(0).params.at("clock").get<double>() == Approx(0.6));
+  CHECK(down.faults.at(1).params.at("clock").get<double>() == 0.2);
+
+  const Plan follows =
+      plan_of(scenario("delay { on = 1, lasts = '1s', ramp = '500ms', ramp_steps = 2 },"
+                       "pause { on = 1, follows = 'rank_delay' }"));
+  CHECK(follows.faults.at(2).anchor.fault == 1);  // the last step's end
+}
+
+TEST_CASE("what cannot grow is refused") {
+  CHECK(contains(load_error(scenario_with("faults = { f { ramp = '1s' } },")), "unknown parameter \"ramp\""));
+  CHECK(contains(error_of(scenario("delay { lasts = '1s', ramp = '1s' }")), "make `ramp` shorter than `lasts`"));
+  CHECK(contains(error_of(scenario("delay { delay = '3ns', ramp = '1s', ramp_steps = 100 }")), "cannot grow in 100"));
+  CHECK(contains(error_of(scenario("delay { delay = 0, jitter = '1ms', ramp = '1s' }")), "give another"));
+}
+
+TEST_CASE("the same fault may come twice on one device as long as the two do not meet") {
+  const auto refused = [](std::string_view faults) {
+    CHECK(contains(error_of(scenario(faults)), "twice at the same time"));
+  };
+  CHECK(plan_of(scenario("delay { on = 1, lasts = '1s' }, delay { on = 1, after = '1s' }")).faults.size() == 2);
+  refused("delay { on = 1, lasts = '1s' }, delay { on = 1, after = '999ms' }");
+  refused("delay { on = 1 }, delay { on = 1, after = '1s', lasts = '1ms' }");
+  CHECK(plan_of(scenario("delay { on = 1, lasts = '1s' }, delay { on = 1, label = 'b', follows = 'rank_delay' }"))
+            .faults.size() == 2);
+  refused("delay { on = 1, lasts = '1s' }, delay { on = 1, follows = 'rank_delay', edge = 'applied' }");
+  refused("delay { on = 1, lasts = '1s' }, delay { on = 1, at_step = 9 }");
+  CHECK(
+      plan_of(scenario("delay { on = 1, at_step = 9, lasts = '10ms' }, delay { on = 1, at_step = 9, after = '10ms' }"))
+          .faults.size() == 2);
+}
+
+TEST_CASE("different faults on one device nest or are refused") {
+  const std::string flood = "grit.fault.ethernet_flood { on = 1, after = '1s', lasts = '1s' },";
+  const auto flap = [&](std::string_view after, std::string_view down) {
+    return scenario(flood + fmt::format("f {{ on = 1, after = '{}', down = '{}' }}", after, down));
+  };
+  CHECK_FALSE(plan_of(flap("1.2s", "200ms")).faults.empty());
+  CHECK_FALSE(plan_of(flap("500ms", "2s")).faults.empty());
+  CHECK_FALSE(plan_of(flap("1s", "500ms")).faults.empty());
+  CHECK_FALSE(plan_of(flap("2s", "500ms")).faults.empty());
+  const std::string message = error_of(flap("1.5s", "1s"));
+  CHECK(contains(message, "x.lua:2: ethernet_flood and link_flap overlap on node1 eth0"));
+  error_of(flap("500ms", "1s"));
+  // Not known in advance: the agent takes the later one off first.
+  CHECK_FALSE(plan_of(scenario(flood + "f { on = 1, at_step = 3 }")).faults.empty());
 }

@@ -8,6 +8,7 @@
 #include "harness/health/check.hpp"
 #include "harness/scenario/load.hpp"
 #include "harness/scenario/planner.hpp"
+#include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/scenario/fixture.hpp"
@@ -22,10 +23,19 @@ const std::filesystem::path kScenarios = std::filesystem::path(GRIT_SOURCE_DIR) 
 /// The lines of one ---@class in the annotation file.
 std::string class_text(const std::string& annotations, const std::string& name) {
   const std::string head = fmt::format("---@class {}\n", name);
-  const auto begin = annotations.find(head);
+  auto begin = annotations.find(head);
+  if (begin == std::string::npos) begin = annotations.find(fmt::format("---@class {}: ", name));
   INFO("missing: " << head);
   REQUIRE(begin != std::string::npos);
   return annotations.substr(begin, annotations.find("\n\n", begin) - begin + 1);
+}
+
+/// A class and those that it inherits from: "---@class a: b".
+std::string with_inherited(const std::string& annotations, const std::string& fields) {
+  const auto head = fields.substr(0, fields.find('\n'));
+  const auto colon = head.find(": ");
+  if (colon == std::string::npos) return fields;
+  return fields + with_inherited(annotations, class_text(annotations, head.substr(colon + 2)));
 }
 
 void check_plugin(const std::string& annotations, const std::string& kind, const std::string& name,
@@ -38,12 +48,18 @@ void check_plugin(const std::string& annotations, const std::string& kind, const
   }
 }
 
+/// The flag without which the guard rails refuse this scenario.
+std::string flag_of(const std::string& scenario) {
+  if (scenario == "command") return "--allow-command";
+  return scenario == "process_kill" ? "--allow-destructive" : "";
+}
+
 }  // namespace
 
-TEST_CASE("every shipped scenario loads, plans and is refused nothing") {
+TEST_CASE("every shipped scenario loads and plans, and is refused nothing but by name") {
   int found = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(kScenarios)) {
-    if (entry.path().extension() != ".lua") continue;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(kScenarios)) {
+    if (entry.path().extension() != ".lua" || entry.path().parent_path().filename() == "lib") continue;
     ++found;
     INFO(entry.path());
     const auto scenario = grit::load_scenario(entry.path(), {});
@@ -54,7 +70,11 @@ TEST_CASE("every shipped scenario loads, plans and is refused nothing") {
     const auto plan = grit::make_plan(*scenario, cluster_of(4), {});
     INFO((plan ? std::string() : plan.error().message));
     REQUIRE(plan.has_value());
-    CHECK(plan->guards.empty());
+    std::string flag;
+    for (const grit::Guard& guard : plan->guards) flag = guard.override_flag;
+    CHECK(flag == flag_of(scenario->name));
+    // Whoever opens the file reads how to run it.
+    CHECK(contains(grit::read_file(entry.path()).value_or(""), flag));
   }
   CHECK(found >= 2);
 }
@@ -65,7 +85,13 @@ TEST_CASE("the annotation file names every plug-in and each of its parameters") 
   CHECK(annotations->starts_with("---@meta"));
   for (const grit::Injector* injector : grit::injectors()) {
     check_plugin(*annotations, "fault", injector->info().name, injector->info().params);
-    CHECK(contains(class_text(*annotations, "grit.fault." + injector->info().name + ".params"), "---@field on? "));
+    const std::string fields = class_text(*annotations, "grit.fault." + injector->info().name + ".params");
+    CHECK(contains(fields, "---@field on? "));
+    const std::string all = with_inherited(*annotations, fields);
+    for (const grit::ParamSpec& param : grit::timing_params_beside(injector->info())) {
+      INFO(injector->info().name << ": add \": grit.timing\" to its class, or this field");
+      CHECK(contains(all, fmt::format("---@field {}? ", param.name)));
+    }
   }
   for (const grit::WorkloadInfo& workload : grit::workloads()) {
     check_plugin(*annotations, "workload", workload.name, workload.params);

@@ -240,11 +240,11 @@ TEST_CASE("what cannot work is refused with a reason") {
   CHECK(no_directory.error().kind == ErrorKind::usage);
 
   const WorkloadContext nowhere{
-      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = "/nonexistent/directory"};
+      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = "/proc/nonexistent/directory"};
   const auto bad_directory = make_workload("ddp", params_with({{"checkpoint_every", 1}}), nowhere);
   REQUIRE_FALSE(bad_directory);
   CHECK(bad_directory.error().kind == ErrorKind::unavailable);
-  CHECK(bad_directory.error().message.find("/nonexistent/directory") != std::string::npos);
+  CHECK(bad_directory.error().message.find("/proc/nonexistent/directory") != std::string::npos);
 
   const auto unknown = make_workload("dpp", params_with(Json::object()), context);
   REQUIRE_FALSE(unknown);

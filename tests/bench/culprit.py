@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Who is blamed: randomised injections over fault kinds, nodes and magnitudes on a local cluster, and a table of what was really
+broken against what the analysis named. memory_bandwidth only when asked for (--kinds): on a machine of few cores its writers take the
+ranks' CPUs long before they fill the memory bus, and "compute" is then what is short. Seeded; goes on where it was stopped, and with --again judges the runs there are anew.
+
+usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/culprit.py [--runs 60] [--seed 1] [--out DIR] [--kinds a,b] [--nodes 4]
+                                                                    [--pairs 6] [--block 700ms] [--again]"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+GRIT = os.environ["GRIT"]
+RESOURCES = ["compute", "network", "memory", "storage", "unknown", "none"]
+LEGEND = """\
+Truth: the class of the injected fault, and the node it acted on. On a local cluster all nodes share one machine's CPUs, memory and
+disk: what acts on these (marked *) hits all nodes alike, so there "no single culprit, all nodes alike" is the right answer for the node.
+"not told" names nobody; "wrong" names a node that had no fault. "none": no slowdown was shown, or no suspect explains half of it."""
+
+
+def pick(generator, low, high):
+    return low * (high / low) ** generator.random()  # evenly over the logarithm
+
+
+# kind -> (resource, shared by all nodes of this machine, workload's extra parameters, fault's parameters from a generator)
+KINDS = {
+    "gpu_throttle": ("compute", False, "", lambda g: f'clock = "{round(100 / pick(g, 1.2, 2.5))}%"'),
+    "rank_delay": ("compute", False, "", lambda g: f'delay = "{round(pick(g, 8, 60))}ms"'),
+    "cpu_contention": ("compute", True, "", lambda g: f'share = "{round(pick(g, 60, 100))}%", threads = {g.choice([2, 4, 6])}'),
+    "process_pause": ("compute", False, "",
+                      lambda g: f'pause = "{round(pick(g, 150, 400))}ms", after = "{round(pick(g, 60, 200))}ms"'),
+    "link_flap": ("network", False, "", lambda g: f'down = "{round(pick(g, 100, 400))}ms", after = "{round(pick(g, 60, 200))}ms"'),
+    "link_rate": ("network", False, "", lambda g: f'rate = "{round(pick(g, 60, 400))}Mbit/s"'),
+    "link_loss": ("network", False, "", lambda g: f'loss = "{pick(g, 0.5, 4):.1f}%"'),
+    "partition": ("network", False, "", lambda g: f'from = "others", lasts = "{round(pick(g, 100, 300))}ms", after = "100ms"'),
+    "memory_bandwidth": ("memory", True, "", lambda g: f"threads = {g.choice([2, 3, 4])}"),
+    "memory_pressure": ("memory", True, "", lambda g: f'hold = "250MB", churn = "20GB/s", threads = {g.choice([2, 3, 4])}'),
+    "disk_contention": ("storage", True, 'checkpoint_every = 3, checkpoint = "4MB"',
+                        lambda g: f'directory = "/var/tmp", threads = {g.choice([3, 4, 6])}'),
+}
+
+SCENARIO = """
+local grit = require "grit"
+return grit.scenario {{
+  name = "culprit",
+  summary = "{kind} on node {node}",
+  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.02, peak = "500GFLOP/s", {workload} }},
+  faults = {{ grit.fault.{kind} {{ on = {node}, {parameters} }} }},
+  design = {{ pairs = {pairs}, block = "{block}", link_test = true }},
+  expect = {{ slowdown = {{ at_least = "1%" }} }},
+}}
+"""
+
+
+def injections(options):
+    """The same for the same seed, however many are run: every kind in turn, in a random order."""
+    generator = random.Random(options.seed)
+    order = []
+    while len(order) < options.runs:
+        order += generator.sample(options.kinds, len(options.kinds))
+    for index, kind in enumerate(order[:options.runs]):
+        own = random.Random(f"{options.seed}/{index}")
+        yield index, kind, own.randrange(options.nodes), KINDS[kind][3](own)
+
+
+def run(directory, scenario, options):
+    """grit's own end: 0 to 2 are verdicts; 69 may be another run on this machine, which ends."""
+    for _ in range(1000):
+        done = subprocess.run([GRIT, "run", str(scenario), "--out", str(directory), "-n", str(options.nodes), "--seed", "1"],
+                              capture_output=True, text=True)
+        if done.returncode in (0, 1, 2, 70):  # 70: residue, on a machine with other tests also of theirs; the verdict says so
+            return None
+        if done.returncode != 69 or "another grit run" not in done.stderr:
+            return " | ".join(line for line in done.stderr.splitlines() if " block " not in line)
+        subprocess.run(["rm", "-rf", str(directory)], check=False)
+        time.sleep(0.5)
+    return "another grit run goes on and on"
+
+
+def blame(verdict):
+    """(resource, node or None, all alike)"""
+    suspects = verdict["suspects"]
+    if not suspects or suspects[0]["share_explained"] < 0.5:
+        return "none", None, False
+    first = suspects[0]
+    if verdict["culprit"] is None:
+        return first["resource"], None, True
+    return first["resource"], first["node"] if first["node"] >= 0 else None, False
+
+
+def judge(kind, node, verdict):
+    resource, named, alike = blame(verdict)
+    truth, shared = KINDS[kind][:2]
+    if named is not None:
+        where = "right" if named == node else "wrong"
+    elif alike:
+        where = "right" if shared else "wrong"
+    else:
+        where = "not told"
+    return truth, resource, where
+
+
+def print_table(results):
+    table, where, kinds = defaultdict(Counter), defaultdict(Counter), defaultdict(Counter)
+    for kind, truth, named, place in results:
+        table[truth][named] += 1
+        where[truth][place] += 1
+        kinds[kind]["n"] += 1
+        kinds[kind]["both right"] += truth == named and place == "right"
+        kinds[kind][f"resource {'right' if truth == named else 'wrong'}"] += 1
+        kinds[kind][place] += 1
+    print(f"\n{'really':10}" + "".join(f"{name:>9}" for name in RESOURCES) + "   node right  wrong  not told")
+    for truth in RESOURCES[:4]:
+        if table[truth]:
+            print(f"{truth:10}" + "".join(f"{table[truth][name] or '.':>9}" for name in RESOURCES) +
+                  f"{where[truth]['right']:13}{where[truth]['wrong']:7}{where[truth]['not told']:10}")
+    print(f"\n{'kind':18}{'runs':>5}{'both right':>12}{'resource':>10}{'node right':>12}{'wrong':>7}{'not told':>10}")
+    for kind, counts in kinds.items():
+        star = "*" if KINDS[kind][1] else ""
+        print(f"{kind + star:18}{counts['n']:5}{counts['both right']:12}{counts['resource right']:10}{counts['right']:12}"
+              f"{counts['wrong']:7}{counts['not told']:10}")
+    both = sum(counts["both right"] for counts in kinds.values())
+    print(f"\nresource and node right: {both} of {len(results)}\n{LEGEND}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--block", default="700ms")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench-culprit"))
+    parser.add_argument("--kinds", type=lambda text: text.split(","), default=[kind for kind in KINDS if kind != "memory_bandwidth"])
+    parser.add_argument("--again", action="store_true", help="judge the runs that are there anew")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    results, started = [], time.monotonic()
+    for index, kind, node, parameters in injections(options):
+        directory = options.out / f"{index:03}-{kind}"
+        scenario = options.out / f"{index:03}-{kind}.lua"
+        if options.again and (directory / "plan.json").exists():
+            subprocess.run([GRIT, "report", str(directory)], capture_output=True, check=False)
+        if not (directory / "verdict.json").exists():
+            subprocess.run(["rm", "-rf", str(directory)], check=True)
+            scenario.write_text(SCENARIO.format(kind=kind, node=node, parameters=parameters, pairs=options.pairs,
+                                                block=options.block, workload=KINDS[kind][2]))
+            if error := run(directory, scenario, options):
+                subprocess.run(["rm", "-rf", str(directory)], check=True)
+                print(f"{index + 1:3}/{options.runs} {kind} on {node} ({parameters}): did not run: {error}", flush=True)
+                continue
+        verdict = json.loads((directory / "verdict.json").read_text())
+        fault = json.loads((directory / "plan.json").read_text())["faults"][0]  # what was really done
+        node, parameters = fault["node"], json.dumps(fault["params"])
+        truth, named, place = judge(kind, node, verdict)
+        results.append((kind, truth, named, place))
+        mark = "ok " if truth == named and place == "right" else "BAD"
+        slower = f"{100 * verdict['effect']['estimate']:+.0f} %" if verdict["effect"] else "?"
+        print(f"{index + 1:3}/{options.runs} {time.monotonic() - started:5.0f} s  {mark} {kind} on {node} ({parameters}): {slower}; "
+              f"{verdict['culprit_text'] or 'no slowdown shown'}", flush=True)
+    if results:
+        print_table(results)
+
+
+sys.exit(main())

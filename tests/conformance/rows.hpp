@@ -1,0 +1,23 @@
+// One row a fault: with which parameters the conformance tests inject it into one node of a namespace.
+#pragma once
+
+#include <string>
+
+#include "harness/base/json.hpp"
+
+namespace grit::test {
+
+struct Row {
+  std::string name;
+  Json params = Json::object();    // base units; the rest are defaults
+  Json resolved = Json::object();  // what the plan would have settled: the peers' addresses
+  /// Its own counter must move while the stand-in for a rank computes and sends. False only where it takes another
+  /// node to see it act; `acts_where` then says which test does.
+  bool acts = true;
+  std::string acts_where{};
+};
+
+/// A failed test when there is none: every fault needs one.
+const Row& row_of(const std::string& fault);
+
+}  // namespace grit::test

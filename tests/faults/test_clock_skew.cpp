@@ -1,0 +1,49 @@
+// What can be shown without setting this machine's clock, which no test may do.
+#include <cstdlib>
+
+#include "harness/os/identity.hpp"
+#include "harness/os/wall_clock.hpp"
+#include "injectors/clock_skew.hpp"
+#include "tests/namespace.hpp"
+
+using namespace grit;
+using clock_skew_math::still_in;
+using grit::test::ok;
+
+TEST_CASE("clock_skew: a step is taken for ours when the clock is nearer to it", "[clock_skew]") {
+  CHECK_FALSE(still_in(1000, 1000, 500));
+  CHECK_FALSE(still_in(1000, 1003, 500));
+  CHECK(still_in(1000, 1500, 500));
+  CHECK(still_in(1000, 1490, 500));
+  CHECK(still_in(1000, 500, -500));
+  CHECK_FALSE(still_in(1000, 1500, -500));  // somebody stepped it the other way
+  CHECK_FALSE(still_in(1000, 1000, -500));
+}
+
+TEST_CASE("clock_skew: refused on the local cluster, whose clock is the machine's", "[clock_skew]") {
+  REQUIRE(::setenv("GRIT_LOCAL_CLUSTER", "1", 1) == 0);
+  const Target target{.params = Params(ok(complete_params(clock_skew().info().params, Json::object())))};
+  const auto why = clock_skew().why_unavailable(target);
+  REQUIRE(why.has_value());
+  CHECK(why->find("local cluster") != std::string::npos);
+  CHECK_FALSE(clock_skew().prepare(target).has_value());
+  const Json record{{"boot_id", "x"}, {"origin_ns", 0}, {"offset_ns", kNsPerS}};
+  CHECK_FALSE(clock_skew().make_load(target, record).has_value());
+}
+
+TEST_CASE("clock_skew: the undo of another boot, or of a step that never was, changes nothing", "[clock_skew]") {
+  const uid_t user = ::geteuid();
+  REQUIRE(::seteuid(65534) == (user == 0 ? 0 : -1));  // without any capability, whatever the code below does
+  REQUIRE(why_no_clock_setting().has_value());
+  const std::int64_t now_ns = ok(clock_skew().read_back({{"boot_id", "x"}, {"origin_ns", 0}, {"offset_ns", kNsPerS}}))
+                                  .details.at("skew_ns")
+                                  .get<std::int64_t>();
+  const Json other_boot{{"boot_id", "x"}, {"origin_ns", now_ns - kNsPerS}, {"offset_ns", kNsPerS}};
+  CHECK_FALSE(ok(clock_skew().read_back(other_boot)).in_force);
+  ok(clock_skew().revert(other_boot));
+  const Json never{{"boot_id", ok(boot_id())}, {"origin_ns", now_ns}, {"offset_ns", kNsPerS}};
+  CHECK_FALSE(ok(clock_skew().read_back(never)).in_force);
+  ok(clock_skew().revert(never));
+  CHECK_FALSE(clock_skew().check_undo({{"boot_id", "x"}, {"origin_ns", 0}, {"offset_ns", 0}}).has_value());
+  REQUIRE(::seteuid(user) == 0);
+}

@@ -1,0 +1,254 @@
+#include <cmath>
+#include <fstream>
+
+#include "analysis/compare.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/analysis/compare_fixture.hpp"
+
+using namespace grit;
+using namespace grit::testing;
+
+namespace {
+
+struct Tally {
+  int changed = 0, none = 0, covered = 0;
+};
+
+Tally tally(int runs_before, int runs_after, const RunSettings& settings, int experiments, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  RunSettings still = settings;
+  still.shift = 0;
+  Tally result;
+  for (int i = 0; i < experiments; ++i) {
+    const Comparison comparison = compare_runs(simulated_runs(random, runs_before, still, "old"),
+                                               simulated_runs(random, runs_after, settings, "new"), 0.05);
+    result.changed += exit_code(comparison.change) == 1 ? 1 : 0;
+    result.none += comparison.change == Change::none ? 1 : 0;
+    const double truth = std::expm1(settings.shift);
+    result.covered += comparison.mean.ci_low <= truth && truth <= comparison.mean.ci_high ? 1 : 0;
+  }
+  return result;
+}
+
+/// Four ranks on two nodes, all alike.
+std::vector<ComparedRun> run_with_phases(double forward_ns, double comm_ns) {
+  std::mt19937_64 random(1);
+  ComparedRun run = simulated_run(random, {}, "x");
+  for (int rank = 0; rank < 4; ++rank) {
+    RankPhases phases{rank, rank / 2, {}};
+    phases.mean_ns[1] = forward_ns;
+    phases.mean_ns[2] = 2 * forward_ns;
+    phases.mean_ns[kExposedComm] = comm_ns;
+    run.phases.push_back(phases);
+  }
+  return {run};
+}
+
+void slow_down(RankPhases& rank, std::size_t phase, double by_ns) {
+  rank.mean_ns[phase] += by_ns;
+  rank.mean_ns[kExposedComm] -= by_ns;
+}
+
+}  // namespace
+
+TEST_CASE("runs that differ only by chance are seldom called changed") {
+  constexpr int kExperiments = 500;
+  for (const auto& [before, after] : {std::pair{4, 4}, std::pair{3, 3}, std::pair{6, 1}, std::pair{8, 6}}) {
+    const Tally result = tally(before, after, {}, kExperiments, 11);
+    INFO(before << " + " << after << ": " << result.changed << " of " << kExperiments << ", covered "
+                << result.covered);
+    CHECK(result.changed <= 0.08 * kExperiments);  // 0.05 and three standard errors
+    CHECK(result.covered >= 0.92 * kExperiments);
+  }
+}
+
+TEST_CASE("a shift well above the spread between runs is shown") {
+  const double shift = std::log1p(0.15);
+  const Tally four = tally(4, 4, {.between = 0.02, .shift = shift}, 200, 12);
+  CHECK(four.changed >= 198);
+  CHECK(four.covered >= 184);
+  CHECK(tally(3, 3, {.between = 0.02, .shift = shift}, 200, 13).changed >= 190);
+  CHECK(tally(5, 1, {.between = 0.02, .shift = shift}, 200, 14).changed >= 180);
+  CHECK(tally(4, 4, {.between = 0.02, .shift = -shift}, 200, 15).changed >= 198);
+}
+
+TEST_CASE("equivalence is shown when runs are steady, and only then") {
+  CHECK(tally(4, 4, {.between = 0.005}, 100, 16).none >= 98);
+  CHECK(tally(4, 4, {.between = 0.10}, 100, 17).none <= 5);
+  CHECK(tally(4, 4, {.between = 0.02, .shift = 0.05}, 200, 18).none <= 10);  // the truth lies on the border
+}
+
+TEST_CASE("one run a side is never enough, however large the shift") {
+  std::mt19937_64 random(19);
+  const auto before = simulated_runs(random, 1, {.within = 0.001}, "old");
+  const auto after = simulated_runs(random, 1, {.within = 0.001, .shift = 0.7}, "new");
+  const Comparison comparison = compare_runs(before, after, 0.05);
+  CHECK(comparison.change == Change::inconclusive);
+  CHECK(exit_code(comparison.change) == 2);
+  CHECK(comparison.mean.method == ShiftMethod::within_runs);
+  CHECK(comparison.mean.ci_low > 0.5);
+  CHECK_THAT(comparison.sentence, Catch::Contains("cannot be told from one run a side"));
+  REQUIRE_FALSE(comparison.reasons.empty());
+  CHECK_THAT(comparison.reasons[0], Catch::Contains("at least twice"));
+  CHECK(to_json(comparison)["shift"]["p"].is_null());
+}
+
+TEST_CASE("the test follows from the numbers of runs") {
+  std::mt19937_64 random(20);
+  const auto of = [&](int before, int after) {
+    return compare_runs(simulated_runs(random, before, {}, "old"), simulated_runs(random, after, {}, "new"), 0.05).mean;
+  };
+  CHECK(of(4, 4).method == ShiftMethod::permutation);
+  CHECK(of(3, 5).method == ShiftMethod::permutation);
+  CHECK(of(3, 3).method == ShiftMethod::t);
+  CHECK(of(2, 1).method == ShiftMethod::t);
+  CHECK(of(2, 1).degrees_of_freedom == 1);
+  CHECK_FALSE(of(1, 1).between_runs.has_value());
+}
+
+TEST_CASE("a shift that is shown but within the tolerance is no change") {
+  std::mt19937_64 random(21);
+  const auto before = simulated_runs(random, 4, {.between = 0.002}, "old");
+  const auto after = simulated_runs(random, 4, {.between = 0.002, .shift = 0.02}, "new");
+  const Comparison wide = compare_runs(before, after, 0.05), narrow = compare_runs(before, after, 0.005);
+  CHECK(wide.change == Change::none);
+  CHECK(wide.mean.ci_low > 0);
+  CHECK(narrow.change == Change::slower);
+}
+
+TEST_CASE("the growth is located: a rank, a node, everywhere") {
+  const Topology topology = small_plan().topology;
+  const auto before = run_with_phases(2e6, 4e6)[0].phases;
+  auto after = run_with_phases(2e6, 6e6)[0].phases;
+  slow_down(after[3], 2, 2e6);
+  auto found = locate(before, after, topology);
+  REQUIRE(found.has_value());
+  CHECK(found->rank == 3);
+  CHECK(found->node == 1);
+  CHECK(found->phase == "backward");
+  CHECK(found->growth_ns == 2e6);
+  CHECK(found->share == Approx(1));
+  CHECK_THAT(found->text, Catch::Contains("node1 (rank 3): backward +2 ms"));
+
+  auto node = run_with_phases(2e6, 6e6)[0].phases;
+  slow_down(node[0], 1, 2e6);
+  slow_down(node[1], 1, 1.9e6);
+  found = locate(before, node, topology);
+  REQUIRE(found.has_value());
+  CHECK(found->node == 0);
+  CHECK(found->rank == -1);
+
+  found = locate(before, run_with_phases(2e6, 6e6)[0].phases, topology);  // all wait longer
+  REQUIRE(found.has_value());
+  CHECK(found->node == -1);
+  CHECK(found->phase == "exposed_comm");
+  CHECK_THAT(found->text, Catch::Contains("network"));
+
+  found = locate(before, run_with_phases(3e6, 4e6)[0].phases, topology);  // all compute longer
+  REQUIRE(found.has_value());
+  CHECK(found->phase == "backward");
+  CHECK_THAT(found->text, Catch::Contains("forward +1 ms"));
+
+  found = locate(after, before, topology);  // it became well again
+  REQUIRE(found.has_value());
+  CHECK(found->rank == 3);
+  CHECK(found->growth_ns == -2e6);
+  CHECK_FALSE(locate(before, before, topology).has_value());
+  CHECK_FALSE(locate({}, before, topology).has_value());
+}
+
+TEST_CASE("only the same thing is compared") {
+  std::mt19937_64 random(22);
+  auto runs = simulated_runs(random, 2, {}, "run");
+  const std::span<const ComparedRun> before(runs.data(), 1), after(runs.data() + 1, 1);
+  for (ComparedRun& run : runs) run.plan.workload = {"ddp", {{"scale", 0.02}, {"model", "gpt2-small"}}};
+  CHECK(check_comparable(before, after, false).has_value());
+  CHECK_FALSE(check_comparable(before, before, true).has_value());  // a run is not another one
+  runs[1].plan.workload.params["scale"] = 0.05;
+  const auto refused = check_comparable(before, after, false);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().kind == ErrorKind::usage);
+  CHECK_THAT(refused.error().message, Catch::Contains("workload parameter scale: 0.02 against 0.05"));
+  CHECK(check_comparable(before, after, true).has_value());
+  runs[1].plan = runs[0].plan;
+  runs[1].plan.topology.nodes.pop_back();
+  CHECK_THAT(check_comparable(before, after, false).error().message, Catch::Contains("nodes: 2 against 1"));
+  runs[1].plan = runs[0].plan;
+  runs[1].plan.faults = small_plan().faults;
+  CHECK(check_comparable(before, after, false).has_value());
+  const auto noted = other_differences(runs[0].plan, runs[1].plan);
+  REQUIRE(noted.size() == 1);
+  CHECK_THAT(noted[0], Catch::Contains("link_flap on node 1"));
+}
+
+TEST_CASE("a run is read from its directory") {
+  RunDirectories directories;
+  const Plan plan = small_plan();
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  const auto whole = directories.add("whole", plan, records, events_of(plan), {{"kernel", {{"release", "6.1"}}}});
+  const auto run = read_compared_run(whole / "");
+  REQUIRE(run.has_value());
+  CHECK(run->baseline.size() == 8);
+  CHECK(run->fault.size() == 8);
+  CHECK(run->fault[0].mean_ns > 1.4 * run->baseline[0].mean_ns);
+  CHECK(run->started_utc == "20261125T081500Z");
+  CHECK(run->phases.size() == 4);
+  CHECK(run->environments.size() == 2);
+  CHECK(run->environments.at(0)["kernel"]["release"] == "6.1");
+  CHECK(run->environments.at(0)["grit"]["commit"] == "abc");
+  CHECK(run->remarks.empty());
+  CHECK(run_point(*run).mean_ns == Approx(1e7).epsilon(0.01));
+}
+
+TEST_CASE("fault blocks are compared when both had the same fault") {
+  RunDirectories directories;
+  const Plan plan = small_plan();
+  const auto one =
+      read_compared_run(directories.add("one", plan, records_of(plan, steps_slowed_by(0.5)), events_of(plan)));
+  const auto two =
+      read_compared_run(directories.add("two", plan, records_of(plan, steps_slowed_by(0.8)), events_of(plan)));
+  REQUIRE((one.has_value() && two.has_value()));
+  const Comparison same = compare_runs({&*one, 1}, {&*two, 1}, 0.05);
+  REQUIRE(same.under_fault.has_value());
+  CHECK(same.under_fault->estimate == Approx(0.2).epsilon(0.01));
+  CHECK(std::abs(same.mean.estimate) < 0.001);
+  const Plan healthy = small_plan(8, false);
+  const auto other =
+      read_compared_run(directories.add("other", healthy, records_of(healthy, steps_slowed_by(0)), events_of(healthy)));
+  CHECK_FALSE(compare_runs({&*one, 1}, {&*other, 1}, 0.05).under_fault.has_value());
+}
+
+TEST_CASE("torn and missing files are said, or are remarks") {
+  RunDirectories directories;
+  const Plan plan = small_plan();
+  auto records = records_of(plan, steps_slowed_by(0));
+  const auto refused = [](const std::filesystem::path& directory) {
+    const auto run = read_compared_run(directory);
+    REQUIRE_FALSE(run.has_value());
+    CHECK(run.error().kind == ErrorKind::usage);
+    return run.error().message;
+  };
+  CHECK_THAT(refused(directories.path() / "nowhere"), Catch::Contains("not a run directory"));
+  const auto broken = directories.add("broken", plan, records, {});
+  std::ofstream(broken / "plan.json") << "{";
+  CHECK_THAT(refused(broken), Catch::Contains("plan.json"));
+  const auto stepless = directories.add("stepless", plan, records, {});
+  std::filesystem::remove(stepless / "steps.npy");
+  CHECK_THAT(refused(stepless), Catch::Contains("cannot be compared"));
+  CHECK_THAT(refused(directories.add("short", plan, {records.begin(), records.begin() + 90}, {})),
+             Catch::Contains("whole baseline block"));
+
+  // Cut off in the fourth baseline block: it has the blocks before it.
+  std::erase_if(records, [&](const StepRecord& record) { return record.block > 7; });
+  const auto torn = directories.add("torn", plan, records, {});
+  std::filesystem::resize_file(torn / "steps.npy", std::filesystem::file_size(torn / "steps.npy") - 50);
+  std::filesystem::remove(torn / "env" / "node1.json");
+  std::filesystem::remove(torn / "run.json");
+  const auto run = read_compared_run(torn);
+  REQUIRE(run.has_value());
+  CHECK(run->baseline.size() >= 3);
+  CHECK(run->baseline.size() < 8);
+  CHECK(run->environments.size() == 1);
+  REQUIRE(run->remarks.size() >= 2);
+  CHECK_THAT(run->remarks.back(), Catch::Contains("env/node1.json"));
+}

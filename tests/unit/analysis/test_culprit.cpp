@@ -1,0 +1,367 @@
+// Who is blamed for what, in simulated runs whose culprit is known; and that nobody is, when nobody is to blame.
+#include <cmath>
+
+#include "analysis/culprit.hpp"
+#include "analysis/links.hpp"
+#include "analysis/own_work.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/analysis/simulated_steps.hpp"
+
+using namespace grit;
+using testing::JobShape;
+using testing::RankStep;
+using testing::SimulatedJob;
+
+namespace {
+
+const Json kNoFile;
+
+std::optional<Culprit> culprit_of(const SimulatedJob& job, const Json& links = kNoFile, const Json& clock = kNoFile,
+                                  std::vector<CheckResult> checks = {}) {
+  return find_culprit({job.plan, job.records, job.events, clock, links, job.pairs, checks});
+}
+
+/// Link tests of four nodes; slow(a, b) is by how many times a link is slower in fault blocks.
+Json links_of(const std::function<double(int a, int b)>& slow, int nodes = 4) {
+  Json links = Json::array();
+  for (const bool fault : {false, true})
+    for (int a = 0; a < nodes; ++a)
+      for (int b = a + 1; b < nodes; ++b)
+        for (int i = 0; i < 10; ++i) {
+          const double times = (fault ? slow(a, b) : 1) * (1 + 0.01 * ((a * 7 + b * 3 + i) % 5));
+          links.push_back({{"kind", fault ? "link_fault" : "link_baseline"},
+                           {"a", a},
+                           {"b", b},
+                           {"latency_ns", {{"min", 4e4 * times}, {"median", 5e4 * times}, {"max", 9e4 * times}}},
+                           {"bits_per_s", 1e10 / times}});
+        }
+  return Json{{"links", links}};
+}
+
+Json counters(double cpu_ms, double wait_ms, double stopped_ms = 0) {
+  return {{"cpu_ns", cpu_ms * 1e6}, {"run_wait_ns", wait_ms * 1e6}, {"stopped_ns", stopped_ms * 1e6}};
+}
+
+}  // namespace
+
+TEST_CASE("a slower accelerator: its node, compute, nearly all of the loss") {
+  SimulatedJob job({});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 2) step.forward *= 1.4, step.backward *= 1.4;
+  });
+  job.count([](bool, int) { return counters(50, 2); });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->named);
+  const Suspect& suspect = culprit->suspects.at(0);
+  CHECK(suspect.node == 2);
+  CHECK(suspect.node_name == "node2");
+  CHECK(suspect.rank == 2);
+  CHECK(suspect.phase == "backward");
+  CHECK(suspect.resource == "compute");
+  CHECK(suspect.share_explained > 0.9);
+  CHECK(std::abs(suspect.excess_ns - 9.6e6) < 1e6);
+  CHECK(culprit->text.starts_with("node2, compute, explains "));
+  CHECK(suspect.why.find("last at the collective in 100 % of the fault steps") != std::string::npos);
+}
+
+TEST_CASE("one slow rank of a node with several, and a node whose ranks are all slow") {
+  const bool whole_node = GENERATE(false, true);
+  CAPTURE(whole_node);
+  SimulatedJob job({.nodes = 3, .ranks_per_node = 4});
+  job.run([&](int node, int rank, int, RankStep& step) {
+    if (node == 1 && (whole_node || rank == 6)) step.forward += 5e6;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->named);
+  CHECK(culprit->suspects.at(0).node == 1);
+  CHECK(culprit->suspects.at(0).rank == (whole_node ? -1 : 6));
+  CHECK(culprit->text.starts_with(whole_node ? "node1, compute" : "rank 6 on node1, compute"));
+}
+
+TEST_CASE("a tenth is enough, in steps that vary by a tenth") {
+  SimulatedJob job({.steps = 20, .noise = 0.1});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 3) step.forward += 3.7e6;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->named);
+  CHECK(culprit->suspects.at(0).node == 3);
+}
+
+TEST_CASE("noise alone makes nobody a suspect") {
+  int named = 0;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    SimulatedJob job({.noise = 0.1}, seed);
+    job.run({});
+    const auto culprit = culprit_of(job);
+    if (!culprit) continue;  // the fault blocks happened to be faster
+    for (const Suspect& suspect : culprit->suspects)
+      if (suspect.node >= 0) ++named;
+  }
+  CHECK(named <= 3);
+}
+
+TEST_CASE("two nodes that are slow alike: no single culprit, both said") {
+  SimulatedJob job({});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 0 || node == 3) step.forward += 8e6;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK_FALSE(culprit->named);
+  CHECK(culprit->text.starts_with("no single culprit: "));
+  CHECK(culprit->text.find("node0") != std::string::npos);
+  CHECK(culprit->text.find("node3") != std::string::npos);
+  CHECK(culprit->text.find("node1") == std::string::npos);
+}
+
+TEST_CASE("all nodes slow alike: a shared resource, and which by what the kernel counted") {
+  const bool waiting = GENERATE(false, true);
+  SimulatedJob job({});
+  job.run([](int, int, int, RankStep& step) { step.optimizer += 6e6; });
+  job.count([&](bool fault, int) { return counters(fault && !waiting ? 150 : 50, fault && waiting ? 100 : 2); });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK_FALSE(culprit->named);
+  CHECK(culprit->suspects.at(0).node == -1);
+  CHECK(culprit->suspects.at(0).resource == (waiting ? "compute" : "memory"));
+  CHECK(culprit->text.starts_with("no single culprit: all nodes alike: a shared resource, "));
+}
+
+TEST_CASE("memory: the phases that stream through it take more CPU time on one node") {
+  SimulatedJob job({});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 1) step.optimizer *= 3;
+  });
+  job.count([](bool fault, int rank) { return counters(fault && rank == 1 ? 130 : 50, 2); });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->named);
+  CHECK(culprit->suspects.at(0).node == 1);
+  CHECK(culprit->suspects.at(0).phase == "optimizer");
+  CHECK(culprit->suspects.at(0).resource == "memory");
+}
+
+TEST_CASE("waiting for a CPU is compute, in whatever phase") {
+  SimulatedJob job({});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 1) step.optimizer *= 3;
+  });
+  job.count([](bool fault, int rank) { return counters(50, fault && rank == 1 ? 80 : 2); });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->suspects.at(0).resource == "compute");
+}
+
+TEST_CASE("without the kernel's counters the optimizer's growth is of no known resource") {
+  SimulatedJob job({});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 1) step.optimizer *= 3;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->suspects.at(0).resource == "unknown");
+}
+
+TEST_CASE("storage: checkpoints that take longer, on one node") {
+  SimulatedJob job({});
+  job.run([](int node, int, int step_in_block, RankStep& step) {
+    if (step_in_block % 4 == 3) step.checkpoint = node == 2 ? 60e6 : 5e6;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->named);
+  CHECK(culprit->suspects.at(0).node == 2);
+  CHECK(culprit->suspects.at(0).resource == "storage");
+}
+
+TEST_CASE("slow communication with normal own work is the network; whose, the link test tells") {
+  SimulatedJob job({});
+  job.run({}, [](int) { return 15e6; });
+  const auto node1 = [](int a, int b) { return a == 1 || b == 1 ? 4.0 : 1.0; };
+
+  SECTION("a node's links") {
+    const auto culprit = culprit_of(job, links_of(node1));
+    REQUIRE(culprit);
+    CHECK(culprit->named);
+    CHECK(culprit->suspects.at(0).node == 1);
+    CHECK(culprit->suspects.at(0).phase == "exposed_comm");
+    CHECK(culprit->text.starts_with("node1, network, explains "));
+    CHECK(culprit->suspects.at(0).share_explained > 0.9);
+  }
+  SECTION("one link alone") {
+    const auto culprit = culprit_of(job, links_of([](int a, int b) { return a == 1 && b == 3 ? 4.0 : 1.0; }));
+    REQUIRE(culprit);
+    CHECK(culprit->named);
+    CHECK(culprit->suspects.at(0).node == -1);
+    CHECK(culprit->text.starts_with("link node1–node3, network, explains "));
+  }
+  SECTION("all links") {
+    const auto culprit = culprit_of(job, links_of([](int, int) { return 4.0; }));
+    REQUIRE(culprit);
+    CHECK_FALSE(culprit->named);
+    CHECK(culprit->text.starts_with("no single culprit: all links alike: a shared resource, network, "));
+  }
+  SECTION("two nodes have one link: whose end is slow cannot be told, so the link is named") {
+    CHECK_FALSE(judge_links(link_changes(links_of([](int, int) { return 4.0; }, 2)))->node >= 0);
+  }
+  SECTION("without a link test the node cannot be told") {
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    CHECK(culprit->named);
+    CHECK(culprit->suspects.at(0).node == -1);
+    CHECK(culprit->text.starts_with("network, node cannot be told, explains "));
+  }
+  SECTION("but a check that fails on one node alone tells") {
+    const auto culprit =
+        culprit_of(job, kNoFile, kNoFile, {{"link_up", "node2", 10, 0, 10, 4}, {"link_up", "node0", 10, 0, 10, 0}});
+    REQUIRE(culprit);
+    CHECK(culprit->suspects.at(0).node == 2);
+  }
+  SECTION("and waiting for CPUs is not the network") {
+    job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
+    const auto culprit = culprit_of(job, links_of([](int, int) { return 2.0; }));
+    REQUIRE(culprit);
+    CHECK_FALSE(culprit->named);
+    CHECK(culprit->suspects.at(0).resource == "compute");
+  }
+  SECTION("but of memory, when others of the machine fault pages in meanwhile") {
+    job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
+    double faults = 0;
+    for (Json& event : job.events) {
+      const Block& block = job.plan.blocks[event["block"].get<std::size_t>()];
+      if (event["edge"] == "end") faults += block.kind == BlockKind::fault ? 1e6 : 1e4;
+      event["page_faults"] = faults;
+    }
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+    CHECK(culprit->suspects.at(0).resource == "memory");
+  }
+}
+
+TEST_CASE("the link test finds a stall that is rare, and contradicting measures name nobody") {
+  Json links = links_of([](int, int) { return 1.0; });
+  for (Json& entry : links["links"])
+    if (entry["kind"] == "link_fault" && (entry["a"] == 2 || entry["b"] == 2) && entry["latency_ns"]["min"] == 4e4)
+      entry["latency_ns"]["max"] = 1e9;
+  CHECK(judge_links(link_changes(links))->node == 2);
+  for (Json& entry : links["links"])
+    if (entry["kind"] == "link_fault" && (entry["a"] == 0 || entry["b"] == 0) && entry["b"] != 2)
+      entry["bits_per_s"] = 1e8;
+  for (Json& entry : links["links"])
+    if (entry["kind"] == "link_fault" && entry["a"] == 0 && entry["b"] == 2) entry["bits_per_s"] = 1e8;
+  CHECK_FALSE(judge_links(link_changes(links)).has_value());
+  CHECK_FALSE(judge_links(link_changes(Json("torn"))).has_value());
+  CHECK(link_changes(Json{{"links", {1, "x", {{"a", 3}, {"b", 1}}}}}).empty());
+}
+
+TEST_CASE("a rank stopped while it waits in a collective is not the network") {
+  SimulatedJob job({});
+  job.run({}, [](int step) { return step == 6 ? 200e6 : 0.0; });
+  job.count([](bool fault, int rank) { return counters(50, 2, fault && rank == 1 ? 190 : 0); });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->named);
+  CHECK(culprit->suspects.at(0).node == 1);
+  CHECK(culprit->suspects.at(0).resource == "compute");
+  CHECK(culprit->suspects.at(0).share_explained > 0.8);
+}
+
+TEST_CASE("arrivals are not claimed closer than the clocks' bounds") {
+  SimulatedJob job({.clock_offset_ns = {0, 7'000'000'000, -3'000'000'000, 50'000'000}, .local_cluster = false});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 1) step.forward += 5e6;
+  });
+  const auto clock_with = [&](std::int64_t bound_ns, bool all = true) {
+    Json clock{{"before", Json::array()}, {"after", Json::array()}};
+    const std::int64_t offsets[] = {0, 7'000'000'000, -3'000'000'000, 50'000'000};
+    for (int node = 0; node < (all ? 4 : 3); ++node)
+      for (const auto& [when, at] : {std::pair("before", 0LL), std::pair("after", 4'000'000'000'000LL)})
+        clock[when].push_back(
+            {{"node", node}, {"offset_ns", offsets[node]}, {"bound_ns", node == 0 ? 0 : bound_ns}, {"at_ns", at}});
+    return clock;
+  };
+  const auto last_of = [&](const Json& clock, std::size_t node) {
+    const OwnWork work(job.plan, job.records, NodeClocks(job.plan, clock));
+    std::uint32_t last = 0;
+    for (const Block& block : job.plan.blocks)
+      if (block.kind == BlockKind::fault) last += work.arrivals(block.index, node).last;
+    return last;
+  };
+  CHECK(last_of(clock_with(20'000), 1) == 8 * 11);
+  CHECK(last_of(clock_with(4'000'000), 1) == 0);      // 5 ms are less than 2 × 4 ms
+  CHECK(last_of(clock_with(20'000, false), 1) == 0);  // a node whose clock nobody measured
+  CHECK(last_of(kNoFile, 1) == 0);
+  const auto culprit = culprit_of(job, kNoFile, clock_with(4'000'000));
+  REQUIRE(culprit);  // its own work is on its own clock
+  CHECK(culprit->suspects.at(0).node == 1);
+  CHECK(culprit->suspects.at(0).why.find("last at the collective") == std::string::npos);
+}
+
+TEST_CASE("torn, doubled and foreign records do no harm") {
+  SimulatedJob job({});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 2) step.forward += 8e6;
+  });
+  job.records.resize(job.records.size() - 3);  // the last step lacks ranks
+  StepRecord foreign = job.records.front();
+  foreign.rank = 77;
+  job.records.push_back(foreign);
+  foreign.rank = 1, foreign.block = 9999;
+  job.records.push_back(foreign);
+  foreign.block = 0, foreign.step_in_block = 0xffffffff;
+  job.records.push_back(foreign);
+  foreign.step_in_block = 3, foreign.exposed_comm_ns = -5;
+  job.records.push_back(foreign);
+  job.records.push_back(job.records[40]);
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  CHECK(culprit->suspects.at(0).node == 2);
+  CHECK(culprit->suspects.at(0).share_explained > 0.9);
+  job.records.clear();
+  CHECK_FALSE(culprit_of(job).has_value());
+}
+
+TEST_CASE("blocks that came without pairs count for nothing") {
+  SimulatedJob job({});
+  job.run([](int node, int, int, RankStep& step) {
+    if (node == 2) step.forward += 8e6;
+  });
+  job.pairs.clear();
+  CHECK_FALSE(culprit_of(job).has_value());
+}
+
+TEST_CASE("an expected culprit is met, not met, or cannot be told") {
+  Plan plan = SimulatedJob({}).plan;
+  PlannedFault fault, passive;
+  fault.node = 1, passive.node = 2;
+  passive.passive = true;
+  plan.faults = {fault, passive};
+  plan.expect.culprit = ExpectedCulprit{NodeSelector{.kind = NodeSelector::Kind::any}, "network"};
+  const auto met = [&](Culprit culprit) { return names_expected(plan, culprit, true); };
+  Suspect suspect{.node = 1, .node_name = "node1", .resource = "network", .share_explained = 0.9};
+  CHECK(expected_text(plan, *plan.expect.culprit) == "culprit node1, network");
+  CHECK(met({true, "", {suspect}}) == true);
+  CHECK_FALSE(names_expected(plan, std::nullopt, true).has_value());
+  CHECK_FALSE(names_expected(plan, Culprit{true, "", {suspect}}, false).has_value());
+  suspect.node = 2;
+  CHECK(met({true, "", {suspect}}) == false);  // it was only the other end
+  suspect.node = -1;
+  CHECK_FALSE(met({true, "", {suspect}}).has_value());
+  CHECK(met({false, "", {suspect}}) == false);  // all alike
+  plan.expect.culprit->on = NodeSelector{.kind = NodeSelector::Kind::list, .nodes = {0, 1, 2, 3}};
+  CHECK(met({false, "", {suspect}}) == true);
+  plan.expect.culprit->on = NodeSelector{.kind = NodeSelector::Kind::any};
+  suspect.node = 1, suspect.resource = "compute";
+  CHECK(met({true, "", {suspect}}) == false);
+  suspect.resource = "unknown";
+  CHECK_FALSE(met({true, "", {suspect}}).has_value());
+  suspect.resource = "network", suspect.share_explained = 0.4;
+  CHECK_FALSE(met({false, "", {suspect}}).has_value());
+  plan.expect.culprit = ExpectedCulprit{std::nullopt, "memory"};
+  CHECK(met({false, "", {{.resource = "memory", .share_explained = 0.9}}}) == true);
+}

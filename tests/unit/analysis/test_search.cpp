@@ -1,0 +1,197 @@
+// A series as a function of its history: simulated trials, from the first to the verdict.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <functional>
+
+#include "analysis/search.hpp"
+#include "tests/catch.hpp"
+
+using namespace grit;
+using Kind = SearchSpec::Kind;
+
+namespace {
+
+Series series_of(Kind kind) {
+  Series series{.scenario = "x", .faults = {"link_flap", "memory_pressure", "process_pause"}};
+  series.search = SearchSpec{.kind = kind, .option = "rate", .unit = Unit::bits_per_s, .from = 1e8, .to = 1e10};
+  return series;
+}
+
+/// A trial whose pairs all show nearly this slowdown.
+TrialResult slowed_by(double fraction) {
+  TrialResult result{.verdict = VerdictKind::reproduced, .outcome = "completed"};
+  for (const double noise : {-0.004, -0.002, 0.0, 0.001, 0.002, 0.003})
+    result.log_ratios.push_back(std::log1p(fraction) + noise);
+  result.slowdown = fraction;
+  result.ci_low = fraction - 0.01;
+  result.ci_high = fraction + 0.01;
+  return result;
+}
+
+TrialResult ended_as(const std::string& outcome) { return {.outcome = outcome, .sentence = "A rank died."}; }
+
+Verdict run(Series& series, const std::function<TrialResult(const Trial&)>& trial_of) {
+  while (const auto request = next_trial(series)) {
+    REQUIRE(series.trials.size() < 60);
+    Trial trial{.number = static_cast<int>(series.trials.size()) + 1, .dose = request->dose, .faults = request->faults};
+    if (trial.dose) trial.overrides = {{series.search.option, dose_text(series.search, *trial.dose)}};
+    trial.result = trial_of(trial);
+    series.trials.push_back(std::move(trial));
+  }
+  return judge_series(series);
+}
+
+bool says(const std::string& text, const std::string& part) {
+  UNSCOPED_INFO("looking for: " << part << "\nin: " << text);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("magnitudes: a rate below which steps slow down is found, and which end is harmed is learnt") {
+  Series series = series_of(Kind::magnitude);
+  series.search.slowdown = 0.1;
+  const Verdict verdict =
+      run(series, [](const Trial& trial) { return slowed_by(std::max(0.0, 8.7e8 / *trial.dose - 1)); });
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(says(verdict.sentence, "downwards (90 % CI "));
+  CHECK(says(verdict.sentence, "a linear sweep"));
+  const auto threshold = threshold_of(series);
+  REQUIRE(threshold.has_value());
+  CHECK(threshold->dose == Approx(8.7e8).epsilon(0.1));
+  CHECK(series.trials.size() <= 9);
+  CHECK(threshold->sweep_trials > 40);
+  const Json json = series_verdict_json(series, verdict);
+  CHECK(json.at("trials").size() == series.trials.size());
+  CHECK(json.at("threshold").at("found") == true);
+}
+
+TEST_CASE("magnitudes: no threshold in the range is said after both ends") {
+  Series calm = series_of(Kind::magnitude);
+  calm.search.slowdown = 0.1;
+  const Verdict none = run(calm, [](const Trial&) { return slowed_by(0.02); });
+  CHECK(none.kind == VerdictKind::not_reproduced);
+  CHECK(calm.trials.size() == 2);
+  Series slow = series_of(Kind::magnitude);
+  slow.search.slowdown = 0.1;
+  CHECK(run(slow, [](const Trial&) { return slowed_by(0.5); }).kind == VerdictKind::not_reproduced);
+}
+
+TEST_CASE("magnitudes: a run that ends early ends the search, and trials without the fault do not count") {
+  Series series = series_of(Kind::magnitude);
+  const Verdict verdict = run(series, [](const Trial&) { return ended_as("rank_death"); });
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(verdict.outcome == "rank_death");
+  CHECK(series.trials.size() == 1);
+  Series unapplied = series_of(Kind::magnitude);
+  CHECK(run(unapplied, [](const Trial&) {
+          TrialResult result = slowed_by(0.5);
+          result.applied = false;
+          return result;
+        }).kind == VerdictKind::inconclusive);
+  CHECK(unapplied.trials.size() == 2);
+}
+
+TEST_CASE("yes or no: wrong answers now and then do not lead astray") {
+  Series series = series_of(Kind::yes_no);
+  series.search.trials = 40;
+  int asked = 0;
+  const Verdict verdict = run(series, [&](const Trial& trial) {
+    const bool wrong = ++asked == 4 || asked == 9;
+    TrialResult result{.outcome = "completed"};
+    result.verdict = (*trial.dose >= 2e9) != wrong ? VerdictKind::reproduced : VerdictKind::not_reproduced;
+    return result;
+  });
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(threshold_of(series)->dose == Approx(2e9).epsilon(0.1));
+  Series never = series_of(Kind::yes_no);
+  never.search.outcome = "hang";
+  CHECK(run(never, [](const Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
+  CHECK(never.trials.size() < 6);
+}
+
+TEST_CASE("escalation: upwards only, up to the first dose that breaks something") {
+  Series series = series_of(Kind::escalate);
+  series.search.outcome = "rank_death";
+  series.search.trials = 9;
+  double before = 0;
+  const Verdict verdict = run(series, [&](const Trial& trial) {
+    CHECK(*trial.dose > before);
+    before = *trial.dose;
+    return *trial.dose > 1.5e9 ? ended_as("rank_death") : slowed_by(0.01);
+  });
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(verdict.outcome == "rank_death");
+  CHECK(series.trials.size() == 6);
+  CHECK(says(verdict.sentence, "rank_death at 1.78Gbit/s; the last rate at which everything was alive is 1Gbit/s"));
+}
+
+TEST_CASE("escalation: another outcome ends it too, and is not what was expected; a failed check ends it") {
+  Series other = series_of(Kind::escalate);
+  other.search.outcome = "node_loss";
+  CHECK(run(other, [](const Trial&) { return ended_as("hang"); }).kind == VerdictKind::inconclusive);
+  CHECK(other.trials.size() == 1);
+  Series check = series_of(Kind::escalate);
+  const Verdict verdict = run(check, [](const Trial& trial) {
+    TrialResult result = slowed_by(0);
+    if (*trial.dose > 1e9) result.failed_checks = {"link_up on node2"};
+    return result;
+  });
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(says(verdict.sentence, "check link_up on node2 failed at"));
+  Series calm = series_of(Kind::escalate);
+  CHECK(run(calm, [](const Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
+  CHECK(calm.trials.size() == 12);
+}
+
+TEST_CASE("escalation: with a slowdown it also names the knee") {
+  Series series = series_of(Kind::escalate);
+  series.search.slowdown = 0.1;
+  const Verdict verdict =
+      run(series, [](const Trial& trial) { return slowed_by(std::max(0.0, *trial.dose / 1e9 - 1)); });
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(says(verdict.sentence, "steps slow down from"));
+  CHECK(threshold_of(series)->interval.low < 1e9);
+  CHECK(threshold_of(series)->interval.high > 0.9e9);
+}
+
+TEST_CASE("minimal: the smallest set of faults is named") {
+  Series series = series_of(Kind::minimal);
+  series.search.trials = 100;
+  const Verdict verdict = run(series, [](const Trial& trial) {
+    const bool yes = std::count(trial.faults->begin(), trial.faults->end(), 1) > 0;
+    return TrialResult{.verdict = yes ? VerdictKind::reproduced : VerdictKind::not_reproduced, .outcome = "completed"};
+  });
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(says(verdict.sentence, "Of 3 faults 1 is enough: memory_pressure; confirmed"));
+}
+
+TEST_CASE("a series that was interrupted or failed is inconclusive, and says so") {
+  Series series = series_of(Kind::magnitude);
+  series.trials.push_back({.dose = 1e8, .result = ended_as("interrupted")});
+  series.interrupted = true;
+  Verdict verdict = judge_series(series);
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(verdict.outcome == "interrupted");
+  series.interrupted = false;
+  series.error = "no mpirun";
+  verdict = judge_series(series);
+  CHECK(verdict.outcome == "failed");
+  CHECK(says(verdict.reasons.back(), "no mpirun"));
+}
+
+TEST_CASE("series.json holds all of a series") {
+  Series series = series_of(Kind::escalate);
+  series.sets = {{"node", "2"}};
+  series.search.slowdown = 0.1;
+  series.trials.push_back(
+      {.overrides = {{"rate", "1Gbit/s"}}, .dose = 1e9, .why = "first", .boot_id = "b", .result = slowed_by(0.2)});
+  series.trials.push_back({.number = 2, .faults = std::vector<int>{0, 2}});
+  series.said_verdict = VerdictKind::not_reproduced;
+  const Json json = to_json(series);
+  const auto back = series_from_json(json);
+  REQUIRE(back.has_value());
+  CHECK(to_json(*back) == json);
+  CHECK_FALSE(series_from_json(Json{{"format", 1}}).has_value());
+}

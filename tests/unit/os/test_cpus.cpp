@@ -1,0 +1,31 @@
+#include "harness/os/cpus.hpp"
+
+#include "tests/namespace.hpp"
+
+using namespace grit;
+using grit::test::ok;
+
+TEST_CASE("lists of CPUs are read and written as the kernel does") {
+  CHECK(ok(cpus_from_list("0-3,8\n")) == Cpus{0, 1, 2, 3, 8});
+  CHECK(ok(cpus_from_list("5")) == Cpus{5});
+  CHECK(ok(cpus_from_list("2,0-1,1")) == Cpus{0, 1, 2});
+  for (const char* wrong : {"", ",", "1,", "a", "3-1", "-1", "1-", "0x1", "1 2", "99999999"}) {
+    INFO(wrong);
+    CHECK_FALSE(cpus_from_list(wrong).has_value());
+  }
+  CHECK(to_list({0, 1, 2, 3, 8}) == "0-3,8");
+  CHECK(to_list({7}) == "7");
+  CHECK(to_list({}).empty());
+}
+
+TEST_CASE("a thread's affinity is what was set; what cannot be set is an error in words") {
+  const Cpus before = ok(affinity_of_thread(0));
+  const Cpus online = ok(online_cpus());
+  REQUIRE_FALSE(before.empty());
+  CHECK(std::includes(online.begin(), online.end(), before.begin(), before.end()));
+  ok(set_affinity_of_thread(0, {before.back()}));
+  CHECK(ok(affinity_of_thread(0)) == Cpus{before.back()});
+  CHECK_FALSE(set_affinity_of_thread(0, {8000}).has_value());
+  CHECK(ok(affinity_of_thread(0)) == Cpus{before.back()});
+  ok(set_affinity_of_thread(0, before));
+}

@@ -1,14 +1,13 @@
 """The straight line: a scenario to a verdict, evidence, records and report; then report and replay from the run directory."""
 
 import json
-from gritlib import SHORT_FLAP, Workspace, assert_same_state, events, grit, load_steps, machine_state, verdict
+from gritlib import SHORT_FLAP, Workspace, assert_same_state, events, grit, load_steps, machine_state, run_until_clear, verdict
 
 before = machine_state()
 with Workspace() as work:
     scenario = work.write("short_flap.lua", SHORT_FLAP)
     run = work.path / "run"
-    done = grit("run", scenario, "--set", "node=1", "--seed", 7, "--out", run, "-n", 4, expect=0)
-    print(done.out)
+    done = run_until_clear(scenario, "--set", "node=1", "--seed", 7, "-n", 4, out=run)
     assert_same_state(before)
 
     # What the terminal says.

@@ -3,7 +3,7 @@
 usage: test_mission.py [NAME ...]"""
 
 import sys
-from gritlib import SOURCE, Workspace, assert_same_state, grit, machine_state, verdict
+from gritlib import SOURCE, Workspace, assert_same_state, machine_state, run_until_clear, verdict
 
 NAMES = sys.argv[1:] or ["link_flap", "gpu_throttle", "memory_pressure", "ethernet_flood"]
 
@@ -11,9 +11,8 @@ before = machine_state()
 with Workspace() as work:
     for name in NAMES:
         run = work.path / name
-        done = grit("run", SOURCE / "scenarios" / f"{name}.lua", "--out", run, "-n", 4, expect=0, timeout=300)
+        run_until_clear(SOURCE / "scenarios" / f"{name}.lua", "-n", 4, out=run, timeout=300)
         result = verdict(run)
-        print(done.out, flush=True)
         assert result["verdict"] == "reproduced", result
         for fault in result["faults"]:
             assert fault["applied"] and fault["acting"] and fault["reverted"] and fault["harmful"], fault

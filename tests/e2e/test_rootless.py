@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from gritlib import GRIT, SHORT_FLAP, Workspace, assert_same_state, grit, machine_state, skip, verdict
+from gritlib import GRIT, SHORT_FLAP, Workspace, assert_same_state, machine_state, run_until_clear, skip, verdict
 
 NOBODY = 65534
 if os.getuid() == 0 and shutil.which("setpriv") is None:
@@ -15,9 +15,8 @@ with Workspace() as work:
     program = work.path / "grit"  # the build tree need not be readable for others
     shutil.copy(GRIT, program)
     program.chmod(0o755)
-    done = grit("run", scenario, "--set", "node=0", "--out", work.path / "run", "-n", 4, user=user, program=program,
-                cwd=work.path, env={"HOME": str(work.path)}, expect=0)
-    print(done.out)
+    run_until_clear(scenario, "--set", "node=0", "-n", 4, out=work.path / "run", user=user, program=program,
+                    cwd=work.path, env={"HOME": str(work.path)})
     result = verdict(work.path / "run")
     assert result["verdict"] == "reproduced"
     assert result["faults"][0]["mechanism"] == "carrier" and result["faults"][0]["acting"]

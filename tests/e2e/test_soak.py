@@ -1,7 +1,7 @@
 """Random faults on a 4-node local cluster, and random kills while they come and go: nothing is left, and everything is off
 within 2 s. Agents are killed again and again in one run, then a rank, mpirun or grit ends it.
 
-usage: test_soak.py [KILLS] [SEED]     1,000 kills take about 15 minutes: scripts/soak"""
+usage: test_soak.py [KILLS] [SEED] [LIMIT_S]     1,000 kills take about 15 minutes: scripts/soak"""
 
 import os
 import random
@@ -14,7 +14,7 @@ from gritlib import Workspace, assert_same_state, children_of, cmdline, events, 
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 100
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1_000_000)
 KILLS_IN_A_RUN = 10
-LIMIT_S = 2.0
+LIMIT_S = float(sys.argv[3]) if len(sys.argv) > 3 else 2.0
 
 # What each fault is asked to do here; small enough for four nodes on two cores.
 FAULTS = {

@@ -51,7 +51,4 @@ std::optional<Culprit> find_culprit(const CulpritInput& input);
 /// Does it name who is expected? Empty: it cannot tell, or names a resource whose node cannot be told.
 std::optional<bool> names_expected(const Plan& plan, const std::optional<Culprit>& culprit, bool slowdown_shown);
 
-/// "culprit node1, network".
-std::string expected_text(const Plan& plan, const ExpectedCulprit& expected);
-
 }  // namespace grit

@@ -4,10 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
 
 #include "analysis/culprit.hpp"
 #include "analysis/evidence.hpp"
+#include "harness/model/expected_culprit.hpp"
 
 namespace grit {
 namespace {
@@ -37,12 +37,6 @@ std::string scattered_text(const Plan& plan, const CulpritFindings& findings) {
     names.push_back(name_of_node(plan, plan.topology.nodes[static_cast<std::size_t>(node)].index));
   return fmt::format("{} all do more work of their own, and putting one of them right would not help",
                      fmt::join(names, ", "));
-}
-
-bool is_expected_node(const Plan& plan, const NodeSelector& on, int node) {
-  if (on.kind == NodeSelector::Kind::list) return std::find(on.nodes.begin(), on.nodes.end(), node) != on.nodes.end();
-  return std::any_of(plan.faults.begin(), plan.faults.end(),
-                     [&](const PlannedFault& fault) { return !fault.passive && fault.node == node; });
 }
 
 }  // namespace
@@ -80,16 +74,6 @@ std::optional<bool> names_expected(const Plan& plan, const std::optional<Culprit
   const bool nowhere = expected.on && culprit->named && first.node < 0;
   if (nowhere || (first.resource == "unknown" && !expected.resource.empty())) return std::nullopt;
   return true;
-}
-
-std::string expected_text(const Plan& plan, const ExpectedCulprit& expected) {
-  std::set<std::string> names;
-  if (expected.on)
-    for (const Node& node : plan.topology.nodes)
-      if (is_expected_node(plan, *expected.on, node.index)) names.insert(name_of_node(plan, node.index));
-  const std::string nodes = fmt::format("{}", fmt::join(names, " or "));
-  if (nodes.empty()) return "culprit " + expected.resource;
-  return fmt::format("culprit {}{}{}", nodes, expected.resource.empty() ? "" : ", ", expected.resource);
 }
 
 }  // namespace grit

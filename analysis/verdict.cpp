@@ -12,6 +12,7 @@
 #include "analysis/timing.hpp"
 #include "analysis/trend.hpp"
 #include "analysis/wording.hpp"
+#include "harness/model/expected_culprit.hpp"
 
 namespace grit {
 namespace {

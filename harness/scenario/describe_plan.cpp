@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "harness/model/expected_culprit.hpp"
 #include "harness/scenario/planner.hpp"
 #include "injectors/injector.hpp"
 #include "workloads/workload.hpp"
@@ -58,16 +59,27 @@ std::string describe_design(const Plan& plan) {
                   timed ? format_quantity(design.block_ns, Unit::time_ns) : plural(design.block_steps, "step"),
                   plural(design.settle_steps, "step"));
   if (design.warmup_steps > 0) text += fmt::format("; {} of warm-up before", plural(design.warmup_steps, "step"));
+  if (design.sham) text += "; in each pair a sham block too, in which all is done but the fault";
+  if (design.recovery_ns > 0)
+    text += fmt::format("; {} without the fault after each fault block",
+                        format_quantity(design.recovery_ns, Unit::time_ns));
+  if (const std::vector<int> looks = looks_of(design); looks.size() > 1)
+    text += fmt::format("; up to {} when it is not clear yet after {}", plural(design.max_pairs, "pair"),
+                        fmt::join(looks.begin(), looks.end() - 1, ", "));
   return text;
 }
 
-std::string describe_duration(const Plan& plan) {
-  if (plan.design.block_ns > 0) {
-    const double total_ns = 2.0 * static_cast<double>(plan.design.pairs) * static_cast<double>(plan.design.block_ns);
-    return fmt::format("about {}, without start and warm-up", format_duration(total_ns));
+std::string describe_duration(const Design& design) {
+  const std::vector<int> looks = looks_of(design);
+  if (design.block_ns > 0) {
+    const auto blocks_ns = static_cast<double>((design.sham ? 3 : 2) * design.block_ns + design.recovery_ns);
+    const auto takes = [&](int pairs) { return format_duration(pairs * blocks_ns); };
+    return fmt::format("about {}{}, without start and warm-up", takes(looks.front()),
+                       looks.size() > 1 ? fmt::format(" to {}", takes(looks.back())) : "");
   }
-  return fmt::format("{} in all; how long a step takes is not known yet",
-                     plural(2 * plan.design.pairs * plan.design.block_steps + plan.design.warmup_steps, "step"));
+  const std::int64_t steps = looks.back() * (design.sham ? 3 : 2) * design.block_steps + design.warmup_steps;
+  return fmt::format("{}{} in all; how long a step takes is not known yet", looks.size() > 1 ? "at most " : "",
+                     plural(steps, "step"));
 }
 
 std::string describe_pulse(const Pulse& pulse) {
@@ -145,7 +157,8 @@ std::string describe_guard(const Guard& guard) {
   return fmt::format("let pass by {}: {}", guard.override_flag, guard.what);
 }
 
-std::string describe_expectation(const Expectation& expect) {
+std::string describe_expectation(const Plan& plan) {
+  const Expectation& expect = plan.expect;
   std::vector<std::string> words;
   if (expect.slowdown_at_least) {
     words.push_back("slowdown of at least " + format_quantity(*expect.slowdown_at_least, Unit::fraction));
@@ -154,6 +167,9 @@ std::string describe_expectation(const Expectation& expect) {
     words.push_back("slowdown of at most " + format_quantity(*expect.slowdown_at_most, Unit::fraction));
   }
   if (!expect.outcome.empty()) words.push_back("the run ends by " + expect.outcome);
+  if (expect.culprit) words.push_back(expected_text(plan, *expect.culprit));
+  if (expect.recovers_within_ns)
+    words.push_back("steps are back within " + format_quantity(*expect.recovers_within_ns, Unit::time_ns));
   return fmt::format("{}", fmt::join(words, " and "));
 }
 
@@ -166,12 +182,12 @@ std::string describe_plan(const Plan& plan) {
   text += row("emulated", plan.emulated.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.emulated, "; ")));
   text += row("workload", describe_workload(plan.workload));
   text += row("design", describe_design(plan));
-  text += row("takes", describe_duration(plan));
+  text += row("takes", describe_duration(plan.design));
   if (plan.faults.empty()) text += row("fault", "none: both blocks of a pair are alike");
   for (const PlannedFault& fault : plan.faults) text += describe_fault(plan, fault);
   for (const ScenarioPlugin& check : plan.checks) text += row("check", check.name);
   for (const Guard& guard : plan.guards) text += row("guard rail", describe_guard(guard));
-  text += row("expectation", describe_expectation(plan.expect));
+  text += row("expectation", describe_expectation(plan));
   text += row("seed", std::to_string(plan.seed));
   return text;
 }

@@ -4,6 +4,7 @@
 #include "analysis/culprit.hpp"
 #include "analysis/links.hpp"
 #include "analysis/own_work.hpp"
+#include "harness/model/expected_culprit.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/simulated_steps.hpp"
 

@@ -186,6 +186,24 @@ TEST_CASE("a plan in words names everything that matters") {
   }
 }
 
+TEST_CASE(
+    "a plan in words says what is measured beside the pairs, how long it may take, and who is expected to be to "
+    "blame") {
+  const std::string text = grit::describe_plan(plan_of(*grit::test::load_text(R"(local grit = require "grit"
+return grit.scenario {
+  name = "x",
+  workload = grit.workload.ddp {},
+  faults = { grit.fault.link_flap { on = 2, down = "1s" } },
+  design = { block = "3s", max_pairs = 16, sham = true, recovery = "2s" },
+  expect = { slowdown = { at_least = "10%" }, recovers = { within = "2s" }, culprit = { node = "any", resource = "network" } },
+})"),
+                                                       4));
+  for (const char* part : {"sham block", "2s without the fault", "up to 16 pairs when it is not clear yet after 8, 12",
+                           "about 88 s to 2.93 min", "culprit node2, network", "steps are back within 2s"}) {
+    CHECK(contains(text, part));
+  }
+}
+
 namespace {
 
 std::vector<std::pair<std::int64_t, std::int64_t>> ms(const std::vector<grit::Pulse>& pulses) {

@@ -1,0 +1,27 @@
+#include "harness/model/expected_culprit.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+namespace grit {
+
+bool is_expected_node(const Plan& plan, const NodeSelector& on, int node) {
+  if (on.kind == NodeSelector::Kind::list) return std::find(on.nodes.begin(), on.nodes.end(), node) != on.nodes.end();
+  return std::any_of(plan.faults.begin(), plan.faults.end(),
+                     [&](const PlannedFault& fault) { return !fault.passive && fault.node == node; });
+}
+
+std::string expected_text(const Plan& plan, const ExpectedCulprit& expected) {
+  std::set<std::string> names;
+  if (expected.on)
+    for (const Node& node : plan.topology.nodes)
+      if (is_expected_node(plan, *expected.on, node.index)) names.insert(node.name);
+  const std::string nodes = fmt::format("{}", fmt::join(names, " or "));
+  if (nodes.empty()) return "culprit " + expected.resource;
+  return fmt::format("culprit {}{}{}", nodes, expected.resource.empty() ? "" : ", ", expected.resource);
+}
+
+}  // namespace grit

@@ -1,0 +1,17 @@
+// Whom a scenario expects to be to blame, on a cluster whose nodes are known.
+#pragma once
+
+#include <string>
+
+#include "harness/model/plan.hpp"
+
+namespace grit {
+
+/// Whether a selector of Expectation::culprit takes this node: a list by its numbers, any other one each node on which
+/// the plan puts a fault.
+bool is_expected_node(const Plan& plan, const NodeSelector& on, int node);
+
+/// "culprit node1 or node2, network"
+std::string expected_text(const Plan& plan, const ExpectedCulprit& expected);
+
+}  // namespace grit

@@ -34,16 +34,19 @@ double median_of(std::vector<double> values) {
 /// Baseline columns, then fault columns, each in order of time. What was not measured of all ranks is left out.
 std::vector<Column> columns_of(const ReportInput& input, std::size_t ranks, bool by_block) {
   std::map<std::pair<bool, std::uint32_t>, Column> columns;
+  auto last = columns.end();
   for (const StepRecord& record : input.steps) {
     if (record.block >= input.plan.blocks.size() || record.rank >= ranks) continue;
     const Block& block = input.plan.blocks[record.block];
     const bool fault = block.kind == BlockKind::fault;
     if (block.pair < 0 || (!fault && block.kind != BlockKind::baseline)) continue;
     if (record.step_in_block < input.plan.design.settle_steps) continue;
-    const std::uint32_t place = by_block ? record.block : record.step;
-    Column& column = columns[{fault, place}];
+    // Records of one column mostly stand together, and to look it up each time costs more than all the rest.
+    const std::pair<bool, std::uint32_t> place{fault, by_block ? record.block : record.step};
+    if (last == columns.end() || last->first != place) last = columns.try_emplace(place).first;
+    Column& column = last->second;
     if (column.own_ns.empty()) {
-      column = {std::to_string(place), fault, std::vector<double>(ranks), std::vector<std::uint32_t>(ranks)};
+      column = {std::to_string(place.second), fault, std::vector<double>(ranks), std::vector<std::uint32_t>(ranks)};
     }
     column.own_ns[record.rank] += static_cast<double>(record.end_ns - record.start_ns - record.exposed_comm_ns);
     ++column.records[record.rank];
@@ -124,10 +127,18 @@ void add_own_work_spec(Plot& plot, const ReportInput& input, const std::vector<C
   plot.spec = std::move(spec);
 }
 
-Plot own_work_plot(const ReportInput& input, std::size_t ranks) {
+/// Has the run more steps than can be drawn one by one?
+bool has_too_many_steps(const ReportInput& input, std::size_t ranks) {
   std::set<std::uint32_t> steps;
-  for (const StepRecord& record : input.steps) steps.insert(record.step);
-  const bool by_block = steps.size() * std::min(ranks, kMaxPlottedRanks) > kMaxCells;
+  for (const StepRecord& record : input.steps) {
+    steps.insert(record.step);
+    if (steps.size() * std::min(ranks, kMaxPlottedRanks) > kMaxCells) return true;
+  }
+  return false;
+}
+
+Plot own_work_plot(const ReportInput& input, std::size_t ranks) {
+  const bool by_block = has_too_many_steps(input, ranks);
   Plot plot{
       "plot-own-work", "Own work, rank by rank",
       fmt::format("Each column is one {}, each row a rank. Orange: it worked longer by itself than the median rank of "

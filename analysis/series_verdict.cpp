@@ -141,7 +141,7 @@ class SeriesJudge {
     }
     verdict_.sentence =
         ends < 2 ? fmt::format("{}: the ends of the range {} were not both measured.", search_.option, range())
-                 : fmt::format("{}: no threshold for a slowdown of {} between {}: {}.", search_.option, percent(slow),
+                 : fmt::format("{}: no threshold for a slowdown of {} from {}: {}.", search_.option, percent(slow),
                                range(), fmt::join(slowdowns, ", "));
     conclude(text, ends >= 2 && (calm || slowed) ? std::optional(false) : std::nullopt);
   }
@@ -166,7 +166,7 @@ class SeriesJudge {
     }
     const bool sure = !next_trial(series_) && static_cast<std::int64_t>(done_.size()) < search_.trials;
     verdict_.sentence =
-        fmt::format("{}: no threshold for {} was found between {}, {}.", search_.option, symptom(), range(), trials());
+        fmt::format("{}: no threshold for {} was found from {}, {}.", search_.option, symptom(), range(), trials());
     conclude(text, sure ? std::optional(false) : std::nullopt);
   }
 
@@ -180,6 +180,34 @@ class SeriesJudge {
     if (!threshold_->last_alive) return "no dose was survived";
     return fmt::format("the last {} at which everything was alive is {}", search_.option,
                        dose(*threshold_->last_alive));
+  }
+
+  /// What the doses of an escalation without a knee say of slowdowns. False: there was none at any of them.
+  std::optional<bool> judge_slowdowns(std::vector<std::string>& found) {
+    std::vector<std::string> slow;
+    bool calm = true;
+    for (const Trial* trial : done_) {
+      const TrialResult& result = *trial->result;
+      const bool measured = trial->dose && result.slowdown && result.applied;
+      calm = calm && measured && result.ci_high < *search_.slowdown;
+      if (measured && result.ci_low >= *search_.slowdown)
+        slow.push_back(fmt::format("{} at {}", with_sign(*result.slowdown), dose(*trial->dose)));
+    }
+    const std::string bound = percent(*search_.slowdown);
+    if (calm) {
+      found.push_back(fmt::format("nowhere did steps slow down by {} or more", bound));
+      return false;
+    }
+    if (slow.empty()) {
+      found.push_back(fmt::format("whether steps slow down by {} or more is not clear at every dose", bound));
+      return std::nullopt;
+    }
+    found.push_back(fmt::format("steps slowed down by {}, and from where on cannot be told", fmt::join(slow, ", ")));
+    const TrialResult& first = *done_.front()->result;
+    if (first.slowdown && first.ci_low >= *search_.slowdown)
+      reason(fmt::format("steps are slow at the first dose already, so it begins below {}: start lower",
+                         dose(done_.front()->dose.value_or(search_.from))));
+    return std::nullopt;
   }
 
   void judge_escalation() {
@@ -201,9 +229,8 @@ class SeriesJudge {
     }
     const bool all_tried = static_cast<std::int64_t>(done_.size()) >= search_.trials;
     if (found.empty() && all_tried) {
-      found.push_back(
-          fmt::format("nothing failed{} between {}", search_.slowdown ? " and nothing slowed down" : "", range()));
-      met = false;
+      found.push_back("nothing failed from " + range());
+      met = search_.slowdown ? judge_slowdowns(found) : std::optional(false);
     }
     if (found.empty()) found.emplace_back("the escalation was not finished");
     verdict_.sentence = fmt::format("{}: {}; {}, {}.", search_.option, fmt::join(found, "; "), alive(), trials());

@@ -156,6 +156,30 @@ TEST_CASE("escalation: with a slowdown it also names the knee") {
   CHECK(threshold_of(series)->interval.high > 0.9e9);
 }
 
+TEST_CASE("escalation: steps that are slow at every dose are told so, never that nothing slowed down") {
+  const auto judged = [](double slowdown, double half_width) {
+    Series series = series_of(Kind::escalate);
+    series.search.slowdown = 0.1;
+    series.search.trials = 5;
+    return run(series, [&](const Trial&) {
+      TrialResult result = slowed_by(slowdown);
+      result.ci_low = slowdown - half_width, result.ci_high = slowdown + half_width;
+      return result;
+    });
+  };
+  const Verdict slow = judged(0.3, 0.05);
+  CHECK(slow.kind == VerdictKind::inconclusive);
+  CHECK(says(slow.sentence, "steps slowed down by +30 % at 100Mbit/s, "));
+  REQUIRE_FALSE(slow.reasons.empty());
+  CHECK(says(slow.reasons.front(), "start lower"));
+  const Verdict calm = judged(0, 0.05);
+  CHECK(calm.kind == VerdictKind::not_reproduced);
+  CHECK(says(calm.sentence, "nothing failed from 100Mbit/s to 10Gbit/s; nowhere did steps slow down by 10 % or more"));
+  const Verdict unclear = judged(0.08, 0.05);
+  CHECK(unclear.kind == VerdictKind::inconclusive);
+  CHECK(says(unclear.sentence, "is not clear"));
+}
+
 TEST_CASE("minimal: the smallest set of faults is named") {
   Series series = series_of(Kind::minimal);
   series.search.trials = 100;

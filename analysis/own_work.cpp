@@ -4,6 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "analysis/block_times.hpp"
+
 namespace grit {
 namespace {
 
@@ -28,8 +30,7 @@ struct Largest {
 
 /// Ranks of the topology are 0 .. n - 1, each on one node; empty when they are not.
 std::vector<int> nodes_of_ranks(const Topology& topology) {
-  std::size_t ranks = 0;
-  for (const Node& node : topology.nodes) ranks += node.ranks.size();
+  const std::size_t ranks = rank_count(topology);
   std::vector<int> node_of(ranks, -1);
   for (std::size_t node = 0; node < topology.nodes.size(); ++node)
     for (const int rank : topology.nodes[node].ranks) {

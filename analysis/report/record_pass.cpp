@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "analysis/block_times.hpp"
+
 namespace grit {
 namespace {
-
-std::size_t ranks_of(const Topology& topology) {
-  std::size_t ranks = 0;
-  for (const Node& node : topology.nodes) ranks += node.ranks.size();
-  return ranks;
-}
 
 /// Where the phases of a block are summed: 0 baseline, 1 fault; empty: nowhere.
 std::vector<std::optional<std::size_t>> phase_places(const Plan& plan) {
@@ -122,7 +118,7 @@ TimeAxis::TimeAxis(const Plan& plan, std::span<const StepRecord> steps) {
 
 RecordSums sum_records(const Plan& plan, std::span<const StepRecord> records, const TimeAxis& axis) {
   RecordSums sums;
-  sums.rank_count = ranks_of(plan.topology);
+  sums.rank_count = rank_count(plan.topology);
   sums.rank_seen.resize(sums.rank_count);
   sums.phases.resize(2 * sums.rank_count);
   const std::vector<std::optional<std::size_t>> places = phase_places(plan);

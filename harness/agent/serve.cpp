@@ -168,7 +168,9 @@ void Agent::arm(int block) {
   block_ = block;
   if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look()) return;
   const Block& planned = config_.plan.blocks[static_cast<std::size_t>(block)];
-  processes_before_ = windows_.armed_in(planned.kind) ? read_process_state(pids_of(segment_)) : NodeState();
+  // Before and after every block, though only the faults' blocks need it: what is done before the ones and not before
+  // the others is measured as their effect. On 2 cores with 8 processes this alone made fault blocks 0.3 % slower.
+  processes_before_ = read_process_state(pids_of(segment_));
   windows_.arm(planned);
   segment_.control().agent_ready_block.store(block, std::memory_order_release);
 }
@@ -338,7 +340,8 @@ void Agent::compare_processes() {
   if (processes_before_.empty()) return;
   const auto found = lasting_differences(
       processes_before_, [&] { return read_process_state(pids_of(segment_)); }, kSettleInRun_ns);
-  if (!found.empty()) report_residue(found);
+  const BlockKind kind = config_.plan.blocks[static_cast<std::size_t>(block_)].kind;
+  if (windows_.armed_in(kind) && !found.empty()) report_residue(found);
 }
 
 bool Agent::node_is_as_before() {

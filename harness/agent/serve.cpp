@@ -18,7 +18,6 @@
 #include "analysis/report/finish.hpp"
 #include "harness/agent/journal.hpp"
 #include "harness/agent/journal_files.hpp"
-#include "harness/health/check.hpp"
 #include "harness/model/event.hpp"
 #include "harness/os/process.hpp"
 
@@ -191,11 +190,13 @@ void Agent::follow_blocks() {
     act();  // before anything else is written or sent: a fault that starts with the block is due now
     block_event("begin", first.block_entered_ns.load());
     report_usage("begin");
+    run_checks(CheckTime::block_begins);
   }
   if (in_block_ && first.block_left.load(std::memory_order_acquire) == block_) {
     windows_.end(RevertReason::block_end);
     segment_.control().lease_deadline_ns.store(0);
     report_usage("end");
+    run_checks(CheckTime::block_ends);
     drain_records();  // before the word that they are all there (look())
     block_event("end", monotonic_ns());
     compare_processes();
@@ -220,12 +221,17 @@ void Agent::drain_records() {
         fmt::print(stderr, "grit agent: {}\n", sent.error().message);
 }
 
-void Agent::run_checks() {
-  for (const ScenarioPlugin& planned : config_.plan.checks) {
+void Agent::run_checks(CheckTime time) {
+  const Node& node = config_.plan.topology.nodes[static_cast<std::size_t>(config_.node)];
+  check_memory_.resize(config_.plan.checks.size());
+  for (std::size_t i = 0; i < config_.plan.checks.size(); ++i) {
+    const ScenarioPlugin& planned = config_.plan.checks[i];
     const Check* check = find_check(planned.name);
     GRIT_ASSERT(check != nullptr);
-    const auto outcome =
-        check->run(config_.plan.topology.nodes[static_cast<std::size_t>(config_.node)], Params(planned.params));
+    if (time == CheckTime::block_begins) check_memory_[i].clear();
+    if (time != CheckTime::in_block && !check->info().counts) continue;
+    const auto outcome = check->run(node, Params(planned.params), check_memory_[i]);
+    if (time == CheckTime::block_begins) continue;  // what it counts from
     Json event = make_event("check", config_.node);
     event["check"] = planned.name;
     event["block"] = block_;
@@ -259,7 +265,7 @@ void Agent::tick() {
   }
   if (in_block_ && !config_.plan.checks.empty() && now_ns - last_check_ns_ >= kCheck_ns) {
     last_check_ns_ = now_ns;
-    run_checks();
+    run_checks(CheckTime::in_block);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "harness/agent/rank_usage.hpp"
 #include "harness/agent/recorder.hpp"
 #include "harness/agent/uplink.hpp"
+#include "harness/health/check.hpp"
 #include "harness/os/kernel_log.hpp"
 #include "harness/os/node_state.hpp"
 #include "harness/record/segment.hpp"
@@ -47,7 +48,8 @@ class Agent {
   void look();
   void act();
   void tick();
-  void run_checks();
+  enum class CheckTime { block_begins, in_block, block_ends };
+  void run_checks(CheckTime time);
   void report_usage(std::string_view edge);
   void drain_records();
   /// No rank of this node has begun a step for the plan's limit: says where each stands, takes the faults off and, when
@@ -77,12 +79,13 @@ class Agent {
   int kernel_lines_ = 0;
   FaultWindows windows_;
   RankUsage usage_;
+  std::vector<CheckMemory> check_memory_{};  // by place in Plan::checks
   Fd timer_{};               // the next fault action
   Fd signals_{};             // SIGTERM: revert and end
   std::vector<Fd> ranks_{};  // pidfds; empty once the process has ended
   std::vector<StepRecord> batch_{};
   NodeState node_before_{};       // when the agent opened, after what it found there was reverted
-  NodeState processes_before_{};  // when the fault block was armed
+  NodeState processes_before_{};  // when the block was armed
   bool residue_ = false;
   int block_ = 0;  // the armed block, or the one the ranks are in
   bool in_block_ = false;

@@ -1,6 +1,7 @@
 // The contract of a health check: one file in this directory, one line in registry.cpp.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,14 +15,18 @@ struct CheckInfo {
   std::string name;     // = the file's stem
   std::string summary;  // one line for `grit list`
   std::vector<ParamSpec> params{};
+  bool counts = false;  // it looks at what came since its last reading: it is also read at both ends of every block
 };
+
+/// What a check has read, by names of its own, kept for its next reading. Empty at the first one in a block.
+using CheckMemory = std::map<std::string, std::int64_t>;
 
 struct CheckOutcome {
   bool ok = false;
   std::string detail{};  // what was found, in words; when not ok: what is wrong
 };
 
-/// Looks at the node it runs on and changes nothing. Holds no state.
+/// Looks at the node it runs on and changes nothing. Holds no state but what it is handed.
 class Check {
  public:
   Check() = default;
@@ -32,7 +37,7 @@ class Check {
   [[nodiscard]] virtual const CheckInfo& info() const = 0;
   /// `node` is this node as discovery found it before the run: what it is compared with.
   /// Error: the check could not be made, which says nothing about the node's health.
-  [[nodiscard]] virtual Result<CheckOutcome> run(const Node& node, const Params& params) const = 0;
+  [[nodiscard]] virtual Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& memory) const = 0;
 };
 
 /// All checks, in the order of `grit list`.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "harness/health/chosen_nics.hpp"
 #include "harness/os/netlink.hpp"
 
 namespace grit {
@@ -37,21 +38,15 @@ Result<std::string> find_fault(Netlink& netlink, const Nic& nic) {
 class LinkUp final : public Check {
  public:
   [[nodiscard]] const CheckInfo& info() const override {
-    static const CheckInfo info{
-        .name = "link_up",
-        .summary = "Data NICs are up, have a carrier and still have their addresses",
-        .params = {{"nic", Unit::text, "data", "\"data\": all data NICs of the node; or the name of an interface"}}};
+    static const CheckInfo info{.name = "link_up",
+                                .summary = "Data NICs are up, have a carrier and still have their addresses",
+                                .params = {nic_param()}};
     return info;
   }
 
-  [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params) const override {
-    const std::string wanted = params.text("nic");
-    std::vector<Nic> nics;
-    for (const Nic& nic : node.nics)
-      if (wanted == "data" ? nic.role == NicRole::data : nic.name == wanted) nics.push_back(nic);
-    if (nics.empty())
-      return usage_error(wanted == "data" ? node.name + " has no data NIC: name one with nic = \"...\""
-                                          : node.name + " has no NIC called " + wanted);
+  [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params,
+                                         CheckMemory& /*memory*/) const override {
+    GRIT_TRY(const std::vector<Nic> nics, chosen_nics(node, params));
     GRIT_TRY(Netlink netlink, Netlink::open());
     std::vector<std::string> names, faults;
     for (const Nic& nic : nics) {

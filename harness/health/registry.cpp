@@ -2,11 +2,12 @@
 
 #include "harness/health/check.hpp"
 #include "harness/health/link_up.hpp"
+#include "harness/health/nic_errors.hpp"
 
 namespace grit {
 
 const std::vector<const Check*>& check_plugins() {
-  static const std::vector<const Check*> all{&link_up()};
+  static const std::vector<const Check*> all{&link_up(), &nic_errors()};
   return all;
 }
 

@@ -29,10 +29,24 @@ std::string operstate_name(std::uint8_t state) {
   return state < std::size(kNames) ? kNames[state] : fmt::format("state {}", state);
 }
 
-LinkTraffic parse_traffic(std::string_view bytes) {
-  rtnl_link_stats64 stats{};  // longer in newer kernels, shorter in older ones, the head is the same
+/// Longer in newer kernels, shorter in older ones, the head is the same.
+rtnl_link_stats64 parse_stats(std::string_view bytes) {
+  rtnl_link_stats64 stats{};
   std::memcpy(&stats, bytes.data(), std::min(bytes.size(), sizeof stats));
-  const auto number = [](__u64 value) { return static_cast<std::int64_t>(value); };
+  return stats;
+}
+
+std::int64_t number(__u64 value) { return static_cast<std::int64_t>(value); }
+
+LinkErrors parse_errors(const rtnl_link_stats64& stats) {
+  return {{number(stats.rx_errors), number(stats.tx_errors), number(stats.rx_length_errors),
+           number(stats.rx_over_errors), number(stats.rx_crc_errors), number(stats.rx_frame_errors),
+           number(stats.rx_fifo_errors), number(stats.tx_aborted_errors),
+           number(stats.tx_carrier_errors), number(stats.tx_fifo_errors), number(stats.tx_heartbeat_errors),
+           number(stats.tx_window_errors)}};
+}
+
+LinkTraffic parse_traffic(const rtnl_link_stats64& stats) {
   return {.rx_bytes = number(stats.rx_bytes),
           .tx_bytes = number(stats.tx_bytes),
           .rx_packets = number(stats.rx_packets),
@@ -85,7 +99,9 @@ Link parse_link(const nlmsghdr& message) {
   link.mac = attributes.mac(IFLA_ADDRESS);
   link.link_ifindex = static_cast<int>(attributes.u32(IFLA_LINK));
   link.master_ifindex = static_cast<int>(attributes.u32(IFLA_MASTER));
-  link.traffic = parse_traffic(attributes.bytes(IFLA_STATS64));
+  const rtnl_link_stats64 stats = parse_stats(attributes.bytes(IFLA_STATS64));
+  link.traffic = parse_traffic(stats);
+  link.errors = parse_errors(stats);
   if (attributes.has(IFLA_LINK_NETNSID)) link.link_netnsid = static_cast<int>(attributes.u32(IFLA_LINK_NETNSID));
   if (const nlattr* info = attributes.find(IFLA_LINKINFO))
     link.kind = Attributes(static_cast<const nlattr*>(nla_data(info)), nla_len(info)).text(IFLA_INFO_KIND);

@@ -4,12 +4,14 @@
 // know, and what is read here must be put back exactly. Every error carries the kernel's own words (extended acks).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/base/fd.hpp"
@@ -29,6 +31,16 @@ struct LinkTraffic {
   std::int64_t tx_dropped = 0;
 };
 
+/// Its error counters (IFLA_STATS64), since it was made. The kernel's names and meanings:
+/// Documentation/networking/statistics.rst. rx_missed_errors is none: the host was too slow, it counts as a drop.
+struct LinkErrors {
+  static constexpr std::array<std::string_view, 12> kNames{
+      "rx_errors",         "tx_errors",         "rx_length_errors", "rx_over_errors",
+      "rx_crc_errors",     "rx_frame_errors",   "rx_fifo_errors",   "tx_aborted_errors",
+      "tx_carrier_errors", "tx_fifo_errors",    "tx_heartbeat_errors", "tx_window_errors"};
+  std::array<std::int64_t, kNames.size()> counts{};
+};
+
 /// One network interface as RTM_NEWLINK describes it.
 struct Link {
   int ifindex = 0;
@@ -46,6 +58,7 @@ struct Link {
   std::optional<int> link_netnsid{};  // IFLA_LINK_NETNSID: link_ifindex lives in another namespace
   int master_ifindex = 0;             // its bridge, bond or VRF; 0: none
   LinkTraffic traffic{};
+  LinkErrors errors{};
 
   [[nodiscard]] bool up() const;       // IFF_UP: administratively up
   [[nodiscard]] bool running() const;  // IFF_RUNNING

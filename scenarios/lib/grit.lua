@@ -307,6 +307,9 @@
 ---@class grit.check.link_up.params
 ---@field nic? string "data": all data NICs of the node; or the name of an interface (default "data")
 
+---@class grit.check.nic_errors.params
+---@field nic? string "data": all data NICs of the node; or the name of an interface (default "data")
+
 local grit = { fault = {}, workload = {}, check = {}, search = {} }
 
 ---The scenario of this file; the file ends with `return grit.scenario { ... }`.
@@ -440,6 +443,11 @@ function grit.workload.ddp(params) end
 ---@param params? grit.check.link_up.params
 ---@return grit.Check
 function grit.check.link_up(params) end
+
+---Data NICs count no receive or transmit errors.
+---@param params? grit.check.nic_errors.params
+---@return grit.Check
+function grit.check.nic_errors(params) end
 
 ---From where on: the dose at which an effect starts, in a series of trials.
 ---@param params grit.search.threshold.params

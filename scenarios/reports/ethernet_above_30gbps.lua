@@ -33,7 +33,7 @@ return grit.scenario {
 
   design = function(o) return { pairs = 6, block = o.block, hang = "30s" } end,
 
-  checks = { grit.check.link_up {} },
+  checks = { grit.check.link_up {}, grit.check.nic_errors {} },
 
   -- Anything that ends a run early ends the escalation; steps that slow down only give the knee.
   search = function(o)

@@ -9,7 +9,8 @@ namespace {
 CheckOutcome look(const Node& node, Json given = Json::object()) {
   const Check* check = find_check("link_up");
   REQUIRE(check != nullptr);
-  return ok(check->run(node, Params(ok(complete_params(check->info().params, std::move(given))))));
+  CheckMemory memory;
+  return ok(check->run(node, Params(ok(complete_params(check->info().params, std::move(given)))), memory));
 }
 
 Node node_with_eth0() {
@@ -48,8 +49,9 @@ TEST_CASE("link_up: a node without such a NIC is an error, not a sick node") {
   const Check* check = find_check("link_up");
   Node node = node_with_eth0();
   node.nics.clear();
-  REQUIRE(check->run(node, Params(Json{{"nic", "data"}})).error().kind == ErrorKind::usage);
-  REQUIRE(check->run(node, Params(Json{{"nic", "ib0"}})).error().kind == ErrorKind::usage);
+  CheckMemory memory;
+  REQUIRE(check->run(node, Params(Json{{"nic", "data"}}), memory).error().kind == ErrorKind::usage);
+  REQUIRE(check->run(node, Params(Json{{"nic", "ib0"}}), memory).error().kind == ErrorKind::usage);
 }
 
 TEST_CASE("checks: the registry names each once") {

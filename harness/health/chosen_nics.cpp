@@ -1,0 +1,19 @@
+#include "harness/health/chosen_nics.hpp"
+
+namespace grit {
+
+ParamSpec nic_param() {
+  return {"nic", Unit::text, "data", "\"data\": all data NICs of the node; or the name of an interface"};
+}
+
+Result<std::vector<Nic>> chosen_nics(const Node& node, const Params& params) {
+  const std::string wanted = params.text("nic");
+  std::vector<Nic> nics;
+  for (const Nic& nic : node.nics)
+    if (wanted == "data" ? nic.role == NicRole::data : nic.name == wanted) nics.push_back(nic);
+  if (!nics.empty()) return nics;
+  return usage_error(wanted == "data" ? node.name + " has no data NIC: name one with nic = \"...\""
+                                      : node.name + " has no NIC called " + wanted);
+}
+
+}  // namespace grit

@@ -11,6 +11,7 @@
 #include "harness/base/files.hpp"
 #include "harness/record/run_dir.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 
 namespace grit::testing {
@@ -45,21 +46,9 @@ inline std::vector<ComparedRun> simulated_runs(std::mt19937_64& random, int coun
 /// A directory that goes with the test.
 class RunDirectories {
  public:
-  RunDirectories() {
-    std::string name = (std::filesystem::temp_directory_path() / "grit-compare-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~RunDirectories() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  RunDirectories(const RunDirectories&) = delete;
-  RunDirectories& operator=(const RunDirectories&) = delete;
-
   std::filesystem::path add(const std::string& name, const Plan& plan, const std::vector<StepRecord>& records,
                             const std::vector<Json>& events, const Json& environment = Json::object()) {
-    const std::filesystem::path directory = path_ / name;
+    const std::filesystem::path directory = path() / name;
     REQUIRE(create_run_directory(directory).has_value());
     REQUIRE(write_file_durably(directory / "plan.json", to_json(plan).dump()).has_value());
     const Json run{{"started_utc", "20261125T081500Z"}, {"version", "0.1.0"}, {"commit", "abc"}};
@@ -76,10 +65,10 @@ class RunDirectories {
     for (const Json& event : events) REQUIRE(file->append(event).has_value());
     return directory;
   }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
 
  private:
-  std::filesystem::path path_;
+  test::TempDirectory directory_{};
 };
 
 }  // namespace grit::testing

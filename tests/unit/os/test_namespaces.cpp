@@ -10,6 +10,7 @@
 #include "harness/os/ethtool.hpp"
 #include "harness/os/namespaces.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 
 namespace {
 
@@ -29,14 +30,8 @@ bool write_text(const std::filesystem::path& file, const std::string& text) {
 }
 
 struct SettingsDirectory {
-  std::filesystem::path path;
-  SettingsDirectory() {
-    std::string name = std::filesystem::temp_directory_path() / "grit-test-XXXXXX";
-    path = ::mkdtemp(name.data());
-  }
-  SettingsDirectory(const SettingsDirectory&) = delete;
-  SettingsDirectory& operator=(const SettingsDirectory&) = delete;
-  ~SettingsDirectory() { std::filesystem::remove_all(path); }
+  grit::test::TempDirectory directory{};
+  std::filesystem::path path = directory.path();
   void set(const std::string& name, const std::string& value) const {
     std::filesystem::create_directories((path / name).parent_path());
     REQUIRE(write_text(path / name, value + "\n"));

@@ -22,30 +22,11 @@
 #include "harness/base/files.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/record/run_dir.hpp"
+#include "tests/temp_directory.hpp"
 
 extern char** environ;
 
 namespace grit::test {
-
-class TempDirectory {
- public:
-  TempDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "grit-test-XXXXXX").string();
-    GRIT_ASSERT(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-    std::filesystem::permissions(path_, std::filesystem::perms(0755));
-  }
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-  ~TempDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// A record in which every member tells its step: a torn or shifted one shows.
 inline StepRecord numbered(std::uint32_t step) {

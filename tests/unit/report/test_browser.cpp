@@ -12,30 +12,12 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 #include "tests/unit/report/sample_run.hpp"
 
 using namespace grit;
 
 namespace {
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "grit-report-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::string find_chromium() {
   for (const char* path : {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"})
@@ -75,7 +57,7 @@ bool run_chromium(const std::filesystem::path& directory, const std::vector<std:
 
 /// The DOM after the page's scripts ran. The screenshot beside it is kept when GRIT_SCREENSHOTS names a directory.
 std::string dump_dom(const ReportInput& input, const std::string& name) {
-  const TemporaryDirectory directory;
+  const test::TempDirectory directory;
   const auto page = render_html(input);
   REQUIRE(page.has_value());
   REQUIRE(write_file_durably(directory.path() / "report.html", *page).has_value());

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include <filesystem>
 
 #include "analysis/report/csv.hpp"
@@ -7,31 +5,13 @@
 #include "analysis/report/trace.hpp"
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 #include "tests/unit/report/sample_run.hpp"
 
 using namespace grit;
 namespace fs = std::filesystem;
 
 namespace {
-
-class Directory {
- public:
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "grit-exports-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 std::size_t lines(const fs::path& file) {
   const std::string text = read_file(file).value();
@@ -50,7 +30,7 @@ std::vector<Json> events_named(const Json& trace, const std::string& name) {
 }  // namespace
 
 TEST_CASE("CSV has a row for every step, block, pair, rank and window") {
-  const Directory directory;
+  const test::TempDirectory directory;
   auto input = test::sample_run();
   input.plan.topology.nodes[1].name = "node \"1\", left";
   const RunData data = summarize(input);
@@ -66,7 +46,7 @@ TEST_CASE("CSV has a row for every step, block, pair, rank and window") {
 }
 
 TEST_CASE("the trace has every step, its phases inside of it, collectives, blocks and faults") {
-  const Directory directory;
+  const test::TempDirectory directory;
   const auto input = test::sample_run();
   const RunData data = summarize(input);
   const fs::path file = directory.path() / "trace.json";
@@ -87,7 +67,7 @@ TEST_CASE("the trace has every step, its phases inside of it, collectives, block
 }
 
 TEST_CASE("a trace of some steps only has these, and one that is too large is refused with what would fit") {
-  const Directory directory;
+  const test::TempDirectory directory;
   auto input = test::sample_run();
   const RunData data = summarize(input);
   const fs::path file = directory.path() / "trace.json";
@@ -115,7 +95,7 @@ TEST_CASE("a range of steps") {
 }
 
 TEST_CASE("a file that is not finished leaves nothing") {
-  const Directory directory;
+  const test::TempDirectory directory;
   {
     auto file = TextFile::create(directory.path() / "x");
     REQUIRE(file);

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 
@@ -7,6 +5,7 @@
 #include "harness/base/files.hpp"
 #include "harness/record/run_dir.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 
 using namespace grit;
@@ -17,19 +16,8 @@ namespace {
 
 class RunOnDisk {
  public:
-  RunOnDisk() {
-    std::string name = (fs::temp_directory_path() / "grit-finish-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    base_ = name;
-    REQUIRE(create_run_directory(directory()));
-  }
-  RunOnDisk(const RunOnDisk&) = delete;
-  RunOnDisk& operator=(const RunOnDisk&) = delete;
-  ~RunOnDisk() {
-    std::error_code ignored;
-    fs::remove_all(base_, ignored);
-  }
-  [[nodiscard]] fs::path directory() const { return base_ / "run"; }
+  RunOnDisk() { REQUIRE(create_run_directory(directory())); }
+  [[nodiscard]] fs::path directory() const { return base_.path() / "run"; }
 
   void write_plan(const Plan& plan) const {
     REQUIRE(write_file_durably(directory() / "plan.json", to_json(plan).dump(1)));
@@ -52,7 +40,7 @@ class RunOnDisk {
   }
 
  private:
-  fs::path base_;
+  test::TempDirectory base_{};
 };
 
 void append_bytes(const fs::path& file, std::string_view bytes) {

@@ -1,7 +1,6 @@
 #include "tests/unit/scenario/fixture.hpp"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <fstream>
 
@@ -9,17 +8,6 @@
 #include "tests/catch.hpp"
 
 namespace grit::test {
-
-TempDirectory::TempDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "grit-scenario-XXXXXX").string();
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-TempDirectory::~TempDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 Result<Scenario> load_text(std::string_view lua, const Overrides& overrides) {
   const TempDirectory directory;

@@ -10,21 +10,9 @@
 #include "harness/base/result.hpp"
 #include "harness/model/scenario.hpp"
 #include "harness/model/topology.hpp"
+#include "tests/temp_directory.hpp"
 
 namespace grit::test {
-
-/// A directory of its own, removed at the end.
-class TempDirectory {
- public:
-  TempDirectory();
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-  ~TempDirectory();
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 using Overrides = std::vector<std::pair<std::string, std::string>>;
 

@@ -1,10 +1,9 @@
-#include <stdlib.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <thread>
 
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 #include "tests/unit/workloads/thread_fabric.hpp"
 #include "workloads/workload.hpp"
 
@@ -85,22 +84,6 @@ std::vector<RankResult> run(const Job& job) {
   for (const RankResult& result : results) REQUIRE(result.error == "");
   return results;
 }
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "grit-ddp-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace
 
@@ -207,7 +190,7 @@ TEST_CASE("real compute works as well") {
 }
 
 TEST_CASE("a checkpoint is written every so many steps, of the given size") {
-  const TemporaryDirectory directory;
+  const test::TempDirectory directory;
   const auto ranks = run({.ranks = 2,
                           .given = {{"checkpoint_every", 2}, {"checkpoint", 3'000'001}},
                           .steps = 4,
@@ -223,7 +206,7 @@ TEST_CASE("a checkpoint is written every so many steps, of the given size") {
 }
 
 TEST_CASE("by default a checkpoint is the rank's share of 14 bytes a parameter") {
-  const TemporaryDirectory directory;
+  const test::TempDirectory directory;
   const auto ranks =
       run({.ranks = 2, .given = {{"checkpoint_every", 1}}, .steps = 1, .checkpoint_directory = directory.path()});
   const auto parameters = ranks[0].description["parameters"].get<std::uint64_t>();
@@ -258,7 +241,7 @@ TEST_CASE("what cannot work is refused with a reason") {
 TEST_CASE("a full disk is an error, not a crash") {
   ThreadFabric::Group group(1);
   ThreadFabric fabric(group, 0);
-  const TemporaryDirectory directory;
+  const test::TempDirectory directory;
   std::filesystem::create_symlink("/dev/full", directory.path() / "checkpoint-rank0.bin");
   const WorkloadContext context{
       .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};

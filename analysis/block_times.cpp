@@ -3,34 +3,48 @@
 #include <algorithm>
 #include <numeric>
 
-#include "analysis/paged.hpp"
-
 namespace grit {
-namespace {
 
-/// The records of one step, over all ranks.
-struct StepSum {
-  std::int64_t duration_ns = 0;
-  std::uint32_t records = 0;
-  std::uint64_t rank_sum = 0;  // with `records` it tells one record of each rank from a doubled and a missing one
-};
+std::uint32_t rank_count(const Topology& topology) {
+  std::size_t ranks = 0;
+  for (const Node& node : topology.nodes) ranks += node.ranks.size();
+  return static_cast<std::uint32_t>(ranks);
+}
 
-struct BlockSum {
-  Paged<StepSum> steps{};
-  bool sound = true;
-};
+BlockTimesSum::BlockTimesSum(const Plan& plan, std::size_t records)
+    : plan_(plan), records_(records), ranks_(rank_count(plan.topology)), blocks_(plan.blocks.size()) {}
 
-BlockTimes summarize(const BlockSum& sum, const Design& design, std::uint32_t ranks) {
+void BlockTimesSum::take(std::span<const StepRecord> records) {
+  for (const StepRecord& record : records) {
+    if (record.block >= blocks_.size() || record.step_in_block >= records_) {
+      ++run_.records_out_of_place;
+      continue;
+    }
+    OneBlock& block = blocks_[record.block];
+    if (record.rank >= ranks_ || record.end_ns <= record.start_ns) {
+      ++run_.records_out_of_place;
+      block.sound = false;
+      continue;
+    }
+    run_.corrupted_values += record.corrupted;
+    Step& step = block.steps[record.step_in_block];
+    step.duration_ns += record.end_ns - record.start_ns;
+    step.records += 1;
+    step.rank_sum += record.rank;
+  }
+}
+
+BlockTimes BlockTimesSum::times_of(const OneBlock& block, const Design& design) const {
   BlockTimes times;
-  times.any_record = sum.steps.size() > 0;
-  if (!sum.sound || ranks == 0) return times;
-  const std::uint64_t all_ranks = std::uint64_t{ranks} * (ranks - 1) / 2;
+  times.any_record = block.steps.size() > 0;
+  if (!block.sound || ranks_ == 0) return times;
+  const std::uint64_t all_ranks = std::uint64_t{ranks_} * (ranks_ - 1) / 2;
   const auto settle_steps = static_cast<std::size_t>(std::max<std::int64_t>(design.settle_steps, 0));
   std::vector<double> durations;
-  for (std::size_t i = 0; i < sum.steps.size(); ++i) {
-    const StepSum* step = sum.steps.find(i);
-    if (step == nullptr || step->records != ranks || step->rank_sum != all_ranks) return times;
-    if (i >= settle_steps) durations.push_back(static_cast<double>(step->duration_ns) / ranks);
+  for (std::size_t i = 0; i < block.steps.size(); ++i) {
+    const Step* step = block.steps.find(i);
+    if (step == nullptr || step->records != ranks_ || step->rank_sum != all_ranks) return times;
+    if (i >= settle_steps) durations.push_back(static_cast<double>(step->duration_ns) / ranks_);
   }
   if (durations.empty()) return times;
   const std::size_t n = durations.size();
@@ -39,48 +53,26 @@ BlockTimes summarize(const BlockSum& sum, const Design& design, std::uint32_t ra
   const auto middle = durations.begin() + static_cast<std::ptrdiff_t>(n / 2);
   std::nth_element(durations.begin(), middle, durations.end());
   times.median_ns = n % 2 == 1 ? *middle : (*std::max_element(durations.begin(), middle) + *middle) / 2;
-  times.complete = design.block_steps <= 0 || sum.steps.size() == static_cast<std::size_t>(design.block_steps);
+  times.complete = design.block_steps <= 0 || block.steps.size() == static_cast<std::size_t>(design.block_steps);
   return times;
 }
 
-}  // namespace
-
-std::uint32_t rank_count(const Topology& topology) {
-  std::size_t ranks = 0;
-  for (const Node& node : topology.nodes) ranks += node.ranks.size();
-  return static_cast<std::uint32_t>(ranks);
+RunTimes BlockTimesSum::finish() const {
+  RunTimes run = run_;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const bool warmup = plan_.blocks[i].kind == BlockKind::warmup;
+    Design design = plan_.design;
+    if (plan_.blocks[i].kind == BlockKind::recovery) design.block_steps = 0;  // always in time
+    if (warmup) design.block_steps = 0, design.settle_steps = 0;  // the warm-up has its own length and is not measured
+    run.blocks.push_back(times_of(blocks_[i], design));
+  }
+  return run;
 }
 
 RunTimes block_times(const Plan& plan, std::span<const StepRecord> records) {
-  RunTimes run;
-  std::vector<BlockSum> sums(plan.blocks.size());
-  const std::uint32_t ranks = rank_count(plan.topology);
-  for (const StepRecord& record : records) {
-    // A block has at most as many steps as there are records.
-    if (record.block >= sums.size() || record.step_in_block >= records.size()) {
-      ++run.records_out_of_place;
-      continue;
-    }
-    BlockSum& block = sums[record.block];
-    if (record.rank >= ranks || record.end_ns <= record.start_ns) {
-      ++run.records_out_of_place;
-      block.sound = false;
-      continue;
-    }
-    run.corrupted_values += record.corrupted;
-    StepSum& step = block.steps[record.step_in_block];
-    step.duration_ns += record.end_ns - record.start_ns;
-    step.records += 1;
-    step.rank_sum += record.rank;
-  }
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    const bool warmup = plan.blocks[i].kind == BlockKind::warmup;
-    Design design = plan.design;
-    if (plan.blocks[i].kind == BlockKind::recovery) design.block_steps = 0;  // always in time
-    if (warmup) design.block_steps = 0, design.settle_steps = 0;  // the warm-up has its own length and is not measured
-    run.blocks.push_back(summarize(sums[i], design, ranks));
-  }
-  return run;
+  BlockTimesSum sum(plan, records.size());
+  sum.take(records);
+  return sum.finish();
 }
 
 }  // namespace grit

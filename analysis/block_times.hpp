@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "analysis/paged.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 
@@ -32,8 +33,36 @@ struct RunTimes {
       0;  // of no block of the plan or no rank of the topology, ending before they start ...
 };
 
-/// One pass over the records, in any order; memory grows with the number of steps, not of ranks. Never fails: what does
-/// not fit is counted and makes its block incomplete.
+/// Adds up records, in any order; memory grows with the number of steps, not of ranks. Never fails: what does not fit
+/// is counted and makes its block incomplete.
+class BlockTimesSum {
+ public:
+  /// `records`: how many there are in all; a block has at most as many steps. The plan is kept by the caller.
+  BlockTimesSum(const Plan& plan, std::size_t records);
+  void take(std::span<const StepRecord> records);
+  [[nodiscard]] RunTimes finish() const;
+
+ private:
+  /// The records of one step, over all ranks.
+  struct Step {
+    std::int64_t duration_ns = 0;
+    std::uint32_t records = 0;
+    std::uint64_t rank_sum = 0;  // with `records` it tells one record of each rank from a doubled and a missing one
+  };
+  struct OneBlock {
+    Paged<Step> steps{};
+    bool sound = true;
+  };
+  [[nodiscard]] BlockTimes times_of(const OneBlock& block, const Design& design) const;
+
+  const Plan& plan_;
+  std::size_t records_;
+  std::uint32_t ranks_;
+  std::vector<OneBlock> blocks_;
+  RunTimes run_{};
+};
+
+/// One pass over the records.
 RunTimes block_times(const Plan& plan, std::span<const StepRecord> records);
 
 }  // namespace grit

@@ -10,7 +10,6 @@
 #include "analysis/culprit_answer.hpp"
 #include "analysis/evidence.hpp"
 #include "analysis/links.hpp"
-#include "analysis/own_work.hpp"
 #include "analysis/resource_class.hpp"
 #include "harness/base/units.hpp"
 
@@ -55,7 +54,7 @@ class Search {
  public:
   explicit Search(const CulpritInput& input)
       : input_(input),
-        work_(input.plan, input.records, NodeClocks(input.plan, input.clock)),
+        work_(input.work),
         usage_(input.events),
         accelerator_(input.plan.workload.params.value("compute", "") == "emulated") {
     std::map<int, Pair> pairs;
@@ -377,7 +376,7 @@ class Search {
   }
 
   const CulpritInput& input_;
-  const OwnWork work_;
+  const OwnWork& work_;
   const BlockUsage usage_;
   const bool accelerator_;
   std::vector<Pair> pairs_{};

@@ -25,8 +25,8 @@
 #include <vector>
 
 #include "harness/base/json.hpp"
+#include "analysis/own_work.hpp"
 #include "harness/model/plan.hpp"
-#include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
 
 namespace grit {
@@ -36,16 +36,15 @@ constexpr double kNamedShare = 0.5;
 
 struct CulpritInput {
   const Plan& plan;
-  std::span<const StepRecord> records;
+  const OwnWork& work;                  // of its records
   std::span<const Json> events;
-  const Json& clock;                    // clock.json, or null
   const Json& links;                    // links.json, or null
   std::span<const int> pairs;           // that count
   std::span<const CheckResult> checks;  // in those blocks
 };
 
 /// For a run in which a slowdown was shown. Empty: no pair can be used, or steps are not longer in the middle of the
-/// pairs. One pass over the records.
+/// pairs.
 std::optional<Culprit> find_culprit(const CulpritInput& input);
 
 /// Does it name who is expected? Empty: it cannot tell, or names a resource whose node cannot be told.

@@ -1,7 +1,6 @@
 #include "analysis/node_clocks.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace grit {
 namespace {
@@ -30,20 +29,14 @@ NodeClocks::NodeClocks(const Plan& plan, const Json& clock) : lines_(plan.topolo
       if (!node || !offset || !bound || !at || *node < 0 || static_cast<std::size_t>(*node) >= lines_.size()) continue;
       Line& line = lines_[static_cast<std::size_t>(*node)];
       if (!line.known) {
-        line = {true, *offset, *at, 0, 0, *bound};
+        line = {.known = true, .offset_ns = *offset, .from_ns = *at, .bound_ns = *bound};
         continue;
       }
       line.more_ns = *offset - line.offset_ns;
-      line.for_ns = *at - line.from_ns;
+      line.part_per_ns = *at == line.from_ns ? 0 : 1 / static_cast<double>(*at - line.from_ns);
       line.bound_ns = std::max(line.bound_ns, *bound);
     }
   }
-}
-
-std::int64_t NodeClocks::Line::drift_ns(std::int64_t t_ns) const {
-  if (for_ns == 0) return 0;
-  const double part = static_cast<double>(t_ns - offset_ns - from_ns) / static_cast<double>(for_ns);
-  return std::llround(std::clamp(part, 0.0, 1.0) * static_cast<double>(more_ns));
 }
 
 }  // namespace grit

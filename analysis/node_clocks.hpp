@@ -1,6 +1,7 @@
 // Times of different nodes on one clock, by the offsets that were measured before and after the steps (clock.json).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -33,9 +34,14 @@ class NodeClocks {
   struct Line {
     bool known = false;
     std::int64_t offset_ns = 0, from_ns = 0;  // at the first measurement, node 0's time
-    std::int64_t more_ns = 0, for_ns = 0;     // until the last one
+    std::int64_t more_ns = 0;                 // at the last one
     std::int64_t bound_ns = 0;
-    [[nodiscard]] std::int64_t drift_ns(std::int64_t t_ns) const;
+    double part_per_ns = 0;                                         // 1 / for_ns; 0: measured once only
+    [[nodiscard]] std::int64_t drift_ns(std::int64_t t_ns) const {  // asked once a record: no division, no call
+      const double part = std::clamp(static_cast<double>(t_ns - offset_ns - from_ns) * part_per_ns, 0.0, 1.0);
+      const double drift_ns = part * static_cast<double>(more_ns);
+      return static_cast<std::int64_t>(drift_ns < 0 ? drift_ns - 0.5 : drift_ns + 0.5);
+    }
   };
   std::vector<Line> lines_;  // by node
 };

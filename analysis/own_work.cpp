@@ -9,25 +9,6 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
-
-/// The largest of what the ranks of a step have, and the largest of another rank and of another node.
-struct Largest {
-  std::int64_t value = kNever, of_other_rank = kNever, of_other_node = kNever;
-  std::int32_t rank = -1, node = -1;
-
-  void take(std::int64_t one, std::int32_t of_rank, std::int32_t of_node) {
-    if (one > value) {
-      of_other_rank = value;
-      if (of_node != node) of_other_node = value;
-      value = one, rank = of_rank, node = of_node;
-      return;
-    }
-    of_other_rank = std::max(of_other_rank, one);
-    if (of_node != node) of_other_node = std::max(of_other_node, one);
-  }
-};
-
 /// Ranks of the topology are 0 .. n - 1, each on one node; empty when they are not.
 std::vector<int> nodes_of_ranks(const Topology& topology) {
   const std::size_t ranks = rank_count(topology);
@@ -41,119 +22,132 @@ std::vector<int> nodes_of_ranks(const Topology& topology) {
 }
 
 bool is_sound(const StepRecord& record) {
-  return record.end_ns > record.start_ns && record.exposed_comm_ns >= 0 && record.input_ns >= 0 &&
-         record.forward_ns >= 0 && record.backward_ns >= 0 && record.optimizer_ns >= 0 && record.checkpoint_ns >= 0;
+  // The sign bit of all of them together: this is asked once a record.
+  return record.end_ns > record.start_ns && (record.exposed_comm_ns | record.input_ns | record.forward_ns |
+                                             record.backward_ns | record.optimizer_ns | record.checkpoint_ns) >= 0;
 }
 
 }  // namespace
 
-struct OwnWork::Step {
-  std::int64_t duration_ns = 0;  // sum over ranks
-  std::uint32_t records = 0;
-  bool clocks_known = true;
-  Largest work{};
-  Largest arrival{};
-};
+void OwnWorkSum::Largest::take(std::int64_t one, std::int32_t of_rank, std::int32_t of_node) {
+  if (one > value) {
+    of_other_rank = value;
+    if (of_node != node) of_other_node = value;
+    value = one, rank = of_rank, node = of_node;
+    return;
+  }
+  of_other_rank = std::max(of_other_rank, one);
+  if (of_node != node) of_other_node = std::max(of_other_node, one);
+}
 
-/// What a rank still had to do when its last step's collectives were over.
-struct OwnWork::Before {
-  std::int64_t rest_ns = 0;
-  std::uint32_t step = std::numeric_limits<std::uint32_t>::max();
-};
-
-double RankWork::own_ns() const { return steps == 0 ? 0 : std::accumulate(sum_ns.begin(), sum_ns.end(), 0.0) / steps; }
+double RankWork::own_ns() const {
+  return steps == 0 ? 0 : static_cast<double>(std::accumulate(sum_ns.begin(), sum_ns.end(), std::int64_t{0})) / steps;
+}
 
 double OwnWork::node_gain_ns(int block, std::size_t node) const {
   const std::size_t at = slot(block);
   return node_gain_ns_[at * nodes_ + node] / static_cast<double>(std::max<std::int64_t>(blocks_[at].steps, 1));
 }
 
-OwnWork::OwnWork(const Plan& plan, std::span<const StepRecord> records, const NodeClocks& clocks)
-    : nodes_(plan.topology.nodes.size()),
-      node_of_rank_(nodes_of_ranks(plan.topology)),
-      slot_of_block_(plan.blocks.size(), kNone) {
+OwnWorkSum::OwnWorkSum(const Plan& plan, NodeClocks clocks, std::size_t records)
+    : clocks_(std::move(clocks)),
+      records_(records),
+      settle_steps_(static_cast<std::uint32_t>(std::max<std::int64_t>(plan.design.settle_steps, 0))) {
+  result_.nodes_ = plan.topology.nodes.size();
+  result_.node_of_rank_ = nodes_of_ranks(plan.topology);
+  result_.slot_of_block_.resize(plan.blocks.size(), OwnWork::kNone);
   std::size_t slots = 0;
   for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
     const Block& block = plan.blocks[i];
     if (block.pair >= 0 && (block.kind == BlockKind::baseline || block.kind == BlockKind::fault))
-      slot_of_block_[i] = slots++;
+      result_.slot_of_block_[i] = slots++;
   }
-  blocks_.resize(slots);
-  work_.resize(slots * ranks());
-  node_gain_ns_.resize(slots * nodes_);
-  arrivals_.resize(slots * nodes_);
-  for (std::size_t node = 0; node < nodes_; ++node)
-    if (const auto own = clocks.align(static_cast<std::int64_t>(node), 0))
-      clock_bound_ns_ = std::max(clock_bound_ns_, 2 * own->bound_ns);
-  std::vector<std::vector<Step>> steps(slots);
-  std::vector<Before> before(ranks());
-  for (const StepRecord& record : records) take(record, plan, records.size(), clocks, steps, before);
-  for (std::size_t slot = 0; slot < slots; ++slot) finish(slot, steps[slot]);
+  result_.blocks_.resize(slots);
+  result_.work_.resize(slots * result_.ranks());
+  result_.node_gain_ns_.resize(slots * result_.nodes_);
+  result_.arrivals_.resize(slots * result_.nodes_);
+  for (std::size_t node = 0; node < result_.nodes_; ++node)
+    if (const auto own = clocks_.align(static_cast<std::int64_t>(node), 0))
+      result_.clock_bound_ns_ = std::max(result_.clock_bound_ns_, 2 * own->bound_ns);
+  steps_.resize(slots);
+  before_.resize(result_.ranks());
 }
 
-void OwnWork::take(const StepRecord& record, const Plan& plan, std::size_t records, const NodeClocks& clocks,
-                   std::vector<std::vector<Step>>& steps, std::vector<Before>& before) {
-  if (record.rank >= ranks() || record.block >= slot_of_block_.size() || record.step_in_block >= records ||
-      !is_sound(record))
+void OwnWorkSum::take(std::span<const StepRecord> records) {
+  for (const StepRecord& record : records) take(record);
+}
+
+void OwnWorkSum::take(const StepRecord& record) {
+  if (record.rank >= before_.size() || record.block >= result_.slot_of_block_.size() ||
+      record.step_in_block >= records_ || !is_sound(record))
     return;
-  const std::size_t at = slot_of_block_[record.block];
-  if (at == kNone) return;
+  const std::size_t at = result_.slot_of_block_[record.block];
+  if (at == OwnWork::kNone) return;
   const std::int64_t rest_ns = record.optimizer_ns + record.checkpoint_ns;
   const std::int64_t own_ns = std::max<std::int64_t>(record.end_ns - record.start_ns - record.exposed_comm_ns, 0);
-  Before& last = before[record.rank];
+  Before& last = before_[record.rank];
   // In the first step nothing was left to do; where the records are out of order, take it that steps are alike.
   const std::int64_t left_ns = record.step_in_block == 0 ? 0 : last.step + 1 == record.step ? last.rest_ns : rest_ns;
   last = {rest_ns, record.step};
-  if (record.step_in_block < plan.design.settle_steps) return;
+  if (record.step_in_block < settle_steps_) return;
 
-  RankWork& work = work_[at * ranks() + record.rank];
+  RankWork& work = result_.work_[at * before_.size() + record.rank];
   const std::array<std::int64_t, 5> phases{record.input_ns, record.forward_ns, record.backward_ns, record.optimizer_ns,
                                            record.checkpoint_ns};
   std::int64_t other_ns = own_ns;
-  for (std::size_t i = 0; i < phases.size(); ++i) {
-    work.sum_ns[i] += static_cast<double>(phases[i]);
-    other_ns -= phases[i];
-  }
-  work.sum_ns[phases.size()] += static_cast<double>(std::max<std::int64_t>(other_ns, 0));
+  for (std::size_t i = 0; i < phases.size(); ++i) work.sum_ns[i] += phases[i], other_ns -= phases[i];
+  work.sum_ns[phases.size()] += std::max<std::int64_t>(other_ns, 0);
   ++work.steps;
 
-  std::vector<Step>& of_block = steps[at];
+  std::vector<Step>& of_block = steps_[at];
   if (of_block.size() <= record.step_in_block) of_block.resize(record.step_in_block + std::size_t{1});
   Step& step = of_block[record.step_in_block];
   const auto rank = static_cast<std::int32_t>(record.rank);
-  const std::int32_t node = node_of_rank_[record.rank];
+  const std::int32_t node = result_.node_of_rank_[record.rank];
   step.duration_ns += record.end_ns - record.start_ns;
   ++step.records;
   step.work.take(std::max<std::int64_t>(own_ns - rest_ns, 0) + left_ns, rank, node);
-  if (const auto entered = clocks.align(node, record.collective_entry_ns))
+  if (const auto entered = clocks_.align(node, record.collective_entry_ns))
     step.arrival.take(entered->t_ns, rank, node);
   else
     step.clocks_known = false;
 }
 
-void OwnWork::finish(std::size_t slot, const std::vector<Step>& steps) {
-  BlockWork& block = blocks_[slot];
-  for (const Step& step : steps) {
-    if (step.records != ranks()) continue;
+void OwnWorkSum::finish(std::size_t slot) {
+  const std::size_t ranks = result_.ranks();
+  BlockWork& block = result_.blocks_[slot];
+  for (const Step& step : steps_[slot]) {
+    if (step.records != ranks) continue;
     ++block.steps;
-    block.step_ns += static_cast<double>(step.duration_ns) / static_cast<double>(ranks());
+    block.step_ns += static_cast<double>(step.duration_ns) / static_cast<double>(ranks);
     block.longest_ns += static_cast<double>(step.work.value);
-    if (step.work.of_other_rank != kNever)
-      work_[slot * ranks() + static_cast<std::size_t>(step.work.rank)].gain_ns +=
+    if (step.work.of_other_rank != Largest::kNever)
+      result_.work_[slot * ranks + static_cast<std::size_t>(step.work.rank)].gain_ns +=
           static_cast<double>(step.work.value - step.work.of_other_rank);
-    if (step.work.of_other_node != kNever)
-      node_gain_ns_[slot * nodes_ + static_cast<std::size_t>(step.work.node)] +=
+    if (step.work.of_other_node != Largest::kNever)
+      result_.node_gain_ns_[slot * result_.nodes_ + static_cast<std::size_t>(step.work.node)] +=
           static_cast<double>(step.work.value - step.work.of_other_node);
-    if (!step.clocks_known || step.arrival.of_other_node == kNever) continue;
+    if (!step.clocks_known || step.arrival.of_other_node == Largest::kNever) continue;
     const std::int64_t by_ns = step.arrival.value - step.arrival.of_other_node;
-    if (by_ns <= clock_bound_ns_) continue;
-    NodeArrivals& arrivals = arrivals_[slot * nodes_ + static_cast<std::size_t>(step.arrival.node)];
+    if (by_ns <= result_.clock_bound_ns_) continue;
+    NodeArrivals& arrivals = result_.arrivals_[slot * result_.nodes_ + static_cast<std::size_t>(step.arrival.node)];
     ++arrivals.last;
     arrivals.by_ns += static_cast<double>(by_ns);
   }
   if (block.steps == 0) return;
   block.step_ns /= static_cast<double>(block.steps);
   block.longest_ns /= static_cast<double>(block.steps);
+}
+
+OwnWork OwnWorkSum::finish() {
+  for (std::size_t slot = 0; slot < steps_.size(); ++slot) finish(slot);
+  return std::move(result_);
+}
+
+OwnWork own_work(const Plan& plan, std::span<const StepRecord> records, const Json& clock) {
+  OwnWorkSum sum(plan, NodeClocks(plan, clock), records.size());
+  sum.take(records);
+  return sum.finish();
 }
 
 }  // namespace grit

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -27,10 +28,12 @@ constexpr std::array<std::string_view, 6> kOwnPhases{"input",     "forward",    
 
 /// One rank in one block.
 struct RankWork {
-  std::array<double, kOwnPhases.size()> sum_ns{};  // over its measured steps
-  double gain_ns = 0;                              // sum over steps: by how much the step is longer for this rank alone
-  std::uint32_t steps = 0;                         // measured: after Design::settle_steps
-  [[nodiscard]] double phase_ns(std::size_t phase) const { return steps == 0 ? 0 : sum_ns[phase] / steps; }
+  std::array<std::int64_t, kOwnPhases.size()> sum_ns{};  // over its measured steps
+  double gain_ns = 0;       // sum over steps: by how much the step is longer for this rank alone
+  std::uint32_t steps = 0;  // measured: after Design::settle_steps
+  [[nodiscard]] double phase_ns(std::size_t phase) const {
+    return steps == 0 ? 0 : static_cast<double>(sum_ns[phase]) / steps;
+  }
   [[nodiscard]] double own_ns() const;  // a step, all phases
 };
 
@@ -52,10 +55,6 @@ struct BlockWork {
 /// Of the baseline and fault blocks of pairs; others have no steps here.
 class OwnWork {
  public:
-  /// One pass over the records, in any order (in order of each rank's steps the optimizer and checkpoint are counted
-  /// with the step that they delay). Memory O(steps + ranks × blocks). What fits no block or rank counts for nothing.
-  OwnWork(const Plan& plan, std::span<const StepRecord> records, const NodeClocks& clocks);
-
   [[nodiscard]] std::size_t ranks() const { return node_of_rank_.size(); }
   [[nodiscard]] std::size_t nodes() const { return nodes_; }
   [[nodiscard]] int node_of(std::size_t rank) const { return node_of_rank_[rank]; }
@@ -72,17 +71,13 @@ class OwnWork {
   [[nodiscard]] std::int64_t clock_bound_ns() const { return clock_bound_ns_; }
 
  private:
+  friend class OwnWorkSum;
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-  struct Step;
-  struct Before;
   [[nodiscard]] std::size_t slot(int block) const {
     return block < 0 || static_cast<std::size_t>(block) >= slot_of_block_.size()
                ? kNone
                : slot_of_block_[static_cast<std::size_t>(block)];
   }
-  void take(const StepRecord& record, const Plan& plan, std::size_t records, const NodeClocks& clocks,
-            std::vector<std::vector<Step>>& steps, std::vector<Before>& before);
-  void finish(std::size_t slot, const std::vector<Step>& steps);
 
   std::size_t nodes_ = 0;
   std::vector<int> node_of_rank_{};
@@ -93,5 +88,49 @@ class OwnWork {
   std::vector<NodeArrivals> arrivals_{};  // by slot and node
   std::int64_t clock_bound_ns_ = 0;
 };
+
+/// Adds up records, in any order (in order of each rank's steps the optimizer and checkpoint are counted with the step
+/// that they delay). Memory O(steps + ranks × blocks). What fits no block or rank counts for nothing.
+class OwnWorkSum {
+ public:
+  /// `records`: how many there are in all; a block has at most as many steps.
+  OwnWorkSum(const Plan& plan, NodeClocks clocks, std::size_t records);
+  void take(std::span<const StepRecord> records);
+  /// Once, at the end.
+  [[nodiscard]] OwnWork finish();
+
+ private:
+  /// The largest of what the ranks of a step have, and the largest of another rank and of another node.
+  struct Largest {
+    static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
+    std::int64_t value = kNever, of_other_rank = kNever, of_other_node = kNever;
+    std::int32_t rank = -1, node = -1;
+    void take(std::int64_t one, std::int32_t of_rank, std::int32_t of_node);
+  };
+  struct Step {
+    std::int64_t duration_ns = 0;  // sum over ranks
+    std::uint32_t records = 0;
+    bool clocks_known = true;
+    Largest work{};
+    Largest arrival{};
+  };
+  /// What a rank still had to do when its last step's collectives were over.
+  struct Before {
+    std::int64_t rest_ns = 0;
+    std::uint32_t step = std::numeric_limits<std::uint32_t>::max();
+  };
+  void take(const StepRecord& record);
+  void finish(std::size_t slot);
+
+  OwnWork result_{};
+  NodeClocks clocks_;
+  std::size_t records_;
+  std::uint32_t settle_steps_;
+  std::vector<std::vector<Step>> steps_{};  // by slot and step in the block
+  std::vector<Before> before_{};            // by rank
+};
+
+/// One pass over the records. `clock`: clock.json, or null.
+OwnWork own_work(const Plan& plan, std::span<const StepRecord> records, const Json& clock);
 
 }  // namespace grit

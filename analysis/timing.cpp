@@ -35,10 +35,12 @@ struct Place {
 
 class Collector {
  public:
-  Collector(const Plan& plan, std::span<const StepRecord> records, const Json& clock)
-      : plan_(plan), clocks_(plan, clock), onsets_(plan.faults.size()), ends_(plan.faults.size()) {
-    collect_block_ends(records);
-  }
+  Collector(const Plan& plan, const BlockEnds& block_ends, const Json& clock)
+      : plan_(plan),
+        block_ends_(block_ends),
+        clocks_(plan, clock),
+        onsets_(plan.faults.size()),
+        ends_(plan.faults.size()) {}
 
   void take(const Json& event) {
     if (!event.is_object() || !has_text(event, "type", "fault") || !is_ok(event)) return;
@@ -67,26 +69,6 @@ class Collector {
   }
 
  private:
-  /// Only of the nodes that have a fault, and of the plan's blocks.
-  void collect_block_ends(std::span<const StepRecord> records) {
-    for (const PlannedFault& fault : plan_.faults) {
-      const auto node = static_cast<std::size_t>(std::max(fault.node, 0));
-      if (node >= block_end_ns_.size()) block_end_ns_.resize(node + 1);
-      block_end_ns_[node].resize(plan_.blocks.size());
-    }
-    for (const StepRecord& record : records) {
-      if (record.node >= block_end_ns_.size() || record.block >= block_end_ns_[record.node].size()) continue;
-      std::int64_t& last = block_end_ns_[record.node][record.block];
-      last = std::max(last, record.end_ns);
-    }
-  }
-
-  /// 0: no record of it.
-  [[nodiscard]] std::int64_t block_end_ns(std::int64_t node, std::int64_t block) const {
-    const auto at = static_cast<std::size_t>(node), in = static_cast<std::size_t>(block);
-    return at < block_end_ns_.size() && in < block_end_ns_[at].size() ? block_end_ns_[at][in] : 0;
-  }
-
   void take_onset(const Place& place, const Json& event, std::int64_t t_ns) {
     const auto onset = integer_at(event, "onset_ns"), planned = integer_at(event, "planned_ns");
     if (!onset || !planned) return;
@@ -107,7 +89,7 @@ class Collector {
       const std::int64_t end_ns = integer_at(event, "planned_ns").value_or(pulse_ns);
       if (end_ns >= 0) ends_[place.fault].push_back(t_ns - entered->second - end_ns);
     } else if (has_text(event, "why", "block_end")) {
-      const std::int64_t left_ns = block_end_ns(fault.node, place.block);
+      const std::int64_t left_ns = block_ends_.end_ns(fault.node, place.block);
       if (left_ns > 0) ends_[place.fault].push_back(t_ns - left_ns);
     }
   }
@@ -129,15 +111,36 @@ class Collector {
   }
 
   const Plan& plan_;
+  const BlockEnds& block_ends_;
   const NodeClocks clocks_;
-  std::vector<std::vector<std::int64_t>> onsets_, ends_;   // by place in Plan::faults
-  std::map<Place, std::int64_t> entered_ns_{};             // when the ranks of its node entered the block
-  std::vector<std::vector<std::int64_t>> block_end_ns_{};  // by node and block
+  std::vector<std::vector<std::int64_t>> onsets_, ends_;  // by place in Plan::faults
+  std::map<Place, std::int64_t> entered_ns_{};            // when the ranks of its node entered the block
   std::map<std::tuple<std::string, std::int64_t, std::int64_t>, std::map<std::int64_t, NodeClocks::Aligned>>
       together_{};
 };
 
 }  // namespace
+
+BlockEnds::BlockEnds(const Plan& plan) {
+  for (const PlannedFault& fault : plan.faults) {
+    const auto node = static_cast<std::size_t>(std::max(fault.node, 0));
+    if (node >= ends_ns_.size()) ends_ns_.resize(node + 1);
+    ends_ns_[node].resize(plan.blocks.size());
+  }
+}
+
+void BlockEnds::take(std::span<const StepRecord> records) {
+  for (const StepRecord& record : records) {
+    if (record.node >= ends_ns_.size() || record.block >= ends_ns_[record.node].size()) continue;
+    std::int64_t& last = ends_ns_[record.node][record.block];
+    last = std::max(last, record.end_ns);
+  }
+}
+
+std::int64_t BlockEnds::end_ns(std::int64_t node, std::int64_t block) const {
+  const auto at = static_cast<std::size_t>(node), in = static_cast<std::size_t>(block);
+  return at < ends_ns_.size() && in < ends_ns_[at].size() ? ends_ns_[at][in] : 0;
+}
 
 std::optional<Lateness> lateness_of(std::vector<std::int64_t> values_ns) {
   if (values_ns.empty()) return std::nullopt;
@@ -146,9 +149,8 @@ std::optional<Lateness> lateness_of(std::vector<std::int64_t> values_ns) {
   return Lateness{quantile(50), quantile(99), values_ns.back(), static_cast<int>(values_ns.size())};
 }
 
-FaultTiming fault_timing(const Plan& plan, std::span<const StepRecord> records, std::span<const Json> events,
-                         const Json& clock) {
-  Collector collector(plan, records, clock);
+FaultTiming fault_timing(const Plan& plan, const BlockEnds& ends, std::span<const Json> events, const Json& clock) {
+  Collector collector(plan, ends, clock);
   for (const Json& event : events) collector.take(event);
   return collector.finish();
 }

@@ -21,6 +21,19 @@ struct FaultTiming {
   std::optional<Skew> skew{};
 };
 
+/// When the ranks of the nodes with a fault ended the last step of each block.
+class BlockEnds {
+ public:
+  explicit BlockEnds(const Plan& plan);
+  /// In any order. Of nodes without a fault and blocks that the plan does not have nothing is kept.
+  void take(std::span<const StepRecord> records);
+  /// 0: no record of it.
+  [[nodiscard]] std::int64_t end_ns(std::int64_t node, std::int64_t block) const;
+
+ private:
+  std::vector<std::vector<std::int64_t>> ends_ns_{};  // by node and block; of other nodes empty
+};
+
 /// Nearest-rank quantiles; empty without values.
 std::optional<Lateness> lateness_of(std::vector<std::int64_t> values_ns);
 
@@ -32,7 +45,6 @@ std::optional<Lateness> lateness_of(std::vector<std::int64_t> values_ns);
 ///          nodes, in node 0's time.
 /// `clock` is clock.json (analysis/node_clocks.hpp). The bound of a skew is the sum of those of its two nodes. Never
 /// fails: what is not as documented counts for nothing.
-FaultTiming fault_timing(const Plan& plan, std::span<const StepRecord> records, std::span<const Json> events,
-                         const Json& clock);
+FaultTiming fault_timing(const Plan& plan, const BlockEnds& ends, std::span<const Json> events, const Json& clock);
 
 }  // namespace grit

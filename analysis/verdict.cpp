@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
-#include "analysis/block_times.hpp"
+#include "analysis/counted_pairs.hpp"
 #include "analysis/culprit.hpp"
 #include "analysis/evidence.hpp"
 #include "analysis/recovery.hpp"
@@ -16,14 +15,6 @@
 
 namespace grit {
 namespace {
-
-/// The usable pairs, and why others are not.
-struct PairSelection {
-  std::vector<PairTimes> usable;
-  int planned = 0;
-  int incomplete = 0;  // both blocks began, but records are missing or the last one was cut short
-  int without_effect = 0;
-};
 
 double median_baseline_ns(const Plan& plan, const RunTimes& times) {
   std::vector<double> means;
@@ -36,6 +27,28 @@ double median_baseline_ns(const Plan& plan, const RunTimes& times) {
   return means.size() % 2 == 1 ? means[middle] : (means[middle - 1] + means[middle]) / 2;
 }
 
+/// What the verdict needs of the records.
+struct RunSums {
+  RunTimes times;
+  BlockEnds ends;
+  OwnWork work;
+};
+
+/// Stretch by stretch: the records then come from memory once, and for all but the first sum from the cache.
+RunSums sum_run(const Plan& plan, std::span<const StepRecord> records, const Json& clock) {
+  constexpr std::size_t kStretch = 2048;  // 208 KiB
+  BlockTimesSum times(plan, records.size());
+  BlockEnds ends(plan);
+  OwnWorkSum work(plan, NodeClocks(plan, clock), records.size());
+  for (std::size_t first = 0; first < records.size(); first += kStretch) {
+    const auto stretch = records.subspan(first, std::min(kStretch, records.size() - first));
+    times.take(stretch);
+    ends.take(stretch);
+    work.take(stretch);
+  }
+  return {times.finish(), std::move(ends), work.finish()};
+}
+
 class Judge {
  public:
   Judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events, const Json& clock,
@@ -43,11 +56,10 @@ class Judge {
       : plan_(plan),
         records_(records),
         events_(events),
-        clock_(clock),
         links_(links),
-        times_(block_times(plan, records)),
+        sums_(sum_run(plan, records, clock)),
         evidence_(collect_evidence(plan, events)),
-        timing_(fault_timing(plan, records, events, clock)) {
+        timing_(fault_timing(plan, sums_.ends, events, clock)) {
     verdict_.residue = evidence_.residue;
     verdict_.onset = timing_.onset;
     verdict_.end = timing_.end;
@@ -55,12 +67,12 @@ class Judge {
     verdict_.scenario = plan.scenario_name;
     verdict_.emulated = plan.emulated;
     verdict_.checks = evidence_.checks;
-    verdict_.baseline_step_ns = median_baseline_ns(plan, times_);
+    verdict_.baseline_step_ns = median_baseline_ns(plan, sums_.times);
   }
 
-  Verdict run() {
+  Judgement run() {
     count_windows();
-    pairs_ = select_pairs();
+    pairs_ = blocks_.pairs();
     looks_ = static_cast<int>(looks_of(plan_.design).size());
     verdict_.looks = looks_;
     verdict_.look = look_before(plan_, static_cast<int>(evidence_.blocks_due)).value_or(looks_);
@@ -78,24 +90,11 @@ class Judge {
     report_remarks();
     set_kind();
     set_sentence();
-    return std::move(verdict_);
+    return {std::move(verdict_), std::move(sums_.times), std::move(sums_.work)};
   }
 
  private:
   void reason(std::string text) { verdict_.reasons.push_back(std::move(text)); }
-
-  [[nodiscard]] bool began(std::size_t block) const {
-    return times_.blocks[block].any_record || evidence_.block_begun[block];
-  }
-
-  /// Not cut short: something came after it, or its last step is known to be its last.
-  [[nodiscard]] bool ended(std::size_t block) const {
-    if (evidence_.finished || evidence_.block_ended[block]) return true;
-    if (plan_.design.block_steps > 0 && times_.blocks[block].complete) return true;
-    for (std::size_t later = block + 1; later < plan_.blocks.size(); ++later)
-      if (times_.blocks[later].any_record) return true;
-    return false;
-  }
 
   void count_windows() {
     for (std::size_t i = 0; i < plan_.faults.size(); ++i) {
@@ -111,7 +110,7 @@ class Judge {
       result.end = timing_.faults[i].end;
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) {
         const WindowEvidence& window = evidence_.faults[i].blocks[block];
-        if (plan_.blocks[block].kind != BlockKind::fault || !(began(block) || window.began)) continue;
+        if (plan_.blocks[block].kind != BlockKind::fault || !(blocks_.began(block) || window.began)) continue;
         result.windows += 1;
         result.applied += window.applied ? 1 : 0;
         result.acting += window.acting ? 1 : 0;
@@ -122,54 +121,11 @@ class Judge {
     }
   }
 
-  [[nodiscard]] bool all_took_effect(std::size_t block) const {
-    return std::all_of(evidence_.faults.begin(), evidence_.faults.end(),
-                       [&](const FaultEvidence& fault) { return fault.blocks[block].took_effect(); });
-  }
-
   /// Sham blocks and what comes after the faults, of the pairs that count.
   void set_sham_and_recovery() {
-    std::vector<int> usable;
-    std::vector<PairTimes> sham_pairs;
-    for (const PairTimes& pair : pairs_.usable) usable.push_back(pair.pair);
-    for (const Block& block : plan_.blocks) {
-      const auto index = static_cast<std::size_t>(block.index);
-      if (block.kind != BlockKind::sham || !times_.blocks[index].complete || !ended(index)) continue;
-      const auto pair = std::find_if(pairs_.usable.begin(), pairs_.usable.end(),
-                                     [&](const PairTimes& times) { return times.pair == block.pair; });
-      if (pair == pairs_.usable.end()) continue;
-      sham_pairs.push_back({block.pair, pair->baseline_mean_ns, pair->baseline_median_ns, times_.blocks[index].mean_ns,
-                            times_.blocks[index].median_ns});
-    }
-    if (const auto effects = paired_effects(sham_pairs, looks_); !effects.empty())
+    if (const auto effects = paired_effects(blocks_.sham_pairs(pairs_), looks_); !effects.empty())
       verdict_.sham = leading_effect(effects);
-    verdict_.recovery = recovery_after(plan_, records_, times_, usable, looks_);
-  }
-
-  PairSelection select_pairs() const {
-    std::map<int, std::pair<std::optional<std::size_t>, std::optional<std::size_t>>> blocks_of_pair;
-    for (std::size_t i = 0; i < evidence_.blocks_due; ++i) {
-      const Block& block = plan_.blocks[i];
-      if (block.pair < 0) continue;
-      if (block.kind == BlockKind::baseline) blocks_of_pair[block.pair].first = i;
-      if (block.kind == BlockKind::fault) blocks_of_pair[block.pair].second = i;
-    }
-    PairSelection selection;
-    for (const auto& [pair, blocks] : blocks_of_pair) {
-      const auto& [baseline, fault] = blocks;
-      if (!baseline || !fault) continue;
-      ++selection.planned;
-      if (!began(*baseline) || !began(*fault)) continue;
-      const BlockTimes& before = times_.blocks[*baseline];
-      const BlockTimes& during = times_.blocks[*fault];
-      if (!before.complete || !during.complete || !ended(*baseline) || !ended(*fault))
-        ++selection.incomplete;
-      else if (!all_took_effect(*fault))
-        ++selection.without_effect;
-      else
-        selection.usable.push_back({pair, before.mean_ns, before.median_ns, during.mean_ns, during.median_ns});
-    }
-    return selection;
+    verdict_.recovery = recovery_after(plan_, records_, sums_.times, pairs_.numbers(), looks_);
   }
 
   void set_harm() {
@@ -186,9 +142,8 @@ class Judge {
 
   void set_culprit() {
     if (!slowdown_shown()) return;
-    std::vector<int> pairs;
-    for (const PairTimes& pair : pairs_.usable) pairs.push_back(pair.pair);
-    verdict_.culprit = find_culprit({plan_, records_, events_, clock_, links_, pairs, evidence_.checks});
+    const std::vector<int> pairs = pairs_.numbers();
+    verdict_.culprit = find_culprit({plan_, sums_.work, events_, links_, pairs, evidence_.checks});
   }
 
   void evaluate_culprit() {
@@ -250,17 +205,13 @@ class Judge {
   }
 
   void set_outcome() {
-    const std::size_t due = evidence_.blocks_due;
-    std::size_t done = 0;
-    for (std::size_t i = 0; i < due; ++i) {
-      const bool link_test = is_link_test(plan_.blocks[i].kind);
-      if ((link_test || times_.blocks[i].any_record) && ended(i)) ++done;
-    }
+    const std::size_t due = evidence_.blocks_due, done = blocks_.done();
     verdict_.outcome = "completed";
     if (done < due) verdict_.outcome = "failed";
-    if (times_.corrupted_values > 0) {
+    if (sums_.times.corrupted_values > 0) {
       verdict_.outcome = "corruption";
-      ending_ = fmt::format("{} reduced values were wrong: data were corrupted on the way", times_.corrupted_values);
+      ending_ =
+          fmt::format("{} reduced values were wrong: data were corrupted on the way", sums_.times.corrupted_values);
       reason(ending_);
     }
     if (!evidence_.ending.empty()) {
@@ -392,11 +343,11 @@ class Judge {
 
   void report_remarks() {
     report_sham();
-    if (const auto remark = baseline_change_remark(plan_, times_)) reason(*remark);
+    if (const auto remark = baseline_change_remark(plan_, sums_.times)) reason(*remark);
     for (const std::string& remark : evidence_.remarks) reason(remark);
-    if (times_.records_out_of_place > 0)
+    if (sums_.times.records_out_of_place > 0)
       reason(fmt::format("{} step records fit neither the plan nor the topology and were left out",
-                         times_.records_out_of_place));
+                         sums_.times.records_out_of_place));
     for (std::size_t i = 0; i < verdict_.faults.size(); ++i) {
       const auto& blocks = evidence_.faults[i].blocks;
       const auto leases =
@@ -458,13 +409,13 @@ class Judge {
   const Plan& plan_;
   const std::span<const StepRecord> records_;
   const std::vector<Json>& events_;
-  const Json& clock_;
   const Json& links_;
-  const RunTimes times_;
+  RunSums sums_;
   const RunEvidence evidence_;
   const FaultTiming timing_;
+  const DoneBlocks blocks_{plan_, sums_.times, evidence_};
   Verdict verdict_{};
-  PairSelection pairs_{};
+  CountedPairs pairs_{};
   std::vector<Effect> effects_{};
   std::string ending_{};  // why it is not "completed", in words
   bool never_took_effect_ = false;
@@ -474,9 +425,14 @@ class Judge {
 
 }  // namespace
 
+Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events,
+                    const Json& clock, const Json& links) {
+  return Judge(plan, records, events, clock, links).run();
+}
+
 Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events, const Json& clock,
               const Json& links) {
-  return Judge(plan, records, events, clock, links).run();
+  return judge_run(plan, records, events, clock, links).verdict;
 }
 
 std::optional<bool> slowdown_at_least(std::span<const Effect> effects, double bound) {

@@ -14,10 +14,13 @@
 //      not_reproduced; else inconclusive, with the effect that such a run could have shown.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "analysis/block_times.hpp"
 #include "analysis/effect.hpp"
+#include "analysis/own_work.hpp"
 #include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
@@ -25,9 +28,19 @@
 
 namespace grit {
 
+/// A verdict, and what was read from the records for it: the report shows the same figures and need not read them again.
+struct Judgement {
+  Verdict verdict{};
+  RunTimes times{};
+  OwnWork work{};
+};
+
 /// Never fails: what is missing or broken in the records or events is a reason in the verdict. One pass over the
-/// records each for step times, timing and culprit. `clock`: clock.json, for what compares nodes' clocks; `links`:
+/// records, and one more over those of recovery blocks. `clock`: clock.json, for what compares nodes' clocks; `links`:
 /// links.json, what the link test measured.
+Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events,
+                    const Json& clock = nullptr, const Json& links = nullptr);
+/// The verdict alone.
 Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events,
               const Json& clock = nullptr, const Json& links = nullptr);
 

@@ -75,7 +75,10 @@ Result<bool> is_clear_before(const fs::path& run_directory, int block) {
 Result<Verdict> finish_run(const fs::path& run_directory) {
   StepsFile steps;
   GRIT_TRY(ReportInput input, read_run(run_directory, steps));
-  input.verdict = judge(input.plan, input.steps, input.events, input.clock, input.links);
+  Judgement judgement = judge_run(input.plan, input.steps, input.events, input.clock, input.links);
+  input.verdict = std::move(judgement.verdict);
+  input.times = std::move(judgement.times);
+  input.work = std::move(judgement.work);
   GRIT_CHECK(write_file_durably(run_directory / "verdict.json", to_json(input.verdict).dump(1) + "\n"));
   if (!input.run.empty()) {
     input.run["verdict"] = to_string(input.verdict.kind);

@@ -1,10 +1,13 @@
 // The report page: what a run showed, for a colleague who was not there.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "analysis/block_times.hpp"
+#include "analysis/own_work.hpp"
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/plan.hpp"
@@ -18,6 +21,9 @@ namespace grit {
 struct ReportInput {
   Plan plan{};
   Verdict verdict{};
+  // What judge_run() read from the records; the page reads anew what is not here.
+  std::optional<RunTimes> times{};
+  std::optional<OwnWork> work{};
   std::span<const StepRecord> steps{};  // of all ranks, in any order; the caller keeps them
   std::vector<Json> events{};           // lines of events.jsonl (harness/model/event.hpp)
   Json run = Json::object();            // run.json

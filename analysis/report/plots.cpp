@@ -23,7 +23,8 @@ std::string step_tip(const StepPoint& point) {
 }
 
 std::string window_tip(const FaultWindow& window) {
-  return fmt::format("{}, block {}: in force from {:.3f} s for {:.3f} s{}", window.label, window.block, window.start_s,
+  return fmt::format("{}, {} {}: in force from {:.3f} s for {:.3f} s{}", window.label,
+                     is_link_test(window.kind) ? "link test, block" : "block", window.block, window.start_s,
                      window.end_s - window.start_s, window.reverted ? "" : "; not seen to be reverted");
 }
 
@@ -84,6 +85,9 @@ void add_steps_spec(Plot& plot, const RunData& data) {
     windows.push_back(
         {{"start", axis_seconds(window.start_s)}, {"end", axis_seconds(window.end_s)}, {"tip", window_tip(window)}});
   }
+  if (std::any_of(data.windows.begin(), data.windows.end(), [](const auto& w) { return is_link_test(w.kind); }))
+    plot.note += fmt::format("{}Where the fault is in force and no step is drawn, the link test ran.",
+                             plot.note.empty() ? "" : " ");
   set_signal(spec, "x_domain", Json{0.0, std::max(end_s, 1e-3)});
   set_data(spec, "steps", std::move(steps));
   set_data(spec, "blocks", std::move(blocks));
@@ -106,10 +110,18 @@ Plot steps_plot(const RunData& data) {
   return plot;
 }
 
+/// Those of blocks with steps.
+std::vector<FaultWindow> windows_with_steps(const RunData& data) {
+  std::vector<FaultWindow> windows;
+  for (const FaultWindow& window : data.windows)
+    if (!is_link_test(window.kind)) windows.push_back(window);
+  return windows;
+}
+
 /// Fault onset by block: the first fault that the kernel confirmed.
 std::map<int, double> onsets(const RunData& data) {
   std::map<int, double> first_s;
-  for (const FaultWindow& window : data.windows) {
+  for (const FaultWindow& window : windows_with_steps(data)) {
     const auto [found, is_new] = first_s.try_emplace(window.block, window.start_s);
     if (!is_new) found->second = std::min(found->second, window.start_s);
   }
@@ -155,7 +167,7 @@ void add_windows_spec(Plot& plot, const RunData& data, const std::map<int, doubl
                      {"tip", step_tip(point)}});
   }
   Json pulses = Json::array();
-  const std::vector<FaultWindow> windows = merged(data.windows);
+  const std::vector<FaultWindow> windows = merged(windows_with_steps(data));
   const double opacity = std::max(0.02, 0.24 / static_cast<double>(std::max<std::size_t>(windows.size(), 1)));
   for (const FaultWindow& window : windows) {
     const double zero_s = onset_s.at(window.block);

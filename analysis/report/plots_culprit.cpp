@@ -19,10 +19,9 @@ namespace {
 
 /// A column of the map: a step, or a block of many.
 struct Column {
-  std::string name{};
+  std::uint32_t number = 0;
   bool fault = false;
   std::vector<double> own_ns{};  // by rank
-  std::vector<std::uint32_t> records{};
 };
 
 double median_of(std::vector<double> values) {
@@ -31,35 +30,46 @@ double median_of(std::vector<double> values) {
   return *middle;
 }
 
-/// Baseline columns, then fault columns, each in order of time. What was not measured of all ranks is left out.
-std::vector<Column> columns_of(const ReportInput& input, std::size_t ranks, bool by_block) {
-  std::map<std::pair<bool, std::uint32_t>, Column> columns;
-  auto last = columns.end();
+/// One column a step, in order of time. What was not measured of all ranks is left out.
+std::vector<Column> columns_of_steps(const ReportInput& input, std::size_t ranks) {
+  std::map<std::uint32_t, Column> columns;
   for (const StepRecord& record : input.steps) {
     if (record.block >= input.plan.blocks.size() || record.rank >= ranks) continue;
     const Block& block = input.plan.blocks[record.block];
     const bool fault = block.kind == BlockKind::fault;
     if (block.pair < 0 || (!fault && block.kind != BlockKind::baseline)) continue;
     if (record.step_in_block < input.plan.design.settle_steps) continue;
-    // Records of one column mostly stand together, and to look it up each time costs more than all the rest.
-    const std::pair<bool, std::uint32_t> place{fault, by_block ? record.block : record.step};
-    if (last == columns.end() || last->first != place) last = columns.try_emplace(place).first;
-    Column& column = last->second;
-    if (column.own_ns.empty()) {
-      column = {std::to_string(place.second), fault, std::vector<double>(ranks), std::vector<std::uint32_t>(ranks)};
-    }
-    column.own_ns[record.rank] += static_cast<double>(record.end_ns - record.start_ns - record.exposed_comm_ns);
-    ++column.records[record.rank];
+    Column& column = columns[record.step];
+    if (column.own_ns.empty()) column = {record.step, fault, std::vector<double>(ranks, std::nan(""))};
+    column.own_ns[record.rank] = static_cast<double>(record.end_ns - record.start_ns - record.exposed_comm_ns);
   }
   std::vector<Column> result;
-  for (auto& [place, column] : columns) {
-    if (std::any_of(column.records.begin(), column.records.end(), [](std::uint32_t n) { return n == 0; })) continue;
-    for (std::size_t rank = 0; rank < ranks; ++rank) column.own_ns[rank] /= column.records[rank];
-    const double middle_ns = median_of(column.own_ns);
-    for (double& own_ns : column.own_ns) own_ns -= middle_ns;
+  for (auto& [step, column] : columns)
+    if (std::none_of(column.own_ns.begin(), column.own_ns.end(), [](double own_ns) { return std::isnan(own_ns); }))
+      result.push_back(std::move(column));
+  return result;
+}
+
+/// One column a block, in order of time.
+std::vector<Column> columns_of_blocks(const Plan& plan, const OwnWork& work) {
+  std::vector<Column> result;
+  for (const Block& block : plan.blocks) {
+    if (!work.has(block.index)) continue;
+    Column column{static_cast<std::uint32_t>(block.index), block.kind == BlockKind::fault, {}};
+    for (std::size_t rank = 0; rank < work.ranks(); ++rank)
+      column.own_ns.push_back(work.rank(block.index, rank).own_ns());
     result.push_back(std::move(column));
   }
   return result;
+}
+
+/// Baseline columns, then fault columns; of each what its ranks are above or below the median rank.
+void arrange(std::vector<Column>& columns) {
+  std::stable_sort(columns.begin(), columns.end(), [](const Column& a, const Column& b) { return a.fault < b.fault; });
+  for (Column& column : columns) {
+    const double middle_ns = median_of(column.own_ns);
+    for (double& own_ns : column.own_ns) own_ns -= middle_ns;
+  }
 }
 
 /// In rank order: all, or those that are furthest from the median in fault blocks.
@@ -109,7 +119,7 @@ void add_own_work_spec(Plot& plot, const ReportInput& input, const std::vector<C
     for (std::size_t y = 0; y < drawn.size(); ++y)
       cells.push_back({{"x", x},
                        {"y", y},
-                       {"s", std::stoi(columns[x].name)},
+                       {"s", columns[x].number},
                        {"v", std::round(columns[x].own_ns[drawn[y]] / unit.ns * 1000) / 1000}});
   }
   const std::string name = by_block ? "block" : "step";
@@ -137,7 +147,8 @@ bool has_too_many_steps(const ReportInput& input, std::size_t ranks) {
   return false;
 }
 
-Plot own_work_plot(const ReportInput& input, std::size_t ranks) {
+Plot own_work_plot(const ReportInput& input, const OwnWork& work) {
+  const std::size_t ranks = work.ranks();
   const bool by_block = has_too_many_steps(input, ranks);
   Plot plot{
       "plot-own-work", "Own work, rank by rank",
@@ -146,7 +157,8 @@ Plot own_work_plot(const ReportInput& input, std::size_t ranks) {
                   "slow network shows in no row.",
                   by_block ? "block" : "step", by_block ? "block" : "step")};
   plot.legend_html = swatch("fault", "longer than the median rank") + swatch("baseline", "shorter");
-  const auto columns = columns_of(input, ranks, by_block);
+  auto columns = by_block ? columns_of_blocks(input.plan, work) : columns_of_steps(input, ranks);
+  arrange(columns);
   if (columns.empty())
     plot.missing = "No step has records of all ranks, so their work cannot be compared.";
   else
@@ -277,8 +289,9 @@ Result<std::vector<Plot>> culprit_plots(const ReportInput& input) {
   try {
     std::vector<Plot> plots;
     if (input.verdict.culprit) {
-      const OwnWork work(input.plan, input.steps, NodeClocks(input.plan, input.clock));
-      plots.push_back(own_work_plot(input, work.ranks()));
+      const OwnWork made = input.work ? OwnWork() : own_work(input.plan, input.steps, input.clock);
+      const OwnWork& work = input.work ? *input.work : made;
+      plots.push_back(own_work_plot(input, work));
       plots.push_back(arrivals_plot(input, work));
     }
     if (const auto links = link_changes(input.links); !links.empty()) plots.push_back(links_plot(input, links));

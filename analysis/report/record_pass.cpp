@@ -1,6 +1,7 @@
 #include "analysis/report/record_pass.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 
 #include "analysis/block_times.hpp"
@@ -39,80 +40,56 @@ void add_to_phases(PhaseSum& sum, const StepRecord& record) {
   sum.node = record.node;
 }
 
-/// Some hundred of many values, evenly spread: when there are too many, every second one goes, and from then on only
-/// every second one is taken.
-class Sample {
- public:
-  void add(std::int64_t value) {
-    if (seen_++ % stride_ != 0) return;
-    values_.push_back(value);
-    if (values_.size() < kMost) return;
-    for (std::size_t i = 0; i < values_.size() / 2; ++i) values_[i] = values_[2 * i];
-    values_.resize(values_.size() / 2);
-    stride_ *= 2;
-  }
-  [[nodiscard]] std::int64_t median() {
-    if (values_.empty()) return 0;
-    const auto middle = values_.begin() + static_cast<std::ptrdiff_t>(values_.size() / 2);
-    std::nth_element(values_.begin(), middle, values_.end());
-    return values_.size() % 2 == 1 ? *middle : (*middle + *std::max_element(values_.begin(), middle)) / 2;
-  }
+constexpr std::size_t kSampledSteps = 256;  // at least half as many, evenly spread over the run
+constexpr std::int64_t kNever = INT64_MIN;
 
- private:
-  static constexpr std::size_t kMost = 256;
-  std::uint64_t seen_ = 0, stride_ = 1;
-  std::vector<std::int64_t> values_{};
-};
-
-/// What the first pass learns of a node.
+/// What is known of a node's clock.
 struct NodeClock {
   bool any_record = false;
   std::uint32_t rank = 0;  // of its first record: the one that is compared
   std::int64_t start_ns = INT64_MAX;
+  std::vector<std::int64_t> exits_ns{};  // when that rank left the last collective of the sampled steps
 };
 
-struct Exit {
-  std::int64_t t_ns = 0;
-  bool known = false;
-};
-
-/// When the node with the lowest number left the last collective of each step.
-struct Reference {
-  std::uint32_t node = UINT32_MAX;
-  Paged<Exit> exits{};
-  void take(const StepRecord& record) {
-    if (record.node > node) return;
-    if (record.node < node) node = record.node, exits = {};
-    exits[record.step] = {record.collective_exit_ns, true};
-  }
-};
+/// The median difference between two clocks at the same steps' ends.
+std::int64_t offset_between(const NodeClock& node, const NodeClock& reference) {
+  std::vector<std::int64_t> values;
+  for (std::size_t i = 0; i < std::min(node.exits_ns.size(), reference.exits_ns.size()); ++i)
+    if (node.exits_ns[i] != kNever && reference.exits_ns[i] != kNever)
+      values.push_back(node.exits_ns[i] - reference.exits_ns[i]);
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return values.size() % 2 == 1 ? *middle : (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
 
 }  // namespace
 
 TimeAxis::TimeAxis(const Plan& plan, std::span<const StepRecord> steps) {
   std::vector<NodeClock> nodes(plan.topology.nodes.size());
   const bool shared = plan.topology.local_cluster;
-  Reference reference;
+  const std::size_t ranks = std::max<std::size_t>(rank_count(plan.topology), 1);
+  const std::size_t stride = std::bit_ceil(steps.size() / ranks / kSampledSteps + 1);
   for (const StepRecord& record : steps) {
     if (record.node >= nodes.size() || record.step >= steps.size()) continue;
     NodeClock& node = nodes[record.node];
     if (!node.any_record) node.any_record = true, node.rank = record.rank;
     node.start_ns = std::min(node.start_ns, record.start_ns);
-    if (!shared && record.rank == node.rank) reference.take(record);
+    if (shared || (record.step & (stride - 1)) != 0 || record.rank != node.rank) continue;
+    const std::size_t sample = record.step / stride;
+    if (sample >= kSampledSteps) continue;
+    if (node.exits_ns.size() <= sample) node.exits_ns.resize(sample + 1, kNever);
+    node.exits_ns[sample] = record.collective_exit_ns;
   }
+  const auto reference =
+      std::find_if(nodes.begin(), nodes.end(), [](const NodeClock& node) { return node.any_record; });
   offset_ns_.resize(nodes.size());
-  if (!shared) {
-    std::vector<Sample> differences_ns(nodes.size());
-    for (const StepRecord& record : steps) {
-      if (record.node >= nodes.size() || record.rank != nodes[record.node].rank) continue;
-      const Exit* same = reference.exits.find(record.step);
-      if (same != nullptr && same->known) differences_ns[record.node].add(record.collective_exit_ns - same->t_ns);
-    }
-    for (std::size_t node = 0; node < nodes.size(); ++node) offset_ns_[node] = differences_ns[node].median();
-  }
   std::int64_t first_ns = INT64_MAX;
-  for (std::size_t node = 0; node < nodes.size(); ++node)
-    if (nodes[node].any_record) first_ns = std::min(first_ns, nodes[node].start_ns - offset_ns_[node]);
+  for (std::size_t node = 0; node < nodes.size(); ++node) {
+    if (!nodes[node].any_record) continue;
+    if (!shared) offset_ns_[node] = offset_between(nodes[node], *reference);
+    first_ns = std::min(first_ns, nodes[node].start_ns - offset_ns_[node]);
+  }
   if (first_ns != INT64_MAX) origin_ns_ = first_ns;
 }
 
@@ -126,7 +103,7 @@ RecordSums sum_records(const Plan& plan, std::span<const StepRecord> records, co
   for (const StepRecord& record : records) {
     // A run has at most as many steps as there are records.
     if (record.rank >= sums.rank_count || record.node >= nodes || record.step >= records.size()) continue;
-    sums.rank_seen[record.rank] = true;
+    sums.rank_seen[record.rank] = 1;
     add_to_step(sums.steps[record.step], record, axis);
     if (record.block >= places.size() || !places[record.block]) continue;
     if (record.step_in_block < plan.design.settle_steps) continue;

@@ -45,7 +45,7 @@ std::vector<StepPoint> step_points(const Plan& plan, const RecordSums& sums) {
 
 std::vector<BlockSummary> block_summaries(const ReportInput& input, const std::vector<StepPoint>& points) {
   // The same step times that the verdict is made of.
-  const RunTimes times = block_times(input.plan, input.steps);
+  const RunTimes times = input.times ? *input.times : block_times(input.plan, input.steps);
   std::map<std::uint32_t, BlockSummary> blocks;
   for (const StepPoint& point : points) {
     const auto [found, is_new] = blocks.try_emplace(point.block);
@@ -96,6 +96,7 @@ std::vector<FaultWindow> fault_windows(const ReportInput& input, const TimeAxis&
       FaultWindow& window = windows[key];
       window.fault = static_cast<int>(key[0]);
       window.block = static_cast<int>(key[1]);
+      if (const Block* block = find_block(input.plan, static_cast<std::uint32_t>(key[1]))) window.kind = block->kind;
       window.label = fault_label(input.plan, window.fault);
       window.start_s = at_s;
     } else if (const auto open = windows.find(key); action == "reverted" && open != windows.end()) {
@@ -164,7 +165,7 @@ RunData summarize(const ReportInput& input) {
     data.axis = TimeAxis(input.plan, {&first, 1});
   }
   const RecordSums sums = sum_records(input.plan, input.steps, data.axis);
-  data.ranks = static_cast<int>(std::count(sums.rank_seen.begin(), sums.rank_seen.end(), true));
+  data.ranks = static_cast<int>(std::count(sums.rank_seen.begin(), sums.rank_seen.end(), 1));
   data.steps = step_points(input.plan, sums);
   data.blocks = block_summaries(input, data.steps);
   data.windows = fault_windows(input, data.axis, data.blocks);

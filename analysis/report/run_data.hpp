@@ -43,7 +43,8 @@ struct BlockSummary {
 struct FaultWindow {
   int fault = 0;  // PlannedFault::id
   int block = 0;
-  std::string label{};  // "link_flap on node1 eth0"
+  BlockKind kind = BlockKind::fault;  // of the block; in link_fault there are no steps
+  std::string label{};                // "link_flap on node1 eth0"
   double start_s = 0;
   double end_s = 0;
   bool reverted = false;  // no "reverted" event: end_s is the end of the block, or of the records

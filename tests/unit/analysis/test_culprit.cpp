@@ -19,7 +19,8 @@ const Json kNoFile;
 
 std::optional<Culprit> culprit_of(const SimulatedJob& job, const Json& links = kNoFile, const Json& clock = kNoFile,
                                   std::vector<CheckResult> checks = {}) {
-  return find_culprit({job.plan, job.records, job.events, clock, links, job.pairs, checks});
+  const OwnWork work = own_work(job.plan, job.records, clock);
+  return find_culprit({job.plan, work, job.events, links, job.pairs, checks});
 }
 
 /// Link tests of four nodes; slow(a, b) is by how many times a link is slower in fault blocks.
@@ -287,7 +288,7 @@ TEST_CASE("arrivals are not claimed closer than the clocks' bounds") {
     return clock;
   };
   const auto last_of = [&](const Json& clock, std::size_t node) {
-    const OwnWork work(job.plan, job.records, NodeClocks(job.plan, clock));
+    const OwnWork work = own_work(job.plan, job.records, clock);
     std::uint32_t last = 0;
     for (const Block& block : job.plan.blocks)
       if (block.kind == BlockKind::fault) last += work.arrivals(block.index, node).last;

@@ -38,6 +38,12 @@ Json clock_point(int node, std::int64_t offset_ns, std::int64_t bound_ns, std::i
   return Json{{"node", node}, {"offset_ns", offset_ns}, {"bound_ns", bound_ns}, {"at_ns", at_ns}};
 }
 
+BlockEnds block_ends(const Plan& plan, const std::vector<StepRecord>& records) {
+  BlockEnds ends(plan);
+  ends.take(records);
+  return ends;
+}
+
 }  // namespace
 
 TEST_CASE("timing: quantiles are of the nearest rank") {
@@ -62,7 +68,7 @@ TEST_CASE("timing: onset and end are told from a node's own clock") {
   const std::int64_t entered_ns = 7'000 * kNsPerS;
   std::vector<Json> events{applied(fault, block, entered_ns, 3'000'000),
                            reverted(fault, block, entered_ns + 1500 * kNsPerMs + 2'000'000, "pulse_end")};
-  const FaultTiming timing = fault_timing(plan, {}, events, nullptr);
+  const FaultTiming timing = fault_timing(plan, BlockEnds(plan), events, nullptr);
   REQUIRE(timing.onset);
   CHECK(timing.onset->max_ns == 3'000'000);
   REQUIRE(timing.end);
@@ -73,7 +79,7 @@ TEST_CASE("timing: onset and end are told from a node's own clock") {
   SECTION("what was not read back, or came off for another reason, is not timed") {
     events[0]["ok"] = false;
     events[1]["why"] = "lease";
-    const FaultTiming none = fault_timing(plan, {}, events, nullptr);
+    const FaultTiming none = fault_timing(plan, BlockEnds(plan), events, nullptr);
     CHECK_FALSE(none.onset.has_value());
     CHECK_FALSE(none.end.has_value());
   }
@@ -87,7 +93,7 @@ TEST_CASE("timing: onset and end are told from a node's own clock") {
     earlier.end_ns -= kNsPerS;
     elsewhere.node = 0;
     elsewhere.end_ns += kNsPerS;
-    const FaultTiming whole = fault_timing(plan, std::vector{last, earlier, elsewhere}, events, nullptr);
+    const FaultTiming whole = fault_timing(plan, block_ends(plan, {last, earlier, elsewhere}), events, nullptr);
     REQUIRE(whole.end);
     CHECK(whole.end->max_ns == 40'000);
   }
@@ -106,19 +112,19 @@ TEST_CASE("timing: skew needs lined-up clocks, and says by how much they may be 
                    {"after",
                     {clock_point(0, 0, 0, start_ns + 1'000 * kNsPerS),
                      clock_point(1, offset_ns + 1'000'000, 30'000, start_ns + 1'000 * kNsPerS)}}};
-  const FaultTiming timing = fault_timing(plan, {}, events, clock);
+  const FaultTiming timing = fault_timing(plan, BlockEnds(plan), events, clock);
   REQUIRE(timing.skew);
   CHECK(timing.skew->lateness.count == 1);
   CHECK(timing.skew->lateness.p50_ns == Approx(50'000).margin(1'000));  // the line is at the due time, 0.5 s later
   CHECK(timing.skew->clock_bound_ns == 30'000);
   CHECK(timing.onset->count == 2);
 
-  CHECK_FALSE(fault_timing(plan, {}, events, nullptr).skew.has_value());
-  CHECK_FALSE(fault_timing(plan, {}, events, Json{{"before", 7}, {"after", {3}}}).skew.has_value());
+  CHECK_FALSE(fault_timing(plan, BlockEnds(plan), events, nullptr).skew.has_value());
+  CHECK_FALSE(fault_timing(plan, BlockEnds(plan), events, Json{{"before", 7}, {"after", {3}}}).skew.has_value());
 
   plan.topology.local_cluster = true;  // one machine, one clock
   const std::vector<Json> local{applied(near, block, entered_ns, 10'000), applied(far, block, entered_ns, 60'000)};
-  const FaultTiming shared = fault_timing(plan, {}, local, nullptr);
+  const FaultTiming shared = fault_timing(plan, BlockEnds(plan), local, nullptr);
   REQUIRE(shared.skew);
   CHECK(shared.skew->lateness.max_ns == 50'000);
   CHECK(shared.skew->clock_bound_ns == 0);

@@ -1,0 +1,48 @@
+// Which blocks of a run were done, and which of its pairs count.
+#pragma once
+
+#include <vector>
+
+#include "analysis/block_times.hpp"
+#include "analysis/effect.hpp"
+#include "analysis/evidence.hpp"
+#include "harness/model/plan.hpp"
+
+namespace grit {
+
+/// The pairs that count, and why others do not.
+struct CountedPairs {
+  std::vector<PairTimes> usable{};
+  int planned = 0;
+  int incomplete = 0;      // both blocks began, but records are missing or the last one was cut short
+  int without_effect = 0;  // not every fault took effect
+  [[nodiscard]] std::vector<int> numbers() const;  // Block::pair of the usable ones
+};
+
+/// A view of a run's records and events together, block by block.
+class DoneBlocks {
+ public:
+  /// All three are kept by the caller.
+  DoneBlocks(const Plan& plan, const RunTimes& times, const RunEvidence& evidence)
+      : plan_(plan), times_(times), evidence_(evidence) {}
+
+  [[nodiscard]] bool began(std::size_t block) const {
+    return times_.blocks[block].any_record || evidence_.block_begun[block];
+  }
+  /// Not cut short: something came after it, or its last step is known to be its last.
+  [[nodiscard]] bool ended(std::size_t block) const;
+  /// Began and ended, of those that were due; steps only where the block has any.
+  [[nodiscard]] std::size_t done() const;
+  [[nodiscard]] CountedPairs pairs() const;
+  /// The baselines of the pairs that count, against their sham blocks.
+  [[nodiscard]] std::vector<PairTimes> sham_pairs(const CountedPairs& pairs) const;
+
+ private:
+  [[nodiscard]] bool all_took_effect(std::size_t block) const;
+
+  const Plan& plan_;
+  const RunTimes& times_;
+  const RunEvidence& evidence_;
+};
+
+}  // namespace grit

@@ -4,7 +4,7 @@ broken against what the analysis named. memory_bandwidth only when asked for (--
 ranks' CPUs long before they fill the memory bus, and "compute" is then what is short. Seeded; goes on where it was stopped, and with --again judges the runs there are anew.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/culprit.py [--runs 60] [--seed 1] [--out DIR] [--kinds a,b] [--nodes 4]
-                                                                    [--pairs 6] [--block 700ms] [--again]"""
+                                                                    [--pairs 8] [--max-pairs 16] [--block 700ms] [--again]"""
 
 import argparse
 import json
@@ -52,7 +52,7 @@ return grit.scenario {{
   summary = "{kind} on node {node}",
   workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.02, peak = "500GFLOP/s", {workload} }},
   faults = {{ grit.fault.{kind} {{ on = {node}, {parameters} }} }},
-  design = {{ pairs = {pairs}, block = "{block}", link_test = true }},
+  design = {{ pairs = {pairs}, max_pairs = {max_pairs}, block = "{block}", link_test = true }},
   expect = {{ slowdown = {{ at_least = "1%" }} }},
 }}
 """
@@ -134,7 +134,8 @@ def main():
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=4)
-    parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--max-pairs", type=int, default=16, help="a run that is not clear by then goes on up to so many")
     parser.add_argument("--block", default="700ms")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-culprit"))
     parser.add_argument("--kinds", type=lambda text: text.split(","), default=[kind for kind in KINDS if kind != "memory_bandwidth"])
@@ -149,7 +150,7 @@ def main():
             subprocess.run([GRIT, "report", str(directory)], capture_output=True, check=False)
         if not (directory / "verdict.json").exists():
             subprocess.run(["rm", "-rf", str(directory)], check=True)
-            scenario.write_text(SCENARIO.format(kind=kind, node=node, parameters=parameters, pairs=options.pairs,
+            scenario.write_text(SCENARIO.format(kind=kind, node=node, parameters=parameters, pairs=options.pairs, max_pairs=options.max_pairs,
                                                 block=options.block, workload=KINDS[kind][2]))
             if error := run(directory, scenario, options):
                 subprocess.run(["rm", "-rf", str(directory)], check=True)

@@ -2,7 +2,8 @@
 """How small a slowdown does grit see, how soon, and how often does it see one where there is none?
 
 On a local cluster of 4 nodes, one long run a dose, cut into experiments of 16 pairs with looks at 8, 12 and 16 (bench_experiments).
-Dose 0 is a run without a fault: every "slower" or "faster" is a false positive. Beside it, on the same data: a rule "the median
+Dose 0 is a run without a fault: every "slower" or "faster" is a false positive, and a mean over all pairs that is not 0 within its error is what
+grit itself does to the blocks in which the fault would be. Beside it, on the same data: a rule "the median
 moved by more than 5 %", Welch's t and Mann-Whitney on all steps.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/sensitivity.py [--experiments N] [--block TIME] [--out DIR] [FAULT:DOSE% ...]
@@ -68,5 +69,5 @@ with Workspace() as work:
             name = f"{fault}_{percent.replace('.', '_')}_{part}"
             run(work, out / name, name, fault_text(fault, float(percent), step_s), 16 * experiments, options.block, 100 * part + number + 2)
             print(f"{fault} {percent} %:", flush=True)
-            subprocess.run([bench, out / name, "16"], check=True)
+            subprocess.run([bench, "16", out / name], check=True)
             left, part = left - experiments, part + 1

@@ -1,4 +1,5 @@
-"""Series of trials: a threshold search, drive(), and an escalation that is killed in the middle of a trial and taken up again."""
+"""Series of trials: threshold searches by magnitude and by yes or no, the smallest set of faults, drive(), and an escalation that is killed
+in the middle of a trial and taken up again."""
 
 import json
 import os
@@ -40,6 +41,24 @@ return grit.scenario {{
     return list
   end,
   search = grit.search.threshold {{ option = "delay", from = "5ms", to = "40ms", outcome = "rank_death", trials = 4 }},
+}}
+"""
+
+
+# Three faults, of which the second alone is what slows the steps down.
+ONE_OF_THREE = f"""
+local grit = require "grit"
+return grit.scenario {{
+  name = "one_of_three",
+  {WORKLOAD}
+  {BLOCKS}
+  faults = {{
+    grit.fault.rank_delay {{ on = 0, delay = "10us" }},
+    grit.fault.rank_delay {{ on = 1, delay = "30ms" }},
+    grit.fault.memory_leak {{ on = 0, rate = "1MB/s", limit = "8MB" }},
+  }},
+  expect = {{ slowdown = {{ at_least = "20%" }} }},
+  search = grit.search.minimal {{ trials = 12 }},
 }}
 """
 
@@ -89,6 +108,32 @@ with Workspace() as work:
     (run / "verdict.json").unlink()
     again = grit("report", run, "--json", expect=done.returncode)
     assert json.loads(again.out) == result
+    print(result["sentence"], flush=True)
+
+    # Yes or no, by what the scenario expects; answers are taken to be right.
+    run = work.path / "yes_no"
+    file = work.write("yes_no.lua", scenario(
+        """expect = { slowdown = { at_least = "20%" } },
+  search = grit.search.threshold { option = "delay", from = "10us", to = "40ms", kind = "yes_no", noise = "1%", trials = 4 },"""))
+    grit("run", file, "--out", run, "-n", 2, expect=(0, 1, 2))
+    trials = verdict(run)["trials"]
+    assert len(trials) == 4, trials
+    # A small delay is a no, a large one a yes; the doses close in from both sides.
+    for trial in trials:
+        if trial["dose"] < 500_000:
+            assert trial["result"]["verdict"] != "reproduced", trial
+        if trial["dose"] > 20_000_000:
+            assert trial["result"]["verdict"] == "reproduced", trial
+    assert any(t["dose"] < 500_000 for t in trials) and any(t["dose"] > 500_000 for t in trials), trials
+    print(verdict(run)["sentence"], flush=True)
+
+    # The smallest set of faults: the one that does it, by itself, tried on fresh data.
+    run = work.path / "minimal"
+    done = grit("run", work.write("one_of_three.lua", ONE_OF_THREE), "--out", run, "-n", 2, expect=0)
+    result = verdict(run)
+    assert "Of 3 faults 1 is enough: rank_delay on node1" in result["sentence"], result["sentence"]
+    sets = [trial["faults"] for trial in result["trials"]]
+    assert sets[0] == [0, 1, 2] and sets.count([1]) >= 2, sets
     print(result["sentence"], flush=True)
 
     # drive: the second trial's option depends on the first one's result.

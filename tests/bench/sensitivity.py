@@ -21,8 +21,9 @@ local grit = require "grit"
 return grit.scenario {{
   name = "{name}",
   summary = "many pairs, to be cut into experiments",
-  -- Most of a step is computing, as on real accelerators, and the machine's cores are not the bottleneck.
-  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.005, peak = "100 GFLOP/s" }},
+  -- Of a step of 80 ms 98 % is computing on the emulated accelerator. Where the ranks' communication keeps the machine's few cores
+  -- busy (scale = 0.005: 12 % of a step of 44 ms), a rank that comes 1 % late is waited for while others still work: 0.2 % of a step.
+  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.0002, peak = "2 GFLOP/s" }},
   faults = {{ {fault} }},
   design = {{ pairs = {pairs}, block = "{block}" }},
   expect = {{ slowdown = {{ at_most = "1%" }} }},
@@ -49,7 +50,7 @@ def run(work, directory, name, fault, pairs, block, seed):
 
 parser = argparse.ArgumentParser(usage=__doc__)
 parser.add_argument("--experiments", type=int, default=20)
-parser.add_argument("--block", default="1500ms")
+parser.add_argument("--block", default="500ms")
 parser.add_argument("--out", type=Path)
 parser.add_argument("doses", nargs="*", default=DEFAULT)
 options = parser.parse_args()

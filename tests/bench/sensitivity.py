@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """How small a slowdown does grit see, how soon, and how often does it see one where there is none?
 
-On a local cluster of 4 nodes, one long run a dose, cut into experiments of 16 pairs with looks at 8, 12 and 16 (bench_experiments).
+On a local cluster of 4 nodes, one long run a dose, cut into experiments of 8 pairs with one look, or of more with three (bench_experiments).
 Dose 0 is a run without a fault: every "slower" or "faster" is a false positive, and a mean over all pairs that is not 0 within its error is what
 grit itself does to the blocks in which the fault would be. Beside it, on the same data: a rule "the median
 moved by more than 5 %", Welch's t and Mann-Whitney on all steps.
 
-usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/sensitivity.py [--experiments N] [--block TIME] [--out DIR] [FAULT:DOSE% ...]
+usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/sensitivity.py [--experiments N] [--pairs 8] [--block TIME] [--out DIR] [FAULT:DOSE% ...]
        FAULT: none, rank_delay, gpu_throttle; default: none:0 and 1, 2, 5, 10 % of both. A run in DIR is not made again."""
 
 import argparse
@@ -21,9 +21,9 @@ local grit = require "grit"
 return grit.scenario {{
   name = "{name}",
   summary = "many pairs, to be cut into experiments",
-  -- Of a step of 80 ms 98 % is computing on the emulated accelerator. Where the ranks' communication keeps the machine's few cores
-  -- busy (scale = 0.005: 12 % of a step of 44 ms), a rank that comes 1 % late is waited for while others still work: 0.2 % of a step.
-  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.0002, peak = "2 GFLOP/s" }},
+  -- A step of 0.4 s, nearly all of it computing on the emulated accelerator. In shorter steps, or with more communication, the ranks' turns
+  -- on the machine's few cores take some 1 ms of a step, and a rank that comes later by less than that is hardly waited for.
+  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.0002, peak = "0.4 GFLOP/s" }},
   faults = {{ {fault} }},
   design = {{ pairs = {pairs}, block = "{block}" }},
   expect = {{ slowdown = {{ at_most = "1%" }} }},
@@ -50,7 +50,8 @@ def run(work, directory, name, fault, pairs, block, seed):
 
 parser = argparse.ArgumentParser(usage=__doc__)
 parser.add_argument("--experiments", type=int, default=20)
-parser.add_argument("--block", default="500ms")
+parser.add_argument("--pairs", type=int, default=8)
+parser.add_argument("--block", default="800ms")
 parser.add_argument("--out", type=Path)
 parser.add_argument("doses", nargs="*", default=DEFAULT)
 options = parser.parse_args()
@@ -66,9 +67,10 @@ with Workspace() as work:
         fault, percent = dose.rstrip("%").split(":")
         left, part = options.experiments, 0
         while left > 0:  # a scenario has at most 1000 pairs
-            experiments = min(left, 1000 // 16)
+            experiments = min(left, 1000 // options.pairs)
             name = f"{fault}_{percent.replace('.', '_')}_{part}"
-            run(work, out / name, name, fault_text(fault, float(percent), step_s), 16 * experiments, options.block, 100 * part + number + 2)
+            run(work, out / name, name, fault_text(fault, float(percent), step_s), options.pairs * experiments, options.block,
+                100 * part + number + 2)
             print(f"{fault} {percent} %:", flush=True)
-            subprocess.run([bench, "16", out / name], check=True)
+            subprocess.run([bench, str(options.pairs), out / name], check=True)
             left, part = left - experiments, part + 1

@@ -41,9 +41,8 @@ std::int64_t number(__u64 value) { return static_cast<std::int64_t>(value); }
 LinkErrors parse_errors(const rtnl_link_stats64& stats) {
   return {{number(stats.rx_errors), number(stats.tx_errors), number(stats.rx_length_errors),
            number(stats.rx_over_errors), number(stats.rx_crc_errors), number(stats.rx_frame_errors),
-           number(stats.rx_fifo_errors), number(stats.tx_aborted_errors),
-           number(stats.tx_carrier_errors), number(stats.tx_fifo_errors), number(stats.tx_heartbeat_errors),
-           number(stats.tx_window_errors)}};
+           number(stats.rx_fifo_errors), number(stats.tx_aborted_errors), number(stats.tx_carrier_errors),
+           number(stats.tx_fifo_errors), number(stats.tx_heartbeat_errors), number(stats.tx_window_errors)}};
 }
 
 LinkTraffic parse_traffic(const rtnl_link_stats64& stats) {

@@ -34,10 +34,10 @@ struct LinkTraffic {
 /// Its error counters (IFLA_STATS64), since it was made. The kernel's names and meanings:
 /// Documentation/networking/statistics.rst. rx_missed_errors is none: the host was too slow, it counts as a drop.
 struct LinkErrors {
-  static constexpr std::array<std::string_view, 12> kNames{
-      "rx_errors",         "tx_errors",         "rx_length_errors", "rx_over_errors",
-      "rx_crc_errors",     "rx_frame_errors",   "rx_fifo_errors",   "tx_aborted_errors",
-      "tx_carrier_errors", "tx_fifo_errors",    "tx_heartbeat_errors", "tx_window_errors"};
+  static constexpr std::array<std::string_view, 12> kNames{"rx_errors",      "tx_errors",           "rx_length_errors",
+                                                           "rx_over_errors", "rx_crc_errors",       "rx_frame_errors",
+                                                           "rx_fifo_errors", "tx_aborted_errors",   "tx_carrier_errors",
+                                                           "tx_fifo_errors", "tx_heartbeat_errors", "tx_window_errors"};
   std::array<std::int64_t, kNames.size()> counts{};
 };
 

@@ -86,6 +86,25 @@ std::optional<OneFinding> find_link(const std::vector<LinkChange>& links, Measur
   return OneFinding{{.a = slowest->a, .b = slowest->b, .slowdown = std::exp(low)}, apart};
 }
 
+/// Does every block with the faults say so by itself? A few long stalls, which may hit any link, fall into one of them
+/// and make its average; what is wrong with a link is wrong in all.
+bool holds_in_each_block(const std::vector<LinkChange>& links, const LinkFinding& finding, std::size_t measure) {
+  std::size_t blocks = links.front().fault_log.size();
+  for (const LinkChange& link : links) blocks = std::min(blocks, link.fault_log.size());
+  for (std::size_t block = 0; block < blocks; ++block) {
+    std::vector<double> own, others;
+    for (const LinkChange& link : links) {
+      const bool is_own = finding.node >= 0 ? link.a == finding.node || link.b == finding.node
+                                            : link.a == finding.a && link.b == finding.b;
+      (is_own ? own : others).push_back(link.fault_log[block][measure]);
+    }
+    if (own.empty() || others.empty()) continue;
+    const bool is_node = finding.node >= 0;
+    if (quantile(own, is_node ? 0.25 : 0.0) <= quantile(others, is_node ? 0.75 : 1.0)) return false;
+  }
+  return true;
+}
+
 LinkChange change_between(const Sums& baseline, const Sums& fault) {
   LinkChange change;
   const auto mean = [](double sum, int count) { return count > 0 ? sum / count : 0; };
@@ -118,7 +137,7 @@ std::vector<LinkChange> link_changes(const Json& links) {
   const auto list = links.is_object() ? links.find("links") : links.end();
   if (!links.is_object() || list == links.end() || !list->is_array()) return {};
   struct OfLink {
-    std::map<double, Sums> baselines{};  // by block
+    std::map<double, Sums> baselines{}, faults{};  // by block
     Sums baseline{}, fault{};
   };
   std::map<std::pair<int, int>, OfLink> sums;
@@ -132,7 +151,10 @@ std::vector<LinkChange> link_changes(const Json& links) {
       add(link.baseline, entry);
       add(link.baselines[number_at(entry, "block").value_or(0)], entry);
     }
-    if (*kind == "link_fault") add(link.fault, entry);
+    if (*kind == "link_fault") {
+      add(link.fault, entry);
+      add(link.faults[number_at(entry, "block").value_or(0)], entry);
+    }
   }
   std::vector<LinkChange> changes;
   for (const auto& [ends, link] : sums) {
@@ -143,6 +165,11 @@ std::vector<LinkChange> link_changes(const Json& links) {
       const LinkChange other = change_between(link.baselines.begin()->second, one);
       for (std::size_t i = 0; i < kMeasures.size(); ++i)
         change.noise_log[i] = std::max(change.noise_log[i], std::abs(kMeasures[i].second(other)));
+    }
+    for (const auto& [block, one] : link.faults) {
+      const LinkChange of_block = change_between(link.baseline, one);
+      auto& logs = change.fault_log.emplace_back();
+      for (std::size_t i = 0; i < kMeasures.size(); ++i) logs[i] = kMeasures[i].second(of_block);
     }
     changes.push_back(change);
   }
@@ -163,7 +190,7 @@ std::optional<LinkFinding> judge_links(const std::vector<LinkChange>& links) {
     for (const LinkChange& link : links) noise_log = std::max(noise_log, link.noise_log[i]);
     auto found = find_node(links, measure, noise_log);
     if (!found) found = find_link(links, measure, noise_log);
-    if (!found) continue;
+    if (!found || !holds_in_each_block(links, found->finding, i)) continue;
     found->finding.measure = name;
     if (best && !same_place(best->finding, found->finding)) return std::nullopt;  // they contradict each other
     const bool better = !best || (found->finding.node >= 0) > (best->finding.node >= 0) ||

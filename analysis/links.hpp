@@ -4,7 +4,7 @@
 // (bandwidth), of the medians of round trips (latency), and of their longest (a stall of a second in one entry of many
 // counts). Means, so that what comes rarely but is bad counts. A node is named when nearly all of its links (three
 // quarters) became slower by more than nearly all links that do not touch it, and clearly so; a single link when it
-// alone did.
+// alone did. In each fault block they must stand out: what stalls any link a few times does so in one block.
 #pragma once
 
 #include <array>
@@ -24,6 +24,8 @@ struct LinkChange {
   double baseline_bits_per_s = 0, fault_bits_per_s = 0;  // by the mean time of a transfer
   /// By how much the three differ between baseline blocks, at most: logarithms, for transfers, latency and longest.
   std::array<double, 3> noise_log{};
+  /// By fault block: how many times slower than the baseline, the same logarithms.
+  std::vector<std::array<double, 3>> fault_log{};
   /// How many times slower, by whichever of the three changed most.
   [[nodiscard]] double slowdown() const;
 };

@@ -261,6 +261,25 @@ TEST_CASE("the link test finds a stall that is rare, and contradicting measures 
   CHECK(link_changes(Json{{"links", {1, "x", {{"a", 3}, {"b", 1}}}}}).empty());
 }
 
+TEST_CASE("a node whose links stand out in one of the fault blocks only is not named") {
+  // Stalls that may hit any link: most of them hit node 3's in the first block with the faults, and node 0's in the
+  // second.
+  Json links = links_of([](int, int) { return 1.0; });
+  int count = 0;
+  for (Json& entry : links["links"]) entry["block"] = (entry["kind"] == "link_fault" ? 2 : 1) + 2 * (count++ % 2);
+  const auto slow_down = [&](int block, int node, double bits_per_s) {
+    for (Json& entry : links["links"])
+      if (entry["block"] == block && (entry["a"] == node || entry["b"] == node)) entry["bits_per_s"] = bits_per_s;
+  };
+  slow_down(4, 0, 3e9);
+  slow_down(4, 3, 1e10);
+  slow_down(2, 3, 1e9);
+  const auto once = judge_links(link_changes(links));
+  CHECK_FALSE((once && once->named()));
+  slow_down(4, 3, 1e9);
+  CHECK(judge_links(link_changes(links))->node == 3);
+}
+
 TEST_CASE("a rank stopped while it waits in a collective is not the network") {
   SimulatedJob job({});
   job.run({}, [](int step) { return step == 6 ? 200e6 : 0.0; });

@@ -131,7 +131,7 @@ with Workspace() as work:
     run = work.path / "minimal"
     done = grit("run", work.write("one_of_three.lua", ONE_OF_THREE), "--out", run, "-n", 2, expect=0)
     result = verdict(run)
-    assert "Of 3 faults 1 is enough: rank_delay on node1" in result["sentence"], result["sentence"]
+    assert "Of 3 faults 1 is enough: rank_delay (no. 2)" in result["sentence"], result["sentence"]
     sets = [trial["faults"] for trial in result["trials"]]
     assert sets[0] == [0, 1, 2] and sets.count([1]) >= 2, sets
     print(result["sentence"], flush=True)

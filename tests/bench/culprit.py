@@ -108,7 +108,7 @@ def judge(kind, node, verdict):
 
 def print_table(results):
     table, where, kinds = defaultdict(Counter), defaultdict(Counter), defaultdict(Counter)
-    for kind, truth, named, place in results:
+    for kind, truth, named, place, _ in results:
         table[truth][named] += 1
         where[truth][place] += 1
         kinds[kind]["n"] += 1
@@ -126,7 +126,8 @@ def print_table(results):
         print(f"{kind + star:18}{counts['n']:5}{counts['both right']:12}{counts['resource right']:10}{counts['right']:12}"
               f"{counts['wrong']:7}{counts['not told']:10}")
     both = sum(counts["both right"] for counts in kinds.values())
-    print(f"\nresource and node right: {both} of {len(results)}\n{LEGEND}")
+    large = [truth == named and place == "right" for _, truth, named, place, slower in results if slower >= 0.1]
+    print(f"\nresource and node right: {both} of {len(results)}; where steps took 10 % longer and more: {sum(large)} of {len(large)}\n{LEGEND}")
 
 
 def main():
@@ -160,7 +161,7 @@ def main():
         fault = json.loads((directory / "plan.json").read_text())["faults"][0]  # what was really done
         node, parameters = fault["node"], json.dumps(fault["params"])
         truth, named, place = judge(kind, node, verdict)
-        results.append((kind, truth, named, place))
+        results.append((kind, truth, named, place, verdict["effect"]["estimate"] if verdict["effect"] else 0))
         mark = "ok " if truth == named and place == "right" else "BAD"
         slower = f"{100 * verdict['effect']['estimate']:+.0f} %" if verdict["effect"] else "?"
         print(f"{index + 1:3}/{options.runs} {time.monotonic() - started:5.0f} s  {mark} {kind} on {node} ({parameters}): {slower}; "

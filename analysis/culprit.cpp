@@ -341,6 +341,9 @@ class Search {
         own_share >= kListedShare && *std::min_element(grown.begin(), grown.end()) >= 0.5 * longest_ns;
     const bool waits = wait_share_ >= kWaitShare;
     if (!own_alike && !waits) return;
+    // Of one machine all links and all own work became slow together: the links are served by what has become short.
+    const bool machine = own_alike && all_links_alike_ && input_.plan.topology.local_cluster;
+    if (machine) std::erase_if(suspects_, [](const Suspect& suspect) { return suspect.resource == "network"; });
     const WorkGrowth middle = middle_growth();
     // Where waiting for CPUs is what it comes from, most is in communication; own work has its phases to go by.
     const bool own_most = own_alike && own_share >= communication_share_;
@@ -349,7 +352,8 @@ class Search {
     suspect.phase = own_alike ? kOwnPhases[middle.phase()] : "exposed_comm";
     suspect.resource = cause.resource;
     suspect.excess_ns = own_share * loss_ns_;
-    suspect.share_explained = std::clamp((own_alike ? own_share : 0) + (waits ? communication_share_ : 0), 0.0, 1.0);
+    const double communication = waits || machine ? std::max(communication_share_, 0.0) : 0;
+    suspect.share_explained = std::clamp((own_alike ? own_share : 0) + communication, 0.0, 1.0);
     suspect.why = fmt::format("all nodes alike: own work grew by {} a step in the middle; {}",
                               duration_text(middle.total_ns()), cause.why);
     suspects_.push_back(std::move(suspect));

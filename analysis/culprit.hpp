@@ -16,7 +16,9 @@
 //   4. Communication that takes longer with normal own work is the network; which node's, only the link test
 //      (analysis/links.hpp) can tell, or a check that failed under the fault on one node alone. But where ranks waited
 //      for a CPU for half of the loss, it is the CPUs that are short.
-//   5. Own work that grows on all nodes alike has no culprit: a shared resource.
+//   5. Own work that grows on all nodes alike has no culprit: a shared resource. On a local cluster, whose nodes are
+//   one machine,
+//      communication over links that all became slow with it comes from the same.
 // A suspect that explains at least half of the loss is named. What resource: analysis/resource_class.hpp.
 #pragma once
 
@@ -24,8 +26,8 @@
 #include <span>
 #include <vector>
 
-#include "harness/base/json.hpp"
 #include "analysis/own_work.hpp"
+#include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/verdict.hpp"
 
@@ -36,7 +38,7 @@ constexpr double kNamedShare = 0.5;
 
 struct CulpritInput {
   const Plan& plan;
-  const OwnWork& work;                  // of its records
+  const OwnWork& work;  // of its records
   std::span<const Json> events;
   const Json& links;                    // links.json, or null
   std::span<const int> pairs;           // that count

@@ -180,6 +180,25 @@ TEST_CASE("storage: checkpoints that take longer, on one node") {
   CHECK(culprit->suspects.at(0).resource == "storage");
 }
 
+TEST_CASE("where one machine's links and all own work become slow together, it is not the network") {
+  for (const bool local_cluster : {true, false}) {
+    SimulatedJob job({.local_cluster = local_cluster});
+    const auto checkpoints = [](int, int, int step_in_block, RankStep& step) {
+      if (step_in_block % 4 == 3) step.checkpoint = 60e6;
+    };
+    job.run(checkpoints, [](int) { return 20e6; });
+    const auto culprit = culprit_of(job, links_of([](int, int) { return 3.0; }));
+    REQUIRE(culprit);
+    INFO(culprit->text);
+    CHECK_FALSE(culprit->named);
+    // Several machines share a network as well, and that may be what is slow.
+    const auto is_network = [](const Suspect& suspect) { return suspect.resource == "network"; };
+    CHECK(std::any_of(culprit->suspects.begin(), culprit->suspects.end(), is_network) != local_cluster);
+    if (local_cluster) CHECK(culprit->suspects.at(0).resource == "storage");
+    if (local_cluster) CHECK(culprit->suspects.at(0).share_explained > 0.9);
+  }
+}
+
 TEST_CASE("slow communication with normal own work is the network; whose, the link test tells") {
   SimulatedJob job({});
   job.run({}, [](int) { return 15e6; });

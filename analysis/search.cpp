@@ -86,11 +86,13 @@ std::optional<TrialRequest> next_magnitude(const Series& series) {
   const Ends ends = compare_ends(search, *response_at(responses, search.from), *response_at(responses, search.to));
   if (!ends.harmed_is_slow || ends.calm_is_slow) return std::nullopt;
   const ThresholdFit fit = fit_threshold(ends.scale, responses, criterion(search));
-  if (responses.size() >= kFewestDoses && fit.interval.within(search.resolution)) return std::nullopt;
-  const double place = next_place(ends.scale, fit.interval, responses);
-  return TrialRequest{.dose = ends.scale.round_dose_at(place, is_whole(search.unit)),
-                      .why = "between " + rounded_dose_text(search, fit.interval.low) + " and " +
-                             rounded_dose_text(search, fit.interval.high)};
+  const DoseInterval* unknown = fit.unknown(search.resolution);
+  if (responses.size() >= kFewestDoses && unknown == nullptr) return std::nullopt;
+  const DoseInterval& open = unknown != nullptr ? *unknown : fit.interval;
+  const double place = next_place(ends.scale, open, responses);
+  return TrialRequest{
+      .dose = ends.scale.round_dose_at(place, is_whole(search.unit)),
+      .why = "between " + rounded_dose_text(search, open.low) + " and " + rounded_dose_text(search, open.high)};
 }
 
 /// The knee in what was measured, whatever the doses.
@@ -107,7 +109,7 @@ void fit_knee(const Series& series, Threshold& threshold) {
   threshold.found = true;
   threshold.dose = fit.dose;
   threshold.interval = fit.interval;
-  threshold.known = responses.size() >= kFewestDoses && fit.interval.within(series.search.resolution);
+  threshold.known = responses.size() >= kFewestDoses && fit.known(series.search.resolution);
   threshold.curve = {{ends.scale.dose_at(0), std::expm1(fit.flat)},
                      {fit.dose, std::expm1(fit.flat)},
                      {fit.knee_end, std::expm1(fit.flat + fit.rise)},

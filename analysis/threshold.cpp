@@ -152,6 +152,13 @@ class Fitter {
 
   [[nodiscard]] const HingeFit& fit() const { return fit_; }
 
+  /// Places of the last dose whose slowdown does not count, and of the next.
+  [[nodiscard]] std::pair<double, double> crossing(double criterion) const {
+    std::size_t next = values_.size();
+    while (next > 0 && values_[next - 1] >= std::log1p(criterion)) --next;
+    return {next > 0 ? places_[next - 1] : 0, next < places_.size() ? places_[next] : 1};
+  }
+
   /// Knees, low and high, of resampled data.
   [[nodiscard]] std::pair<double, double> interval() const {
     std::vector<double> lows{fit_.low}, highs{fit_.high};
@@ -239,8 +246,13 @@ ThresholdFit fit_threshold(const DoseScale& scale, std::span<const DoseResponse>
   const double end = std::clamp(fit.best.end, knee, 1.0);
   ThresholdFit result{
       .dose = scale.dose_at(knee), .flat = fit.best.flat, .rise = fit.best.rise, .knee_end = scale.dose_at(end)};
-  result.interval = {scale.dose_at(low), scale.dose_at(high)};
-  if (!scale.harm_grows) std::swap(result.interval.low, result.interval.high);
+  const auto doses = [&](double from, double to) {
+    const double a = scale.dose_at(from), b = scale.dose_at(to);
+    return DoseInterval{std::min(a, b), std::max(a, b)};
+  };
+  result.interval = doses(low, high);
+  const auto [below, above] = fitter.crossing(criterion);
+  result.crossing = doses(below, above);
   return result;
 }
 

@@ -54,9 +54,20 @@ constexpr double kThresholdConfidence = 0.90;
 struct ThresholdFit {
   double dose = 0;
   DoseInterval interval{};
+  /// The doses measured next to where the slowdown passes the one that counts.
+  DoseInterval crossing{};
   double flat = 0;      // the response before the knee, log
   double rise = 0;      // by which it grows, log, to its second flat part or to the end of the range
   double knee_end = 0;  // the dose at which it is flat again, or the range's end
+  /// Are both within the resolution? The interval alone is only as good as the fit's shape: what a dose costs by itself
+  /// (a flood takes CPU time) can look like the foot of a rise that goes straight on to the next dose, however far that
+  /// is.
+  [[nodiscard]] bool known(double resolution) const { return unknown(resolution) == nullptr; }
+  /// The one that is still too wide; null: none.
+  [[nodiscard]] const DoseInterval* unknown(double resolution) const {
+    if (!interval.within(resolution)) return &interval;
+    return crossing.within(resolution) ? nullptr : &crossing;
+  }
 };
 
 /// Needs two doses and a pair in each. `criterion`: the slowdown that counts, a fraction. The same data give the same
@@ -69,7 +80,7 @@ double slowdown_of(const DoseResponse& response);
 /// The end of the range at which the harm is, from what both ends have shown.
 bool harm_grows(const DoseResponse& at_from, const DoseResponse& at_to);
 
-/// The dose to try next, as a place: in the widest gap between doses inside of the knee's interval.
+/// The dose to try next, as a place: in the widest gap between doses inside of this interval.
 double next_place(const DoseScale& scale, const DoseInterval& interval, std::span<const DoseResponse> responses);
 
 /// Where does "yes" begin? At places from the threshold on the answer is yes.

@@ -18,7 +18,7 @@ struct Simulated {
 
 /// Searches as a series does: both ends, then where next_place says, until it is known to 10 %.
 Simulated search(const grit::DoseScale& scale, const std::function<double(double)>& log_slowdown, double pair_sd,
-                 std::mt19937_64& engine, int trials = 14) {
+                 std::mt19937_64& engine, double criterion, int trials = 14) {
   std::normal_distribution<double> noise(0, pair_sd);
   std::vector<grit::DoseResponse> responses;
   const auto measure = [&](double dose) {
@@ -29,10 +29,11 @@ Simulated search(const grit::DoseScale& scale, const std::function<double(double
   measure(scale.dose_at(1));
   measure(scale.dose_at(0));
   for (;;) {
-    const grit::ThresholdFit fit = grit::fit_threshold(scale, responses, 0.10);
+    const grit::ThresholdFit fit = grit::fit_threshold(scale, responses, criterion);
     const int count = static_cast<int>(responses.size());
-    if ((count >= 5 && fit.interval.within(0.1)) || count >= trials) return {fit.dose, fit.interval, count};
-    measure(scale.round_dose_at(grit::next_place(scale, fit.interval, responses), true));
+    const grit::DoseInterval* unknown = fit.unknown(0.1);
+    if ((count >= 5 && unknown == nullptr) || count >= trials) return {fit.dose, fit.interval, count};
+    measure(scale.round_dose_at(grit::next_place(scale, unknown ? *unknown : fit.interval, responses), true));
   }
 }
 
@@ -41,14 +42,14 @@ struct Tally {
 };
 
 Tally repeat(const grit::DoseScale& scale, const std::function<double(double, double)>& log_slowdown, double pair_sd,
-             int runs) {
+             int runs, double criterion = 0.1) {
   std::mt19937_64 engine(7);
   std::uniform_real_distribution<double> anywhere(0.2, 0.8);
   Tally tally;
   for (; tally.runs < runs; ++tally.runs) {
     const double knee = scale.dose_at(anywhere(engine));
     const Simulated found = search(
-        scale, [&](double dose) { return log_slowdown(dose, knee); }, pair_sd, engine);
+        scale, [&](double dose) { return log_slowdown(dose, knee); }, pair_sd, engine, criterion);
     tally.within += std::abs(found.dose / knee - 1) <= 0.1 ? 1 : 0;
     tally.covered += found.interval.low <= knee && knee <= found.interval.high ? 1 : 0;
     tally.trials += found.trials;
@@ -80,6 +81,16 @@ TEST_CASE("a step-like response's knee lies between the doses around the step") 
   CHECK(tally.within >= 25);
   CHECK(tally.covered >= 24);
   CHECK(tally.trials <= 30 * 9);
+}
+
+TEST_CASE("what a dose costs before the step is not taken for the foot of a rise") {
+  // As a flood on a link does, which takes CPU time at once and fills the link from the knee on.
+  const grit::DoseScale rates{.from = 5e7, .to = 1.6e9, .harm_grows = true};
+  const auto step = [](double rate, double knee) { return rate > knee ? 1.7 : 0.02 + 0.06 * std::log(rate / 5e7); };
+  const Tally tally = repeat(rates, step, 0.015, 60, 0.3);
+  CHECK(tally.within >= 54);
+  CHECK(tally.covered >= 48);
+  CHECK(tally.trials <= 60 * 9);
 }
 
 TEST_CASE("a slow rise over a linear scale is found") {

@@ -298,13 +298,11 @@ class Search {
     if (found && found->node >= 0 && static_cast<std::size_t>(found->node) < work_.nodes()) {
       suspect.node = found->node;
       suspect.node_name = node_name(static_cast<std::size_t>(found->node));
-      suspect.why += fmt::format("; link test: {} over its links {:.{}f} times slower, over others not", found->measure,
-                                 found->slowdown, found->slowdown < 10 ? 1 : 0);
+      suspect.why += "; link test: " + found->text;
     } else if (found && found->a >= 0 && static_cast<std::size_t>(found->b) < work_.nodes()) {
       suspect.node_name = fmt::format("link {}–{}", node_name(static_cast<std::size_t>(found->a)),
                                       node_name(static_cast<std::size_t>(found->b)));
-      suspect.why += fmt::format("; link test: {} over this link {:.{}f} times slower, over others not", found->measure,
-                                 found->slowdown, found->slowdown < 10 ? 1 : 0);
+      suspect.why += "; link test: " + found->text;
     } else if (found && found->all_alike) {
       all_links_alike_ = true;
       suspect.why += "; link test: all links are slower alike";

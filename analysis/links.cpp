@@ -1,5 +1,7 @@
 #include "analysis/links.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -14,11 +16,37 @@ namespace {
 constexpr double kSlow_log = 0.18;
 /// By how much more than others' a node's links must have become slower.
 constexpr double kApart_log = 0.18;
+/// Retransmits added to both counts before they are divided: one more than none, which a machine that is late with an
+/// acknowledgement can cause, is then a third more, and a single link is not accused of it.
+constexpr double kFewRetransmits = 3;
 
 struct Sums {
-  double latency_ns = 0, worst_ns = 0, transfer_s_per_bit = 0;
-  int latencies = 0, transfers = 0;
+  double latency_ns = 0, worst_ns = 0, transfer_s_per_bit = 0, retransmits = 0;
+  int latencies = 0, transfers = 0, blocks = 0;
+
+  Sums& operator+=(const Sums& other) {
+    latency_ns += other.latency_ns, worst_ns += other.worst_ns, transfer_s_per_bit += other.transfer_s_per_bit;
+    retransmits += other.retransmits;
+    latencies += other.latencies, transfers += other.transfers, blocks += other.blocks;
+    return *this;
+  }
 };
+
+/// A link's figures, by block (Block::index).
+struct LinkBlocks {
+  std::map<double, Sums> baseline{}, fault{};
+
+  [[nodiscard]] std::map<double, Sums>* of(const Json& kind) {
+    if (kind == "link_baseline") return &baseline;
+    return kind == "link_fault" ? &fault : nullptr;
+  }
+};
+
+Sums total(const std::map<double, Sums>& blocks) {
+  Sums sums;
+  for (const auto& [block, one] : blocks) sums += one;
+  return sums;
+}
 
 std::optional<double> number_at(const Json& object, const char* key) {
   const auto found = object.find(key);
@@ -42,8 +70,14 @@ double log_of(double fault, double baseline) { return fault > 0 && baseline > 0 
 double transfers(const LinkChange& link) { return log_of(link.baseline_bits_per_s, link.fault_bits_per_s); }
 double round_trips(const LinkChange& link) { return log_of(link.fault_latency_ns, link.baseline_latency_ns); }
 double longest(const LinkChange& link) { return log_of(link.fault_worst_ns, link.baseline_worst_ns); }
-constexpr std::array<std::pair<const char*, Measure>, 3> kMeasures{
-    {{"transfers", transfers}, {"round trips", round_trips}, {"the longest round trips", longest}}};
+double retransmits(const LinkChange& link) {
+  return std::log((link.fault_retransmits + kFewRetransmits) / (link.baseline_retransmits + kFewRetransmits));
+}
+constexpr std::array<std::pair<const char*, Measure>, 4> kMeasures{{{"transfers", transfers},
+                                                                    {"round trips", round_trips},
+                                                                    {"the longest round trips", longest},
+                                                                    {"TCP retransmits", retransmits}}};
+constexpr std::size_t kTimes = 3;  // of them
 
 /// Nearest rank.
 double quantile(std::vector<double> values, double share) {
@@ -68,7 +102,7 @@ std::optional<OneFinding> find_node(const std::vector<LinkChange>& links, Measur
     if (own.size() < 2 || others.empty()) continue;  // one link has two ends
     const double low = quantile(own, 0.25), apart = low - quantile(others, 0.75);
     if (low < kSlow_log || apart < std::max(kApart_log, noise_log) || (best && best->apart >= apart)) continue;
-    best = OneFinding{{.node = node, .slowdown = std::exp(low)}, apart};
+    best = OneFinding{{.node = node}, apart};
   }
   return best;
 }
@@ -83,7 +117,12 @@ std::optional<OneFinding> find_link(const std::vector<LinkChange>& links, Measur
   // A single figure against the very slowest of the others: rarer events happen by chance.
   const double apart = others.empty() ? low : low - quantile(others, 1.0);
   if (low < 2 * kSlow_log || apart < 2 * std::max(kApart_log, noise_log)) return std::nullopt;
-  return OneFinding{{.a = slowest->a, .b = slowest->b, .slowdown = std::exp(low)}, apart};
+  return OneFinding{{.a = slowest->a, .b = slowest->b}, apart};
+}
+
+bool is_own(const LinkChange& link, const LinkFinding& finding) {
+  if (finding.node >= 0) return link.a == finding.node || link.b == finding.node;
+  return link.a == finding.a && link.b == finding.b;
 }
 
 /// Does every block with the faults say so by itself? A few long stalls, which may hit any link, fall into one of them
@@ -93,16 +132,31 @@ bool holds_in_each_block(const std::vector<LinkChange>& links, const LinkFinding
   for (const LinkChange& link : links) blocks = std::min(blocks, link.fault_log.size());
   for (std::size_t block = 0; block < blocks; ++block) {
     std::vector<double> own, others;
-    for (const LinkChange& link : links) {
-      const bool is_own = finding.node >= 0 ? link.a == finding.node || link.b == finding.node
-                                            : link.a == finding.a && link.b == finding.b;
-      (is_own ? own : others).push_back(link.fault_log[block][measure]);
-    }
+    for (const LinkChange& link : links)
+      (is_own(link, finding) ? own : others).push_back(link.fault_log[block][measure]);
     if (own.empty() || others.empty()) continue;
     const bool is_node = finding.node >= 0;
     if (quantile(own, is_node ? 0.25 : 0.0) <= quantile(others, is_node ? 0.75 : 1.0)) return false;
   }
   return true;
+}
+
+/// "transfers over its links 3.4 times slower, over others not".
+std::string text_of(const std::vector<LinkChange>& links, const LinkFinding& finding, std::size_t measure) {
+  const char* whose = finding.node >= 0 ? "its links" : "this link";
+  std::vector<double> own;
+  double baseline = 0, fault = 0;
+  for (const LinkChange& link : links)
+    if (is_own(link, finding)) {
+      own.push_back(kMeasures[measure].second(link));
+      baseline += link.baseline_retransmits, fault += link.fault_retransmits;
+    }
+  if (measure >= kTimes)
+    return fmt::format("TCP sent {:.3g} segments again a block over {} ({:.3g} without the fault), over others not",
+                       fault, whose, baseline);
+  const double times = std::exp(quantile(own, finding.node >= 0 ? 0.25 : 0.0));
+  return fmt::format("{} over {} {:.{}f} times slower, over others not", kMeasures[measure].first, whose, times,
+                     times < 10 ? 1 : 0);
 }
 
 LinkChange change_between(const Sums& baseline, const Sums& fault) {
@@ -114,7 +168,41 @@ LinkChange change_between(const Sums& baseline, const Sums& fault) {
   change.fault_worst_ns = mean(fault.worst_ns, fault.latencies);
   if (baseline.transfers > 0) change.baseline_bits_per_s = baseline.transfers / baseline.transfer_s_per_bit;
   if (fault.transfers > 0) change.fault_bits_per_s = fault.transfers / fault.transfer_s_per_bit;
+  change.baseline_retransmits = mean(baseline.retransmits, baseline.blocks);
+  change.fault_retransmits = mean(fault.retransmits, fault.blocks);
   return change;
+}
+
+/// Empty: a link with no figures of one of the kinds.
+std::optional<LinkChange> change_of(std::pair<int, int> ends, const LinkBlocks& link) {
+  const Sums baseline = total(link.baseline), fault = total(link.fault);
+  if (baseline.latencies == 0 || fault.latencies == 0) return std::nullopt;
+  LinkChange change = change_between(baseline, fault);
+  change.a = ends.first, change.b = ends.second;
+  for (const auto& [block, one] : link.baseline) {
+    const LinkChange other = change_between(link.baseline.begin()->second, one);
+    for (std::size_t i = 0; i < kMeasures.size(); ++i)
+      change.noise_log[i] = std::max(change.noise_log[i], std::abs(kMeasures[i].second(other)));
+  }
+  for (const auto& [block, one] : link.fault) {
+    const LinkChange of_block = change_between(baseline, one);
+    auto& logs = change.fault_log.emplace_back();
+    for (std::size_t i = 0; i < kMeasures.size(); ++i) logs[i] = kMeasures[i].second(of_block);
+  }
+  return change;
+}
+
+/// Calls with every entry of a list that names a link, its ends in order, its block and its kind.
+template <typename Use>
+void for_each_entry(const Json& file, const char* list, const char* from, const char* to, const Use& use) {
+  if (!file.is_object() || !file.contains(list) || !file[list].is_array()) return;
+  for (const Json& entry : file[list]) {
+    if (!entry.is_object() || !entry.contains("kind")) continue;
+    const auto a = number_at(entry, from), b = number_at(entry, to);
+    if (!a || !b || *a < 0 || *b < 0 || *a == *b) continue;
+    const std::pair ends{static_cast<int>(std::min(*a, *b)), static_cast<int>(std::max(*a, *b))};
+    use(ends, number_at(entry, "block").value_or(0), entry["kind"], entry);
+  }
 }
 
 bool same_place(const LinkFinding& x, const LinkFinding& y) {
@@ -129,50 +217,28 @@ bool same_place(const LinkFinding& x, const LinkFinding& y) {
 
 double LinkChange::slowdown() const {
   double most = 0;
-  for (const auto& [name, measure] : kMeasures) most = std::max(most, measure(*this));
+  for (std::size_t i = 0; i < kTimes; ++i) most = std::max(most, kMeasures[i].second(*this));
   return std::exp(most);
 }
 
 std::vector<LinkChange> link_changes(const Json& links) {
-  const auto list = links.is_object() ? links.find("links") : links.end();
-  if (!links.is_object() || list == links.end() || !list->is_array()) return {};
-  struct OfLink {
-    std::map<double, Sums> baselines{}, faults{};  // by block
-    Sums baseline{}, fault{};
-  };
-  std::map<std::pair<int, int>, OfLink> sums;
-  for (const Json& entry : *list) {
-    if (!entry.is_object()) continue;
-    const auto a = number_at(entry, "a"), b = number_at(entry, "b");
-    const auto kind = entry.find("kind");
-    if (!a || !b || *a < 0 || *a >= *b || kind == entry.end() || !kind->is_string()) continue;
-    OfLink& link = sums[{static_cast<int>(*a), static_cast<int>(*b)}];
-    if (*kind == "link_baseline") {
-      add(link.baseline, entry);
-      add(link.baselines[number_at(entry, "block").value_or(0)], entry);
-    }
-    if (*kind == "link_fault") {
-      add(link.fault, entry);
-      add(link.faults[number_at(entry, "block").value_or(0)], entry);
-    }
-  }
+  std::map<std::pair<int, int>, LinkBlocks> found;
+  for_each_entry(links, "links", "a", "b", [&](auto ends, double block, const Json& kind, const Json& entry) {
+    auto* blocks = found[ends].of(kind);
+    if (blocks == nullptr) return;
+    Sums& sums = (*blocks)[block];
+    sums.blocks = 1;
+    add(sums, entry);
+  });
+  // Both directions of a link; only in blocks of which there are times as well.
+  for_each_entry(links, "tcp", "from", "to", [&](auto ends, double block, const Json& kind, const Json& entry) {
+    auto* blocks = found[ends].of(kind);
+    if (blocks == nullptr || !blocks->contains(block)) return;
+    (*blocks)[block].retransmits += number_at(entry, "retransmits").value_or(0);
+  });
   std::vector<LinkChange> changes;
-  for (const auto& [ends, link] : sums) {
-    if (link.baseline.latencies == 0 || link.fault.latencies == 0) continue;
-    LinkChange change = change_between(link.baseline, link.fault);
-    change.a = ends.first, change.b = ends.second;
-    for (const auto& [block, one] : link.baselines) {
-      const LinkChange other = change_between(link.baselines.begin()->second, one);
-      for (std::size_t i = 0; i < kMeasures.size(); ++i)
-        change.noise_log[i] = std::max(change.noise_log[i], std::abs(kMeasures[i].second(other)));
-    }
-    for (const auto& [block, one] : link.faults) {
-      const LinkChange of_block = change_between(link.baseline, one);
-      auto& logs = change.fault_log.emplace_back();
-      for (std::size_t i = 0; i < kMeasures.size(); ++i) logs[i] = kMeasures[i].second(of_block);
-    }
-    changes.push_back(change);
-  }
+  for (const auto& [ends, link] : found)
+    if (auto change = change_of(ends, link)) changes.push_back(std::move(*change));
   return changes;
 }
 
@@ -181,17 +247,19 @@ std::optional<LinkFinding> judge_links(const std::vector<LinkChange>& links) {
   std::optional<OneFinding> best;
   bool all_alike = false, nothing = true;
   for (std::size_t i = 0; i < kMeasures.size(); ++i) {
-    const auto& [name, measure] = kMeasures[i];
+    const Measure measure = kMeasures[i].second;
     std::vector<double> values;
     for (const LinkChange& link : links) values.push_back(measure(link));
-    all_alike = all_alike || quantile(values, 0.0) >= kSlow_log;
-    nothing = nothing && quantile(values, 1.0) < kSlow_log;
+    if (i < kTimes) {  // a retransmit here and there says nothing of all links
+      all_alike = all_alike || quantile(values, 0.0) >= kSlow_log;
+      nothing = nothing && quantile(values, 1.0) < kSlow_log;
+    }
     double noise_log = 0;
     for (const LinkChange& link : links) noise_log = std::max(noise_log, link.noise_log[i]);
     auto found = find_node(links, measure, noise_log);
     if (!found) found = find_link(links, measure, noise_log);
     if (!found || !holds_in_each_block(links, found->finding, i)) continue;
-    found->finding.measure = name;
+    found->finding.text = text_of(links, found->finding, i);
     if (best && !same_place(best->finding, found->finding)) return std::nullopt;  // they contradict each other
     const bool better = !best || (found->finding.node >= 0) > (best->finding.node >= 0) ||
                         ((found->finding.node >= 0) == (best->finding.node >= 0) && found->apart > best->apart);

@@ -2,9 +2,10 @@
 //
 // For a link the fault blocks are set against the baseline blocks, by three means: of the times of transfers
 // (bandwidth), of the medians of round trips (latency), and of their longest (a stall of a second in one entry of many
-// counts). Means, so that what comes rarely but is bad counts. A node is named when nearly all of its links (three
-// quarters) became slower by more than nearly all links that do not touch it, and clearly so; a single link when it
-// alone did. In each fault block they must stand out: what stalls any link a few times does so in one block.
+// counts). Means, so that what comes rarely but is bad counts. A fourth is what TCP sent again, per block: a packet in
+// a hundred that is lost hides in the noise of times, but not in this count. A node is named when nearly all of its
+// links (three quarters) became worse by more than nearly all links that do not touch it, and clearly so; a single link
+// when it alone did. In each fault block they must stand out: what stalls any link a few times does so in one block.
 #pragma once
 
 #include <array>
@@ -18,15 +19,17 @@ namespace grit {
 
 /// One link, fault blocks against baseline blocks.
 struct LinkChange {
-  int a = 0, b = 0;                                      // nodes, a < b
-  double baseline_latency_ns = 0, fault_latency_ns = 0;  // mean of medians of round trips
-  double baseline_worst_ns = 0, fault_worst_ns = 0;      // mean of longest round trips
-  double baseline_bits_per_s = 0, fault_bits_per_s = 0;  // by the mean time of a transfer
-  /// By how much the three differ between baseline blocks, at most: logarithms, for transfers, latency and longest.
-  std::array<double, 3> noise_log{};
-  /// By fault block: how many times slower than the baseline, the same logarithms.
-  std::vector<std::array<double, 3>> fault_log{};
-  /// How many times slower, by whichever of the three changed most.
+  int a = 0, b = 0;                                        // nodes, a < b
+  double baseline_latency_ns = 0, fault_latency_ns = 0;    // mean of medians of round trips
+  double baseline_worst_ns = 0, fault_worst_ns = 0;        // mean of longest round trips
+  double baseline_bits_per_s = 0, fault_bits_per_s = 0;    // by the mean time of a transfer
+  double baseline_retransmits = 0, fault_retransmits = 0;  // of a block, both directions
+  /// By how much the four differ between baseline blocks, at most: logarithms, for transfers, latency, longest and
+  /// retransmits.
+  std::array<double, 4> noise_log{};
+  /// By fault block: how many times worse than the baseline, the same logarithms.
+  std::vector<std::array<double, 4>> fault_log{};
+  /// How many times slower, by whichever of the three times changed most.
   [[nodiscard]] double slowdown() const;
 };
 
@@ -39,8 +42,8 @@ struct LinkFinding {
   int a = -1, b = -1;      // or this link alone did
   bool all_alike = false;  // or all links did
   bool nothing = false;    // or none
-  double slowdown = 1;     // of those named: how many times slower, the least of a node's links
-  std::string measure{};   // "transfers", "round trips", "the longest round trips"
+  std::string text{};      // of those named: "transfers over its links 3.4 times slower, over others not", by the least
+                           // of them
   [[nodiscard]] bool named() const { return node >= 0 || a >= 0; }
 };
 

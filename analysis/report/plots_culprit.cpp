@@ -229,10 +229,12 @@ Plot arrivals_plot(const ReportInput& input, const OwnWork& work) {
 
 std::string link_tip(const ReportInput& input, const LinkChange& link) {
   const auto rate = [](double bits_per_s) { return fmt::format("{:.3g} Gbit/s", bits_per_s / 1e9); };
-  return fmt::format("{} – {}: round trip {} → {}, longest {} → {}, transfers {} → {}", node_name(input.plan, link.a),
-                     node_name(input.plan, link.b), format_duration(link.baseline_latency_ns),
-                     format_duration(link.fault_latency_ns), format_duration(link.baseline_worst_ns),
-                     format_duration(link.fault_worst_ns), rate(link.baseline_bits_per_s), rate(link.fault_bits_per_s));
+  return fmt::format(
+      "{} – {}: round trip {} → {}, longest {} → {}, transfers {} → {}, sent again by TCP in a block {:.3g} → {:.3g}",
+      node_name(input.plan, link.a), node_name(input.plan, link.b), format_duration(link.baseline_latency_ns),
+      format_duration(link.fault_latency_ns), format_duration(link.baseline_worst_ns),
+      format_duration(link.fault_worst_ns), rate(link.baseline_bits_per_s), rate(link.fault_bits_per_s),
+      link.baseline_retransmits, link.fault_retransmits);
 }
 
 Plot links_plot(const ReportInput& input, const std::vector<LinkChange>& links) {

@@ -6,10 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/os/tcp_diag.hpp"
 
 namespace grit {
 namespace {
@@ -266,6 +270,50 @@ class Measurement {
   std::int64_t round_ = 0;
 };
 
+/// By the addresses of their data NICs.
+std::map<std::string, int> nodes_by_address(const Topology& topology) {
+  std::map<std::string, int> nodes;
+  for (const Node& node : topology.nodes)
+    for (const Nic& nic : node.nics)
+      if (nic.role == NicRole::data)
+        for (const std::string& address : nic.addresses) nodes[address.substr(0, address.find('/'))] = node.index;
+  return nodes;
+}
+
+/// What this node's TCP connections to each other node have sent so far.
+struct TcpCounts {
+  std::int64_t segments_sent = 0, retransmits = 0;
+};
+
+std::map<int, TcpCounts> tcp_counts(const std::map<std::string, int>& nodes) {
+  std::map<int, TcpCounts> counts;
+  const auto connections = tcp_connections();
+  if (!connections) return counts;  // the times of the messages still tell
+  for (const TcpConnection& one : *connections) {
+    const auto from = nodes.find(one.local), to = nodes.find(one.remote);
+    if (from == nodes.end() || to == nodes.end() || from->second == to->second) continue;
+    counts[to->second].segments_sent += one.data_segments_sent;
+    counts[to->second].retransmits += one.retransmits;
+  }
+  return counts;
+}
+
+void add_tcp(Json& entries, const Block& block, int node, const std::map<int, TcpCounts>& before,
+             const std::map<int, TcpCounts>& after) {
+  for (const auto& [peer, counts] : after) {
+    const auto was = before.find(peer);
+    if (was == before.end()) continue;
+    // A connection that ended meanwhile took its counts with it.
+    const auto grown = [](std::int64_t to, std::int64_t from) { return std::max<std::int64_t>(to - from, 0); };
+    entries.push_back({{"block", block.index},
+                       {"kind", to_string(block.kind)},
+                       {"from", node},
+                       {"to", peer},
+                       {"segments_sent", grown(counts.segments_sent, was->second.segments_sent)},
+                       {"retransmits", grown(counts.retransmits, was->second.retransmits)}});
+  }
+}
+
 }  // namespace
 
 int tournament_rounds(int nodes) { return nodes < 2 ? 0 : nodes + nodes % 2 - 1; }
@@ -283,15 +331,17 @@ int tournament_partner(int node, int round, int nodes) {
 
 struct LinkTest::Private {
   const Job& job;
+  std::map<std::string, int> nodes;  // by address
   std::filesystem::path file;
   MPI_Comm everybody = MPI_COMM_NULL;
   MPI_Comm firsts = MPI_COMM_NULL;  // of each node its first rank, in the order of nodes; else MPI_COMM_NULL
-  Json mine = Json::array();        // this rank's entries that are not saved yet
-  Json saved = Json::array();       // on rank 0
+  Json links = Json::array(), tcp = Json::array();              // this rank's entries that are not saved yet
+  Json saved_links = Json::array(), saved_tcp = Json::array();  // on rank 0
 };
 
-LinkTest::LinkTest(const Job& job, std::filesystem::path run_directory)
-    : private_(std::make_unique<Private>(Private{.job = job, .file = std::move(run_directory) / "links.json"})) {
+LinkTest::LinkTest(const Job& job, const Topology& topology, std::filesystem::path run_directory)
+    : private_(std::make_unique<Private>(
+          Private{.job = job, .nodes = nodes_by_address(topology), .file = std::move(run_directory) / "links.json"})) {
   MPI_Comm_dup(job.world(), &private_->everybody);
   MPI_Comm_split(job.world(), job.local_rank() == 0 ? 0 : MPI_UNDEFINED, job.node(), &private_->firsts);
 }
@@ -304,8 +354,12 @@ LinkTest::~LinkTest() {
 }
 
 void LinkTest::run(const Block& block, std::int64_t length_ns, RankSlot& slot) {
-  if (private_->firsts != MPI_COMM_NULL)
-    Measurement(private_->firsts, block, length_ns, cores_are_shared(private_->job), slot).run(private_->mine);
+  const Job& job = private_->job;
+  if (private_->firsts != MPI_COMM_NULL) {
+    const auto before = tcp_counts(private_->nodes);
+    Measurement(private_->firsts, block, length_ns, cores_are_shared(job), slot).run(private_->links);
+    add_tcp(private_->tcp, block, job.node(), before, tcp_counts(private_->nodes));
+  }
   // The other ranks of a node sleep meanwhile: a blocking barrier would keep a core busy.
   MPI_Request all_done = MPI_REQUEST_NULL;
   MPI_Ibarrier(private_->everybody, &all_done);
@@ -316,15 +370,17 @@ void LinkTest::run(const Block& block, std::int64_t length_ns, RankSlot& slot) {
 }
 
 Status LinkTest::save() {
-  const auto all = private_->job.gather(private_->mine.dump());
-  private_->mine = Json::array();
+  const auto all = private_->job.gather(Json::array({private_->links, private_->tcp}).dump());
+  private_->links = private_->tcp = Json::array();
   Status written;
   if (private_->job.rank() == 0) {
     for (const std::string& text : all) {
       GRIT_TRY(const Json entries, parse_json(text));
-      for (const Json& entry : entries) private_->saved.push_back(entry);
+      for (const Json& entry : entries.at(0)) private_->saved_links.push_back(entry);
+      for (const Json& entry : entries.at(1)) private_->saved_tcp.push_back(entry);
     }
-    written = write_file_durably(private_->file, Json{{"links", private_->saved}}.dump() + "\n");
+    const Json file{{"links", private_->saved_links}, {"tcp", private_->saved_tcp}};
+    written = write_file_durably(private_->file, file.dump() + "\n");
   }
   return private_->job.agree(written);
 }

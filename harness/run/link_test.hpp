@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "harness/model/plan.hpp"
+#include "harness/model/topology.hpp"
 #include "harness/record/segment.hpp"
 #include "harness/run/job.hpp"
 
@@ -21,11 +22,12 @@ int tournament_rounds(int nodes);
 /// after the other 256 KiB each way, in the order of a tournament, over plain MPI on a communicator of its own. No
 /// exchange waits for another: a link that stalls for a second shows in its own figures and in nobody else's, and a
 /// node that is cut off shows in all of its links at once. Above 17 nodes a node meets only 16 others: those of 16
-/// rounds.
+/// rounds. Beside it the node's TCP connections to the others' data NICs are asked what they sent again: a packet lost
+/// now and then may stall nothing here, and hides in the noise of times, but not in this count.
 class LinkTest {
  public:
   /// Collective over all ranks of the job, as are all calls; results go to links.json in the run directory.
-  LinkTest(const Job& job, std::filesystem::path run_directory);
+  LinkTest(const Job& job, const Topology& topology, std::filesystem::path run_directory);
   LinkTest(const LinkTest&) = delete;
   LinkTest& operator=(const LinkTest&) = delete;
   ~LinkTest();
@@ -37,8 +39,9 @@ class LinkTest {
 
   /// links.json, of all blocks so far: {"links": [{block, kind, a, b, round, t_ns, latency_ns: {min, median, max},
   /// round_trips, bits_per_s}]}: a < b are nodes, t_ns is of a's clock, the round trips of small messages are those
-  /// since the link's last entry; bits_per_s is both ways together, or null when no transfer came after them. Error: it
-  /// cannot be written.
+  /// since the link's last entry; bits_per_s is both ways together, or null when no transfer came after them. And
+  /// "tcp": [{block, kind, from, to, segments_sent, retransmits}], of a whole block, by direction; empty where MPI's
+  /// traffic is not the kernel's TCP. Error: it cannot be written.
   Status save();
 
  private:

@@ -190,7 +190,7 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   std::optional<ProgressLine> progress;
   if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
   std::optional<LinkTest> links;
-  if (plan.design.link_test) links.emplace(job, run_directory);
+  if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
   RankLoop loop({job, plan, segment.control(), slot, *workload, agent.get(), progress ? &*progress : nullptr,
                  links ? &*links : nullptr});
   if (auto done = loop.run(); !done) {

@@ -280,6 +280,51 @@ TEST_CASE("the link test finds a stall that is rare, and contradicting measures 
   CHECK(link_changes(Json{{"links", {1, "x", {{"a", 3}, {"b", 1}}}}}).empty());
 }
 
+TEST_CASE("rare loss shows in what TCP sent again, not in the times") {
+  Json links = links_of([](int, int) { return 1.0; });
+  int count = 0;
+  for (Json& entry : links["links"]) entry["block"] = (entry["kind"] == "link_fault" ? 2 : 1) + 2 * (count++ % 2);
+  // Of node 2's segments some are lost, of those to it none: it sends again, and its peers do not.
+  const auto sent_again = [](int lost) {
+    Json tcp = Json::array();
+    for (const int block : {1, 2, 3, 4})
+      for (int from = 0; from < 4; ++from)
+        for (int to = 0; to < 4; ++to)
+          if (from != to)
+            tcp.push_back({{"block", block},
+                           {"kind", block % 2 == 0 ? "link_fault" : "link_baseline"},
+                           {"from", from},
+                           {"to", to},
+                           {"segments_sent", 900},
+                           {"retransmits", block % 2 == 0 && from == 2 ? lost : 0}});
+    return tcp;
+  };
+  CHECK(judge_links(link_changes(links))->nothing);
+  links["tcp"] = sent_again(4);
+  const auto found = judge_links(link_changes(links));
+  REQUIRE(found);
+  CHECK(found->node == 2);
+  CHECK(found->text == "TCP sent 12 segments again a block over its links (0 without the fault), over others not");
+
+  SECTION("in one of the blocks only, it may be chance") {
+    for (Json& entry : links["tcp"])
+      if (entry["block"] == 4) entry["retransmits"] = 0;
+    CHECK(judge_links(link_changes(links))->nothing);
+  }
+  SECTION("one more on a single link accuses nobody") {
+    links["tcp"] = sent_again(0);
+    for (Json& entry : links["tcp"])
+      if (entry["kind"] == "link_fault" && entry["from"] == 2 && entry["to"] == 3) entry["retransmits"] = 1;
+    CHECK(judge_links(link_changes(links))->nothing);
+  }
+  SECTION("what is no number or no link is left out") {
+    for (Json& entry : links["tcp"]) entry["retransmits"] = "many";
+    links["tcp"].push_back({{"kind", "link_fault"}, {"from", 1}, {"to", 1}, {"retransmits", 900}});
+    links["tcp"].push_back(7);
+    CHECK(judge_links(link_changes(links))->nothing);
+  }
+}
+
 TEST_CASE("a node whose links stand out in one of the fault blocks only is not named") {
   // Stalls that may hit any link: most of them hit node 3's in the first block with the faults, and node 0's in the
   // second.

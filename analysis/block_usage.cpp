@@ -51,6 +51,7 @@ BlockUsage::BlockUsage(std::span<const Json> events) {
       usage.stopped_ns = number_at(one, "stopped_ns");
       usage.blocked_ns = number_at(one, "blocked_ns");
       usage.machine_faults = number_at(event, "page_faults");
+      usage.machine_cpu_ns = number_at(event, "cpu_busy_ns");
       if (!stalls_known) continue;
       usage.memory_stall_ns = number_at(*stalls, "memory");
       usage.io_stall_ns = number_at(*stalls, "io");

@@ -20,15 +20,16 @@ struct Usage {
   double stopped_ns = 0;                        // found stopped by a signal, sampled
   double blocked_ns = 0;                        // found waiting for storage, sampled
   double machine_faults = 0;                    // page faults of all processes of the machine
+  double machine_cpu_ns = 0;                    // busy CPUs of the machine, added up; 0: not known
   double memory_stall_ns = 0, io_stall_ns = 0;  // pressure stall information, "some", of the whole machine
 
   Usage operator-(const Usage& other) const;
   Usage operator/(double divisor) const;
 };
 
-inline constexpr std::array kUsageCounters{&Usage::cpu_ns,         &Usage::run_wait_ns,     &Usage::minor_faults,
-                                           &Usage::major_faults,   &Usage::stopped_ns,      &Usage::blocked_ns,
-                                           &Usage::machine_faults, &Usage::memory_stall_ns, &Usage::io_stall_ns};
+inline constexpr std::array kUsageCounters{
+    &Usage::cpu_ns,     &Usage::run_wait_ns,    &Usage::minor_faults,   &Usage::major_faults,    &Usage::stopped_ns,
+    &Usage::blocked_ns, &Usage::machine_faults, &Usage::machine_cpu_ns, &Usage::memory_stall_ns, &Usage::io_stall_ns};
 
 class BlockUsage {
  public:

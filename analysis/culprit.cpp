@@ -18,6 +18,8 @@ namespace {
 
 /// Of the loss, spent waiting for CPUs beyond what polling costs: then slow communication is not the network's.
 constexpr double kWaitShare = 0.3;
+/// Of that waiting, what others must have run for meanwhile.
+constexpr double kTakenShare = 0.5;
 constexpr double kListedShare = 0.05;  // below, a suspect is not worth a line
 constexpr std::size_t kListed = 5;
 constexpr double kMadToSigma = 1.4826;  // of a normal distribution
@@ -280,7 +282,10 @@ class Search {
   void suspect_communication() {
     const double grown_ns = growth([&](int block) { return work_.block(block).communication_ns(); }) - hidden_ns_;
     communication_share_ = grown_ns / loss_ns_;
-    wait_share_ = middle_wait_ns() / loss_ns_;
+    const double wait_ns = middle_wait_ns();
+    wait_share_ = wait_ns / loss_ns_;
+    const auto others_ns = others_cpu_growth_ns();
+    others_took_cpus_ = !others_ns || *others_ns >= kTakenShare * wait_ns;
     if (communication_share_ < kListedShare) return;
     Suspect suspect;
     suspect.phase = "exposed_comm";
@@ -290,11 +295,46 @@ class Search {
     suspect.why = fmt::format("communication that no work hides grew by {} a step", duration_text(grown_ns));
     place_communication(suspect);
     // Links are slow, too, when nobody comes to serve them.
-    if (wait_share_ < kWaitShare) suspects_.push_back(std::move(suspect));
+    if (!waits()) suspects_.push_back(std::move(suspect));
   }
+
+  /// Of one node, a step: what processes that are not ranks took of its machine's CPUs. Empty: not known.
+  [[nodiscard]] std::optional<double> others_cpu_ns(int block, std::size_t node) const {
+    double ranks_ns = 0;
+    std::optional<Usage> any;
+    for (std::size_t rank = 0; rank < work_.ranks(); ++rank) {
+      const bool same_machine =
+          input_.plan.topology.local_cluster || static_cast<std::size_t>(work_.node_of(rank)) == node;
+      if (!same_machine) continue;
+      const auto used = usage(block, rank);
+      if (!used || used->machine_cpu_ns <= 0) return std::nullopt;
+      ranks_ns += used->cpu_ns;
+      if (static_cast<std::size_t>(work_.node_of(rank)) == node) any = used;
+    }
+    return any ? std::optional(any->machine_cpu_ns - ranks_ns) : std::nullopt;
+  }
+
+  /// By how much that grew on the middle node.
+  [[nodiscard]] std::optional<double> others_cpu_growth_ns() const {
+    std::vector<double> nodes;
+    for (std::size_t node = 0; node < work_.nodes(); ++node) {
+      std::vector<double> values;
+      for (const Pair& pair : pairs_) {
+        const auto before = others_cpu_ns(pair.baseline, node), during = others_cpu_ns(pair.fault, node);
+        if (!before || !during) return std::nullopt;
+        values.push_back(*during - *before);
+      }
+      nodes.push_back(median(std::move(values)));
+    }
+    return median(std::move(nodes));
+  }
+
+  /// Did ranks wait for CPUs that others took? Packets that are lost on one node's links alone are not lost for that.
+  [[nodiscard]] bool waits() const { return wait_share_ >= kWaitShare && !lost_ && others_took_cpus_; }
 
   void place_communication(Suspect& suspect) {
     const auto found = judge_links(link_changes(input_.links));
+    lost_ = found && found->named() && found->lost;
     if (found && found->node >= 0 && static_cast<std::size_t>(found->node) < work_.nodes()) {
       suspect.node = found->node;
       suspect.node_name = node_name(static_cast<std::size_t>(found->node));
@@ -337,20 +377,19 @@ class Search {
     }
     const bool own_alike =
         own_share >= kListedShare && *std::min_element(grown.begin(), grown.end()) >= 0.5 * longest_ns;
-    const bool waits = wait_share_ >= kWaitShare;
-    if (!own_alike && !waits) return;
+    if (!own_alike && !waits()) return;
     // Of one machine all links and all own work became slow together: the links are served by what has become short.
     const bool machine = own_alike && all_links_alike_ && input_.plan.topology.local_cluster;
     if (machine) std::erase_if(suspects_, [](const Suspect& suspect) { return suspect.resource == "network"; });
     const WorkGrowth middle = middle_growth();
     // Where waiting for CPUs is what it comes from, most is in communication; own work has its phases to go by.
     const bool own_most = own_alike && own_share >= communication_share_;
-    const ResourceClass cause = waits && !own_most && middle.usage ? classify_wait(*middle.usage) : classify(middle);
+    const ResourceClass cause = waits() && !own_most && middle.usage ? classify_wait(*middle.usage) : classify(middle);
     Suspect suspect;
     suspect.phase = own_alike ? kOwnPhases[middle.phase()] : "exposed_comm";
     suspect.resource = cause.resource;
     suspect.excess_ns = own_share * loss_ns_;
-    const double communication = waits || machine ? std::max(communication_share_, 0.0) : 0;
+    const double communication = waits() || machine ? std::max(communication_share_, 0.0) : 0;
     suspect.share_explained = std::clamp((own_alike ? own_share : 0) + communication, 0.0, 1.0);
     suspect.why = fmt::format("all nodes alike: own work grew by {} a step in the middle; {}",
                               duration_text(middle.total_ns()), cause.why);
@@ -390,6 +429,8 @@ class Search {
   double hidden_ns_ = 0;             // its stops inside of collectives
   double communication_share_ = 0, wait_share_ = 0;
   bool all_links_alike_ = false;
+  bool others_took_cpus_ = true;
+  bool lost_ = false;  // packets, on the links of a node or on one link
   std::vector<Suspect> suspects_{};
 };
 

@@ -254,16 +254,18 @@ std::optional<LinkFinding> judge_links(const std::vector<LinkChange>& links) {
       all_alike = all_alike || quantile(values, 0.0) >= kSlow_log;
       nothing = nothing && quantile(values, 1.0) < kSlow_log;
     }
-    double noise_log = 0;
-    for (const LinkChange& link : links) noise_log = std::max(noise_log, link.noise_log[i]);
-    auto found = find_node(links, measure, noise_log);
-    if (!found) found = find_link(links, measure, noise_log);
+    std::vector<double> noise;
+    for (const LinkChange& link : links) noise.push_back(link.noise_log[i]);
+    auto found = find_node(links, measure, quantile(noise, 0.75));
+    if (!found) found = find_link(links, measure, quantile(noise, 1.0));
     if (!found || !holds_in_each_block(links, found->finding, i)) continue;
     found->finding.text = text_of(links, found->finding, i);
     if (best && !same_place(best->finding, found->finding)) return std::nullopt;  // they contradict each other
     const bool better = !best || (found->finding.node >= 0) > (best->finding.node >= 0) ||
                         ((found->finding.node >= 0) == (best->finding.node >= 0) && found->apart > best->apart);
+    const bool lost = i >= kTimes || (best && best->finding.lost);
     if (better) best = found;
+    best->finding.lost = lost;
   }
   if (best) return best->finding;
   if (all_alike) return LinkFinding{.all_alike = true};

@@ -42,6 +42,7 @@ struct LinkFinding {
   int a = -1, b = -1;      // or this link alone did
   bool all_alike = false;  // or all links did
   bool nothing = false;    // or none
+  bool lost = false;       // of those named: packets were lost there
   std::string text{};      // of those named: "transfers over its links 3.4 times slower, over others not", by the least
                            // of them
   [[nodiscard]] bool named() const { return node >= 0 || a >= 0; }

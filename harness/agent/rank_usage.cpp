@@ -1,5 +1,6 @@
 #include "harness/agent/rank_usage.hpp"
 
+#include "harness/os/cpus.hpp"
 #include "harness/os/memory.hpp"
 
 namespace grit {
@@ -41,6 +42,7 @@ Json RankUsage::read() const {
     if (const auto stall = read_stall(resource)) stalls[resource] = stall->total_ns;
   Json usage{{"ranks", std::move(ranks)}, {"stalls_ns", std::move(stalls)}};
   if (const auto faults = read_page_faults()) usage["page_faults"] = *faults;
+  if (const auto busy_ns = read_cpu_busy_ns()) usage["cpu_busy_ns"] = *busy_ns;
   return usage;
 }
 

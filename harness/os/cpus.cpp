@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <sstream>
 
+#include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 
 namespace grit {
@@ -97,6 +100,17 @@ Status set_affinity_of_thread(pid_t tid, const Cpus& cpus) {
                                    tid, to_list(cpus)));
   if (errno == EPERM) return unavailable_error(fmt::format("thread {} belongs to another user: run as root", tid));
   return errno_error(fmt::format("cannot set the CPU affinity of thread {}", tid));
+}
+
+Result<std::int64_t> read_cpu_busy_ns() {
+  GRIT_TRY(const std::string text, read_file("/proc/stat"));
+  // user nice system idle iowait irq softirq steal; time of guests is in the first two.
+  std::int64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
+  std::istringstream line(text);
+  std::string name;
+  if (!(line >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal) || name != "cpu")
+    return internal_error("/proc/stat is not understood");
+  return (user + nice + system + irq + softirq + steal) * (kNsPerS / ::sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace grit

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,5 +25,10 @@ Result<Cpus> affinity_of_thread(pid_t tid);
 /// 0 is the calling thread. Error (usage): there is no such thread, or none of these CPUs is usable for it; error
 /// (unavailable): not permitted.
 Status set_affinity_of_thread(pid_t tid, const Cpus& cpus);
+
+/// How long the machine's CPUs were busy since it booted, all added up, whoever ran, other machines of the same host
+/// included (/proc/stat, proc_stat(5)): what tells CPUs that others take from processes that wait for each other. In
+/// ticks of 10 ms and the like.
+Result<std::int64_t> read_cpu_busy_ns();
 
 }  // namespace grit

@@ -249,6 +249,19 @@ TEST_CASE("slow communication with normal own work is the network; whose, the li
     CHECK_FALSE(culprit->named);
     CHECK(culprit->suspects.at(0).resource == "compute");
   }
+  SECTION("unless nobody else took them: ranks that poll wait for each other's turns") {
+    job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
+    const double others_ns = GENERATE(0.0, 200e6);  // in a block with the fault
+    double busy_ns = 1e9;
+    for (Json& event : job.events) {
+      const Block& block = job.plan.blocks[event["block"].get<std::size_t>()];
+      if (event["edge"] == "end") busy_ns += 50e6 + (block.kind == BlockKind::fault ? others_ns : 0);
+      event["cpu_busy_ns"] = busy_ns;
+    }
+    const auto culprit = culprit_of(job, links_of(node1));
+    REQUIRE(culprit);
+    CHECK(culprit->suspects.at(0).resource == (others_ns > 0 ? "compute" : "network"));
+  }
   SECTION("but of memory, when others of the machine fault pages in meanwhile") {
     job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
     double faults = 0;
@@ -304,6 +317,7 @@ TEST_CASE("rare loss shows in what TCP sent again, not in the times") {
   const auto found = judge_links(link_changes(links));
   REQUIRE(found);
   CHECK(found->node == 2);
+  CHECK(found->lost);
   CHECK(found->text == "TCP sent 12 segments again a block over its links (0 without the fault), over others not");
 
   SECTION("in one of the blocks only, it may be chance") {

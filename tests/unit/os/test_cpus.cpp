@@ -1,5 +1,7 @@
-#include "harness/os/cpus.hpp"
+#include <time.h>
 
+#include "harness/base/clock.hpp"
+#include "harness/os/cpus.hpp"
 #include "tests/namespace.hpp"
 
 using namespace grit;
@@ -28,4 +30,17 @@ TEST_CASE("a thread's affinity is what was set; what cannot be set is an error i
   CHECK_FALSE(set_affinity_of_thread(0, {8000}).has_value());
   CHECK(ok(affinity_of_thread(0)) == Cpus{before.back()});
   ok(set_affinity_of_thread(0, before));
+}
+
+TEST_CASE("the time that CPUs are busy grows by what this process takes") {
+  const std::int64_t busy_ns = ok(read_cpu_busy_ns());
+  const auto own_ns = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return std::int64_t{time.tv_sec} * kNsPerS + time.tv_nsec;
+  };
+  const std::int64_t taken_ns = own_ns() + 300 * kNsPerMs;
+  while (own_ns() < taken_ns) {
+  }
+  CHECK(ok(read_cpu_busy_ns()) - busy_ns >= 150 * kNsPerMs);  // counted in ticks
 }

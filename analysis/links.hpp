@@ -1,11 +1,12 @@
 // Which node's links, or which single link, became slow: from the link test's figures (harness/run/link_test.hpp).
 //
-// For a link the fault blocks are set against the baseline blocks, by three means: of the times of transfers
-// (bandwidth), of the medians of round trips (latency), and of their longest (a stall of a second in one entry of many
-// counts). Means, so that what comes rarely but is bad counts. A fourth is what TCP sent again, per block: a packet in
-// a hundred that is lost hides in the noise of times, but not in this count. A node is named when nearly all of its
-// links (three quarters) became worse by more than nearly all links that do not touch it, and clearly so; a single link
-// when it alone did. In each fault block they must stand out: what stalls any link a few times does so in one block.
+// For a link the fault blocks are set against the baseline blocks, by the mean time of transfers (bandwidth), the
+// middle of the medians of round trips (latency) and the mean of their longest (a stall of a second in one entry of
+// many counts; means, so that what comes rarely but is bad counts). A fourth is what TCP sent again, per block: a
+// packet in a hundred that is lost hides in the noise of times, but not in this count. A node is named when nearly all
+// of its links (three quarters) became worse by more than nearly all links that do not touch it, and clearly so; a
+// single link when it alone did, by the times. In each fault block they must stand out: what stalls any link a few
+// times does so in one block.
 #pragma once
 
 #include <array>
@@ -20,7 +21,7 @@ namespace grit {
 /// One link, fault blocks against baseline blocks.
 struct LinkChange {
   int a = 0, b = 0;                                        // nodes, a < b
-  double baseline_latency_ns = 0, fault_latency_ns = 0;    // mean of medians of round trips
+  double baseline_latency_ns = 0, fault_latency_ns = 0;    // middle of the medians of round trips
   double baseline_worst_ns = 0, fault_worst_ns = 0;        // mean of longest round trips
   double baseline_bits_per_s = 0, fault_bits_per_s = 0;    // by the mean time of a transfer
   double baseline_retransmits = 0, fault_retransmits = 0;  // of a block, both directions

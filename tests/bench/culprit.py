@@ -4,7 +4,7 @@ broken against what the analysis named. memory_bandwidth only when asked for (--
 ranks' CPUs long before they fill the memory bus, and "compute" is then what is short. Seeded; goes on where it was stopped, and with --again judges the runs there are anew.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/culprit.py [--runs 60] [--seed 1] [--out DIR] [--kinds a,b] [--nodes 4]
-                                                                    [--pairs 8] [--max-pairs 16] [--block 700ms] [--again]"""
+                                                                    [--pairs 8] [--max-pairs 16] [--block 1s] [--again]"""
 
 import argparse
 import json
@@ -28,20 +28,29 @@ def pick(generator, low, high):
     return low * (high / low) ** generator.random()  # evenly over the logarithm
 
 
-# kind -> (resource, shared by all nodes of this machine, workload's extra parameters, fault's parameters from a generator)
+# Steps of 0.17 s whose accelerator leaves the cores free, and of 0.08 s in which 4 ranks keep 2 cores busy: there a fault that takes CPU
+# time away costs more than a few per cent.
+FREE, BUSY = 'peak = "100GFLOP/s"', 'peak = "500GFLOP/s"'
+AFTER = (400, 600)  # ms from a block's beginning: a single pulse in its settling steps would cost nothing that counts
+
+
+def pulse(g, name, low, high):
+    return f'{name} = "{round(pick(g, low, high))}ms", after = "{round(pick(g, *AFTER))}ms"'
+
+
+# kind -> (resource, shared by all nodes of this machine, the workload, the fault's parameters from a generator). Chosen to cost a step 10 %.
 KINDS = {
-    "gpu_throttle": ("compute", False, "", lambda g: f'clock = "{round(100 / pick(g, 1.2, 2.5))}%"'),
-    "rank_delay": ("compute", False, "", lambda g: f'delay = "{round(pick(g, 8, 60))}ms"'),
-    "cpu_contention": ("compute", True, "", lambda g: f'share = "{round(pick(g, 60, 100))}%", threads = {g.choice([2, 4, 6])}'),
-    "process_pause": ("compute", False, "",
-                      lambda g: f'pause = "{round(pick(g, 150, 400))}ms", after = "{round(pick(g, 60, 200))}ms"'),
-    "link_flap": ("network", False, "", lambda g: f'down = "{round(pick(g, 100, 400))}ms", after = "{round(pick(g, 60, 200))}ms"'),
-    "link_rate": ("network", False, "", lambda g: f'rate = "{round(pick(g, 60, 400))}Mbit/s"'),
-    "link_loss": ("network", False, "", lambda g: f'loss = "{pick(g, 0.5, 4):.1f}%"'),
-    "partition": ("network", False, "", lambda g: f'from = "others", lasts = "{round(pick(g, 100, 300))}ms", after = "100ms"'),
-    "memory_bandwidth": ("memory", True, "", lambda g: f"threads = {g.choice([2, 3, 4])}"),
-    "memory_pressure": ("memory", True, "", lambda g: f'hold = "250MB", churn = "20GB/s", threads = {g.choice([2, 3, 4])}'),
-    "disk_contention": ("storage", True, 'checkpoint_every = 3, checkpoint = "4MB"',
+    "gpu_throttle": ("compute", False, FREE, lambda g: f'clock = "{round(100 / pick(g, 1.2, 2.5))}%"'),
+    "rank_delay": ("compute", False, FREE, lambda g: f'delay = "{round(pick(g, 25, 120))}ms"'),
+    "cpu_contention": ("compute", True, BUSY, lambda g: f'share = "{round(pick(g, 60, 100))}%", threads = {g.choice([2, 4, 6])}'),
+    "process_pause": ("compute", False, FREE, lambda g: pulse(g, "pause", 300, 600)),
+    "link_flap": ("network", False, FREE, lambda g: pulse(g, "down", 300, 600)),
+    "link_rate": ("network", False, FREE, lambda g: f'rate = "{round(pick(g, 60, 400))}Mbit/s"'),
+    "link_loss": ("network", False, FREE, lambda g: f'loss = "{pick(g, 3, 8):.1f}%", direction = "{g.choice(["in", "out", "both"])}"'),
+    "partition": ("network", False, FREE, lambda g: 'from = "others", ' + pulse(g, "lasts", 300, 600)),
+    "memory_bandwidth": ("memory", True, BUSY, lambda g: f"threads = {g.choice([2, 3, 4])}"),
+    "memory_pressure": ("memory", True, BUSY, lambda g: f'hold = "250MB", churn = "20GB/s", threads = {g.choice([2, 3, 4])}'),
+    "disk_contention": ("storage", True, FREE + ', checkpoint_every = 3, checkpoint = "4MB"',
                         lambda g: f'directory = "/var/tmp", threads = {g.choice([3, 4, 6])}'),
 }
 
@@ -50,7 +59,7 @@ local grit = require "grit"
 return grit.scenario {{
   name = "culprit",
   summary = "{kind} on node {node}",
-  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.02, peak = "500GFLOP/s", {workload} }},
+  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.02, {workload} }},
   faults = {{ grit.fault.{kind} {{ on = {node}, {parameters} }} }},
   design = {{ pairs = {pairs}, max_pairs = {max_pairs}, block = "{block}", link_test = true }},
   expect = {{ slowdown = {{ at_least = "1%" }} }},
@@ -137,7 +146,7 @@ def main():
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--max-pairs", type=int, default=16, help="a run that is not clear by then goes on up to so many")
-    parser.add_argument("--block", default="700ms")
+    parser.add_argument("--block", default="1s")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-culprit"))
     parser.add_argument("--kinds", type=lambda text: text.split(","), default=[kind for kind in KINDS if kind != "memory_bandwidth"])
     parser.add_argument("--again", action="store_true", help="judge the runs that are there anew")

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <random>
 
+#include "analysis/median.hpp"
+
 namespace grit {
 namespace {
 
@@ -43,23 +45,16 @@ Split best_split(std::span<const double> values, std::size_t shortest) {
   return best;
 }
 
-double median_of(std::span<const double> values) {
-  std::vector<double> sorted(values.begin(), values.end());
-  std::sort(sorted.begin(), sorted.end());
-  const std::size_t middle = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 /// See ChangePoint::spread. Two medians were taken from the values, as two means would take two degrees of freedom.
 double spread_of(std::span<const double> left, std::span<const double> right) {
   constexpr double kNormal = 1.4826;
   std::vector<double> deviations;
   for (const auto& values : {left, right}) {
-    const double center = median_of(values);
+    const double center = median({values.begin(), values.end()});
     for (const double value : values) deviations.push_back(std::abs(value - center));
   }
   const auto n = static_cast<double>(deviations.size());
-  return kNormal * median_of(deviations) * std::sqrt(n / (n - 2));
+  return kNormal * median(deviations) * std::sqrt(n / (n - 2));
 }
 
 class Search {
@@ -75,7 +70,9 @@ class Search {
     std::vector<ChangePoint> found;
     for (std::size_t i = 1; i + 1 < borders_.size(); ++i) {
       const auto left = stretch(values_, i - 1), right = stretch(values_, i);
-      found.push_back({borders_[i], p_of_border_[i - 1], median_of(right) - median_of(left), spread_of(left, right)});
+      found.push_back({borders_[i], p_of_border_[i - 1],
+                       median({right.begin(), right.end()}) - median({left.begin(), left.end()}),
+                       spread_of(left, right)});
     }
     return found;
   }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "analysis/median.hpp"
 #include "analysis/wording.hpp"
 #include "harness/base/units.hpp"
 
@@ -24,20 +25,13 @@ struct Growth {
   [[nodiscard]] double own_ns() const { return step_ns() - phase_ns[kExposedComm]; }
 };
 
-double median_of(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 /// The median over the ranks but `left_out` of what `value` makes of them.
 template <class Value>
 double peers(const std::vector<Growth>& all, int left_out, Value value) {
   std::vector<double> values;
   for (const Growth& growth : all)
     if (growth.rank != left_out) values.push_back(value(growth));
-  return median_of(std::move(values));
+  return median(std::move(values));
 }
 
 double own_excess(const std::vector<Growth>& all, const Growth& one) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "analysis/effect.hpp"
+#include "analysis/median.hpp"
 
 namespace grit {
 namespace {
@@ -84,12 +85,6 @@ const Block* baseline_of(const Plan& plan, int pair) {
   for (const Block& block : plan.blocks)
     if (block.pair == pair && block.kind == BlockKind::baseline) return &block;
   return nullptr;
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <random>
 
+#include "analysis/median.hpp"
 #include "harness/base/result.hpp"
 
 namespace grit {
@@ -15,13 +16,6 @@ constexpr std::size_t kDrawnPatterns = std::size_t{1} << 17;
 constexpr std::uint64_t kDrawSeed = 0x67726974;  // fixed: the same differences always give the same p
 constexpr double kRounding = 1e-12;              // sums closer than this share of the data's magnitude are ties
 constexpr int kBisections = 36;                  // the bound is known to 2^-36 of the differences' range
-
-double median_of(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return (*std::max_element(values.begin(), middle) + *middle) / 2;
-}
 
 /// All sums of s_i e_i, ascending; each further value merges two sorted lists, so the work is linear in the list's
 /// length.
@@ -62,7 +56,7 @@ double hodges_lehmann(std::span<const double> differences) {
   walsh.reserve(differences.size() * (differences.size() + 1) / 2);
   for (std::size_t i = 0; i < differences.size(); ++i)
     for (std::size_t j = i; j < differences.size(); ++j) walsh.push_back((differences[i] + differences[j]) / 2);
-  return median_of(walsh);
+  return median(std::move(walsh));
 }
 
 SignFlipTest::SignFlipTest(std::span<const double> differences) : differences_(differences.begin(), differences.end()) {

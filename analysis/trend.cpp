@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "analysis/change_points.hpp"
+#include "analysis/median.hpp"
 #include "analysis/wording.hpp"
 
 namespace grit {
@@ -30,12 +31,6 @@ std::string shift_words(double log_shift) {
   return fmt::format("{} {}", percent(std::abs(shift)), shift > 0 ? "slower" : "faster");
 }
 
-double median_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 /// Standard deviation of values about their own stretch's median, robust, over the whole trend.
 double spread_of(const std::vector<double>& values, const std::vector<ChangePoint>& changes) {
   constexpr double kNormal = 1.4826;
@@ -44,11 +39,11 @@ double spread_of(const std::vector<double>& values, const std::vector<ChangePoin
   for (std::size_t i = 0; i <= changes.size(); ++i) {
     const std::size_t to = i < changes.size() ? changes[i].first : values.size();
     const auto at = [&](std::size_t place) { return values.begin() + static_cast<std::ptrdiff_t>(place); };
-    const double center = median_of({at(from), at(to)});
+    const double center = median({at(from), at(to)});
     for (std::size_t j = from; j < to; ++j) deviations.push_back(std::abs(values[j] - center));
     from = to;
   }
-  return kNormal * median_of(deviations);
+  return kNormal * median(deviations);
 }
 
 class Finder {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "analysis/median.hpp"
 #include "analysis/report/html_writer.hpp"
 #include "analysis/report/run_data.hpp"
 
@@ -14,13 +15,6 @@ namespace {
 
 /// A stall this many times slower than the typical step makes a linear axis unreadable.
 constexpr double kLogAxisRatio = 8;
-
-double median_of(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 }  // namespace
 
@@ -54,7 +48,7 @@ void set_data(Json& spec, std::string_view name, Json values) {
 }
 
 TimeUnit set_time_axis(Json& spec, const std::string& title, const std::vector<double>& values_ns) {
-  const double typical_ns = median_of(values_ns);
+  const double typical_ns = median(values_ns);
   const TimeUnit unit = unit_for(typical_ns);
   const auto [low, high] = std::minmax_element(values_ns.begin(), values_ns.end());
   const bool logarithmic = *high > kLogAxisRatio * typical_ns && *low > 0;

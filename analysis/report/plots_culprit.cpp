@@ -8,6 +8,7 @@
 #include <set>
 
 #include "analysis/links.hpp"
+#include "analysis/median.hpp"
 #include "analysis/own_work.hpp"
 #include "analysis/report/html_writer.hpp"
 #include "analysis/report/plot_spec.hpp"
@@ -23,12 +24,6 @@ struct Column {
   bool fault = false;
   std::vector<double> own_ns{};  // by rank
 };
-
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// One column a step, in order of time. What was not measured of all ranks is left out.
 std::vector<Column> columns_of_steps(const ReportInput& input, std::size_t ranks) {
@@ -67,7 +62,7 @@ std::vector<Column> columns_of_blocks(const Plan& plan, const OwnWork& work) {
 void arrange(std::vector<Column>& columns) {
   std::stable_sort(columns.begin(), columns.end(), [](const Column& a, const Column& b) { return a.fault < b.fault; });
   for (Column& column : columns) {
-    const double middle_ns = median_of(column.own_ns);
+    const double middle_ns = median(column.own_ns);
     for (double& own_ns : column.own_ns) own_ns -= middle_ns;
   }
 }

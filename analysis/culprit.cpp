@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "analysis/culprit_answer.hpp"
 #include "analysis/evidence.hpp"
 #include "analysis/links.hpp"
+#include "analysis/median.hpp"
 #include "analysis/resource_class.hpp"
+#include "analysis/usage_growth.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -24,13 +27,6 @@ constexpr double kListedShare = 0.05;  // below, a suspect is not worth a line
 constexpr std::size_t kListed = 5;
 constexpr double kMadToSigma = 1.4826;  // of a normal distribution
 constexpr double kMedianError = 1.2533;
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return values.size() % 2 == 1 ? *middle : (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
 
 /// Each value less the median of all others.
 std::vector<double> less_others(const std::vector<double>& values) {
@@ -52,24 +48,31 @@ std::vector<double> less_others(const std::vector<double>& values) {
 std::string share_text(double share) { return fmt::format("{:.0f} %", 100 * std::clamp(share, 0.0, 1.0)); }
 std::string duration_text(double ns) { return fmt::format("{}{}", ns < 0 ? "−" : "", format_duration(std::abs(ns))); }
 
+/// Those that count, of which there are records of both blocks.
+std::vector<BlockPair> pairs_of(const CulpritInput& input) {
+  std::map<int, BlockPair> pairs;
+  for (const Block& block : input.plan.blocks) {
+    if (!input.work.has(block.index)) continue;
+    if (block.kind == BlockKind::baseline) pairs[block.pair].baseline = block.index;
+    if (block.kind == BlockKind::fault) pairs[block.pair].fault = block.index;
+  }
+  std::vector<BlockPair> counted;
+  for (const int pair : input.pairs)
+    if (const auto found = pairs.find(pair);
+        found != pairs.end() && found->second.baseline >= 0 && found->second.fault >= 0)
+      counted.push_back(found->second);
+  return counted;
+}
+
 class Search {
  public:
   explicit Search(const CulpritInput& input)
       : input_(input),
         work_(input.work),
-        usage_(input.events),
-        accelerator_(input.plan.workload.params.value("compute", "") == "emulated") {
-    std::map<int, Pair> pairs;
-    for (const Block& block : input.plan.blocks) {
-      if (!work_.has(block.index)) continue;
-      if (block.kind == BlockKind::baseline) pairs[block.pair].baseline = block.index;
-      if (block.kind == BlockKind::fault) pairs[block.pair].fault = block.index;
-    }
-    for (const int pair : input.pairs)
-      if (const auto found = pairs.find(pair);
-          found != pairs.end() && found->second.baseline >= 0 && found->second.fault >= 0)
-        pairs_.push_back(found->second);
-  }
+        pairs_(pairs_of(input)),
+        usage_(input.plan, input.work, input.events, pairs_),
+        others_cpu_ns_(usage_.others_cpu_ns()),
+        accelerator_(input.plan.workload.params.value("compute", "") == "emulated") {}
 
   std::optional<Culprit> run() {
     if (pairs_.empty() || work_.ranks() == 0) return std::nullopt;
@@ -86,37 +89,26 @@ class Search {
   }
 
  private:
-  struct Pair {
-    int baseline = -1, fault = -1;  // Block::index
-  };
-
   /// The middle over the pairs of what a block's figure grew by.
   double growth(const std::function<double(int block)>& figure) const {
     std::vector<double> values;
-    for (const Pair& pair : pairs_) values.push_back(figure(pair.fault) - figure(pair.baseline));
+    for (const BlockPair& pair : pairs_) values.push_back(figure(pair.fault) - figure(pair.baseline));
     return median(std::move(values));
   }
 
-  /// Per step. The counters' edges are those of the block, so they hold its settling steps as well.
-  [[nodiscard]] std::optional<Usage> usage(int block, std::size_t rank) const {
-    const auto whole = usage_.of(block, static_cast<int>(rank));
-    if (!whole) return std::nullopt;
-    return *whole / static_cast<double>(work_.block(block).steps + input_.plan.design.settle_steps);
-  }
-
   [[nodiscard]] double stopped_ns(int block, std::size_t rank) const {
-    const auto used = usage(block, rank);
+    const auto used = usage_.of_block(block, rank);
     return used ? used->stopped_ns : 0;
   }
 
   /// What a rank did not work for the others: its own work, or, if that is more, the time that it was stopped in.
-  [[nodiscard]] double held_up_ns(const Pair& pair, std::size_t rank) const {
+  [[nodiscard]] double held_up_ns(const BlockPair& pair, std::size_t rank) const {
     const double own = work_.rank(pair.fault, rank).own_ns() - work_.rank(pair.baseline, rank).own_ns();
     return std::max(own, stopped_ns(pair.fault, rank) - stopped_ns(pair.baseline, rank));
   }
 
   /// The part of it that was spent inside of collectives, so that step records show it as communication.
-  [[nodiscard]] double hidden_stop_ns(const Pair& pair, std::size_t rank) const {
+  [[nodiscard]] double hidden_stop_ns(const BlockPair& pair, std::size_t rank) const {
     const double own = work_.rank(pair.fault, rank).own_ns() - work_.rank(pair.baseline, rank).own_ns();
     return std::max(held_up_ns(pair, rank) - std::max(own, 0.0), 0.0);
   }
@@ -161,7 +153,7 @@ class Search {
     return found;
   }
 
-  [[nodiscard]] double longest_hidden_stop_ns(const Pair& pair, const std::vector<int>& ranks) const {
+  [[nodiscard]] double longest_hidden_stop_ns(const BlockPair& pair, const std::vector<int>& ranks) const {
     double most_ns = 0;
     for (const int rank : ranks) most_ns = std::max(most_ns, hidden_stop_ns(pair, static_cast<std::size_t>(rank)));
     const double communication =
@@ -175,7 +167,7 @@ class Search {
       if (!rank) continue;
       const auto& ranks = ranks_of(node);
       std::vector<double> gains, rank_gains, hidden;
-      for (const Pair& pair : pairs_) {
+      for (const BlockPair& pair : pairs_) {
         const double hidden_ns = longest_hidden_stop_ns(pair, ranks);
         const auto rank_gain = [&](int block) {
           return work_.rank(block, *rank).gain_ns / static_cast<double>(work_.block(block).steps);
@@ -194,49 +186,22 @@ class Search {
     }
   }
 
-  /// What the kernel counted more, a step. A rank that waits longer in a collective polls for longer: what that costs
-  /// at the baseline's rate is no sign of busy CPUs.
-  [[nodiscard]] std::optional<Usage> usage_growth(const Pair& pair, std::size_t rank) const {
-    const auto before = usage(pair.baseline, rank), during = usage(pair.fault, rank);
-    if (!before || !during) return std::nullopt;
-    const auto waited_ns = [&](int block) { return work_.block(block).step_ns - work_.rank(block, rank).own_ns(); };
-    const double longer =
-        std::max(waited_ns(pair.fault) - waited_ns(pair.baseline), 0.0) / work_.block(pair.baseline).step_ns;
-    Usage grown = *during - *before;
-    grown.cpu_ns -= longer * before->cpu_ns;
-    grown.run_wait_ns -= longer * before->run_wait_ns;
-    return grown;
-  }
-
-  /// The middle over the pairs of one counter; empty: it is not known of all of them.
-  [[nodiscard]] std::optional<double> counter_growth(std::size_t rank, double Usage::*counter) const {
-    std::vector<double> values;
-    for (const Pair& pair : pairs_) {
-      const auto grown = usage_growth(pair, rank);
-      if (!grown) return std::nullopt;
-      values.push_back((*grown).*counter);
-    }
-    return median(std::move(values));
-  }
-
   [[nodiscard]] WorkGrowth growth_of(std::size_t rank) const {
-    WorkGrowth result{.accelerator = accelerator_};
+    WorkGrowth result{.others_cpu_ns = others_cpu_ns_, .accelerator = accelerator_};
     for (std::size_t phase = 0; phase < kOwnPhases.size(); ++phase) {
       result.phase_ns[phase] = growth([&](int block) { return work_.rank(block, rank).phase_ns(phase); });
       std::vector<double> before;
-      for (const Pair& pair : pairs_) before.push_back(work_.rank(pair.baseline, rank).phase_ns(phase));
+      for (const BlockPair& pair : pairs_) before.push_back(work_.rank(pair.baseline, rank).phase_ns(phase));
       result.baseline_ns[phase] = median(std::move(before));
     }
-    if (!counter_growth(rank, &Usage::cpu_ns)) return result;
-    result.usage.emplace();
-    for (const auto counter : kUsageCounters) (*result.usage).*counter = *counter_growth(rank, counter);
+    result.usage = usage_.of_rank(rank);
     return result;
   }
 
   /// "last at the collective in 98 % of the fault steps (22 % of the baseline's), by 10 ms".
   [[nodiscard]] std::string arrival_text(std::size_t node) const {
     double steps[2] = {}, last[2] = {}, by_ns = 0;
-    for (const Pair& pair : pairs_)
+    for (const BlockPair& pair : pairs_)
       for (const bool fault : {false, true}) {
         const int block = fault ? pair.fault : pair.baseline;
         steps[fault] += static_cast<double>(work_.block(block).steps);
@@ -271,21 +236,13 @@ class Search {
     return name_of_node(input_.plan, input_.plan.topology.nodes[node].index);
   }
 
-  /// Of the run-queue wait: the middle over the ranks, a step.
-  [[nodiscard]] double middle_wait_ns() const {
-    std::vector<double> waits;
-    for (std::size_t rank = 0; rank < work_.ranks(); ++rank)
-      waits.push_back(counter_growth(rank, &Usage::run_wait_ns).value_or(0));
-    return median(std::move(waits));
-  }
-
   void suspect_communication() {
     const double grown_ns = growth([&](int block) { return work_.block(block).communication_ns(); }) - hidden_ns_;
     communication_share_ = grown_ns / loss_ns_;
-    const double wait_ns = middle_wait_ns();
+    // Where it is known what others ran for, that tells; polling need not be taken off, which is a guess.
+    const double wait_ns = usage_.middle_wait_ns(others_cpu_ns_.has_value());
     wait_share_ = wait_ns / loss_ns_;
-    const auto others_ns = others_cpu_growth_ns();
-    others_took_cpus_ = !others_ns || *others_ns >= kTakenShare * wait_ns;
+    others_took_cpus_ = !others_cpu_ns_ || *others_cpu_ns_ >= kTakenShare * wait_ns;
     if (communication_share_ < kListedShare) return;
     Suspect suspect;
     suspect.phase = "exposed_comm";
@@ -296,37 +253,6 @@ class Search {
     place_communication(suspect);
     // Links are slow, too, when nobody comes to serve them.
     if (!waits()) suspects_.push_back(std::move(suspect));
-  }
-
-  /// Of one node, a step: what processes that are not ranks took of its machine's CPUs. Empty: not known.
-  [[nodiscard]] std::optional<double> others_cpu_ns(int block, std::size_t node) const {
-    double ranks_ns = 0;
-    std::optional<Usage> any;
-    for (std::size_t rank = 0; rank < work_.ranks(); ++rank) {
-      const bool same_machine =
-          input_.plan.topology.local_cluster || static_cast<std::size_t>(work_.node_of(rank)) == node;
-      if (!same_machine) continue;
-      const auto used = usage(block, rank);
-      if (!used || used->machine_cpu_ns <= 0) return std::nullopt;
-      ranks_ns += used->cpu_ns;
-      if (static_cast<std::size_t>(work_.node_of(rank)) == node) any = used;
-    }
-    return any ? std::optional(any->machine_cpu_ns - ranks_ns) : std::nullopt;
-  }
-
-  /// By how much that grew on the middle node.
-  [[nodiscard]] std::optional<double> others_cpu_growth_ns() const {
-    std::vector<double> nodes;
-    for (std::size_t node = 0; node < work_.nodes(); ++node) {
-      std::vector<double> values;
-      for (const Pair& pair : pairs_) {
-        const auto before = others_cpu_ns(pair.baseline, node), during = others_cpu_ns(pair.fault, node);
-        if (!before || !during) return std::nullopt;
-        values.push_back(*during - *before);
-      }
-      nodes.push_back(median(std::move(values)));
-    }
-    return median(std::move(nodes));
   }
 
   /// Did ranks wait for CPUs that others took? Packets that are lost on one node's links alone are not lost for that.
@@ -384,7 +310,8 @@ class Search {
     const WorkGrowth middle = middle_growth();
     // Where waiting for CPUs is what it comes from, most is in communication; own work has its phases to go by.
     const bool own_most = own_alike && own_share >= communication_share_;
-    const ResourceClass cause = waits() && !own_most && middle.usage ? classify_wait(*middle.usage) : classify(middle);
+    const ResourceClass cause =
+        waits() && !own_most && middle.usage ? classify_wait(*middle.usage, others_cpu_ns_) : classify(middle);
     Suspect suspect;
     suspect.phase = own_alike ? kOwnPhases[middle.phase()] : "exposed_comm";
     suspect.resource = cause.resource;
@@ -404,7 +331,7 @@ class Search {
       for (const WorkGrowth& one : all) values.push_back(figure(one));
       return median(std::move(values));
     };
-    WorkGrowth result{.accelerator = accelerator_};
+    WorkGrowth result{.others_cpu_ns = others_cpu_ns_, .accelerator = accelerator_};
     for (std::size_t phase = 0; phase < kOwnPhases.size(); ++phase) {
       result.phase_ns[phase] = middle([&](const WorkGrowth& one) { return one.phase_ns[phase]; });
       result.baseline_ns[phase] = middle([&](const WorkGrowth& one) { return one.baseline_ns[phase]; });
@@ -418,9 +345,10 @@ class Search {
 
   const CulpritInput& input_;
   const OwnWork& work_;
-  const BlockUsage usage_;
+  const std::vector<BlockPair> pairs_;
+  const UsageGrowth usage_;
+  const std::optional<double> others_cpu_ns_;  // by which it grew
   const bool accelerator_;
-  std::vector<Pair> pairs_{};
   double loss_ns_ = 0;               // by which a step is longer
   std::vector<double> excess_ns_{};  // by rank
   std::vector<double> floor_ns_{};   // by rank

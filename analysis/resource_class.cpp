@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kMost = 0.5;  // of the growth
 constexpr double kFault_ns = 2000;
+constexpr double kCpuPerFault_ns = 200e3;
 enum PhaseIndex : std::size_t { input, forward, backward, optimizer, checkpoint, other };
 
 double factor(const WorkGrowth& growth, std::size_t phase) {
@@ -38,12 +39,15 @@ std::size_t WorkGrowth::phase() const {
 
 double WorkGrowth::total_ns() const { return std::accumulate(phase_ns.begin(), phase_ns.end(), 0.0); }
 
-ResourceClass classify_wait(const Usage& usage) {
-  const double faults = usage.machine_faults - usage.minor_faults;
-  const std::string why =
+ResourceClass classify_wait(const Usage& usage, std::optional<double> others_cpu_ns) {
+  const double faults = std::max(usage.machine_faults - usage.minor_faults, 0.0);
+  std::string why =
       fmt::format("{} more a step waiting for a CPU, while other processes of the machine took {:.0f} more page faults",
-                  format_duration(usage.run_wait_ns), std::max(faults, 0.0));
-  return {kFault_ns * faults >= kMost * usage.run_wait_ns ? "memory" : "compute", why};
+                  format_duration(usage.run_wait_ns), faults);
+  if (others_cpu_ns) why += fmt::format(" and {} more CPU time", format_duration(std::max(*others_cpu_ns, 0.0)));
+  const bool memory = others_cpu_ns ? kCpuPerFault_ns * faults >= std::max(*others_cpu_ns, 1.0)
+                                    : kFault_ns * faults >= kMost * usage.run_wait_ns;
+  return {memory ? "memory" : "compute", why};
 }
 
 ResourceClass classify(const WorkGrowth& growth) {
@@ -65,7 +69,7 @@ ResourceClass classify(const WorkGrowth& growth) {
   if (usage.memory_stall_ns >= most_ns)
     return {"memory",
             fmt::format("{} more a step in which tasks waited for memory", format_duration(usage.memory_stall_ns))};
-  if (usage.run_wait_ns >= most_ns) return classify_wait(usage);
+  if (usage.run_wait_ns >= most_ns) return classify_wait(usage, growth.others_cpu_ns);
   const std::string numbers =
       fmt::format("{} more CPU time and {} more waiting for a CPU a step", format_duration(std::max(usage.cpu_ns, 0.0)),
                   format_duration(std::max(usage.run_wait_ns, 0.0)));

@@ -262,7 +262,22 @@ TEST_CASE("slow communication with normal own work is the network; whose, the li
     REQUIRE(culprit);
     CHECK(culprit->suspects.at(0).resource == (others_ns > 0 ? "compute" : "network"));
   }
-  SECTION("but of memory, when others of the machine fault pages in meanwhile") {
+  SECTION("but of memory, when what others take CPUs for is faulting pages in") {
+    job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
+    const bool touches_pages = GENERATE(false, true);
+    double busy_ns = 1e9, faults = 0;
+    for (Json& event : job.events) {
+      const bool fault = job.plan.blocks[event["block"].get<std::size_t>()].kind == BlockKind::fault;
+      if (event["edge"] == "end") busy_ns += fault ? 450e6 : 50e6, faults += fault && touches_pages ? 10'000 : 20;
+      event["cpu_busy_ns"] = busy_ns;
+      event["page_faults"] = faults;
+    }
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    INFO(culprit->suspects.at(0).why);
+    CHECK(culprit->suspects.at(0).resource == (touches_pages ? "memory" : "compute"));
+  }
+  SECTION("or, where their CPU time is not known, when others of the machine fault pages in meanwhile") {
     job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
     double faults = 0;
     for (Json& event : job.events) {

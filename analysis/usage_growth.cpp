@@ -1,0 +1,84 @@
+#include "analysis/usage_growth.hpp"
+
+#include <algorithm>
+
+#include "analysis/median.hpp"
+
+namespace grit {
+
+/// The counters' edges are those of the block, so they hold its settling steps as well.
+std::optional<Usage> UsageGrowth::of_block(int block, std::size_t rank) const {
+  const auto whole = usage_.of(block, static_cast<int>(rank));
+  if (!whole) return std::nullopt;
+  return *whole / static_cast<double>(work_.block(block).steps + plan_.design.settle_steps);
+}
+
+std::optional<Usage> UsageGrowth::of_pair(const BlockPair& pair, std::size_t rank, bool polling) const {
+  const auto before = of_block(pair.baseline, rank), during = of_block(pair.fault, rank);
+  if (!before || !during) return std::nullopt;
+  const auto waited_ns = [&](int block) { return work_.block(block).step_ns - work_.rank(block, rank).own_ns(); };
+  const double longer =
+      std::max(waited_ns(pair.fault) - waited_ns(pair.baseline), 0.0) / work_.block(pair.baseline).step_ns;
+  Usage grown = *during - *before;
+  if (polling) return grown;
+  grown.cpu_ns -= longer * before->cpu_ns;
+  grown.run_wait_ns -= longer * before->run_wait_ns;
+  return grown;
+}
+
+std::optional<Usage> UsageGrowth::of_rank(std::size_t rank, bool polling) const {
+  std::vector<Usage> grown;
+  for (const BlockPair& pair : pairs_) {
+    const auto of_this = of_pair(pair, rank, polling);
+    if (!of_this) return std::nullopt;
+    grown.push_back(*of_this);
+  }
+  Usage middle;
+  for (const auto counter : kUsageCounters) {
+    std::vector<double> values;
+    for (const Usage& one : grown) values.push_back(one.*counter);
+    middle.*counter = median(std::move(values));
+  }
+  return middle;
+}
+
+double UsageGrowth::middle_wait_ns(bool polling) const {
+  std::vector<double> waits;
+  for (std::size_t rank = 0; rank < work_.ranks(); ++rank) {
+    const auto grown = of_rank(rank, polling);
+    waits.push_back(grown ? grown->run_wait_ns : 0);
+  }
+  return median(std::move(waits));
+}
+
+std::optional<double> UsageGrowth::others_cpu_ns(int block, std::size_t node) const {
+  const std::vector<Node>& nodes = plan_.topology.nodes;
+  double ranks_ns = 0, machine_ns = 0;
+  const auto add = [&](const Node& one) {
+    return std::all_of(one.ranks.begin(), one.ranks.end(), [&](int rank) {
+      const auto used = of_block(block, static_cast<std::size_t>(rank));
+      if (!used || used->machine_cpu_ns <= 0) return false;
+      ranks_ns += used->cpu_ns, machine_ns = used->machine_cpu_ns;
+      return true;
+    });
+  };
+  // Nodes of a local cluster are one machine.
+  const bool known = plan_.topology.local_cluster ? std::all_of(nodes.begin(), nodes.end(), add) : add(nodes[node]);
+  return known && machine_ns > 0 ? std::optional(machine_ns - ranks_ns) : std::nullopt;
+}
+
+std::optional<double> UsageGrowth::others_cpu_ns() const {
+  std::vector<double> nodes;
+  for (std::size_t node = 0; node < work_.nodes(); ++node) {
+    std::vector<double> values;
+    for (const BlockPair& pair : pairs_) {
+      const auto before = others_cpu_ns(pair.baseline, node), during = others_cpu_ns(pair.fault, node);
+      if (!before || !during) return std::nullopt;
+      values.push_back(*during - *before);
+    }
+    nodes.push_back(median(std::move(values)));
+  }
+  return median(std::move(nodes));
+}
+
+}  // namespace grit

@@ -1,0 +1,49 @@
+// What the kernel counted more of under the fault than without it: for ranks, and for everybody else on their machine.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "analysis/block_usage.hpp"
+#include "analysis/own_work.hpp"
+#include "harness/model/plan.hpp"
+
+namespace grit {
+
+/// Block::index of the two blocks of a pair.
+struct BlockPair {
+  int baseline = -1, fault = -1;
+};
+
+/// All figures are a step's; growth is the middle over the pairs.
+class UsageGrowth {
+ public:
+  UsageGrowth(const Plan& plan, const OwnWork& work, std::span<const Json> events, std::vector<BlockPair> pairs)
+      : plan_(plan), work_(work), usage_(events), pairs_(std::move(pairs)) {}
+
+  /// Empty: not known.
+  [[nodiscard]] std::optional<Usage> of_block(int block, std::size_t rank) const;
+
+  /// Of one rank. A rank that waits longer in a collective polls for longer: what that costs at the baseline's rate is
+  /// no sign of busy CPUs and is taken off. Empty: not known of all pairs.
+  [[nodiscard]] std::optional<Usage> of_rank(std::size_t rank) const { return of_rank(rank, false); }
+
+  /// Time waiting for a CPU, of the middle rank; 0 where it is not known. With what polling longer costs, or without.
+  [[nodiscard]] double middle_wait_ns(bool polling) const;
+
+  /// CPU time that processes which are not ranks took of a node's machine, on the middle node. Empty: not known.
+  [[nodiscard]] std::optional<double> others_cpu_ns() const;
+
+ private:
+  [[nodiscard]] std::optional<Usage> of_pair(const BlockPair& pair, std::size_t rank, bool polling) const;
+  [[nodiscard]] std::optional<Usage> of_rank(std::size_t rank, bool polling) const;
+  [[nodiscard]] std::optional<double> others_cpu_ns(int block, std::size_t node) const;
+
+  const Plan& plan_;
+  const OwnWork& work_;
+  BlockUsage usage_;
+  std::vector<BlockPair> pairs_;
+};
+
+}  // namespace grit

@@ -35,6 +35,9 @@ class Check {
   virtual ~Check() = default;
 
   [[nodiscard]] virtual const CheckInfo& info() const = 0;
+  /// Can it be made on this node? Asked of every node before the run. Error (usage): what it should look at is not
+  /// there.
+  [[nodiscard]] virtual Status fits(const Node& node, const Params& params) const = 0;
   /// `node` is this node as discovery found it before the run: what it is compared with.
   /// Error: the check could not be made, which says nothing about the node's health.
   [[nodiscard]] virtual Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& memory) const = 0;

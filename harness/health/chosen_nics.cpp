@@ -12,8 +12,7 @@ Result<std::vector<Nic>> chosen_nics(const Node& node, const Params& params) {
   for (const Nic& nic : node.nics)
     if (wanted == "data" ? nic.role == NicRole::data : nic.name == wanted) nics.push_back(nic);
   if (!nics.empty()) return nics;
-  return usage_error(wanted == "data" ? node.name + " has no data NIC: name one with nic = \"...\""
-                                      : node.name + " has no NIC called " + wanted);
+  return no_such_nic(node, wanted);
 }
 
 }  // namespace grit

@@ -44,6 +44,11 @@ class LinkUp final : public Check {
     return info;
   }
 
+  [[nodiscard]] Status fits(const Node& node, const Params& params) const override {
+    GRIT_CHECK(chosen_nics(node, params));
+    return {};
+  }
+
   [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params,
                                          CheckMemory& /*memory*/) const override {
     GRIT_TRY(const std::vector<Nic> nics, chosen_nics(node, params));

@@ -1,5 +1,8 @@
 #include "harness/model/topology.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <initializer_list>
@@ -110,6 +113,17 @@ Result<Nic> nic_from_json(const Json& json) {
 }
 
 }  // namespace
+
+Failure no_such_nic(const Node& node, const std::string& nic) {
+  std::vector<std::string> nics;
+  for (const Nic& one : node.nics)
+    nics.push_back(fmt::format("{} ({}{}{})", one.name, role_name(one.role), one.role_evidence.empty() ? "" : ": ",
+                               one.role_evidence));
+  if (nics.empty()) nics.emplace_back("it has no NIC at all");
+  const std::string missing = nic == "data" ? std::string("no data NIC") : "no NIC called " + nic;
+  return usage_error(
+      fmt::format("{} has {}: {}. Name one with nic = \"...\"", node.name, missing, fmt::join(nics, ", ")));
+}
 
 Json to_json(const Node& node) {
   Json nics = Json::array();

@@ -177,6 +177,19 @@ TEST_CASE("what an injector cannot resolve carries the fault's line") {
   CHECK(contains(message, "x.lua:2: fault link_flap: node1 has no NIC called ib7"));
 }
 
+TEST_CASE("a check of what some node lacks is refused, not counted as failed all along") {
+  const auto with_check = [](std::string_view check) {
+    auto loaded = load_text(scenario_with(fmt::format("faults = {{ f {{}} }}, checks = {{ {} }},", check)));
+    REQUIRE(loaded.has_value());
+    return std::move(*loaded);
+  };
+  for (const char* check : {"link_up", "nic_errors"}) {
+    CHECK(contains(error_of(with_check(fmt::format("grit.check.{} {{ nic = 'ib7' }}", check))),
+                   fmt::format("check {}: node0 has no NIC called ib7: ", check)));
+    CHECK(plan_of(with_check(fmt::format("grit.check.{} {{ nic = 'mgmt0' }}", check))).checks.size() == 1);
+  }
+}
+
 TEST_CASE("a plan in words names everything that matters") {
   const std::string text = grit::describe_plan(plan_of(scenario("f { on = 3, down = '700ms' }"), 4, {.seed = 42}));
   for (const char* part :

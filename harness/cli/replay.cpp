@@ -66,7 +66,7 @@ struct ReplayCommand {
     if (started_by_mpi()) {
       GRIT_TRY(const Job job, Job::init());
       auto code = replay_in_job(job);
-      if (!code && job.rank() != 0) return Failure(Error{code.error().kind, ""});
+      if (!code) return Failure(job.say(code.error()));
       return code;
     }
     GRIT_TRY(const Execution execution, load());

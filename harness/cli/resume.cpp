@@ -59,7 +59,7 @@ struct ResumeCommand {
     if (started_by_mpi()) {
       GRIT_TRY(const Job job, Job::init());
       auto code = resume_in_job(job);
-      if (!code && job.rank() != 0) return Failure(Error{code.error().kind, ""});
+      if (!code) return Failure(job.say(code.error()));
       return code;
     }
     auto document = read_json(std::filesystem::path(directory) / "series.json");

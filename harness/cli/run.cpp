@@ -91,8 +91,7 @@ struct RunCommand {
     if (!started_by_mpi()) return run_locally();
     GRIT_TRY(const Job job, Job::init());
     auto code = run_in_job(job);
-    // Every rank has the same error: one says it.
-    if (!code && job.rank() != 0) return Failure(Error{code.error().kind, ""});
+    if (!code) return Failure(job.say(code.error()));
     return code;
   }
 };

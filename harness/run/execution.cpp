@@ -194,10 +194,7 @@ Result<int> execute_rank(const fs::path& directory) {
     return run_session(job, plan, directory);
   }();
   if (result) return 0;
-  // Every rank has the same error: one says it, and here, where no rank can have ended. mpirun kills all others as soon
-  // as one exits, and MPI_Finalize, which comes with the end of `job`, is left by none before all are in it.
-  if (job.rank() == 0) fmt::print(stderr, "grit: {}\n", result.error().message);
-  return Failure(Error{result.error().kind, ""});
+  return Failure(job.say(result.error()));
 }
 
 }  // namespace grit

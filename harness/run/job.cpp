@@ -1,5 +1,7 @@
 #include "harness/run/job.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <utility>
 
@@ -89,6 +91,11 @@ Status Job::agree(const Status& mine) const {
     return Failure(Error{static_cast<ErrorKind>(error.at("kind").get<int>()), error.at("message").get<std::string>()});
   }
   return {};
+}
+
+Error Job::say(const Error& error) const {
+  if (rank_ == 0 && !error.message.empty()) fmt::print(stderr, "grit: {}\n", error.message);
+  return {error.kind, ""};
 }
 
 void Job::barrier() const { MPI_Barrier(MPI_COMM_WORLD); }

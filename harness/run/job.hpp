@@ -42,6 +42,10 @@ class Job {
   [[nodiscard]] std::vector<std::string> gather(const std::string& text) const;
   /// The same outcome on every rank: success, or the first failing rank's error.
   [[nodiscard]] Status agree(const Status& mine) const;
+  /// An error that every rank has: rank 0 says it on standard error, and what is returned has no words left. While the
+  /// Job lives, where no rank can have ended: mpirun kills all others as soon as one exits, and MPI_Finalize is left by
+  /// none before all are in it.
+  [[nodiscard]] Error say(const Error& error) const;
   void barrier() const;
   void barrier_local() const;
 

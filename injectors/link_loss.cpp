@@ -2,7 +2,9 @@
 //
 // netem (tc-netem(8)) loses what the interface sends: it takes the place of its qdiscs, which come back exactly as they
 // were. Where the kernel has no netem, or packets that come in shall be lost, nftables rules do (packet_loss_nft.hpp);
-// the kernel removes them with the agent, so that fault is a Load and has nothing to undo.
+// the kernel removes them with the agent, so that fault is a Load and has nothing to undo. What nftables loses on its
+// way out its sender is told of (EPERM): UDP programs see an error, and TCP sends it later without counting a
+// retransmit. netem, and nftables with direction = "in", lose it in silence, as a bad cable does.
 #include "injectors/link_loss.hpp"
 
 #include <algorithm>
@@ -32,15 +34,20 @@ class LinkLoss final : public RootQdiscInjector {
     static const InjectorInfo info{
         .name = "link_loss",
         .summary = "A share of the packets of a network interface is lost, one by one or in bursts",
-        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
-                   {"loss", Unit::fraction, 0.01, "share of the packets that are lost", {}, 1e-6, 1.0},
-                   {"burst", Unit::number, 1.0, "mean number of packets lost in a row; 1: each by itself", {}, 1.0, 1e4},
-                   {"direction",
-                    Unit::text,
-                    "out",
-                    "what the node sends, what it receives, or both; \"in\" and \"both\" by nftables only",
-                    {"out", "in", "both"}},
-                   {"mechanism", Unit::text, "auto", "netem, or nftables (no bursts)", {"auto", "netem", "nftables"}}},
+        .params =
+            {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+             {"loss", Unit::fraction, 0.01, "share of the packets that are lost", {}, 1e-6, 1.0},
+             {"burst", Unit::number, 1.0, "mean number of packets lost in a row; 1: each by itself", {}, 1.0, 1e4},
+             {"direction",
+              Unit::text,
+              "out",
+              "what the node sends, what it receives, or both; \"in\" and \"both\" by nftables only",
+              {"out", "in", "both"}},
+             {"mechanism",
+              Unit::text,
+              "auto",
+              "netem, or nftables (no bursts; senders are told what it loses going out)",
+              {"auto", "netem", "nftables"}}},
         .mechanisms = {"netem", "nftables"},
         .needs = {"CAP_NET_ADMIN in the node's network namespace", "a kernel with sch_netem, or with nftables"},
         .undo = UndoClass::persistent,
@@ -82,8 +89,7 @@ class LinkLoss final : public RootQdiscInjector {
     return RootQdiscInjector::prepare(target);
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target,
-                                                               const Json& record) const override {
+  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json& record) const override {
     if (is_load(record)) return make_nft_loss(nft_loss(target));
     return nullptr;
   }

@@ -290,7 +290,7 @@
 ---@field loss?      grit.fraction share of the packets that are lost (default "1%")
 ---@field burst?     number        mean number of packets lost in a row; 1: each by itself (default 1)
 ---@field direction? "out"|"in"|"both" what the node sends, what it receives, or both; "in" and "both" by nftables only (default "out")
----@field mechanism? "auto"|"netem"|"nftables" netem, or nftables (no bursts; default "auto")
+---@field mechanism? "auto"|"netem"|"nftables" netem, or nftables (no bursts; senders are told what it loses going out; default "auto")
 
 ---@class grit.workload.ddp.params
 ---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b" the published model whose layers are trained (default "gpt2-small")

@@ -7,7 +7,9 @@ grit itself does to the blocks in which the fault would be. Beside it, on the sa
 moved by more than 5 %", Welch's t and Mann-Whitney on all steps.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/sensitivity.py [--experiments N] [--pairs 8] [--block TIME] [--out DIR] [FAULT:DOSE% ...]
-       FAULT: none, rank_delay, gpu_throttle; default: none:0 and 1, 2, 5, 10 % of both. A run in DIR is not made again."""
+       FAULT: none, armed (a real fault that costs nothing: a NIC limited to more than it can do; what is then slower is grit's journal,
+       its applying and taking off), rank_delay, gpu_throttle; default: none:0, armed:0 and 1, 2, 5, 10 % of the others.
+       A run in DIR is not made again."""
 
 import argparse
 import subprocess
@@ -29,12 +31,14 @@ return grit.scenario {{
   expect = {{ slowdown = {{ at_most = "1%" }} }},
 }}
 """
-DEFAULT = ["none:0"] + [f"{fault}:{dose}" for fault in ("rank_delay", "gpu_throttle") for dose in (1, 2, 5, 10)]
+DEFAULT = ["none:0", "armed:0"] + [f"{fault}:{dose}" for fault in ("rank_delay", "gpu_throttle") for dose in (1, 2, 5, 10)]
 
 
 def fault_text(fault, dose, step_s):
     if fault == "none":
         return ""
+    if fault == "armed":
+        return 'grit.fault.link_rate { on = "any", rate = "100Gbit/s" }'
     if fault == "rank_delay":
         return f'grit.fault.rank_delay {{ on = "any", delay = "{dose / 100 * step_s * 1e6:.0f}us" }}'
     # Nearly all of the step is computing on the emulated accelerator: a clock lower by d makes it 1/(1 - d) as long.

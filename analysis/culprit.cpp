@@ -21,8 +21,9 @@ namespace {
 
 /// Of the loss, spent waiting for CPUs beyond what polling costs: then slow communication is not the network's.
 constexpr double kWaitShare = 0.3;
-/// Of that waiting, what others must have run for meanwhile.
-constexpr double kTakenShare = 0.5;
+/// CPUs that others must have taken meanwhile, besides as much as the middle rank waited. The machine's busy time is
+/// counted in ticks (/proc/stat) and was off by 0.2 of a CPU where tasks sleep and wake in step with them.
+constexpr double kTakenCpus = 0.25;
 constexpr double kListedShare = 0.05;  // below, a suspect is not worth a line
 constexpr std::size_t kListed = 5;
 constexpr double kMadToSigma = 1.4826;  // of a normal distribution
@@ -242,7 +243,10 @@ class Search {
     // Where it is known what others ran for, that tells; polling need not be taken off, which is a guess.
     const double wait_ns = usage_.middle_wait_ns(others_cpu_ns_.has_value());
     wait_share_ = wait_ns / loss_ns_;
-    others_took_cpus_ = !others_cpu_ns_ || *others_cpu_ns_ >= kTakenShare * wait_ns;
+    std::vector<double> steps_ns;
+    for (const BlockPair& pair : pairs_) steps_ns.push_back(work_.block(pair.fault).step_ns);
+    others_took_cpus_ =
+        !others_cpu_ns_ || *others_cpu_ns_ >= std::max(wait_ns, kTakenCpus * median(std::move(steps_ns)));
     if (communication_share_ < kListedShare) return;
     Suspect suspect;
     suspect.phase = "exposed_comm";

@@ -15,4 +15,9 @@ Result<std::vector<Nic>> chosen_nics(const Node& node, const Params& params) {
   return no_such_nic(node, wanted);
 }
 
+Status has_named_nic(const Node& node, const Params& params) {
+  if (params.text("nic") != "data") GRIT_CHECK(chosen_nics(node, params));
+  return {};
+}
+
 }  // namespace grit

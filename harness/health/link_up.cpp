@@ -45,8 +45,7 @@ class LinkUp final : public Check {
   }
 
   [[nodiscard]] Status fits(const Node& node, const Params& params) const override {
-    GRIT_CHECK(chosen_nics(node, params));
-    return {};
+    return has_named_nic(node, params);
   }
 
   [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params,

@@ -34,8 +34,7 @@ class NicErrors final : public Check {
   }
 
   [[nodiscard]] Status fits(const Node& node, const Params& params) const override {
-    GRIT_CHECK(chosen_nics(node, params));
-    return {};
+    return has_named_nic(node, params);
   }
 
   [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& memory) const override {

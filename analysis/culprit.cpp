@@ -19,7 +19,7 @@
 namespace grit {
 namespace {
 
-/// Of the loss, spent waiting for CPUs beyond what polling costs: then slow communication is not the network's.
+/// Of the loss, spent waiting for CPUs: then slow communication is not the network's.
 constexpr double kWaitShare = 0.3;
 /// CPUs that others must have taken meanwhile, besides as much as the middle rank waited. The machine's busy time is
 /// counted in ticks (/proc/stat) and was off by 0.2 of a CPU where tasks sleep and wake in step with them.

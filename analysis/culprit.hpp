@@ -2,22 +2,19 @@
 // to them.
 //
 //   1. Own work. Of every rank the growth of its own work from the baseline to the fault block of each pair, less the
-//   median of
-//      its peers' (all other ranks: they have the same role): the median over pairs is its excess. The same between one
-//      baseline block and the next is noise; below (2 + sqrt(2 ln ranks)) standard errors of it, about where the
-//      largest of so many ranks lies by chance, an excess is none. The error is that of a median, 1.253 s /
+//      median of its peers' (all other ranks: they have the same role): the median over pairs is its excess. The same
+//      between one baseline block and the next is noise; below (2 + sqrt(2 ln ranks)) standard errors of it, about
+//      where the largest of so many ranks lies by chance, an excess is none. The error is that of a median, 1.253 s /
 //      sqrt(pairs), with s from the median absolute value (P. J. Huber, Robust Statistics, 1981).
 //   2. Replay (analysis/own_work.hpp): what a step would take with the suspect no slower than the others, with the
-//   fault
-//      and without; the share of the loss that goes away with it.
-//   3. A stop (SIGSTOP) while a rank waits in a collective looks like a slow network in step records: the stopped time
-//   that the agent
-//      saw counts as its own work.
+//      fault and without; the share of the loss that goes away with it.
+//   3. A stop (SIGSTOP) while a rank waits in a collective looks like a slow network in step records: the stopped
+//      time that the agent saw counts as its own work.
 //   4. Communication that takes longer with normal own work is the network; which node's, only the link test
-//      (analysis/links.hpp) can tell, or a check that failed under the fault on one node alone. But where ranks waited
-//      for a CPU for a third of the loss, it is the CPUs that are short; unless others took no quarter of a CPU
-//      meanwhile (ranks that wait for each other poll, and where cores are shared, wait for turns to poll), or the link
-//      test saw that packets are lost on one node's links alone.
+//      (analysis/links.hpp) can tell, or a check that failed under the fault on one node alone. But where ranks
+//      waited for a CPU for a third of the loss, it is the CPUs that are short; unless others took no quarter of a
+//      CPU meanwhile (ranks that wait for each other poll, and where cores are shared, wait for turns to poll), or
+//      the link test saw that packets are lost on one node's links alone.
 //   5. Own work that grows on all nodes alike has no culprit: a shared resource. On a local cluster (one machine),
 //      communication over links that all became slow with it is laid to that resource too.
 // A suspect that explains at least half of the loss is named. What resource: analysis/resource_class.hpp.

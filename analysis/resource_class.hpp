@@ -4,19 +4,18 @@
 // Documentation/scheduler/sched-stats.rst) and not wanting one. Of the growth of a rank's own work, in this order:
 //   1. Half or more of it is stopped time (state T): compute; somebody keeps the process from running.
 //   2. In checkpoint: storage. In input: storage when ranks were found waiting for it (state D) or the machine's
-//   pressure
-//      stall information for io (Documentation/accounting/psi.rst) accounts for half of the growth.
+//      pressure stall information for io (Documentation/accounting/psi.rst) accounts for half of the growth.
 //   3. Page faults that need storage, or a memory stall (psi) of half of the growth: memory.
 //   4. Half or more of it is waiting for a CPU: compute; other work on its cores. But memory, when what others of the
 //      machine do there is faulting pages in: one for every 200 µs of their CPU time, or more often. (Measured in a
 //      virtual machine: who touches pages once faults every 30 .. 40 µs, who computes every 17 ms.) Where their CPU
-//      time is not known: when at 2 µs each (entry, zeroing 4 KiB, page tables; lmbench's lat_pagefault has some 0.5 µs
-//      on bare metal and several in a virtual machine) their additional faults take half as long as the rank waits, or
-//      more.
+//      time is not known: when at 2 µs each (entry, zeroing 4 KiB, page tables; lmbench's lat_pagefault has some 0.5
+//      µs on bare metal and several in a virtual machine) their additional faults take half as long as the rank
+//      waits, or more.
 //   5. Half or more of it is time on a CPU: the same instructions took longer. In phases that stream through memory
-//      (optimizer; the gradients that backward writes, when an accelerator computes) memory, since they do an operation
-//      a few bytes and are bound by the memory's rate (S. Williams et al., Roofline, CACM 52, 2009). Where the CPU
-//      computes, memory when the optimizer grew by the larger factor, compute when forward did.
+//      (optimizer; the gradients that backward writes, when an accelerator computes) memory, since they do an
+//      operation a few bytes and are bound by the memory's rate (S. Williams et al., Roofline, CACM 52, 2009). Where
+//      the CPU computes, memory when the optimizer grew by the larger factor, compute when forward did.
 //   6. None of these: forward and backward wait for an accelerator, or the process was kept from running otherwise
 //      (cgroup quota): compute. Another phase: "unknown".
 // Without usage events only 2 and 6 can be told.

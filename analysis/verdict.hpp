@@ -2,16 +2,13 @@
 //
 // It is the same code for a run that ended well and for one that was cut off: it only ever sees what is on disk. The
 // rules, in order:
-//   1. A window counts when every fault of the plan was applied and acting in it, a pair when its window counts and all
-//   ranks' records of
-//      both blocks are there. Everything else is left out and said.
-//   2. A fault that took effect in no window, fewer than six pairs, an outcome other than "completed", or a fault that
-//   may still
-//      be in force (later baselines would not be any) make it inconclusive: never a pass.
-//      So does a slowdown that is no larger than that of sham blocks.
-//   3. Otherwise each expectation is met, not met, or cannot be told from these intervals. All met: reproduced; any not
-//   met:
-//      not_reproduced; else inconclusive, with the effect that such a run could have shown.
+//   1. A window counts when every fault of the plan was applied and acting in it, a pair when its window counts and
+//      all ranks' records of both blocks are there. Everything else is left out and said.
+//   2. A fault that took effect in no window, fewer than six pairs, an outcome other than "completed", or a fault
+//      that may still be in force (later baselines would not be any) make it inconclusive: never a pass. So does a
+//      slowdown that is no larger than that of sham blocks.
+//   3. Otherwise each expectation is met, not met, or cannot be told from these intervals. All met: reproduced; any
+//      not met: not_reproduced; else inconclusive, with the effect that such a run could have shown.
 #pragma once
 
 #include <optional>

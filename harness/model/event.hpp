@@ -3,29 +3,29 @@
 //
 // Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index). By type:
 //   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? (who says so), message?
-//   recovered journal, reverted (entries), problems[]                   an agent took off what a predecessor had left
-//   block     block, kind, edge: "begin" | "end"                        the node's ranks entered / left a block
+//   recovered journal, reverted (entries), problems[]; an agent took off what a predecessor had left
+//   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
 //   fault     fault (PlannedFault::id), block, pulse, action:
-//             "applied"    ok, reading{}, mechanism, onset_ns (from block start)   read back from the kernel after
-//             apply
-//                          planned_ns (likewise)
-//             "reverted"   ok, reading{}, why: "pulse_end" (then planned_ns) | "block_end" | "nested" (what it stands
-//             on
-//                          goes off) | "low_memory" | "lease" | "rank_died" | "recovered" | "shutdown"
-//             "error"      message                                       apply or revert failed
-//   acting    fault, block, ok, before{}, after{}                        the fault's own counter over the window
-//   residue   block, differences[] (words: "qdiscs: new: ...")           the node is not as it was before the faults
-//   witness   fault, block, what, ...                                    the kernel's own notification
+//             "applied"   ok, reading{}, mechanism; read back from the kernel after apply
+//                         onset_ns, planned_ns (both from the block's start)
+//             "reverted"  ok, reading{}, why: "pulse_end" (then planned_ns) | "block_end" | "low_memory" | "lease" |
+//                         "nested" (what it stands on goes off) | "rank_died" | "recovered" | "shutdown"
+//             "error"     message; apply or revert failed
+//   acting    fault, block, ok, before{}, after{}; the fault's own counter over the window
+//   residue   block, differences[] (words: "qdiscs: new: ..."); the node is not as it was before the faults
+//   witness   fault, block, what, ...; the kernel's own notification
 //   usage     block, edge, ranks[{rank, cpu_ns, run_wait_ns, minor_faults, major_faults, stopped_ns, blocked_ns}],
-//             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns    of processes since they began; stopped (T) and
-//                                              blocked (D) are sampled by the agent; of the machine: pressure stall
-//                                              information ("some"), page faults and busy CPUs
-//   look      look, pairs, decision: "stop" | "go_on"                    is it clear already? Written before block
-//   `block` check     check, block, ok, detail rank_died rank, pid, how                                             a
-//   rank ended without finishing hang      block, waited_ns, ranks[{rank, step, phase, stopped}]      no rank of the
-//   node began a step for so long kernel    level (0 .. 4), text, last?                                a line of the
-//   node's kernel log; of a local cluster's, once agent_restarted generation node_lost lost_node, last_heard_ns
-//   records_lost rank, count                                             a full ring dropped step records
+//             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns
+//             of processes since they began, stopped (T) and blocked (D) sampled by the agent;
+//             of the machine: pressure stall information ("some"), page faults and busy CPUs
+//   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`
+//   check     check, block, detail, ok (without it the check could not be made: detail says why)
+//   rank_died rank, pid, how; a rank ended without finishing
+//   hang      block, waited_ns, ranks[{rank, step, phase, stopped}]; no rank of the node began a step for so long
+//   kernel    level (0 .. 4), text, last?; a line of the node's kernel log; of a local cluster's, once
+//   agent_restarted  generation
+//   node_lost        lost_node, last_heard_ns
+//   records_lost     rank, count; a full ring dropped step records
 #pragma once
 
 #include <string_view>

@@ -171,6 +171,10 @@ class Collector {
     CheckResult& check = checks_[{name, node}];
     check.name = name;
     check.node = name_of_node(plan_, node);
+    if (!event.contains("ok")) {
+      if (check.not_made++ == 0) check.obstacle = text_at(event, "detail");
+      return;
+    }
     const bool failed = !truth_at(event, "ok");
     const BlockKind kind = plan_.blocks[*block].kind;
     if (kind == BlockKind::baseline) check.baseline_runs += 1, check.baseline_failures += failed ? 1 : 0;

@@ -356,10 +356,14 @@ class Judge {
         reason(fmt::format("{}: its lease took it off before the plan did, in {} windows", place(verdict_.faults[i]),
                            leases));
     }
-    for (const CheckResult& check : verdict_.checks)
+    for (const CheckResult& check : verdict_.checks) {
+      if (check.not_made > 0)
+        reason(fmt::format("check {} could not be made on {}, {} times: {}", check.name, check.node, check.not_made,
+                           check.obstacle));
       if (check.baseline_failures > 0)
         reason(fmt::format("check {} failed on {} without any fault, in {} of {} readings", check.name, check.node,
                            check.baseline_failures, check.baseline_runs));
+    }
   }
 
   void set_kind() {

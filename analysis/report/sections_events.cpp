@@ -232,7 +232,7 @@ std::string checks_section(const ReportInput& input, const RunData& data) {
   HtmlTable failed("Checks that failed", {"time (s)", "node", "check", "block", "detail"});
   std::size_t all = 0;
   for (const Json& event : input.events) {
-    if (text_or(event, "type", "") != "check" || is_true(event, "ok")) continue;
+    if (text_or(event, "type", "") != "check" || !event.contains("ok") || is_true(event, "ok")) continue;
     if (++all > kMaxRows) continue;
     const auto detail = event.find("detail");
     failed.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "check", ""),

@@ -235,7 +235,7 @@ void Agent::run_checks(CheckTime time) {
     Json event = make_event("check", config_.node);
     event["check"] = planned.name;
     event["block"] = block_;
-    event["ok"] = outcome && outcome->ok;
+    if (outcome) event["ok"] = outcome->ok;
     event["detail"] = outcome ? outcome->detail : outcome.error().message;
     emit(std::move(event));
   }

@@ -103,7 +103,9 @@ Json check_json(const CheckResult& check) {
               {"baseline_runs", check.baseline_runs},
               {"baseline_failures", check.baseline_failures},
               {"fault_runs", check.fault_runs},
-              {"fault_failures", check.fault_failures}};
+              {"fault_failures", check.fault_failures},
+              {"not_made", check.not_made},
+              {"obstacle", check.obstacle}};
 }
 
 CheckResult check_from(const Json& json) {
@@ -114,6 +116,8 @@ CheckResult check_from(const Json& json) {
   check.baseline_failures = json.at("baseline_failures").get<int>();
   check.fault_runs = json.at("fault_runs").get<int>();
   check.fault_failures = json.at("fault_failures").get<int>();
+  check.not_made = json.value("not_made", 0);
+  check.obstacle = json.value("obstacle", "");
   return check;
 }
 

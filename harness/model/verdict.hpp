@@ -102,6 +102,8 @@ struct CheckResult {
   std::string node;
   int baseline_runs = 0, baseline_failures = 0;
   int fault_runs = 0, fault_failures = 0;
+  int not_made = 0;         // readings in which the check could not be made, which are none of the above
+  std::string obstacle{};   // why, the first time
 };
 
 struct Verdict {

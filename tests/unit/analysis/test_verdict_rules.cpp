@@ -469,6 +469,22 @@ TEST_CASE("checks are counted by node and by kind of block") {
   CHECK_THAT(all_reasons(verdict), Contains("check link_up failed on node0 without any fault"));
 }
 
+TEST_CASE("a check that could not be made has not failed") {
+  const Plan plan = small_plan();
+  auto events = events_of(plan);
+  for (const int block : {1, 2}) {
+    Json event = make_event("check", 1, 0);
+    event.update(Json{{"check", "link_up"}, {"block", block}, {"detail", "node1 has no data NIC"}});
+    events.push_back(event);
+  }
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  REQUIRE(verdict.checks.size() == 1);
+  CHECK(verdict.checks[0].baseline_runs + verdict.checks[0].fault_runs == 0);
+  CHECK(verdict.checks[0].baseline_failures + verdict.checks[0].fault_failures == 0);
+  CHECK(verdict.checks[0].not_made == 2);
+  CHECK_THAT(all_reasons(verdict), Contains("check link_up could not be made on node1, 2 times: node1 has no data NIC"));
+}
+
 TEST_CASE("six pairs can reach a verdict, five cannot") {
   CHECK(judge_slowdown(small_plan(6), 0.5).kind == VerdictKind::reproduced);
   CHECK(judge_slowdown(small_plan(5), 0.5).kind == VerdictKind::inconclusive);

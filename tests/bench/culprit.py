@@ -35,7 +35,8 @@ AFTER = (400, 600)  # ms from a block's beginning: a single pulse in its settlin
 
 
 def pulse(g, name, low, high):
-    return f'{name} = "{round(pick(g, low, high))}ms", after = "{round(pick(g, *AFTER))}ms"'
+    lasts = round(pick(g, low, high))
+    return f'{name} = "{lasts}ms", after = "{min(round(pick(g, *AFTER)), 980 - lasts)}ms"'  # within a block of 1 s
 
 
 # kind -> (resource, shared by all nodes of this machine, the workload, the fault's parameters from a generator). Chosen to cost a step 10 %.
@@ -50,8 +51,8 @@ KINDS = {
     "partition": ("network", False, FREE, lambda g: 'from = "others", ' + pulse(g, "lasts", 300, 600)),
     "memory_bandwidth": ("memory", True, BUSY, lambda g: f"threads = {g.choice([2, 3, 4])}"),
     "memory_pressure": ("memory", True, BUSY, lambda g: f'hold = "250MB", churn = "20GB/s", threads = {g.choice([2, 3, 4])}'),
-    "disk_contention": ("storage", True, FREE + ', checkpoint_every = 3, checkpoint = "4MB"',
-                        lambda g: f'directory = "/var/tmp", threads = {g.choice([3, 4, 6])}'),
+    "disk_contention": ("storage", True, FREE + ', checkpoint_every = 1, checkpoint = "64MB"',
+                        lambda g: f'directory = "/var/tmp", block = "16MiB", size = "512MB", threads = {g.choice([3, 4, 6])}'),
 }
 
 SCENARIO = """
@@ -86,7 +87,8 @@ def run(directory, scenario, options):
         if done.returncode in (0, 1, 2, 70) and (directory / "verdict.json").exists():  # 70: residue, on a machine with other tests also of theirs; the verdict says so
             return None
         if done.returncode != 69 or "another grit run" not in done.stderr:
-            return " | ".join(line for line in done.stderr.splitlines() if " block " not in line)
+            said = " | ".join(line for line in done.stderr.splitlines() if "culprit  block " not in line)
+            return said or f"ended with {done.returncode} and said nothing"
         subprocess.run(["rm", "-rf", str(directory)], check=False)
         time.sleep(0.5)
     return "another grit run goes on and on"

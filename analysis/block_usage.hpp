@@ -31,6 +31,11 @@ inline constexpr std::array kUsageCounters{
     &Usage::cpu_ns,     &Usage::run_wait_ns,    &Usage::minor_faults,   &Usage::major_faults,    &Usage::stopped_ns,
     &Usage::blocked_ns, &Usage::machine_faults, &Usage::machine_cpu_ns, &Usage::memory_stall_ns, &Usage::io_stall_ns};
 
+/// Of processes that are no ranks, on one machine.
+struct OthersUsage {
+  double cpu_ns = 0, page_faults = 0;
+};
+
 class BlockUsage {
  public:
   /// Never fails: what is not as documented, or has no two edges, is not there.

@@ -72,7 +72,7 @@ class Search {
         work_(input.work),
         pairs_(pairs_of(input)),
         usage_(input.plan, input.work, input.events, pairs_),
-        others_cpu_ns_(usage_.others_cpu_ns()),
+        others_(usage_.others()),
         accelerator_(input.plan.workload.params.value("compute", "") == "emulated") {}
 
   std::optional<Culprit> run() {
@@ -188,7 +188,7 @@ class Search {
   }
 
   [[nodiscard]] WorkGrowth growth_of(std::size_t rank) const {
-    WorkGrowth result{.others_cpu_ns = others_cpu_ns_, .accelerator = accelerator_};
+    WorkGrowth result{.others = others_, .accelerator = accelerator_};
     for (std::size_t phase = 0; phase < kOwnPhases.size(); ++phase) {
       result.phase_ns[phase] = growth([&](int block) { return work_.rank(block, rank).phase_ns(phase); });
       std::vector<double> before;
@@ -241,12 +241,11 @@ class Search {
     const double grown_ns = growth([&](int block) { return work_.block(block).communication_ns(); }) - hidden_ns_;
     communication_share_ = grown_ns / loss_ns_;
     // Where it is known what others ran for, that tells; polling need not be taken off, which is a guess.
-    const double wait_ns = usage_.middle_wait_ns(others_cpu_ns_.has_value());
+    const double wait_ns = usage_.middle_wait_ns(others_.has_value());
     wait_share_ = wait_ns / loss_ns_;
     std::vector<double> steps_ns;
     for (const BlockPair& pair : pairs_) steps_ns.push_back(work_.block(pair.fault).step_ns);
-    others_took_cpus_ =
-        !others_cpu_ns_ || *others_cpu_ns_ >= std::max(wait_ns, kTakenCpus * median(std::move(steps_ns)));
+    others_took_cpus_ = !others_ || others_->cpu_ns >= std::max(wait_ns, kTakenCpus * median(std::move(steps_ns)));
     if (communication_share_ < kListedShare) return;
     Suspect suspect;
     suspect.phase = "exposed_comm";
@@ -315,7 +314,7 @@ class Search {
     // Where waiting for CPUs is what it comes from, most is in communication; own work has its phases to go by.
     const bool own_most = own_alike && own_share >= communication_share_;
     const ResourceClass cause =
-        waits() && !own_most && middle.usage ? classify_wait(*middle.usage, others_cpu_ns_) : classify(middle);
+        waits() && !own_most && middle.usage ? classify_wait(*middle.usage, others_) : classify(middle);
     Suspect suspect;
     suspect.phase = own_alike ? kOwnPhases[middle.phase()] : "exposed_comm";
     suspect.resource = cause.resource;
@@ -335,7 +334,7 @@ class Search {
       for (const WorkGrowth& one : all) values.push_back(figure(one));
       return median(std::move(values));
     };
-    WorkGrowth result{.others_cpu_ns = others_cpu_ns_, .accelerator = accelerator_};
+    WorkGrowth result{.others = others_, .accelerator = accelerator_};
     for (std::size_t phase = 0; phase < kOwnPhases.size(); ++phase) {
       result.phase_ns[phase] = middle([&](const WorkGrowth& one) { return one.phase_ns[phase]; });
       result.baseline_ns[phase] = middle([&](const WorkGrowth& one) { return one.baseline_ns[phase]; });
@@ -351,7 +350,7 @@ class Search {
   const OwnWork& work_;
   const std::vector<BlockPair> pairs_;
   const UsageGrowth usage_;
-  const std::optional<double> others_cpu_ns_;  // by which it grew
+  const std::optional<OthersUsage> others_;  // by which it grew
   const bool accelerator_;
   double loss_ns_ = 0;               // by which a step is longer
   std::vector<double> excess_ns_{};  // by rank

@@ -11,7 +11,6 @@ namespace grit {
 namespace {
 
 constexpr double kMost = 0.5;  // of the growth
-constexpr double kFault_ns = 2000;
 constexpr double kCpuPerFault_ns = 200e3;
 enum PhaseIndex : std::size_t { input, forward, backward, optimizer, checkpoint, other };
 
@@ -39,15 +38,13 @@ std::size_t WorkGrowth::phase() const {
 
 double WorkGrowth::total_ns() const { return std::accumulate(phase_ns.begin(), phase_ns.end(), 0.0); }
 
-ResourceClass classify_wait(const Usage& usage, std::optional<double> others_cpu_ns) {
-  const double faults = std::max(usage.machine_faults - usage.minor_faults, 0.0);
-  std::string why =
-      fmt::format("{} more a step waiting for a CPU, while other processes of the machine took {:.0f} more page faults",
-                  format_duration(usage.run_wait_ns), faults);
-  if (others_cpu_ns) why += fmt::format(" and {} more CPU time", format_duration(std::max(*others_cpu_ns, 0.0)));
-  const bool memory = others_cpu_ns ? kCpuPerFault_ns * faults >= std::max(*others_cpu_ns, 1.0)
-                                    : kFault_ns * faults >= kMost * usage.run_wait_ns;
-  return {memory ? "memory" : "compute", why};
+ResourceClass classify_wait(const Usage& usage, std::optional<OthersUsage> others) {
+  std::string why = format_duration(usage.run_wait_ns) + " more a step waiting for a CPU";
+  if (!others) return {"compute", why};
+  const double faults = std::max(others->page_faults, 0.0), cpu_ns = std::max(others->cpu_ns, 0.0);
+  why += fmt::format(", while other processes of the machine took {} more CPU time and {:.0f} more page faults",
+                     format_duration(cpu_ns), faults);
+  return {kCpuPerFault_ns * faults >= std::max(cpu_ns, 1.0) ? "memory" : "compute", why};
 }
 
 ResourceClass classify(const WorkGrowth& growth) {
@@ -69,7 +66,7 @@ ResourceClass classify(const WorkGrowth& growth) {
   if (usage.memory_stall_ns >= most_ns)
     return {"memory",
             fmt::format("{} more a step in which tasks waited for memory", format_duration(usage.memory_stall_ns))};
-  if (usage.run_wait_ns >= most_ns) return classify_wait(usage, growth.others_cpu_ns);
+  if (usage.run_wait_ns >= most_ns) return classify_wait(usage, growth.others);
   const std::string numbers =
       fmt::format("{} more CPU time and {} more waiting for a CPU a step", format_duration(std::max(usage.cpu_ns, 0.0)),
                   format_duration(std::max(usage.run_wait_ns, 0.0)));

@@ -8,10 +8,7 @@
 //   3. Page faults that need storage, or a memory stall (psi) of half of the growth: memory.
 //   4. Half or more of it is waiting for a CPU: compute; other work on its cores. But memory, when what others of the
 //      machine do there is faulting pages in: one for every 200 µs of their CPU time, or more often. (Measured in a
-//      virtual machine: who touches pages once faults every 30 .. 40 µs, who computes every 17 ms.) Where their CPU
-//      time is not known: when at 2 µs each (entry, zeroing 4 KiB, page tables; lmbench's lat_pagefault has some 0.5
-//      µs on bare metal and several in a virtual machine) their additional faults take half as long as the rank
-//      waits, or more.
+//      virtual machine: who touches pages once faults every 30 .. 40 µs, who computes every 17 ms.)
 //   5. Half or more of it is time on a CPU: the same instructions took longer. In phases that stream through memory
 //      (optimizer; the gradients that backward writes, when an accelerator computes) memory, since they do an
 //      operation a few bytes and are bound by the memory's rate (S. Williams et al., Roofline, CACM 52, 2009). Where
@@ -35,7 +32,7 @@ struct WorkGrowth {
   std::array<double, kOwnPhases.size()> phase_ns{};     // growth
   std::array<double, kOwnPhases.size()> baseline_ns{};  // before it
   std::optional<Usage> usage{};                         // growth; empty: not known
-  std::optional<double> others_cpu_ns{};                // growth of what others took of the machine's CPUs; likewise
+  std::optional<OthersUsage> others{};                  // growth of what others took of the machine; likewise
   bool accelerator = false;                             // forward and backward are not the CPU's
   [[nodiscard]] std::size_t phase() const;              // the one that grew most
   [[nodiscard]] double total_ns() const;
@@ -48,6 +45,6 @@ struct ResourceClass {
 
 ResourceClass classify(const WorkGrowth& growth);
 /// Rule 4 alone, when waiting for CPUs is known to be what it comes from.
-ResourceClass classify_wait(const Usage& usage, std::optional<double> others_cpu_ns);
+ResourceClass classify_wait(const Usage& usage, std::optional<OthersUsage> others);
 
 }  // namespace grit

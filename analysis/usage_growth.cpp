@@ -51,34 +51,38 @@ double UsageGrowth::middle_wait_ns(bool polling) const {
   return median(std::move(waits));
 }
 
-std::optional<double> UsageGrowth::others_cpu_ns(int block, std::size_t node) const {
+std::optional<OthersUsage> UsageGrowth::others(int block, std::size_t node) const {
   const std::vector<Node>& nodes = plan_.topology.nodes;
-  double ranks_ns = 0, machine_ns = 0;
+  OthersUsage machine, ranks;
   const auto add = [&](const Node& one) {
     return std::all_of(one.ranks.begin(), one.ranks.end(), [&](int rank) {
       const auto used = of_block(block, static_cast<std::size_t>(rank));
       if (!used || used->machine_cpu_ns <= 0) return false;
-      ranks_ns += used->cpu_ns, machine_ns = used->machine_cpu_ns;
+      machine = {used->machine_cpu_ns, used->machine_faults};
+      ranks.cpu_ns += used->cpu_ns, ranks.page_faults += used->minor_faults;
       return true;
     });
   };
   // Nodes of a local cluster are one machine.
   const bool known = plan_.topology.local_cluster ? std::all_of(nodes.begin(), nodes.end(), add) : add(nodes[node]);
-  return known && machine_ns > 0 ? std::optional(machine_ns - ranks_ns) : std::nullopt;
+  if (!known || machine.cpu_ns <= 0) return std::nullopt;
+  return OthersUsage{machine.cpu_ns - ranks.cpu_ns, machine.page_faults - ranks.page_faults};
 }
 
-std::optional<double> UsageGrowth::others_cpu_ns() const {
-  std::vector<double> nodes;
+std::optional<OthersUsage> UsageGrowth::others() const {
+  std::vector<double> cpu_ns, page_faults;  // by node
   for (std::size_t node = 0; node < work_.nodes(); ++node) {
-    std::vector<double> values;
+    std::vector<double> cpu_grown_ns, faults_grown;
     for (const BlockPair& pair : pairs_) {
-      const auto before = others_cpu_ns(pair.baseline, node), during = others_cpu_ns(pair.fault, node);
+      const auto before = others(pair.baseline, node), during = others(pair.fault, node);
       if (!before || !during) return std::nullopt;
-      values.push_back(*during - *before);
+      cpu_grown_ns.push_back(during->cpu_ns - before->cpu_ns);
+      faults_grown.push_back(during->page_faults - before->page_faults);
     }
-    nodes.push_back(median(std::move(values)));
+    cpu_ns.push_back(median(std::move(cpu_grown_ns)));
+    page_faults.push_back(median(std::move(faults_grown)));
   }
-  return median(std::move(nodes));
+  return OthersUsage{median(std::move(cpu_ns)), median(std::move(page_faults))};
 }
 
 }  // namespace grit

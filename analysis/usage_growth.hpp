@@ -32,13 +32,13 @@ class UsageGrowth {
   /// Time waiting for a CPU, of the middle rank; 0 where it is not known. With what polling longer costs, or without.
   [[nodiscard]] double middle_wait_ns(bool polling) const;
 
-  /// CPU time that processes which are not ranks took of a node's machine, on the middle node. Empty: not known.
-  [[nodiscard]] std::optional<double> others_cpu_ns() const;
+  /// What processes that are no ranks took of a node's machine, on the middle node. Empty: not known.
+  [[nodiscard]] std::optional<OthersUsage> others() const;
 
  private:
   [[nodiscard]] std::optional<Usage> of_pair(const BlockPair& pair, std::size_t rank, bool polling) const;
   [[nodiscard]] std::optional<Usage> of_rank(std::size_t rank, bool polling) const;
-  [[nodiscard]] std::optional<double> others_cpu_ns(int block, std::size_t node) const;
+  [[nodiscard]] std::optional<OthersUsage> others(int block, std::size_t node) const;
 
   const Plan& plan_;
   const OwnWork& work_;

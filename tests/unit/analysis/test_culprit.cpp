@@ -277,18 +277,24 @@ TEST_CASE("slow communication with normal own work is the network; whose, the li
     INFO(culprit->suspects.at(0).why);
     CHECK(culprit->suspects.at(0).resource == (touches_pages ? "memory" : "compute"));
   }
-  SECTION("or, where their CPU time is not known, when others of the machine fault pages in meanwhile") {
-    job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
-    double faults = 0;
+  SECTION("pages that ranks of other nodes of the machine fault in are not others'") {
+    job.plan.topology.local_cluster = true;
+    job.count([](bool fault, int) {
+      Json counted = counters(50, fault ? 150 : 2);
+      counted["minor_faults"] = fault ? 3000 : 1000;
+      return counted;
+    });
+    double busy_ns = 1e9, faults = 0;
     for (Json& event : job.events) {
-      const Block& block = job.plan.blocks[event["block"].get<std::size_t>()];
-      if (event["edge"] == "end") faults += block.kind == BlockKind::fault ? 1e6 : 1e4;
+      const bool fault = job.plan.blocks[event["block"].get<std::size_t>()].kind == BlockKind::fault;
+      if (event["edge"] == "end") busy_ns += fault ? 650e6 : 200e6, faults += fault ? 12'000 : 4'000;
+      event["cpu_busy_ns"] = busy_ns;
       event["page_faults"] = faults;
     }
     const auto culprit = culprit_of(job);
     REQUIRE(culprit);
     INFO(culprit->text << ": " << culprit->suspects.at(0).why);
-    CHECK(culprit->suspects.at(0).resource == "memory");
+    CHECK(culprit->suspects.at(0).resource == "compute");
   }
 }
 

@@ -482,7 +482,8 @@ TEST_CASE("a check that could not be made has not failed") {
   CHECK(verdict.checks[0].baseline_runs + verdict.checks[0].fault_runs == 0);
   CHECK(verdict.checks[0].baseline_failures + verdict.checks[0].fault_failures == 0);
   CHECK(verdict.checks[0].not_made == 2);
-  CHECK_THAT(all_reasons(verdict), Contains("check link_up could not be made on node1, 2 times: node1 has no data NIC"));
+  CHECK_THAT(all_reasons(verdict),
+             Contains("check link_up could not be made on node1, 2 times: node1 has no data NIC"));
 }
 
 TEST_CASE("six pairs can reach a verdict, five cannot") {

@@ -44,7 +44,7 @@ struct RunCommand {
   [[nodiscard]] std::vector<std::string> command_line() const {
     std::vector<std::string> words{"grit", "run", options.scenario};
     for (const std::string& set : options.sets) words.insert(words.end(), {"--set", set});
-    if (options.nodes != 0) words.insert(words.end(), {"-n", std::to_string(options.nodes)});
+    if (options.nodes) words.insert(words.end(), {"-n", std::to_string(*options.nodes)});
     for (const std::string& baseline : baselines) words.insert(words.end(), {"--baseline", baseline});
     const std::vector<std::string> allowed = options.allow.words();
     words.insert(words.end(), allowed.begin(), allowed.end());
@@ -64,7 +64,7 @@ struct RunCommand {
 
   /// Rank 0 loads and plans; the others only hear how it went.
   [[nodiscard]] Result<int> run_in_job(const Job& job) const {
-    if (options.nodes != 0)
+    if (options.nodes)
       return usage_error("-n makes a local cluster; under an MPI launcher, its own -n and host list decide");
     GRIT_TRY(const Topology topology, discover_topology(job, out.empty() ? "runs" : out));
     Execution mine;

@@ -71,7 +71,7 @@ Result<LoadedScenario> ScenarioOptions::load() const {
   return evaluate_scenario(scenario, source, all);
 }
 
-std::uint64_t ScenarioOptions::choose_seed() const { return seed != 0 ? seed : std::random_device{}() % 999'999 + 1; }
+std::uint64_t ScenarioOptions::choose_seed() const { return seed ? *seed : std::random_device{}() % 999'999 + 1; }
 
 Result<Plan> ScenarioOptions::plan(const Scenario& loaded, const Topology& topology) const {
   GRIT_TRY(const Allowed allowed, allow.allowed());
@@ -79,10 +79,11 @@ Result<Plan> ScenarioOptions::plan(const Scenario& loaded, const Topology& topol
 }
 
 Result<Topology> ScenarioOptions::local_topology_or_error() const {
-  if (nodes == 0) return local_topology(default_local_nodes());
-  if (nodes < kMinLocalNodes || nodes > kMaxLocalNodes)
-    return usage_error(fmt::format("-n {}: a local cluster has {} to {} nodes", nodes, kMinLocalNodes, kMaxLocalNodes));
-  return local_topology(nodes);
+  if (!nodes) return local_topology(default_local_nodes());
+  if (*nodes < kMinLocalNodes || *nodes > kMaxLocalNodes)
+    return usage_error(
+        fmt::format("-n {}: a local cluster has {} to {} nodes", *nodes, kMinLocalNodes, kMaxLocalNodes));
+  return local_topology(*nodes);
 }
 
 }  // namespace grit

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,8 +33,8 @@ struct AllowOptions {
 struct ScenarioOptions {
   std::string scenario{};
   std::vector<std::string> sets{};
-  int nodes = 0;           // 0: fits this machine
-  std::uint64_t seed = 0;  // 0: a new one
+  std::optional<int> nodes{};           // empty: fits this machine
+  std::optional<std::uint64_t> seed{};  // empty: a new one
   AllowOptions allow{};
 
   void add_to(CLI::App& command);

@@ -30,7 +30,8 @@ with Workspace() as work:
     refused(work, flap, "--set", "nod=1", code=64, says=["nod", "node"])
     refused(work, flap, "--set", "node", code=64, says=["--set", "name=value"])
     refused(work, flap, "--set", "node=9", "-n", 4, code=64, says=["node 9", "0 to 3"])
-    refused(work, flap, "-n", 1, code=64, says=["2 to 64"])
+    for nodes in 0, 1, 65:
+        refused(work, flap, "-n", nodes, code=64, says=["2 to 64"])
     management = work.write("mgmt.lua", SHORT_FLAP.replace("on = o.node,", 'on = o.node, nic = "mgmt0",'))
     refused(work, management, "--set", "node=1", code=64, says=["mgmt0", "--allow-management"])
     refused(work, flap, "--no-such-flag", code=64, says=[])

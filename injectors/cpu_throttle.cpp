@@ -206,6 +206,9 @@ class CpuThrottle final : public Injector {
 
   /// The group goes, and its throttled time with it: kept where the rank keeps what faults did to it.
   static Status release(const CpuGroup& group, const ProcessIdentity& rank) {
+    // The kernel counts throttled time when it ends (unthrottle_cfs_rq()): of a group that its debt keeps throttled
+    // through the whole window it would count none. The group goes all the same when this fails.
+    static_cast<void>(lift_cpu_limit(group));
     GRIT_TRY(const auto state, read_cpu_group(group));
     GRIT_CHECK(remove_cpu_group(group));
     const auto memory = rank_memory(rank);

@@ -202,6 +202,14 @@ Result<std::optional<CpuGroupState>> read_cpu_group(const CpuGroup& group) {
   return state;
 }
 
+Status lift_cpu_limit(const CpuGroup& group) {
+  GRIT_TRY(const fs::path parent, parent_directory(group));
+  const fs::path directory = parent / group.name;
+  if (!is_there(directory)) return {};
+  if (group.version == CgroupVersion::v2) return write_setting(directory / "cpu.max", "max");
+  return write_setting(directory / "cpu.cfs_quota_us", "-1");
+}
+
 Status remove_cpu_group(const CpuGroup& group) {
   GRIT_TRY(const fs::path parent, parent_directory(group));
   if (!is_there(parent)) return {};  // a group that has children cannot go

@@ -41,6 +41,8 @@ Result<bool> enter_cpu_group(const CpuGroup& group, pid_t pid);
 Result<bool> is_in_cpu_group(const CpuGroup& group, pid_t pid);
 /// Nothing: there is no such group.
 Result<std::optional<CpuGroupState>> read_cpu_group(const CpuGroup& group);
+/// No limit any more; who waits runs. Success when it is not there.
+Status lift_cpu_limit(const CpuGroup& group);
 /// Moves who is in it to its parent, then removes it. Idempotent; success when it is not there.
 Status remove_cpu_group(const CpuGroup& group);
 

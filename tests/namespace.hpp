@@ -66,7 +66,7 @@ inline void enter_namespaces() {
 }  // namespace detail
 
 /// Forks, and runs the body in new namespaces: network and mount always, user (with this user as its root) when not
-/// root. Inside, use REQUIRE (it throws, which ends the child and fails the test), never CHECK, SECTION or SKIP.
+/// root. Inside, use REQUIRE (it throws, which ends the child and fails the test), never CHECK or SECTION.
 inline void in_namespaces(const std::function<void()>& body) {
   std::cout.flush();
   std::fflush(nullptr);

@@ -138,7 +138,7 @@ void in_node(const std::function<void(const Injector&, const Plan&, test::Node&,
         const PlannedFault& fault = plan.faults[0];
         const Target target{fault.device, Params(fault.params), fault.resolved, {node.rank.pid()}};
         if (const auto why = injector->why_unavailable(target)) {
-          fmt::print("skipped: {}: {}\n", fault.name, *why);
+          test::skip(fmt::format("{}: {}", fault.name, *why));
           return;
         }
         body(*injector, plan, node, journals.path());

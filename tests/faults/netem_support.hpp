@@ -12,7 +12,7 @@ namespace grit::test {
 
 inline bool skip_without_netem() {
   if (has_qdisc("netem delay 1ms")) return false;
-  fmt::print("skipped: this kernel has no sch_netem\n");
+  skip("this kernel has no sch_netem");
   return true;
 }
 

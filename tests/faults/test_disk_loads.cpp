@@ -27,7 +27,7 @@ void writes_and_stops(const char* name, Json given) {
   const Injector& injector = fault(name);
   const Target target = target_of(injector, std::move(given));
   if (const auto why = injector.why_unavailable(target)) {
-    fmt::print("skipped: {}: {}\n", name, *why);
+    test::skip(fmt::format("{}: {}", name, *why));
     return;
   }
   auto load = ok(injector.make_load(target, Json::object()));

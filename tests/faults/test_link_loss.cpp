@@ -33,7 +33,7 @@ TEST_CASE("link_loss by nftables: the share is lost and counted, and nothing is 
     const test::Datagrams datagrams(nodes);
     const Target on = target({{"loss", 0.3}, {"mechanism", "nftables"}});
     if (const auto why = link_loss().why_unavailable(on)) {
-      fmt::print("skipped: {}\n", *why);
+      test::skip(*why);
       return;
     }
     const Json undo = ok(link_loss().prepare(on));

@@ -118,7 +118,7 @@ TEST_CASE("link_rate: fq_codel comes back exactly, though the kernel rounds its 
     test::without_dad();
     test::TwoNodes nodes;
     if (!test::has_qdisc("fq_codel")) {
-      fmt::print("skipped: this kernel has no fq_codel\n");
+      test::skip("this kernel has no fq_codel");
       return;
     }
     test::tc("qdisc add dev eth0 root handle 1: fq_codel limit 999 target 4321us interval 87654us ce_threshold 1234us");

@@ -97,7 +97,7 @@ TEST_CASE("memory_pressure: following what is available it comes to rest") {
 TEST_CASE("memory_pressure: until tasks wait for memory it grows, slowly") {
   const Target stall = target({{"psi", 100.0}});
   if (const auto why = pressure().why_unavailable(stall)) {
-    fmt::print("skipped: {}\n", *why);
+    test::skip(*why);
     return;
   }
   auto load = ok(pressure().make_load(stall, {}));

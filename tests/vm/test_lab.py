@@ -27,7 +27,7 @@ def check_verdicts():
             ("0\n", PASSED, True),
             ("1\n", PASSED, False),
             ("124\n", "", False),
-            ("0\n", f"skipped: f: no netem here\n{PASSED}", False),
+            ("77\n", f"skipped: f: no netem here\n{PASSED}", False),
             ("0\n", "All tests passed (5 assertions in 1 test case)", False),
             ("0\n", "No tests ran", False),
         ):

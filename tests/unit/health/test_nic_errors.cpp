@@ -63,7 +63,7 @@ TEST_CASE("nic_errors: what the kernel counted since the last reading, and not w
     // IPv6 sends frames of its own on a new link.
     test::detail::write_text("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
     if (const auto why = why_no_vxlan("vx0")) {
-      fmt::print("skipped: no device that counts errors can be made: {}\n", *why);
+      test::skip(fmt::format("no device that counts errors can be made: {}", *why));
       return;
     }
     Netlink netlink = ok(Netlink::open());

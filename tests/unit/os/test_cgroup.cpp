@@ -38,7 +38,7 @@ std::optional<CpuGroup> plan_for(pid_t pid) {
     if (group) return std::move(*group);
     why += group.error().message + "; ";
   }
-  fmt::print("skipped: {}\n", why);
+  test::skip(why);
   return std::nullopt;
 }
 

@@ -29,7 +29,7 @@ bool make_link(const std::string& name, const std::string& kind, int lower,
   });
   const auto made = rtnl::exchange(socket.get(), request);
   if (!made && made.error().error_number == EOPNOTSUPP) {
-    fmt::print("skipped: this kernel has no {} links\n", kind);
+    test::skip(fmt::format("this kernel has no {} links", kind));
     return false;
   }
   INFO((made ? std::string() : made.error().words));

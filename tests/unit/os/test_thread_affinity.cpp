@@ -32,7 +32,7 @@ TEST_CASE("the affinity of all threads of a process is put back thread by thread
   const ProcessIdentity self = ok(identify_process(::getpid()));
   const Cpus all = ok(affinity_of_thread(0));
   if (all.size() < 2) {
-    fmt::print("skipped: it takes two CPUs\n");
+    test::skip("it takes two CPUs");
     return;
   }
   const Cpus first{all.front()}, last{all.back()};

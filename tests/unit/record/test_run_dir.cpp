@@ -52,7 +52,7 @@ std::string refusal(const std::filesystem::path& directory) {
 
 void check_refusal(const std::string& report, const std::string& reason) {
   if (report.starts_with(test::kCannot)) {
-    WARN("skipped: " << report);
+    test::skip(report);
     return;
   }
   CHECK_THAT(report, Catch::Matchers::StartsWith("69 ") && Contains(reason) && Contains("--out") && !Contains("LEFT"));

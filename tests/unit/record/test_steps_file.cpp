@@ -24,7 +24,7 @@ print(len(a), a.dtype.itemsize, int(a['step'].sum()), *([int(a['rank'][-1]), int
 
 void numpy_reads(const std::filesystem::path& file, std::uint32_t count) {
   if (!test::have_numpy()) {
-    WARN("skipped: reading back with NumPy, /usr/bin/python3 has none");
+    test::skip("reading back with NumPy: /usr/bin/python3 has none");
     return;
   }
   const std::uint64_t sum = count == 0 ? 0 : std::uint64_t{count} * (count - 1) / 2;
@@ -98,7 +98,7 @@ TEST_CASE("a header that claims more than is there is not believed") {
 
 TEST_CASE("a file that NumPy wrote is read, and is not continued") {
   if (!test::have_numpy()) {
-    WARN("skipped: /usr/bin/python3 has no NumPy");
+    test::skip("/usr/bin/python3 has no NumPy");
     return;
   }
   const TempDirectory directory;
@@ -202,7 +202,7 @@ TEST_CASE("a full disk: append says so, the file stays readable, and goes on whe
     return "";
   });
   if (report.starts_with(test::kCannot)) {
-    WARN("skipped: " << report);
+    test::skip(report);
     return;
   }
   CHECK(report == "");

@@ -111,7 +111,7 @@ std::string marks(const std::string& figure, const std::string& name) {
 
 TEST_CASE("a browser draws every plot", "[browser]") {
   if (find_chromium().empty()) {
-    WARN("skipped: no chromium here; install the package chromium to test the report page in a browser");
+    test::skip("no chromium here; install the package chromium to test the report page in a browser");
     return;
   }
   const auto input = test::sample_run();
@@ -140,7 +140,7 @@ TEST_CASE("a browser draws every plot", "[browser]") {
 
 TEST_CASE("a browser draws what a run that was cut off left", "[browser]") {
   if (find_chromium().empty()) {
-    WARN("skipped: no chromium here; install the package chromium to test the report page in a browser");
+    test::skip("no chromium here; install the package chromium to test the report page in a browser");
     return;
   }
   const std::string dom = dump_dom(test::partial_run(), "partial");
@@ -151,7 +151,7 @@ TEST_CASE("a browser draws what a run that was cut off left", "[browser]") {
 
 TEST_CASE("a browser draws a run without stalls", "[browser]") {
   if (find_chromium().empty()) {
-    WARN("skipped: no chromium here; install the package chromium to test the report page in a browser");
+    test::skip("no chromium here; install the package chromium to test the report page in a browser");
     return;
   }
   const std::string dom = dump_dom(test::sample_run(test::SampleFault::gpu_throttle), "gpu_throttle");

@@ -108,7 +108,7 @@ void take_environments(ComparedRun& run, const Json& description) {
 
 std::string short_json(const Json& value) {
   if (value.is_number_float()) return fmt::format("{:g}", value.get<double>());
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 std::vector<std::string> fault_names(const Plan& plan) {

@@ -161,7 +161,7 @@ std::string text_of(const std::string& path, const Json& value) {
     for (const Json& item : value) text += (text.empty() ? "" : ", ") + text_of("", item);
     return text.empty() ? "none" : text;
   }
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_text(value);
 }
 
 /// The values that one fact had on one node in the runs of a side.

@@ -273,7 +273,7 @@ class Collector {
       const Json& first = problems->front();
       run_.remarks.push_back(fmt::format("{}: what an earlier agent had left there could not be reverted: {}",
                                          name_of_node(plan_, node),
-                                         first.is_string() ? first.get<std::string>() : first.dump()));
+                                         first.is_string() ? first.get<std::string>() : json_text(first)));
       return;
     }
     for (auto& [window, pulses] : pulses_)
@@ -308,7 +308,7 @@ class Collector {
         std::find_if(run_.residue.begin(), run_.residue.end(), [&](const Residue& r) { return r.node == node; });
     if (place == run_.residue.end()) place = run_.residue.insert(place, Residue{node, {}});
     for (const Json& one : *list) {
-      const std::string text = one.is_string() ? one.get<std::string>() : one.dump();
+      const std::string text = one.is_string() ? one.get<std::string>() : json_text(one);
       if (std::find(place->differences.begin(), place->differences.end(), text) == place->differences.end())
         place->differences.push_back(text);
     }

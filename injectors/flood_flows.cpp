@@ -21,7 +21,7 @@ constexpr std::uint64_t kFloods = 12;
 /// used instead. FNV-1a, so that the same plan has the same ports everywhere.
 int first_port(const std::vector<int>& on, const Params& params) {
   std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char byte : params.json().dump() + Json(on).dump())
+  for (const char byte : json_text(params.json()) + json_text(on))
     hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
   return kFirstPort + static_cast<int>(hash % kFloods) * kPortsOfOneFlood;
 }

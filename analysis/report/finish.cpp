@@ -79,11 +79,11 @@ Result<Verdict> finish_run(const fs::path& run_directory) {
   input.verdict = std::move(judgement.verdict);
   input.times = std::move(judgement.times);
   input.work = std::move(judgement.work);
-  GRIT_CHECK(write_file_durably(run_directory / "verdict.json", to_json(input.verdict).dump(1) + "\n"));
+  GRIT_CHECK(write_file_durably(run_directory / "verdict.json", json_text(to_json(input.verdict), 1) + "\n"));
   if (!input.run.empty()) {
     input.run["verdict"] = to_string(input.verdict.kind);
     input.run["outcome"] = input.verdict.outcome;
-    GRIT_CHECK(write_file_durably(run_directory / "run.json", input.run.dump(1) + "\n"));
+    GRIT_CHECK(write_file_durably(run_directory / "run.json", json_text(input.run, 1) + "\n"));
   }
   GRIT_CHECK(write_file_durably(run_directory / "junit.xml", junit_xml(input)));
   auto page = render_html(input);

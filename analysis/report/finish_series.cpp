@@ -12,7 +12,7 @@ Result<Verdict> finish_series(const std::filesystem::path& series_directory) {
   GRIT_TRY(const Series series, series_from_json(*document));
   Verdict verdict = judge_series(series);
   const Json json = series_verdict_json(series, verdict);
-  GRIT_CHECK(write_file_durably(series_directory / "verdict.json", json.dump(1) + "\n"));
+  GRIT_CHECK(write_file_durably(series_directory / "verdict.json", json_text(json, 1) + "\n"));
   auto page = render_series_html(series, verdict);
   if (!page) return with_context(page.error(), "the verdict is in verdict.json, but its report cannot be made");
   GRIT_CHECK(write_file_durably(series_directory / "report.html", *page));

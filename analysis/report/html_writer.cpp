@@ -36,7 +36,7 @@ std::string escape_html(std::string_view text) {
 }
 
 std::string json_for_script(const Json& json) {
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = json_text(json);
   std::string out;
   out.reserve(text.size());
   // "<" occurs in JSON inside of strings only, where \u003c means the same.
@@ -58,7 +58,7 @@ std::string plain_text(const Json& value) {
     for (const Json& item : value) joined += (joined.empty() ? "" : ", ") + plain_text(item);
     return joined;
   }
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_text(value);
 }
 
 std::string element(std::string_view tag, std::string_view text, std::string_view css_class) {

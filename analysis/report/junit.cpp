@@ -14,10 +14,8 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 
-/// Bytes that are not UTF-8 become U+FFFD: nlohmann::json's dump does that, and its parse undoes the rest.
-std::string valid_utf8(std::string_view text) {
-  return Json::parse(Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
-}
+/// Bytes that are not UTF-8 become U+FFFD: json_text does that, and its parse undoes the rest.
+std::string valid_utf8(std::string_view text) { return Json::parse(json_text(std::string(text))).get<std::string>(); }
 
 struct TestCase {
   std::string name;

@@ -16,10 +16,6 @@ constexpr std::int64_t kFirstRankThread = 1, kFirstCollectivesThread = 100'000'0
 
 bool within(const StepRange& range, std::uint32_t step) { return step >= range.first && step <= range.last; }
 
-std::string json_text(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 struct Thread {
   std::int64_t process = 0, thread = 0;
 };

@@ -52,7 +52,7 @@ int agent_main() {
   auto agent = start(bootstrap.get());
   const Json reply = agent ? Json{{"endpoint", (*agent)->endpoint()}}
                            : Json{{"error", agent.error().message}, {"kind", static_cast<int>(agent.error().kind)}};
-  const Status told = write_all(bootstrap.get(), reply.dump());
+  const Status told = write_all(bootstrap.get(), json_text(reply));
   bootstrap.reset();
   if (!agent) return static_cast<int>(agent.error().kind);
   // Nobody listens any more: the rank died meanwhile. Serving on finds that out and reverts.

@@ -139,7 +139,7 @@ Status AgentProcess::spawn() {
   pid_.store(pid);
   theirs.reset();
 
-  GRIT_CHECK(write_all(ours.get(), to_json(config_).dump()));
+  GRIT_CHECK(write_all(ours.get(), json_text(to_json(config_))));
   ::shutdown(ours.get(), SHUT_WR);
   GRIT_TRY(const std::string reply, read_reply(ours.get()));
   GRIT_TRY(const Json answer, parse_json(reply));

@@ -86,13 +86,9 @@ Result<Journal> Journal::open(const std::filesystem::path& path) {
 Status Journal::append(const Json& line) {
   struct stat before {};
   if (::fstat(file_.get(), &before) != 0) return errno_error("fstat");
-  std::string text;
-  try {
-    text = line.dump() + "\n";
-  } catch (const Json::exception& error) {  // text that is not UTF-8
-    return internal_error(std::string("cannot write the undo journal: ") + error.what());
-  }
-  Status written = write_all(file_.get(), text);
+  const auto text = exact_json_text(line);
+  if (!text) return internal_error("cannot write the undo journal: " + text.error().message);
+  Status written = write_all(file_.get(), *text + "\n");
   if (written && ::fsync(file_.get()) != 0) written = errno_error("fsync failed");
   if (written) return {};
   // A part of a line in the middle would spoil all that is written after it.

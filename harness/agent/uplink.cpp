@@ -88,7 +88,7 @@ Result<Uplink> Uplink::connect(const std::string& endpoint, const RunKeys& keys,
 }
 
 Status Uplink::send_event(const Json& event) {
-  const std::string text = event.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = json_text(event);
   // The recorder would close the connection on a larger one.
   if (static_cast<std::int64_t>(text.size()) > kLargestMessage_bytes) {
     ++state_->dropped_messages;

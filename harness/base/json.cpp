@@ -10,4 +10,16 @@ Result<Json> parse_json(std::string_view text) {
   }
 }
 
+std::string json_text(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<std::string> exact_json_text(const Json& json) {
+  try {
+    return json.dump();
+  } catch (const Json::type_error& error) {
+    return usage_error(std::string("text that is not UTF-8: ") + error.what());
+  }
+}
+
 }  // namespace grit

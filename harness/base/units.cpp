@@ -306,21 +306,21 @@ Result<Json> parse_quantity(std::string_view text, Unit unit) {
 std::string format_quantity(const Json& value, Unit unit) {
   switch (unit) {
     case Unit::text:
-      return value.is_string() ? value.get<std::string>() : value.dump();
+      return value.is_string() ? value.get<std::string>() : json_text(value);
     case Unit::boolean:
-      return value.dump();
+      return json_text(value);
     case Unit::count:
-      return value.dump();
+      return json_text(value);
     case Unit::time_ns:
     case Unit::bytes:
     case Unit::bits_per_s:
-      return value.is_number() ? format_integer(value.get<std::int64_t>(), unit) : value.dump();
+      return value.is_number() ? format_integer(value.get<std::int64_t>(), unit) : json_text(value);
     case Unit::number:
     case Unit::fraction:
     case Unit::flops_per_s:
-      return value.is_number() ? format_double(value.get<double>(), unit) : value.dump();
+      return value.is_number() ? format_double(value.get<double>(), unit) : json_text(value);
   }
-  return value.dump();
+  return json_text(value);
 }
 
 std::string format_duration(double duration_ns) {

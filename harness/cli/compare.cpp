@@ -51,7 +51,7 @@ struct CompareCommand {
     GRIT_TRY(std::vector<ComparedRun> runs, read(series));
     GRIT_CHECK(check_comparable(runs, {}, force));
     const Trend trend = find_changes(std::move(runs), delta);
-    fmt::print("{}", json ? to_json(trend).dump(1) + "\n" : trend_text(trend));
+    fmt::print("{}", json ? json_text(to_json(trend), 1) + "\n" : trend_text(trend));
     return trend.exit_code;
   }
 
@@ -76,7 +76,7 @@ struct CompareCommand {
     GRIT_CHECK(check_comparable(then, now, force));
     const Comparison comparison = compare_runs(then, now, delta);
     GRIT_TRY(const fs::path page, write_page(comparison, new_names.back()));
-    fmt::print("{}", json ? to_json(comparison).dump(1) + "\n" : comparison_text(comparison, page));
+    fmt::print("{}", json ? json_text(to_json(comparison), 1) + "\n" : comparison_text(comparison, page));
     return exit_code(comparison.change);
   }
 

@@ -71,7 +71,8 @@ bool Params::boolean(const std::string& name) const {
 
 Status check_param(const ParamSpec& spec, const Json& value) {
   if (!has_type_of(value, spec.unit)) {
-    return usage_error(fmt::format("parameter \"{}\" takes {}, not {}", spec.name, unit_name(spec.unit), value.dump()));
+    return usage_error(
+        fmt::format("parameter \"{}\" takes {}, not {}", spec.name, unit_name(spec.unit), json_text(value)));
   }
   if (value.is_string()) return check_choice(spec, value.get<std::string>());
   if (!value.is_number()) return {};

@@ -49,7 +49,7 @@ Result<EventsWriter> EventsWriter::open(const std::filesystem::path& file) {
 Status EventsWriter::append(const Json& event) {
   if (!event.is_object()) return internal_error("an event must be a JSON object");
   // Bytes that are not UTF-8 (a kernel message, a command's output) become U+FFFD instead of an exception.
-  const std::string line = event.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  const std::string line = json_text(event) + '\n';
   ssize_t written = ::write(fd_.get(), line.data(), line.size());
   while (written < 0 && errno == EINTR) written = ::write(fd_.get(), line.data(), line.size());
   if (written == static_cast<ssize_t>(line.size())) return {};

@@ -23,7 +23,7 @@ Result<Comparison> compare(const std::filesystem::path& run_directory,
   after.push_back(std::move(mine));
   GRIT_CHECK(check_comparable(before, after, false));
   Comparison comparison = compare_runs(before, after, kTolerance);
-  GRIT_CHECK(write_file_durably(run_directory / "comparison.json", to_json(comparison).dump(1) + "\n"));
+  GRIT_CHECK(write_file_durably(run_directory / "comparison.json", json_text(to_json(comparison), 1) + "\n"));
   GRIT_TRY(const std::string page, render_comparison(comparison));
   GRIT_CHECK(write_file_durably(run_directory / "compare.html", page));
   return comparison;

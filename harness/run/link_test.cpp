@@ -370,7 +370,7 @@ void LinkTest::run(const Block& block, std::int64_t length_ns, RankSlot& slot) {
 }
 
 Status LinkTest::save() {
-  const auto all = private_->job.gather(Json::array({private_->links, private_->tcp}).dump());
+  const auto all = private_->job.gather(json_text(Json::array({private_->links, private_->tcp})));
   private_->links = private_->tcp = Json::array();
   Status written;
   if (private_->job.rank() == 0) {
@@ -380,7 +380,7 @@ Status LinkTest::save() {
       for (const Json& entry : entries.at(1)) private_->saved_tcp.push_back(entry);
     }
     const Json file{{"links", private_->saved_links}, {"tcp", private_->saved_tcp}};
-    written = write_file_durably(private_->file, file.dump() + "\n");
+    written = write_file_durably(private_->file, json_text(file) + "\n");
   }
   return private_->job.agree(written);
 }

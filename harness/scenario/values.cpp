@@ -95,13 +95,7 @@ std::string_view text_at(lua_State* lua, int index) {
 
 }  // namespace
 
-bool is_utf8(const std::string& text) {
-  try {
-    return !Json(text).dump().empty();
-  } catch (const Json::exception&) {
-    return false;
-  }
-}
+bool is_utf8(const std::string& text) { return exact_json_text(text).has_value(); }
 
 std::vector<std::string> text_keys(lua_State* lua, int table, const std::string& owner) {
   std::vector<std::string> keys;

@@ -1,0 +1,16 @@
+#include "harness/base/json.hpp"
+#include "tests/catch.hpp"
+
+TEST_CASE("text that is not UTF-8 is kept, with a mark for each bad byte") {
+  const grit::Json facts{{"bios_vendor", "Foo\xae Bar"}, {"job", "caf\xe9"}};
+  CHECK(grit::json_text(facts) == "{\"bios_vendor\":\"Foo\xef\xbf\xbd Bar\",\"job\":\"caf\xef\xbf\xbd\"}");
+  CHECK(grit::parse_json(grit::json_text(facts)).has_value());
+  CHECK(grit::json_text(grit::Json{{"a", 1}}, 1) == "{\n \"a\": 1\n}");
+}
+
+TEST_CASE("what must be read back as it was is refused when it is not UTF-8") {
+  CHECK(grit::exact_json_text(grit::Json{{"nic", "eth0"}}).value() == "{\"nic\":\"eth0\"}");
+  const auto refused = grit::exact_json_text(grit::Json{{"nic", "eth\xff"}});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message.find("UTF-8") != std::string::npos);
+}

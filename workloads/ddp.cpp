@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <limits>
 #include <optional>
 #include <random>
 
 #include "harness/base/clock.hpp"
-#include "harness/base/files.hpp"
+#include "harness/os/memory.hpp"
 #include "workloads/buckets.hpp"
 #include "workloads/checkpoint.hpp"
 #include "workloads/fabric/sum.hpp"
@@ -281,30 +280,17 @@ class Ddp final : public Workload {
   double uniform() { return std::uniform_real_distribution<double>(0, 1)(engine_); }
 };
 
-/// MemAvailable of /proc/meminfo (proc(5)); empty where it cannot be read.
-std::optional<double> available_memory_bytes() {
-  constexpr std::string_view kKey = "MemAvailable:";
-  const auto text = read_file("/proc/meminfo");
-  if (!text) return std::nullopt;
-  const std::size_t key = text->find(kKey);
-  const std::size_t digits = key == std::string::npos ? key : text->find_first_not_of(' ', key + kKey.size());
-  if (digits == std::string::npos) return std::nullopt;
-  std::uint64_t kib = 0;
-  const auto parsed = std::from_chars(text->data() + digits, text->data() + text->size(), kib);
-  if (parsed.ec != std::errc{}) return std::nullopt;
-  return static_cast<double>(kib) * 1024.0;
-}
-
 /// Allocating more than there is would bring the kernel's OOM killer upon some other process.
-Status check_memory(const Settings& settings, std::span<const ModelLayer> layers) {
+Status check_memory(const Settings& settings, int ranks, std::span<const ModelLayer> layers) {
   const double needed_bytes = static_cast<double>(parameter_count(layers)) *
                               static_cast<double>(bytes_per_element(settings.dtype) + sizeof(float));
-  const auto available_bytes = available_memory_bytes();
-  if (!available_bytes || needed_bytes < *available_bytes) return {};
-  return usage_error(
-      fmt::format("{} at scale {} needs {:.1f} GB of memory per rank, and this node has {:.1f} GB available; choose a "
-                  "smaller scale",
-                  settings.model->name, settings.scale, needed_bytes / 1e9, *available_bytes / 1e9));
+  GRIT_TRY(const Memory memory, read_memory());
+  const auto available_bytes = static_cast<double>(memory.available_bytes);
+  if (needed_bytes * ranks < available_bytes) return {};
+  return usage_error(fmt::format(
+      "{} at scale {} needs {:.1f} GB of memory per rank, and {} rank(s) here share {:.1f} GB that are available (to "
+      "the machine, or to the job by the limits of its control groups); choose a smaller scale or fewer ranks a node",
+      settings.model->name, settings.scale, needed_bytes / 1e9, ranks, available_bytes / 1e9));
 }
 
 Result<std::optional<CheckpointFile>> open_checkpoint(Settings& settings, std::span<const ModelLayer> layers,
@@ -391,7 +377,7 @@ Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadC
   try {
     GRIT_TRY(Settings settings, read_settings(params));
     const std::vector<ModelLayer> layers = model_layers(*settings.model, settings.scale);
-    GRIT_CHECK(check_memory(settings, layers));
+    GRIT_CHECK(check_memory(settings, context.ranks_sharing_memory, layers));
     GRIT_TRY(auto checkpoint, open_checkpoint(settings, layers, context));
     auto buckets = plan_buckets(layers, bytes_per_element(settings.dtype), kFirstBucketBytes * settings.scale,
                                 settings.bucket_bytes * settings.scale);

@@ -37,8 +37,10 @@ struct WorkloadContext {
   Fabric* fabric = nullptr;
   const AcceleratorClock* accelerator_clock = nullptr;  // for emulated compute; never null
   PhaseSink phase{};
-  RankDials* dials = nullptr;  // what faults turn; null: nothing does
-  std::filesystem::path checkpoint_directory{};  // empty: checkpoints go nowhere (not allowed when the workload writes some)
+  int ranks_sharing_memory = 1;  // this one and those that allocate beside it on the same machine
+  RankDials* dials = nullptr;    // what faults turn; null: nothing does
+  std::filesystem::path
+      checkpoint_directory{};  // empty: checkpoints go nowhere (not allowed when the workload writes some)
 };
 
 class Workload {
@@ -49,8 +51,9 @@ class Workload {
   virtual ~Workload() = default;
 
   /// One step. Fills all of `record` but rank, node, block, step and step_in_block. `vote_end` is reduced with the
-  /// gradients: the step tells every rank alike whether any rank voted to end the block, without a collective of its own.
-  /// Error: the fabric failed, or a GEMM gave a wrong result (a wrong reduced value is counted in the record instead).
+  /// gradients: the step tells every rank alike whether any rank voted to end the block, without a collective of its
+  /// own. Error: the fabric failed, or a GEMM gave a wrong result (a wrong reduced value is counted in the record
+  /// instead).
   virtual Result<bool> step(bool vote_end, StepRecord& record) = 0;
   /// For the run's environment and report: {"parameters": 2488320, "gradient_bytes": ..., "buckets": ...}.
   [[nodiscard]] virtual Json description() const = 0;
@@ -61,6 +64,7 @@ const std::vector<WorkloadInfo>& workloads();
 const WorkloadInfo* find_workload(std::string_view name);
 /// What of this workload is emulated, for the first line of the report; empty when all is real. Pure.
 std::vector<std::string> emulated_parts(std::string_view name, const Params& params);
-Result<std::unique_ptr<Workload>> make_workload(std::string_view name, const Params& params, const WorkloadContext& context);
+Result<std::unique_ptr<Workload>> make_workload(std::string_view name, const Params& params,
+                                                const WorkloadContext& context);
 
 }  // namespace grit

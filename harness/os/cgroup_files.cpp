@@ -31,7 +31,7 @@ struct Mount {
 };
 
 /// 36 35 98:0 /root /point options [tag]... - type source super-options
-std::optional<Mount> mount_in(const std::string& line, CgroupVersion version) {
+std::optional<Mount> mount_in(const std::string& line, CgroupVersion version, std::string_view controller) {
   const auto dash = line.find(" - ");
   if (dash == std::string::npos) return std::nullopt;
   std::istringstream before(line.substr(0, dash)), after(line.substr(dash + 3));
@@ -40,47 +40,73 @@ std::optional<Mount> mount_in(const std::string& line, CgroupVersion version) {
   if (!(before >> id >> parent >> device >> mount.root >> mount.point)) return std::nullopt;
   if (!(after >> type >> source >> super_options)) return std::nullopt;
   const bool wanted =
-      version == CgroupVersion::v2 ? type == "cgroup2" : type == "cgroup" && has_item(super_options, "cpu");
+      version == CgroupVersion::v2 ? type == "cgroup2" : type == "cgroup" && has_item(super_options, controller);
   return wanted ? std::optional(mount) : std::nullopt;
 }
 
-Result<Mount> find_mount(CgroupVersion version) {
-  GRIT_TRY(const std::string text, read_file("/proc/self/mountinfo"));
-  std::istringstream lines(text);
+std::optional<Mount> find_mount(CgroupVersion version, std::string_view controller, const std::string& mountinfo) {
+  std::istringstream lines(mountinfo);
   for (std::string line; std::getline(lines, line);)
-    if (auto mount = mount_in(line, version)) return std::move(*mount);
-  return unavailable_error(version == CgroupVersion::v1
-                               ? "the cpu controller of control groups version 1 is not mounted here"
-                               : "control groups version 2 are not mounted here");
+    if (auto mount = mount_in(line, version, controller)) return mount;
+  return std::nullopt;
 }
+
+std::optional<std::string> find_group(CgroupVersion version, std::string_view controller, const std::string& cgroup) {
+  std::istringstream lines(cgroup);
+  for (std::string line; std::getline(lines, line);) {  // "4:cpu,cpuacct:/path", "0::/path"
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (version == CgroupVersion::v2 ? line.starts_with("0::") : has_item(controllers, controller))
+      return line.substr(second + 1);
+  }
+  return std::nullopt;
+}
+
+/// Empty: the group lies outside of what is mounted.
+std::optional<std::filesystem::path> directory_in(const Mount& mount, std::string_view group) {
+  if (mount.root != "/") {
+    if (!group.starts_with(mount.root) || (group.size() > mount.root.size() && group[mount.root.size()] != '/'))
+      return std::nullopt;
+    group.remove_prefix(mount.root.size());
+  }
+  while (group.starts_with('/')) group.remove_prefix(1);
+  return group.empty() ? std::filesystem::path(mount.point) : std::filesystem::path(mount.point) / group;
+}
+
+constexpr std::string_view kCpu = "cpu";
 
 }  // namespace
 
 Result<std::string> group_of(CgroupVersion version, pid_t pid) {
   GRIT_TRY(const std::string text, read_file(fmt::format("/proc/{}/cgroup", pid)));
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {  // "4:cpu,cpuacct:/path", "0::/path"
-    const auto first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (version == CgroupVersion::v2 ? line.starts_with("0::") : has_item(controllers, "cpu"))
-      return line.substr(second + 1);
-  }
+  if (auto group = find_group(version, kCpu, text)) return std::move(*group);
   return unavailable_error(version == CgroupVersion::v1 ? "this kernel has no cpu controller in version 1"
                                                         : "this kernel has no control groups version 2");
 }
 
 Result<std::filesystem::path> directory_of(CgroupVersion version, const std::string& group) {
-  GRIT_TRY(const Mount mount, find_mount(version));
-  std::string_view below = group;
-  if (mount.root != "/") {
-    if (!below.starts_with(mount.root) || (below.size() > mount.root.size() && below[mount.root.size()] != '/'))
-      return unavailable_error(
-          fmt::format("the control group {} lies outside what is mounted at {}", group, mount.point));
-    below.remove_prefix(mount.root.size());
-  }
-  while (below.starts_with('/')) below.remove_prefix(1);
-  return std::filesystem::path(mount.point) / below;
+  GRIT_TRY(const std::string text, read_file("/proc/self/mountinfo"));
+  const auto mount = find_mount(version, kCpu, text);
+  if (!mount)
+    return unavailable_error(version == CgroupVersion::v1
+                                 ? "the cpu controller of control groups version 1 is not mounted here"
+                                 : "control groups version 2 are not mounted here");
+  if (auto directory = directory_in(*mount, group)) return std::move(*directory);
+  return unavailable_error(fmt::format("the control group {} lies outside what is mounted at {}", group, mount->point));
+}
+
+std::vector<std::filesystem::path> own_and_above(CgroupVersion version, std::string_view controller,
+                                                 const std::string& cgroup, const std::string& mountinfo) {
+  const auto group = find_group(version, controller, cgroup);
+  const auto mount = find_mount(version, controller, mountinfo);
+  if (!group || !mount) return {};
+  // In a container whose mount was made by its host the path may be the host's: what is mounted is then its own group.
+  auto directory = directory_in(*mount, *group).value_or(mount->point);
+  std::vector<std::filesystem::path> directories{directory};
+  for (const std::filesystem::path top = mount->point; directory != top && directory.has_relative_path();)
+    directories.push_back(directory = directory.parent_path());
+  return directories;
 }
 
 Status write_setting(const std::filesystem::path& file, std::string_view value) {

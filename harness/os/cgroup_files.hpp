@@ -1,4 +1,4 @@
-// Where control groups are mounted and how their files are read and written; for harness/os/cgroup.cpp.
+// Where control groups are mounted and how their files are read and written; for cgroup.cpp and memory.cpp.
 #pragma once
 
 #include <sys/types.h>
@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/os/cgroup.hpp"
 
@@ -17,6 +18,13 @@ namespace grit::cgroup_files {
 Result<std::string> group_of(CgroupVersion version, pid_t pid);
 /// Its directory, by mountinfo (proc_pid_mountinfo(5)). Error (unavailable): it is not mounted here.
 Result<std::filesystem::path> directory_of(CgroupVersion version, const std::string& group);
+
+/// The directories of the control groups that a process is in, in the hierarchy with this controller (version 1) or in
+/// the unified one (version 2): its own, then each above it up to the top of what is mounted here. A limit of any of
+/// them holds for the process. `cgroup` and `mountinfo` are the contents of /proc/PID/cgroup and /proc/self/mountinfo.
+/// Empty: not mounted here.
+std::vector<std::filesystem::path> own_and_above(CgroupVersion version, std::string_view controller,
+                                                 const std::string& cgroup, const std::string& mountinfo);
 
 Status write_setting(const std::filesystem::path& file, std::string_view value);
 /// A word between blanks.

@@ -6,10 +6,10 @@
 #include <charconv>
 #include <cstdio>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "harness/base/files.hpp"
+#include "harness/os/cgroup_files.hpp"
 
 namespace grit {
 namespace {
@@ -23,7 +23,7 @@ std::optional<std::int64_t> number_in(const std::string& text, std::size_t from 
   return value;
 }
 
-std::optional<std::int64_t> number_of(const std::string& path) {
+std::optional<std::int64_t> number_of(const std::filesystem::path& path) {
   const auto text = read_file(path);
   return text ? number_in(*text) : std::nullopt;
 }
@@ -35,40 +35,42 @@ Result<std::int64_t> meminfo(const std::string& text, const std::string& key) {
   return *value * 1024;
 }
 
-/// One cgroup's limit. Its page cache counts as used here, though the kernel could reclaim it: too careful, never too
-/// bold.
-void apply_limit(Memory& memory, const std::string& limit_file, const std::string& usage_file) {
-  const auto limit = number_of(limit_file);
-  const auto usage = number_of(usage_file);
-  if (!limit || !usage) return;
+struct LimitFiles {
+  CgroupVersion version;
+  const char* limit;
+  const char* usage;
+  const char* reclaimable;  // in memory.stat, of the group and all below it
+};
+constexpr LimitFiles kLimitFiles[] = {
+    {CgroupVersion::v2, "memory.max", "memory.current", "inactive_file"},
+    {CgroupVersion::v1, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
+};
+
+/// One control group's limit. Page cache that nobody used lately does not count as used: the kernel gives it up first,
+/// as MemAvailable has it of the whole machine.
+void apply_limit(Memory& memory, const std::filesystem::path& group, const LimitFiles& files) {
+  const auto limit = number_of(group / files.limit);
+  const auto usage = number_of(group / files.usage);
+  if (!limit || !usage) return;  // the top has none, nor a version 2 group whose controllers are in version 1
+  const auto stat = read_file(group / "memory.stat");
+  const std::int64_t reclaimable = stat ? cgroup_files::value_of(*stat, files.reclaimable) : 0;
   memory.total_bytes = std::min(memory.total_bytes, *limit);
-  memory.available_bytes = std::min(memory.available_bytes, std::max<std::int64_t>(0, *limit - *usage));
+  memory.available_bytes = std::min(
+      memory.available_bytes, std::max<std::int64_t>(0, *limit - std::max<std::int64_t>(0, *usage - reclaimable)));
 }
 
 }  // namespace
 
-Result<Memory> read_memory() {
-  GRIT_TRY(const std::string info, read_file("/proc/meminfo"));
+Result<Memory> read_memory(const std::filesystem::path& proc) {
+  GRIT_TRY(const std::string info, read_file(proc / "meminfo"));
   Memory memory;
   GRIT_TRY(memory.total_bytes, meminfo(info, "MemTotal"));
   GRIT_TRY(memory.available_bytes, meminfo(info, "MemAvailable"));
-  const auto groups = read_file("/proc/self/cgroup");
-  if (!groups) return memory;  // a kernel without cgroups
-  std::istringstream lines(*groups);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t controllers = line.find(':');
-    const std::size_t path = line.find(':', controllers + 1);
-    if (controllers == std::string::npos || path == std::string::npos) continue;
-    const std::string names = line.substr(controllers + 1, path - controllers - 1);
-    // In a container the path is often the host's, and the container's own group is mounted at the root: try both.
-    for (const std::string& group : {line.substr(path + 1), std::string()}) {
-      if (names.empty())
-        apply_limit(memory, "/sys/fs/cgroup" + group + "/memory.max", "/sys/fs/cgroup" + group + "/memory.current");
-      if (names == "memory")
-        apply_limit(memory, "/sys/fs/cgroup/memory" + group + "/memory.limit_in_bytes",
-                    "/sys/fs/cgroup/memory" + group + "/memory.usage_in_bytes");
-    }
-  }
+  const auto cgroup = read_file(proc / "self/cgroup"), mountinfo = read_file(proc / "self/mountinfo");
+  if (!cgroup || !mountinfo) return memory;  // a kernel without control groups
+  for (const LimitFiles& files : kLimitFiles)
+    for (const auto& group : cgroup_files::own_and_above(files.version, "memory", *cgroup, *mountinfo))
+      apply_limit(memory, group, files);
   return memory;
 }
 

@@ -1,8 +1,9 @@
-// How much memory this process could still have: the machine's, or what its cgroup leaves. And whether anybody waits
-// for memory.
+// How much memory this process could still have: the machine's, or what its control groups leave. And whether anybody
+// waits for memory.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string_view>
 
 #include "harness/base/result.hpp"
@@ -10,14 +11,17 @@
 namespace grit {
 
 struct Memory {
-  std::int64_t total_bytes = 0;  // MemTotal, or the cgroup's limit where that is less
-  std::int64_t available_bytes =
-      0;  // MemAvailable (proc_meminfo(5)), or what the cgroup's limit leaves if that is less
+  std::int64_t total_bytes = 0;      // MemTotal, or the tightest limit of a control group around it
+  std::int64_t available_bytes = 0;  // MemAvailable (proc_meminfo(5)), or what the tightest of those limits leaves
 };
 
-Result<Memory> read_memory();
+/// Of this process, which its own control group and every one above it may limit (Slurm limits the job and the step,
+/// systemd slices), in both versions. `proc` is where procfs is mounted. Error (internal): /proc/meminfo is not as
+/// known.
+Result<Memory> read_memory(const std::filesystem::path& proc = "/proc");
 
-/// Page faults of the whole machine since it booted (/proc/vmstat, pgfault). Error (unavailable): the kernel does not say.
+/// Page faults of the whole machine since it booted (/proc/vmstat, pgfault). Error (unavailable): the kernel does not
+/// say.
 Result<std::int64_t> read_page_faults();
 
 /// How long tasks had to wait for a resource (pressure stall information, Documentation/accounting/psi.rst), the line

@@ -35,7 +35,7 @@ Json end_message(int job_status, bool interrupted) {
 }
 
 void send(int socket, const Json& message) {
-  const auto text = message.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const auto text = json_text(message);
   static_cast<void>(::send(socket, text.data(), text.size(), MSG_NOSIGNAL));
 }
 
@@ -100,6 +100,7 @@ Result<std::vector<pid_t>> start_nodes(int count, const std::string& program) {
 
 Status become_switch(const std::string& program) {
   GRIT_CHECK(unshare_namespaces(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC));
+  GRIT_CHECK(check_root_survives_entering());
   GRIT_CHECK(make_mounts_private());
   GRIT_CHECK(mount_private_view(program));
   GRIT_CHECK(set_hostname("grit-switch"));

@@ -55,6 +55,9 @@ Status enter(const std::string& host) {
   return {};
 }
 
+// For the cluster's init, which gives up on a launch that does not come up.
+void note_start() { const Fd mark(::open(layout::kRankStarted, O_WRONLY | O_CREAT | O_CLOEXEC, 0444)); }
+
 // As ssh does it: the words joined by spaces, read by a shell.
 int run_in_node(const std::string& host, const std::vector<std::string>& words) {
   if (const auto entered = enter(host); !entered) {
@@ -81,6 +84,7 @@ int enter_node_main(const std::vector<std::string>& arguments) {
     const std::vector<std::string> command(arguments.begin() + 1, arguments.end());
     if (arguments[0] != "-") return run_in_node(arguments[0], command);
     take_over_output();
+    note_start();
     return become(command);
   } catch (const std::exception& error) {
     fmt::print(stderr, "grit enter-node: {}\n", error.what());

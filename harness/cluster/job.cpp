@@ -18,8 +18,11 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/units.hpp"
 #include "harness/cluster/cluster_init.hpp"
 #include "harness/cluster/launch.hpp"
+#include "harness/cluster/launcher.hpp"
+#include "harness/cluster/layout.hpp"
 
 namespace grit {
 namespace {
@@ -27,6 +30,7 @@ namespace {
 constexpr std::int64_t kDrainLimit_ns = 15 * kNsPerS;  // agents finish writing
 constexpr std::int64_t kStopLimit_ns = 20 * kNsPerS;   // mpirun ends its job after SIGTERM
 constexpr int kDrainPoll_ms = 20;
+constexpr int kLaunchPoll_ms = 200;
 
 std::vector<char*> c_strings(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
@@ -42,8 +46,10 @@ std::vector<std::string> own_environment() {
   return variables;
 }
 
+std::filesystem::path mpirun_log(const LocalClusterOptions& options) { return options.run_directory / "mpirun.log"; }
+
 Result<Fd> open_log(const LocalClusterOptions& options) {
-  const auto file = options.run_directory / "mpirun.log";
+  const auto file = mpirun_log(options);
   Fd log(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!log) {
     const int reason = errno;
@@ -94,22 +100,60 @@ std::vector<std::string> processes_at_work(const std::vector<pid_t>& node_inits)
   return found;
 }
 
+// Nodes on which mpirun has not got a rank going.
+std::vector<std::string> silent_nodes(const std::vector<pid_t>& node_inits) {
+  std::vector<std::string> silent;
+  for (std::size_t node = 0; node < node_inits.size(); ++node) {
+    const auto mark = fmt::format("/proc/{}/root{}", node_inits[node], layout::kRankStarted);
+    if (::access(mark.c_str(), F_OK) != 0) silent.push_back(layout::node_name(static_cast<int>(node)));
+  }
+  return silent;
+}
+
+Failure did_not_come_up(const LocalClusterOptions& options, const std::vector<std::string>& silent,
+                        const std::string& when) {
+  return unavailable_error(fmt::format("mpirun has not started the rank of {} {}. {}", fmt::join(silent, ", "), when,
+                                       words_of_mpirun(mpirun_log(options))));
+}
+
 class Job {
  public:
-  Job(pid_t mpirun, const std::vector<pid_t>& node_inits, int control, int signals)
-      : mpirun_(mpirun), node_inits_(node_inits), control_(control), signals_(signals) {}
+  Job(pid_t mpirun, const std::vector<pid_t>& node_inits, int control, int signals, std::int64_t launch_limit_ns)
+      : mpirun_(mpirun),
+        node_inits_(node_inits),
+        control_(control),
+        signals_(signals),
+        launch_deadline_ns_(monotonic_ns() + launch_limit_ns) {}
 
   JobEnd run() {
-    while (!ended_) wait_for_news(running_timeout_ms());
+    while (!ended_) {
+      wait_for_news(running_timeout_ms());
+      watch_launch();
+    }
     const auto limit = monotonic_ns() + kDrainLimit_ns;
     while (monotonic_ns() < limit && !processes_at_work(node_inits_).empty()) wait_for_news(kDrainPoll_ms);
     return end_;
   }
+  [[nodiscard]] bool timed_out() const { return timed_out_; }
 
  private:
   [[nodiscard]] int running_timeout_ms() const {
-    if (!stop_limit_ns_) return -1;
+    if (!stop_limit_ns_) return came_up_ ? -1 : kLaunchPoll_ms;
     return static_cast<int>(std::max<std::int64_t>(0, (*stop_limit_ns_ - monotonic_ns()) / kNsPerMs) + 1);
+  }
+
+  /// A launch that hangs says nothing by itself.
+  void watch_launch() {
+    if (came_up_ || ended_ || stop_limit_ns_) return;
+    came_up_ = silent_nodes(node_inits_).empty();
+    if (came_up_ || monotonic_ns() < launch_deadline_ns_) return;
+    timed_out_ = true;
+    end_mpirun();
+  }
+
+  void end_mpirun() {
+    stop_limit_ns_ = monotonic_ns() + kStopLimit_ns;
+    ::kill(mpirun_, SIGTERM);
   }
 
   void wait_for_news(int timeout_ms) {
@@ -136,9 +180,7 @@ class Job {
 
   void stop() {
     end_.interrupted = true;
-    if (ended_ || stop_limit_ns_) return;
-    stop_limit_ns_ = monotonic_ns() + kStopLimit_ns;
-    ::kill(mpirun_, SIGTERM);
+    if (!ended_ && !stop_limit_ns_) end_mpirun();
   }
 
   void reap() {
@@ -148,9 +190,12 @@ class Job {
   }
 
   pid_t mpirun_;
+  bool came_up_ = false;  // mpirun has got a rank going on every node
+  bool timed_out_ = false;
   const std::vector<pid_t>& node_inits_;
   int control_;
   int signals_;
+  std::int64_t launch_deadline_ns_;
   bool ended_ = false;
   std::optional<std::int64_t> stop_limit_ns_{};
   JobEnd end_{};
@@ -158,11 +203,25 @@ class Job {
 
 }  // namespace
 
+std::string words_of_mpirun(const std::filesystem::path& log) {
+  constexpr std::size_t kMost_bytes = 2000;
+  const std::string text = read_file(log).value_or("");
+  if (text.empty()) return "mpirun itself said nothing";
+  if (text.size() <= kMost_bytes) return "mpirun's own words:\n" + text;
+  return "mpirun's last words:\n..." + text.substr(text.size() - kMost_bytes);
+}
+
 Result<JobEnd> run_job(const LocalClusterOptions& options, const std::vector<pid_t>& node_inits, int control,
                        int signals) {
   GRIT_TRY(const Fd log, open_log(options));
+  GRIT_TRY(const std::int64_t limit_ns, launch_timeout_ns());
   GRIT_TRY(const pid_t mpirun, start_mpirun(options, log));
-  const JobEnd end = Job(mpirun, node_inits, control, signals).run();
+  Job job(mpirun, node_inits, control, signals, limit_ns);
+  const JobEnd end = job.run();
+  if (const auto silent = silent_nodes(node_inits); !silent.empty() && !end.interrupted)
+    return did_not_come_up(options, silent,
+                           job.timed_out() ? fmt::format("within {}", format_quantity(limit_ns, Unit::time_ns))
+                                           : std::string("before it ended"));
   if (const auto left = processes_at_work(node_inits); !left.empty())
     GRIT_CHECK(write_all(log.get(), fmt::format("grit: still at work {} s after mpirun's end, killed now: {}\n",
                                                 kDrainLimit_ns / kNsPerS, fmt::join(left, ", "))));

@@ -17,7 +17,8 @@ struct JobEnd {
 
 /// Runs in the cluster's init. node_inits: processes that are not waited for. signals: a signalfd of SIGCHLD, SIGTERM,
 /// SIGINT, which are blocked. Returns once mpirun has ended and the nodes are quiet, or 15 s later. When `control` is
-/// at its end of file grit is gone: the process exits at once, and the cluster with it.
+/// at its end of file grit is gone: the process exits at once, and the cluster with it. Error (unavailable): mpirun did
+/// not get a rank going on every node, within launch_timeout_ns() or before it ended; with mpirun's last words.
 Result<JobEnd> run_job(const LocalClusterOptions& options, const std::vector<pid_t>& node_inits, int control,
                        int signals);
 

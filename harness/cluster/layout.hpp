@@ -28,6 +28,7 @@ constexpr const char* kManagementBridgeMac = "02:67:72:00:00:fe";
 constexpr const char* kPrivateDirectory = "/dev/shm";
 constexpr const char* kSwitchNetns = "/dev/shm/grit-switch-netns";
 constexpr const char* kProgram = "/dev/shm/grit";  // symbolic link: a path without spaces for mpirun's argument list
+constexpr const char* kRankStarted = "/dev/shm/grit-rank-started";  // in a node: mpirun has got a rank going there
 constexpr const char* kNodeDirectory =
     "/dev/shm/grit-nodes";  // one file a management address, with the pid of the node's init
 

@@ -47,6 +47,9 @@ int default_local_nodes();
 /// on nothing but the number and this machine. One rank a node.
 Topology local_topology(int nodes);
 
+/// What mpirun itself said, the last 2,000 bytes of it, to be put behind an error.
+std::string words_of_mpirun(const std::filesystem::path& log);
+
 /// True in the processes of a local cluster's job.
 bool in_local_cluster();
 

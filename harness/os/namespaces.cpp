@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -134,6 +136,28 @@ Result<Fd> open_namespace(pid_t pid, const char* type) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return errno_error("cannot open " + path);
   return fd;
+}
+
+Status check_root_survives_entering() {
+  constexpr int kSame = 0, kAnother = 1;
+  const pid_t child = ::fork();
+  if (child < 0) return errno_error("fork");
+  if (child == 0) {
+    struct stat before {
+    }, after{};
+    const Fd mounts(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+    // Entering even the present one moves the root to that of the namespace. What cannot be tried says nothing here.
+    if (::stat("/", &before) != 0 || ::setns(mounts.get(), CLONE_NEWNS) != 0) ::_exit(kSame);
+    const bool same = ::stat("/", &after) == 0 && before.st_dev == after.st_dev && before.st_ino == after.st_ino;
+    ::_exit(same ? kSame : kAnother);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != kAnother) return {};
+  return unavailable_error(
+      "this is a chroot, and entering a node's mount namespace would leave it. Run grit outside of it, in a container "
+      "(podman, bubblewrap, systemd-nspawn: these change the root with pivot_root), or on real nodes under mpirun");
 }
 
 Status make_mounts_private() {

@@ -47,6 +47,10 @@ Status enter_namespace(int fd, int type);
 /// The descriptor of one namespace of a process, e.g. open_namespace(pid, "net"). Close-on-exec.
 Result<Fd> open_namespace(pid_t pid, const char* type);
 
+/// Error (unavailable): this process's root is not its mount namespace's (chroot(2)), so that entering a mount
+/// namespace would leave the files that it sees now. Tried in a child; call with a mount namespace of one's own.
+Status check_root_survives_entering();
+
 /// From here on mounts made in this mount namespace are not seen in any other, nor theirs here.
 Status make_mounts_private();
 Status mount_tmpfs(const std::filesystem::path& target);

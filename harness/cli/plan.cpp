@@ -22,18 +22,26 @@ struct PlanCommand {
     if (!json && is_series(loaded.search))
       fmt::print("a series of at most {} trials ({}); this is one of them, with the options as they are\n\n",
                  loaded.search.trials, to_string(loaded.search.kind));
-    fmt::print("{}\n", json ? to_json(plan).dump(1) : describe_plan(plan));
+    fmt::print("{}\n", json ? json_text(to_json(plan), 1) : describe_plan(plan));
     return check_guards(plan) ? 0 : static_cast<int>(ErrorKind::usage);
   }
 
   [[nodiscard]] Result<int> operator()() const {
-    if (!started_by_mpi()) {
+    GRIT_TRY(const bool in_job, started_by_mpi());
+    if (!in_job) {
       GRIT_TRY(const Topology topology, options.local_topology_or_error());
       return print(topology);
     }
-    GRIT_TRY(const Job job, Job::init());
-    GRIT_TRY(const Topology topology, discover_topology(job, "runs"));
-    return job.rank() == 0 ? print(topology) : Result<int>(0);
+    return run_in_job([this](const Job& job) -> Result<int> {
+      GRIT_TRY(const Topology topology, discover_topology(job, "runs"));
+      int code = 0;
+      const auto print_plan = [&]() -> Status {
+        GRIT_TRY(code, print(topology));
+        return {};
+      };
+      GRIT_CHECK(job.first(print_plan));
+      return code;
+    });
   }
 };
 

@@ -1,11 +1,14 @@
 // grit replay: runs the plan of an earlier run again, to the letter. Needs no Lua.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "harness/base/files.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/model/same_nodes.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/execution.hpp"
 #include "harness/run/session.hpp"
@@ -43,32 +46,41 @@ struct ReplayCommand {
                      .json = json};
   }
 
-  [[nodiscard]] Result<int> replay_in_job(const Job& job) const {
+  /// The plan names devices, and its peers' addresses: on other nodes those are somebody else's.
+  [[nodiscard]] Status check_nodes(const Plan& plan, const Topology& here) const {
+    if (plan.topology.local_cluster)
+      return usage_error(
+          fmt::format("{0} ran on a local cluster; replay it there, without a launcher: grit replay {0}", run));
+    const auto differences = node_differences(plan.topology, here);
+    if (differences.empty()) return {};
+    constexpr std::size_t kNamed = 5;
+    const auto named = std::min(differences.size(), kNamed);
+    return usage_error(
+        fmt::format("the plan of {} is for other nodes: {}{}. A replay repeats devices and addresses to the letter, so "
+                    "start it on the "
+                    "same hosts in the same order; or run the scenario anew here: grit run {} --seed {}",
+                    run, fmt::join(differences.begin(), differences.begin() + static_cast<std::ptrdiff_t>(named), "; "),
+                    named < differences.size() ? fmt::format("; and {} more", differences.size() - named) : "",
+                    (std::filesystem::path(run) / "scenario.lua").string(), plan.seed));
+  }
+
+  [[nodiscard]] Result<int> replay_by(const Job& job) const {
     GRIT_TRY(Topology here, discover_topology(job, out.empty() ? "runs" : out));
     Execution mine;
-    Status loaded;
-    if (job.rank() == 0) {
-      loaded = [&]() -> Status {
-        GRIT_TRY(mine, load());
-        const auto nodes = mine.plan.topology.nodes.size();
-        if (nodes != static_cast<std::size_t>(job.node_count()))
-          return usage_error(fmt::format("that run had {} nodes, this job has {}", nodes, job.node_count()));
-        mine.plan.topology = std::move(here);  // which interface carries the management traffic may have changed
-        mine.plan.guards = guard_rails(mine.plan);
-        return {};
-      }();
-    }
-    GRIT_CHECK(job.agree(loaded));
+    const auto load_and_check = [&]() -> Status {
+      GRIT_TRY(mine, load());
+      GRIT_CHECK(check_nodes(mine.plan, here));
+      mine.plan.topology = std::move(here);  // which interface carries the management traffic may have changed
+      mine.plan.guards = guard_rails(mine.plan);
+      return {};
+    };
+    GRIT_CHECK(job.first(load_and_check));
     return execute_under_mpi(job, mine);
   }
 
   [[nodiscard]] Result<int> operator()() const {
-    if (started_by_mpi()) {
-      GRIT_TRY(const Job job, Job::init());
-      auto code = replay_in_job(job);
-      if (!code) return Failure(job.say(code.error()));
-      return code;
-    }
+    GRIT_TRY(const bool in_job, started_by_mpi());
+    if (in_job) return run_in_job([this](const Job& job) { return replay_by(job); });
     GRIT_TRY(const Execution execution, load());
     if (!execution.plan.topology.local_cluster)
       return usage_error(fmt::format("{} ran on real nodes; replay it there: mpirun ... grit replay {}", run, run));

@@ -1,5 +1,6 @@
 // grit resume: a series of trials that was cut off, by a reboot for example, goes on where it was.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 
@@ -7,6 +8,7 @@
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/model/same_nodes.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/series.hpp"
 #include "harness/run/session.hpp"
@@ -29,6 +31,7 @@ struct ResumeCommand {
     const auto nodes = static_cast<int>(topology.nodes.size());
     if (nodes != earlier.nodes)
       return usage_error(fmt::format("that series had {} nodes, here are {}", earlier.nodes, nodes));
+    GRIT_CHECK(check_nodes(topology));
     GRIT_TRY(const Allowed allowed, allow.allowed());
     return SeriesSetup{.loaded = std::move(loaded),
                        .sets = earlier.sets,
@@ -41,27 +44,34 @@ struct ResumeCommand {
                        .earlier = std::move(earlier)};
   }
 
-  [[nodiscard]] Result<int> resume_in_job(const Job& job) const {
+  /// Its trials are one measurement: those of other machines do not belong to it.
+  [[nodiscard]] Status check_nodes(const Topology& here) const {
+    const auto first = std::filesystem::path(directory) / trial_directory(1) / "plan.json";
+    if (std::error_code unreadable; !std::filesystem::exists(first, unreadable)) return {};
+    GRIT_TRY(const Json document, read_json(first));
+    GRIT_TRY(const Plan plan, plan_from_json(document));
+    const auto differences = name_differences(plan.topology, here);
+    if (differences.empty()) return {};
+    return usage_error(fmt::format(
+        "the trials of {} ran on other nodes: {}. Resume it on the same hosts in the same "
+        "order, or begin a new series: grit run {}",
+        directory, fmt::join(differences, "; "), (std::filesystem::path(directory) / "scenario.lua").string()));
+  }
+
+  [[nodiscard]] Result<int> resume_by(const Job& job) const {
     GRIT_TRY(const Topology topology, discover_topology(job, directory));
     SeriesSetup mine;
-    Status loaded;
-    if (job.rank() == 0) {
-      loaded = [&]() -> Status {
-        GRIT_TRY(mine, setup(topology));
-        return {};
-      }();
-    }
-    GRIT_CHECK(job.agree(loaded));
+    const auto take_up = [&]() -> Status {
+      GRIT_TRY(mine, setup(topology));
+      return {};
+    };
+    GRIT_CHECK(job.first(take_up));
     return run_series_under_mpi(job, mine);
   }
 
   [[nodiscard]] Result<int> operator()() const {
-    if (started_by_mpi()) {
-      GRIT_TRY(const Job job, Job::init());
-      auto code = resume_in_job(job);
-      if (!code) return Failure(job.say(code.error()));
-      return code;
-    }
+    GRIT_TRY(const bool in_job, started_by_mpi());
+    if (in_job) return run_in_job([this](const Job& job) { return resume_by(job); });
     auto document = read_json(std::filesystem::path(directory) / "series.json");
     if (!document) return with_context(document.error(), directory + " is not the directory of a series");
     GRIT_TRY(const Series series, series_from_json(*document));

@@ -63,36 +63,31 @@ struct RunCommand {
   }
 
   /// Rank 0 loads and plans; the others only hear how it went.
-  [[nodiscard]] Result<int> run_in_job(const Job& job) const {
+  [[nodiscard]] Result<int> run_by(const Job& job) const {
     if (options.nodes)
       return usage_error("-n makes a local cluster; under an MPI launcher, its own -n and host list decide");
     GRIT_TRY(const Topology topology, discover_topology(job, out.empty() ? "runs" : out));
     Execution mine;
     SeriesSetup setup;
-    Status planned;
-    if (job.rank() == 0) {
-      planned = [&]() -> Status {
-        GRIT_TRY(LoadedScenario loaded, options.load());
-        if (is_series(loaded.search)) {
-          GRIT_TRY(setup, series(std::move(loaded), topology));
-          return {};
-        }
-        GRIT_TRY(Plan plan, options.plan(loaded.scenario, topology));
-        mine = execution(std::move(plan), loaded.scenario);
+    const auto load_and_plan = [&]() -> Status {
+      GRIT_TRY(LoadedScenario loaded, options.load());
+      if (is_series(loaded.search)) {
+        GRIT_TRY(setup, series(std::move(loaded), topology));
         return {};
-      }();
-    }
-    GRIT_CHECK(job.agree(planned));
+      }
+      GRIT_TRY(Plan plan, options.plan(loaded.scenario, topology));
+      mine = execution(std::move(plan), loaded.scenario);
+      return {};
+    };
+    GRIT_CHECK(job.first(load_and_plan));
     const std::string what = job.broadcast(is_series(setup.loaded.search) ? "series" : "run");
     return what == "series" ? run_series_under_mpi(job, setup) : execute_under_mpi(job, mine);
   }
 
   [[nodiscard]] Result<int> operator()() const {
-    if (!started_by_mpi()) return run_locally();
-    GRIT_TRY(const Job job, Job::init());
-    auto code = run_in_job(job);
-    if (!code) return Failure(job.say(code.error()));
-    return code;
+    GRIT_TRY(const bool in_job, started_by_mpi());
+    if (!in_job) return run_locally();
+    return run_in_job([this](const Job& job) { return run_by(job); });
   }
 };
 

@@ -1,7 +1,7 @@
 // The shared memory of one node: its ranks write step records and their phase, its agent reads them.
 //
 // It is a memfd: it has no name, so nothing is left in /dev/shm however the processes end. The node's first rank makes
-// it, its agent inherits the descriptor, further ranks of the node open it through /proc/PID/fd/N.
+// it, its agent inherits the descriptor, and further ranks of the node get it over a local socket.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ enum class RankEnd : std::uint32_t { running, finished, failed, interrupted };
 
 /// One producer (the rank), one consumer (the agent).
 struct RankSlot {
-  std::int32_t pid = 0;
+  std::int32_t pid = 0;  // as the node's agent sees it
   std::int32_t rank = -1;
   alignas(64) std::atomic<std::uint64_t> head{0};  // records written
   std::atomic<std::uint64_t> lost{0};   // records dropped because the ring was full; never silently: the report says so
@@ -31,7 +31,7 @@ struct RankSlot {
   std::atomic<std::int32_t> block_entered{-1};  // Block::index of the block this rank is in
   std::atomic<std::int64_t> block_entered_ns{0};
   std::atomic<std::uint32_t> step_in_block{0};  // the step of this block that the rank has begun
-  std::atomic<std::int32_t> block_left{-1};  // Block::index of the last block it has finished
+  std::atomic<std::int32_t> block_left{-1};     // Block::index of the last block it has finished
   std::atomic<RankEnd> end{RankEnd::running};
   RankDials dials{};
   alignas(64) std::atomic<std::uint64_t> tail{0};  // records read
@@ -43,9 +43,10 @@ struct NodeControl {
   std::uint32_t local_ranks = 0;
   std::atomic<std::uint32_t> accelerator_clock_ppm{1'000'000};
   std::atomic<std::int32_t> agent_ready_block{
-      -1};  // the agent knows of this block's start and is done with the one before
+      -1};                                    // the agent knows of this block's start and is done with the one before
   std::atomic<std::int32_t> look_passed{-1};  // the ranks were told to go on into this block, a look's
-  std::atomic<std::int32_t> look_decided{-1};  // node 0's agent has looked before this block; look_goes_on says what it saw
+  std::atomic<std::int32_t> look_decided{
+      -1};  // node 0's agent has looked before this block; look_goes_on says what it saw
   std::atomic<bool> look_goes_on{false};
   std::atomic<std::int64_t> lease_deadline_ns{
       0};  // a fault in force must be off by then (CLOCK_MONOTONIC); 0: none in force

@@ -33,6 +33,9 @@ fs::path choose_directory(const Execution& execution) {
 
 /// Makes the run directory with all that is known before the first step.
 Status prepare_directory(const Execution& execution, const fs::path& directory) {
+  if (!exact_json_text(directory.string()))  // ranks and agents are told it as JSON
+    return usage_error(
+        fmt::format("the run directory {} is not UTF-8 text: choose another with --out", directory.string()));
   GRIT_CHECK(create_run_directory(directory));
   const Json run{{"scenario", execution.plan.scenario_name},
                  {"file", execution.scenario_file},
@@ -45,9 +48,9 @@ Status prepare_directory(const Execution& execution, const fs::path& directory) 
                  {"started_monotonic_ns", monotonic_ns()},
                  {"local_cluster", execution.plan.topology.local_cluster},
                  {"verdict", nullptr}};
-  GRIT_CHECK(write_file_durably(directory / "run.json", run.dump(1) + "\n"));
+  GRIT_CHECK(write_file_durably(directory / "run.json", json_text(run, 1) + "\n"));
   GRIT_CHECK(write_file_durably(directory / "scenario.lua", execution.scenario_source));
-  return write_file_durably(directory / "plan.json", to_json(execution.plan).dump(1) + "\n");
+  return write_file_durably(directory / "plan.json", json_text(to_json(execution.plan), 1) + "\n");
 }
 
 std::string progress_style(bool json) {
@@ -60,6 +63,11 @@ int refusal(int job_status) {
   if (!WIFEXITED(job_status)) return 0;
   const int code = WEXITSTATUS(job_status);
   return code == 64 || code == 69 || code == 70 ? code : 0;
+}
+
+std::string how_it_ended(int status) {
+  return WIFEXITED(status) ? fmt::format("exit code {}", WEXITSTATUS(status))
+                           : fmt::format("signal {}", WTERMSIG(status));
 }
 
 /// The recorder makes steps.npy before another node's agent may find that a fault cannot work there.
@@ -91,7 +99,7 @@ Result<int> print_verdict(const fs::path& directory, bool json, const std::optio
   GRIT_TRY(const Verdict verdict, verdict_from_json(document));
   if (comparison) document["comparison"] = to_json(*comparison);
   if (json)
-    fmt::print("{}\n", document.dump(1));
+    fmt::print("{}\n", json_text(document, 1));
   else
     fmt::print("{}", terminal_summary(verdict, directory));
   if (comparison && !json) fmt::print("{}", comparison_text(*comparison, directory / "compare.html"));
@@ -133,6 +141,9 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
     // The ranks have said why, on standard error.
     return Failure(Error{static_cast<ErrorKind>(code), "the run did not start; more in " + end.mpirun_log});
   }
+  if (end.job_status != 0 && !end.interrupted && !fs::exists(directory / "events.jsonl"))
+    return internal_error(fmt::format("the ranks ended before anything was recorded ({}). {}",
+                                      how_it_ended(end.job_status), words_of_mpirun(end.mpirun_log)));
   // The recorder finished the run unless it was killed, or knew of no interruption.
   if (end.interrupted || !fs::exists(directory / "verdict.json")) {
     if (auto finished = finish_run(directory); !finished)
@@ -151,19 +162,16 @@ Result<int> execute_on_local_cluster(const Execution& execution) {
 
 Result<fs::path> run_under_mpi(const Job& job, const Execution& execution) {
   Json handed_out;
-  Status prepared;
-  if (job.rank() == 0) {
-    prepared = [&]() -> Status {
-      GRIT_CHECK(check_guards(execution.plan));
-      GRIT_CHECK(check_baselines(execution.plan, execution.baselines));
-      const fs::path directory = choose_directory(execution);
-      GRIT_CHECK(prepare_directory(execution, directory));
-      handed_out = Json{{"plan", to_json(execution.plan)}, {"directory", directory.string()}};
-      return {};
-    }();
-  }
-  GRIT_CHECK(job.agree(prepared));
-  GRIT_TRY(const Json received, parse_json(job.broadcast(handed_out.dump())));
+  const auto prepare = [&]() -> Status {
+    GRIT_CHECK(check_guards(execution.plan));
+    GRIT_CHECK(check_baselines(execution.plan, execution.baselines));
+    const fs::path directory = choose_directory(execution);
+    GRIT_CHECK(prepare_directory(execution, directory));
+    handed_out = Json{{"plan", to_json(execution.plan)}, {"directory", directory.string()}};
+    return {};
+  };
+  GRIT_CHECK(job.first(prepare));
+  GRIT_TRY(const Json received, parse_json(job.broadcast(json_text(handed_out))));
   GRIT_TRY(const Plan plan, plan_from_json(received.at("plan")));
   const fs::path directory = received.at("directory").get<std::string>();
   GRIT_CHECK(run_session(job, plan, directory));
@@ -172,29 +180,32 @@ Result<fs::path> run_under_mpi(const Job& job, const Execution& execution) {
 
 Result<int> execute_under_mpi(const Job& job, const Execution& execution) {
   GRIT_TRY(const fs::path directory, run_under_mpi(job, execution));
-  Result<int> code = 0;
-  if (job.rank() == 0)
-    code = print_verdict(directory, execution.json, compare_with_baselines(directory, execution.baselines));
-  GRIT_CHECK(job.agree(code ? Status() : Status(tl::make_unexpected(code.error()))));
-  GRIT_TRY(const Json shared, parse_json(job.broadcast(Json(*code).dump())));
+  int code = 0;
+  const auto print = [&]() -> Status {
+    GRIT_TRY(code, print_verdict(directory, execution.json, compare_with_baselines(directory, execution.baselines)));
+    return {};
+  };
+  GRIT_CHECK(job.first(print));
+  GRIT_TRY(const Json shared, parse_json(job.broadcast(json_text(code))));
   return shared.get<int>();
 }
 
 Result<int> execute_rank(const fs::path& directory) {
-  GRIT_TRY(const Job job, Job::init());
-  Result<Json> document = Json();
-  if (job.rank() == 0) document = read_json(directory / "plan.json");
-  auto result = [&]() -> Status {
-    GRIT_CHECK(job.agree(document ? Status() : Status(tl::make_unexpected(document.error()))));
-    GRIT_TRY(const Json received, parse_json(job.broadcast(document->dump())));
+  return run_in_job([&](const Job& job) -> Result<int> {
+    Json document;
+    const auto read = [&]() -> Status {
+      GRIT_TRY(document, read_json(directory / "plan.json"));
+      return {};
+    };
+    GRIT_CHECK(job.first(read));
+    GRIT_TRY(const Json received, parse_json(job.broadcast(json_text(document))));
     GRIT_TRY(const Plan plan, plan_from_json(received));
     if (plan.topology.nodes.size() != static_cast<std::size_t>(job.node_count()))
       return internal_error(
           fmt::format("the plan is for {} nodes, the job has {}", plan.topology.nodes.size(), job.node_count()));
-    return run_session(job, plan, directory);
-  }();
-  if (result) return 0;
-  return Failure(job.say(result.error()));
+    GRIT_CHECK(run_session(job, plan, directory));
+    return 0;
+  });
 }
 
 }  // namespace grit

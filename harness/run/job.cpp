@@ -1,12 +1,23 @@
 #include "harness/run/job.hpp"
 
 #include <fmt/format.h>
+#include <sys/utsname.h>
 
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <thread>
 #include <utility>
+
+#include "harness/base/caught.hpp"
+#include "harness/base/clock.hpp"
+#include "harness/cluster/launcher.hpp"
+#include "harness/run/launch_watch.hpp"
 
 namespace grit {
 namespace {
+
+constexpr std::int64_t kAllFail_ns = 2 * kNsPerS;  // how far apart ranks come to the same error, at most
 
 std::string broadcast_in(MPI_Comm comm, std::string text) {
   std::uint64_t length = text.size();
@@ -16,39 +27,67 @@ std::string broadcast_in(MPI_Comm comm, std::string text) {
   return text;
 }
 
+std::string name_of_rank(int rank) {
+  utsname names{};
+  ::uname(&names);
+  return fmt::format("rank {} on {}", rank, names.nodename);
+}
+
+/// Some launchers kill all tasks as soon as one fails: the first has a second to say why.
+Status all_tasks_meet(const Launcher& launcher, int ranks_seen) {
+  auto met = check_tasks_meet(launcher, ranks_seen);
+  if (!met && launcher.task != 0) std::this_thread::sleep_for(std::chrono::seconds(1));
+  return met;
+}
+
 }  // namespace
 
-bool started_by_mpi() {
-  // Open MPI (and PRRTE), PMIx under srun, PMI-1/2: whichever the launcher speaks.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"})
-    if (std::getenv(name) != nullptr) return true;
-  return false;
+Result<bool> started_by_mpi() {
+  const Launcher launcher = find_launcher();
+  if (!launcher.reaches_mpi) GRIT_CHECK(all_tasks_meet(launcher, 1));
+  return launcher.reaches_mpi;
 }
 
 Result<Job> Job::init() {
+  const Launcher launcher = find_launcher();
+  GRIT_TRY(const std::int64_t limit_ns, launch_timeout_ns());
   Job job;
+  {
+    const LaunchWatch watch(name_of_rank(launcher.task), launcher.tasks, launcher.task == 0, limit_ns);
+    const Status joined = caught([&] { return job.join(); });
+    int initialized = 0;
+    if (!joined && MPI_Initialized(&initialized) == MPI_SUCCESS && initialized != 0) job.abort(joined.error());
+    GRIT_CHECK(joined);
+  }
+  GRIT_CHECK(all_tasks_meet(launcher, job.size_));
+  return job;
+}
+
+Status Job::join() {
   int provided = MPI_THREAD_SINGLE;
   // The default error handler ends the process with MPI's own message: without MPI there is nobody to tell.
   if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
     return internal_error("MPI_Init_thread failed");
-  MPI_Comm_rank(MPI_COMM_WORLD, &job.rank_);
-  MPI_Comm_size(MPI_COMM_WORLD, &job.size_);
-  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, job.rank_, MPI_INFO_NULL, &job.local_);
-  MPI_Comm_rank(job.local_, &job.local_rank_);
-  MPI_Comm_size(job.local_, &job.local_size_);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+  MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local_);
+  MPI_Comm_dup(MPI_COMM_WORLD, &ends_);
+  MPI_Comm_rank(local_, &local_rank_);
+  MPI_Comm_size(local_, &local_size_);
   // Nodes in the order of their first ranks.
-  const int first = job.local_rank_ == 0 ? 1 : 0;
+  const int first_of_node = local_rank_ == 0 ? 1 : 0;
   int firsts_before = 0;
-  MPI_Exscan(&first, &firsts_before, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-  if (job.rank_ == 0) firsts_before = 0;  // MPI_Exscan leaves rank 0's result undefined
-  job.node_ = firsts_before;
-  MPI_Bcast(&job.node_, 1, MPI_INT, 0, job.local_);
-  MPI_Allreduce(&first, &job.node_count_, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-  return job;
+  MPI_Exscan(&first_of_node, &firsts_before, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  if (rank_ == 0) firsts_before = 0;  // MPI_Exscan leaves rank 0's result undefined
+  node_ = firsts_before;
+  MPI_Bcast(&node_, 1, MPI_INT, 0, local_);
+  MPI_Allreduce(&first_of_node, &node_count_, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  return {};
 }
 
 Job::Job(Job&& other) noexcept
     : local_(std::exchange(other.local_, MPI_COMM_NULL)),
+      ends_(std::exchange(other.ends_, MPI_COMM_NULL)),
       rank_(other.rank_),
       size_(other.size_),
       node_(other.node_),
@@ -59,6 +98,7 @@ Job::Job(Job&& other) noexcept
 Job::~Job() {
   if (local_ == MPI_COMM_NULL) return;
   MPI_Comm_free(&local_);
+  MPI_Comm_free(&ends_);
   MPI_Finalize();
 }
 
@@ -84,13 +124,35 @@ std::vector<std::string> Job::gather(const std::string& text) const {
 Status Job::agree(const Status& mine) const {
   const std::string text =
       mine ? std::string()
-           : Json{{"kind", static_cast<int>(mine.error().kind)}, {"message", mine.error().message}}.dump();
+           : json_text(Json{{"kind", static_cast<int>(mine.error().kind)}, {"message", mine.error().message}});
   for (const std::string& one : gather(text)) {
     if (one.empty()) continue;
     GRIT_TRY(const Json error, parse_json(one));
+    agreed_ = true;
     return Failure(Error{static_cast<ErrorKind>(error.at("kind").get<int>()), error.at("message").get<std::string>()});
   }
   return {};
+}
+
+Status Job::each(const std::function<Status()>& work) const {
+  const Status mine = caught(work);
+  return agree(mine ? mine : with_context(mine.error(), who()));
+}
+
+Status Job::first(const std::function<Status()>& work) const { return agree(rank_ == 0 ? caught(work) : Status()); }
+
+std::string Job::who() const { return name_of_rank(rank_); }
+
+void Job::all_failed_or_abort(const Error& error) const {
+  if (agreed_) return;
+  MPI_Request all_fail = MPI_REQUEST_NULL;
+  MPI_Ibarrier(ends_, &all_fail);
+  int done = 0;
+  for (const std::int64_t deadline_ns = monotonic_ns() + kAllFail_ns; done == 0 && monotonic_ns() < deadline_ns;) {
+    MPI_Test(&all_fail, &done, MPI_STATUS_IGNORE);
+    if (done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  if (done == 0) abort(error);
 }
 
 Error Job::say(const Error& error) const {
@@ -98,8 +160,23 @@ Error Job::say(const Error& error) const {
   return {error.kind, ""};
 }
 
+void Job::abort(const Error& error) const {
+  fmt::print(stderr, "grit: {}: {}\n", who(), error.message);
+  std::fflush(stderr);
+  MPI_Abort(MPI_COMM_WORLD, static_cast<int>(error.kind));
+  std::_Exit(static_cast<int>(error.kind));  // MPI_Abort does not return
+}
+
 void Job::barrier() const { MPI_Barrier(MPI_COMM_WORLD); }
 
 void Job::barrier_local() const { MPI_Barrier(local_); }
+
+Result<int> run_in_job(const std::function<Result<int>(const Job&)>& work) {
+  GRIT_TRY(const Job job, Job::init());
+  auto code = caught([&] { return work(job); });
+  if (code) return code;
+  job.all_failed_or_abort(code.error());
+  return Failure(job.say(code.error()));
+}
 
 }  // namespace grit

@@ -12,6 +12,7 @@
 #include "analysis/search.hpp"
 #include "analysis/trial.hpp"
 #include "harness/agent/node_lock.hpp"
+#include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/os/identity.hpp"
@@ -122,7 +123,7 @@ class SeriesRunner {
     return Failure(error);
   }
 
-  Status save() const { return write_file_durably(directory_ / "series.json", to_json(series_).dump(1) + "\n"); }
+  Status save() const { return write_file_durably(directory_ / "series.json", json_text(to_json(series_), 1) + "\n"); }
 
   Status search() {
     while (!series_.interrupted) {
@@ -232,20 +233,25 @@ Result<int> run_series_on_local_cluster(const SeriesSetup& setup) {
 
 Result<int> run_series_under_mpi(const Job& job, const SeriesSetup& setup) {
   const std::string another = "trial";
+  const auto run_trial = [&](const Execution& execution) {
+    auto directory = caught([&] { return run_under_mpi(job, execution); });
+    if (!directory) job.all_failed_or_abort(directory.error());
+    return directory;
+  };
   if (job.rank() == 0) {
     const auto execute = [&](const Execution& execution) {
       static_cast<void>(job.broadcast(another));
-      return run_under_mpi(job, execution);
+      return run_trial(execution);
     };
-    auto code = SeriesRunner(setup, execute).run();
+    auto code = caught([&] { return SeriesRunner(setup, execute).run(); });
     const Json end{{"ok", code.has_value()}, {"code", code ? *code : static_cast<int>(code.error().kind)}};
-    static_cast<void>(job.broadcast(end.dump()));
+    static_cast<void>(job.broadcast(json_text(end)));
     return code;
   }
   for (;;) {
     const std::string word = job.broadcast("");
     if (word == another) {
-      static_cast<void>(run_under_mpi(job, {}));  // rank 0 has the same error, and ends the series
+      static_cast<void>(run_trial({}));  // rank 0 has the same error, and ends the series
       continue;
     }
     GRIT_TRY(const Json end, parse_json(word));

@@ -1,6 +1,5 @@
 #include "harness/run/session.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,9 +8,12 @@
 
 #include "harness/agent/agent_process.hpp"
 #include "harness/agent/journal.hpp"
+#include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/cluster/discovery.hpp"
+#include "harness/cluster/local.hpp"
+#include "harness/os/descriptor_offer.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/clock_sync.hpp"
 #include "harness/run/interrupt.hpp"
@@ -24,49 +26,61 @@ namespace {
 
 constexpr std::int64_t kAgentEndTimeout_ns = 60 * kNsPerS;
 
-/// The node's shared memory: made by its first rank, mapped by the others through /proc.
-Result<Segment> open_segment(const Job& job) {
+/// The node's first rank makes it; a failure is every rank's, with nothing handed out.
+Result<std::optional<Segment>> create_segment(const Job& job, std::optional<DescriptorOffer>& offer) {
   std::optional<Segment> segment;
-  std::string where;
-  Status made;
-  if (job.local_rank() == 0) {
-    auto created = Segment::create(job.local_size());
-    if (created) {
-      segment = std::move(*created);
-      where = fmt::format("/proc/{}/fd/{}", ::getpid(), segment->descriptor());
-    } else {
-      made = tl::make_unexpected(created.error());
-    }
-  }
-  where = job.broadcast_local(where);
-  if (job.local_rank() != 0 && !where.empty()) {
-    Fd fd(::open(where.c_str(), O_RDWR | O_CLOEXEC));
-    auto attached = fd ? Segment::attach(std::move(fd)) : Result<Segment>(errno_error("cannot open " + where));
-    if (attached)
-      segment = std::move(*attached);
-    else
-      made = tl::make_unexpected(attached.error());
-  }
-  GRIT_CHECK(job.agree(made));
-  RankSlot& slot = segment->slots()[static_cast<std::size_t>(job.local_rank())];
-  slot.pid = ::getpid();
-  slot.rank = job.rank();
-  job.barrier_local();
-  return std::move(*segment);
+  const auto create = [&]() -> Status {
+    if (job.local_rank() != 0) return {};
+    GRIT_TRY(segment, Segment::create(job.local_size()));
+    GRIT_TRY(offer, DescriptorOffer::open(job.local_size()));
+    return {};
+  };
+  GRIT_CHECK(job.each(create));
+  return segment;
 }
 
-/// Where the recorder listens: the management interface of node 0, and nothing else.
-Result<std::string> listen_address(const Topology& topology) {
-  if (topology.nodes.size() == 1) return std::string("127.0.0.1");
-  for (const Nic& nic : topology.nodes.front().nics) {
-    if (nic.role != NicRole::management) continue;
-    for (const std::string& address : nic.addresses)
-      if (address.find(':') == std::string::npos) return address.substr(0, address.find('/'));
-  }
-  return unavailable_error(
-      "node " + topology.nodes.front().name +
-      " has no management interface with an IPv4 address for the agents to report to; name it with the "
-      "environment variable GRIT_MANAGEMENT_NICS, e.g. GRIT_MANAGEMENT_NICS=eno1");
+/// What a rank of the node is to its agent: a process in the agent's pid namespace.
+Status seat(const Segment& segment, int local_rank, int pid) {
+  if (local_rank < 0 || static_cast<std::size_t>(local_rank) >= segment.slots().size())
+    return internal_error(fmt::format("process {} says that it is local rank {}", pid, local_rank));
+  if (pid == 0)
+    return unavailable_error(fmt::format(
+        "the process of local rank {} cannot be seen from the node's first rank: all ranks of a node must be "
+        "in one pid namespace (a container each hides them)",
+        local_rank));
+  segment.slots()[static_cast<std::size_t>(local_rank)].pid = pid;
+  return {};
+}
+
+/// The node's shared memory: made by its first rank, which hands it to the others.
+Result<Segment> open_segment(const Job& job) {
+  std::optional<DescriptorOffer> offer;
+  GRIT_TRY(std::optional<Segment> segment, create_segment(job, offer));
+  const std::string address = job.broadcast_local(offer ? offer->address() : "");
+  std::optional<DescriptorRequest> request;
+  const auto ask = [&]() -> Status {
+    if (job.local_rank() == 0) return seat(*segment, 0, ::getpid());
+    GRIT_TRY(request, DescriptorRequest::ask(address, job.local_rank()));
+    return {};
+  };
+  GRIT_CHECK(job.each(ask));
+  const auto hand_out = [&]() -> Status {
+    if (job.local_rank() != 0) return {};
+    GRIT_TRY(const auto takers, offer->hand_out(segment->descriptor(), job.local_size() - 1));
+    for (const auto& taker : takers) GRIT_CHECK(seat(*segment, taker.label, taker.pid));
+    return {};
+  };
+  GRIT_CHECK(job.each(hand_out));
+  const auto take = [&]() -> Status {
+    if (job.local_rank() == 0) return {};
+    GRIT_TRY(Fd descriptor, request->take());
+    GRIT_TRY(segment, Segment::attach(std::move(descriptor)));
+    return {};
+  };
+  GRIT_CHECK(job.each(take));
+  segment->slots()[static_cast<std::size_t>(job.local_rank())].rank = job.rank();
+  job.barrier_local();
+  return std::move(*segment);
 }
 
 /// Starts the recorder's agent, then, knowing its endpoint, the other nodes' agents.
@@ -80,35 +94,33 @@ Result<std::unique_ptr<AgentProcess>> start_agents(const Job& job, const Plan& p
     return {};
   };
   Json handed_out;
-  Status started;
-  if (job.rank() == 0) {
-    started = [&]() -> Status {
-      GRIT_TRY(config.listen_address, listen_address(plan.topology));
-      GRIT_TRY(config.keys, make_run_keys());
-      const RunKeys all = config.keys;
-      GRIT_CHECK(start());
-      RunKeys clients = all;
-      clients.server_secret.clear();
-      handed_out = Json{{"endpoint", agent->endpoint()}, {"keys", to_json(clients)}};
-      return {};
-    }();
-  }
-  GRIT_CHECK(job.agree(started));
-  GRIT_TRY(const Json received, parse_json(job.broadcast(handed_out.dump())));
-  if (job.rank() != 0 && job.local_rank() == 0) {
-    config.endpoint = received.at("endpoint").get<std::string>();
-    auto keys = run_keys_from_json(received.at("keys"));
-    if (keys)
-      config.keys = *keys, started = start();
-    else
-      started = tl::make_unexpected(keys.error());
-  }
-  GRIT_CHECK(job.agree(started));
+  const auto start_recorder = [&]() -> Status {
+    if (job.rank() != 0) return {};
+    GRIT_TRY(config.listen_address, recorder_address(plan.topology));
+    GRIT_TRY(config.keys, make_run_keys());
+    const RunKeys all = config.keys;
+    GRIT_CHECK(start());
+    RunKeys clients = all;
+    clients.server_secret.clear();
+    handed_out = Json{{"endpoint", agent->endpoint()}, {"keys", to_json(clients)}};
+    return {};
+  };
+  GRIT_CHECK(job.each(start_recorder));
+  const std::string received = job.broadcast(json_text(handed_out));
+  const auto start_others = [&]() -> Status {
+    if (job.rank() == 0 || job.local_rank() != 0) return {};
+    GRIT_TRY(const Json told, parse_json(received));
+    config.endpoint = told.at("endpoint").get<std::string>();
+    GRIT_TRY(config.keys, run_keys_from_json(told.at("keys")));
+    return start();
+  };
+  GRIT_CHECK(job.each(start_others));
   return agent;
 }
 
 Status write_clock(const std::filesystem::path& run_directory, const Json& before, const Json& after) {
-  return write_file_durably(run_directory / "clock.json", Json{{"before", before}, {"after", after}}.dump(1) + "\n");
+  return write_file_durably(run_directory / "clock.json",
+                            json_text(Json{{"before", before}, {"after", after}}, 1) + "\n");
 }
 
 /// "Open MPI v4.1.4, package: Debian OpenMPI ..."
@@ -126,12 +138,12 @@ Status write_environments(const Job& job, const std::filesystem::path& run_direc
     mine["environment"]["versions"]["mpi"] = mpi_version();
   }
   Status written;
-  for (const std::string& text : job.gather(mine.dump())) {
+  for (const std::string& text : job.gather(json_text(mine))) {
     if (job.rank() != 0) continue;
     GRIT_TRY(const Json one, parse_json(text));
     if (one.is_null()) continue;
     const auto file = run_directory / "env" / fmt::format("node{}.json", one.at("node").get<int>());
-    if (auto done = write_file_durably(file, one.at("environment").dump(1) + "\n"); !done) written = done;
+    if (auto done = write_file_durably(file, json_text(one.at("environment"), 1) + "\n"); !done) written = done;
   }
   return job.agree(written);
 }
@@ -142,14 +154,33 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
   context.fabric = &fabric;
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
   context.phase = PhaseSink(&segment.slots()[static_cast<std::size_t>(job.local_rank())].phase);
+  // A local cluster's nodes are one machine.
+  context.ranks_sharing_memory = in_local_cluster() ? job.size() : job.local_size();
   context.dials = &segment.slots()[static_cast<std::size_t>(job.local_rank())].dials;
   context.checkpoint_directory = run_directory / "checkpoint";
-  auto workload = make_workload(plan.workload.name, Params(plan.workload.params), context);
-  GRIT_CHECK(job.agree(workload ? Status() : Status(tl::make_unexpected(workload.error()))));
+  std::unique_ptr<Workload> workload;
+  const auto build = [&]() -> Status {
+    GRIT_TRY(workload, make_workload(plan.workload.name, Params(plan.workload.params), context));
+    return {};
+  };
+  GRIT_CHECK(job.each(build));
   return workload;
 }
 
 }  // namespace
+
+Result<std::string> recorder_address(const Topology& topology) {
+  if (topology.nodes.size() == 1) return std::string("127.0.0.1");
+  for (const Nic& nic : topology.nodes.front().nics) {
+    if (nic.role != NicRole::management) continue;
+    for (const std::string& address : nic.addresses)
+      if (address.find(':') == std::string::npos) return address.substr(0, address.find('/'));
+  }
+  return unavailable_error(
+      "node " + topology.nodes.front().name +
+      " has no management interface with an IPv4 address for the agents to report to; name it with the "
+      "environment variable GRIT_MANAGEMENT_NICS, e.g. GRIT_MANAGEMENT_NICS=eno1");
+}
 
 Result<Topology> discover_topology(const Job& job, const std::filesystem::path& run_directory) {
   Json mine;
@@ -167,7 +198,7 @@ Result<Topology> discover_topology(const Job& job, const std::filesystem::path& 
   for (std::size_t rank = 0; rank < node_of.size(); ++rank)
     ranks_of.at(std::stoul(node_of[rank])).push_back(static_cast<int>(rank));
   Topology topology;
-  for (const std::string& text : job.gather(mine.dump())) {
+  for (const std::string& text : job.gather(json_text(mine))) {
     GRIT_TRY(const Json one, parse_json(text));
     if (one.is_null()) continue;
     GRIT_TRY(Node node, node_from_json(one));
@@ -193,22 +224,21 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
   RankLoop loop({job, plan, segment.control(), slot, *workload, agent.get(), progress ? &*progress : nullptr,
                  links ? &*links : nullptr});
-  if (auto done = loop.run(); !done) {
+  if (auto done = caught([&] { return loop.run(); }); !done) {
     slot.end.store(RankEnd::failed);
-    fmt::print(stderr, "grit: rank {}: {}\n", job.rank(), done.error().message);
-    MPI_Abort(job.world(), static_cast<int>(done.error().kind));  // the other ranks wait in a collective
+    job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
   }
   const Json clock_after = measure_clock_offsets(job);
   Status written;
-  if (job.rank() == 0) written = write_clock(run_directory, clock_before, clock_after);
+  if (job.rank() == 0) written = caught([&] { return write_clock(run_directory, clock_before, clock_after); });
   slot.end.store(RankEnd::finished);
   job.barrier();
-  if (agent) {
-    agent->wake();
-    if (!agent->wait_for_end(kAgentEndTimeout_ns) && written)
-      written = internal_error(fmt::format("the agent of node {} did not end within 60 s", job.node()));
-  }
-  return job.agree(written);
+  return job.each([&]() -> Status {
+    if (agent) agent->wake();
+    if (agent && !agent->wait_for_end(kAgentEndTimeout_ns))
+      return internal_error("the node's agent did not end within 60 s");
+    return written;
+  });
 }
 
 }  // namespace grit

@@ -1,4 +1,5 @@
-// grit doctor: can this machine do what grit needs? Each line says what was tried and, where it failed, what to do.
+// grit doctor: can this machine, or each node of a job, do what grit needs? Says what was tried and, where it failed,
+// what to do.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
@@ -7,16 +8,17 @@
 
 #include <array>
 #include <filesystem>
+#include <memory>
+#include <vector>
 
 #include "grit_version.hpp"
-#include "harness/agent/journal.hpp"
-#include "harness/agent/journal_files.hpp"
 #include "harness/base/files.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/os/namespaces.hpp"
+#include "harness/run/node_facts.hpp"
 #include "injectors/injector.hpp"
 
 namespace grit {
@@ -26,6 +28,7 @@ struct Line {
   bool good;
   std::string what;
   std::string detail;
+  bool note = false;  // worth a look, but no obstacle
 };
 
 /// Tries it in a child, which takes the namespaces with it. Empty: it works; otherwise why not.
@@ -38,6 +41,7 @@ std::string try_namespaces() {
   if (child == 0) {
     Status done = ::geteuid() == 0 ? Status() : enter_new_user_namespace();
     if (done) done = unshare_namespaces(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC);
+    if (done) done = check_root_survives_entering();
     if (!done && !write_all(write_end.get(), done.error().message)) ::_exit(1);
     ::_exit(0);
   }
@@ -62,13 +66,6 @@ Line mpirun() {
   return {found.has_value(), "Open MPI", found ? "mpirun is in PATH" : found.error().message};
 }
 
-Line journal() {
-  const auto files = journals_of_this_node(default_journal_directory());
-  if (!files) return {false, "undo journal", files.error().message};
-  if (files->empty()) return {true, "undo journal", "nothing left to revert"};
-  return {false, "undo journal", fmt::format("{} left by runs that were killed: run `grit revert`", files->size())};
-}
-
 Line nics() {
   const auto node = discover_node(DiscoveryHints{"runs"});
   if (!node) return {false, "interfaces", node.error().message};
@@ -87,21 +84,61 @@ Line backends() {
           fmt::format("CUDA {}, NCCL {}, verbs {}", word(kHaveCuda), word(kHaveNccl), word(kHaveVerbs))};
 }
 
-Result<int> examine() {
+/// What a run here needs of the machine itself, whether it would be a node of a real cluster or carry a local one.
+std::vector<Line> lines_of(const NodeFacts& facts) {
+  std::vector<Line> lines;
+  for (const Fact& fact : facts.facts)
+    lines.push_back({!fact.fatal, fact.topic, fact.problem.empty() ? fact.value : fact.value + ": " + fact.problem,
+                     !fact.problem.empty()});
+  return lines;
+}
+
+Result<int> examine_machine(bool json) {
+  std::vector<Line> lines{namespaces(), mpirun(), nics(), backends()};
+  for (Line& line : lines_of(facts_of_this_node())) lines.push_back(std::move(line));
   bool good = true;
-  for (const Line& line : {namespaces(), mpirun(), nics(), journal(), backends()}) {
-    fmt::print("{:<4} {:<14} {}\n", line.good ? "ok" : "no", line.what, line.detail);
+  Json list = Json::array();
+  for (const Line& line : lines) {
+    if (!json) fmt::print("{:<4} {:<23} {}\n", !line.good ? "no" : line.note ? "note" : "ok", line.what, line.detail);
+    list.push_back({{"ok", line.good}, {"what", line.what}, {"detail", line.detail}});
     good = good && line.good;
   }
+  if (json) fmt::print("{}\n", json_text(Json{{"ok", good}, {"machine", std::move(list)}}, 1));
   return good ? 0 : static_cast<int>(ErrorKind::unavailable);
+}
+
+Result<int> examine_nodes(const Job& job, bool json) {
+  GRIT_TRY(const auto nodes, facts_of_nodes(job));
+  bool good = true;
+  const auto print = [&]() -> Status {
+    good = run_would_work(nodes);
+    fmt::print("{}", json ? json_text(facts_json(nodes), 1) + "\n" : facts_table(nodes));
+    std::fflush(stdout);
+    return {};
+  };
+  GRIT_CHECK(job.first(print));
+  GRIT_TRY(const Json shared, parse_json(job.broadcast(json_text(good))));
+  return shared.get<bool>() ? 0 : static_cast<int>(ErrorKind::unavailable);
+}
+
+Result<int> examine(bool json) {
+  GRIT_TRY(const bool in_job, started_by_mpi());
+  if (!in_job) return examine_machine(json);
+  return run_in_job([json](const Job& job) { return examine_nodes(job, json); });
 }
 
 }  // namespace
 
 void add_doctor(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("doctor", "say what works on this machine and what is missing");
-  command->footer("example: grit doctor");
-  command->callback([&action] { action = [] { return examine(); }; });
+  auto* command = app.add_subcommand(
+      "doctor", "say what works on this machine, or on all nodes of an MPI job, and what is missing");
+  command->footer(
+      "example: grit doctor                      this machine, and whether it can carry a local cluster\n"
+      "         srun -N4 --mpi=pmix grit doctor  a table, a row a node (mpirun likewise)\n"
+      "exit code 69: a run would not start");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "the same as JSON, nothing else");
+  command->callback([json, &action] { action = [json] { return examine(*json); }; });
 }
 
 }  // namespace grit

@@ -1,0 +1,340 @@
+#include "harness/run/node_facts.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <linux/capability.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "grit_version.hpp"
+#include "harness/agent/journal.hpp"
+#include "harness/agent/journal_files.hpp"
+#include "harness/agent/node_lock.hpp"
+#include "harness/base/clock.hpp"
+#include "harness/base/files.hpp"
+#include "harness/base/units.hpp"
+#include "harness/cluster/discovery.hpp"
+#include "harness/cluster/launcher.hpp"
+#include "harness/os/capability.hpp"
+#include "harness/os/cpus.hpp"
+#include "harness/os/job_control.hpp"
+#include "harness/os/memory.hpp"
+#include "harness/os/reachable.hpp"
+#include "harness/run/session.hpp"
+
+namespace grit {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kConnect_ns = 3 * kNsPerS;
+
+Fact alike(std::string topic, std::string value) {
+  return {.topic = std::move(topic), .value = value, .compared = value};
+}
+
+Fact version() { return alike("grit", fmt::format("{} ({})", kVersion, kCommit)); }
+
+Fact binding() {
+  const auto online = online_cpus();
+  const auto mine = affinity_of_thread(0);
+  if (!online || !mine) return {.topic = "CPUs of a rank", .value = "?"};
+  return alike("CPUs of a rank", fmt::format("{} of {}", mine->size(), online->size()));
+}
+
+Fact data_nics() {
+  const auto node = discover_node(DiscoveryHints{"runs"});
+  if (!node) return {.topic = "data NICs", .value = "?", .problem = node.error().message, .fatal = true};
+  std::vector<std::string> names;
+  for (const Nic& nic : node->nics)
+    if (nic.role == NicRole::data)
+      names.push_back(nic.speed_bits_per_s > 0
+                          ? fmt::format("{} {}", nic.name, format_quantity(nic.speed_bits_per_s, Unit::bits_per_s))
+                          : nic.name);
+  Fact fact = alike("data NICs", names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
+  if (names.empty())
+    fact.problem =
+        "no NIC is known as one of data: faults on links have nothing to act on. `grit plan SCENARIO` says why each is "
+        "not";
+  return fact;
+}
+
+Fact privileges() {
+  constexpr std::array kWanted{std::pair{CAP_NET_ADMIN, "net_admin"}, std::pair{CAP_SYS_ADMIN, "sys_admin"},
+                               std::pair{CAP_SYS_NICE, "sys_nice"}, std::pair{CAP_SYS_PTRACE, "sys_ptrace"},
+                               std::pair{CAP_KILL, "kill"}};
+  std::vector<std::string> missing;
+  for (const auto& [capability, name] : kWanted)
+    if (!has_capability(capability)) missing.emplace_back(name);
+  Fact fact = alike("capabilities", missing.empty() ? "all" : fmt::format("not {}", fmt::join(missing, ", ")));
+  if (!missing.empty())
+    fact.problem =
+        "faults on links, control groups and other users' processes need them: run as root, or give the program "
+        "the capabilities (setcap)";
+  return fact;
+}
+
+/// The directory itself, or where it would be made.
+fs::path existing_part(fs::path directory) {
+  std::error_code error;
+  while (!fs::exists(directory, error) && directory.has_relative_path()) directory = directory.parent_path();
+  return directory;
+}
+
+Fact journal() {
+  const fs::path directory = default_journal_directory();
+  Fact fact = alike("undo journal", "ok");
+  const fs::path existing = existing_part(directory);
+  if (std::error_code error; !fs::is_directory(existing, error) || ::access(existing.c_str(), W_OK) != 0) {
+    fact.value = fact.compared = "not writable";
+    fact.problem = fmt::format(
+        "{} cannot be written: without an undo journal no fault is injected; name another directory "
+        "of the node's own disk with GRIT_JOURNAL_DIR",
+        directory.string());
+    fact.fatal = true;
+    return fact;
+  }
+  const auto left = journals_of_this_node(directory);
+  if (!left || left->empty()) return fact;
+  fact.value = fact.compared = fmt::format("{} left", left->size());
+  fact.problem = "a run that was killed left something behind: `grit revert` takes it off, and so does the next run";
+  return fact;
+}
+
+Fact agent_outlives() {
+  const std::string group = control_group_of_job(read_file("/proc/self/cgroup").value_or(""));
+  Fact fact = alike("agent outlives the job", group.empty() ? "yes" : "no");
+  if (!group.empty())
+    fact.problem = fmt::format(
+        "the agent is in the job's control group {}: when the job is killed, so is the agent, with its "
+        "faults in force. Let the batch system's epilog run `grit revert` on every node",
+        group);
+  return fact;
+}
+
+Fact memory() {
+  const auto memory = read_memory();
+  if (!memory) return {.topic = "memory", .value = "?", .problem = memory.error().message};
+  const auto gib = [](std::int64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); };
+  return {.topic = "memory",
+          .value = fmt::format("{:.1f} of {:.1f} GiB free", gib(memory->available_bytes), gib(memory->total_bytes)),
+          .compared = fmt::format("{:.0f}", gib(memory->total_bytes))};
+}
+
+bool runs(const std::string& program) {
+  std::error_code error;
+  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error))
+    if (read_file(entry->path() / "comm").value_or("") == program + "\n") return true;
+  return false;
+}
+
+Fact irqbalance() {
+  Fact fact = alike("irqbalance", runs("irqbalance") ? "runs" : "no");
+  if (fact.value == "runs") fact.problem = "irqbalance takes irq_misplacement back within 10 s: stop it for that fault";
+  return fact;
+}
+
+Fact other_run() {
+  const auto lock = NodeLock::acquire();
+  Fact fact = alike("other run", lock ? "none" : "yes");
+  if (!lock) fact.problem = lock.error().message, fact.fatal = true;
+  return fact;
+}
+
+Fact ranks(const Job& job) { return alike("ranks", fmt::format("{} by {}", job.local_size(), find_launcher().name)); }
+
+/// Rank 0 listens where its recorder would, for as long as the others try.
+class Meeting {
+ public:
+  explicit Meeting(const Job& job) : job_(job) {}
+
+  Result<Fact> meet() {
+    GRIT_TRY(const Topology topology, discover_topology(job_, "runs"));
+    Json told;
+    if (job_.rank() == 0) told = open(topology);
+    GRIT_TRY(const Json where, parse_json(job_.broadcast(json_text(told))));
+    Fact fact = job_.local_rank() == 0 ? reach(where) : Fact{};
+    job_.barrier();
+    return fact;
+  }
+
+ private:
+  Json open(const Topology& topology) {
+    const auto address = recorder_address(topology);
+    if (!address) return Json{{"error", address.error().message}};
+    auto listening = listen_on(*address);
+    if (!listening) return Json{{"error", listening.error().message}};
+    listening_ = std::move(*listening);
+    return Json{{"address", *address}, {"port", listening_.port}};
+  }
+
+  static Fact reach(const Json& where) {
+    Fact fact = alike("recorder", "");
+    if (where.contains("error")) {
+      fact.value = fact.compared = "none";
+      fact.problem = where["error"].get<std::string>();
+      fact.fatal = true;
+      return fact;
+    }
+    const auto address = where["address"].get<std::string>();
+    const auto connected = try_to_connect(address, where["port"].get<int>(), kConnect_ns);
+    fact.value = fact.compared = connected ? "reached at " + address : "not reached";
+    if (!connected) {
+      fact.problem = fmt::format(
+          "{}. Agents report there, to a port that the kernel chooses: let the nodes reach each other "
+          "on it, or name the NICs to use with GRIT_MANAGEMENT_NICS",
+          connected.error().message);
+      fact.fatal = true;
+    }
+    return fact;
+  }
+
+  const Job& job_;
+  ListeningSocket listening_{};
+};
+
+Json to_json(const Fact& fact) {
+  return Json{{"topic", fact.topic},
+              {"value", fact.value},
+              {"compared", fact.compared},
+              {"problem", fact.problem},
+              {"fatal", fact.fatal}};
+}
+
+NodeFacts node_facts_from_json(const Json& json) {
+  NodeFacts node{.node = json.at("node").get<std::string>()};
+  for (const Json& one : json.at("facts"))
+    node.facts.push_back({.topic = one.at("topic").get<std::string>(),
+                          .value = one.at("value").get<std::string>(),
+                          .compared = one.at("compared").get<std::string>(),
+                          .problem = one.at("problem").get<std::string>(),
+                          .fatal = one.at("fatal").get<bool>()});
+  return node;
+}
+
+/// Agents and ranks of different versions do not understand each other.
+void refuse_mixed_versions(std::vector<NodeFacts>& nodes) {
+  const auto differs = unlike_most(nodes);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    for (std::size_t j = 0; j < nodes[i].facts.size(); ++j) {
+      Fact& fact = nodes[i].facts[j];
+      if (fact.topic != "grit" || !differs[i][j]) continue;
+      fact.problem = "another grit than on the other nodes: install the same everywhere";
+      fact.fatal = true;
+    }
+}
+
+}  // namespace
+
+NodeFacts facts_of_this_node() {
+  utsname names{};
+  ::uname(&names);
+  return {names.nodename,
+          {binding(), data_nics(), privileges(), journal(), other_run(), agent_outlives(), memory(), irqbalance(),
+           version()}};
+}
+
+Result<std::vector<NodeFacts>> facts_of_nodes(const Job& job) {
+  GRIT_TRY(const Fact recorder, Meeting(job).meet());
+  std::string mine;
+  const auto look = [&]() -> Status {
+    if (job.local_rank() != 0) return {};
+    NodeFacts node = facts_of_this_node();
+    node.facts.insert(node.facts.begin(), {ranks(job), recorder});
+    Json facts = Json::array();
+    for (const Fact& fact : node.facts) facts.push_back(to_json(fact));
+    mine = json_text(Json{{"node", node.node}, {"facts", std::move(facts)}});
+    return {};
+  };
+  GRIT_CHECK(job.each(look));
+  const auto said = job.gather(mine);
+  std::vector<NodeFacts> nodes;
+  const auto read = [&]() -> Status {
+    for (const std::string& text : said) {
+      if (text.empty()) continue;
+      GRIT_TRY(const Json json, parse_json(text));
+      nodes.push_back(node_facts_from_json(json));
+    }
+    refuse_mixed_versions(nodes);
+    return {};
+  };
+  GRIT_CHECK(job.first(read));
+  return nodes;
+}
+
+std::vector<std::vector<bool>> unlike_most(const std::vector<NodeFacts>& nodes) {
+  std::vector<std::vector<bool>> unlike;
+  for (const NodeFacts& node : nodes) unlike.emplace_back(node.facts.size(), false);
+  const std::size_t topics = nodes.empty() ? 0 : nodes.front().facts.size();
+  for (std::size_t topic = 0; topic < topics; ++topic) {
+    std::map<std::string, std::size_t> counts;
+    for (const NodeFacts& node : nodes) ++counts[node.facts.at(topic).compared];
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      unlike[i][topic] = 2 * counts[nodes[i].facts[topic].compared] <= nodes.size() && counts.size() > 1;
+  }
+  return unlike;
+}
+
+bool run_would_work(const std::vector<NodeFacts>& nodes) {
+  return std::none_of(nodes.begin(), nodes.end(), [](const NodeFacts& node) {
+    return std::any_of(node.facts.begin(), node.facts.end(), [](const Fact& fact) { return fact.fatal; });
+  });
+}
+
+std::string facts_table(const std::vector<NodeFacts>& nodes) {
+  if (nodes.empty()) return "";
+  const auto differs = unlike_most(nodes);
+  std::vector<std::vector<std::string>> rows{{"node"}};
+  for (const Fact& fact : nodes.front().facts) rows[0].push_back(fact.topic);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    rows.push_back({nodes[i].node});
+    for (std::size_t j = 0; j < nodes[i].facts.size(); ++j) {
+      const Fact& fact = nodes[i].facts[j];
+      rows.back().push_back(fact.value + (differs[i][j] ? " *" : "") + (fact.fatal ? " !" : ""));
+    }
+  }
+  std::vector<std::size_t> widths(rows[0].size());
+  for (const auto& row : rows)
+    for (std::size_t j = 0; j < row.size(); ++j) widths[j] = std::max(widths[j], row[j].size());
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t j = 0; j < row.size(); ++j) line += fmt::format("{:<{}}  ", row[j], widths[j]);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  std::map<std::string, std::vector<std::string>> nodes_with;  // a problem that all nodes have is said once
+  for (const NodeFacts& node : nodes)
+    for (const Fact& fact : node.facts)
+      if (!fact.problem.empty()) nodes_with[fact.topic + ": " + fact.problem].push_back(node.node);
+  if (!nodes_with.empty()) text += "\n";
+  for (const auto& [problem, names] : nodes_with)
+    text += fmt::format(
+        "{}: {}\n",
+        names.size() == nodes.size() && names.size() > 1 ? "all nodes" : fmt::format("{}", fmt::join(names, ", ")),
+        problem);
+  return text + "\n* unlike most nodes   ! a run would not start\n";
+}
+
+Json facts_json(const std::vector<NodeFacts>& nodes) {
+  const auto differs = unlike_most(nodes);
+  Json list = Json::array();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    Json facts = Json::array();
+    for (std::size_t j = 0; j < nodes[i].facts.size(); ++j) {
+      Json fact = to_json(nodes[i].facts[j]);
+      fact.erase("compared");
+      fact["differs"] = static_cast<bool>(differs[i][j]);
+      facts.push_back(std::move(fact));
+    }
+    list.push_back({{"node", nodes[i].node}, {"facts", std::move(facts)}});
+  }
+  return Json{{"ok", run_would_work(nodes)}, {"nodes", std::move(list)}};
+}
+
+}  // namespace grit

@@ -1,0 +1,44 @@
+// What grit doctor says of a node: whether a run would work there, and what is unlike the other nodes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/base/json.hpp"
+#include "harness/run/job.hpp"
+
+namespace grit {
+
+struct Fact {
+  std::string topic{};     // "journal"
+  std::string value{};     // short, for a column
+  std::string compared{};  // what nodes should have alike; empty: they need not
+  std::string problem{};   // in a sentence, with what to do; empty: none
+  bool fatal = false;      // a run would fail
+};
+
+struct NodeFacts {
+  std::string node{};
+  std::vector<Fact> facts{};  // of the same topics in the same order on every node
+};
+
+/// Of this process on this machine. Looks only; changes nothing.
+NodeFacts facts_of_this_node();
+
+/// Of each node of the job, with who its launcher is and whether its agent could reach the recorder; on rank 0,
+/// elsewhere none. Collective.
+Result<std::vector<NodeFacts>> facts_of_nodes(const Job& job);
+
+/// By node and fact: true where the node is not like most others in it. Where no value has a majority all are.
+std::vector<std::vector<bool>> unlike_most(const std::vector<NodeFacts>& nodes);
+
+/// Whether a run would start: no fatal fact.
+bool run_would_work(const std::vector<NodeFacts>& nodes);
+
+/// A row a node; "*" marks what differs from most nodes, "!" what keeps a run from starting. Below it the problems.
+std::string facts_table(const std::vector<NodeFacts>& nodes);
+
+/// {"ok": bool, "nodes": [{"node": NAME, "facts": [{topic, value, differs, problem, fatal}]}]}
+Json facts_json(const std::vector<NodeFacts>& nodes);
+
+}  // namespace grit

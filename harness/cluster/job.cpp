@@ -31,6 +31,7 @@ constexpr std::int64_t kDrainLimit_ns = 15 * kNsPerS;  // agents finish writing
 constexpr std::int64_t kStopLimit_ns = 20 * kNsPerS;   // mpirun ends its job after SIGTERM
 constexpr int kDrainPoll_ms = 20;
 constexpr int kLaunchPoll_ms = 200;
+constexpr std::int64_t kFirstWord_ns = 3 * kNsPerS, kNextWord_ns = 10 * kNsPerS;  // while a launch hangs
 
 std::vector<char*> c_strings(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
@@ -145,10 +146,19 @@ class Job {
   /// A launch that hangs says nothing by itself.
   void watch_launch() {
     if (came_up_ || ended_ || stop_limit_ns_) return;
-    came_up_ = silent_nodes(node_inits_).empty();
-    if (came_up_ || monotonic_ns() < launch_deadline_ns_) return;
+    const auto silent = silent_nodes(node_inits_);
+    came_up_ = silent.empty();
+    if (came_up_) return;
+    say_what_is_waited_for(silent);
+    if (monotonic_ns() < launch_deadline_ns_) return;
     timed_out_ = true;
     end_mpirun();
+  }
+
+  void say_what_is_waited_for(const std::vector<std::string>& silent) {
+    if (monotonic_ns() < next_word_ns_) return;
+    fmt::print(stderr, "grit: waiting for mpirun to start the rank of {}\n", fmt::join(silent, ", "));
+    next_word_ns_ += kNextWord_ns;
   }
 
   void end_mpirun() {
@@ -196,6 +206,7 @@ class Job {
   int control_;
   int signals_;
   std::int64_t launch_deadline_ns_;
+  std::int64_t next_word_ns_ = monotonic_ns() + kFirstWord_ns;
   bool ended_ = false;
   std::optional<std::int64_t> stop_limit_ns_{};
   JobEnd end_{};

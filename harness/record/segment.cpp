@@ -10,7 +10,9 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace grit {
 namespace {
@@ -39,6 +41,27 @@ Result<void*> map_shared(int fd, std::size_t bytes) {
   void* base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
   if (base == MAP_FAILED) return errno_error("cannot map the node's shared memory");
   return base;
+}
+
+/// Paths under /proc of the descriptors with which a process has segments open. Error (unavailable): not permitted.
+Result<std::vector<std::string>> segments_open_in(const std::string& process) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry("/proc/" + process + "/fd", error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code unreadable;
+    const std::string target = std::filesystem::read_symlink(entry->path(), unreadable).string();
+    if (target.starts_with("/memfd:grit-segment")) found.push_back(entry->path().string());
+  }
+  if (error == std::errc::permission_denied)
+    return unavailable_error(fmt::format("process {} belongs to another user: run as root", process));
+  return found;
+}
+
+Result<Segment> open_and_attach(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd) return errno_error("cannot open the shared memory at " + path);
+  return Segment::attach(std::move(fd));
 }
 
 }  // namespace
@@ -83,19 +106,16 @@ Result<Segment> Segment::attach(Fd fd) {
 }
 
 Result<Segment> Segment::of_process(int pid) {
-  std::error_code error;
-  const std::string directory = fmt::format("/proc/{}/fd", pid);
-  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error)) {
-    std::error_code unreadable;
-    if (!std::filesystem::read_symlink(entry->path(), unreadable).string().starts_with("/memfd:grit-segment")) continue;
-    Fd fd(::open(entry->path().c_str(), O_RDWR | O_CLOEXEC));
-    if (!fd) return errno_error("cannot open the shared memory of process " + std::to_string(pid));
-    return attach(std::move(fd));
+  // The agent has that of its ranks open, and may look at its own descriptors where those of a rank are closed to it
+  // (a program with file capabilities).
+  for (const std::string& path : segments_open_in("self").value_or(std::vector<std::string>())) {
+    auto own = open_and_attach(path);
+    const auto is_rank = [pid](const RankSlot& slot) { return slot.pid == pid; };
+    if (own && std::any_of(own->slots().begin(), own->slots().end(), is_rank)) return own;
   }
-  if (error == std::errc::permission_denied)
-    return unavailable_error(fmt::format("process {} belongs to another user: run as root", pid));
-  return usage_error(fmt::format("process {} is no rank of a run", pid));
+  GRIT_TRY(const auto paths, segments_open_in(std::to_string(pid)));
+  if (paths.empty()) return usage_error(fmt::format("process {} is no rank of a run", pid));
+  return open_and_attach(paths.front());
 }
 
 Segment::Segment(Segment&& other) noexcept

@@ -26,6 +26,17 @@ with Workspace() as work:
     assert json.loads((work.path / "run" / "verdict.json").read_text()) == result
     assert_same_state(before)
 
+    # A replay is of the same nodes, or refused with what differs and what to do.
+    plan = work.path / "run/plan.json"
+    original = json.loads(plan.read_text())
+    again = mpirun("replay", work.path / "run", "--out", work.path / "again", "--json", cwd=work.path)
+    assert again.returncode in (0, 2) and json.loads(again.stdout)["outcome"] == "completed", again.stderr
+    original["topology"]["nodes"][0]["name"] = "n77"
+    plan.write_text(json.dumps(original))
+    other = mpirun("replay", work.path / "run", "--out", work.path / "other", cwd=work.path)
+    assert other.returncode == 64 and "node 0 was n77 and is" in other.stderr, other.stderr
+    assert "grit run" in other.stderr and "--seed" in other.stderr and not (work.path / "other").exists(), other.stderr
+
     scenario = work.write("short_flap.lua", SHORT_FLAP)
     refused = mpirun("run", scenario, "--out", work.path / "refused", cwd=work.path)
     assert refused.returncode in (64, 69), refused.stderr

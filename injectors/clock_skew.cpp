@@ -14,6 +14,7 @@
 #include "harness/os/closed_object.hpp"
 #include "harness/os/identity.hpp"
 #include "harness/os/wall_clock.hpp"
+#include "injectors/setting.hpp"
 
 namespace grit {
 namespace {
@@ -28,6 +29,10 @@ struct Undo {
   std::int64_t origin_ns = 0;  // wall_clock_origin_ns() before
   std::int64_t offset_ns = 0;  // what apply adds
 };
+
+Json to_json(const Undo& undo) {
+  return Json{{"boot_id", undo.boot}, {"origin_ns", undo.origin_ns}, {"offset_ns", undo.offset_ns}};
+}
 
 Result<Undo> undo_from_json(const Json& json) {
   ClosedObject object(json, "undo record of clock_skew");
@@ -51,39 +56,12 @@ Status put_on(const Undo& undo) {
   return already ? Status{} : step_wall_clock(undo.offset_ns);
 }
 
-Status take_off(const Undo& undo) {
+Status take_off_skew(const Undo& undo) {
   GRIT_TRY(const bool on, in_force(undo));
   return on ? step_wall_clock(-undo.offset_ns) : Status{};
 }
 
-Result<Reading> read(const Undo& undo) {
-  Reading reading;
-  GRIT_TRY(reading.in_force, in_force(undo));
-  reading.details["skew_ns"] = wall_clock_origin_ns() - undo.origin_ns;
-  return reading;
-}
-
-/// Keeps what the kernel announces of steps, which nothing else would remember.
-class Skew final : public Load {
- public:
-  Skew(Undo undo, ClockStepWatch watch) : undo_(std::move(undo)), watch_(std::move(watch)) {}
-  Status start() override {
-    GRIT_CHECK(put_on(undo_));
-    static_cast<void>(watch_.steps());
-    seen_ns_ = wall_clock_origin_ns() - undo_.origin_ns;
-    return {};
-  }
-  Status stop() override { return take_off(undo_); }
-  Result<Reading> read_back() override { return read(undo_); }
-  Result<Json> counters() override { return Json{{"clock_steps", watch_.steps()}, {"skew_seen_ns", seen_ns_}}; }
-
- private:
-  Undo undo_;
-  ClockStepWatch watch_;
-  std::int64_t seen_ns_ = 0;
-};
-
-class ClockSkew final : public Injector {
+class ClockSkew final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -99,40 +77,13 @@ class ClockSkew final : public Injector {
                    {"direction", Unit::text, "ahead", "of the right time", {"ahead", "behind"}}},
         .mechanisms = {"adjtimex"},
         .needs = {"CAP_SYS_TIME", "a machine of its own for the node (the clock is the machine's)"},
+        .touches = {"the wall clock"},
         .undo = UndoClass::persistent};
     return info;
   }
 
-  [[nodiscard]] Result<std::string> resolve_device(const Node&, const Params&) const override { return std::string(); }
-  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return "adjtimex"; }
-
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override { return {{"adjtimex", why_not_here()}}; }
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target&) const override { return why_not_here(); }
-
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
-    if (const auto why = why_not_here()) return unavailable_error(*why);
-    GRIT_TRY(const std::string boot, boot_id());
-    const std::int64_t offset_ns = target.params.integer("offset");
-    return Json{{"boot_id", boot},
-                {"origin_ns", wall_clock_origin_ns()},
-                {"offset_ns", target.params.text("direction") == "behind" ? -offset_ns : offset_ns}};
-  }
-
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target&, const Json& record) const override {
-    if (const auto why = why_not_here()) return unavailable_error(*why);
-    GRIT_TRY(Undo undo, undo_from_json(record));
-    GRIT_TRY(ClockStepWatch watch, ClockStepWatch::open());
-    return std::make_unique<Skew>(std::move(undo), std::move(watch));
-  }
-
-  [[nodiscard]] Status apply(const Target&, const Json&) const override { return internal_error("a load is started"); }
-
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    return read(undo);
-  }
-
-  [[nodiscard]] Result<Json> counters(const Json&) const override { return Json::object(); }
 
   /// The kernel announced a step, and the skew was there to be read.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
@@ -140,14 +91,32 @@ class ClockSkew final : public Injector {
     return moved("clock_steps") && moved("skew_seen_ns");
   }
 
-  [[nodiscard]] Status revert(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    return take_off(undo);
+ protected:
+  [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
+    if (const auto why = why_not_here()) return unavailable_error(*why);
+    Undo undo{.origin_ns = wall_clock_origin_ns(), .offset_ns = target.params.integer("offset")};
+    if (target.params.text("direction") == "behind") undo.offset_ns = -undo.offset_ns;
+    GRIT_TRY(undo.boot, boot_id());
+    return undo;
   }
-
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    auto undo = undo_from_json(record);
-    return undo ? Status{} : tl::make_unexpected(undo.error());
+  [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
+  [[nodiscard]] Status set(const Target&, const Undo& undo) const override { return put_on(undo); }
+  [[nodiscard]] Result<Reading> read(const Target&, const Undo& undo) const override {
+    Reading reading;
+    GRIT_TRY(reading.left, in_force(undo));
+    reading.holds = reading.left;
+    reading.details["skew_ns"] = wall_clock_origin_ns() - undo.origin_ns;
+    return reading;
+  }
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
+    GRIT_TRY(const std::string boot, boot_id());
+    if (boot != undo.boot) return Reverted::gone;
+    GRIT_CHECK(take_off_skew(undo));
+    return Reverted::put_back;
+  }
+  [[nodiscard]] Result<std::unique_ptr<Fault>> make_fault(const Target& target, Undo undo) const override {
+    GRIT_TRY(ClockStepWatch watch, ClockStepWatch::open());
+    return std::make_unique<Skew>(*this, target, std::move(undo), std::move(watch));
   }
 
  private:
@@ -157,6 +126,24 @@ class ClockSkew final : public Injector {
       return "the nodes of the local cluster share this machine's clock: start grit with mpirun on real nodes";
     return why_no_clock_setting();
   }
+
+  /// Keeps what the kernel announces of steps, which nothing else would remember.
+  class Skew final : public Running {
+   public:
+    Skew(const ClockSkew& setting, const Target& target, Undo undo, ClockStepWatch watch)
+        : Running(setting, target, std::move(undo)), watch_(std::move(watch)) {}
+    Status start() override {
+      GRIT_CHECK(Running::start());
+      static_cast<void>(watch_.steps());
+      seen_ns_ = wall_clock_origin_ns() - undo_.origin_ns;
+      return {};
+    }
+    Result<Json> counters() override { return Json{{"clock_steps", watch_.steps()}, {"skew_seen_ns", seen_ns_}}; }
+
+   private:
+    ClockStepWatch watch_;
+    std::int64_t seen_ns_ = 0;
+  };
 };
 
 }  // namespace

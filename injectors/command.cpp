@@ -4,8 +4,6 @@
 // What the other faults promise is here the commands' part: `revert` must be idempotent, and succeed also when `apply`
 // never ran or ran in part. It stands in the undo journal, so that `grit revert` can run it after everything was
 // killed.
-#include "injectors/command.hpp"
-
 #include <fmt/format.h>
 
 #include <charconv>
@@ -13,6 +11,8 @@
 #include "harness/base/clock.hpp"
 #include "harness/os/closed_object.hpp"
 #include "harness/os/shell.hpp"
+#include "injectors/faults.hpp"
+#include "injectors/setting.hpp"
 
 namespace grit {
 namespace {
@@ -25,6 +25,15 @@ struct Undo {
   std::string evidence, counter, revert;
   std::int64_t timeout_ns = 0;
 };
+
+Json to_json(const Undo& undo) {
+  return Json{
+      {"evidence", undo.evidence}, {"counter", undo.counter}, {"revert", undo.revert}, {"timeout_ns", undo.timeout_ns}};
+}
+
+Undo undo_of(const Params& params) {
+  return {params.text("evidence"), params.text("counter"), params.text("revert"), params.integer("timeout")};
+}
 
 Result<Undo> undo_from_json(const Json& json) {
   ClosedObject object(json, "undo record of command");
@@ -46,7 +55,7 @@ Status must_succeed(const char* which, const std::string& command, std::int64_t 
       fmt::format("`{}` (\"{}\") ended with status {}: {}", which, command, result.status, result.output));
 }
 
-class Command final : public Injector {
+class Command final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -66,20 +75,19 @@ class Command final : public Injector {
         .mechanisms = {"/bin/sh"},
         .needs = {"--allow-command", "/bin/sh and the programs that the commands name"},
         .undo = UndoClass::persistent,
-        .runs_commands = true};
+        .runs_commands = true,
+        .slow = true};
     return info;
   }
 
   [[nodiscard]] Result<std::string> resolve_device(const Node&, const Params& params) const override {
-    auto tried = undo_from_json(record_of(params));
+    auto tried = undo_from_json(to_json(undo_of(params)));
     if (!tried || params.text("apply").empty())
       return usage_error(
           fmt::format("command: `apply`, `evidence`, `counter` and `revert` must each be one line of 1 to {} bytes",
                       kMaxCommand_bytes));
     return std::string();
   }
-
-  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return "/bin/sh"; }
 
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
     const auto shell = run_in_shell("exit 0", target.params.integer("timeout"));
@@ -92,25 +100,30 @@ class Command final : public Injector {
     return std::nullopt;
   }
 
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
-    Json record = record_of(target.params);
-    GRIT_CHECK(check_undo(record));
-    return record;
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    return before.contains("counter") && after.contains("counter") && before["counter"] != after["counter"];
   }
 
-  [[nodiscard]] Status apply(const Target& target, const Json&) const override {
+ protected:
+  [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
+    return undo_from_json(to_json(undo_of(target.params)));
+  }
+  [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
+  /// What a command starts in the background may take until it shows.
+  [[nodiscard]] std::int64_t patience_ns(const Undo& undo) const override { return undo.timeout_ns; }
+
+  [[nodiscard]] Status set(const Target& target, const Undo&) const override {
     return must_succeed("apply", target.params.text("apply"), target.params.integer("timeout"));
   }
 
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Reading> read(const Target&, const Undo& undo) const override {
     GRIT_TRY(const ShellResult seen, run_in_shell(undo.evidence, undo.timeout_ns));
-    return Reading{.in_force = seen.status == 0,
+    return Reading{.holds = seen.status == 0,
+                   .left = seen.status == 0,
                    .details = {{"status", seen.status}, {"output", printable(seen.output)}}};
   }
 
-  [[nodiscard]] Result<Json> counters(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Json> counters(const Target&, const Undo& undo) const override {
     GRIT_TRY(const ShellResult counted, run_in_shell(undo.counter, undo.timeout_ns));
     const std::string text =
         counted.output.substr(std::min(counted.output.find_first_not_of(" \t"), counted.output.size()));
@@ -122,28 +135,12 @@ class Command final : public Injector {
     return Json{{"counter", value}};
   }
 
-  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return before.contains("counter") && after.contains("counter") && before["counter"] != after["counter"];
-  }
-
-  [[nodiscard]] Status revert(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    return must_succeed("revert", undo.revert, undo.timeout_ns);
-  }
-
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    auto undo = undo_from_json(record);
-    return undo ? Status{} : tl::make_unexpected(undo.error());
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
+    GRIT_CHECK(must_succeed("revert", undo.revert, undo.timeout_ns));
+    return Reverted::put_back;
   }
 
  private:
-  static Json record_of(const Params& params) {
-    return {{"evidence", params.text("evidence")},
-            {"counter", params.text("counter")},
-            {"revert", params.text("revert")},
-            {"timeout_ns", params.integer("timeout")}};
-  }
-
   /// What a command printed may be no valid UTF-8, which JSON needs.
   static std::string printable(std::string text) {
     for (char& c : text)

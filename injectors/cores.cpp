@@ -5,18 +5,22 @@
 #include <algorithm>
 #include <iterator>
 
+#include "injectors/ranks.hpp"
+
 namespace grit {
 namespace {
 
 Result<Cpus> cores_of_ranks(const Target& target) {
-  if (target.rank_pids.empty()) return usage_error("this node has no ranks");
   Cpus all;
-  for (const int pid : target.rank_pids) {
-    GRIT_TRY(const Cpus own, affinity_of_thread(pid));
+  for (const NodeRank& rank : target.ranks.all) {
+    GRIT_TRY(const bool alive, lives(rank.process));
+    if (!alive) continue;
+    GRIT_TRY(const Cpus own, affinity_of_thread(rank.process.pid));
     Cpus both;
     std::set_union(all.begin(), all.end(), own.begin(), own.end(), std::back_inserter(both));
     all = std::move(both);
   }
+  if (all.empty()) return usage_error("no rank runs on this node");
   return all;
 }
 

@@ -2,27 +2,25 @@
 //
 // Processes pinned to single cores, at the ranks' own priority, each using a share of its core. What the kernel's
 // scheduler counted says that it acts: their time on a CPU; and how long the ranks waited for one.
-#include "injectors/cpu_contention.hpp"
-
 #include <fmt/format.h>
 
 #include "harness/base/clock.hpp"
 #include "harness/os/process.hpp"
 #include "injectors/cores.hpp"
 #include "injectors/duty_cycle.hpp"
-#include "injectors/load_injector.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/ranks.hpp"
 #include "injectors/worker_times.hpp"
 
 namespace grit {
 namespace {
 
-Result<std::vector<WorkerLoad::Body>> make_bodies(const Target& target) {
+Result<std::vector<WorkerFault::Body>> make_bodies(const Target& target) {
   GRIT_TRY(const Cpus cores, chosen_cores(target));
   const double share = target.params.number("share");
   auto threads = static_cast<std::size_t>(target.params.integer("threads"));
   if (threads == 0) threads = cores.size();
-  std::vector<WorkerLoad::Body> bodies;
+  std::vector<WorkerFault::Body> bodies;
   for (std::size_t i = 0; i < threads; ++i) {
     const int core = cores[i % cores.size()];
     bodies.emplace_back([core, share](WorkerPage& page) {
@@ -34,7 +32,7 @@ Result<std::vector<WorkerLoad::Body>> make_bodies(const Target& target) {
   return bodies;
 }
 
-class CpuContention final : public LoadInjector {
+class CpuContention final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -55,18 +53,13 @@ class CpuContention final : public LoadInjector {
     return info;
   }
 
-  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
-    const auto tried = make_load(target, {});
-    return tried ? std::nullopt : std::optional(tried.error().message);
-  }
-
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
     GRIT_TRY(auto bodies, make_bodies(target));
-    return TimedLoad::make("grit-contend", std::move(bodies), {}, target.rank_pids);
+    return without_undo(TimedFault::make("grit-contend", std::move(bodies), {}, target.ranks));
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return after.value("on_cpu_ns", 0LL) > before.value("on_cpu_ns", 0LL);
+    return grew(before, after, "on_cpu_ns");
   }
 };
 

@@ -4,15 +4,15 @@
 // Mechanisms: "cgroup2" and "cgroup1" put each rank into a control group of its own with a quota (CFS bandwidth
 // control, Documentation/scheduler/sched-bwc.rst), whose throttled time the kernel counts; "duty_cycle" stops a rank
 // for the rest of a period when it has used up its share (injectors/stop_cycle.hpp), which takes no privilege.
-#include "injectors/cpu_throttle.hpp"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "harness/base/clock.hpp"
 #include "harness/os/cgroup.hpp"
 #include "harness/os/closed_object.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/ranks.hpp"
+#include "injectors/setting.hpp"
 #include "injectors/stop_cycle.hpp"
 
 namespace grit {
@@ -26,6 +26,12 @@ struct Undo {
   std::vector<ProcessIdentity> ranks{};
   std::vector<CpuGroup> groups{};  // one a rank; none for duty_cycle
 };
+
+Json to_json(const Undo& undo) {
+  Json groups = Json::array();
+  for (const CpuGroup& group : undo.groups) groups.push_back(to_json(group));
+  return Json{{"mechanism", undo.mechanism}, {"ranks", to_json(undo.ranks)}, {"groups", std::move(groups)}};
+}
 
 Result<Undo> undo_from_json(const Json& json) {
   ClosedObject object(json, "undo record of cpu_throttle");
@@ -50,15 +56,15 @@ CgroupVersion version_of(const std::string& mechanism) {
 
 /// Enters the group and sees that the kernel shows the rank there.
 Status confine(const CpuGroup& group, const ProcessIdentity& rank) {
-  GRIT_TRY(const auto state, process_state(rank));
-  if (!state) return {};  // it has ended
+  GRIT_TRY(const bool alive, lives(rank));
+  if (!alive) return {};
   GRIT_TRY(const bool entered, enter_cpu_group(group, rank.pid));
   if (!entered) return {};
   GRIT_TRY(const bool inside, is_in_cpu_group(group, rank.pid));
   return inside ? Status{} : internal_error(fmt::format("process {} is not in {}", rank.pid, group.name));
 }
 
-class CpuThrottle final : public Injector {
+class CpuThrottle final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -81,6 +87,7 @@ class CpuThrottle final : public Injector {
         .mechanisms = {"cgroup2", "cgroup1", kDutyCycle},
         .needs = {"cgroup2, cgroup1: a writable control group with the cpu controller",
                   "duty_cycle: the right to signal the node's ranks"},
+        .touches = {"the control groups of the ranks", kRanksStopped},
         .undo = UndoClass::persistent,
         .machine_wide = true};
     return info;
@@ -109,80 +116,62 @@ class CpuThrottle final : public Injector {
     return all;
   }
 
-  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
-    const auto tried = prepare(target);
-    return tried ? std::nullopt : std::optional(tried.error().message);
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    return grew(before, after, "throttled_ns");
   }
 
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+ protected:
+  [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
     GRIT_TRY(const auto ranks, chosen_ranks(target));
     const std::string asked = target.params.text("mechanism");
     std::string why_not;
     for (const std::string& name : info().mechanisms) {
       if (asked != "auto" && asked != name) continue;
-      auto groups = name == kDutyCycle ? plan_stops(ranks) : plan_groups(version_of(name), ranks);
-      if (groups) return Json{{"mechanism", name}, {"ranks", to_json(ranks)}, {"groups", *groups}};
-      why_not += (why_not.empty() ? "" : "; ") + name + ": " + groups.error().message;
+      Undo undo{.mechanism = name, .ranks = undo_of(ranks).ranks};
+      const Status planned = name == kDutyCycle ? check_stoppable(undo.ranks) : plan_groups(undo);
+      if (planned) return undo;
+      why_not += (why_not.empty() ? "" : "; ") + name + ": " + planned.error().message;
     }
     return unavailable_error(why_not);
   }
+  [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    if (undo.mechanism != kDutyCycle) return nullptr;
-    return make_stop_cycle(undo.ranks, quota_ns(target.params), target.params.integer("period"));
-  }
-
-  [[nodiscard]] Status apply(const Target& target, const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Status set(const Target& target, const Undo& undo) const override {
     for (const CpuGroup& group : undo.groups)
       GRIT_CHECK(make_cpu_group(group, quota_ns(target.params), target.params.integer("period")));
     for (std::size_t i = 0; i < undo.groups.size(); ++i) GRIT_CHECK(confine(undo.groups[i], undo.ranks[i]));
     return {};
   }
 
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Reading> read(const Target&, const Undo& undo) const override {
     Reading reading;
     reading.details["mechanism"] = undo.mechanism;
     for (std::size_t i = 0; i < undo.groups.size(); ++i) {
       GRIT_TRY(const auto state, read_cpu_group(undo.groups[i]));
       if (!state) continue;
-      reading.in_force = true;  // a group of ours that is still there is not reverted, with or without a rank in it
+      reading.holds = reading.left = true;  // a group of ours that is still there, with or without a rank in it
       reading.details[std::to_string(undo.ranks[i].pid)] = {
           {"group", undo.groups[i].name}, {"quota_ns", state->quota_ns}, {"period_ns", state->period_ns}};
     }
     return reading;
   }
 
-  [[nodiscard]] Result<Json> counters(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    std::int64_t throttled_ns = 0;
-    for (std::size_t i = 0; i < undo.groups.size(); ++i) {
-      GRIT_TRY(const auto memory, rank_memory(undo.ranks[i]));
-      if (memory) throttled_ns += memory->slot->dials.cpu_throttled_ns.load();
-      GRIT_TRY(const auto state, read_cpu_group(undo.groups[i]));
-      if (state) throttled_ns += state->throttled_ns;
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
+    if (undo.mechanism == kDutyCycle) {
+      GRIT_TRY(const std::size_t reached, continue_all(undo.ranks));
+      return reached > 0 ? Reverted::put_back : Reverted::gone;
     }
-    return Json{{"throttled_ns", throttled_ns}};
-  }
-
-  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return after.value("throttled_ns", 0LL) > before.value("throttled_ns", 0LL);
-  }
-
-  [[nodiscard]] Status revert(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    if (undo.mechanism == kDutyCycle) return continue_all(undo.ranks);
     Status all;
-    for (std::size_t i = 0; i < undo.groups.size(); ++i)  // each of them, also when one cannot be mended
-      if (auto one = release(undo.groups[i], undo.ranks[i]); !one && all) all = one;
-    return all;
+    for (const CpuGroup& group : undo.groups)  // each of them, also when one cannot be removed
+      if (auto one = remove_cpu_group(group); !one && all) all = one;
+    GRIT_CHECK(all);
+    return Reverted::put_back;
   }
 
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    auto undo = undo_from_json(record);
-    return undo ? Status{} : tl::make_unexpected(undo.error());
+  [[nodiscard]] Result<std::unique_ptr<Fault>> make_fault(const Target& target, Undo undo) const override {
+    if (undo.mechanism == kDutyCycle)
+      return make_stop_cycle(undo.ranks, quota_ns(target.params), target.params.integer("period"));
+    return std::make_unique<InGroups>(*this, target, std::move(undo));
   }
 
  private:
@@ -190,31 +179,41 @@ class CpuThrottle final : public Injector {
     return static_cast<std::int64_t>(params.number("share") * static_cast<double>(params.integer("period")));
   }
 
-  static Result<Json> plan_groups(CgroupVersion version, const std::vector<ProcessIdentity>& ranks) {
-    Json groups = Json::array();
-    for (const ProcessIdentity& rank : ranks) {
-      GRIT_TRY(const CpuGroup group, plan_cpu_group(version, rank.pid));
-      groups.push_back(to_json(group));
+  static Status plan_groups(Undo& undo) {
+    for (const ProcessIdentity& rank : undo.ranks) {
+      GRIT_TRY(CpuGroup group, plan_cpu_group(version_of(undo.mechanism), rank.pid));
+      undo.groups.push_back(std::move(group));
     }
-    return groups;
-  }
-
-  static Result<Json> plan_stops(const std::vector<ProcessIdentity>& ranks) {
-    GRIT_CHECK(check_stoppable(ranks));
-    return Json::array();
-  }
-
-  /// The group goes, and its throttled time with it: kept where the rank keeps what faults did to it.
-  static Status release(const CpuGroup& group, const ProcessIdentity& rank) {
-    // The kernel counts throttled time when it ends (unthrottle_cfs_rq()): of a group that its debt keeps throttled
-    // through the whole window it would count none. The group goes all the same when this fails.
-    static_cast<void>(lift_cpu_limit(group));
-    GRIT_TRY(const auto state, read_cpu_group(group));
-    GRIT_CHECK(remove_cpu_group(group));
-    const auto memory = rank_memory(rank);
-    if (state && memory && *memory) (*memory)->slot->dials.cpu_throttled_ns.fetch_add(state->throttled_ns);
     return {};
   }
+
+  /// Keeps the throttled time of groups that are gone again.
+  class InGroups final : public Running {
+   public:
+    using Running::Running;
+    Status stop() override {
+      // The kernel counts throttled time when it ends (unthrottle_cfs_rq()): of a group that its debt keeps throttled
+      // through the whole window it would count none. The groups go all the same when this fails.
+      for (const CpuGroup& group : undo_.groups) static_cast<void>(lift_cpu_limit(group));
+      if (const auto now_ns = in_groups_ns()) past_ns_ += *now_ns;
+      return Running::stop();
+    }
+    Result<Json> counters() override {
+      GRIT_TRY(const std::int64_t now_ns, in_groups_ns());
+      return Json{{"throttled_ns", past_ns_ + now_ns}};
+    }
+
+   private:
+    [[nodiscard]] Result<std::int64_t> in_groups_ns() const {
+      std::int64_t sum_ns = 0;
+      for (const CpuGroup& group : undo_.groups) {
+        GRIT_TRY(const auto state, read_cpu_group(group));
+        if (state) sum_ns += state->throttled_ns;
+      }
+      return sum_ns;
+    }
+    std::int64_t past_ns_ = 0;
+  };
 };
 
 }  // namespace

@@ -1,11 +1,9 @@
 // disk_contention: processes write to the disk and wait for it, so that others' writes and flushes wait behind theirs:
 // a checkpoint on a disk that somebody else uses. Past the page cache ("direct", O_DIRECT), or through it and flushed
 // after every block ("fsync", which also keeps the file system's journal busy).
-#include "injectors/disk_contention.hpp"
-
 #include "harness/os/storage.hpp"
 #include "injectors/disk_load.hpp"
-#include "injectors/load_injector.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/pacer.hpp"
 #include "injectors/worker.hpp"
 
@@ -24,9 +22,9 @@ bool choose_direct(const Params& params) {
   return asked == "direct" || (asked == "auto" && !why_no_direct(params.text("directory")));
 }
 
-class DiskContentionLoad final : public WorkerLoad {
+class DiskContentionWorkers final : public WorkerFault {
  public:
-  static Result<std::unique_ptr<Load>> make(const Params& params) {
+  static Result<std::unique_ptr<Fault>> make(const Params& params) {
     const bool direct = choose_direct(params);
     const std::int64_t threads = params.integer("threads");
     std::vector<Body> bodies(static_cast<std::size_t>(threads), [params, direct, threads](WorkerPage& page) {
@@ -41,20 +39,20 @@ class DiskContentionLoad final : public WorkerLoad {
         page.counters[kBlocks].fetch_add(1);
       }
     });
-    std::unique_ptr<DiskContentionLoad> load(new DiskContentionLoad(std::move(bodies), direct));
+    std::unique_ptr<DiskContentionWorkers> load(new DiskContentionWorkers(std::move(bodies), direct));
     GRIT_CHECK(load->make_workers());
-    return std::unique_ptr<Load>(std::move(load));
+    return std::unique_ptr<Fault>(std::move(load));
   }
 
-  Result<Reading> read_back() override {
-    GRIT_TRY(Reading reading, WorkerLoad::read_back());
+  Result<Reading> read() override {
+    GRIT_TRY(Reading reading, WorkerFault::read());
     reading.details["mechanism"] = direct_ ? "direct" : "fsync";
     return reading;
   }
 
  private:
-  DiskContentionLoad(std::vector<Body> bodies, bool direct)
-      : WorkerLoad("grit-disk", std::move(bodies), {"blocks"}, {KernelCounter::written_bytes}), direct_(direct) {}
+  DiskContentionWorkers(std::vector<Body> bodies, bool direct)
+      : WorkerFault("grit-disk", std::move(bodies), {"blocks"}, {KernelCounter::written_bytes}), direct_(direct) {}
 
   bool direct_;
 };
@@ -69,7 +67,7 @@ std::vector<ParamSpec> contention_params() {
   return params;
 }
 
-class DiskContention final : public LoadInjector {
+class DiskContention final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{.name = "disk_contention",
@@ -103,14 +101,13 @@ class DiskContention final : public LoadInjector {
     return why_no_disk_load(target.params);
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
-    return DiskContentionLoad::make(target.params);
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
+    return without_undo(DiskContentionWorkers::make(target.params));
   }
 
   /// Blocks were written, and the kernel sent bytes to the disk for these processes.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    const auto moved = [&](const char* key) { return after.value(key, 0LL) > before.value(key, 0LL); };
-    return moved("blocks") && moved("written_bytes");
+    return grew(before, after, "blocks") && grew(before, after, "written_bytes");
   }
 };
 

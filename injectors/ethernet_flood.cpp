@@ -5,18 +5,15 @@
 // Every stream is a process of its own at both ends. Payload is counted where it is certain (TCP: acknowledged; UDP:
 // taken by the kernel; receivers: taken off the socket); what says that it went through the NIC are that NIC's own
 // counters.
-#include "injectors/ethernet_flood.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "harness/base/clock.hpp"
 #include "harness/os/netlink.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/flood_flows.hpp"
 #include "injectors/flood_traffic.hpp"
-#include "injectors/load_injector.hpp"
-#include "injectors/nic.hpp"
 #include "injectors/worker.hpp"
 
 namespace grit {
@@ -27,7 +24,7 @@ constexpr const char* kReceivedFrom = "received_bytes_from_";
 
 /// What this node's workers do, and the names of the counters they move.
 struct Work {
-  std::vector<WorkerLoad::Body> bodies{};
+  std::vector<WorkerFault::Body> bodies{};
   std::vector<std::string> counter_names{};
   std::vector<FloodStream> listening{};
 };
@@ -90,13 +87,13 @@ Result<LinkTraffic> read_traffic(const std::string& device) {
 }
 
 /// The workers, and what the interface moved while they ran.
-class FloodLoad final : public WorkerLoad {
+class FloodWorkers final : public WorkerFault {
  public:
-  static Result<std::unique_ptr<Load>> make(const Target& target) {
+  static Result<std::unique_ptr<Fault>> make(const Target& target) {
     GRIT_TRY(const FloodRole role, flood_role_from_json(target.resolved));
     const bool offload = choose_offload(target.params);
     Work work = WorkBuilder(target, offload).build(role);
-    std::unique_ptr<FloodLoad> load(new FloodLoad(std::move(work), target.device, offload ? "offload" : "plain"));
+    std::unique_ptr<FloodWorkers> load(new FloodWorkers(std::move(work), target.device, offload ? "offload" : "plain"));
     GRIT_CHECK(load->make_workers());
     return load;
   }
@@ -105,11 +102,11 @@ class FloodLoad final : public WorkerLoad {
     if (since_ns_ != 0) return {};
     GRIT_TRY(traffic_then_, read_traffic(device_));
     since_ns_ = monotonic_ns();
-    return WorkerLoad::start();
+    return WorkerFault::start();
   }
 
   Status stop() override {
-    GRIT_CHECK(WorkerLoad::stop());
+    GRIT_CHECK(WorkerFault::stop());
     if (since_ns_ == 0) return {};
     past_ns_ += monotonic_ns() - since_ns_;
     since_ns_ = 0;
@@ -120,15 +117,15 @@ class FloodLoad final : public WorkerLoad {
     return {};
   }
 
-  Result<Reading> read_back() override {
-    GRIT_TRY(Reading reading, WorkerLoad::read_back());
+  Result<Reading> read() override {
+    GRIT_TRY(Reading reading, WorkerFault::read());
     reading.details["interface"] = device_;
     reading.details["mechanism"] = mechanism_;
     return reading;
   }
 
   Result<Json> counters() override {
-    GRIT_TRY(Json all, WorkerLoad::counters());
+    GRIT_TRY(Json all, WorkerFault::counters());
     const auto now = read_traffic(device_);
     if (!now) return all;  // gone; acted() then sees that its counters are missing
     all["tx_bytes"] = now->tx_bytes;
@@ -149,8 +146,8 @@ class FloodLoad final : public WorkerLoad {
   }
 
  private:
-  FloodLoad(Work work, std::string device, std::string mechanism)
-      : WorkerLoad("grit-flood", std::move(work.bodies), std::move(work.counter_names)),
+  FloodWorkers(Work work, std::string device, std::string mechanism)
+      : WorkerFault("grit-flood", std::move(work.bodies), std::move(work.counter_names)),
         device_(std::move(device)),
         mechanism_(std::move(mechanism)) {}
 
@@ -163,7 +160,7 @@ class FloodLoad final : public WorkerLoad {
   LinkTraffic traffic_then_{};
 };
 
-class EthernetFlood final : public LoadInjector {
+class EthernetFlood final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -201,10 +198,6 @@ class EthernetFlood final : public LoadInjector {
     return info;
   }
 
-  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
-    return resolve_nic(node, params.text("nic"));
-  }
-
   [[nodiscard]] std::string mechanism(const Node&, const Params& params) const override {
     const std::string asked = params.text("mechanism");
     return asked == "auto" ? "offload, else plain" : asked;
@@ -236,8 +229,8 @@ class EthernetFlood final : public LoadInjector {
     return tried ? std::nullopt : std::optional(tried.error().message);
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
-    return FloodLoad::make(target);
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
+    return without_undo(FloodWorkers::make(target));
   }
 
   /// Every flow of this node moved payload, and the interface moved at least nine tenths as much (a UDP packet may be

@@ -24,6 +24,7 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
+#include "injectors/duty_cycle.hpp"
 
 namespace grit {
 namespace {
@@ -36,11 +37,6 @@ constexpr std::int64_t kSlice_ns = kNsPerMs / 2;
 constexpr std::int64_t kRetry_ns = 5 * kNsPerMs;
 constexpr std::int64_t kLongestLag_ns = 100 * kNsPerMs;
 constexpr int kUdpReceiveBuffer_bytes = 8 << 20U;
-
-void sleep_until(std::int64_t t_ns) {
-  const timespec time{.tv_sec = t_ns / kNsPerS, .tv_nsec = t_ns % kNsPerS};
-  ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
-}
 
 struct SocketAddress {
   sockaddr_storage storage{};

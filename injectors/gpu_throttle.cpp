@@ -3,14 +3,12 @@
 // Mechanism "emulated": the clock of the timer-driven accelerator (workloads/compute/emulated.cpp), which lives in the
 // shared memory of the node's ranks. What lies there ends with the ranks, so a rank that has ended leaves nothing to
 // revert.
-#include "injectors/gpu_throttle.hpp"
-
-#include <fmt/format.h>
-
 #include <cmath>
 
 #include "harness/os/closed_object.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/ranks.hpp"
+#include "injectors/setting.hpp"
 
 namespace grit {
 namespace {
@@ -18,21 +16,23 @@ namespace {
 constexpr double kPpm = 1e6;
 
 struct Undo {
-  ProcessIdentity rank{};  // the node's first; all ranks of a node share the clock
+  std::vector<ProcessIdentity> ranks{};  // of the node, which share the clock
   std::uint32_t clock_ppm = 0;
 };
+
+Json to_json(const Undo& undo) { return Json{{"ranks", to_json(undo.ranks)}, {"clock_ppm", undo.clock_ppm}}; }
 
 Result<Undo> undo_from_json(const Json& json) {
   ClosedObject object(json, "undo record of gpu_throttle");
   Undo undo;
   undo.clock_ppm = static_cast<std::uint32_t>(object.integer("clock_ppm", 1, 1'000'000));
-  const Json& rank = object.object("rank");
+  const Json& ranks = object.array("ranks", kMaxLocalRanks);
   GRIT_CHECK(object.done());
-  GRIT_TRY(undo.rank, process_identity_from_json(rank));
+  GRIT_TRY(undo.ranks, processes_from_json(ranks));
   return undo;
 }
 
-class GpuThrottle final : public Injector {
+class GpuThrottle final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -42,75 +42,59 @@ class GpuThrottle final : public Injector {
             {{"clock", Unit::fraction, 0.5, "the clock under the fault, as a share of the nominal one", {}, 0.01, 1.0}},
         .mechanisms = {"emulated"},
         .needs = {"a workload with compute = \"emulated\""},
+        .touches = {"the clock of the accelerators"},
         .undo = UndoClass::persistent,
         .dose = {"clock", 1.0}};
     return info;
   }
 
-  [[nodiscard]] Result<std::string> resolve_device(const Node&, const Params&) const override { return std::string(); }
-  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return "emulated"; }
-
-  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
-    auto tried = prepare(target);
-    if (!tried) return tried.error().message;
-    return std::nullopt;
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    return grew(before, after, "throttled_ns");
   }
 
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
-    if (target.rank_pids.empty()) return usage_error("this node has no ranks");
-    GRIT_TRY(const ProcessIdentity rank, identify_process(target.rank_pids.front()));
-    GRIT_TRY(const auto memory, rank_memory(rank));
-    if (!memory) return unavailable_error("the node's first rank has ended");
-    return Json{{"rank", to_json(rank)}, {"clock_ppm", memory->segment.control().accelerator_clock_ppm.load()}};
+ protected:
+  [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
+    if (target.ranks.all.empty()) return usage_error("this node has no ranks");
+    Undo undo{.clock_ppm = target.ranks.control->accelerator_clock_ppm.load()};
+    for (const NodeRank& rank : target.ranks.all) {
+      GRIT_TRY(const bool alive, lives(rank.process));
+      if (alive) undo.ranks.push_back(rank.process);
+    }
+    return undo;
+  }
+  [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
+
+  [[nodiscard]] Status set(const Target& target, const Undo&) const override {
+    target.ranks.control->accelerator_clock_ppm.store(wanted_ppm(target));
+    return {};
   }
 
-  [[nodiscard]] Status apply(const Target& target, const Json& record) const override {
-    const double wanted_ppm = std::round(target.params.number("clock") * kPpm);
-    return set_clock(record, [&](const Undo&) { return static_cast<std::uint32_t>(wanted_ppm); });
+  [[nodiscard]] Result<Reading> read(const Target& target, const Undo& undo) const override {
+    const std::uint32_t now_ppm = target.ranks.control->accelerator_clock_ppm.load();
+    return Reading{.holds = now_ppm == wanted_ppm(target),
+                   .left = now_ppm != undo.clock_ppm,
+                   .details = {{"clock_ppm", now_ppm}, {"mechanism", "emulated"}}};
   }
 
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    GRIT_TRY(const auto memory, rank_memory(undo.rank));
-    Reading reading;
-    reading.details["rank_lives"] = memory.has_value();
-    if (!memory) return reading;
-    const std::uint32_t now_ppm = memory->segment.control().accelerator_clock_ppm.load();
-    reading.in_force = now_ppm != undo.clock_ppm;
-    reading.details["clock_ppm"] = now_ppm;
-    reading.details["mechanism"] = "emulated";
-    return reading;
-  }
-
-  [[nodiscard]] Result<Json> counters(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    GRIT_TRY(const auto memory, rank_memory(undo.rank));
-    if (!memory) return internal_error("the node's first rank has ended");
+  [[nodiscard]] Result<Json> counters(const Target& target, const Undo&) const override {
     std::int64_t throttled_ns = 0;
-    for (const RankSlot& slot : memory->segment.slots()) throttled_ns += slot.dials.throttled_ns.load();
+    for (const NodeRank& rank : target.ranks.all) throttled_ns += rank.slot->dials.throttled_ns.load();
     return Json{{"throttled_ns", throttled_ns}};
   }
 
-  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return after.value("throttled_ns", 0LL) > before.value("throttled_ns", 0LL);
+  [[nodiscard]] Result<Reverted> take_off(const Target& target, const Undo& undo) const override {
+    target.ranks.control->accelerator_clock_ppm.store(undo.clock_ppm);
+    return Reverted::put_back;
   }
 
-  [[nodiscard]] Status revert(const Json& record) const override {
-    return set_clock(record, [](const Undo& undo) { return undo.clock_ppm; });
-  }
-
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    auto undo = undo_from_json(record);
-    return undo ? Status{} : tl::make_unexpected(undo.error());
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
+    GRIT_TRY(const auto segment, segment_of(undo.ranks));
+    return segment ? take_off({.ranks = node_ranks(*segment)}, undo) : Reverted::gone;
   }
 
  private:
-  template <class Clock>
-  static Status set_clock(const Json& record, Clock clock) {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    GRIT_TRY(const auto memory, rank_memory(undo.rank));
-    if (memory) memory->segment.control().accelerator_clock_ppm.store(clock(undo));
-    return {};
+  static std::uint32_t wanted_ppm(const Target& target) {
+    return static_cast<std::uint32_t>(std::round(target.params.number("clock") * kPpm));
   }
 };
 

@@ -1,8 +1,8 @@
-// The contract of a fault: one file in this directory, one line in registry.cpp (DESIGN §6, docs/adding-a-fault.md).
+// The contract of a fault: one file in this directory, one line in faults.hpp (docs/adding-a-fault.md).
 //
 // An injector knows how to break one thing, to prove that it did, and to mend it. When, for how long and under which
-// guard rails is the agent's business, so an injector holds no state: everything it must remember is in its undo
-// record.
+// guard rails is the agent's business. An injector holds no state: prepare() makes a Fault for one window, and what
+// must be known to put things back after the agent was killed is in its undo record.
 #pragma once
 
 #include <memory>
@@ -13,8 +13,14 @@
 #include "harness/model/params.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/topology.hpp"
+#include "harness/os/process.hpp"
+#include "harness/os/reverted.hpp"
 
 namespace grit {
+
+class Segment;
+struct NodeControl;
+struct RankSlot;
 
 /// The parameter that says how strong a fault is, so that a scenario can let it grow (`ramp`).
 struct Dose {
@@ -28,26 +34,47 @@ struct InjectorInfo {
   std::vector<ParamSpec> params;
   std::vector<std::string> mechanisms;  // in order of preference
   std::vector<std::string> needs;       // in words: "CAP_NET_ADMIN in the node's network namespace"
+  /// What it changes, in words that all faults which change the same thing share: two of them at one time on one node
+  /// are refused when the plan is made. With takes_nic: of that NIC.
+  std::vector<std::string> touches{};
   UndoClass undo = UndoClass::persistent;
   bool takes_nic = false;      // acts on a NIC: has a parameter `nic`; the interface guard rails apply to it
   bool destructive = false;    // ends something that does not come back: only with --allow-destructive
-  bool irreversible = false;   // done once and for all: nothing to revert, and the reading stays in force
+  bool irreversible = false;   // done once and for all: nothing to revert, and the reading stays as it is
   bool runs_commands = false;  // runs commands of the scenario: only with --allow-command
   Dose dose{};                 // e.g. {"delay"}; none: `ramp` is refused
   bool machine_wide = false;   // changes what belongs to no namespace, and is reverted alike from any of them
+  /// What its Fault does may take longer than other faults can wait (a shell command): it gets a thread of its own.
+  /// Such a fault must not fork workers in start(), which would die with that thread.
+  bool slow = false;
 };
+
+/// One rank of the node. One that has ended keeps its place; its identity is then nobody's.
+struct NodeRank {
+  ProcessIdentity process{};
+  RankSlot* slot = nullptr;  // in the node's shared memory
+};
+
+/// The node's ranks of this run and what they share.
+struct NodeRanks {
+  std::vector<NodeRank> all{};     // in the order of their local ranks
+  NodeControl* control = nullptr;  // nullptr: a node without ranks
+};
+/// As long as the segment lives.
+NodeRanks node_ranks(const Segment& segment);
 
 /// Where and how one planned fault acts.
 struct Target {
   std::string device{};  // interface name, or empty
   Params params{};
   Json resolved = Json::object();  // PlannedFault::resolved: what resolve() settled in the plan
-  std::vector<int> rank_pids{};    // the node's ranks of this run, as the agent sees them
+  NodeRanks ranks{};
 };
 
-/// A read-back from the kernel or driver, for the run's evidence.
+/// A read-back from the kernel or driver, for the run's evidence. Of a thing that is gone, neither is true.
 struct Reading {
-  bool in_force = false;          // the fault is what the kernel shows now
+  bool holds = false;             // the kernel shows what the fault is to do
+  bool left = false;              // something that the fault has changed is not as it was before
   Json details = Json::object();  // what was read, in the kernel's own words
 };
 
@@ -63,21 +90,40 @@ class Witness {
   virtual std::vector<Json> drain() = 0;
 };
 
-/// A fault that lives in processes or descriptors of its own and ends with them (undo classes `process` and `kernel`):
-/// made, idle, when its block is armed, so that start() has little left to do.
-class Load {
+/// A fault that stands by: a setting, a process, a descriptor. Made when its block is armed, so that start() has little
+/// left to do; ends, off, with the block. What it holds in processes or descriptors ends with the agent at the latest.
+class Fault {
  public:
-  Load() = default;
-  Load(const Load&) = delete;
-  Load& operator=(const Load&) = delete;
-  virtual ~Load() = default;  // ends it
-  /// In force when it returns.
+  Fault() = default;
+  Fault(const Fault&) = delete;
+  Fault& operator=(const Fault&) = delete;
+  virtual ~Fault() = default;
+  /// In force when it returns, or, with patience_ns(), some time later.
   [[nodiscard]] virtual Status start() = 0;
-  /// Off when it returns. Idempotent; can be started again.
+  /// The dose that does nothing, for a sham block: what the fault costs without its effect. True: something was done
+  /// that stop() takes off. By default there is nothing to it.
+  [[nodiscard]] virtual Result<bool> start_null() { return false; }
+  /// Off when it returns, and everything as it was. Idempotent, also when start() never ran or ran in part; can be
+  /// started again. What it was done to may be gone: that is success.
   [[nodiscard]] virtual Status stop() = 0;
-  [[nodiscard]] virtual Result<Reading> read_back() = 0;
+  [[nodiscard]] virtual Result<Reading> read() = 0;
+  /// How long after start() its reading may take to hold. It is repeated until then.
+  [[nodiscard]] virtual std::int64_t patience_ns() const { return 0; }
+  /// Counters that move when the fault acts, e.g. {"carrier_changes": 12}; Injector::acted() compares two of them. Read
+  /// right before each start, before and after each stop, until they have moved.
   [[nodiscard]] virtual Result<Json> counters() = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Witness>> witness() { return nullptr; }
 };
+
+/// What prepare() gives.
+struct Prepared {
+  /// A snapshot of all that the fault will touch and the identity of what it is (boot, namespace, device, process); on
+  /// disk before it starts. null: nothing outlives the agent.
+  Json undo{};
+  std::unique_ptr<Fault> fault{};
+};
+/// Of a fault that ends with the agent.
+Result<Prepared> without_undo(Result<std::unique_ptr<Fault>> fault);
 
 class Injector {
  public:
@@ -89,12 +135,12 @@ class Injector {
   [[nodiscard]] virtual const InjectorInfo& info() const = 0;
 
   // --- planning: pure, on rank 0, from the discovered node -------------------------------------------------------
-  /// The device this fault would act on. Error (usage / unavailable): there is none such on this node; says what is
-  /// there.
-  [[nodiscard]] virtual Result<std::string> resolve_device(const Node& node, const Params& params) const = 0;
-  /// How; "netem, else nftables" when the node chooses, which then says so as "mechanism" in its undo record or
-  /// reading.
-  [[nodiscard]] virtual std::string mechanism(const Node& node, const Params& params) const = 0;
+  /// Are the parameters possible together? And the device this fault would act on: with takes_nic the NIC of the
+  /// parameter `nic`, else none. Error (usage / unavailable): there is none such on this node; says what is there.
+  [[nodiscard]] virtual Result<std::string> resolve_device(const Node& node, const Params& params) const;
+  /// How; "netem, else nftables" when the node chooses, which then says so as "mechanism" in its reading or undo
+  /// record. By default the only one there is.
+  [[nodiscard]] virtual std::string mechanism(const Node& node, const Params& params) const;
   /// The nodes that take part when the scenario says `on`: those and, for faults between nodes, the others' ends.
   [[nodiscard]] virtual Result<std::vector<int>> nodes(const Topology&, const std::vector<int>& on,
                                                        const Params&) const {
@@ -117,45 +163,32 @@ class Injector {
     std::string name;
     std::optional<std::string> why_not;
   };
-  [[nodiscard]] virtual std::vector<Mechanism> mechanisms_here() const {
-    std::vector<Mechanism> all;
-    for (const std::string& name : info().mechanisms) all.push_back({name, std::nullopt});
-    return all;
-  }
+  [[nodiscard]] virtual std::vector<Mechanism> mechanisms_here() const;
 
   // --- on the node, in the agent ---------------------------------------------------------------------------------
   /// Why it cannot work here, in words and with what would help; nothing when it can. Tries what it can without
-  /// changing anything.
-  [[nodiscard]] virtual std::optional<std::string> why_unavailable(const Target& target) const = 0;
-  /// The undo record: a snapshot of all that apply will touch and the identity of what it is (boot, namespace, device).
-  /// Changes nothing.
-  [[nodiscard]] virtual Result<Json> prepare(const Target& target) const = 0;
-  [[nodiscard]] virtual Status apply(const Target& target, const Json& undo) const = 0;
-  /// Reads the state back.
-  [[nodiscard]] virtual Result<Reading> read_back(const Json& undo) const = 0;
-  /// Counters that move when the fault acts, e.g. {"carrier_changes": 12}; acted() compares two of them. Read before it
-  /// is applied, before it is reverted and, unless they had moved by then, at the end.
-  [[nodiscard]] virtual Result<Json> counters(const Json& undo) const = 0;
+  /// changing anything; by default whether it can be prepared.
+  [[nodiscard]] virtual std::optional<std::string> why_unavailable(const Target& target) const;
+  /// The fault, ready to start. Changes nothing that anybody else could notice.
+  [[nodiscard]] virtual Result<Prepared> prepare(const Target& target) const = 0;
+  /// Do two readings of counters() show that the fault acted? Not only that it was set.
   [[nodiscard]] virtual bool acted(const Json& before, const Json& after) const = 0;
-  [[nodiscard]] virtual Result<std::unique_ptr<Witness>> witness(const Json&) const { return nullptr; }
-  /// The load that is the fault, where there is one (load_injector.hpp); apply, read_back, counters and revert are then
-  /// its start, read_back, counters and stop. Undo class `persistent`: it may leave something behind when it is killed
-  /// (a stopped rank), so the undo record is on disk before it starts, and revert() follows its stop. Changes nothing
-  /// that anybody else could notice yet.
-  [[nodiscard]] virtual Result<std::unique_ptr<Load>> make_load(const Target&, const Json&) const { return nullptr; }
 
-  /// Puts everything back from the undo record alone. Idempotent; safe when apply never ran, ran in part, or the device
-  /// is gone (then there is nothing to revert and that is success). Never acts on anything but the identity in the
-  /// record.
-  [[nodiscard]] virtual Status revert(const Json& undo) const = 0;
+  // --- from an undo record alone, when whoever applied the fault is dead; not for faults that make none ------------
+  /// Puts everything back. Idempotent; safe when the fault never started or started in part. Never acts on anything but
+  /// the identity in the record. An error: it failed, or cannot tell; the record is then kept.
+  [[nodiscard]] virtual Result<Reverted> revert(const Json& undo) const;
   /// A record from disk is data from outside: is it one that prepare() could have written? Closed set of keys and
   /// types.
-  [[nodiscard]] virtual Status check_undo(const Json& undo) const = 0;
+  [[nodiscard]] virtual Status check_undo(const Json& undo) const;
 };
 
 /// All injectors, in the order of `grit list`.
 const std::vector<const Injector*>& injectors();
 /// nullptr when there is none of that name.
 const Injector* find_injector(std::string_view name);
+
+/// Did this counter grow?
+bool grew(const Json& before, const Json& after, const char* counter);
 
 }  // namespace grit

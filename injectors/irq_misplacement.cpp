@@ -1,7 +1,5 @@
 // irq_misplacement: the interrupts of a NIC are served by the cores that the ranks compute on, as after an interrupt
 // balancer that does not know of them.
-#include "injectors/irq_misplacement.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +9,8 @@
 #include "harness/os/interrupts.hpp"
 #include "harness/os/netlink.hpp"
 #include "injectors/cores.hpp"
-#include "injectors/nic.hpp"
+#include "injectors/faults.hpp"
+#include "injectors/setting.hpp"
 
 namespace grit {
 namespace {
@@ -27,6 +26,12 @@ struct Undo {
   std::string boot{};
   std::vector<Moved> interrupts{};
 };
+
+Json to_json(const Undo& undo) {
+  Json interrupts = Json::array();
+  for (const Moved& one : undo.interrupts) interrupts.push_back({{"before", to_json(one.before)}, {"core", one.core}});
+  return Json{{"boot_id", undo.boot}, {"interrupts", std::move(interrupts)}};
+}
 
 Result<Undo> undo_from_json(const Json& json) {
   ClosedObject object(json, "undo record of irq_misplacement");
@@ -58,7 +63,7 @@ Status for_each_living(const Undo& undo, Work work) {
   return {};
 }
 
-class IrqMisplacement final : public Injector {
+class IrqMisplacement final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -68,15 +73,11 @@ class IrqMisplacement final : public Injector {
                    cores_param()},
         .mechanisms = {"smp_affinity"},
         .needs = {"a NIC with interrupts of its own", "root (/proc/irq/N/smp_affinity_list)"},
+        .touches = {"the affinity of the interrupts"},
         .undo = UndoClass::persistent,
         .takes_nic = true};
     return info;
   }
-
-  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
-    return resolve_nic(node, params.text("nic"));
-  }
-  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return "smp_affinity"; }
 
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
     const auto why_not = []() -> Status {
@@ -96,78 +97,83 @@ class IrqMisplacement final : public Injector {
     return tried ? std::nullopt : std::optional(tried.error().message);
   }
 
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    return grew(before, after, "served_by_ranks_cores");
+  }
+
+ protected:
+  [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
     GRIT_TRY(const auto all, interrupts_of_nic(target.device));
     if (all.empty())
       return unavailable_error(target.device +
                                " has no interrupts of its own (a virtual interface): choose a NIC with "
                                "hardware behind it");
+    if (irqbalance_runs())
+      return unavailable_error(
+          "irqbalance runs on this node and would move the interrupts back within seconds: stop it first (systemctl "
+          "stop irqbalance)");
     GRIT_TRY(const Cpus cores, chosen_cores(target));
-    Json moved = Json::array();
+    Undo undo;
     for (const Interrupt& one : all) {
       const Cpus now = serving_cpus(one.number);
       if (!now.empty() && std::includes(cores.begin(), cores.end(), now.begin(), now.end())) continue;
-      moved.push_back({{"before", to_json(one)}, {"core", cores[moved.size() % cores.size()]}});
+      undo.interrupts.push_back({one, cores[undo.interrupts.size() % cores.size()]});
     }
-    if (moved.empty())
+    if (undo.interrupts.empty())
       return unavailable_error(
           fmt::format("the interrupts of {} are on CPU {} already", target.device, to_list(cores)));
-    GRIT_TRY(const std::string boot, boot_id());
-    return Json{{"boot_id", boot}, {"interrupts", std::move(moved)}};
+    GRIT_TRY(undo.boot, boot_id());
+    return undo;
   }
+  [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
 
-  [[nodiscard]] Status apply(const Target&, const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Status set(const Target&, const Undo& undo) const override {
     return for_each_living(
         undo, [](const Moved& one, const Interrupt& now) { return set_interrupt_cpus(now.number, {one.core}); });
   }
 
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Reading> read(const Target&, const Undo& undo) const override {
     Reading reading;
+    std::size_t elsewhere = 0, living = 0;
     GRIT_CHECK(for_each_living(undo, [&](const Moved& one, const Interrupt& now) -> Status {
-      reading.in_force = reading.in_force || (now.cpus == Cpus{one.core} && now.cpus != one.before.cpus);
+      ++living;
+      elsewhere += now.cpus == Cpus{one.core} ? 0 : 1;
+      reading.left = reading.left || (now.cpus == Cpus{one.core} && now.cpus != one.before.cpus);
       reading.details[fmt::format("{} {}", now.number, now.action)] = {
           {"cpus", to_list(now.cpus)}, {"served_by", to_list(serving_cpus(now.number))}};
       return {};
     }));
+    reading.holds = living > 0 && elsewhere == 0;
     return reading;
   }
 
   /// How many of them the cores have served that they were sent to.
-  [[nodiscard]] Result<Json> counters(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Json> counters(const Target&, const Undo& undo) const override {
+    GRIT_TRY(const InterruptCounts counts, interrupt_counts());
     std::int64_t served = 0;
     GRIT_CHECK(for_each_living(undo, [&](const Moved& one, const Interrupt& now) -> Status {
-      GRIT_TRY(const auto counts, interrupt_counts(now.number));
-      const auto there = counts.find(one.core);
-      served += there == counts.end() ? 0 : there->second;
+      const auto by_cpu = counts.find(now.number);
+      if (by_cpu == counts.end()) return {};
+      const auto there = by_cpu->second.find(one.core);
+      served += there == by_cpu->second.end() ? 0 : there->second;
       return {};
     }));
     return Json{{"served_by_ranks_cores", served}};
   }
 
-  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return after.value("served_by_ranks_cores", 0LL) > before.value("served_by_ranks_cores", 0LL);
-  }
-
-  [[nodiscard]] Status revert(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
-    return for_each_living(undo, [](const Moved& one, const Interrupt& now) {
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
+    std::size_t living = 0;
+    GRIT_CHECK(for_each_living(undo, [&](const Moved& one, const Interrupt& now) {
+      ++living;
       return now.cpus == one.before.cpus ? Status{} : set_interrupt_cpus(now.number, one.before.cpus);
-    });
-  }
-
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    auto undo = undo_from_json(record);
-    return undo ? Status{} : tl::make_unexpected(undo.error());
+    }));
+    return living == 0 ? Reverted::gone : Reverted::put_back;
   }
 
  private:
   /// Writing an affinity as it is changes nothing, but the kernel refuses it as it would refuse another.
-  static Status try_out(const Target& target) {
-    GRIT_TRY(const Json record, irq_misplacement().prepare(target));
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  Status try_out(const Target& target) const {
+    GRIT_TRY(const Undo undo, snapshot(target));
     return for_each_living(undo,
                            [](const Moved&, const Interrupt& now) { return set_interrupt_cpus(now.number, now.cpus); });
   }

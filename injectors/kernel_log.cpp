@@ -1,15 +1,14 @@
 // kernel_log: a line in the node's kernel log, such as a driver writes when a device fails: do the job, its monitoring
 // and the alarms notice? Every line begins with "grit-injected: ", so that nobody takes it for real. What was logged
 // stays logged; in force means that the line was read back and the block has not ended.
-#include "injectors/kernel_log.hpp"
+#include "harness/os/kernel_log.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-#include "harness/os/kernel_log.hpp"
-#include "injectors/load_injector.hpp"
+#include "injectors/faults.hpp"
 
 namespace grit {
 namespace {
@@ -23,9 +22,9 @@ int level_of(const Params& params) {
   return static_cast<int>(found - kLevels.begin());
 }
 
-class KernelLogLoad final : public Load {
+class KernelLogWriter final : public Fault {
  public:
-  KernelLogLoad(KernelLog log, int level, std::string line)
+  KernelLogWriter(KernelLog log, int level, std::string line)
       : log_(std::move(log)), level_(level), line_(std::move(line)) {}
 
   Status start() override {
@@ -43,9 +42,9 @@ class KernelLogLoad final : public Load {
     return {};
   }
 
-  Result<Reading> read_back() override {
+  Result<Reading> read() override {
     Reading reading;
-    reading.in_force = on_;
+    reading.holds = reading.left = on_;
     reading.details["line"] = line_;
     if (lines_read_back_ > 0) reading.details["record_number"] = number_;
     return reading;
@@ -62,7 +61,7 @@ class KernelLogLoad final : public Load {
   std::int64_t lines_read_back_ = 0;
 };
 
-class KernelLogFault final : public LoadInjector {
+class KernelLogFault final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -97,13 +96,15 @@ class KernelLogFault final : public LoadInjector {
     return log ? std::nullopt : std::optional(log.error().message);
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
     GRIT_TRY(KernelLog log, KernelLog::open());
-    return std::make_unique<KernelLogLoad>(std::move(log), level_of(target.params), kMark + target.params.text("text"));
+    auto fault =
+        std::make_unique<KernelLogWriter>(std::move(log), level_of(target.params), kMark + target.params.text("text"));
+    return Prepared{nullptr, std::move(fault)};
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return after.value("lines_read_back", 0LL) > before.value("lines_read_back", 0LL);
+    return grew(before, after, "lines_read_back");
   }
 };
 

@@ -2,9 +2,8 @@
 //
 // netem (tc-netem(8)) takes the place of the interface's qdiscs, which come back exactly as they were. Packets that
 // wait in it when it goes are lost.
-#include "injectors/link_delay.hpp"
-
 #include "harness/base/clock.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/root_qdisc.hpp"
 
 namespace grit {
@@ -19,18 +18,20 @@ class LinkDelay final : public RootQdiscInjector {
     static const InjectorInfo info{
         .name = "link_delay",
         .summary = "Packets that a network interface sends arrive later, by a fixed or a random time",
-        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
-                   {"delay", Unit::time_ns, 5 * kNsPerMs, "how much later", {}, 0.0, 60.0 * kNsPerS},
-                   {"jitter", Unit::time_ns, 0, "at random so much more or less", {}, 0.0, 60.0 * kNsPerS},
-                   {"distribution",
-                    Unit::text,
-                    "normal",
-                    "of the jitter: as its standard deviation (normal, pareto) or its largest (uniform)",
-                    {"normal", "uniform", "pareto"}},
-                   {"correlation", Unit::fraction, 0.0, "of a packet's jitter with the one's before it", {}, 0.0, 1.0},
-                   {"reorder", Unit::fraction, 0.0, "share of packets sent without delay, before others", {}, 0.0, 1.0}},
+        .params =
+            {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+             {"delay", Unit::time_ns, 5 * kNsPerMs, "how much later", {}, 0.0, 60.0 * kNsPerS},
+             {"jitter", Unit::time_ns, 0, "at random so much more or less", {}, 0.0, 60.0 * kNsPerS},
+             {"distribution",
+              Unit::text,
+              "normal",
+              "of the jitter: as its standard deviation (normal, pareto) or its largest (uniform)",
+              {"normal", "uniform", "pareto"}},
+             {"correlation", Unit::fraction, 0.0, "of a packet's jitter with the one's before it", {}, 0.0, 1.0},
+             {"reorder", Unit::fraction, 0.0, "share of packets sent without delay, before others", {}, 0.0, 1.0}},
         .mechanisms = {"netem"},
         .needs = {"CAP_NET_ADMIN in the node's network namespace", "a kernel with sch_netem"},
+        .touches = {kRootQdisc},
         .undo = UndoClass::persistent,
         .takes_nic = true};
     return info;
@@ -39,14 +40,12 @@ class LinkDelay final : public RootQdiscInjector {
   [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
     if (params.integer("delay") == 0 && (params.integer("jitter") == 0 || params.number("reorder") > 0))
       return usage_error("link_delay: `delay` is 0, so that nothing would be later (or reordered)");
-    return RootQdiscInjector::resolve_device(node, params);
+    return Injector::resolve_device(node, params);
   }
-
-  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return kind(); }
 
   /// Every packet that has left netem has been through its delay.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return counter_moved(before, after, "sent_packets");
+    return grew(before, after, "sent_packets");
   }
 
  protected:

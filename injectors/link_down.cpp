@@ -2,25 +2,24 @@
 //
 // IFF_UP is cleared, as `ip link set down` does. What the interface loses by that (routes, IPv6 addresses, permanent
 // neighbours) is kept and put back by harness/os/link_config.hpp.
-#include "injectors/link_down.hpp"
-
 #include "harness/os/closed_object.hpp"
 #include "harness/os/link_config.hpp"
+#include "harness/os/netlink.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/link_state.hpp"
 #include "injectors/link_witness.hpp"
-#include "injectors/nic.hpp"
+#include "injectors/setting.hpp"
 
 namespace grit {
 namespace {
 
-Result<LinkConfig> undo_from_json(const Json& json) {
-  ClosedObject object(json, "undo record of link_down");
-  const Json& link = object.object("link");
-  GRIT_CHECK(object.done());
-  return link_config_from_json(link);
-}
+struct Undo {
+  LinkConfig link{};
+};
 
-class LinkDown final : public Injector {
+Json to_json(const Undo& undo) { return Json{{"link", to_json(undo.link)}}; }
+
+class LinkDown final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -29,16 +28,11 @@ class LinkDown final : public Injector {
         .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"}},
         .mechanisms = {"admin"},
         .needs = {"CAP_NET_ADMIN in the node's network namespace"},
+        .touches = {kLinkState},
         .undo = UndoClass::persistent,
         .takes_nic = true};
     return info;
   }
-
-  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
-    return resolve_nic(node, params.text("nic"));
-  }
-
-  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return "admin"; }
 
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
     const Status allowed = may_take_links_down();
@@ -46,48 +40,43 @@ class LinkDown final : public Injector {
   }
 
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
-    auto tried = prepare(target);
-    if (!tried) return tried.error().message;
+    if (auto why = Injector::why_unavailable(target)) return why;
     const Status allowed = may_take_links_down();
-    if (!allowed) return allowed.error().message;
-    return std::nullopt;
-  }
-
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
-    GRIT_TRY(const LinkConfig link, read_link_to_take_down(target.device));
-    return Json{{"link", to_json(link)}};
-  }
-
-  [[nodiscard]] Status apply(const Target&, const Json& record) const override {
-    GRIT_TRY(const LinkConfig undo, undo_from_json(record));
-    return take_link_down(undo.identity);
-  }
-
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    GRIT_TRY(const LinkConfig undo, undo_from_json(record));
-    return read_link_state(undo.identity, false);
-  }
-
-  [[nodiscard]] Result<Json> counters(const Json& record) const override {
-    GRIT_TRY(const LinkConfig undo, undo_from_json(record));
-    return carrier_counters(undo.identity);
+    return allowed ? std::nullopt : std::optional(allowed.error().message);
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override { return carrier_went(before, after); }
 
-  [[nodiscard]] Result<std::unique_ptr<Witness>> witness(const Json& record) const override {
-    GRIT_TRY(const LinkConfig undo, undo_from_json(record));
-    return watch_link(undo.identity.ifindex);
+ protected:
+  [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
+    GRIT_TRY(LinkConfig link, read_link_to_take_down(target.device));
+    return Undo{std::move(link)};
   }
-
-  [[nodiscard]] Status revert(const Json& record) const override {
-    GRIT_TRY(const LinkConfig undo, undo_from_json(record));
-    return restore_link_config(undo);
+  [[nodiscard]] Result<Undo> parse(const Json& record) const override {
+    ClosedObject object(record, "undo record of link_down");
+    const Json& link = object.object("link");
+    GRIT_CHECK(object.done());
+    GRIT_TRY(LinkConfig config, link_config_from_json(link));
+    return Undo{std::move(config)};
   }
-
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    auto undo = undo_from_json(record);
-    return undo ? Status{} : tl::make_unexpected(undo.error());
+  [[nodiscard]] Status set(const Target&, const Undo& undo) const override {
+    return take_link_down(undo.link.identity);
+  }
+  [[nodiscard]] Result<Reading> read(const Target&, const Undo& undo) const override {
+    return read_link_state(undo.link.identity, false);
+  }
+  [[nodiscard]] Result<Json> counters(const Target&, const Undo& undo) const override {
+    return carrier_counters(undo.link.identity);
+  }
+  [[nodiscard]] Result<std::unique_ptr<Witness>> witness(const Undo& undo) const override {
+    return watch_link(undo.link.identity.ifindex);
+  }
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
+    if (!link) return Reverted::gone;
+    GRIT_CHECK(restore_link_config(undo.link));
+    return Reverted::put_back;
   }
 };
 

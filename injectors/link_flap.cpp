@@ -4,8 +4,6 @@
 // the local cluster that is the peer of the node's veth, in the network namespace of the switch, which every local node
 // finds at the path in GRIT_SWITCH_NETNS. The first also loses routes and IPv6 addresses (harness/os/link_config.hpp
 // puts them back); the second leaves them alone, as a pulled cable does.
-#include "injectors/link_flap.hpp"
-
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -15,9 +13,10 @@
 #include "harness/os/link_config.hpp"
 #include "harness/os/netlink.hpp"
 #include "harness/os/netns.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/link_state.hpp"
 #include "injectors/link_witness.hpp"
-#include "injectors/nic.hpp"
+#include "injectors/setting.hpp"
 
 namespace grit {
 namespace {
@@ -93,7 +92,7 @@ Status restore_peer(const LinkConfig& peer) {
   return run_in_netns(switch_netns.get(), [&] { return restore_link_config(peer); });
 }
 
-class LinkFlap final : public Injector {
+class LinkFlap final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -112,6 +111,7 @@ class LinkFlap final : public Injector {
         .mechanisms = {"admin", "carrier"},
         .needs = {"CAP_NET_ADMIN in the node's network namespace",
                   "side = \"carrier\": the local cluster (GRIT_SWITCH_NETNS)"},
+        .touches = {kLinkState},
         .undo = UndoClass::persistent,
         .takes_nic = true};
     return info;
@@ -121,7 +121,7 @@ class LinkFlap final : public Injector {
     const std::int64_t every_ns = params.integer("every");
     if (every_ns != 0 && every_ns <= params.integer("down"))
       return usage_error("link_flap: `every` counts from one start to the next, so it must be longer than `down`");
-    return resolve_nic(node, params.text("nic"));
+    return Injector::resolve_device(node, params);
   }
 
   [[nodiscard]] std::string mechanism(const Node&, const Params& params) const override { return params.text("side"); }
@@ -147,14 +147,15 @@ class LinkFlap final : public Injector {
   }
 
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
-    auto tried = prepare(target);
-    if (!tried) return tried.error().message;
-    auto allowed = may_change_links(target.params.text("side"));
-    if (!allowed) return allowed.error().message;
-    return std::nullopt;
+    if (auto why = Injector::why_unavailable(target)) return why;
+    const Status allowed = may_change_links(target.params.text("side"));
+    return allowed ? std::nullopt : std::optional(allowed.error().message);
   }
 
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override { return carrier_went(before, after); }
+
+ protected:
+  [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
     Undo undo;
     undo.side = target.params.text("side");
     GRIT_TRY(undo.link, read_link_to_take_down(target.device));
@@ -165,45 +166,35 @@ class LinkFlap final : public Injector {
       if (!undo.link.carrier || !undo.peer->up)
         return unavailable_error(target.device + " has no carrier already: set the switch's end up first");
     }
-    return to_json(undo);
+    return undo;
   }
+  [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
 
-  [[nodiscard]] Status apply(const Target&, const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Status set(const Target&, const Undo& undo) const override {
     if (!undo.peer) return take_link_down(undo.link.identity);
     GRIT_TRY(const Fd switch_netns, open_switch());
     return run_in_netns(switch_netns.get(), [&] { return take_link_down(undo.peer->identity); });
   }
 
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Reading> read(const Target&, const Undo& undo) const override {
     return read_link_state(undo.link.identity, undo.side == "carrier");
   }
 
-  [[nodiscard]] Result<Json> counters(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Json> counters(const Target&, const Undo& undo) const override {
     return carrier_counters(undo.link.identity);
   }
 
-  [[nodiscard]] bool acted(const Json& before, const Json& after) const override { return carrier_went(before, after); }
-
-  [[nodiscard]] Result<std::unique_ptr<Witness>> witness(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<std::unique_ptr<Witness>> witness(const Undo& undo) const override {
     return watch_link(undo.link.identity.ifindex);
   }
 
-  [[nodiscard]] Status revert(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
     GRIT_TRY(Netlink netlink, Netlink::open());
     GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
-    if (!link) return {};  // a veth's end that is gone has taken its peer along
+    if (!link) return Reverted::gone;  // a veth's end that is gone has taken its peer along
     if (undo.peer) GRIT_CHECK(restore_peer(*undo.peer));
-    return restore_link_config(undo.link);
-  }
-
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    auto undo = undo_from_json(record);
-    return undo ? Status{} : tl::make_unexpected(undo.error());
+    GRIT_CHECK(restore_link_config(undo.link));
+    return Reverted::put_back;
   }
 
  private:

@@ -2,13 +2,12 @@
 //
 // netem (tc-netem(8)) loses what the interface sends: it takes the place of its qdiscs, which come back exactly as they
 // were. Where the kernel has no netem, or packets that come in shall be lost, nftables rules do (packet_loss_nft.hpp);
-// the kernel removes them with the agent, so that fault is a Load and has nothing to undo. What nftables loses on its
+// the kernel removes them with the agent, so that there is nothing to undo. What nftables loses on its
 // way out its sender is told of (EPERM): UDP programs see an error, and TCP sends it later without counting a
 // retransmit. netem, and nftables with direction = "in", lose it in silence, as a bad cable does.
-#include "injectors/link_loss.hpp"
-
 #include <algorithm>
 
+#include "injectors/faults.hpp"
 #include "injectors/packet_loss_nft.hpp"
 #include "injectors/root_qdisc.hpp"
 
@@ -50,6 +49,7 @@ class LinkLoss final : public RootQdiscInjector {
               {"auto", "netem", "nftables"}}},
         .mechanisms = {"netem", "nftables"},
         .needs = {"CAP_NET_ADMIN in the node's network namespace", "a kernel with sch_netem, or with nftables"},
+        .touches = {kRootQdisc},
         .undo = UndoClass::persistent,
         .takes_nic = true};
     return info;
@@ -64,7 +64,7 @@ class LinkLoss final : public RootQdiscInjector {
       return usage_error(
           "link_loss: netem loses only what the node sends: direction = \"out\", or the nftables mechanism");
     if (bursts && params.number("loss") >= 1) return usage_error("link_loss: with loss = \"100%\" there are no bursts");
-    return RootQdiscInjector::resolve_device(node, params);
+    return Injector::resolve_device(node, params);
   }
 
   [[nodiscard]] std::string mechanism(const Node&, const Params& params) const override {
@@ -83,36 +83,14 @@ class LinkLoss final : public RootQdiscInjector {
     return chosen ? std::nullopt : std::optional(chosen.error().message);
   }
 
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
     GRIT_TRY(const std::string chosen, choose(target));
-    if (chosen == "nftables") return Json{{"mechanism", chosen}};
-    return RootQdiscInjector::prepare(target);
-  }
-
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json& record) const override {
-    if (is_load(record)) return make_nft_loss(nft_loss(target));
-    return nullptr;
-  }
-
-  // With nftables the load is the fault: nothing to apply, nothing to revert.
-  [[nodiscard]] Status apply(const Target& target, const Json& record) const override {
-    return is_load(record) ? Status{} : RootQdiscInjector::apply(target, record);
-  }
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    return is_load(record) ? Reading{} : RootQdiscInjector::read_back(record);
-  }
-  [[nodiscard]] Result<Json> counters(const Json& record) const override {
-    return is_load(record) ? Json::object() : RootQdiscInjector::counters(record);
-  }
-  [[nodiscard]] Status revert(const Json& record) const override {
-    return is_load(record) ? Status{} : RootQdiscInjector::revert(record);
-  }
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    return is_load(record) ? Status{} : RootQdiscInjector::check_undo(record);
+    if (chosen == "netem") return RootQdiscInjector::prepare(target);
+    return without_undo(make_nft_loss(nft_loss(target)));
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return counter_moved(before, after, "drops") || counter_moved(before, after, "dropped_packets");
+    return grew(before, after, "drops") || grew(before, after, "dropped_packets");
   }
 
  protected:
@@ -130,9 +108,6 @@ class LinkLoss final : public RootQdiscInjector {
   }
 
  private:
-  /// Exactly what prepare() writes for nftables.
-  static bool is_load(const Json& record) { return record == Json{{"mechanism", "nftables"}}; }
-
   /// The mechanism that was asked for, or the only one that can do what was; empty: either.
   static std::string only_choice(const Params& params) {
     if (params.text("mechanism") != "auto") return params.text("mechanism");

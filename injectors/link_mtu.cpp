@@ -4,8 +4,6 @@
 // side still sends its own size: what is larger than this interface now takes is lost on most hardware. Under 1280
 // bytes (RFC 8200) the kernel takes IPv6 off the interface, with its addresses, routes and settings; these are kept and
 // put back.
-#include "injectors/link_mtu.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,8 +17,9 @@
 #include "harness/os/netlink.hpp"
 #include "harness/os/snmp.hpp"
 #include "harness/os/tcp_diag.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/link_state.hpp"
-#include "injectors/nic.hpp"
+#include "injectors/setting.hpp"
 
 namespace grit {
 namespace {
@@ -96,7 +95,7 @@ std::int64_t small_segments(const std::vector<Address>& addresses, std::int64_t 
   return segments;
 }
 
-class LinkMtu final : public Injector {
+class LinkMtu final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -112,16 +111,11 @@ class LinkMtu final : public Injector {
                     static_cast<double>(kMax_bytes)}},
         .mechanisms = {"mtu"},
         .needs = {"CAP_NET_ADMIN in the node's network namespace"},
+        .touches = {"the MTU"},
         .undo = UndoClass::persistent,
         .takes_nic = true};
     return info;
   }
-
-  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
-    return resolve_nic(node, params.text("nic"));
-  }
-
-  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return "mtu"; }
 
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
     // The same privilege.
@@ -131,7 +125,7 @@ class LinkMtu final : public Injector {
 
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
     const auto probe = [&]() -> Status {
-      GRIT_TRY(const Json record, prepare(target));
+      GRIT_CHECK(snapshot(target));
       GRIT_TRY(Netlink netlink, Netlink::open());
       GRIT_TRY(const Link link, netlink.link(target.device));
       return netlink.set_mtu(link.ifindex, link.mtu_bytes);  // changes nothing, but needs the same privilege
@@ -140,7 +134,14 @@ class LinkMtu final : public Injector {
     return allowed ? std::nullopt : std::optional(allowed.error().message);
   }
 
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override {
+  /// Something was cut smaller than it would have been, or could not be.
+  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
+    return grew(before, after, "fragments_made") || grew(before, after, "too_large_to_send") ||
+           grew(before, after, "tcp_segments_within_mtu");
+  }
+
+ protected:
+  [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
     Undo undo;
     GRIT_TRY(Netlink netlink, Netlink::open());
     GRIT_TRY(const Link link, netlink.link(target.device));
@@ -155,62 +156,49 @@ class LinkMtu final : public Injector {
       GRIT_CHECK(refuse_secret(link.name));
       undo.ipv6_settings = read_all_ipv6_settings(link.name);
     }
-    return to_json(undo);
+    return undo;
   }
+  [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
 
-  [[nodiscard]] Status apply(const Target&, const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Status set(const Target&, const Undo& undo) const override {
     GRIT_TRY(Netlink netlink, Netlink::open());
     GRIT_TRY(const Link link, present_link(netlink, undo.link.identity));
     return netlink.set_mtu(link.ifindex, undo.asked_bytes);
   }
 
-  [[nodiscard]] Result<Reading> read_back(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Reading> read(const Target&, const Undo& undo) const override {
     GRIT_TRY(Netlink netlink, Netlink::open());
     GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
     Reading reading;
     reading.details["interface"] = undo.link.identity.name;
     reading.details["present"] = link.has_value();
     if (!link) return reading;
-    reading.in_force = link->mtu_bytes == undo.asked_bytes;
+    reading.holds = reading.left = link->mtu_bytes == undo.asked_bytes;  // any other was set by somebody else
     reading.details["mtu_bytes"] = link->mtu_bytes;
     return reading;
   }
 
-  [[nodiscard]] Result<Json> counters(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Json> counters(const Target&, const Undo& undo) const override {
     GRIT_TRY(const FragmentCounters fragments, read_fragment_counters());
     return Json{{"fragments_made", fragments.made},
                 {"too_large_to_send", fragments.failed},
                 {"tcp_segments_within_mtu", small_segments(undo.link.addresses, undo.asked_bytes)}};
   }
 
-  /// Something was cut smaller than it would have been, or could not be.
-  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    const auto moved = [&](const char* key) { return after.value(key, 0LL) > before.value(key, 0LL); };
-    return moved("fragments_made") || moved("too_large_to_send") || moved("tcp_segments_within_mtu");
-  }
-
-  [[nodiscard]] Status revert(const Json& record) const override {
-    GRIT_TRY(const Undo undo, undo_from_json(record));
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
     GRIT_TRY(Netlink netlink, Netlink::open());
     GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
-    if (!link) return {};
+    if (!link) return Reverted::gone;
     // Any other MTU than ours was set by somebody else meanwhile, or is back already.
     if (link->mtu_bytes == undo.asked_bytes) {
       const Status set = netlink.set_mtu(link->ifindex, undo.before_bytes);
       GRIT_TRY(const auto still_there, find_same_link(netlink, undo.link.identity));
-      if (!still_there) return {};
+      if (!still_there) return Reverted::gone;
       GRIT_CHECK(set);
     }
     GRIT_CHECK(write_ipv6_settings(link->name, undo.ipv6_settings));
-    return restore_link_config(undo.link);
-  }
-
-  [[nodiscard]] Status check_undo(const Json& record) const override {
-    auto undo = undo_from_json(record);
-    return undo ? Status{} : tl::make_unexpected(undo.error());
+    GRIT_CHECK(restore_link_config(undo.link));
+    return Reverted::put_back;
   }
 };
 

@@ -2,11 +2,10 @@
 //
 // A token bucket (tc-tbf(8)) takes the place of the interface's qdiscs, which come back exactly as they were. Packets
 // that wait in them when the one replaces the other are lost, as on a link that is switched over.
-#include "injectors/link_rate.hpp"
-
 #include <algorithm>
 
 #include "harness/base/clock.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/root_qdisc.hpp"
 
 namespace grit {
@@ -61,16 +60,15 @@ class LinkRate final : public RootQdiscInjector {
                     60.0 * kNsPerS}},
         .mechanisms = {"tbf"},
         .needs = {"CAP_NET_ADMIN in the node's network namespace", "a kernel with sch_tbf"},
+        .touches = {kRootQdisc},
         .undo = UndoClass::persistent,
         .takes_nic = true};
     return info;
   }
 
-  [[nodiscard]] std::string mechanism(const Node&, const Params&) const override { return kind(); }
-
   /// A packet had to wait for its turn, or found no room to wait.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return counter_moved(before, after, "overlimits") || counter_moved(before, after, "drops");
+    return grew(before, after, "overlimits") || grew(before, after, "drops");
   }
 
  protected:

@@ -40,7 +40,7 @@ Result<Reading> read_link_state(const LinkIdentity& identity, bool by_carrier) {
   reading.details["interface"] = identity.name;
   reading.details["present"] = link.has_value();
   if (!link) return reading;
-  reading.in_force = by_carrier ? !link->carrier : !link->up();
+  reading.holds = reading.left = by_carrier ? !link->carrier : !link->up();
   reading.details["flags"] = fmt::format("{:#x}", link->flags);
   reading.details["up"] = link->up();
   reading.details["operstate"] = link->operstate;

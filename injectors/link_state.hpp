@@ -21,9 +21,12 @@ Status take_link_down(const LinkIdentity& identity);
 /// privilege.
 Status may_take_links_down();
 
-/// Its flags, state and carrier; in force when it is not up, or, with `by_carrier`, when it has no carrier. Of an
-/// interface that is gone, nothing is in force.
+/// Its flags, state and carrier; the fault holds, and something of it is left, when it is not up, or, with
+/// `by_carrier`, when it has no carrier.
 Result<Reading> read_link_state(const LinkIdentity& identity, bool by_carrier);
+
+/// What a fault touches that takes it down.
+constexpr const char* kLinkState = "the state of the link";
 
 /// How often the carrier changed and how often it went (the kernel's own counters), and whether it went in between.
 Result<Json> carrier_counters(const LinkIdentity& identity);

@@ -4,8 +4,6 @@
 // Each process goes round and round a buffer that no cache holds. On x86 its stores are non-temporal (MOVNTDQ, Intel
 // SDM vol. 1, 10.4.6.2): they go to memory without reading the line first, so that what is counted is what crossed the
 // memory bus. Elsewhere they are plain ones and every line crosses it twice or more.
-#include "injectors/memory_bandwidth.hpp"
-
 #include <sys/mman.h>
 
 #if defined(__SSE2__)
@@ -16,7 +14,7 @@
 #include <cstring>
 
 #include "harness/os/memory.hpp"
-#include "injectors/load_injector.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/memory_floor.hpp"
 #include "injectors/pacer.hpp"
 #include "injectors/worker.hpp"
@@ -62,43 +60,43 @@ void write_memory(std::int64_t buffer_bytes, double bytes_per_s, WorkerPage& pag
   }
 }
 
-class BandwidthLoad final : public WorkerLoad {
+class BandwidthWorkers final : public WorkerFault {
  public:
-  static Result<std::unique_ptr<Load>> make(const Params& params) {
+  static Result<std::unique_ptr<Fault>> make(const Params& params) {
     const std::int64_t threads = params.integer("threads");
     const double bytes_per_s = static_cast<double>(params.integer("rate")) / 8 / static_cast<double>(threads);
     const std::int64_t buffer_bytes = params.integer("buffer");
     std::vector<Body> bodies(static_cast<std::size_t>(threads), [buffer_bytes, bytes_per_s](WorkerPage& page) {
       write_memory(buffer_bytes, bytes_per_s, page);
     });
-    std::unique_ptr<BandwidthLoad> load(new BandwidthLoad(std::move(bodies)));
+    std::unique_ptr<BandwidthWorkers> load(new BandwidthWorkers(std::move(bodies)));
     GRIT_CHECK(load->make_workers());
-    return std::unique_ptr<Load>(std::move(load));
+    return std::unique_ptr<Fault>(std::move(load));
   }
 
   Status start() override {
     if (since_ns_ != 0) return {};
-    GRIT_CHECK(WorkerLoad::start());
+    GRIT_CHECK(WorkerFault::start());
     since_ns_ = monotonic_ns();
     return {};
   }
 
   Status stop() override {
-    GRIT_CHECK(WorkerLoad::stop());
+    GRIT_CHECK(WorkerFault::stop());
     if (since_ns_ != 0) past_ns_ += monotonic_ns() - since_ns_;
     since_ns_ = 0;
     return {};
   }
 
-  Result<Reading> read_back() override {
-    GRIT_TRY(Reading reading, WorkerLoad::read_back());
+  Result<Reading> read() override {
+    GRIT_TRY(Reading reading, WorkerFault::read());
     reading.details["mechanism"] = kMechanism;
     return reading;
   }
 
   /// With what it came to per second while it was in force.
   Result<Json> counters() override {
-    GRIT_TRY(Json all, WorkerLoad::counters());
+    GRIT_TRY(Json all, WorkerFault::counters());
     const std::int64_t in_force_ns = past_ns_ + (since_ns_ == 0 ? 0 : monotonic_ns() - since_ns_);
     all["in_force_ns"] = in_force_ns;
     if (in_force_ns > 0)
@@ -108,14 +106,14 @@ class BandwidthLoad final : public WorkerLoad {
   }
 
  private:
-  explicit BandwidthLoad(std::vector<Body> bodies)
-      : WorkerLoad("grit-membw", std::move(bodies), {"stored_bytes"}, {KernelCounter::cpu_ns}) {}
+  explicit BandwidthWorkers(std::vector<Body> bodies)
+      : WorkerFault("grit-membw", std::move(bodies), {"stored_bytes"}, {KernelCounter::cpu_ns}) {}
 
   std::int64_t since_ns_ = 0;  // 0: not in force
   std::int64_t past_ns_ = 0;   // of earlier starts
 };
 
-class MemoryBandwidth final : public LoadInjector {
+class MemoryBandwidth final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -152,14 +150,13 @@ class MemoryBandwidth final : public LoadInjector {
     return why_below_floor(*memory, target.params.integer("threads") * target.params.integer("buffer"));
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
-    return BandwidthLoad::make(target.params);
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
+    return without_undo(BandwidthWorkers::make(target.params));
   }
 
   /// Bytes were stored, and the kernel gave CPU time for it.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    const auto moved = [&](const char* key) { return after.value(key, 0LL) > before.value(key, 0LL); };
-    return moved("stored_bytes") && moved("cpu_ns");
+    return grew(before, after, "stored_bytes") && grew(before, after, "cpu_ns");
   }
 };
 

@@ -1,7 +1,5 @@
 // memory_leak: a process takes ever more memory and gives none back, until a limit, as a job's data loader with a leak
 // does. The floor of free memory stops it before the OOM killer would.
-#include "injectors/memory_leak.hpp"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,7 +7,7 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/os/memory.hpp"
-#include "injectors/load_injector.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/memory_floor.hpp"
 #include "injectors/memory_level.hpp"
 #include "injectors/pacer.hpp"
@@ -41,29 +39,24 @@ void leak(std::int64_t limit_bytes, double bytes_per_s, WorkerPage& page) {
   }
 }
 
-class LeakLoad final : public WorkerLoad {
+class LeakWorkers final : public WorkerFault {
  public:
-  static Result<std::unique_ptr<Load>> make(const Params& params) {
+  static Result<std::unique_ptr<Fault>> make(const Params& params) {
     const std::int64_t limit_bytes = params.integer("limit");
     const double bytes_per_s = static_cast<double>(params.integer("rate")) / 8;
-    std::unique_ptr<LeakLoad> load(
-        new LeakLoad([limit_bytes, bytes_per_s](WorkerPage& page) { leak(limit_bytes, bytes_per_s, page); }));
+    std::unique_ptr<LeakWorkers> load(
+        new LeakWorkers([limit_bytes, bytes_per_s](WorkerPage& page) { leak(limit_bytes, bytes_per_s, page); }));
     GRIT_CHECK(load->make_workers());
-    return std::unique_ptr<Load>(std::move(load));
+    return std::unique_ptr<Fault>(std::move(load));
   }
 
-  Status start() override {
-    GRIT_CHECK(WorkerLoad::start());
-    const std::int64_t deadline_ns = monotonic_ns() + kFirstPieceTimeout_ns;
-    while (usage().anonymous_bytes < kPiece_bytes && monotonic_ns() < deadline_ns) ::usleep(1000);
-    return {};
-  }
+  [[nodiscard]] std::int64_t patience_ns() const override { return kFirstPieceTimeout_ns; }
 
-  Result<Reading> read_back() override {
-    GRIT_TRY(Reading reading, WorkerLoad::read_back());
+  Result<Reading> read() override {
+    GRIT_TRY(Reading reading, WorkerFault::read());
     GRIT_TRY(const Memory memory, read_memory());
     const std::int64_t resident_bytes = usage().anonymous_bytes;
-    reading.in_force = reading.in_force && resident_bytes >= kPiece_bytes;
+    reading.holds = reading.holds && resident_bytes >= kPiece_bytes;
     reading.details["resident_bytes"] = resident_bytes;
     reading.details["available_bytes"] = memory.available_bytes;
     reading.details["floor_bytes"] = memory_floor_bytes(memory);
@@ -71,10 +64,10 @@ class LeakLoad final : public WorkerLoad {
   }
 
  private:
-  explicit LeakLoad(Body body) : WorkerLoad("grit-leak", {std::move(body)}, {}, {KernelCounter::faulted_bytes}) {}
+  explicit LeakWorkers(Body body) : WorkerFault("grit-leak", {std::move(body)}, {}, {KernelCounter::faulted_bytes}) {}
 };
 
-class MemoryLeak final : public LoadInjector {
+class MemoryLeak final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -110,8 +103,8 @@ class MemoryLeak final : public LoadInjector {
     return why_below_floor(*memory, target.params.integer("limit"));
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
-    return LeakLoad::make(target.params);
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
+    return without_undo(LeakWorkers::make(target.params));
   }
 
   /// By the kernel's count of what it gave.

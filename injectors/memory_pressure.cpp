@@ -2,8 +2,6 @@
 // they keep to while others take and free; and, with `churn`, give pages back and fault them in again, as allocating
 // programs do. Never below a floor: this is to press, not to make the OOM killer choose (and if it must, it chooses
 // these).
-#include "injectors/memory_pressure.hpp"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,7 +9,7 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/os/memory.hpp"
-#include "injectors/load_injector.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/memory_floor.hpp"
 #include "injectors/memory_level.hpp"
 #include "injectors/worker.hpp"
@@ -125,32 +123,27 @@ class Holder {
   std::int64_t psi_seen_ns_ = 0;
 };
 
-class MemoryLoad final : public WorkerLoad {
+class MemoryWorkers final : public WorkerFault {
  public:
-  static Result<std::unique_ptr<Load>> make(const Params& params) {
+  static Result<std::unique_ptr<Fault>> make(const Params& params) {
     GRIT_TRY(const Memory memory, read_memory());
     const Settings settings = settings_of(params, memory);
     const std::int64_t room = (settings.hold_bytes > 0 ? settings.hold_bytes : memory.total_bytes) / settings.processes;
     std::vector<Body> bodies(static_cast<std::size_t>(settings.processes),
                              [settings, room](WorkerPage& page) { Holder(settings, page, room).run(); });
-    std::unique_ptr<MemoryLoad> load(new MemoryLoad(std::move(bodies)));
+    std::unique_ptr<MemoryWorkers> load(new MemoryWorkers(std::move(bodies)));
     GRIT_CHECK(load->make_workers());
-    return std::unique_ptr<Load>(std::move(load));
+    return std::unique_ptr<Fault>(std::move(load));
   }
 
-  Status start() override {
-    GRIT_CHECK(WorkerLoad::start());
-    // It has begun when the first pages are held; a level that is reached already never begins, and is not in force.
-    const std::int64_t deadline_ns = monotonic_ns() + kFirstPagesTimeout_ns;
-    while (usage().anonymous_bytes < kLeast_bytes && monotonic_ns() < deadline_ns) ::usleep(1000);
-    return {};
-  }
+  /// It has begun when the first pages are held; a level that is reached already never begins, and never holds.
+  [[nodiscard]] std::int64_t patience_ns() const override { return kFirstPagesTimeout_ns; }
 
-  Result<Reading> read_back() override {
-    GRIT_TRY(Reading reading, WorkerLoad::read_back());
+  Result<Reading> read() override {
+    GRIT_TRY(Reading reading, WorkerFault::read());
     GRIT_TRY(const Memory memory, read_memory());
     const std::int64_t resident_bytes = usage().anonymous_bytes;
-    reading.in_force = reading.in_force && resident_bytes >= kLeast_bytes;
+    reading.holds = reading.holds && resident_bytes >= kLeast_bytes;
     reading.details["resident_bytes"] = resident_bytes;
     reading.details["available_bytes"] = memory.available_bytes;
     reading.details["floor_bytes"] = memory_floor_bytes(memory);
@@ -159,18 +152,18 @@ class MemoryLoad final : public WorkerLoad {
   }
 
   Result<Json> counters() override {
-    GRIT_TRY(Json all, WorkerLoad::counters());
+    GRIT_TRY(Json all, WorkerFault::counters());
     if (const auto stall = read_stall("memory")) all["psi_some_ns"] = stall->total_ns;
     return all;
   }
 
  private:
-  explicit MemoryLoad(std::vector<Body> bodies)
-      : WorkerLoad("grit-memory", std::move(bodies), {"renewed_bytes"},
-                   {KernelCounter::faulted_bytes, KernelCounter::cpu_ns}) {}
+  explicit MemoryWorkers(std::vector<Body> bodies)
+      : WorkerFault("grit-memory", std::move(bodies), {"renewed_bytes"},
+                    {KernelCounter::faulted_bytes, KernelCounter::cpu_ns}) {}
 };
 
-class MemoryPressure final : public LoadInjector {
+class MemoryPressure final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -240,8 +233,8 @@ class MemoryPressure final : public LoadInjector {
     return why_below_floor(*memory, takes);
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
-    return MemoryLoad::make(target.params);
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
+    return without_undo(MemoryWorkers::make(target.params));
   }
 
   /// By the kernel's count of what it gave them.

@@ -6,8 +6,6 @@
 // is the default here, and the one that hurt most. Their kernel did it in a timer interrupt; here it is a process
 // pinned to each core, above all ordinary ones (SCHED_FIFO, sched(7)) or, without the right to that, at the best nice
 // value.
-#include "injectors/os_noise.hpp"
-
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -17,7 +15,7 @@
 #include "harness/base/clock.hpp"
 #include "injectors/cores.hpp"
 #include "injectors/duty_cycle.hpp"
-#include "injectors/load_injector.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/worker_times.hpp"
 
 namespace grit {
@@ -63,9 +61,9 @@ std::int64_t random_below(std::int64_t limit_ns) {
   }
 }
 
-Result<std::vector<WorkerLoad::Body>> make_bodies(const Target& target) {
+Result<std::vector<WorkerFault::Body>> make_bodies(const Target& target) {
   GRIT_TRY(const Cpus cores, chosen_cores(target));
-  std::vector<WorkerLoad::Body> bodies;
+  std::vector<WorkerFault::Body> bodies;
   for (const int core : cores) {
     const Noise noise{.core = core,
                       .period_ns = target.params.integer("period"),
@@ -88,26 +86,26 @@ std::string priority_of(pid_t pid) {
   return fmt::format("nice {}", ::getpriority(PRIO_PROCESS, static_cast<id_t>(pid)));
 }
 
-class NoiseLoad final : public TimedLoad {
+class NoiseWorkers final : public TimedFault {
  public:
-  static Result<std::unique_ptr<Load>> make(const Target& target) {
+  static Result<std::unique_ptr<Fault>> make(const Target& target) {
     GRIT_TRY(auto bodies, make_bodies(target));
-    std::unique_ptr<NoiseLoad> load(new NoiseLoad("grit-noise", std::move(bodies), {"pulses"}));
-    GRIT_CHECK(load->prepare(target.rank_pids));
+    std::unique_ptr<NoiseWorkers> load(new NoiseWorkers("grit-noise", std::move(bodies), {"pulses"}));
+    GRIT_CHECK(load->prepare(target.ranks));
     return load;
   }
 
-  Result<Reading> read_back() override {
-    GRIT_TRY(Reading reading, TimedLoad::read_back());
+  Result<Reading> read() override {
+    GRIT_TRY(Reading reading, TimedFault::read());
     if (!workers().empty()) reading.details["mechanism"] = priority_of(workers().front().pid());
     return reading;
   }
 
  private:
-  using TimedLoad::TimedLoad;
+  using TimedFault::TimedFault;
 };
 
-class OsNoise final : public LoadInjector {
+class OsNoise final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -157,18 +155,12 @@ class OsNoise final : public LoadInjector {
     return {{"fifo", tried ? std::nullopt : std::optional(tried.error().message)}, {"nice", std::nullopt}};
   }
 
-  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
-    const auto tried = NoiseLoad::make(target);
-    return tried ? std::nullopt : std::optional(tried.error().message);
-  }
-
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
-    return NoiseLoad::make(target);
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
+    return without_undo(NoiseWorkers::make(target));
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    const auto moved = [&](const char* key) { return after.value(key, 0LL) > before.value(key, 0LL); };
-    return moved("pulses") && moved("on_cpu_ns");
+    return grew(before, after, "pulses") && grew(before, after, "on_cpu_ns");
   }
 };
 

@@ -1,12 +1,11 @@
 // Work at a rate: how much is due, and waiting until some is.
 #pragma once
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstdint>
 
 #include "harness/base/clock.hpp"
+#include "injectors/duty_cycle.hpp"
 
 namespace grit {
 
@@ -28,12 +27,6 @@ class Pacer {
 
  private:
   static constexpr std::int64_t kBacklog_ns = 100 * kNsPerMs;
-
-  static void sleep_until(std::int64_t at_ns) {
-    const timespec at{.tv_sec = at_ns / kNsPerS, .tv_nsec = at_ns % kNsPerS};
-    while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr) == EINTR) {
-    }
-  }
 
   double per_s_;
   std::int64_t next_ns_;

@@ -15,9 +15,9 @@ std::vector<DropRule> rules_of(const NftLoss& loss) {
   return rules;
 }
 
-class NftLossLoad final : public Load {
+class NftLossFault final : public Fault {
  public:
-  NftLossLoad(DropTable table, std::vector<DropRule> rules) : table_(std::move(table)), rules_(std::move(rules)) {}
+  NftLossFault(DropTable table, std::vector<DropRule> rules) : table_(std::move(table)), rules_(std::move(rules)) {}
 
   Status start() override {
     if (started_) GRIT_CHECK(stop());  // the rules would be there twice
@@ -33,10 +33,11 @@ class NftLossLoad final : public Load {
     return {};
   }
 
-  Result<Reading> read_back() override {
+  Result<Reading> read() override {
     GRIT_TRY(const auto now, table_.read());
     Reading reading;
-    reading.in_force = now && now->rules == DropTable::kernel_rules(rules_);
+    reading.holds = now && now->rules == DropTable::kernel_rules(rules_);
+    reading.left = now.has_value();
     reading.details = {{"mechanism", "nftables"},
                        {"table", "inet " + table_.name()},
                        {"present", now.has_value()},
@@ -60,9 +61,9 @@ class NftLossLoad final : public Load {
 
 }  // namespace
 
-Result<std::unique_ptr<Load>> make_nft_loss(const NftLoss& loss) {
+Result<std::unique_ptr<Fault>> make_nft_loss(const NftLoss& loss) {
   GRIT_TRY(DropTable table, DropTable::open());
-  return std::make_unique<NftLossLoad>(std::move(table), rules_of(loss));
+  return std::make_unique<NftLossFault>(std::move(table), rules_of(loss));
 }
 
 std::optional<std::string> why_no_nft_loss(const NftLoss& loss) {

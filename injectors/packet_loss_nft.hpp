@@ -1,4 +1,4 @@
-// A share of packets dropped at random by nftables: a Load, the kernel ends it with this process. For machines whose
+// A share of packets dropped at random by nftables: the kernel ends it with this process. For machines whose
 // kernel has no netem. Each packet is drawn independently (numgen random); loss in bursts needs netem (tc-netem(8),
 // gemodel).
 #pragma once
@@ -20,7 +20,7 @@ struct NftLoss {
 };
 
 /// Counters: "dropped_packets", "dropped_bytes", over all starts. Idle until started.
-Result<std::unique_ptr<Load>> make_nft_loss(const NftLoss& loss);
+Result<std::unique_ptr<Fault>> make_nft_loss(const NftLoss& loss);
 /// Why the kernel would not take it here; changes nothing.
 std::optional<std::string> why_no_nft_loss(const NftLoss& loss);
 

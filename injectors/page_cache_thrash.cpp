@@ -2,10 +2,8 @@
 // dropped (posix_fadvise(2), POSIX_FADV_DONTNEED) and read back from there. As a data loader does whose data set is
 // larger than memory, without filling the memory: others keep their cached files, but share the disk, its queue and the
 // page allocator with it.
-#include "injectors/page_cache_thrash.hpp"
-
 #include "injectors/disk_load.hpp"
-#include "injectors/load_injector.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/pacer.hpp"
 #include "injectors/worker.hpp"
 
@@ -31,7 +29,7 @@ void thrash(const Params& params, WorkerPage& page) {
   }
 }
 
-class PageCacheThrash final : public LoadInjector {
+class PageCacheThrash final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{.name = "page_cache_thrash",
@@ -53,19 +51,17 @@ class PageCacheThrash final : public LoadInjector {
     return why_no_disk_load(target.params);
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
     const Params params = target.params;
-    std::vector<WorkerLoad::Body> bodies(static_cast<std::size_t>(params.integer("threads")),
-                                         [params](WorkerPage& page) { thrash(params, page); });
-    GRIT_TRY(std::unique_ptr<Load> load, WorkerLoad::make("grit-thrash", std::move(bodies), {"blocks"},
-                                                          {KernelCounter::read_bytes, KernelCounter::written_bytes}));
-    return load;
+    std::vector<WorkerFault::Body> bodies(static_cast<std::size_t>(params.integer("threads")),
+                                          [params](WorkerPage& page) { thrash(params, page); });
+    return without_undo(WorkerFault::make("grit-thrash", std::move(bodies), {"blocks"},
+                                          {KernelCounter::read_bytes, KernelCounter::written_bytes}));
   }
 
   /// What was written and dropped really came back from the disk, by the kernel's count.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    const auto moved = [&](const char* key) { return after.value(key, 0LL) > before.value(key, 0LL); };
-    return moved("blocks") && moved("read_bytes") && moved("written_bytes");
+    return grew(before, after, "blocks") && grew(before, after, "read_bytes") && grew(before, after, "written_bytes");
   }
 };
 

@@ -4,8 +4,6 @@
 // NIC: management traffic is never touched. Everything IP is dropped, whatever the protocol; ARP is not, so the link
 // looks healthy. The rules are an nftables table that the kernel removes when the agent ends (harness/os/nftables.hpp).
 // RDMA passes the kernel by: RoCE and InfiniBand are not cut.
-#include "injectors/partition.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,8 +11,7 @@
 #include <set>
 
 #include "harness/base/clock.hpp"
-#include "injectors/load_injector.hpp"
-#include "injectors/nic.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/packet_loss_nft.hpp"
 
 namespace grit {
@@ -65,7 +62,7 @@ Result<NftLoss> loss_of(const Target& target) {
   return loss;
 }
 
-class Partition final : public LoadInjector {
+class Partition final : public Injector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -92,10 +89,6 @@ class Partition final : public LoadInjector {
         .undo = UndoClass::kernel,
         .takes_nic = true};
     return info;
-  }
-
-  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
-    return resolve_nic(node, params.text("nic"));
   }
 
   [[nodiscard]] Result<Json> resolve(const Topology& topology, const std::vector<int>& on, const Node& node,
@@ -128,13 +121,13 @@ class Partition final : public LoadInjector {
     return loss ? why_no_nft_loss(*loss) : std::optional(loss.error().message);
   }
 
-  [[nodiscard]] Result<std::unique_ptr<Load>> make_load(const Target& target, const Json&) const override {
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
     GRIT_TRY(const NftLoss loss, loss_of(target));
-    return make_nft_loss(loss);
+    return without_undo(make_nft_loss(loss));
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return after.value("dropped_packets", 0LL) > before.value("dropped_packets", 0LL);
+    return grew(before, after, "dropped_packets");
   }
 };
 

@@ -2,34 +2,62 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+
+#include "harness/os/closed_object.hpp"
 
 namespace grit {
 
 ParamSpec rank_param(std::string default_value) {
-  return {"rank", Unit::text, std::move(default_value), "which rank of the node: \"0\" is its first; or \"all\"", {},
-          {},     {}};
+  return {.name = "rank",
+          .unit = Unit::text,
+          .default_value = std::move(default_value),
+          .help = "which rank of the node: \"0\" is its first; or \"all\""};
 }
 
-Result<std::vector<ProcessIdentity>> chosen_ranks(const Target& target) {
+Result<std::vector<NodeRank>> chosen_ranks(const Target& target) {
   const std::string text = target.params.text("rank");
-  std::vector<int> pids = target.rank_pids;
+  std::vector<NodeRank> meant = target.ranks.all;
   if (text != "all") {
     std::size_t index = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), index);
     if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size())
       return usage_error(fmt::format("rank = \"{}\": it is \"all\", or a number from 0", text));
-    if (index >= pids.size())
-      return usage_error(fmt::format("rank = \"{}\": this node has {} rank(s), counted from 0", text, pids.size()));
-    pids = {pids[index]};
+    if (index >= meant.size())
+      return usage_error(fmt::format("rank = \"{}\": this node has {} rank(s), counted from 0", text, meant.size()));
+    meant = {meant[index]};
   }
-  std::vector<ProcessIdentity> chosen;
-  for (const int pid : pids) {
-    GRIT_TRY(ProcessIdentity identity, identify_process(pid));
-    chosen.push_back(std::move(identity));
+  std::vector<NodeRank> chosen;
+  for (NodeRank& rank : meant) {
+    GRIT_TRY(const bool alive, lives(rank.process));
+    if (alive) chosen.push_back(std::move(rank));
   }
-  if (chosen.empty()) return usage_error("this node has no ranks");
+  if (meant.empty()) return usage_error("this node has no ranks");
+  if (chosen.empty()) return unavailable_error(fmt::format("rank = \"{}\": what it means has ended", text));
   return chosen;
+}
+
+Result<bool> lives(const ProcessIdentity& process) {
+  GRIT_TRY(const auto state, process_state(process));
+  return state && state->state != 'Z' && state->state != 'X';
+}
+
+RanksUndo undo_of(const std::vector<NodeRank>& ranks) {
+  RanksUndo undo;
+  for (const NodeRank& rank : ranks) undo.ranks.push_back(rank.process);
+  return undo;
+}
+
+Json to_json(const RanksUndo& undo) { return Json{{"ranks", to_json(undo.ranks)}}; }
+
+Result<RanksUndo> ranks_undo_from_json(const Json& record, const std::string& fault) {
+  ClosedObject object(record, "undo record of " + fault);
+  const Json& ranks = object.array("ranks", kMaxLocalRanks);
+  GRIT_CHECK(object.done());
+  RanksUndo undo;
+  GRIT_TRY(undo.ranks, processes_from_json(ranks));
+  return undo;
 }
 
 Json to_json(const std::vector<ProcessIdentity>& processes) {
@@ -47,18 +75,29 @@ Result<std::vector<ProcessIdentity>> processes_from_json(const Json& list) {
   return processes;
 }
 
-Result<std::optional<RankMemory>> rank_memory(const ProcessIdentity& rank) {
-  GRIT_TRY(const auto state, process_state(rank));
-  if (!state || state->state == 'Z') return std::nullopt;
-  auto segment = Segment::of_process(rank.pid);
-  if (!segment) {
-    GRIT_TRY(const auto now, process_state(rank));
-    if (!now || now->state == 'Z') return std::nullopt;
-    return tl::make_unexpected(segment.error());
+Result<std::vector<NodeRank>> living_of(const NodeRanks& node, const std::vector<ProcessIdentity>& processes) {
+  std::vector<NodeRank> living;
+  for (const NodeRank& rank : node.all) {
+    const bool named = std::any_of(processes.begin(), processes.end(), [&](const ProcessIdentity& process) {
+      return process.pid == rank.process.pid && process.start_ticks == rank.process.start_ticks;
+    });
+    if (!named) continue;
+    GRIT_TRY(const bool alive, lives(rank.process));
+    if (alive) living.push_back(rank);
   }
-  for (RankSlot& slot : segment->slots())
-    if (slot.pid == rank.pid) return RankMemory{std::move(*segment), &slot};
-  return usage_error(fmt::format("process {} is no rank of its run", rank.pid));
+  return living;
+}
+
+Result<std::optional<Segment>> segment_of(const std::vector<ProcessIdentity>& ranks) {
+  for (const ProcessIdentity& rank : ranks) {
+    GRIT_TRY(const bool alive, lives(rank));
+    if (!alive) continue;
+    auto segment = Segment::of_process(rank.pid);
+    if (segment) return std::optional(std::move(*segment));
+    GRIT_TRY(const bool still_alive, lives(rank));
+    if (still_alive) return tl::make_unexpected(segment.error());
+  }
+  return std::optional<Segment>();
 }
 
 }  // namespace grit

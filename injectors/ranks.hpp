@@ -1,12 +1,10 @@
-// Which ranks of a node a fault's parameter `rank` means; for all faults that act on processes or in a rank's shared
-// memory.
+// Which ranks of a node a fault's parameter `rank` means, and undo records that name ranks; for all faults that act on
+// processes or in a rank's shared memory.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "harness/model/params.hpp"
-#include "harness/os/process.hpp"
 #include "harness/record/segment.hpp"
 #include "injectors/injector.hpp"
 
@@ -15,18 +13,27 @@ namespace grit {
 /// The parameter itself: "0" is the node's first rank; "all".
 ParamSpec rank_param(std::string default_value = "all");
 
-/// The processes meant. Error (usage): there is no such rank on the node, or it has ended.
-Result<std::vector<ProcessIdentity>> chosen_ranks(const Target& target);
+/// Those meant that live. Error (usage): there is no such rank on the node; (unavailable): what is meant has ended.
+Result<std::vector<NodeRank>> chosen_ranks(const Target& target);
+
+/// Neither ended nor a zombie, which waits for its parent only.
+Result<bool> lives(const ProcessIdentity& process);
+
+/// An undo record {"ranks": [identity ...]}.
+struct RanksUndo {
+  std::vector<ProcessIdentity> ranks{};
+};
+RanksUndo undo_of(const std::vector<NodeRank>& ranks);
+Json to_json(const RanksUndo& undo);
+Result<RanksUndo> ranks_undo_from_json(const Json& record, const std::string& fault);
 
 Json to_json(const std::vector<ProcessIdentity>& processes);
 Result<std::vector<ProcessIdentity>> processes_from_json(const Json& list);
 
-/// The shared memory of a rank's node, and its own slot there; `slot` points into `segment`.
-struct RankMemory {
-  Segment segment;
-  RankSlot* slot;
-};
-/// Empty: that process has ended, and what was set there with it.
-Result<std::optional<RankMemory>> rank_memory(const ProcessIdentity& rank);
+/// Those of the node's ranks that are these processes and live.
+Result<std::vector<NodeRank>> living_of(const NodeRanks& node, const std::vector<ProcessIdentity>& processes);
+/// The node's shared memory as a rank has it open, for an undo record that is all there is. Nothing: none of them
+/// lives.
+Result<std::optional<Segment>> segment_of(const std::vector<ProcessIdentity>& ranks);
 
 }  // namespace grit

@@ -10,7 +10,6 @@
 #include "harness/os/closed_object.hpp"
 #include "harness/os/netlink.hpp"
 #include "injectors/link_state.hpp"
-#include "injectors/nic.hpp"
 
 namespace grit {
 namespace {
@@ -41,15 +40,6 @@ std::optional<std::string> why_not_default(const TcTree& tree) {
   return std::nullopt;
 }
 
-Result<RootQdiscUndo> undo_from_record(const Json& record, const std::string& fault, const std::string& kind) {
-  ClosedObject object(record, "undo record of " + fault);
-  const Json& link = object.object("link");
-  const Json& before = object.object("before");
-  object.choice("mechanism", {kind});
-  GRIT_CHECK(object.done());
-  return root_qdisc_undo_from_json(before, link);
-}
-
 }  // namespace
 
 Result<RootQdiscUndo> read_root_qdisc(const std::string& nic) {
@@ -74,17 +64,6 @@ Result<RootQdiscUndo> read_root_qdisc(const std::string& nic) {
 
 Json to_json(const RootQdiscUndo& undo) { return Json{{"link", to_json(undo.link)}, {"before", to_json(undo.before)}}; }
 
-Result<RootQdiscUndo> root_qdisc_undo_from_json(const Json& before, const Json& link) {
-  RootQdiscUndo undo;
-  GRIT_TRY(undo.link, link_identity_from_json(link));
-  GRIT_TRY(undo.before, tc_tree_from_json(before));
-  return undo;
-}
-
-Result<std::string> RootQdiscInjector::resolve_device(const Node& node, const Params& params) const {
-  return resolve_nic(node, params.text("nic"));
-}
-
 std::vector<Injector::Mechanism> RootQdiscInjector::mechanisms_here() const {
   constexpr int kLoopback = 1;
   auto tc = Tc::open();
@@ -101,15 +80,20 @@ std::optional<std::string> RootQdiscInjector::why_unavailable(const Target& targ
   return tried ? std::nullopt : std::optional(tried.error().message);
 }
 
-Result<Json> RootQdiscInjector::prepare(const Target& target) const {
-  GRIT_TRY(const RootQdiscUndo undo, read_root_qdisc(target.device));
-  Json record = to_json(undo);
-  record["mechanism"] = kind();
-  return record;
+Result<RootQdiscUndo> RootQdiscInjector::snapshot(const Target& target) const { return read_root_qdisc(target.device); }
+
+Result<RootQdiscUndo> RootQdiscInjector::parse(const Json& record) const {
+  ClosedObject object(record, "undo record of " + info().name);
+  const Json& link = object.object("link");
+  const Json& before = object.object("before");
+  GRIT_CHECK(object.done());
+  RootQdiscUndo undo;
+  GRIT_TRY(undo.link, link_identity_from_json(link));
+  GRIT_TRY(undo.before, tc_tree_from_json(before));
+  return undo;
 }
 
-Status RootQdiscInjector::apply(const Target& target, const Json& record) const {
-  GRIT_TRY(const RootQdiscUndo undo, undo_from_record(record, info().name, kind()));
+Status RootQdiscInjector::set(const Target& target, const RootQdiscUndo& undo) const {
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const Link link, present_link(netlink, undo.link));
   GRIT_TRY(Tc tc, Tc::open());
@@ -123,8 +107,7 @@ Status RootQdiscInjector::apply(const Target& target, const Json& record) const 
   return install(tc, link, target.params);
 }
 
-Result<Reading> RootQdiscInjector::read_back(const Json& record) const {
-  GRIT_TRY(const RootQdiscUndo undo, undo_from_record(record, info().name, kind()));
+Result<Reading> RootQdiscInjector::read(const Target&, const RootQdiscUndo& undo) const {
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const auto link, find_same_link(netlink, undo.link));
   Reading reading;
@@ -133,14 +116,14 @@ Result<Reading> RootQdiscInjector::read_back(const Json& record) const {
   if (!link) return reading;
   GRIT_TRY(Tc tc, Tc::open());
   GRIT_TRY(const auto root, tc.root(link->ifindex));
-  reading.in_force = root && root->qdisc.handle == handle() && root->qdisc.kind == kind();
+  reading.holds = reading.left = root && root->qdisc.handle == handle() && root->qdisc.kind == kind();
   reading.details["root"] = root ? root->qdisc.kind : "none";
-  if (reading.in_force) reading.details["options"] = describe_qdisc_options(root->qdisc);
+  reading.details["mechanism"] = kind();
+  if (reading.holds) reading.details["options"] = describe_qdisc_options(root->qdisc);
   return reading;
 }
 
-Result<Json> RootQdiscInjector::counters(const Json& record) const {
-  GRIT_TRY(const RootQdiscUndo undo, undo_from_record(record, info().name, kind()));
+Result<Json> RootQdiscInjector::counters(const Target&, const RootQdiscUndo& undo) const {
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const Link link, present_link(netlink, undo.link));
   GRIT_TRY(Tc tc, Tc::open());
@@ -152,27 +135,17 @@ Result<Json> RootQdiscInjector::counters(const Json& record) const {
               {"backlog_bytes", now.backlog_bytes}};
 }
 
-Status RootQdiscInjector::revert(const Json& record) const {
-  GRIT_TRY(const RootQdiscUndo undo, undo_from_record(record, info().name, kind()));
+Result<Reverted> RootQdiscInjector::restore(const RootQdiscUndo& undo) const {
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const auto link, find_same_link(netlink, undo.link));
-  if (!link) return {};
+  if (!link) return Reverted::gone;
   GRIT_TRY(Tc tc, Tc::open());
   const Status restored = tc.restore(link->ifindex, undo.before, handle());
-  if (restored) return {};
+  if (restored) return Reverted::put_back;
   // It may have been deleted under our hands: then there is nothing left to put back.
   GRIT_TRY(const auto still_there, find_same_link(netlink, undo.link));
-  if (!still_there) return {};
+  if (!still_there) return Reverted::gone;
   return with_context(restored.error(), undo.link.name + " is not as it was");
-}
-
-Status RootQdiscInjector::check_undo(const Json& record) const {
-  auto undo = undo_from_record(record, info().name, kind());
-  return undo ? Status{} : tl::make_unexpected(undo.error());
-}
-
-bool counter_moved(const Json& before, const Json& after, const char* key) {
-  return after.value(key, std::int64_t{0}) > before.value(key, std::int64_t{0});
 }
 
 }  // namespace grit

@@ -4,7 +4,7 @@
 
 #include "harness/os/link_config.hpp"
 #include "harness/os/tc.hpp"
-#include "injectors/injector.hpp"
+#include "injectors/setting.hpp"
 
 namespace grit {
 
@@ -18,22 +18,14 @@ struct RootQdiscUndo {
 /// ...
 Result<RootQdiscUndo> read_root_qdisc(const std::string& nic);
 Json to_json(const RootQdiscUndo& undo);
-/// From disk: closed set of keys, types and ranges. Other keys of the record are the caller's.
-Result<RootQdiscUndo> root_qdisc_undo_from_json(const Json& before, const Json& link);
 
-class RootQdiscInjector : public Injector {
+/// The root qdisc of a NIC is a fault's.
+constexpr const char* kRootQdisc = "the root qdisc";
+
+class RootQdiscInjector : public SettingInjector<RootQdiscUndo> {
  public:
-  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override;
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override;
-
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override;
-  [[nodiscard]] Result<Json> prepare(const Target& target) const override;
-  [[nodiscard]] Status apply(const Target& target, const Json& undo) const override;
-  [[nodiscard]] Result<Reading> read_back(const Json& undo) const override;
-  /// Of our qdisc: sent_packets, drops, overlimits, backlog_bytes; 0 when it is not there, before and after.
-  [[nodiscard]] Result<Json> counters(const Json& undo) const override;
-  [[nodiscard]] Status revert(const Json& undo) const override;
-  [[nodiscard]] Status check_undo(const Json& undo) const override;
 
  protected:
   /// "tbf", "netem".
@@ -41,10 +33,15 @@ class RootQdiscInjector : public Injector {
   /// The major number of its handle. One a fault, so that two faults on one NIC never take each other's for their own.
   [[nodiscard]] virtual std::uint32_t handle() const = 0;
   [[nodiscard]] virtual Status install(Tc& tc, const Link& link, const Params& params) const = 0;
-};
 
-/// Did the counter move from one reading to the other?
-bool counter_moved(const Json& before, const Json& after, const char* key);
+  [[nodiscard]] Result<RootQdiscUndo> snapshot(const Target& target) const override;
+  [[nodiscard]] Result<RootQdiscUndo> parse(const Json& record) const override;
+  [[nodiscard]] Status set(const Target& target, const RootQdiscUndo& undo) const override;
+  [[nodiscard]] Result<Reading> read(const Target& target, const RootQdiscUndo& undo) const override;
+  /// Of our qdisc: sent_packets, drops, overlimits, backlog_bytes; 0 when it is not there, before and after.
+  [[nodiscard]] Result<Json> counters(const Target& target, const RootQdiscUndo& undo) const override;
+  [[nodiscard]] Result<Reverted> restore(const RootQdiscUndo& undo) const override;
+};
 
 /// Handles that faults use for their root qdiscs: 6772: ("gr") and following.
 namespace root_handle {

@@ -57,36 +57,37 @@ void one_period(const ProcessIdentity& rank, std::int64_t quota_ns, std::int64_t
   if (stood_still) page.counters[kThrottled_ns].fetch_add(monotonic_ns() - stopped_at_ns);
 }
 
-class StopCycle final : public WorkerLoad {
+class StopCycle final : public WorkerFault {
  public:
-  static Result<std::unique_ptr<Load>> make(const std::vector<ProcessIdentity>& ranks, std::int64_t quota_ns,
-                                            std::int64_t period_ns) {
+  static Result<std::unique_ptr<Fault>> make(const std::vector<ProcessIdentity>& ranks, std::int64_t quota_ns,
+                                             std::int64_t period_ns) {
     std::vector<Body> bodies;
     for (const ProcessIdentity& rank : ranks)
       bodies.emplace_back([rank, quota_ns, period_ns](WorkerPage& page) {
         page.wait_for_start();
         for (;;) one_period(rank, quota_ns, monotonic_ns() + period_ns, page);
       });
-    std::unique_ptr<StopCycle> load(new StopCycle("grit-throttle", std::move(bodies), {"stops", "throttled_ns"}));
-    load->ranks_ = ranks;
-    GRIT_TRY(load->guardian_, make_guardian(ranks));
-    GRIT_CHECK(load->make_workers());
-    return load;
+    std::unique_ptr<StopCycle> fault(new StopCycle("grit-throttle", std::move(bodies), {"stops", "throttled_ns"}));
+    fault->ranks_ = ranks;
+    GRIT_TRY(fault->guardian_, make_guardian(ranks));
+    GRIT_CHECK(fault->make_workers());
+    return fault;
   }
 
   Status stop() override {
-    GRIT_CHECK(WorkerLoad::stop());
-    return continue_all(ranks_);
+    GRIT_CHECK(WorkerFault::stop());
+    GRIT_CHECK(continue_all(ranks_));
+    return {};
   }
 
-  /// In force as well while a rank is stopped that nobody will set going.
-  Result<Reading> read_back() override {
-    GRIT_TRY(Reading reading, WorkerLoad::read_back());
+  /// Something is left as well while a rank is stopped that nobody will set going.
+  Result<Reading> read() override {
+    GRIT_TRY(Reading reading, WorkerFault::read());
     Json states = Json::object();
     for (const ProcessIdentity& rank : ranks_) {
       GRIT_TRY(const auto state, process_state(rank));
       states[std::to_string(rank.pid)] = state ? std::string(1, state->state) : std::string("ended");
-      reading.in_force = reading.in_force || (state && state->state == 'T');
+      reading.left = reading.left || (state && state->state == 'T');
     }
     reading.details["states"] = std::move(states);
     reading.details["mechanism"] = "duty_cycle";
@@ -94,15 +95,15 @@ class StopCycle final : public WorkerLoad {
   }
 
  private:
-  using WorkerLoad::WorkerLoad;
+  using WorkerFault::WorkerFault;
   std::vector<ProcessIdentity> ranks_{};
   std::optional<Worker> guardian_{};
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Load>> make_stop_cycle(const std::vector<ProcessIdentity>& ranks, std::int64_t quota_ns,
-                                              std::int64_t period_ns) {
+Result<std::unique_ptr<Fault>> make_stop_cycle(const std::vector<ProcessIdentity>& ranks, std::int64_t quota_ns,
+                                               std::int64_t period_ns) {
   return StopCycle::make(ranks, quota_ns, period_ns);
 }
 
@@ -132,11 +133,16 @@ Status check_stoppable(const std::vector<ProcessIdentity>& ranks) {
   return {};
 }
 
-Status continue_all(const std::vector<ProcessIdentity>& ranks) {
+Result<std::size_t> continue_all(const std::vector<ProcessIdentity>& ranks) {
   Status all;
-  for (const ProcessIdentity& rank : ranks)
-    if (auto sent = send_signal(rank, SIGCONT); !sent && all) all = tl::make_unexpected(sent.error());
-  return all;
+  std::size_t reached = 0;
+  for (const ProcessIdentity& rank : ranks) {
+    auto sent = send_signal(rank, SIGCONT);
+    if (sent && *sent) ++reached;
+    if (!sent && all) all = tl::make_unexpected(sent.error());
+  }
+  GRIT_CHECK(all);
+  return reached;
 }
 
 }  // namespace grit

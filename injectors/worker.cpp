@@ -143,24 +143,24 @@ bool Worker::running() const {
   return ::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
 }
 
-WorkerLoad::WorkerLoad(std::string name, std::vector<Body> bodies, std::vector<std::string> counter_names,
-                       std::vector<KernelCounter> kernel_counters)
+WorkerFault::WorkerFault(std::string name, std::vector<Body> bodies, std::vector<std::string> counter_names,
+                         std::vector<KernelCounter> kernel_counters)
     : name_(std::move(name)),
       bodies_(std::move(bodies)),
       counter_names_(std::move(counter_names)),
       kernel_counters_(std::move(kernel_counters)),
       past_(counter_names_.size(), 0) {}
 
-Result<std::unique_ptr<WorkerLoad>> WorkerLoad::make(std::string name, std::vector<Body> bodies,
-                                                     std::vector<std::string> counter_names,
-                                                     std::vector<KernelCounter> kernel_counters) {
-  std::unique_ptr<WorkerLoad> load(
-      new WorkerLoad(std::move(name), std::move(bodies), std::move(counter_names), std::move(kernel_counters)));
-  GRIT_CHECK(load->make_workers());
-  return load;
+Result<std::unique_ptr<WorkerFault>> WorkerFault::make(std::string name, std::vector<Body> bodies,
+                                                       std::vector<std::string> counter_names,
+                                                       std::vector<KernelCounter> kernel_counters) {
+  std::unique_ptr<WorkerFault> fault(
+      new WorkerFault(std::move(name), std::move(bodies), std::move(counter_names), std::move(kernel_counters)));
+  GRIT_CHECK(fault->make_workers());
+  return fault;
 }
 
-Status WorkerLoad::make_workers() {
+Status WorkerFault::make_workers() {
   std::vector<Worker> made;  // all or none
   for (const Body& body : bodies_) {
     GRIT_TRY(Worker worker, Worker::fork(name_, body));
@@ -175,14 +175,14 @@ Status WorkerLoad::make_workers() {
   return {};
 }
 
-Status WorkerLoad::start() {
+Status WorkerFault::start() {
   if (workers_.empty()) GRIT_CHECK(make_workers());
   for (Worker& worker : workers_) worker.start();
   started_ = true;
   return {};
 }
 
-Status WorkerLoad::stop() {
+Status WorkerFault::stop() {
   if (!started_) return {};
   for (const Worker& worker : workers_) ::kill(worker.pid(), SIGKILL);  // all at once; then each is waited for
   for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -197,10 +197,12 @@ Status WorkerLoad::stop() {
   return {};
 }
 
-Result<Reading> WorkerLoad::read_back() {
+Result<Reading> WorkerFault::read() {
   Reading reading;
-  reading.in_force =
-      started_ && std::all_of(workers_.begin(), workers_.end(), [](const Worker& one) { return one.running(); });
+  const auto running = static_cast<std::size_t>(
+      std::count_if(workers_.begin(), workers_.end(), [](const Worker& one) { return one.running(); }));
+  reading.holds = started_ && running == workers_.size();
+  reading.left = running > 0;
   Json pids = Json::array();
   for (const Worker& worker : workers_) pids.push_back(worker.pid());
   reading.details["pids"] = pids;
@@ -209,18 +211,18 @@ Result<Reading> WorkerLoad::read_back() {
   return reading;
 }
 
-ProcessUsage WorkerLoad::usage() const {
+ProcessUsage WorkerFault::usage() const {
   ProcessUsage sum = past_usage_;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     auto used = process_usage(workers_[i].pid());
-    if (!used) continue;  // it has ended: read_back() sees that
+    if (!used) continue;  // it has ended: read() sees that
     *used -= idle_usage_[i];
     sum += *used;
   }
   return sum;
 }
 
-Result<Json> WorkerLoad::counters() {
+Result<Json> WorkerFault::counters() {
   Json sums = Json::object();
   for (std::size_t i = 0; i < counter_names_.size(); ++i) {
     std::int64_t sum = past_[i];

@@ -59,28 +59,28 @@ class Worker {
   WorkerPage* page_ = nullptr;
 };
 
-/// What the kernel counts for a load's workers and the load tells as its own counters; from the moment the workers
+/// What the kernel counts for a fault's workers and the fault tells as its own counters; from the moment the workers
 /// stand by, so that nothing moves before they are started.
 enum class KernelCounter { faulted_bytes, cpu_ns, read_bytes, written_bytes };
 
-/// A load made of workers that do the same kind of work: start() starts all, stop() ends all; another start() makes new
-/// ones. Its counters are the sums of `counter_names` over the workers' pages and what `kernel_counters` asks for, over
-/// all starts; a fault with other ones derives from it.
-class WorkerLoad : public Load {
+/// A fault made of workers that do the same kind of work: start() starts all, stop() ends all; another start() makes
+/// new ones. Its counters are the sums of `counter_names` over the workers' pages and what `kernel_counters` asks for,
+/// over all starts; a fault with other ones derives from it.
+class WorkerFault : public Fault {
  public:
   using Body = std::function<void(WorkerPage&)>;
-  static Result<std::unique_ptr<WorkerLoad>> make(std::string name, std::vector<Body> bodies,
-                                                  std::vector<std::string> counter_names,
-                                                  std::vector<KernelCounter> kernel_counters = {});
+  static Result<std::unique_ptr<WorkerFault>> make(std::string name, std::vector<Body> bodies,
+                                                   std::vector<std::string> counter_names,
+                                                   std::vector<KernelCounter> kernel_counters = {});
   Status start() override;
   Status stop() override;
-  Result<Reading> read_back() override;  // in force: all workers run; details: pids and counters
+  Result<Reading> read() override;  // holds: all workers run; details: pids and counters
   Result<Json> counters() override;
   [[nodiscard]] const std::vector<Worker>& workers() const { return workers_; }
 
  protected:
-  WorkerLoad(std::string name, std::vector<Body> bodies, std::vector<std::string> counter_names,
-             std::vector<KernelCounter> kernel_counters = {});
+  WorkerFault(std::string name, std::vector<Body> bodies, std::vector<std::string> counter_names,
+              std::vector<KernelCounter> kernel_counters = {});
   Status make_workers();
   /// Since they stood by, over all starts; anonymous_bytes: of those that live now.
   [[nodiscard]] ProcessUsage usage() const;

@@ -4,25 +4,21 @@
 
 namespace grit {
 
-Result<std::unique_ptr<Load>> TimedLoad::make(std::string name, std::vector<Body> bodies,
-                                              std::vector<std::string> counter_names,
-                                              const std::vector<int>& rank_pids) {
-  std::unique_ptr<TimedLoad> load(new TimedLoad(std::move(name), std::move(bodies), std::move(counter_names)));
-  GRIT_CHECK(load->prepare(rank_pids));
-  return load;
+Result<std::unique_ptr<Fault>> TimedFault::make(std::string name, std::vector<Body> bodies,
+                                                std::vector<std::string> counter_names, const NodeRanks& ranks) {
+  std::unique_ptr<TimedFault> fault(new TimedFault(std::move(name), std::move(bodies), std::move(counter_names)));
+  GRIT_CHECK(fault->prepare(ranks));
+  return fault;
 }
 
-Status TimedLoad::prepare(const std::vector<int>& rank_pids) {
-  for (const int pid : rank_pids) {
-    GRIT_TRY(ProcessIdentity rank, identify_process(pid));
-    ranks_.push_back(std::move(rank));
-  }
+Status TimedFault::prepare(const NodeRanks& ranks) {
+  for (const NodeRank& rank : ranks.all) ranks_.push_back(rank.process);
   GRIT_CHECK(make_workers());
   GRIT_CHECK(on_cpu_ns());  // a kernel that does not count is found before the block
   return {};
 }
 
-Result<std::int64_t> TimedLoad::on_cpu_ns() const {
+Result<std::int64_t> TimedFault::on_cpu_ns() const {
   std::int64_t sum_ns = 0;
   for (const Worker& worker : workers()) {
     GRIT_TRY(const ProcessIdentity identity, identify_process(worker.pid()));  // it is our child: nobody else's pid
@@ -32,26 +28,26 @@ Result<std::int64_t> TimedLoad::on_cpu_ns() const {
   return sum_ns;
 }
 
-Status TimedLoad::start() {
+Status TimedFault::start() {
   if (since_ns_ != 0) return {};
   if (workers().empty()) GRIT_CHECK(make_workers());
   GRIT_TRY(on_cpu_then_ns_, on_cpu_ns());
   since_ns_ = monotonic_ns();
-  return WorkerLoad::start();
+  return WorkerFault::start();
 }
 
-Status TimedLoad::stop() {
+Status TimedFault::stop() {
   const auto now_ns = on_cpu_ns();  // before they end; they end also when it cannot be read
   if (since_ns_ != 0) {
     if (now_ns) past_on_cpu_ns_ += *now_ns - on_cpu_then_ns_;
     past_ns_ += monotonic_ns() - since_ns_;
     since_ns_ = 0;
   }
-  return WorkerLoad::stop();
+  return WorkerFault::stop();
 }
 
-Result<Json> TimedLoad::counters() {
-  GRIT_TRY(Json all, WorkerLoad::counters());
+Result<Json> TimedFault::counters() {
+  GRIT_TRY(Json all, WorkerFault::counters());
   std::int64_t worked_ns = past_on_cpu_ns_, waited_ns = 0;
   if (since_ns_ != 0) {
     GRIT_TRY(const std::int64_t now_ns, on_cpu_ns());

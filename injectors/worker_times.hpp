@@ -1,4 +1,4 @@
-// A load of workers whose effect is on the scheduler: its counters are what the kernel's scheduler counted.
+// A fault of workers whose effect is on the scheduler: its counters are what the kernel's scheduler counted.
 #pragma once
 
 #include "harness/os/process.hpp"
@@ -6,19 +6,19 @@
 
 namespace grit {
 
-/// Counters beside those of WorkerLoad: "on_cpu_ns" (the workers' time on a CPU while in force), "ranks_waited_ns" (how
-/// long the ranks' threads were runnable without a CPU), "in_force_ns".
-class TimedLoad : public WorkerLoad {
+/// Counters beside those of WorkerFault: "on_cpu_ns" (the workers' time on a CPU while in force), "ranks_waited_ns"
+/// (how long the ranks' threads were runnable without a CPU), "in_force_ns".
+class TimedFault : public WorkerFault {
  public:
-  static Result<std::unique_ptr<Load>> make(std::string name, std::vector<Body> bodies,
-                                            std::vector<std::string> counter_names, const std::vector<int>& rank_pids);
+  static Result<std::unique_ptr<Fault>> make(std::string name, std::vector<Body> bodies,
+                                             std::vector<std::string> counter_names, const NodeRanks& ranks);
   Status start() override;
   Status stop() override;
   Result<Json> counters() override;
 
  protected:
-  using WorkerLoad::WorkerLoad;
-  Status prepare(const std::vector<int>& rank_pids);
+  using WorkerFault::WorkerFault;
+  Status prepare(const NodeRanks& ranks);
 
  private:
   Result<std::int64_t> on_cpu_ns() const;

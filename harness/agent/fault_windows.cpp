@@ -1,9 +1,12 @@
-// When the faults of a block come and go. How one is applied, proven and reverted: fault_in_force.cpp.
+// When the faults of a block come and go. How one is applied, proven and reverted: fault_windows_act.cpp.
 #include "harness/agent/fault_windows.hpp"
 
 #include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 #include "harness/model/event.hpp"
@@ -11,6 +14,14 @@
 #include "injectors/traits.hpp"
 
 namespace grit {
+namespace {
+
+template <class T>
+bool is_ready(const std::future<T>& future) {
+  return future.valid() && future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
+
+}  // namespace
 
 std::string_view to_string(RevertReason reason) {
   switch (reason) {
@@ -33,12 +44,13 @@ std::string_view to_string(RevertReason reason) {
 }
 
 FaultWindows::FaultWindows(const Plan& plan, int node, std::filesystem::path journal_file, EventSink sink,
-                           std::vector<int> rank_pids)
+                           NodeRanks ranks)
     : plan_(plan),
       node_(node),
       journal_file_(std::move(journal_file)),
       emit_(std::move(sink)),
-      rank_pids_(std::move(rank_pids)) {}
+      ranks_(std::move(ranks)),
+      done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Status FaultWindows::check_available() const {
   GRIT_CHECK(check_guards(guard_rails(plan_)));
@@ -60,6 +72,12 @@ void FaultWindows::arm(const Block& block) {
   if (!armed_in(block.kind)) return;
   for (const PlannedFault& fault : plan_.faults)
     if (fault.node == node_ && pulses_in_block(fault, block_) > 0) arm_fault(fault);
+}
+
+/// What slow faults have done meanwhile.
+void FaultWindows::collect() {
+  for (Armed& armed : armed_)
+    if (is_ready(armed.busy)) wait_for(armed);
 }
 
 void FaultWindows::start(std::int64_t entered_ns) { entered_ns_ = entered_ns; }
@@ -101,7 +119,7 @@ std::optional<std::int64_t> FaultWindows::anchor_ns(const Armed& armed) const {
 }
 
 std::optional<std::int64_t> FaultWindows::due_ns(const Armed& armed) const {
-  if (!entered_ns_ || armed.next_pulse >= armed.fault->pulses.size()) return std::nullopt;
+  if (!entered_ns_ || armed.busy.valid() || armed.next_pulse >= armed.fault->pulses.size()) return std::nullopt;
   const auto from_ns = anchor_ns(armed);
   if (!from_ns) return std::nullopt;
   const Pulse& pulse = armed.fault->pulses[armed.next_pulse];
@@ -136,16 +154,25 @@ std::optional<FaultWindows::Action> FaultWindows::next_action() {
 
 std::optional<std::int64_t> FaultWindows::next_action_ns() const {
   std::optional<std::int64_t> next;
-  for (const Armed& armed : armed_)
-    if (const auto due = due_ns(armed); due && (!next || *due < *next)) next = due;
+  const auto consider = [&](std::optional<std::int64_t> due) {
+    if (due && (!next || *due < *next)) next = due;
+  };
+  for (const Armed& armed : armed_) {
+    consider(due_ns(armed));
+    if (armed.settling && !armed.busy.valid()) consider(armed.settling->next_look_ns);
+    if (is_ready(armed.busy)) consider(monotonic_ns());
+  }
   return next;
 }
 
 void FaultWindows::act(std::int64_t now_ns) {
+  collect();
+  for (Armed& armed : armed_)
+    if (armed.settling && !armed.busy.valid() && armed.settling->next_look_ns <= now_ns) look_again(armed);
   for (auto action = next_action(); action && action->due_ns <= now_ns; action = next_action()) {
     Armed& armed = *action->armed;
     if (!armed.in_force) {
-      apply(armed, action->due_ns);
+      begin(armed, action->due_ns);
       continue;
     }
     revert_above(armed);
@@ -171,6 +198,8 @@ void FaultWindows::revert_above(const Armed& armed) {
   for (Armed* above : in_force_last_first()) {
     if (above == &armed) return;
     if (armed.fault->device.empty() || above->fault->device != armed.fault->device) continue;
+    wait_for(*above);
+    if (!above->in_force) continue;
     revert(*above, RevertReason::nested);
     next_pulse(*above);
   }
@@ -197,13 +226,20 @@ void FaultWindows::keep_memory_free() {
                                        : default_free_memory_bytes(memory->total_bytes);
   if (memory->available_bytes >= floor_bytes) return;
   for (Armed* armed : holders) {
+    if (armed->busy.valid()) continue;  // the next time
     revert(*armed, RevertReason::low_memory);
     armed->next_pulse = armed->fault->pulses.size();
   }
 }
 
 void FaultWindows::end(RevertReason reason) {
-  for (Armed* armed : in_force_last_first()) revert(*armed, reason);
+  for (Armed* armed : in_force_last_first())
+    if (!armed->busy.valid()) revert(*armed, reason);
+  for (Armed& armed : armed_) {
+    wait_for(armed);
+    if (armed.in_force) revert(armed, reason);
+    wait_for(armed);
+  }
   drain_witnesses();
   for (Armed& armed : armed_) close_window(armed);
   armed_.clear();
@@ -221,13 +257,15 @@ std::int64_t FaultWindows::lease_deadline_ns() const {
 }
 
 std::vector<int> FaultWindows::witness_descriptors() const {
-  std::vector<int> descriptors;
+  std::vector<int> descriptors{done_.get()};
   for (const Armed& armed : armed_)
     if (armed.witness) descriptors.push_back(armed.witness->descriptor());
   return descriptors;
 }
 
 void FaultWindows::drain_witnesses() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = ::read(done_.get(), &count, sizeof count);
   for (const Armed& armed : armed_) {
     if (!armed.witness) continue;
     for (Json& seen : armed.witness->drain()) {

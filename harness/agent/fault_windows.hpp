@@ -5,11 +5,13 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "harness/agent/journal.hpp"
+#include "harness/base/fd.hpp"
 #include "harness/model/plan.hpp"
 #include "injectors/injector.hpp"
 
@@ -23,16 +25,15 @@ class FaultWindows {
  public:
   using EventSink = std::function<void(Json)>;
 
-  /// Both references must outlive this object. Nothing is opened or changed yet.
-  FaultWindows(const Plan& plan, int node, std::filesystem::path journal_file, EventSink sink,
-               std::vector<int> rank_pids = {});
+  /// The plan, and what `ranks` points to, must outlive this object. Nothing is changed yet.
+  FaultWindows(const Plan& plan, int node, std::filesystem::path journal_file, EventSink sink, NodeRanks ranks = {});
 
   /// What the guard rails refuse in this plan, whoever let it pass before; else why some planned fault of this node
   /// cannot work here; names the fault and what would help.
   [[nodiscard]] Status check_available() const;
 
-  /// Before the block: undo records made and on disk, counters read, kernel notifications subscribed. When that fails
-  /// for a fault, an event says so and the fault is not applied in this block.
+  /// Before the block: faults made, their undo records on disk, kernel notifications subscribed. When that fails for a
+  /// fault, or one before could not be reverted, an event says so and the fault is not applied in this block.
   void arm(const Block& block);
   /// Does arm() arm anything in such a block?
   [[nodiscard]] static bool armed_in(BlockKind kind) { return has_faults(kind) || kind == BlockKind::sham; }
@@ -45,37 +46,47 @@ class FaultWindows {
   /// When act() has something to do next; nothing when no action is due in this block.
   [[nodiscard]] std::optional<std::int64_t> next_action_ns() const;
   /// Applies and reverts what is due. A fault comes off before one that it stands on, and what ends now before anything
-  /// begins.
+  /// begins. A slow fault (InjectorInfo::slow) does so in a thread of its own meanwhile.
   void act(std::int64_t now_ns);
   /// Takes the faults that hold memory off for the rest of the block when less than the plan's floor is available.
   /// Reads /proc only while one is in force.
   void keep_memory_free();
-  /// Takes everything off that is in force, reads the evidence and closes the window.
+  /// Takes everything off that is in force, reads the evidence and closes the window. Waits for slow faults last.
   void end(RevertReason reason);
 
   /// By when what is in force must be off; 0 when nothing is.
   [[nodiscard]] std::int64_t lease_deadline_ns() const;
-  /// Descriptors of the kernel notifications to poll; call drain_witnesses() when one is readable.
+  /// Descriptors to poll, of the kernel notifications and of what slow faults have done; call drain_witnesses() when
+  /// one is readable.
   [[nodiscard]] std::vector<int> witness_descriptors() const;
   void drain_witnesses();
   /// Everything that was applied was proven to be reverted; the journal file is then removed.
   bool close();
 
  private:
+  /// What is left to do, in the fault loop, when a fault has started, stopped or been read.
+  using Then = std::function<void()>;
+  /// It has started, but its reading does not hold yet.
+  struct Settling {
+    std::int64_t due_ns = 0;  // when it was to start
+    std::int64_t next_look_ns = 0;
+    Reading reading{};  // the last
+  };
   struct Armed {
     const PlannedFault* fault = nullptr;
     const Injector* injector = nullptr;
     Target target{};
     bool shares_device = false;  // with another fault: prepared only when it begins, on top of what is there then
     std::string journal_id{};
-    Json undo{};
-    Json counters_before{};
-    std::optional<Json> counters_acting{};  // read in force, when they showed that it acted
+    Prepared prepared{};                    // no fault: it is not
+    Json counters_before{};                 // at its last start; null: it never started
+    std::optional<Json> counters_acting{};  // read later, when they showed that it acted
     std::unique_ptr<Witness> witness{};
-    std::unique_ptr<Load> load{};  // the fault itself, where the injector makes one
-    std::size_t next_pulse = 0;    // its place in PlannedFault::pulses
-    bool prepared = false;
-    bool in_force = false;
+    std::future<Then> busy{};  // a slow fault's thread
+    std::optional<Settling> settling{};
+    std::size_t next_pulse = 0;               // its place in PlannedFault::pulses
+    bool in_force = false;                    // from its start until it is off
+    bool something_on = false;                // there is something to stop; false in a sham, mostly
     bool mended = true;                       // the last revert was read back as such
     std::optional<std::int64_t> anchored_ns;  // anchor step: when it began
     std::optional<std::int64_t> applied_ns;   // last
@@ -99,31 +110,33 @@ class FaultWindows {
   [[nodiscard]] bool shares_device(const PlannedFault& fault) const;
   [[nodiscard]] std::vector<Armed*> in_force_last_first();
 
-  // --- how (fault_in_force.cpp)
+  // --- how (fault_windows_act.cpp)
   [[nodiscard]] Target target_of(const PlannedFault& fault) const;
   Status prepare(Armed& armed);
   void arm_fault(const PlannedFault& fault);
-  void apply(Armed& armed, std::int64_t due_ns);
-  void report_applied(const Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
+  /// Does the work, in a thread of the fault's own if it is slow, and then what it gives, in the caller's.
+  void run(Armed& armed, std::function<Then()> work);
+  void collect();
+  static void wait_for(Armed& armed);
+  void begin(Armed& armed, std::int64_t due_ns);
+  void started(Armed& armed, const Status& status, Result<Reading> reading, std::int64_t done_ns, std::int64_t due_ns);
+  void look_again(Armed& armed);
+  void settle(Armed& armed, Reading reading, std::int64_t done_ns, std::int64_t due_ns);
+  void report_applied(Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
   void revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns = {});
+  void reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading);
   void journal_reverted(Armed& armed);
   void close_window(Armed& armed);
   void report_error(const Armed& armed, const std::string& message);
   [[nodiscard]] Json fault_event(const Armed& armed, std::string_view action) const;
-  /// It has an undo record on disk, and revert() to go with it.
-  static bool journalled(const Armed& armed);
-  // The fault itself: its load's, where it is one, else the injector's.
-  Status switch_on(Armed& armed);
-  Status switch_off(Armed& armed);
-  static Result<Reading> read_back(Armed& armed);
-  static Result<Json> counters(Armed& armed);
 
   const Plan& plan_;
   int node_;
   std::filesystem::path journal_file_;
   std::optional<Journal> journal_{};
   EventSink emit_;
-  std::vector<int> rank_pids_;
+  NodeRanks ranks_;
+  Fd done_;  // eventfd: a slow fault has done something
   int block_ = -1;
   bool sham_ = false;  // the block is: nothing is applied in it
   std::optional<std::int64_t> entered_ns_{};

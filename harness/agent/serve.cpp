@@ -74,7 +74,7 @@ Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock)
       lock_(std::move(lock)),
       windows_(
           config_.plan, config_.node, journal_file(config_.journal_directory, config_.plan, config_.node),
-          [this](Json event) { emit(std::move(event)); }, pids_of(segment_)),
+          [this](Json event) { emit(std::move(event)); }, node_ranks(segment_)),
       usage_(processes_of(segment_)),
       batch_(kBatch) {}
 

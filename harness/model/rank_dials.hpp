@@ -11,14 +11,9 @@ struct RankDials {
   std::atomic<std::int64_t> delay_ns{0};         // added to the forward pass of a step
   std::atomic<std::int64_t> delay_jitter_ns{0};  // at random up to so much more
   std::atomic<std::int64_t> delay_every{1};      // in every so many-th step only
-  // process_pause: when it found the rank stopped, and how much CPU time the rank had used by then.
-  std::atomic<std::int64_t> paused_since_ns{0};
-  std::atomic<std::int64_t> paused_cpu_ns{0};
   // Counters, only ever growing.
   std::atomic<std::int64_t> delayed_steps{0};
   std::atomic<std::int64_t> delayed_ns{0};
-  std::atomic<std::int64_t> stopped_ns{0};        // in which it was stopped and used no CPU time
-  std::atomic<std::int64_t> cpu_throttled_ns{0};  // cpu_throttle: by control groups that are gone again
   std::atomic<std::int64_t> throttled_ns{0};  // what kernels of the emulated accelerator took beyond the nominal clock
 };
 

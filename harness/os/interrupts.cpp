@@ -85,7 +85,7 @@ Status set_interrupt_cpus(int number, const Cpus& cpus) {
   return errno_error(fmt::format("cannot move interrupt {} to CPU {}", number, list));
 }
 
-Result<std::map<int, std::int64_t>> interrupt_counts(int number) {
+Result<InterruptCounts> interrupt_counts() {
   GRIT_TRY(const std::string text, read_file("/proc/interrupts"));
   std::istringstream lines(text);
   std::string line, word;
@@ -93,14 +93,26 @@ Result<std::map<int, std::int64_t>> interrupt_counts(int number) {
   std::vector<int> cpus;  // the head: "CPU0 CPU1 ..."; those online
   for (std::istringstream head(line); head >> word;)
     if (word.starts_with("CPU")) cpus.push_back(std::stoi(word.substr(3)));
-  std::map<int, std::int64_t> counts;
+  InterruptCounts counts;
   while (std::getline(lines, line)) {
     std::istringstream words(line);
-    if (!(words >> word) || word != fmt::format("{}:", number)) continue;
+    int number = 0;
+    char colon = 0;
+    if (!(words >> number >> colon) || colon != ':') continue;
     std::int64_t count = 0;
-    for (std::size_t i = 0; i < cpus.size() && words >> count; ++i) counts[cpus[i]] = count;
+    for (std::size_t i = 0; i < cpus.size() && words >> count; ++i) counts[number][cpus[i]] = count;
   }
   return counts;
+}
+
+bool irqbalance_runs() {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    const std::string name = entry.path().filename();
+    if (name[0] < '0' || name[0] > '9') continue;
+    if (auto comm = read_file("/proc/" + name + "/comm"); comm && *comm == "irqbalance\n") return true;
+  }
+  return false;
 }
 
 Json to_json(const Interrupt& interrupt) {

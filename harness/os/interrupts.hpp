@@ -29,8 +29,14 @@ Result<std::optional<Interrupt>> find_same_interrupt(const Interrupt& interrupt)
 Cpus serving_cpus(int number);
 /// Error (unavailable): not permitted, or the kernel manages this one itself.
 Status set_interrupt_cpus(int number, const Cpus& cpus);
-/// By CPU number.
-Result<std::map<int, std::int64_t>> interrupt_counts(int number);
+/// How often each CPU has served each interrupt since boot, by interrupt, then by CPU; those without a number (NMI,
+/// LOC) left out. The whole table is read at once: the kernel makes all of it for every reader, which takes
+/// milliseconds with hundreds of CPUs.
+using InterruptCounts = std::map<int, std::map<int, std::int64_t>>;
+Result<InterruptCounts> interrupt_counts();
+
+/// Does irqbalance run on this machine? It moves interrupts every 10 s (irqbalance(1), --interval).
+bool irqbalance_runs();
 
 Json to_json(const Interrupt& interrupt);
 /// Closed set of keys; error (usage): what is wrong.

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "harness/base/files.hpp"
+#include "harness/os/interrupts.hpp"
 #include "harness/os/node_state.hpp"
 
 namespace grit {
@@ -60,14 +61,6 @@ void find_our_groups(const fs::path& group, StatePart& part) {
     if (name.starts_with(kOurPrefix)) part.things[(group / name).string()] = "";
     find_our_groups(group / name, part);
   }
-}
-
-bool irqbalance_runs() {
-  for (const std::string& name : subdirectories("/proc")) {
-    if (name[0] < '0' || name[0] > '9') continue;
-    if (auto comm = read_file("/proc/" + name + "/comm"); comm && *comm == "irqbalance\n") return true;
-  }
-  return false;
 }
 
 std::string affinity_of(int pid) {

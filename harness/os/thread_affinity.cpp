@@ -44,7 +44,9 @@ Result<ProcessAffinity> read_affinity(const ProcessIdentity& process) {
   for (const pid_t tid : threads) {
     const auto start_ticks = start_of_thread(process.pid, tid);
     auto cpus = affinity_of_thread(tid);
-    if (!start_ticks || !cpus) continue;  // it has just ended
+    if (!start_ticks) continue;  // it has just ended
+    if (!cpus && start_of_thread(process.pid, tid)) return tl::make_unexpected(cpus.error());
+    if (!cpus) continue;
     all.threads.push_back({tid, *start_ticks, std::move(*cpus)});
   }
   const auto main = std::find_if(all.threads.begin(), all.threads.end(),

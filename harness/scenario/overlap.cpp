@@ -7,6 +7,7 @@
 #include <map>
 
 #include "harness/base/units.hpp"
+#include "injectors/injector.hpp"
 
 namespace grit {
 namespace {
@@ -67,24 +68,45 @@ bool comes_after(const Plan& plan, const PlannedFault& later, const PlannedFault
   return earlier.pulses.back().end_ns <= followed.pulses.back().end_ns;
 }
 
+/// The first thing that both change; empty: none, or on another device.
+std::string touched_by_both(const PlannedFault& a, const PlannedFault& b) {
+  const Injector* one = find_injector(a.name);
+  const Injector* other = find_injector(b.name);
+  if (one == nullptr || other == nullptr) return {};
+  const auto& theirs = other->info().touches;
+  for (const std::string& thing : one->info().touches)
+    if (std::find(theirs.begin(), theirs.end(), thing) != theirs.end()) return thing;
+  return {};
+}
+
 class Overlaps {
  public:
   Overlaps(const Plan& plan, const std::vector<std::string>& where) : plan_(plan), where_(where) {}
 
   [[nodiscard]] Status check(const PlannedFault& a, const PlannedFault& b) const {
+    if (a.node != b.node || a.device != b.device) return {};
     const bool one_kind = a.name == b.name;
-    if (a.node != b.node || a.device != b.device || (!one_kind && a.device.empty())) return {};
+    const std::string touched = touched_by_both(a, b);
+    const bool exclusive = one_kind || !touched.empty();
+    if (!exclusive && a.device.empty()) return {};
     if (comes_after(plan_, a, b) || comes_after(plan_, b, a)) return {};
     const auto from_a = anchor_ns(plan_, a.anchor), from_b = anchor_ns(plan_, b.anchor);
     const bool comparable = (from_a && from_b) || same_anchor(a.anchor, b.anchor);
-    if (!comparable && !one_kind) return {};
+    if (!comparable && !exclusive) return {};
     const auto never = [](const Interval&, const Interval&) { return false; };
-    if (!comparable || (one_kind && clash(intervals(a, from_a.value_or(0)), intervals(b, from_b.value_or(0)), never)))
-      return usage_error(
-          fmt::format("{} and {}: {} acts on {} twice at the same time{}; use one fault there, or let one "
-                      "end before the other begins",
-                      place(a), place(b), a.name, device(a), comparable ? "" : ", as far as is known"));
-    if (one_kind || !clash(intervals(a, from_a.value_or(0)), intervals(b, from_b.value_or(0)), nest)) return {};
+    if (!comparable ||
+        (exclusive && clash(intervals(a, from_a.value_or(0)), intervals(b, from_b.value_or(0)), never))) {
+      const char* known = comparable ? "" : ", as far as is known";
+      if (one_kind)
+        return usage_error(
+            fmt::format("{} and {}: {} acts on {} twice at the same time{}; use one fault there, or let one "
+                        "end before the other begins",
+                        place(a), place(b), a.name, device(a), known));
+      return usage_error(fmt::format(
+          "{} and {}: {} and {} both change {} on {} at the same time{}; let one end before the other begins", place(a),
+          place(b), a.name, b.name, touched, device(a), known));
+    }
+    if (exclusive || !clash(intervals(a, from_a.value_or(0)), intervals(b, from_b.value_or(0)), nest)) return {};
     return usage_error(
         fmt::format("{} and {}: {} and {} overlap on {} without one lying within the other, so the one below would "
                     "have to come off "

@@ -180,6 +180,11 @@
 ---@field on?   grit.nodes the nodes it acts on (default "any")
 ---@field rank? string     which rank of the node: "0" is its first; or "all" (default "all")
 
+---@class grit.fault.affinity_squeeze.params: grit.timing
+---@field on?   grit.nodes the nodes it acts on (default "any")
+---@field rank? string     which rank of the node: "0" is its first; or "all" (default "all")
+---@field cpus? grit.count how many CPUs they share: the first of those that they may run on (default 1)
+
 ---@class grit.fault.irq_misplacement.params: grit.timing
 ---@field on?    grit.nodes the nodes it acts on (default "any")
 ---@field nic?   string     "data": the node's first data NIC; or the name of an interface (default "data")
@@ -361,6 +366,11 @@ function grit.fault.cpu_contention(params) end
 ---@param params? grit.fault.numa_misplacement.params
 ---@return grit.Fault
 function grit.fault.numa_misplacement(params) end
+
+---All ranks of the node share a few CPUs.
+---@param params? grit.fault.affinity_squeeze.params
+---@return grit.Fault
+function grit.fault.affinity_squeeze(params) end
 
 ---The interrupts of a NIC are served by the cores of the ranks.
 ---@param params? grit.fault.irq_misplacement.params

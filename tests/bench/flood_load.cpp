@@ -11,7 +11,7 @@
 #include <iostream>
 #include <thread>
 
-#include "injectors/ethernet_flood.hpp"
+#include "injectors/faults.hpp"
 
 namespace {
 
@@ -22,7 +22,8 @@ grit::Status run(const std::string& text, double seconds) {
   const grit::Target target{
       asked.at("device").get<std::string>(), grit::Params(std::move(params)), asked.at("resolved"), {}};
   if (auto why = flood.why_unavailable(target)) return grit::unavailable_error(*why);
-  GRIT_TRY(const auto load, flood.make_load(target, {}));
+  GRIT_TRY(const grit::Prepared made, flood.prepare(target));
+  const auto& load = made.fault;
   std::cout << "ready" << std::endl;
   std::string line;
   std::getline(std::cin, line);
@@ -31,7 +32,7 @@ grit::Status run(const std::string& text, double seconds) {
   GRIT_TRY(const grit::Json before, load->counters());
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   GRIT_TRY(const grit::Json after, load->counters());
-  GRIT_TRY(const grit::Reading reading, load->read_back());
+  GRIT_TRY(const grit::Reading reading, load->read());
   GRIT_CHECK(load->stop());
   std::cout << grit::Json{{"before", before},
                           {"after", after},

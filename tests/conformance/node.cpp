@@ -3,11 +3,15 @@
 #include <arpa/inet.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <csignal>
+#include <future>
+#include <thread>
 
 #include "harness/os/node_state.hpp"
+#include "harness/os/thread_affinity.hpp"
 #include "tests/unit/workloads/thread_fabric.hpp"
 #include "workloads/workload.hpp"
 
@@ -17,11 +21,30 @@ namespace {
 /// The address of a permanent neighbour (tests/two_nodes.hpp): the datagrams leave without anybody answering ARP.
 constexpr const char* kNeighbour = "10.77.1.9";
 
-/// Of each step on a core: enough to be held back by a quota of 5 %, also where emulation makes the rest of a step slow.
+/// Of each step on a core: enough to be held back by a quota of 5 %, also where emulation makes the rest of a step
+/// slow.
 constexpr std::int64_t kBusy_ns = 4 * kNsPerMs;
 
-[[noreturn]] void be_a_rank(const Segment& segment) {
+constexpr std::int64_t kRest_ns = 5 * kNsPerMs;  // of the second rank, so that the first has a core to itself
+
+/// Does nothing, as the threads of an MPI library or an accelerator's driver do most of the time. Bound when this
+/// returns.
+void start_helper(const Cpus& cpus) {
+  std::promise<void> bound;
+  std::thread([&bound, cpus] {
+    static_cast<void>(set_affinity_of_thread(0, cpus));
+    bound.set_value();
+    for (;;) ::usleep(1000);
+  }).detach();
+  bound.get_future().wait();
+}
+
+[[noreturn]] void be_a_rank(const Segment& segment, std::size_t local_rank, Fd ready) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  RankSlot& slot = segment.slots()[local_rank];
+  const Cpus all = affinity_of_thread(0).value_or(Cpus{0});
+  if (local_rank > 0) static_cast<void>(set_affinity_of_thread(0, {all.front()}));
+  start_helper({local_rank > 0 ? all.front() : all.back()});
   ::prctl(PR_SET_NAME, "stand-in-rank");
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_in to{};
@@ -34,17 +57,18 @@ constexpr std::int64_t kBusy_ns = 4 * kNsPerMs;
   WorkloadContext context;
   context.fabric = &fabric;
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
-  context.dials = &segment.slots()[0].dials;
-  context.phase = PhaseSink(&segment.slots()[0].phase);
+  context.dials = &slot.dials;
+  context.phase = PhaseSink(&slot.phase);
   const auto params = complete_params(find_workload("ddp")->params, Json{{"scale", 0.001}});
   auto workload = params ? make_workload("ddp", Params(*params), context) : internal_error("bad parameters");
   if (!workload) ::_exit(1);
   std::array<char, 512> datagram{};
-  for (StepRecord record;;) {
+  for (StepRecord record; true; ready.reset()) {  // after the first step
     if (!(*workload)->step(false, record)) ::_exit(1);
-    const std::int64_t until_ns = monotonic_ns() + kBusy_ns;
+    const std::int64_t until_ns = monotonic_ns() + (local_rank > 0 ? 0 : kBusy_ns);
     while (monotonic_ns() < until_ns) {
     }
+    if (local_rank > 0) ::usleep(kRest_ns / kNsPerUs);
     ::sendto(socket.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&to), sizeof to);
   }
 }
@@ -56,21 +80,34 @@ bool is_dead(pid_t pid) {
 
 }  // namespace
 
-StandInRank::StandInRank(const Segment& segment) : segment_(segment) { start(); }
+StandInRank::StandInRank(const Segment& segment, std::size_t local_rank) : segment_(segment), local_rank_(local_rank) {
+  start();
+}
 
 void StandInRank::start() {
   std::fflush(nullptr);
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const Fd ready(ends[0]);
   pid_ = ::fork();
   REQUIRE(pid_ >= 0);
-  if (pid_ == 0) be_a_rank(segment_);
-  segment_.slots()[0].pid = pid_;
-  segment_.slots()[0].rank = 0;
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // its first steps
+  if (pid_ == 0) be_a_rank(segment_, local_rank_, Fd(ends[1]));
+  ::close(ends[1]);
+  segment_.slots()[local_rank_].pid = pid_;
+  segment_.slots()[local_rank_].rank = static_cast<std::int32_t>(local_rank_);
+  char nothing = 0;
+  REQUIRE(::read(ready.get(), &nothing, 1) == 0);  // it closes its end after its first step
 }
 
 StandInRank::~StandInRank() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
+}
+
+void StandInRank::kill() const {
+  ::kill(pid_, SIGKILL);
+  siginfo_t ended{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) == 0);
 }
 
 void StandInRank::replace_if_dead() {
@@ -83,13 +120,27 @@ Node::Node() {
   if (setting) ok(write_all(setting.get(), "0"));
 }
 
+void Node::replace_dead_ranks() {
+  rank.replace_if_dead();
+  other_rank.replace_if_dead();
+}
+
 std::vector<std::string> Node::state() const {
   std::vector<std::string> lines = dump_network();
   const NodeState machine = read_node_state();
   for (const auto& [thing, how] : machine.at("nftables").things) lines.push_back(thing + ": " + how);
   lines.push_back(fmt::format("accelerator clock {} ppm", segment.control().accelerator_clock_ppm.load()));
-  const NodeState rank_state = read_process_state(std::array{static_cast<int>(rank.pid())});
-  for (const auto& [who, how] : rank_state.at("processes").things) lines.push_back("rank: " + how);
+  for (const RankSlot& slot : segment.slots()) {
+    const NodeState rank_state = read_process_state(std::array{static_cast<int>(slot.pid)});
+    for (const auto& [who, how] : rank_state.at("processes").things)
+      lines.push_back(fmt::format("rank {}: {}", slot.rank, how));
+    const auto threads = ok(read_affinity(ok(identify_process(slot.pid)))).threads;
+    for (std::size_t i = 0; i < threads.size(); ++i)
+      lines.push_back(fmt::format("rank {} thread {}: CPU {}", slot.rank, i, to_list(threads[i].cpus)));
+    const RankDials& dials = slot.dials;
+    lines.push_back(fmt::format("rank {} dials: {} ns, up to {} ns more, in every {} steps", slot.rank,
+                                dials.delay_ns.load(), dials.delay_jitter_ns.load(), dials.delay_every.load()));
+  }
   for (const auto& [group, nothing] : machine.at("control groups").things) lines.push_back("control group " + group);
   return lines;
 }

@@ -1,5 +1,5 @@
-// A node as faults see it: a network namespace with a NIC, and a process in the place of a rank, which computes, sends
-// and keeps the node's shared memory.
+// A node as faults see it: a network namespace with a NIC, and two processes in the place of ranks, which compute, send
+// and keep the node's shared memory.
 #pragma once
 
 #include <sys/types.h>
@@ -9,28 +9,38 @@
 
 namespace grit::test {
 
+/// Two threads. The first rank may run on all CPUs, its second thread on the last one; the second rank is bound to the
+/// first CPU, as launchers bind ranks by default.
 class StandInRank {
  public:
-  /// Forks it. It computes for 1 ms, sends a datagram through eth0, sleeps for 1 ms, and so on.
-  explicit StandInRank(const Segment& segment);
+  /// Forks it. It makes steps of the workload, computes, sends a datagram through eth0, and so on; the second rank
+  /// rests in between.
+  StandInRank(const Segment& segment, std::size_t local_rank);
   StandInRank(const StandInRank&) = delete;
   StandInRank& operator=(const StandInRank&) = delete;
   ~StandInRank();
   [[nodiscard]] pid_t pid() const { return pid_; }
+  /// SIGKILL; dead when it returns, and not yet waited for, as its launcher may take a while to.
+  void kill() const;
   /// Starts another in the place of one that a fault has killed.
   void replace_if_dead();
 
  private:
   void start();
   const Segment& segment_;
+  std::size_t local_rank_;
   pid_t pid_ = -1;
 };
 
 struct Node {
   Node();
   TwoNodes network{};
-  Segment segment = ok(Segment::create(1));
-  StandInRank rank{segment};
+  Segment segment = ok(Segment::create(2));
+  StandInRank rank{segment, 0};
+  StandInRank other_rank{segment, 1};
+
+  void replace_dead_ranks();
+  [[nodiscard]] bool is_rank(pid_t pid) const { return pid == rank.pid() || pid == other_rank.pid(); }
 
   /// All that a fault may have changed, as lines: must be the same before and after.
   [[nodiscard]] std::vector<std::string> state() const;

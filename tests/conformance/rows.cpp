@@ -8,6 +8,7 @@
 
 #include "harness/base/clock.hpp"
 #include "tests/catch.hpp"
+#include "tests/conformance/node.hpp"
 #include "tests/unit/record/support.hpp"
 
 namespace grit::test {
@@ -29,29 +30,36 @@ Row command_row() {
 
 const Row& row_of(const std::string& fault) {
   static const std::vector<Row> rows{
-      {.name = "link_flap"},
-      {.name = "link_down"},
-      {.name = "link_mtu", .params = {{"mtu", 400}}},
+      {.name = "link_flap", .anywhere = true},
+      {.name = "link_down", .anywhere = true},
+      {.name = "link_mtu",
+       .params = {{"mtu", 400}},
+       .anywhere = true,
+       .prior = [](Node& node) { ok(node.network.node.set_mtu(node.network.eth0, 1400)); }},
       {.name = "link_delay"},
       {.name = "link_loss", .params = {{"loss", 0.3}}},
       {.name = "link_rate", .params = {{"rate", 200'000}}},
       // Datagrams to the permanent neighbour (tests/two_nodes.hpp): they leave through the NIC, whoever takes them.
       {.name = "ethernet_flood",
        .params = {{"protocol", "udp"}, {"rate", 100'000'000}, {"streams", 1}},
-       .resolved = {{"send",
-                     {{{"from", 0}, {"to", 1}, {"source", "10.77.1.1"}, {"destination", "10.77.1.9"}, {"port", 20000}}}},
-                    {"listen", Json::array()}}},
-      {.name = "gpu_throttle", .params = {{"clock", 0.5}}},
+       .resolved =
+           {{"send",
+             {{{"from", 0}, {"to", 1}, {"source", "10.77.1.1"}, {"destination", "10.77.1.9"}, {"port", 20000}}}},
+            {"listen", Json::array()}}},
+      {.name = "gpu_throttle", .params = {{"clock", 0.5}}, .anywhere = true},
       {.name = "cpu_throttle", .params = {{"share", 0.05}, {"period", 20 * kNsPerMs}}},
       {.name = "cpu_contention", .params = {{"share", 0.5}}},
       {.name = "os_noise", .params = {{"period", 10 * kNsPerMs}, {"length", kNsPerMs}}},
-      {.name = "process_pause"},
+      {.name = "process_pause", .anywhere = true},
       {.name = "partition", .resolved = {{"peers", {"10.77.1.9"}}}},
       {.name = "process_kill"},
       {.name = "numa_misplacement"},
+      {.name = "affinity_squeeze"},
       {.name = "irq_misplacement"},
       {.name = "clock_skew"},
-      {.name = "rank_delay", .params = {{"delay", kNsPerMs}}},
+      {.name = "rank_delay",
+       .params = {{"rank", "all"}, {"delay", kNsPerMs}, {"jitter", kNsPerUs}, {"every_steps", 2}},
+       .anywhere = true},
       {.name = "memory_pressure", .params = {{"hold", 64 << 20}, {"churn", 8 * (256LL << 20)}, {"threads", 2}}},
       {.name = "memory_bandwidth", .params = {{"rate", 8 * (256LL << 20)}, {"buffer", 16 << 20}}},
       {.name = "memory_leak", .params = {{"limit", 64 << 20}}},

@@ -1,11 +1,14 @@
 // One row a fault: with which parameters the conformance tests inject it into one node of a namespace.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "harness/base/json.hpp"
 
 namespace grit::test {
+
+struct Node;
 
 struct Row {
   std::string name;
@@ -15,6 +18,10 @@ struct Row {
   /// node to see it act; `acts_where` then says which test does.
   bool acts = true;
   std::string acts_where{};
+  /// It works wherever these tests run: a reason why it would not is a failure, and not a skip.
+  bool anywhere = false;
+  /// Makes the node's state before other than the default one.
+  std::function<void(Node&)> prior{};
 };
 
 /// A failed test when there is none: every fault needs one.

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <random>
+#include <sstream>
 
 #include "harness/agent/fault_windows.hpp"
 #include "harness/agent/journal_files.hpp"
@@ -56,6 +57,40 @@ Plan plan_for(const Injector& injector, const test::Row& row) {
   return plan;
 }
 
+Target target_in(const test::Node& node, const Plan& plan) {
+  const PlannedFault& fault = plan.faults[0];
+  return {fault.device, Params(fault.params), fault.resolved, node_ranks(node.segment)};
+}
+
+/// Everything in a record that can be tampered with: the record itself, and each object in it.
+std::vector<Json::json_pointer> objects_in(const Json& record) {
+  std::vector<Json::json_pointer> all;
+  const std::function<void(const Json&, const Json::json_pointer&)> walk = [&](const Json& here,
+                                                                               const Json::json_pointer& at) {
+    if (here.is_object()) all.push_back(at);
+    if (here.is_object())
+      for (const auto& [key, value] : here.items()) walk(value, at / key);
+    if (here.is_array() && !here.empty()) walk(here[0], at / 0);
+  };
+  walk(record, Json::json_pointer());
+  return all;
+}
+
+/// Makes a record one of other processes (start_ticks), or of another boot (boot_id).
+void make_another(Json& record, const char* key) {
+  if (record.is_object() && record.contains(key))
+    record[key] = record[key].is_string() ? Json("00000000-0000-0000-0000-000000000000")
+                                          : Json(record[key].get<std::int64_t>() + 1);
+  if (record.is_structured())
+    for (Json& part : record) make_another(part, key);
+}
+
+void wait_until_it_holds(Fault& fault) {
+  const std::int64_t deadline_ns = monotonic_ns() + fault.patience_ns();
+  while (!ok(fault.read()).holds && monotonic_ns() < deadline_ns)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 /// What one window of the fault reported.
 struct Seen {
   int applied = 0, reverted = 0, errors = 0;
@@ -64,23 +99,33 @@ struct Seen {
   std::string story;
 };
 
-Seen run_window(const Plan& plan, const std::filesystem::path& journal, int rank_pid, std::int64_t dwell_ns) {
+Seen run_window(const Plan& plan, const std::filesystem::path& journal, const test::Node& node, std::int64_t dwell_ns,
+                BlockKind kind = BlockKind::fault) {
   Seen seen;
-  FaultWindows windows(plan, 0, journal,
-                       [&](const Json& event) {
-                         seen.story += event.dump() + "\n";
-                         const bool fine = event.value("ok", false);
-                         if (event["type"] == "acting") seen.acting = fine;
-                         if (event["type"] != "fault") return;
-                         if (event["action"] == "applied") seen.applied += fine ? 1 : 0;
-                         if (event["action"] == "reverted") seen.reverted += fine ? 1 : 0;
-                         if (event["action"] == "error") ++seen.errors;
-                       },
-                       {rank_pid});
-  windows.arm(plan.blocks[0]);
+  FaultWindows windows(
+      plan, 0, journal,
+      [&](const Json& event) {
+        seen.story += event.dump() + "\n";
+        const bool fine = event.value("ok", false);
+        if (event["type"] == "acting") seen.acting = fine;
+        if (event["type"] != "fault") return;
+        if (event["action"] == "applied") seen.applied += fine ? 1 : 0;
+        if (event["action"] == "reverted") seen.reverted += fine ? 1 : 0;
+        if (event["action"] == "error") ++seen.errors;
+      },
+      node_ranks(node.segment));
+  windows.arm({.index = 0, .pair = 0, .kind = kind});
   windows.start(monotonic_ns());
-  windows.act(monotonic_ns());
-  std::this_thread::sleep_for(std::chrono::nanoseconds(dwell_ns));
+  // As the agent does: until the reading holds, and then for so long.
+  std::int64_t until_ns = monotonic_ns() + dwell_ns;
+  while (monotonic_ns() < until_ns) {
+    if (const auto due_ns = windows.next_action_ns(); due_ns && *due_ns <= monotonic_ns()) {
+      windows.act(monotonic_ns());
+      until_ns = monotonic_ns() + dwell_ns;
+    }
+    windows.drain_witnesses();
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
   windows.end(RevertReason::block_end);
   seen.mended = windows.close();
   return seen;
@@ -98,18 +143,17 @@ std::string take_off_what_is_left(const std::filesystem::path& directory) {
   return problems;
 }
 
-/// Waits until no other process than the rank is a child of ours (orphans become ours: PR_SET_CHILD_SUBREAPER).
-void reap_all_but(pid_t rank, std::int64_t deadline_ns) {
+/// Waits until no other process than the ranks is a child of ours (orphans become ours: PR_SET_CHILD_SUBREAPER).
+void reap_all_but_ranks(const test::Node& node, std::int64_t deadline_ns) {
   for (;;) {
-    siginfo_t ended{};
-    while (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid > 0) {
-      if (ended.si_pid == rank) return;  // a fault has killed it; it is last to be looked at
-      ::waitpid(ended.si_pid, nullptr, 0);
-      ended = siginfo_t{};
-    }
-    const auto text = read_file(fmt::format("/proc/{}/task/{}/children", ::getpid(), ::getpid()));
-    if (!text || text->empty() || *text == fmt::format("{} ", rank)) return;
-    INFO("still running: " << *text << "; the rank is " << rank);
+    const std::string text = read_file(fmt::format("/proc/{0}/task/{0}/children", ::getpid())).value_or("");
+    std::istringstream children(text);
+    int others = 0;
+    for (pid_t child = 0; children >> child;)
+      if (!node.is_rank(child) && ::waitpid(child, nullptr, WNOHANG) != child)
+        ++others;  // a dead rank stays for a look
+    if (others == 0) return;
+    INFO("still running: " << text << "; the ranks are " << node.rank.pid() << " and " << node.other_rank.pid());
     REQUIRE(monotonic_ns() < deadline_ns);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -135,10 +179,12 @@ void in_node(const std::function<void(const Injector&, const Plan&, test::Node&,
         const std::string switch_path = fmt::format("/proc/{}/fd/{}", ::getpid(), node.network.switch_netns.get());
         REQUIRE(::setenv("GRIT_LOCAL_CLUSTER", "1", 0) == 0);  // what is the machine's stays as it is; a guest says 0
         REQUIRE(::setenv("GRIT_SWITCH_NETNS", switch_path.c_str(), 1) == 0);
-        const PlannedFault& fault = plan.faults[0];
-        const Target target{fault.device, Params(fault.params), fault.resolved, {node.rank.pid()}};
-        if (const auto why = injector->why_unavailable(target)) {
-          test::skip(fmt::format("{}: {}", fault.name, *why));
+        const test::Row row = chosen_row();
+        if (row.prior) row.prior(node);
+        if (const auto why = injector->why_unavailable(target_in(node, plan))) {
+          INFO(*why);
+          REQUIRE_FALSE((row.anywhere && std::getenv("GRIT_MECHANISM") == nullptr));
+          test::skip(fmt::format("{}: {}", plan.faults[0].name, *why));
           return;
         }
         body(*injector, plan, node, journals.path());
@@ -161,8 +207,19 @@ void in_node(const std::function<void(const Injector&, const Plan&, test::Node&,
 TEST_CASE("conformance: inject, evidence, revert leaves the node as it was", "[window]") {
   in_node([](const Injector&, const Plan& plan, test::Node& node, const std::filesystem::path& journals) {
     const auto before = node.state();
+    const auto as_before = [&] {
+      node.replace_dead_ranks();
+      test::wait_for_dad(node.network.node);
+      return test::differences(before, node.state());
+    };
+    const Seen sham = run_window(plan, journals / "a.jsonl", node, 200 * kNsPerMs, BlockKind::sham);
+    INFO(sham.story);
+    REQUIRE(sham.errors == 0);
+    REQUIRE(sham.mended);
+    REQUIRE_FALSE(sham.acting);  // nothing was done, so nothing can have come of it
+    REQUIRE(as_before() == "");
     for (int i = 0; i < 2; ++i) {  // a fault of yesterday is none of today's
-      const Seen seen = run_window(plan, journals / "a.jsonl", node.rank.pid(), 400 * kNsPerMs);
+      const Seen seen = run_window(plan, journals / "a.jsonl", node, 400 * kNsPerMs);
       INFO(seen.story);
       REQUIRE(seen.applied == 1);
       REQUIRE(seen.errors == 0);
@@ -170,9 +227,7 @@ TEST_CASE("conformance: inject, evidence, revert leaves the node as it was", "[w
       REQUIRE(seen.mended);
       if (chosen_row().acts) REQUIRE(seen.acting);
       REQUIRE(std::filesystem::is_empty(journals));
-      node.rank.replace_if_dead();
-      test::wait_for_dad(node.network.node);
-      REQUIRE(test::differences(before, node.state()) == "");
+      REQUIRE(as_before() == "");
     }
   });
 }
@@ -180,24 +235,23 @@ TEST_CASE("conformance: inject, evidence, revert leaves the node as it was", "[w
 TEST_CASE("conformance: reverting twice is safe, and so is reverting what was never applied", "[twice]") {
   in_node([](const Injector& injector, const Plan& plan, test::Node& node, const std::filesystem::path&) {
     const auto before = node.state();
-    const PlannedFault& fault = plan.faults[0];
-    const Target target{fault.device, Params(fault.params), fault.resolved, {node.rank.pid()}};
-    const Json undo = ok(injector.prepare(target));
-    ok(injector.check_undo(undo));
-    ok(injector.revert(undo));
+    const Prepared made = ok(injector.prepare(target_in(node, plan)));
+    const bool journalled = !made.undo.is_null();
+    const auto revert_twice = [&] {
+      for (int i = 0; i < 2 && journalled; ++i) ok(injector.revert(made.undo));
+    };
+    if (journalled) ok(injector.check_undo(made.undo));
+    revert_twice();
     REQUIRE(test::differences(before, node.state()) == "");
-    if (const auto load = ok(injector.make_load(target, undo))) {
-      REQUIRE(test::differences(before, node.state()) == "");
-      ok(load->stop());
-      ok(load->start());
-      ok(load->stop());
-      ok(load->stop());
-    } else if (injector.info().undo == UndoClass::persistent) {
-      ok(injector.apply(target, undo));
-    }
-    ok(injector.revert(undo));
-    ok(injector.revert(undo));
-    node.rank.replace_if_dead();
+    ok(made.fault->stop());
+    REQUIRE(test::differences(before, node.state()) == "");
+    ok(made.fault->start());
+    wait_until_it_holds(*made.fault);
+    revert_twice();
+    ok(made.fault->stop());
+    ok(made.fault->stop());
+    revert_twice();
+    node.replace_dead_ranks();
     test::wait_for_dad(node.network.node);
     REQUIRE(test::differences(before, node.state()) == "");
   });
@@ -205,22 +259,81 @@ TEST_CASE("conformance: reverting twice is safe, and so is reverting what was ne
 
 TEST_CASE("conformance: an undo record that was tampered with is refused", "[tampered]") {
   in_node([](const Injector& injector, const Plan& plan, test::Node& node, const std::filesystem::path&) {
-    const PlannedFault& fault = plan.faults[0];
-    const Json undo = ok(injector.prepare({fault.device, Params(fault.params), fault.resolved, {node.rank.pid()}}));
-    Json more = undo;
-    more["unknown"] = 1;
-    REQUIRE_FALSE(injector.check_undo(more).has_value());
+    const Json undo = ok(injector.prepare(target_in(node, plan))).undo;
+    if (undo.is_null()) return;  // there is none
+    ok(injector.check_undo(undo));
     REQUIRE_FALSE(injector.check_undo(Json::array()).has_value());
+    for (const auto& at : objects_in(undo)) {
+      INFO("in the object at \"" << at.to_string() << "\"");
+      Json more = undo;
+      more[at]["unknown"] = 1;
+      REQUIRE_FALSE(injector.check_undo(more).has_value());
+      for (const auto& [key, value] : undo[at].items()) {
+        Json other = undo;
+        other[at][key] = value.is_string() ? Json(7) : Json("x\n");
+        INFO("with another type of " << key);
+        REQUIRE_FALSE(injector.check_undo(other).has_value());
+      }
+    }
     for (const auto& [key, value] : undo.items()) {
       Json less = undo;
       less.erase(key);
       INFO("without " << key);
       REQUIRE_FALSE(injector.check_undo(less).has_value());
-      Json other = undo;
-      other[key] = value.is_string() ? Json(7) : Json("x\n");
-      INFO("with another type of " << key);
-      REQUIRE_FALSE(injector.check_undo(other).has_value());
     }
+  });
+}
+
+TEST_CASE("conformance: the undo record of other processes, or of another boot, is not acted upon", "[identity]") {
+  in_node([](const Injector& injector, const Plan& plan, test::Node& node, const std::filesystem::path&) {
+    const auto before = node.state();
+    for (const char* key : {"start_ticks", "boot_id"}) {
+      const Prepared made = ok(injector.prepare(target_in(node, plan)));
+      Json another = made.undo;
+      make_another(another, key);
+      // A control group is known by its own name, drawn at random, and not by the process in it.
+      const bool by_name = made.undo.is_object() && !made.undo.value("groups", Json::array()).empty();
+      if (another == made.undo || by_name || injector.info().irreversible) continue;
+      ok(made.fault->start());
+      wait_until_it_holds(*made.fault);
+      const auto reverted = injector.revert(another);
+      INFO("another " << key << "; " << (reverted ? "" : reverted.error().message));
+      REQUIRE((!reverted || *reverted == Reverted::gone));
+      REQUIRE(ok(made.fault->read()).holds);
+      ok(made.fault->stop());
+      test::wait_for_dad(node.network.node);
+      REQUIRE(test::differences(before, node.state()) == "");
+    }
+  });
+}
+
+TEST_CASE("conformance: ranks that end before or under the fault are no error", "[ended]") {
+  in_node([](const Injector& injector, const Plan& plan, test::Node& node, const std::filesystem::path& journals) {
+    const auto before = node.state();
+    const auto as_before = [&] {
+      node.replace_dead_ranks();
+      test::wait_for_dad(node.network.node);
+      return test::differences(before, node.state());
+    };
+    node.other_rank.kill();
+    const Seen seen = run_window(plan, journals / "a.jsonl", node, 20 * kNsPerMs);
+    INFO(seen.story);
+    REQUIRE(seen.applied == 1);
+    REQUIRE(seen.errors == 0);
+    REQUIRE(seen.mended);
+    REQUIRE(as_before() == "");
+
+    const Prepared made = ok(injector.prepare(target_in(node, plan)));
+    ok(made.fault->start());
+    wait_until_it_holds(*made.fault);
+    node.rank.kill();
+    node.other_rank.kill();
+    ok(made.fault->read());
+    ok(made.fault->counters());
+    ok(made.fault->stop());
+    if (!injector.info().irreversible) REQUIRE_FALSE(ok(made.fault->read()).left);
+    if (!made.undo.is_null()) ok(injector.revert(made.undo));
+    REQUIRE(as_before() == "");
   });
 }
 
@@ -234,18 +347,18 @@ TEST_CASE("conformance: killed at any moment, everything is off within 2 s", "[k
       const pid_t agent = ::fork();
       REQUIRE(agent >= 0);
       if (agent == 0) {
-        for (;;) run_window(plan, journals / "a.jsonl", node.rank.pid(), 20 * kNsPerMs);
+        for (;;) run_window(plan, journals / "a.jsonl", node, 20 * kNsPerMs);
       }
       std::this_thread::sleep_for(after);
       ::kill(agent, SIGKILL);
       const std::int64_t killed_ns = monotonic_ns();
       REQUIRE(::waitpid(agent, nullptr, 0) == agent);
-      reap_all_but(node.rank.pid(), killed_ns + kGone_ns);
+      reap_all_but_ranks(node, killed_ns + kGone_ns);
       INFO("kill " << i << " after " << after.count() << " us");
       REQUIRE(take_off_what_is_left(journals) == "");
       REQUIRE(monotonic_ns() - killed_ns < kGone_ns);
       REQUIRE(std::filesystem::is_empty(journals));
-      node.rank.replace_if_dead();
+      node.replace_dead_ranks();
       test::wait_for_dad(node.network.node);
       REQUIRE(test::differences(before, node.state()) == "");
     }
@@ -255,21 +368,19 @@ TEST_CASE("conformance: killed at any moment, everything is off within 2 s", "[k
 TEST_CASE("conformance: a system call that fails anywhere in arming, applying or reverting leaves nothing", "[fail]") {
   in_node([](const Injector&, const Plan& plan, test::Node& node, const std::filesystem::path& journals) {
     const auto before = node.state();
-    const auto window = [&] {
-      return run_window(plan, journals / "a.jsonl", node.rank.pid(), 5 * kNsPerMs).mended ? 0 : 1;
-    };
+    const auto window = [&] { return run_window(plan, journals / "a.jsonl", node, 5 * kNsPerMs).mended ? 0 : 1; };
     const int most = count_from("GRIT_FAILURES", 4096), sampled = count_from("GRIT_STRIDE", 7);
     int nth = 1, tried = 0, stride = 1;
     for (bool happened = true; happened && tried < 4096; nth += stride, ++tried) {
       if (tried >= most) stride = sampled;  // fewer where it takes too long
       const test::FailedCall failed = test::fail_nth_call(nth, window);
       happened = failed.happened;
-      reap_all_but(node.rank.pid(), monotonic_ns() + kGone_ns);
+      reap_all_but_ranks(node, monotonic_ns() + kGone_ns);
       INFO("call " << nth << ", system call " << failed.number << ", status " << failed.wait_status);
       REQUIRE(WIFEXITED(failed.wait_status));
       REQUIRE(take_off_what_is_left(journals) == "");  // a journal that could not be written at last stays: safe
       REQUIRE(std::filesystem::is_empty(journals));
-      node.rank.replace_if_dead();
+      node.replace_dead_ranks();
       test::wait_for_dad(node.network.node);
       const std::string left = test::differences(before, node.state());
       INFO(fmt::format("call {}, system call {}, status {}", nth, failed.number, failed.wait_status));

@@ -58,11 +58,11 @@ TEST_CASE("command: commands that fail are errors, in their own words") {
   REQUIRE_THAT(command_fault().why_unavailable(with("evidence", "no-such-program")).value_or("available"),
                Catch::Contains("cannot be run"));
   const Target fails = with("apply", "echo no such luck; exit 4");
-  const auto applied = command_fault().apply(fails, ok(command_fault().prepare(fails)));
+  const auto applied = ok(command_fault().prepare(with("apply", "echo no such luck; exit 4"))).fault->start();
   REQUIRE_FALSE(applied.has_value());
   REQUIRE_THAT(applied.error().message, Catch::Contains("status 4") && Catch::Contains("no such luck"));
-  REQUIRE_FALSE(command_fault().revert(ok(command_fault().prepare(with("revert", "exit 1")))).has_value());
-  const auto counted = command_fault().counters(ok(command_fault().prepare(with("counter", "echo many"))));
+  REQUIRE_FALSE(command_fault().revert(ok(command_fault().prepare(with("revert", "exit 1"))).undo).has_value());
+  const auto counted = ok(command_fault().prepare(with("counter", "echo many"))).fault->counters();
   REQUIRE_FALSE(counted.has_value());
   REQUIRE_THAT(counted.error().message, Catch::Contains("no number"));
   REQUIRE_FALSE(command_fault().resolve_device({}, with("revert", "").params).has_value());

@@ -1,7 +1,7 @@
 // The duty cycle of cpu_throttle; its control groups: tests/unit/os/test_cgroup.cpp and the conformance tests.
 #include <csignal>
 
-#include "injectors/cpu_throttle.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/stop_cycle.hpp"
 #include "tests/namespace.hpp"
 
@@ -37,15 +37,15 @@ TEST_CASE("cpu_throttle: stopping in turn holds the share, and leaves the rank r
   const Spinner rank;
   const ProcessIdentity identity = ok(identify_process(rank.pid));
   const auto load = ok(make_stop_cycle({identity}, kNsPerMs, 20 * kNsPerMs));
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  REQUIRE_FALSE(ok(load->read()).left);
   ok(load->start());
   const auto before = ok(scheduler_times(identity));
   std::this_thread::sleep_for(std::chrono::milliseconds(600));
   const auto after = ok(scheduler_times(identity));
-  REQUIRE(ok(load->read_back()).in_force);
+  REQUIRE(ok(load->read()).holds);
   ok(load->stop());
   ok(load->stop());
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  REQUIRE_FALSE(ok(load->read()).left);
   REQUIRE_FALSE(is_stopped(identity));
   const Json counters = ok(load->counters());
   CHECK(counters.at("stops").get<int>() > 0);
@@ -59,17 +59,19 @@ TEST_CASE("cpu_throttle: a worker that was killed leaves a stopped rank, which r
   const auto load = ok(make_stop_cycle({identity}, kNsPerMs, 500 * kNsPerMs));
   ok(load->start());
   wait_until_stopped(identity);
-  const Json workers = ok(load->read_back()).details.at("pids");
+  const Json workers = ok(load->read()).details.at("pids");
   for (const Json& worker : workers) ::kill(worker.get<pid_t>(), SIGKILL);
   std::this_thread::sleep_for(std::chrono::milliseconds(600));
   REQUIRE(is_stopped(identity));
-  REQUIRE(ok(load->read_back()).in_force);
+  const Reading orphaned = ok(load->read());
+  REQUIRE_FALSE(orphaned.holds);
+  REQUIRE(orphaned.left);
   const Json undo{{"mechanism", "duty_cycle"}, {"ranks", Json::array({to_json(identity)})}, {"groups", Json::array()}};
   ok(cpu_throttle().check_undo(undo));
   ok(cpu_throttle().revert(undo));
   ok(cpu_throttle().revert(undo));
   REQUIRE_FALSE(is_stopped(identity));
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  REQUIRE_FALSE(ok(load->read()).left);
 }
 
 TEST_CASE("cpu_throttle: an undo record without a group for each rank is refused", "[cpu_throttle]") {

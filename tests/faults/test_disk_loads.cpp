@@ -30,10 +30,10 @@ void writes_and_stops(const char* name, Json given) {
     test::skip(fmt::format("{}: {}", name, *why));
     return;
   }
-  auto load = ok(injector.make_load(target, Json::object()));
+  auto load = ok(injector.prepare(target)).fault;
   const Json before = ok(load->counters());
   ok(load->start());
-  REQUIRE(ok(load->read_back()).in_force);
+  REQUIRE(ok(load->read()).holds);
   const std::int64_t deadline_ns = monotonic_ns() + 5 * kNsPerS;
   while (!injector.acted(before, ok(load->counters())) && monotonic_ns() < deadline_ns)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -42,7 +42,7 @@ void writes_and_stops(const char* name, Json given) {
   INFO(after.dump());
   REQUIRE(injector.acted(before, after));
   REQUIRE(after.at("written_bytes") >= kMiB);
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  REQUIRE_FALSE(ok(load->read()).left);
   REQUIRE_FALSE(injector.acted(after, ok(load->counters())));
 }
 

@@ -71,34 +71,34 @@ void flood_and_stop(const Params& given) {
   REQUIRE(pair.in_far([&] { return flood().why_unavailable(pair.receiver(given)); }).value_or("available") ==
           "available");
   const std::string asked = given.text("mechanism");
-  auto receiver = pair.in_far([&] { return ok(flood().make_load(pair.receiver(given), {})); });
-  auto sender = ok(flood().make_load(pair.sender(given), {}));
+  auto receiver = pair.in_far([&] { return ok(flood().prepare(pair.receiver(given))).fault; });
+  auto sender = ok(flood().prepare(pair.sender(given))).fault;
   const auto far = [&](auto call) { return pair.in_far([&] { return call(*receiver); }); };
-  const auto far_counters = [&] { return far([](Load& load) { return ok(load.counters()); }); };
+  const auto far_counters = [&] { return far([](Fault& load) { return ok(load.counters()); }); };
   sleep_ms(100);
   const Json before = ok(sender->counters());
   const Json far_before = far_counters();
   REQUIRE(number(before, "sent_bytes_to_1") == 0);  // connected, and nothing sent yet
-  REQUIRE_FALSE(ok(sender->read_back()).in_force);
+  REQUIRE_FALSE(ok(sender->read()).left);
   REQUIRE_FALSE(flood().acted(before, before));
 
   for (int round = 0; round < 2; ++round) {
-    ok(far([](Load& load) { return load.start(); }));
+    ok(far([](Fault& load) { return load.start(); }));
     ok(sender->start());
     const Json start = ok(sender->counters());
     const Json far_start = far_counters();
     sleep_ms(400);
-    const Reading reading = ok(sender->read_back());
+    const Reading reading = ok(sender->read());
     INFO(reading.details.dump());
-    REQUIRE(reading.in_force);
+    REQUIRE(reading.holds);
     REQUIRE(reading.details.at("mechanism") == (asked == "auto" ? "offload" : asked));
     const Json now = ok(sender->counters());
     REQUIRE(flood().acted(start, now));
     REQUIRE(flood().acted(far_start, far_counters()));
     REQUIRE(number(now, "tx_bits_per_s") > 50'000'000);
     ok(sender->stop());
-    ok(far([](Load& load) { return load.stop(); }));
-    REQUIRE_FALSE(ok(sender->read_back()).in_force);
+    ok(far([](Fault& load) { return load.stop(); }));
+    REQUIRE_FALSE(ok(sender->read()).left);
     REQUIRE(sockets_here() == 0);
     REQUIRE(pair.in_far([] { return sockets_here(); }) == 0);
     const std::int64_t tx_bytes = number(ok(sender->counters()), "tx_bytes");
@@ -148,8 +148,8 @@ TEST_CASE("ethernet_flood: a rate is kept") {
       constexpr std::int64_t kRate = 200'000'000;
       const Params given = params({{"protocol", protocol}, {"rate", kRate}});
       Pair pair;
-      auto receiver = pair.in_far([&] { return ok(flood().make_load(pair.receiver(given), {})); });
-      auto sender = ok(flood().make_load(pair.sender(given), {}));
+      auto receiver = pair.in_far([&] { return ok(flood().prepare(pair.receiver(given))).fault; });
+      auto sender = ok(flood().prepare(pair.sender(given))).fault;
       ok(pair.in_far([&] { return receiver->start(); }));
       ok(sender->start());
       sleep_ms(200);
@@ -169,13 +169,13 @@ TEST_CASE("ethernet_flood: a sender whose receiver is not there has not acted, a
   test::in_namespaces([] {
     const Params given = params();
     Pair pair;
-    auto sender = ok(flood().make_load(pair.sender(given), {}));
+    auto sender = ok(flood().prepare(pair.sender(given))).fault;
     ok(sender->start());
     const Json before = ok(sender->counters());
     sleep_ms(100);
     REQUIRE_FALSE(flood().acted(before, ok(sender->counters())));
     for (int round = 0; round < 2; ++round) {  // and again when the receiver was lost
-      auto receiver = pair.in_far([&] { return ok(flood().make_load(pair.receiver(given), {})); });
+      auto receiver = pair.in_far([&] { return ok(flood().prepare(pair.receiver(given))).fault; });
       ok(pair.in_far([&] { return receiver->start(); }));
       const Json start = ok(sender->counters());
       sleep_ms(400);
@@ -192,9 +192,9 @@ TEST_CASE("ethernet_flood: its workers die with the process that made them") {
     REQUIRE(::pipe(channel) == 0);
     const pid_t agent = ::fork();
     if (agent == 0) {
-      auto sender = ok(flood().make_load(pair.sender(given), {}));
+      auto sender = ok(flood().prepare(pair.sender(given))).fault;
       ok(sender->start());
-      const std::string pids = ok(sender->read_back()).details.at("pids").dump();
+      const std::string pids = ok(sender->read()).details.at("pids").dump();
       static_cast<void>(write_all(channel[1], pids + "\n"));
       ::pause();
       ::_exit(0);
@@ -229,9 +229,9 @@ TEST_CASE("ethernet_flood: what is missing is said before anything starts") {
     target.resolved["send"][0]["source"] = "not an address";
     REQUIRE_THAT(reason(target), Catch::Contains("not an IP address"));
     const Target receiver = pair.receiver(params());
-    const auto first = pair.in_far([&] { return ok(flood().make_load(receiver, {})); });
+    const auto first = pair.in_far([&] { return ok(flood().prepare(receiver)).fault; });
     REQUIRE_THAT(pair.in_far([&] { return reason(receiver); }), Catch::Contains("port 20000"));
-    REQUIRE_FALSE(pair.in_far([&] { return flood().make_load(receiver, {}).has_value(); }));
+    REQUIRE_FALSE(pair.in_far([&] { return flood().prepare(receiver).has_value(); }));
     ok(pair.nodes.node.set_down(pair.nodes.eth0));
     REQUIRE_THAT(reason(pair.sender(params())), Catch::Contains("eth0 is down"));
   });

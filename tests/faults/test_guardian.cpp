@@ -2,7 +2,7 @@
 // another agent is stopped with them.
 #include <csignal>
 
-#include "injectors/process_pause.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/ranks.hpp"
 #include "injectors/stop_cycle.hpp"
 #include "tests/namespace.hpp"
@@ -21,17 +21,17 @@ void wait_until(const ProcessIdentity& process, bool stopped) {
   }
 }
 
-/// An agent puts a load in force on a rank, and is killed once the rank stands still.
-template <class MakeLoad>
-void runs_again_after(MakeLoad make_load) {
+/// An agent puts a fault in force on a rank, and is killed once the rank stands still.
+template <class MakeFault>
+void runs_again_after(MakeFault make_fault) {
   const pid_t rank = ::fork();
   if (rank == 0)
     for (;;) ::usleep(100);
   const ProcessIdentity identity = ok(identify_process(rank));
   const pid_t agent = ::fork();
   if (agent == 0) {
-    const auto load = make_load(identity);
-    if (!load || !(*load)->start()) ::_exit(1);
+    const auto fault = make_fault(identity);
+    if (!fault || !(*fault)->start()) ::_exit(1);
     for (;;) ::pause();
   }
   wait_until(identity, true);
@@ -47,10 +47,11 @@ void runs_again_after(MakeLoad make_load) {
 }  // namespace
 
 TEST_CASE("guardian: a paused rank goes on when the agent is killed", "[process_pause]") {
-  runs_again_after([](const ProcessIdentity& rank) {
-    const Json record{{"ranks", to_json(std::vector<ProcessIdentity>{rank})}};
-    const Target target{"", Params(ok(complete_params(process_pause().info().params, Json::object()))), {}, {rank.pid}};
-    return process_pause().make_load(target, record);
+  runs_again_after([](const ProcessIdentity& rank) -> Result<std::unique_ptr<Fault>> {
+    const Target target{.params = Params(ok(complete_params(process_pause().info().params, Json::object()))),
+                        .ranks = {.all = {{.process = rank}}}};
+    GRIT_TRY(Prepared made, process_pause().prepare(target));
+    return std::move(made.fault);
   });
 }
 

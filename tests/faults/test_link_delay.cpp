@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "harness/os/tc.hpp"
-#include "injectors/link_delay.hpp"
+#include "injectors/faults.hpp"
 #include "tests/faults/netem_support.hpp"
 
 using namespace grit;
@@ -46,9 +46,9 @@ TEST_CASE("link_delay: without netem it says so") {
     REQUIRE(why.has_value());
     REQUIRE_THAT(*why, Catch::Contains("this kernel has no sch_netem") && Catch::Contains("modprobe"));
     const std::string before = test::tc_text("eth0");
-    const Json undo = ok(link_delay().prepare(target()));
-    REQUIRE_FALSE(link_delay().apply(target(), undo).has_value());
-    ok(link_delay().revert(undo));
+    const Prepared made = ok(link_delay().prepare(target()));
+    REQUIRE_FALSE(made.fault->start().has_value());
+    ok(link_delay().revert(made.undo));
     REQUIRE(test::tc_text("eth0") == before);
   });
 }
@@ -60,10 +60,10 @@ TEST_CASE("link_delay: packets come so much later, the kernel shows what was ask
     const test::Datagrams datagrams(nodes);
     const std::string tree = test::tc_text("eth0");
     const Target on = target({{"delay", 60 * kNsPerMs}, {"jitter", 5 * kNsPerMs}, {"correlation", 0.25}});
-    const Json undo = ok(link_delay().prepare(on));
-    const Json before = ok(link_delay().counters(undo));
-    ok(link_delay().apply(on, undo));
-    const Json options = ok(link_delay().read_back(undo)).details["options"];
+    const Prepared made = ok(link_delay().prepare(on));
+    const Json before = ok(made.fault->counters());
+    ok(made.fault->start());
+    const Json options = ok(made.fault->read()).details["options"];
     REQUIRE(options["delay_ns"] == 60 * kNsPerMs);
     REQUIRE(options["jitter_ns"] == 5 * kNsPerMs);
     REQUIRE(std::abs(options["delay_correlation"].get<double>() - 0.25) < 1e-6);
@@ -73,10 +73,10 @@ TEST_CASE("link_delay: packets come so much later, the kernel shows what was ask
     datagrams.send(1);
     REQUIRE(datagrams.receive(2000).has_value());
     REQUIRE(monotonic_ns() - sent_ns >= 35 * kNsPerMs);  // five standard deviations; a busy machine is later still
-    REQUIRE(link_delay().acted(before, ok(link_delay().counters(undo))));
-    ok(link_delay().revert(undo));
+    REQUIRE(link_delay().acted(before, ok(made.fault->counters())));
+    ok(link_delay().revert(made.undo));
     REQUIRE(test::tc_text("eth0") == tree);
-    ok(link_delay().revert(undo));
+    ok(link_delay().revert(made.undo));
     REQUIRE(test::tc_text("eth0") == tree);
   });
 }
@@ -87,13 +87,13 @@ TEST_CASE("link_delay: a share of the packets is sent before others") {
     if (test::skip_without_netem()) return;
     const test::Datagrams datagrams(nodes);
     const Target on = target({{"delay", 100 * kNsPerMs}, {"reorder", 0.5}});
-    const Json undo = ok(link_delay().prepare(on));
-    ok(link_delay().apply(on, undo));
+    const Prepared made = ok(link_delay().prepare(on));
+    ok(made.fault->start());
     for (std::uint32_t i = 1; i <= 40; ++i) datagrams.send(i);
     std::vector<std::uint32_t> got;
     while (const auto number = datagrams.receive(1000)) got.push_back(*number);
     REQUIRE(got.size() == 40);
     REQUIRE_FALSE(std::is_sorted(got.begin(), got.end()));
-    ok(link_delay().revert(undo));
+    ok(link_delay().revert(made.undo));
   });
 }

@@ -39,26 +39,26 @@ TEST_CASE("link_flap admin: inject, evidence, revert leaves exactly the same sta
     test::TwoNodes nodes;
     const auto before = test::dump_network();
     REQUIRE(reason(flap().why_unavailable(target())) == "available");
-    const Json undo = ok(flap().prepare(target()));
-    ok(flap().check_undo(undo));
-    const Json counters = ok(flap().counters(undo));
-    const auto witness = ok(flap().witness(undo));
+    const Prepared made = ok(flap().prepare(target()));
+    ok(flap().check_undo(made.undo));
+    const Json counters = ok(made.fault->counters());
+    const auto witness = ok(made.fault->witness());
     REQUIRE(test::changes_since(before) == "");  // nothing changed yet
-    REQUIRE_FALSE(ok(flap().read_back(undo)).in_force);
-    REQUIRE_FALSE(flap().acted(counters, ok(flap().counters(undo))));
+    REQUIRE_FALSE(ok(made.fault->read()).left);
+    REQUIRE_FALSE(flap().acted(counters, ok(made.fault->counters())));
 
-    ok(flap().apply(target(), undo));
-    const Reading applied = ok(flap().read_back(undo));
-    REQUIRE(applied.in_force);
+    ok(made.fault->start());
+    const Reading applied = ok(made.fault->read());
+    REQUIRE(applied.holds);
     REQUIRE(applied.details["operstate"] == "down");
-    REQUIRE(flap().acted(counters, ok(flap().counters(undo))));
+    REQUIRE(flap().acted(counters, ok(made.fault->counters())));
     REQUIRE(test::changes_since(before).find("- address 2 fd77::1") != std::string::npos);
 
-    ok(flap().revert(undo));
-    REQUIRE_FALSE(ok(flap().read_back(undo)).in_force);
+    ok(flap().revert(made.undo));
+    REQUIRE_FALSE(ok(made.fault->read()).left);
     test::wait_for_dad(nodes.node);
     REQUIRE(test::changes_since(before) == "");
-    ok(flap().revert(undo));
+    ok(flap().revert(made.undo));
     REQUIRE(test::changes_since(before) == "");
 
     pollfd ready{witness->descriptor(), POLLIN, 0};
@@ -75,12 +75,12 @@ TEST_CASE("link_flap admin: several times in a row") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
     const auto before = test::dump_network();
-    const Json undo = ok(flap().prepare(target()));
+    const Prepared made = ok(flap().prepare(target()));
     for (int i = 0; i < 5; ++i) {
-      ok(flap().apply(target(), undo));
-      REQUIRE(ok(flap().read_back(undo)).in_force);
-      ok(flap().revert(undo));
-      REQUIRE_FALSE(ok(flap().read_back(undo)).in_force);
+      ok(made.fault->start());
+      REQUIRE(ok(made.fault->read()).holds);
+      ok(flap().revert(made.undo));
+      REQUIRE_FALSE(ok(made.fault->read()).left);
     }
     test::wait_for_dad(nodes.node);
     REQUIRE(test::changes_since(before) == "");
@@ -99,20 +99,20 @@ TEST_CASE("link_flap carrier: the switch's end goes down, the node's addresses a
     in_switch([&] { far_before = test::dump_network(); });
     const auto on = target("carrier");
     REQUIRE(reason(flap().why_unavailable(on)) == "available");
-    const Json undo = ok(flap().prepare(on));
-    ok(flap().check_undo(undo));
-    const Json counters = ok(flap().counters(undo));
-    ok(flap().apply(on, undo));
-    REQUIRE(ok(flap().read_back(undo)).in_force);
+    const Prepared made = ok(flap().prepare(on));
+    ok(flap().check_undo(made.undo));
+    const Json counters = ok(made.fault->counters());
+    ok(made.fault->start());
+    REQUIRE(ok(made.fault->read()).holds);
     const Link down = ok(nodes.node.link("eth0"));
     REQUIRE(down.up());
     REQUIRE_FALSE(down.carrier);
     REQUIRE_FALSE(ok(nodes.far.link("port0")).up());
     REQUIRE(ok(nodes.node.addresses(nodes.eth0)).size() == 7);
-    REQUIRE(flap().acted(counters, ok(flap().counters(undo))));
-    ok(flap().revert(undo));
-    REQUIRE_FALSE(ok(flap().read_back(undo)).in_force);
-    ok(flap().revert(undo));
+    REQUIRE(flap().acted(counters, ok(made.fault->counters())));
+    ok(flap().revert(made.undo));
+    REQUIRE_FALSE(ok(made.fault->read()).left);
+    ok(flap().revert(made.undo));
     test::wait_for_dad(nodes.node);
     test::wait_for_dad(nodes.far);
     REQUIRE(test::changes_since(before) == "");
@@ -134,16 +134,17 @@ TEST_CASE("link_flap carrier: without the switch it says so and what to do inste
     REQUIRE_THAT(reason(flap().why_unavailable(target("carrier"))), Catch::Contains("not a network namespace"));
 
     name_switch(nodes);
-    const Json undo = ok(flap().prepare(target("carrier")));
-    ok(flap().apply(target("carrier"), undo));
+    const Prepared made = ok(flap().prepare(target("carrier")));
+    ok(made.fault->start());
     ::unsetenv("GRIT_SWITCH_NETNS");
-    REQUIRE(flap().revert(undo).error().kind == ErrorKind::unavailable);  // not a success that leaves the link dead
+    REQUIRE(flap().revert(made.undo).error().kind ==
+            ErrorKind::unavailable);  // not a success that leaves the link dead
     ::setenv("GRIT_SWITCH_NETNS", fmt::format("/proc/{}/fd/{}", ::getpid(), wrong.get()).c_str(), 1);
-    const Status elsewhere = flap().revert(undo);
+    const auto elsewhere = flap().revert(made.undo);
     REQUIRE(elsewhere.error().kind == ErrorKind::internal);
     REQUIRE_THAT(elsewhere.error().message, Catch::Contains("no carrier"));
     name_switch(nodes);
-    ok(flap().revert(undo));
+    ok(flap().revert(made.undo));
     REQUIRE(ok(nodes.node.link("eth0")).carrier);
   });
 }
@@ -151,22 +152,22 @@ TEST_CASE("link_flap carrier: without the switch it says so and what to do inste
 TEST_CASE("link_flap: a device that vanishes between the steps") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
-    const Json undo = ok(flap().prepare(target()));
+    const Prepared made = ok(flap().prepare(target()));
     ok(nodes.node.remove_link(nodes.eth0));
     const auto bare = test::dump_network();
-    const Status applied = flap().apply(target(), undo);
+    const Status applied = made.fault->start();
     REQUIRE_FALSE(applied.has_value());
     REQUIRE_THAT(applied.error().message, Catch::Contains("eth0 is gone"));
-    REQUIRE_FALSE(flap().counters(undo).has_value());
-    REQUIRE_FALSE(ok(flap().read_back(undo)).in_force);
-    ok(flap().revert(undo));
+    REQUIRE_FALSE(made.fault->counters().has_value());
+    REQUIRE_FALSE(ok(made.fault->read()).left);
+    ok(flap().revert(made.undo));
     REQUIRE(test::changes_since(bare) == "");
 
     // Another interface of the same name: not ours to touch.
     ok(nodes.node.create_veth({.name = "eth0"}, {.name = "other0"}));
     const auto other = test::dump_network();
-    REQUIRE_FALSE(flap().apply(target(), undo).has_value());
-    ok(flap().revert(undo));
+    REQUIRE_FALSE(made.fault->start().has_value());
+    ok(flap().revert(made.undo));
     REQUIRE(test::changes_since(other) == "");
   });
 }
@@ -174,37 +175,37 @@ TEST_CASE("link_flap: a device that vanishes between the steps") {
 TEST_CASE("link_flap: a device that is deleted while the fault is in force") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
-    const Json undo = ok(flap().prepare(target()));
-    ok(flap().apply(target(), undo));
+    const Prepared made = ok(flap().prepare(target()));
+    ok(made.fault->start());
     ok(nodes.node.remove_link(nodes.eth0));
-    ok(flap().revert(undo));
-    REQUIRE_FALSE(ok(flap().read_back(undo)).in_force);
+    ok(flap().revert(made.undo));
+    REQUIRE_FALSE(ok(made.fault->read()).left);
   });
 }
 
 TEST_CASE("link_flap: a revert in another network namespace or of another boot changes nothing") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
-    const Json undo = ok(flap().prepare(target()));
-    ok(flap().apply(target(), undo));
+    const Prepared made = ok(flap().prepare(target()));
+    ok(made.fault->start());
     const auto down = test::dump_network();
     std::string changes = "not compared";
     ok(run_in_netns(test::new_netns().get(), [&]() -> Status {
       Netlink netlink = ok(Netlink::open());  // the same name, index and MAC as the interface in the record
       ok(netlink.create_veth({.name = "eth0", .mac = "02:00:00:00:00:01"}, {.name = "peer0"}));
       const auto before = test::dump_network();
-      GRIT_CHECK(flap().revert(undo));
+      GRIT_CHECK(flap().revert(made.undo));
       changes = test::changes_since(before);
       return {};
     }));
     REQUIRE(changes == "");
-    Json other_boot = undo;
+    Json other_boot = made.undo;
     other_boot["link"]["identity"]["boot_id"] = "00000000-0000-0000-0000-000000000000";
     ok(flap().revert(other_boot));
     REQUIRE(test::changes_since(down) == "");
-    REQUIRE(ok(flap().read_back(undo)).in_force);
-    ok(flap().revert(undo));
-    REQUIRE_FALSE(ok(flap().read_back(undo)).in_force);
+    REQUIRE(ok(made.fault->read()).holds);
+    ok(flap().revert(made.undo));
+    REQUIRE_FALSE(ok(made.fault->read()).left);
   });
 }
 
@@ -212,11 +213,11 @@ TEST_CASE("link_flap: without CAP_NET_ADMIN it is found before anything is done"
   test::in_namespaces([] {
     test::TwoNodes nodes;
     const auto before = test::dump_network();
-    const Json undo = ok(flap().prepare(target()));
+    const Prepared made = ok(flap().prepare(target()));
     test::drop_capabilities();
     REQUIRE_THAT(reason(flap().why_unavailable(target())), Catch::Contains("CAP_NET_ADMIN"));
-    REQUIRE(flap().apply(target(), undo).error().kind == ErrorKind::unavailable);
-    ok(flap().revert(undo));  // nothing was applied, nothing is missing: no privilege needed
+    REQUIRE(made.fault->start().error().kind == ErrorKind::unavailable);
+    ok(flap().revert(made.undo));  // nothing was applied, nothing is missing: no privilege needed
     REQUIRE(test::changes_since(before) == "");
   });
 }
@@ -224,10 +225,10 @@ TEST_CASE("link_flap: without CAP_NET_ADMIN it is found before anything is done"
 TEST_CASE("link_flap: a revert that cannot put everything back names what is missing") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
-    const Json undo = ok(flap().prepare(target()));
-    ok(flap().apply(target(), undo));
+    const Prepared made = ok(flap().prepare(target()));
+    ok(made.fault->start());
     test::drop_capabilities();
-    const Status reverted = flap().revert(undo);
+    const auto reverted = flap().revert(made.undo);
     REQUIRE_FALSE(reverted.has_value());
     REQUIRE_THAT(reverted.error().message, Catch::Contains("eth0 is not as it was"));
   });
@@ -248,7 +249,7 @@ TEST_CASE("link_flap: an undo record that prepare() cannot have written is refus
   test::in_namespaces([] {
     test::TwoNodes nodes;
     name_switch(nodes);
-    const Json good = ok(flap().prepare(target("carrier")));
+    const Json good = ok(flap().prepare(target("carrier"))).undo;
     const auto refused = [&](Json bad) {
       INFO(bad.dump());
       REQUIRE(flap().check_undo(bad).error().kind == ErrorKind::usage);

@@ -1,7 +1,7 @@
 // link_loss against a real kernel: by nftables, and by netem where the kernel has it.
 #include <cmath>
 
-#include "injectors/link_loss.hpp"
+#include "injectors/faults.hpp"
 #include "tests/faults/netem_support.hpp"
 
 using namespace grit;
@@ -36,20 +36,19 @@ TEST_CASE("link_loss by nftables: the share is lost and counted, and nothing is 
       test::skip(*why);
       return;
     }
-    const Json undo = ok(link_loss().prepare(on));
-    REQUIRE(undo == Json{{"mechanism", "nftables"}});
-    const auto load = ok(link_loss().make_load(on, undo));
-    REQUIRE(load != nullptr);
+    const Prepared made = ok(link_loss().prepare(on));
+    REQUIRE(made.undo.is_null());  // the kernel ends it with us
+    const auto& load = made.fault;
     const Json before = ok(load->counters());
     ok(load->start());
-    REQUIRE(ok(load->read_back()).in_force);
+    REQUIRE(ok(load->read()).holds);
     const auto missing = lost(datagrams, 2000);
     const auto gone = std::count(missing.begin(), missing.end(), true);
     INFO(gone << " of 2000 lost");
     REQUIRE(std::abs(static_cast<double>(gone) / 2000 - 0.3) < 0.05);  // five standard deviations
     REQUIRE(link_loss().acted(before, ok(load->counters())));
     ok(load->stop());
-    REQUIRE_FALSE(ok(load->read_back()).in_force);
+    REQUIRE_FALSE(ok(load->read()).left);
     const auto none = lost(datagrams, 200);
     REQUIRE(std::count(none.begin(), none.end(), true) == 0);
   });
@@ -61,7 +60,7 @@ TEST_CASE("link_loss: the first mechanism that works here is chosen; what neithe
     test::TwoNodes nodes;
     const bool netem = test::has_qdisc("netem delay 1ms");
     if (!link_loss().why_unavailable(target()))
-      REQUIRE(ok(link_loss().prepare(target()))["mechanism"] == (netem ? "netem" : "nftables"));
+      REQUIRE(ok(link_loss().prepare(target())).undo.is_null() == !netem);  // nftables leaves nothing to undo
     if (!netem) {
       const auto why = link_loss().why_unavailable(target({{"burst", 5}}));
       REQUIRE(why.has_value());
@@ -88,19 +87,19 @@ TEST_CASE("link_loss by netem: the share is lost and counted, and all is as it w
     const test::Datagrams datagrams(nodes);
     const std::string tree = test::tc_text("eth0");
     const Target on = target({{"loss", 0.3}, {"mechanism", "netem"}});
-    const Json undo = ok(link_loss().prepare(on));
-    REQUIRE(ok(link_loss().make_load(on, undo)) == nullptr);
-    const Json before = ok(link_loss().counters(undo));
-    ok(link_loss().apply(on, undo));
+    const Prepared made = ok(link_loss().prepare(on));
+    REQUIRE_FALSE(made.undo.is_null());
+    const Json before = ok(made.fault->counters());
+    ok(made.fault->start());
     REQUIRE_THAT(test::tc_text("eth0"), Catch::Contains("loss 30%"));
     const auto missing = lost(datagrams, 1000);
     const auto gone = std::count(missing.begin(), missing.end(), true);
     INFO(gone << " of 1000 lost");
     REQUIRE(std::abs(static_cast<double>(gone) / 1000 - 0.3) < 0.075);
-    const Json after = ok(link_loss().counters(undo));
+    const Json after = ok(made.fault->counters());
     REQUIRE(link_loss().acted(before, after));
     REQUIRE(after["drops"] >= gone);
-    ok(link_loss().revert(undo));
+    ok(link_loss().revert(made.undo));
     REQUIRE(test::tc_text("eth0") == tree);
   });
 }
@@ -112,9 +111,9 @@ TEST_CASE("link_loss by netem: bursts of the length and share that were asked fo
     if (test::skip_without_netem()) return;
     const test::Datagrams datagrams(nodes);
     const Target on = target({{"loss", 0.2}, {"burst", 8}});
-    const Json undo = ok(link_loss().prepare(on));
-    ok(link_loss().apply(on, undo));
-    const Json model = ok(link_loss().read_back(undo)).details["options"]["gemodel"];
+    const Prepared made = ok(link_loss().prepare(on));
+    ok(made.fault->start());
+    const Json model = ok(made.fault->read()).details["options"]["gemodel"];
     REQUIRE(std::abs(model["to_good"].get<double>() - 1.0 / 8) < 1e-6);
     REQUIRE(std::abs(model["to_bad"].get<double>() - 0.25 / 8) < 1e-6);
     const auto missing = lost(datagrams, 4000);
@@ -127,6 +126,6 @@ TEST_CASE("link_loss by netem: bursts of the length and share that were asked fo
     INFO("share " << share << ", mean length " << length);  // about 100 bursts, each of geometric length
     REQUIRE((share > 0.08 && share < 0.35));
     REQUIRE((length > 4 && length < 14));
-    ok(link_loss().revert(undo));
+    ok(link_loss().revert(made.undo));
   });
 }

@@ -2,7 +2,7 @@
 #include <arpa/inet.h>
 
 #include "harness/os/netns.hpp"
-#include "injectors/link_mtu.hpp"
+#include "injectors/faults.hpp"
 #include "tests/two_nodes.hpp"
 
 using namespace grit;
@@ -67,21 +67,21 @@ TEST_CASE("link_mtu: a TCP connection sends smaller segments, and larger ones ag
     test::TwoNodes nodes;
     const auto bare = test::dump_network();
     const Connection connection(nodes);
-    const Json undo = ok(link_mtu().prepare(target(1280)));
+    const Prepared made = ok(link_mtu().prepare(target(1280)));
     connection.send();
-    const Json before = ok(link_mtu().counters(undo));
+    const Json before = ok(made.fault->counters());
     connection.send();
-    REQUIRE_FALSE(link_mtu().acted(before, ok(link_mtu().counters(undo))));
-    ok(link_mtu().apply(target(1280), undo));
-    REQUIRE(ok(link_mtu().read_back(undo)).details["mtu_bytes"] == 1280);
+    REQUIRE_FALSE(link_mtu().acted(before, ok(made.fault->counters())));
+    ok(made.fault->start());
+    REQUIRE(ok(made.fault->read()).details["mtu_bytes"] == 1280);
     connection.send();
-    const Json during = ok(link_mtu().counters(undo));
+    const Json during = ok(made.fault->counters());
     REQUIRE(during["tcp_segments_within_mtu"] > 0);
     REQUIRE(during["fragments_made"] == before["fragments_made"]);
     REQUIRE(link_mtu().acted(before, during));
-    ok(link_mtu().revert(undo));
+    ok(link_mtu().revert(made.undo));
     connection.send();
-    REQUIRE(ok(link_mtu().counters(undo))["tcp_segments_within_mtu"] == 0);
+    REQUIRE(ok(made.fault->counters())["tcp_segments_within_mtu"] == 0);
     REQUIRE(test::changes_since(bare) == "");
   });
 }
@@ -94,22 +94,22 @@ TEST_CASE("link_mtu: under 1280 bytes IPv6 goes, and comes back with its address
     set("conf/eth0/mtu", "1400");
     set("neigh/eth0/gc_stale_time", "61");
     const auto before = test::dump_network();
-    const Json undo = ok(link_mtu().prepare(target(500)));
-    ok(link_mtu().check_undo(undo));
-    ok(link_mtu().apply(target(500), undo));
-    REQUIRE(ok(link_mtu().read_back(undo)).in_force);
+    const Prepared made = ok(link_mtu().prepare(target(500)));
+    ok(link_mtu().check_undo(made.undo));
+    ok(made.fault->start());
+    REQUIRE(ok(made.fault->read()).holds);
     REQUIRE(test::changes_since(before).find("- address 2 fd77::1") != std::string::npos);
-    ok(link_mtu().revert(undo));
+    ok(link_mtu().revert(made.undo));
     test::wait_for_dad(nodes.node);
     REQUIRE(test::changes_since(before) == "");
     REQUIRE(setting("conf/eth0/accept_dad") == "0\n");
     REQUIRE(setting("conf/eth0/hop_limit") == "77\n");
     REQUIRE(setting("conf/eth0/mtu") == "1400\n");
     REQUIRE(setting("neigh/eth0/gc_stale_time") == "61\n");
-    ok(link_mtu().revert(undo));
+    ok(link_mtu().revert(made.undo));
     REQUIRE(test::changes_since(before) == "");
 
-    Json bad = undo;
+    Json bad = made.undo;
     bad["ipv6_settings"]["conf/../../ipv4/ip_forward"] = 1;
     REQUIRE_FALSE(link_mtu().check_undo(bad).has_value());
   });
@@ -119,17 +119,17 @@ TEST_CASE("link_mtu: larger than it is, what others set meanwhile, what follows,
   test::in_namespaces([] {
     test::TwoNodes nodes;
     REQUIRE_THAT(reason(target(1500)), Catch::Contains("is 1500 already"));
-    const Json undo = ok(link_mtu().prepare(target(1300)));
-    ok(link_mtu().apply(target(1300), undo));
+    const Prepared made = ok(link_mtu().prepare(target(1300)));
+    ok(made.fault->start());
     ok(nodes.node.set_mtu(nodes.eth0, 1350));
-    ok(link_mtu().revert(undo));
+    ok(link_mtu().revert(made.undo));
     REQUIRE(ok(nodes.node.link("eth0")).mtu_bytes == 1350);
     ok(nodes.node.create_bridge("br0"));
     ok(nodes.node.set_master(nodes.eth0, ok(nodes.node.link("br0")).ifindex));
     REQUIRE_THAT(reason(target(1300)), Catch::Contains("Name br0 instead"));
     ok(nodes.node.remove_link(nodes.eth0));
-    REQUIRE_FALSE(link_mtu().apply(target(1300), undo).has_value());
-    ok(link_mtu().revert(undo));
+    REQUIRE_FALSE(made.fault->start().has_value());
+    ok(link_mtu().revert(made.undo));
   });
   test::in_namespaces([] {
     test::TwoNodes nodes;

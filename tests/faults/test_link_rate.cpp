@@ -1,7 +1,7 @@
 // link_rate against a real kernel: what was on the NIC comes back exactly, as tc(8) sees it too; the rate is kept.
 #include <arpa/inet.h>
 
-#include "injectors/link_rate.hpp"
+#include "injectors/faults.hpp"
 #include "tests/tc_text.hpp"
 #include "tests/two_nodes.hpp"
 
@@ -51,18 +51,18 @@ void comes_back_exactly() {
   const std::string before = test::tc_text("eth0");
   INFO("before: " << before);
   REQUIRE(reason(target()) == "available");
-  const Json undo = ok(link_rate().prepare(target()));
-  ok(link_rate().check_undo(undo));
+  const Prepared made = ok(link_rate().prepare(target()));
+  ok(link_rate().check_undo(made.undo));
   REQUIRE(test::tc_text("eth0") == before);
   for (int i = 0; i < 2; ++i) {
-    ok(link_rate().apply(target(), undo));
-    REQUIRE(ok(link_rate().read_back(undo)).in_force);
+    ok(made.fault->start());
+    REQUIRE(ok(made.fault->read()).holds);
     REQUIRE(test::tc_text("eth0") != before);
     send_packets(3);
-    ok(link_rate().revert(undo));
-    REQUIRE_FALSE(ok(link_rate().read_back(undo)).in_force);
+    ok(link_rate().revert(made.undo));
+    REQUIRE_FALSE(ok(made.fault->read()).left);
     REQUIRE(test::tc_text("eth0") == before);
-    ok(link_rate().revert(undo));
+    ok(link_rate().revert(made.undo));
     REQUIRE(test::tc_text("eth0") == before);
   }
 }
@@ -84,18 +84,18 @@ TEST_CASE("link_rate: a tree of which part is back already is completed") {
     test::TwoNodes nodes;
     make_htb();
     const std::string before = test::tc_text("eth0");
-    const Json undo = ok(link_rate().prepare(target()));
-    ok(link_rate().apply(target(), undo));
-    ok(link_rate().revert(undo));
+    const Prepared made = ok(link_rate().prepare(target()));
+    ok(made.fault->start());
+    ok(link_rate().revert(made.undo));
     test::tc("filter del dev eth0 parent 1: protocol ip prio 5 u32");
     test::tc("filter del dev eth0 parent 1: protocol ipv6 prio 6 u32");
     test::tc("qdisc del dev eth0 parent 1:10 handle 10:");
     test::tc("class del dev eth0 classid 1:10");
     REQUIRE(test::tc_text("eth0") != before);
-    ok(link_rate().revert(undo));
+    ok(link_rate().revert(made.undo));
     REQUIRE(test::tc_text("eth0") == before);
     test::tc("qdisc del dev eth0 root");  // cut off before the first of it was back
-    ok(link_rate().revert(undo));
+    ok(link_rate().revert(made.undo));
     REQUIRE(test::tc_text("eth0") == before);
   });
 }
@@ -130,10 +130,10 @@ TEST_CASE("link_rate: the rate is kept, and packets that wait or find no room sh
   test::in_namespaces([] {
     test::TwoNodes nodes;
     const Target on = target({{"rate", 8'000'000}, {"burst", 4000}, {"latency", 20 * kNsPerMs}});
-    const Json undo = ok(link_rate().prepare(on));
-    const Json before = ok(link_rate().counters(undo));
-    ok(link_rate().apply(on, undo));
-    const Json options = ok(link_rate().read_back(undo)).details["options"];
+    const Prepared made = ok(link_rate().prepare(on));
+    const Json before = ok(made.fault->counters());
+    ok(made.fault->start());
+    const Json options = ok(made.fault->read()).details["options"];
     REQUIRE(options["rate_bits_per_s"] == 8'000'000);
     REQUIRE(options["limit_bytes"] == 20'000 + 4000);
     REQUIRE_FALSE(link_rate().acted(before, before));
@@ -148,10 +148,10 @@ TEST_CASE("link_rate: the rate is kept, and packets that wait or find no room sh
     INFO("sent " << sent_bytes << " bytes in " << elapsed_s << " s");
     REQUIRE(sent_bytes <= 1e6 * elapsed_s + 4000 + 1100);
     REQUIRE(sent_bytes >= 0.5e6 * elapsed_s);  // a busy machine may not always have something to send
-    const Json after = ok(link_rate().counters(undo));
+    const Json after = ok(made.fault->counters());
     REQUIRE(link_rate().acted(before, after));
     REQUIRE(after["drops"] > 0);
-    ok(link_rate().revert(undo));
+    ok(link_rate().revert(made.undo));
   });
 }
 
@@ -179,17 +179,17 @@ TEST_CASE("link_rate: another's qdisc, a link that is down or gone, no privilege
   test::in_namespaces([] {
     test::without_dad();
     test::TwoNodes nodes;
-    const Json undo = ok(link_rate().prepare(target()));
-    ok(link_rate().apply(target(), undo));
+    const Prepared made = ok(link_rate().prepare(target()));
+    ok(made.fault->start());
     REQUIRE_THAT(reason(target()), Catch::Contains("grit revert"));
     test::tc("qdisc replace dev eth0 root handle 5: pfifo limit 5");  // somebody else's, while it is in force
     const std::string theirs = test::tc_text("eth0");
-    REQUIRE_FALSE(ok(link_rate().read_back(undo)).in_force);
-    ok(link_rate().revert(undo));
+    REQUIRE_FALSE(ok(made.fault->read()).left);
+    ok(link_rate().revert(made.undo));
     REQUIRE(test::tc_text("eth0") == theirs);
-    REQUIRE_THAT(link_rate().apply(target(), undo).error().message, Catch::Contains("pfifo 5:"));
+    REQUIRE_THAT(made.fault->start().error().message, Catch::Contains("pfifo 5:"));
 
-    Json bad = undo;
+    Json bad = made.undo;
     bad["before"]["qdiscs"][0]["handle"] = 0x10000;
     bad["before"]["qdiscs"][0]["kind"] = "netem";
     REQUIRE_FALSE(link_rate().check_undo(bad).has_value());
@@ -203,8 +203,8 @@ TEST_CASE("link_rate: another's qdisc, a link that is down or gone, no privilege
     ok(nodes.node.set_down(nodes.eth0));
     REQUIRE_THAT(reason(target()), Catch::Contains("is down"));
     ok(nodes.node.remove_link(nodes.eth0));
-    REQUIRE_FALSE(link_rate().apply(target(), undo).has_value());
-    ok(link_rate().revert(undo));
+    REQUIRE_FALSE(made.fault->start().has_value());
+    ok(link_rate().revert(made.undo));
   });
   test::in_namespaces([] {
     test::without_dad();

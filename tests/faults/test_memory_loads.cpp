@@ -10,17 +10,17 @@ namespace {
 
 constexpr std::int64_t kMiB = 1 << 20;
 
-std::unique_ptr<Load> load_of(const char* fault, Json given) {
+std::unique_ptr<Fault> load_of(const char* fault, Json given) {
   const Injector* injector = find_injector(fault);
   REQUIRE(injector != nullptr);
   const Target target{"", Params(ok(complete_params(injector->info().params, std::move(given)))), Json::object(), {}};
   REQUIRE(injector->why_unavailable(target).value_or("available") == "available");
-  return ok(injector->make_load(target, Json::object()));
+  return ok(injector->prepare(target)).fault;
 }
 
 void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
-std::int64_t counter(Load& load, const char* key) { return ok(load.counters()).at(key).get<std::int64_t>(); }
+std::int64_t counter(Fault& load, const char* key) { return ok(load.counters()).at(key).get<std::int64_t>(); }
 
 }  // namespace
 
@@ -46,11 +46,13 @@ TEST_CASE("memory_bandwidth: it keeps to its rate, and without one it goes far b
 
 TEST_CASE("memory_leak: it grows at its rate, stops at its limit, and starts anew") {
   auto load = load_of("memory_leak", {{"rate", 8 * 64 * kMiB}, {"limit", 24 * kMiB}});
-  const auto resident = [&] { return ok(load->read_back()).details.at("resident_bytes").get<std::int64_t>(); };
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  const auto resident = [&] { return ok(load->read()).details.at("resident_bytes").get<std::int64_t>(); };
+  REQUIRE_FALSE(ok(load->read()).left);
   for (int i = 0; i < 2; ++i) {
     ok(load->start());
-    REQUIRE(ok(load->read_back()).in_force);
+    const std::int64_t started_ns = monotonic_ns();
+    while (!ok(load->read()).holds && monotonic_ns() < started_ns + load->patience_ns()) sleep_ms(1);
+    REQUIRE(ok(load->read()).holds);
     REQUIRE(resident() < 24 * kMiB);
     sleep_ms(150);
     const std::int64_t later = resident();

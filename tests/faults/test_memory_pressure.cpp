@@ -23,7 +23,7 @@ const Injector& pressure() {
 
 Target target(Json given) { return {"", Params(ok(complete_params(pressure().info().params, std::move(given))))}; }
 
-std::int64_t detail(Load& load, const char* key) { return ok(load.read_back()).details.at(key).get<std::int64_t>(); }
+std::int64_t detail(Fault& load, const char* key) { return ok(load.read()).details.at(key).get<std::int64_t>(); }
 
 bool becomes_true(const std::function<bool()>& condition) {
   const std::int64_t deadline_ns = monotonic_ns() + 5 * kNsPerS;
@@ -39,16 +39,16 @@ bool becomes_true(const std::function<bool()>& condition) {
 TEST_CASE("memory_pressure: it holds what it says, in the kernel's count, and gives it all back") {
   const Target hold = target({{"hold", 64 * kMiB}, {"threads", 2}});
   REQUIRE(pressure().why_unavailable(hold).value_or("available") == "available");
-  auto load = ok(pressure().make_load(hold, {}));
+  auto load = ok(pressure().prepare(hold)).fault;
   const Json before = ok(load->counters());
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  REQUIRE_FALSE(ok(load->read()).left);
   REQUIRE(detail(*load, "resident_bytes") < kMiB);
   REQUIRE_FALSE(pressure().acted(before, ok(load->counters())));
   ok(load->start());
-  REQUIRE(ok(load->read_back()).in_force);
+  REQUIRE(becomes_true([&] { return ok(load->read()).holds; }));
   REQUIRE(becomes_true([&] { return detail(*load, "resident_bytes") >= 64 * kMiB; }));
   std::int64_t by_kernel = 0;
-  const Json pids = ok(load->read_back()).details.at("pids");
+  const Json pids = ok(load->read()).details.at("pids");
   REQUIRE(pids.size() == 2);
   for (const Json& pid : pids) by_kernel += ok(process_usage(pid.get<pid_t>())).anonymous_bytes;
   REQUIRE(by_kernel >= 64 * kMiB);
@@ -58,13 +58,13 @@ TEST_CASE("memory_pressure: it holds what it says, in the kernel's count, and gi
   const Json after = ok(load->counters());
   REQUIRE(after.at("faulted_bytes") >= 64 * kMiB);
   REQUIRE(pressure().acted(before, after));
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  REQUIRE_FALSE(ok(load->read()).left);
   REQUIRE(detail(*load, "resident_bytes") == 0);
   REQUIRE_FALSE(pressure().acted(after, ok(load->counters())));
 }
 
 TEST_CASE("memory_pressure: churn faults the same memory in again and again") {
-  auto load = ok(pressure().make_load(target({{"hold", 32 * kMiB}, {"churn", 8 * 256 * kMiB}}), {}));
+  auto load = ok(pressure().prepare(target({{"hold", 32 * kMiB}, {"churn", 8 * 256 * kMiB}}))).fault;
   ok(load->start());
   REQUIRE(becomes_true([&] { return detail(*load, "resident_bytes") >= 28 * kMiB; }));
   const std::int64_t faulted = detail(*load, "faulted_bytes");
@@ -75,9 +75,9 @@ TEST_CASE("memory_pressure: churn faults the same memory in again and again") {
 }
 
 TEST_CASE("memory_pressure: a ramp takes its time") {
-  auto load = ok(pressure().make_load(target({{"hold", 64 * kMiB}, {"ramp", kNsPerS}}), {}));
+  auto load = ok(pressure().prepare(target({{"hold", 64 * kMiB}, {"ramp", kNsPerS}}))).fault;
   ok(load->start());
-  REQUIRE(ok(load->read_back()).in_force);
+  REQUIRE(becomes_true([&] { return ok(load->read()).holds; }));
   REQUIRE(detail(*load, "resident_bytes") < 64 * kMiB);
   REQUIRE(becomes_true([&] { return detail(*load, "resident_bytes") >= 64 * kMiB; }));
 }
@@ -86,7 +86,7 @@ TEST_CASE("memory_pressure: following what is available it comes to rest") {
   const std::int64_t available = ok(read_memory()).available_bytes;
   const Target follow = target({{"available", available - 256 * kMiB}});
   REQUIRE(pressure().why_unavailable(follow).value_or("available") == "available");
-  auto load = ok(pressure().make_load(follow, {}));
+  auto load = ok(pressure().prepare(follow)).fault;
   ok(load->start());
   // Others take and give back at the same time: wide bounds.
   REQUIRE(becomes_true([&] { return detail(*load, "available_bytes") <= available - 128 * kMiB; }));
@@ -100,11 +100,11 @@ TEST_CASE("memory_pressure: until tasks wait for memory it grows, slowly") {
     test::skip(*why);
     return;
   }
-  auto load = ok(pressure().make_load(stall, {}));
+  auto load = ok(pressure().prepare(stall)).fault;
   ok(load->start());
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   const std::int64_t held = detail(*load, "resident_bytes");
-  REQUIRE(ok(load->read_back()).in_force);
+  REQUIRE(becomes_true([&] { return ok(load->read()).holds; }));
   REQUIRE(held < ok(read_memory()).total_bytes / 20);
   REQUIRE(becomes_true([&] { return detail(*load, "resident_bytes") > held; }));
   ok(load->stop());

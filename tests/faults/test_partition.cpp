@@ -7,8 +7,8 @@
 #include <csignal>
 
 #include "harness/os/netns.hpp"
+#include "injectors/faults.hpp"
 #include "injectors/packet_loss_nft.hpp"
-#include "injectors/partition.hpp"
 #include "tests/two_nodes.hpp"
 
 using namespace grit;
@@ -108,24 +108,24 @@ TEST_CASE("partition: packets are dropped and counted, and afterwards the rulese
     add_users_rules();
     const std::string before = list_ruleset();
     REQUIRE(partition().why_unavailable(target()).value_or("available") == "available");
-    const auto load = ok(partition().make_load(target(), {}));
+    const auto load = ok(partition().prepare(target())).fault;
     REQUIRE(list_ruleset() == before);  // nothing changed yet
-    REQUIRE_FALSE(ok(load->read_back()).in_force);
+    REQUIRE_FALSE(ok(load->read()).left);
     REQUIRE(Pair::send(pair.here, pair.there, 20) == 20);
     const Json idle = ok(load->counters());
     for (int round = 1; round <= 2; ++round) {
       ok(load->start());
-      REQUIRE(ok(load->read_back()).in_force);
+      REQUIRE(ok(load->read()).holds);
       ok(load->start());  // once more: the same rules, not twice
-      REQUIRE(ok(load->read_back()).in_force);
-      REQUIRE(ok(load->read_back()).details["rules"] == 4);  // both directions, IPv4 and IPv6
+      REQUIRE(ok(load->read()).holds);
+      REQUIRE(ok(load->read()).details["rules"] == 4);  // both directions, IPv4 and IPv6
       REQUIRE(list_ruleset() != before);
       REQUIRE(Pair::send(pair.here, pair.there, 20) == 0);
       REQUIRE(Pair::send(pair.there, pair.here, 20) == 0);
       ok(load->stop());
       ok(load->stop());
       REQUIRE(ok(load->counters())["dropped_packets"] >= 40 * round);
-      REQUIRE_FALSE(ok(load->read_back()).in_force);
+      REQUIRE_FALSE(ok(load->read()).left);
       REQUIRE(list_ruleset() == before);
       REQUIRE(Pair::send(pair.here, pair.there, 20) == 20);
     }
@@ -137,7 +137,7 @@ TEST_CASE("partition: packets are dropped and counted, and afterwards the rulese
 TEST_CASE("partition: one direction leaves the other alone") {
   test::in_namespaces([] {
     Pair pair;
-    const auto load = ok(partition().make_load(target("in"), {}));
+    const auto load = ok(partition().prepare(target("in"))).fault;
     ok(load->start());
     REQUIRE(Pair::send(pair.here, pair.there, 20) == 20);
     REQUIRE(Pair::send(pair.there, pair.here, 20) == 0);
@@ -154,8 +154,8 @@ TEST_CASE("partition: the kernel removes the table when its holder is killed") {
     REQUIRE(holder >= 0);
     if (holder == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      auto load = partition().make_load(target(), {});
-      const char good = load && (*load)->start() ? 'y' : 'n';
+      auto load = partition().prepare(target());
+      const char good = load && load->fault->start() ? 'y' : 'n';
       static_cast<void>(!::write(started[1], &good, 1));
       for (;;) ::pause();
     }

@@ -66,29 +66,29 @@ TEST_CASE("worker: what fails while it sets itself up is said in its own words")
 }
 
 TEST_CASE("worker: a load can be started again and its counters go on") {
-  auto load = ok(WorkerLoad::make("grit-test", {count, count}, {"ticks"}));
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  auto load = ok(WorkerFault::make("grit-test", {count, count}, {"ticks"}));
+  REQUIRE_FALSE(ok(load->read()).left);
   ok(load->start());
-  REQUIRE(ok(load->read_back()).in_force);
+  REQUIRE(ok(load->read()).holds);
   const auto ticks = [&] { return ok(load->counters()).value("ticks", 0LL); };
   REQUIRE(becomes_true([&] { return ticks() > 4; }));
   const pid_t first = load->workers().front().pid();
   ok(load->stop());
   ok(load->stop());
   REQUIRE_FALSE(exists(first));
-  REQUIRE_FALSE(ok(load->read_back()).in_force);
+  REQUIRE_FALSE(ok(load->read()).left);
   const auto before = ticks();
   REQUIRE(before > 4);
   ok(load->start());
-  REQUIRE(ok(load->read_back()).in_force);
+  REQUIRE(ok(load->read()).holds);
   REQUIRE(becomes_true([&] { return ticks() > before; }));
 }
 
 TEST_CASE("worker: a load whose worker dies is not in force") {
-  auto load = ok(WorkerLoad::make("grit-test", {count, count}, {"ticks"}));
+  auto load = ok(WorkerFault::make("grit-test", {count, count}, {"ticks"}));
   ok(load->start());
   ::kill(load->workers().back().pid(), SIGKILL);
-  REQUIRE(becomes_true([&] { return !ok(load->read_back()).in_force; }));
+  REQUIRE(becomes_true([&] { return !ok(load->read()).holds; }));
   ok(load->stop());
 }
 

@@ -92,8 +92,8 @@ def read(file):
 
 
 def registered(source):
-    text = (source / "injectors/registry.cpp").read_text()
-    return set(re.findall(r"&([a-z0-9_]+)\(\)", text))
+    text = (source / "injectors/faults.hpp").read_text()
+    return set(re.findall(r"X\(([a-z0-9_]+)\)", text))
 
 
 def runs(faults):
@@ -123,10 +123,10 @@ def main():
     known = registered(source)
     for fault in FAULTS:
         if fault.name not in known:
-            print(f"{fault.name}: not in injectors/registry.cpp")
+            print(f"{fault.name}: not in injectors/faults.hpp")
     faults = [fault for fault in FAULTS if fault.name in known]
     if not faults:
-        sys.exit("nothing to run: none of the faults is in injectors/registry.cpp")
+        sys.exit("nothing to run: none of the faults is in injectors/faults.hpp")
     wanted = runs(faults)
     try:
         guest = lab.Guest(directory, lab.kernel(directory / "kernel"), name="conformance")

@@ -127,10 +127,10 @@ TEST_CASE("fault windows: a fault counts from a step, and stays off when that st
 }
 
 TEST_CASE("fault windows: a fault follows the end of another, and another its beginning") {
-  const auto leak =
-      planned("memory_leak", {{"limit", 2 << 20}}, {{ms(5), ms(3'000)}}, {.kind = Anchor::Kind::applied, .fault = 0});
+  const auto writer = planned("memory_bandwidth", {{"buffer", 1 << 20}, {"threads", 1}}, {{ms(5), ms(3'000)}},
+                              {.kind = Anchor::Kind::applied, .fault = 0});
   const auto after = down({{0, ms(5'000)}}, {.kind = Anchor::Kind::reverted, .fault = 0});
-  on_a_bench(plan_of({mtu({{0, ms(20)}, {ms(40), ms(50)}}), leak, after}), [](Bench& bench) {
+  on_a_bench(plan_of({mtu({{0, ms(20)}, {ms(40), ms(50)}}), writer, after}), [](Bench& bench) {
     bench.begin();
     bench.at(5);
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -138,7 +138,7 @@ TEST_CASE("fault windows: a fault follows the end of another, and another its be
     const auto seen = bench.happened();
     const auto place = [&](const char* what) { return std::find(seen.begin(), seen.end(), what) - seen.begin(); };
     REQUIRE(place("link_mtu applied") == 0);
-    REQUIRE(place("memory_leak applied") < place("memory_leak reverted pulse_end"));
+    REQUIRE(place("memory_bandwidth applied") < place("memory_bandwidth reverted pulse_end"));
     REQUIRE(std::count(seen.begin(), seen.end(), "link_mtu applied") == 2);
     REQUIRE(std::find(seen.rbegin(), seen.rend(), "link_mtu reverted pulse_end") <
             std::find(seen.rbegin(), seen.rend(), "link_mtu applied"));
@@ -209,7 +209,8 @@ TEST_CASE("fault windows: a pulse of one block comes in that block only") {
 
 TEST_CASE("fault windows: below the floor of free memory, what holds memory is off for the rest of the block") {
   Plan plan =
-      plan_of({planned("memory_leak", {{"limit", 2 << 20}}, {{0, ms(100)}, {ms(200), ms(300)}}), mtu({{0, -1}})});
+      plan_of({planned("memory_bandwidth", {{"buffer", 1 << 20}, {"threads", 1}}, {{0, ms(100)}, {ms(200), ms(300)}}),
+               mtu({{0, -1}})});
   plan.allowed.free_memory_bytes = std::int64_t{1} << 60;  // more than there is
   on_a_bench(plan, [](Bench& bench) {
     bench.begin();
@@ -217,7 +218,8 @@ TEST_CASE("fault windows: below the floor of free memory, what holds memory is o
     bench.at(0);
     bench.windows().keep_memory_free();
     bench.at(250);
-    REQUIRE(bench.happened() == Strings{"link_mtu applied", "memory_leak applied", "memory_leak reverted low_memory"});
+    REQUIRE(bench.happened() ==
+            Strings{"link_mtu applied", "memory_bandwidth applied", "memory_bandwidth reverted low_memory"});
     REQUIRE(bench.mtu_bytes() == 1300);
   });
 }

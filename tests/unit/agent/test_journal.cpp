@@ -234,9 +234,9 @@ TEST_CASE("revert: what a killed run left is put back, last first, and the file 
     const auto before = test::dump_network();
     {
       Journal journal = ok(Journal::open(place.file()));
-      const Json undo = ok(flap().prepare(eth0()));
-      ok(journal.append_intent("block1-fault0", "link_flap", undo));
-      ok(flap().apply(eth0(), undo));
+      const Prepared made = ok(flap().prepare(eth0()));
+      ok(journal.append_intent("block1-fault0", "link_flap", made.undo));
+      ok(made.fault->start());
     }
     REQUIRE_FALSE(is_up(nodes));
     const RevertReport report = ok(revert_journal(place.file(), ::geteuid()));
@@ -252,7 +252,7 @@ TEST_CASE("revert: entries that are not what an injector writes are reported and
   test::in_namespaces([] {
     const Place place;
     test::TwoNodes nodes;
-    const Json good = ok(flap().prepare(eth0()));
+    const Json good = ok(flap().prepare(eth0())).undo;
     Json tampered = good;
     tampered["link"]["routes"][0]["run"] = "/bin/sh";
     {
@@ -283,9 +283,9 @@ TEST_CASE("revert: an entry of another boot is over; one of another living names
   test::in_namespaces([] {
     const Place place;
     test::TwoNodes nodes;
-    const Json undo = ok(flap().prepare(eth0()));
-    { ok(ok(Journal::open(place.file())).append_intent("one", "link_flap", undo)); }
-    ok(flap().apply(eth0(), undo));
+    const Prepared made = ok(flap().prepare(eth0()));
+    { ok(ok(Journal::open(place.file())).append_intent("one", "link_flap", made.undo)); }
+    ok(made.fault->start());
     const std::string text = text_of(place.file());
 
     Json elsewhere = ok(parse_json(text));
@@ -311,9 +311,9 @@ TEST_CASE("revert: an entry that cannot be reverted stays pending") {
   test::in_namespaces([] {
     const Place place;
     test::TwoNodes nodes;
-    const Json undo = ok(flap().prepare(eth0()));
-    { ok(ok(Journal::open(place.file())).append_intent("one", "link_flap", undo)); }
-    ok(flap().apply(eth0(), undo));
+    const Prepared made = ok(flap().prepare(eth0()));
+    { ok(ok(Journal::open(place.file())).append_intent("one", "link_flap", made.undo)); }
+    ok(made.fault->start());
     test::drop_capabilities();
     const RevertReport report = ok(revert_journal(place.file(), ::geteuid()));
     REQUIRE(report.reverted == 0);

@@ -438,6 +438,23 @@ TEST_CASE("the same fault may come twice on one device as long as the two do not
           .faults.size() == 2);
 }
 
+TEST_CASE("different faults that change the same thing of a node are refused when they meet, nested or not") {
+  const auto two = [](std::string_view first, std::string_view second) {
+    return scenario(fmt::format("grit.fault.{}, grit.fault.{}", first, second));
+  };
+  const std::string pause = "process_pause { on = 1, after = '1s', pause = '100ms' }";
+  CHECK(contains(error_of(two("cpu_throttle { on = 1 }", pause)),
+                 "cpu_throttle and process_pause both change the stop signals of the ranks on node1 at the same time"));
+  CHECK_FALSE(plan_of(two("cpu_throttle { on = 1, lasts = '500ms' }", pause)).faults.empty());
+  CHECK_FALSE(plan_of(two("cpu_throttle { on = 0 }", pause)).faults.empty());
+  CHECK_FALSE(plan_of(two("cpu_contention { on = 1 }", pause)).faults.empty());
+  CHECK(contains(error_of(two("link_rate { on = 1 }", "link_delay { on = 1, after = '1s', lasts = '100ms' }")),
+                 "both change the root qdisc on node1 eth0"));
+  CHECK(contains(error_of(two("link_rate { on = 1, at_step = 3 }", "link_delay { on = 1 }")), "as far as is known"));
+  CHECK_FALSE(
+      plan_of(two("link_mtu { on = 1 }", "link_delay { on = 1, after = '1s', lasts = '100ms' }")).faults.empty());
+}
+
 TEST_CASE("different faults on one device nest or are refused") {
   const std::string flood = "grit.fault.ethernet_flood { on = 1, after = '1s', lasts = '1s' },";
   const auto flap = [&](std::string_view after, std::string_view down) {

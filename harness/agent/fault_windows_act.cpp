@@ -1,0 +1,250 @@
+// How one fault of a block is prepared, applied, proven and reverted. When: fault_windows.cpp.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "harness/agent/fault_windows.hpp"
+#include "harness/base/clock.hpp"
+#include "harness/model/event.hpp"
+
+namespace grit {
+namespace {
+
+/// How soon a reading that does not hold is repeated: after a fourth of the time that it has taken so far, within
+/// these.
+constexpr std::int64_t kFirstLook_ns = 50 * kNsPerUs;
+constexpr std::int64_t kLastLook_ns = 20 * kNsPerMs;
+constexpr int kRevertAttempts = 3;
+constexpr auto kRevertRetryDelay = std::chrono::milliseconds(200);
+
+Status stop_with_patience(Fault& fault) {
+  Status stopped;
+  for (int attempt = 0; attempt < kRevertAttempts; ++attempt) {
+    if (attempt > 0) std::this_thread::sleep_for(kRevertRetryDelay);
+    stopped = fault.stop();
+    if (stopped) break;
+  }
+  return stopped;
+}
+
+}  // namespace
+
+Target FaultWindows::target_of(const PlannedFault& fault) const {
+  return Target{fault.device, Params(fault.params), fault.resolved, ranks_};
+}
+
+Json FaultWindows::fault_event(const Armed& armed, std::string_view action) const {
+  Json event = make_event("fault", node_);
+  event["fault"] = armed.fault->id;
+  event["block"] = block_;
+  event["pulse"] = armed.next_pulse;
+  event["action"] = action;
+  return event;
+}
+
+void FaultWindows::report_error(const Armed& armed, const std::string& message) {
+  Json event = fault_event(armed, "error");
+  event["message"] = message;
+  emit_(std::move(event));
+}
+
+/// The fault made, unless it is, and its undo record on disk; the witness once a block. Nothing is injected into a node
+/// that is not as it was: the next snapshot would take the fault before for what was there.
+Status FaultWindows::prepare(Armed& armed) {
+  if (!all_mended_) return unavailable_error("a fault before it could not be reverted on this node");
+  if (armed.prepared.fault) return {};
+  GRIT_TRY(Prepared made, armed.injector->prepare(armed.target));
+  if (!armed.witness) {
+    GRIT_TRY(armed.witness, made.fault->witness());
+  }
+  if (!made.undo.is_null()) {
+    if (!journal_) {
+      GRIT_TRY(journal_, Journal::open(journal_file_));
+    }
+    armed.journal_id = fmt::format("block{}-fault{}-pulse{}", block_, armed.fault->id, armed.next_pulse);
+    GRIT_CHECK(journal_->append_intent(armed.journal_id, armed.fault->name, made.undo));
+  }
+  armed.prepared = std::move(made);
+  return {};
+}
+
+void FaultWindows::arm_fault(const PlannedFault& fault) {
+  Armed armed;
+  armed.fault = &fault;
+  armed.injector = find_injector(fault.name);
+  GRIT_ASSERT(armed.injector != nullptr);  // check_available() passed
+  armed.target = target_of(fault);
+  armed.shares_device = shares_device(fault);
+  while (fault.pulses[armed.next_pulse].block >= 0 && fault.pulses[armed.next_pulse].block != block_)
+    ++armed.next_pulse;
+  const Status prepared = armed.shares_device ? Status{} : prepare(armed);
+  if (prepared)
+    armed_.push_back(std::move(armed));
+  else
+    report_error(armed, "not applied: " + prepared.error().message);
+}
+
+void FaultWindows::run(Armed& armed, std::function<Then()> work) {
+  if (!armed.injector->info().slow) return work()();
+  armed.busy = std::async(std::launch::async, [work = std::move(work), done = done_.get()] {
+    Then then = work();
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(done, &one, sizeof one);
+    return then;
+  });
+}
+
+void FaultWindows::wait_for(Armed& armed) {
+  while (armed.busy.valid()) armed.busy.get()();
+}
+
+void FaultWindows::begin(Armed& armed, std::int64_t due_ns) {
+  if (const Status ready = prepare(armed); !ready) {
+    report_error(armed, "not applied: " + ready.error().message);
+    return next_pulse(armed);
+  }
+  armed.in_force = true;  // from here on it may be: whatever fails below, revert() runs
+  armed.applied_ns = monotonic_ns();
+  run(armed, [this, &armed, due_ns, sham = sham_]() -> Then {
+    Fault& fault = *armed.prepared.fault;
+    Status status;
+    if (!armed.counters_acting) {
+      auto before = fault.counters();
+      if (before)
+        armed.counters_before = std::move(*before);
+      else
+        status = tl::make_unexpected(before.error());
+    }
+    if (status && !sham) {
+      armed.something_on = true;
+      status = fault.start();
+    } else if (status) {
+      const auto something = fault.start_null();
+      armed.something_on = !something || *something;
+      if (!something) status = tl::make_unexpected(something.error());
+    }
+    const std::int64_t done_ns = monotonic_ns();
+    auto reading = status ? fault.read() : Result<Reading>(tl::make_unexpected(status.error()));
+    return [this, &armed, status, reading = std::move(reading), done_ns, due_ns] {
+      started(armed, status, reading, done_ns, due_ns);
+    };
+  });
+}
+
+void FaultWindows::started(Armed& armed, const Status& status, Result<Reading> reading, std::int64_t done_ns,
+                           std::int64_t due_ns) {
+  if (reading) return settle(armed, std::move(*reading), done_ns, due_ns);
+  report_error(armed, "apply: " + reading.error().message);
+  if (status) return;
+  revert(armed, RevertReason::shutdown);
+  next_pulse(armed);
+}
+
+/// Its onset is when the reading holds; one that does not is repeated as long as the fault says.
+void FaultWindows::settle(Armed& armed, Reading reading, std::int64_t done_ns, std::int64_t due_ns) {
+  const std::int64_t waited_ns = done_ns - *armed.applied_ns;
+  if (reading.holds || sham_ || waited_ns >= armed.prepared.fault->patience_ns()) {
+    armed.settling.reset();
+    return report_applied(armed, reading, done_ns, due_ns);
+  }
+  armed.settling = Settling{.due_ns = due_ns,
+                            .next_look_ns = done_ns + std::clamp(waited_ns / 4, kFirstLook_ns, kLastLook_ns),
+                            .reading = std::move(reading)};
+}
+
+void FaultWindows::look_again(Armed& armed) {
+  run(armed, [this, &armed]() -> Then {
+    auto reading = armed.prepared.fault->read();
+    return [this, &armed, reading = std::move(reading), done_ns = monotonic_ns()] {
+      const std::int64_t due_ns = armed.settling->due_ns;
+      if (reading) return settle(armed, *reading, done_ns, due_ns);
+      armed.settling.reset();
+      report_error(armed, "apply: " + reading.error().message);
+    };
+  });
+}
+
+void FaultWindows::report_applied(Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns) {
+  if (!armed.first_applied_ns) armed.first_applied_ns = done_ns;
+  Json event = fault_event(armed, "applied");
+  event["t_ns"] = done_ns;
+  event["ok"] = reading.holds;
+  event["reading"] = reading.details;
+  const Json& undo = armed.prepared.undo;
+  const Json& mechanism_in = undo.contains("mechanism") ? undo : reading.details;
+  event["mechanism"] = mechanism_in.value("mechanism", armed.fault->mechanism);
+  event["onset_ns"] = done_ns - *entered_ns_;
+  event["planned_ns"] = due_ns - *entered_ns_;
+  emit_(std::move(event));
+}
+
+void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns) {
+  if (armed.settling) {
+    report_applied(armed, armed.settling->reading, monotonic_ns(), armed.settling->due_ns);
+    armed.settling.reset();
+  }
+  Json event = fault_event(armed, "reverted");
+  event["why"] = to_string(reason);
+  if (planned_ns) event["planned_ns"] = *planned_ns;
+  run(armed, [this, &armed, event = std::move(event)]() -> Then {
+    Fault& fault = *armed.prepared.fault;
+    const auto look_whether_it_acted = [&] {
+      if (armed.counters_acting || armed.counters_before.is_null()) return;
+      auto now = fault.counters();
+      if (now && armed.injector->acted(armed.counters_before, *now)) armed.counters_acting = std::move(*now);
+    };
+    look_whether_it_acted();  // a counter may be part of what the fault has made, and go with it
+    const Status stopped = armed.something_on ? stop_with_patience(fault) : Status{};
+    armed.reverted_ns = monotonic_ns();
+    auto reading = fault.read();
+    look_whether_it_acted();  // or be known only when it is over
+    return [this, &armed, event, stopped, reading = std::move(reading)] { reverted(armed, event, stopped, reading); };
+  });
+}
+
+void FaultWindows::reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading) {
+  armed.in_force = false;
+  armed.something_on = false;
+  const bool irreversible = armed.injector->info().irreversible;
+  armed.mended = status && (irreversible || (reading && !reading->left));
+  if (!armed.mended) all_mended_ = false;
+  event["t_ns"] = *armed.reverted_ns;
+  event["ok"] = armed.mended;
+  if (reading) event["reading"] = reading->details;
+  if (irreversible) event["message"] = "nothing to revert: what it does is done once and for all";
+  if (!status) event["message"] = status.error().message;
+  if (status && !reading && !irreversible) event["message"] = reading.error().message;
+  emit_(std::move(event));
+  if (armed.shares_device) journal_reverted(armed);
+}
+
+/// Off for good, or until it is prepared again. What is not proven to be off stays pending, for `grit revert`.
+void FaultWindows::journal_reverted(Armed& armed) {
+  if (!armed.mended || !armed.prepared.fault) return;
+  const bool journalled = !armed.prepared.undo.is_null();
+  armed.prepared = {};
+  if (!journalled) return;
+  if (auto written = journal_->append_reverted(armed.journal_id); !written)
+    report_error(armed, "journal: " + written.error().message);
+}
+
+void FaultWindows::close_window(Armed& armed) {
+  if (!armed.counters_before.is_null()) {
+    auto after = armed.counters_acting  ? Result<Json>(*armed.counters_acting)
+                 : armed.prepared.fault ? armed.prepared.fault->counters()
+                                        : Result<Json>(armed.counters_before);
+    Json event = make_event("acting", node_);
+    event["fault"] = armed.fault->id;
+    event["block"] = block_;
+    event["ok"] = after && armed.injector->acted(armed.counters_before, *after);
+    event["before"] = armed.counters_before;
+    event["after"] = after ? *after : Json{{"error", after.error().message}};
+    emit_(std::move(event));
+  }
+  journal_reverted(armed);
+}
+
+}  // namespace grit

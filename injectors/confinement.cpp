@@ -1,0 +1,151 @@
+#include "injectors/confinement.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/os/closed_object.hpp"
+#include "injectors/ranks.hpp"
+
+namespace grit {
+namespace {
+
+/// Is a thread still where the fault has sent it? One that was there before: not as it was. A younger one: confined,
+/// where its maker was not.
+bool is_left(const ConfinedRank& rank, const ThreadAffinity& thread) {
+  const auto& before = rank.before.threads;
+  const auto known = std::find_if(before.begin(), before.end(), [&](const ThreadAffinity& one) {
+    return one.tid == thread.tid && one.start_ticks == thread.start_ticks;
+  });
+  if (known != before.end()) return known->cpus != thread.cpus;
+  return thread.cpus == rank.cpus && before.front().cpus != rank.cpus;
+}
+
+/// Nothing: it has ended.
+Result<std::optional<ProcessAffinity>> affinity_now(const ProcessIdentity& process) {
+  auto now = read_affinity(process);
+  if (now) return std::optional(std::move(*now));
+  GRIT_TRY(const bool alive, lives(process));
+  if (alive) return tl::make_unexpected(now.error());
+  return std::optional<ProcessAffinity>();
+}
+
+}  // namespace
+
+Json to_json(const Confinement& undo) {
+  Json ranks = Json::array();
+  for (const ConfinedRank& one : undo.ranks)
+    ranks.push_back({{"before", to_json(one.before)}, {"cpus", to_list(one.cpus)}});
+  return Json{{"ranks", std::move(ranks)}};
+}
+
+bool is_confined(const ProcessAffinity& affinity, const Cpus& cpus) {
+  return std::all_of(affinity.threads.begin(), affinity.threads.end(), [&](const ThreadAffinity& thread) {
+    return std::includes(cpus.begin(), cpus.end(), thread.cpus.begin(), thread.cpus.end());
+  });
+}
+
+bool ConfinementInjector::acted(const Json& before, const Json& after) const {
+  return grew(before, after, "confined_cpu_ns");
+}
+
+Result<Confinement> ConfinementInjector::parse(const Json& record) const {
+  const std::string what = "undo record of " + info().name;
+  ClosedObject object(record, what);
+  const Json& ranks = object.array("ranks", kMaxLocalRanks);
+  GRIT_CHECK(object.done());
+  Confinement undo;
+  for (const Json& one : ranks) {
+    ClosedObject fields(one, what);
+    const Json& before = fields.object("before");
+    const std::string list = fields.text("cpus", 16'384);
+    GRIT_CHECK(fields.done());
+    ConfinedRank rank;
+    GRIT_TRY(rank.before, process_affinity_from_json(before));
+    GRIT_TRY(rank.cpus, cpus_from_list(list));
+    undo.ranks.push_back(std::move(rank));
+  }
+  return undo;
+}
+
+Status ConfinementInjector::set(const Target&, const Confinement& undo) const {
+  for (const ConfinedRank& rank : undo.ranks) GRIT_CHECK(set_affinity(rank.before.process, rank.cpus));
+  return {};
+}
+
+Result<Reading> ConfinementInjector::read(const Target&, const Confinement& undo) const {
+  Reading reading;
+  std::size_t living = 0, confined = 0;
+  for (const ConfinedRank& rank : undo.ranks) {
+    GRIT_TRY(const auto now, affinity_now(rank.before.process));
+    if (!now) continue;
+    ++living;
+    confined += is_confined(*now, rank.cpus) ? 1 : 0;
+    for (const ThreadAffinity& thread : now->threads) reading.left = reading.left || is_left(rank, thread);
+    reading.details[std::to_string(rank.before.process.pid)] = {{"cpus", to_list(now->threads.front().cpus)},
+                                                                {"threads", now->threads.size()}};
+  }
+  reading.holds = living > 0 && confined == living;
+  return reading;
+}
+
+Result<Reverted> ConfinementInjector::restore(const Confinement& undo) const {
+  Status all;
+  bool any = false;
+  for (const ConfinedRank& rank : undo.ranks) {  // each of them, also when one cannot be put back
+    GRIT_TRY(const bool alive, lives(rank.before.process));
+    any = any || alive;
+    if (auto one = restore_affinity(rank.before); !one && all) all = one;
+  }
+  GRIT_CHECK(all);
+  return any ? Reverted::put_back : Reverted::gone;
+}
+
+/// Counts what the ranks computed while they were confined, which the kernel does not keep apart.
+class ConfinementInjector::Confining final : public Running {
+ public:
+  using Running::Running;
+  Status start() override {
+    GRIT_CHECK(Running::start());
+    GRIT_TRY(since_on_cpu_ns_, on_cpu_ns());
+    on_ = true;
+    return {};
+  }
+  Status stop() override {
+    const auto now_ns = confined_ns();  // they are put back also when it cannot be read
+    if (now_ns) past_ns_ = *now_ns;
+    on_ = false;
+    return Running::stop();
+  }
+  Result<Json> counters() override {
+    GRIT_TRY(const std::int64_t now_ns, confined_ns());
+    return Json{{"confined_cpu_ns", now_ns}};
+  }
+
+ private:
+  [[nodiscard]] Result<std::int64_t> on_cpu_ns() const {
+    std::int64_t sum_ns = 0;
+    for (const ConfinedRank& rank : undo_.ranks) {
+      GRIT_TRY(const auto times, scheduler_times(rank.before.process));
+      if (times) sum_ns += times->on_cpu_ns;
+    }
+    return sum_ns;
+  }
+  Result<std::int64_t> confined_ns() {
+    if (!on_) return past_ns_;
+    GRIT_TRY(const Reading now, read());
+    if (!now.holds) return past_ns_;
+    GRIT_TRY(const std::int64_t now_ns, on_cpu_ns());
+    return past_ns_ + std::max<std::int64_t>(now_ns - since_on_cpu_ns_, 0);
+  }
+
+  bool on_ = false;
+  std::int64_t since_on_cpu_ns_ = 0;
+  std::int64_t past_ns_ = 0;  // of earlier starts
+};
+
+Result<std::unique_ptr<Fault>> ConfinementInjector::make_fault(const Target& target, Confinement undo) const {
+  return std::make_unique<Confining>(*this, target, std::move(undo));
+}
+
+}  // namespace grit

@@ -1,9 +1,0 @@
-#pragma once
-
-#include "injectors/injector.hpp"
-
-namespace grit {
-
-const Injector& kernel_log();
-
-}  // namespace grit

@@ -1,0 +1,152 @@
+// Faults whose effect needs time to show, or that take long to start or stop: they hold up no other fault.
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "harness/agent/fault_windows.hpp"
+#include "tests/two_nodes.hpp"
+#include "tests/unit/record/support.hpp"
+
+using namespace grit;
+using grit::test::ok;
+
+namespace {
+
+constexpr std::int64_t ms(std::int64_t n) { return n * kNsPerMs; }
+
+PlannedFault planned(const std::string& name, Json params, std::vector<Pulse> pulses) {
+  PlannedFault fault;
+  fault.name = name;
+  fault.device = find_injector(name)->info().takes_nic ? "eth0" : "";
+  fault.params = ok(complete_params(find_injector(name)->info().params, std::move(params)));
+  fault.pulses = std::move(pulses);
+  fault.lease_ns = 30 * kNsPerS;
+  return fault;
+}
+
+/// Two blocks of a node with one NIC, in real time, and what was reported.
+class Run {
+ public:
+  explicit Run(std::vector<PlannedFault> faults) {
+    REQUIRE(::chmod(directory_.path().c_str(), 0700) == 0);
+    plan_.topology.nodes = {Node{.index = 0, .name = "node0", .nics = {Nic{.name = "eth0", .role = NicRole::data}}}};
+    for (PlannedFault& fault : faults) fault.id = static_cast<int>(&fault - faults.data());
+    plan_.faults = std::move(faults);
+    plan_.blocks = {Block{0, 0, BlockKind::fault}, Block{1, 1, BlockKind::fault}};
+  }
+
+  void block(std::size_t index, std::int64_t lasts_ns) {
+    windows_.arm(plan_.blocks[index]);
+    const std::int64_t start_ns = monotonic_ns();
+    windows_.start(start_ns);
+    while (monotonic_ns() < start_ns + lasts_ns) {
+      const auto next_ns = windows_.next_action_ns();
+      if (next_ns && *next_ns <= monotonic_ns()) {
+        const std::int64_t before_ns = monotonic_ns();
+        windows_.act(before_ns);
+        longest_act_ns_ = std::max(longest_act_ns_, monotonic_ns() - before_ns);
+      }
+      windows_.drain_witnesses();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    windows_.end(RevertReason::block_end);
+  }
+  bool close() { return windows_.close(); }
+
+  /// The nth event of a fault with this action.
+  [[nodiscard]] Json event(int fault, const std::string& action, int nth = 0) const {
+    for (const Json& one : events_)
+      if (one["type"] == "fault" && one["fault"] == fault && one["action"] == action && nth-- == 0) return one;
+    return nullptr;
+  }
+  [[nodiscard]] std::string file(const char* name) const { return (directory_.path() / name).string(); }
+  [[nodiscard]] std::int64_t longest_act_ns() const { return longest_act_ns_; }
+
+ private:
+  test::TempDirectory directory_{};
+  Plan plan_{};
+  std::vector<Json> events_{};
+  std::int64_t longest_act_ns_ = 0;
+  FaultWindows windows_{plan_, 0, directory_.path() / "a.jsonl", [this](Json event) { events_.push_back(event); }};
+};
+
+Json touching(const std::string& file, const std::string& apply, const std::string& revert = "rm -f ") {
+  return {{"apply", apply + file + " >/dev/null 2>&1 &"},
+          {"evidence", "test -e " + file},
+          {"counter", "ls " + file + " 2>/dev/null | wc -l"},
+          {"revert", revert + file}};
+}
+
+}  // namespace
+
+TEST_CASE("fault windows: a fault whose effect needs time to show begins when its reading holds") {
+  const test::TempDirectory files;
+  const std::string file = (files.path() / "late").string();
+  Run run({planned("command", touching(file, "sleep 0.3; touch "), {{0, ms(1200)}})});
+  run.block(0, ms(1500));
+  const Json applied = run.event(0, "applied");
+  INFO(applied.dump());
+  REQUIRE(applied["ok"] == true);
+  CHECK(applied["planned_ns"] == 0);
+  CHECK(applied["onset_ns"].get<std::int64_t>() >= ms(300));
+  REQUIRE(run.event(0, "reverted")["ok"] == true);
+  REQUIRE_FALSE(std::filesystem::exists(file));
+  REQUIRE(run.close());
+}
+
+TEST_CASE("fault windows: one whose effect never shows is reported so when its patience ends, and comes off") {
+  const test::TempDirectory files;
+  Json never = touching((files.path() / "never").string(), "true ");
+  never["timeout"] = ms(200);
+  Run run({planned("command", never, {{0, ms(600)}})});
+  run.block(0, ms(800));
+  const Json applied = run.event(0, "applied");
+  INFO(applied.dump());
+  REQUIRE(applied["ok"] == false);
+  CHECK(applied["onset_ns"].get<std::int64_t>() >= ms(200));
+  REQUIRE(run.event(0, "reverted")["ok"] == true);
+  REQUIRE(run.close());
+}
+
+TEST_CASE("fault windows: commands that take long hold up no other fault's start or end") {
+  test::in_namespaces([] {
+    test::without_dad();
+    const test::TwoNodes nodes;
+    const test::TempDirectory files;
+    const std::string file = (files.path() / "slow").string();
+    Json slow{{"apply", "sleep 0.5; touch " + file},
+              {"evidence", "test -e " + file},
+              {"counter", "ls " + file + " 2>/dev/null | wc -l"},
+              {"revert", "sleep 0.5; rm -f " + file}};
+    Run run({planned("command", slow, {{0, ms(700)}}),
+             planned("link_mtu", {{"mtu", 1300}}, {{ms(100), ms(300)}, {ms(800), ms(1000)}})});
+    run.block(0, ms(1400));
+    REQUIRE(run.event(0, "applied")["ok"] == true);
+    REQUIRE(run.event(0, "reverted")["ok"] == true);
+    // Both pulses of the other fault began while a command slept.
+    CHECK(run.event(1, "applied", 0)["t_ns"] < run.event(0, "applied")["t_ns"]);
+    CHECK(run.event(1, "applied", 1)["t_ns"] < run.event(0, "reverted")["t_ns"]);
+    REQUIRE(run.event(1, "reverted", 1)["ok"] == true);
+    CHECK(run.longest_act_ns() < ms(400));  // on a busy machine; the commands sleep for 500 ms
+    REQUIRE(run.close());
+  });
+}
+
+TEST_CASE("fault windows: after a revert that failed nothing more is injected into the node") {
+  test::in_namespaces([] {
+    test::without_dad();
+    const test::TwoNodes nodes;
+    const test::TempDirectory files;
+    Run run({planned("command", touching((files.path() / "stays").string(), "touch ", "exit 1; "), {{0, ms(300)}}),
+             planned("link_mtu", {{"mtu", 1300}}, {{ms(100), ms(200)}})});
+    run.block(0, ms(400));
+    REQUIRE(run.event(1, "applied")["ok"] == true);
+    REQUIRE(run.event(0, "reverted")["ok"] == false);
+    run.block(1, ms(400));
+    REQUIRE(run.event(1, "applied", 1).is_null());
+    REQUIRE(run.event(0, "applied", 1).is_null());
+    REQUIRE_THAT(run.event(1, "error")["message"].get<std::string>(), Catch::Contains("could not be reverted"));
+    REQUIRE_FALSE(run.close());
+  });
+}

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Do the conformance tests catch mistakes? Each row plants one in a copy of the source, and the test must then fail.
+
+    tests/conformance/mistakes.py [WHAT ...]      only the rows whose description has one of these words
+
+As root; a build of the conformance tests, and a compiled file and a link a row (a minute on a small machine)."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+
+# what is wrong, in which file, the text there, the text instead, the fault that is tried, the test that must fail
+MISTAKES = [
+    ("the start does nothing", "injectors/confinement.cpp",
+     "GRIT_CHECK(set_affinity(rank.before.process, rank.cpus));", "static_cast<void>(rank);", "affinity_squeeze", "[window]"),
+    ("the stop does nothing", "injectors/confinement.cpp",
+     "if (auto one = restore_affinity(rank.before); !one && all) all = one;", "", "affinity_squeeze", "[window]"),
+    ("what is left is not compared with what was before", "injectors/confinement.cpp",
+     "if (known != before.end()) return known->cpus != thread.cpus;",
+     "if (known != before.end()) return thread.cpus == rank.cpus;", "affinity_squeeze", "[window]"),
+    ("only the main thread is sent", "harness/os/thread_affinity.cpp",
+     "for (const pid_t tid : threads) GRIT_CHECK(set_living(process.pid, tid, cpus));",
+     "GRIT_CHECK(set_living(process.pid, process.pid, cpus));", "affinity_squeeze", "[window]"),
+    ("only the main thread is put back", "harness/os/thread_affinity.cpp",
+     "GRIT_CHECK(set_living(saved.process.pid, tid, cpus));",
+     "if (tid == saved.process.pid) GRIT_CHECK(set_living(saved.process.pid, tid, cpus));", "affinity_squeeze", "[window]"),
+    ("a process is known by its pid alone", "harness/os/process.cpp",
+     "if (!state || state->start_ticks != identity.start_ticks) return std::nullopt;", "if (!state) return std::nullopt;", "affinity_squeeze", "[identity]"),
+    ("it says that it acted, whatever the counters say", "injectors/confinement.cpp",
+     'return grew(before, after, "confined_cpu_ns");', "return before.is_object() && after.is_object();", "affinity_squeeze", "[window]"),
+    ("time counts from when it was armed, and not from its start", "injectors/confinement.cpp",
+     "if (!on_) return past_ns_;", "if (!on_) return on_cpu_ns();", "affinity_squeeze", "[window]"),
+    ("a rank that has ended is an error", "injectors/confinement.cpp",
+     "if (alive) return tl::make_unexpected(now.error());", "if (!alive) return tl::make_unexpected(now.error());",
+     "affinity_squeeze", "[ended]"),
+    ("a rank that has ended is meant, too", "injectors/ranks.cpp",
+     "if (alive) chosen.push_back(std::move(rank));", "chosen.push_back(std::move(rank)), static_cast<void>(alive);",
+     "affinity_squeeze", "[ended]"),
+    ("ranks that are there already are refused", "injectors/affinity_squeeze.cpp",
+     "for (ConfinedRank& rank : undo.ranks) rank.cpus = shared;",
+     'for (ConfinedRank& rank : undo.ranks) {\n      if (is_confined(rank.before, shared)) return unavailable_error("is there already");\n      rank.cpus = shared;\n    }',
+     "affinity_squeeze", "[window]"),
+    ("one of the dials is not turned back", "injectors/rank_delay.cpp", "  dials.delay_every.store(1);\n", "", "rank_delay", "[window]"),
+    ("ranks stay stopped", "injectors/process_pause.cpp", "GRIT_TRY(const std::size_t reached, continue_all(undo.ranks));", "const std::size_t reached = undo.ranks.size();", "process_pause", "[window]"),
+    ("unknown keys deep in a record are accepted", "harness/os/process.cpp", "  GRIT_CHECK(object.done());\n", "", "process_pause", "[tampered]"),
+    ("the MTU of the scenario is put back, not the one before", "injectors/link_mtu.cpp",
+     "netlink.set_mtu(link->ifindex, undo.before_bytes)", "netlink.set_mtu(link->ifindex, 1500)", "link_mtu", "[window]"),
+    ("a stop does not stop the workers", "injectors/worker.cpp",
+     "  if (!started_) return {};\n  for (const Worker& worker : workers_) ::kill", "  return {};\n  for (const Worker& worker : workers_) ::kill",
+     "cpu_contention", "[window]"),
+]
+
+
+def run(command, cwd, **more):
+    return subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+
+
+def build(copy):
+    built = run(["cmake", "--build", "build/dev", "--target", "conformance_tests"], copy)
+    if built.returncode != 0:
+        sys.exit(f"it does not build:\n{built.stdout[-4000:]}")
+
+
+def test(copy, fault, tags):
+    """None: it passes. Else the last lines of what it says."""
+    program = next((copy / "build/dev").rglob("conformance_tests"))
+    done = run([program, tags], copy, env={**os.environ, "GRIT_FAULT": fault})
+    if done.returncode == 77:
+        return None  # skipped: nothing was shown
+    return None if done.returncode == 0 else done.stdout[-400:]
+
+
+def main():
+    chosen = [row for row in MISTAKES if not sys.argv[1:] or any(word in row[0] for word in sys.argv[1:])]
+    missed = []
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "grit"
+        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("build", ".git", "runs"))
+        configured = run(["cmake", "--preset", "dev", "-DBUILD_TESTING=ON"], copy)
+        if configured.returncode != 0:
+            sys.exit(configured.stdout)
+        build(copy)
+        for fault, tags in sorted({row[4:] for row in chosen}):
+            if said := test(copy, fault, tags):
+                sys.exit(f"{fault} {tags} fails without any mistake:\n{said}")
+        for what, file, old, new, fault, tags in chosen:
+            text = (copy / file).read_text()
+            if text.count(old) != 1:
+                sys.exit(f"{file}: `{old}` is there {text.count(old)} times, for \"{what}\"")
+            (copy / file).write_text(text.replace(old, new))
+            build(copy)
+            caught = test(copy, fault, tags) is not None
+            print(f"{'caught' if caught else 'MISSED'}: {what} ({fault} {tags})", flush=True)
+            if not caught:
+                missed.append(what)
+            (copy / file).write_text(text)
+    print(f"{len(chosen) - len(missed)} of {len(chosen)} caught")
+    sys.exit(1 if missed or not chosen else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 
+#include "analysis/first_cause.hpp"
+
 namespace grit {
 namespace {
 
@@ -61,6 +63,7 @@ class Collector {
 
   void take(const Json& event) {
     if (!event.is_object()) return;
+    causes_.take(event);
     const std::string type = text_at(event, "type");
     if (type == "fault") take_fault(event);
     if (type == "acting") take_acting(event);
@@ -68,8 +71,7 @@ class Collector {
     if (type == "look") take_look(event);
     if (type == "check") take_check(event);
     if (type == "run") take_run(event);
-    if (type == "rank_died") take_rank_death(event);
-    if (type == "node_lost") take_node_loss(event);
+    if (type == "node_back") take_node_back(event);
     if (type == "hang") take_hang(event);
     if (type == "kernel") last_kernel_line_[integer_at(event, "node")] = text_at(event, "text");
     if (type == "recovered") take_recovery(event);
@@ -78,8 +80,11 @@ class Collector {
     if (type == "residue") take_residue(event);
   }
 
-  RunEvidence finish() {
-    if (!hung_ranks_.empty()) note_ending(Depth::outer_cause, "hang", hang_text());
+  RunEvidence finish(const NodeClocks& clocks) {
+    if (const auto first = causes_.decide(clocks)) {
+      run_.ending = outcome_of(first->cause.kind);
+      run_.ending_reason = ending_text(*first);
+    }
     for (std::size_t fault = 0; fault < run_.faults.size(); ++fault)
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) settle_window(fault, block);
     for (auto& [where, check] : checks_) run_.checks.push_back(std::move(check));
@@ -181,39 +186,58 @@ class Collector {
     if (kind == BlockKind::fault) check.fault_runs += 1, check.fault_failures += failed ? 1 : 0;
   }
 
-  /// A cause replaces its consequences in whatever order they arrive: a lost node, or Ctrl-C at grit, kills ranks; when
-  /// a rank dies, MPI ends the others with SIGTERM, which these report as an interruption. Among equals the first
-  /// stays.
-  enum class Depth { none, consequence, cause, outer_cause };
-  void note_ending(Depth depth, const std::string& ending, const std::string& reason) {
-    if (depth <= ending_depth_) return;
-    ending_depth_ = depth;
-    run_.ending = ending;
-    run_.ending_reason = reason;
-  }
-
   void take_run(const Json& event) {
-    const std::string state = text_at(event, "state");
-    const std::string message = text_at(event, "message");
-    if (state == "finished") run_.finished = true;
-    const std::int64_t rank = integer_at(event, "rank");
-    if (state == "interrupted")
-      note_ending(rank < 0 ? Depth::outer_cause : Depth::consequence, "interrupted",
-                  "the run was interrupted before its last block");
-    if (state != "failed") return;
-    std::string reason = "the run failed";
-    if (rank >= 0) reason = fmt::format("rank {} on {} gave up", rank, name_of_node(plan_, integer_at(event, "node")));
-    note_ending(Depth::cause, "failed", reason + (message.empty() ? std::string() : ": " + message));
+    if (text_at(event, "state") == "finished") run_.finished = true;
   }
 
-  void take_rank_death(const Json& event) {
-    const std::string how = text_at(event, "how");
-    const std::string rank =
-        fmt::format("rank {} on {} died", integer_at(event, "rank"), name_of_node(plan_, integer_at(event, "node")));
-    note_ending(Depth::cause, "rank_death", how.empty() ? rank : fmt::format("{} ({})", rank, how));
+  [[nodiscard]] std::string ending_text(const FirstCause::Found& first) const {
+    using Kind = EndCause::Kind;
+    const std::string node = name_of_node(plan_, first.cause.node);
+    switch (first.cause.kind) {
+      case Kind::rank_death:
+        return death_text(first);
+      case Kind::node_loss:
+        return loss_text(first.event);
+      case Kind::hang:
+        return hang_text();
+      case Kind::corruption:
+        return fmt::format("rank {} on {} got reduced values that were wrong", first.cause.rank, node);
+      case Kind::failed:
+        return failure_text(first);
+      case Kind::recorder_loss:
+        return fmt::format("the recorder was lost: the agent of {} heard nothing of it for {:.1f} s", node,
+                           static_cast<double>(integer_at(first.event, "silent_ns", 0)) / 1e9);
+      case Kind::told_to_end:
+        if (first.cause.rank < 0) return fmt::format("the agent of {} was told to end", node);
+        [[fallthrough]];
+      case Kind::interrupted:
+        return "the run was interrupted before its last block";
+    }
+    return {};
   }
 
-  void take_node_loss(const Json& event) {
+  [[nodiscard]] std::string death_text(const FirstCause::Found& first) const {
+    std::string text = fmt::format("rank {} on {} died", first.cause.rank, name_of_node(plan_, first.cause.node));
+    if (const std::string how = text_at(first.event, "how"); !how.empty()) text += fmt::format(" ({})", how);
+    if (first.rival)
+      text += fmt::format(", and rank {} on {} so soon before or after that it cannot be told which was first",
+                          first.rival->rank, name_of_node(plan_, first.rival->node));
+    return text;
+  }
+
+  [[nodiscard]] std::string failure_text(const FirstCause::Found& first) const {
+    const std::string node = name_of_node(plan_, first.cause.node), message = text_at(first.event, "message");
+    const std::string because = message.empty() ? std::string() : ": " + message;
+    if (first.cause.rank >= 0) return fmt::format("rank {} on {} gave up{}", first.cause.rank, node, because);
+    if (text_at(first.event, "type") != "fault") return "the run failed" + because;
+    const std::int64_t id = integer_at(first.event, "fault");
+    const auto fault =
+        std::find_if(plan_.faults.begin(), plan_.faults.end(), [&](const PlannedFault& f) { return f.id == id; });
+    return fmt::format("{} on {} could not be taken off{}", fault == plan_.faults.end() ? "a fault" : fault->name, node,
+                       because);
+  }
+
+  [[nodiscard]] std::string loss_text(const Json& event) const {
     const std::int64_t node = integer_at(event, "lost_node");
     const double silent_s = static_cast<double>(integer_at(event, "t_ns") - integer_at(event, "last_heard_ns")) / 1e9;
     std::string text = fmt::format("{} was lost: its agent fell silent", name_of_node(plan_, node));
@@ -221,7 +245,13 @@ class Collector {
     const auto line = last_kernel_line_.find(node);
     if (line != last_kernel_line_.end())
       text += fmt::format("; the last line of its kernel's log: \"{}\"", line->second);
-    note_ending(Depth::outer_cause, "node_loss", text);
+    return text;
+  }
+
+  void take_node_back(const Json& event) {
+    run_.remarks.push_back(fmt::format("{}, taken for lost, was heard of again {:.1f} s after its last sign",
+                                       name_of_node(plan_, integer_at(event, "back_node")),
+                                       static_cast<double>(integer_at(event, "silent_ns", 0)) / 1e9));
   }
 
   /// Where a rank stood when no step had begun for too long.
@@ -244,9 +274,9 @@ class Collector {
                                                  truth_at(rank, "stopped")};
   }
 
-  /// The ranks that are not in the collective in which the others wait; when all wait in it, nobody is missing.
+  /// The ranks that are not in the collective in which the others wait; when all wait in it, nobody is missing. Ranks
+  /// of which no agent said anything are counted, too: they are not known to wait.
   [[nodiscard]] std::string hang_text() const {
-    constexpr std::size_t kNamed = 4;
     std::vector<std::string> missing;
     std::size_t waiting = 0;
     for (const auto& [rank, at] : hung_ranks_) {
@@ -256,13 +286,26 @@ class Collector {
         missing.push_back(fmt::format("rank {} on {} {} {}, step {}", rank, at.node,
                                       at.stopped ? "is stopped in" : "stands in", at.phase, at.step));
     }
-    const std::string limit = fmt::format("no step ended within {:.1f} s: ", static_cast<double>(hang_ns_) / 1e9);
+    std::vector<std::string> unheard;
+    for (const Node& node : plan_.topology.nodes)
+      for (const int rank : node.ranks)
+        if (!hung_ranks_.contains(rank)) unheard.push_back(fmt::format("rank {} on {}", rank, node.name));
+    std::string text = fmt::format("no step ended within {:.1f} s: ", static_cast<double>(hang_ns_) / 1e9);
+    if (missing.empty() && unheard.empty())
+      return text + fmt::format("all {} ranks wait in a collective that everybody has entered", waiting);
     if (missing.empty())
-      return limit + fmt::format("all {} ranks wait in a collective that everybody has entered", waiting);
-    const std::size_t more = missing.size() > kNamed ? missing.size() - kNamed : 0;
-    missing.resize(missing.size() - more);
-    return limit + fmt::format("{}{}; {} others wait in its collective", fmt::join(missing, "; "),
-                               more > 0 ? fmt::format("; and {} more ranks", more) : "", waiting);
+      text += fmt::format("{} ranks wait in a collective", waiting);
+    else
+      text += fmt::format("{}; {} others wait in its collective", joined(std::move(missing)), waiting);
+    if (!unheard.empty()) text += "; nothing was heard of " + joined(std::move(unheard));
+    return text;
+  }
+
+  static std::string joined(std::vector<std::string> ranks) {
+    constexpr std::size_t kNamed = 4;
+    const std::size_t more = ranks.size() > kNamed ? ranks.size() - kNamed : 0;
+    ranks.resize(ranks.size() - more);
+    return fmt::format("{}{}", fmt::join(ranks, "; "), more > 0 ? fmt::format("; and {} more ranks", more) : "");
   }
 
   /// An agent found the journal of a predecessor, and took off what that one had left on the node.
@@ -330,7 +373,7 @@ class Collector {
 
   const Plan& plan_;
   RunEvidence run_{};
-  Depth ending_depth_ = Depth::none;
+  FirstCause causes_{};
   std::map<std::int64_t, HungRank> hung_ranks_{};
   std::map<std::int64_t, std::string> last_kernel_line_{};  // by node
   std::int64_t hang_ns_ = 0;
@@ -346,10 +389,10 @@ std::string name_of_node(const Plan& plan, std::int64_t node) {
   return fmt::format("node {}", node);
 }
 
-RunEvidence collect_evidence(const Plan& plan, std::span<const Json> events) {
+RunEvidence collect_evidence(const Plan& plan, std::span<const Json> events, const Json& clock) {
   Collector collector(plan);
   for (const Json& event : events) collector.take(event);
-  return collector.finish();
+  return collector.finish(NodeClocks(plan, clock));
 }
 
 }  // namespace grit

@@ -16,14 +16,14 @@ namespace grit {
 
 /// One fault in one fault block.
 struct WindowEvidence {
-  bool began = false;        // an event of this block or fault says that the block was reached
-  bool applied = false;      // every pulse was read back as in force
-  bool acting = false;       // the fault's own counter moved
-  bool touched = false;      // at least one pulse was, or may have been, applied
-  bool unreverted = false;   // one of them was not seen to come off
+  bool began = false;          // an event of this block or fault says that the block was reached
+  bool applied = false;        // every pulse was read back as in force
+  bool acting = false;         // the fault's own counter moved
+  bool touched = false;        // at least one pulse was, or may have been, applied
+  bool unreverted = false;     // one of them was not seen to come off
   bool revert_failed = false;  // its agent said that it did not come off
-  bool lease_ended = false;  // its time limit took it off, not the plan
-  std::string error{};       // the last one, if any
+  bool lease_ended = false;    // its time limit took it off, not the plan
+  std::string error{};         // the last one, if any
   [[nodiscard]] bool took_effect() const { return applied && acting; }
 };
 
@@ -40,7 +40,7 @@ struct RunEvidence {
   std::vector<CheckResult> checks;
   bool finished = false;             // the recorder saw all its ranks end well
   std::size_t blocks_due = 0;        // of Plan::blocks: all, or those before the look at which the run stopped
-  std::string ending;                // "node_loss", "interrupted", "rank_death", "failed"; empty: nothing went wrong
+  std::string ending;                // as Verdict::outcome, without "completed"; empty: nothing went wrong
   std::string ending_reason;         // in words
   std::vector<std::string> remarks;  // what was odd: lost records, restarted agents, ...
   std::uint64_t records_lost = 0;
@@ -48,11 +48,9 @@ struct RunEvidence {
 };
 
 /// Reads the events (harness/model/event.hpp) in their order of arrival. Never fails: an event that is not as
-/// documented proves nothing and is passed over.
-///
-/// How it ended, when several things are told: a lost node or an interruption, whichever came first, since both kill
-/// ranks; otherwise the first rank that died or failed.
-RunEvidence collect_evidence(const Plan& plan, std::span<const Json> events);
+/// documented proves nothing and is passed over. `clock` is clock.json: how it ended is the first cause
+/// (analysis/first_cause.hpp) by the time of node 0.
+RunEvidence collect_evidence(const Plan& plan, std::span<const Json> events, const Json& clock = {});
 
 /// The name of a node of the plan: "node1".
 std::string name_of_node(const Plan& plan, std::int64_t node);

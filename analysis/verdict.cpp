@@ -58,7 +58,7 @@ class Judge {
         events_(events),
         links_(links),
         sums_(sum_run(plan, records, clock)),
-        evidence_(collect_evidence(plan, events)),
+        evidence_(collect_evidence(plan, events, clock)),
         timing_(fault_timing(plan, sums_.ends, events, clock)) {
     verdict_.residue = evidence_.residue;
     verdict_.onset = timing_.onset;
@@ -214,7 +214,8 @@ class Judge {
           fmt::format("{} reduced values were wrong: data were corrupted on the way", sums_.times.corrupted_values);
       reason(ending_);
     }
-    if (!evidence_.ending.empty()) {
+    const bool counted = verdict_.outcome == "corruption" && evidence_.ending == "corruption";
+    if (!evidence_.ending.empty() && !counted) {
       verdict_.outcome = evidence_.ending;
       ending_ = evidence_.ending_reason;
       reason(ending_);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "harness/model/ending.hpp"
 #include "harness/model/event.hpp"
 
 namespace grit {
@@ -35,7 +36,12 @@ Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, cons
   GRIT_TRY(StepsWriter steps, StepsWriter::open(run_directory / "steps.npy"));
   GRIT_TRY(EventsWriter events, EventsWriter::open(run_directory / "events.jsonl"));
   GRIT_TRY(RecorderSocket socket, RecorderSocket::bind(address, port, keys));
-  return Recorder(std::move(socket), std::move(steps), std::move(events), nodes);
+  Recorder recorder(std::move(socket), std::move(steps), std::move(events), nodes);
+  if (port == 0) return recorder;
+  // What a predecessor was told and may not have passed on.
+  GRIT_TRY(const std::vector<Json> told, read_events(run_directory / "events.jsonl"));
+  for (const Json& event : told) recorder.note_cause(event, monotonic_ns());
+  return recorder;
 }
 
 Result<std::size_t> Recorder::pump(std::int64_t now_ns) {
@@ -53,9 +59,11 @@ Result<std::size_t> Recorder::pump(std::int64_t now_ns) {
       drained = true;
     }
   }
+  note(find_corruption(now_ns));
   note(write_batch());
   // Only when nothing waits any more: after a pause of our own the heartbeats of the others are still in the queue.
   if (drained) note(find_lost_nodes(now_ns));
+  note(speak(now_ns));
   if (!worst) return tl::make_unexpected(worst.error());
   return taken;
 }
@@ -66,7 +74,13 @@ Status Recorder::take(const Message& message, std::int64_t now_ns) {
     return {};
   }
   NodeState& node = nodes_[static_cast<std::size_t>(message.node)];
-  node.last_heard_ns = now_ns;
+  const std::int64_t silent_ns = now_ns - std::exchange(node.last_heard_ns, now_ns);
+  if (std::exchange(node.lost, false)) {
+    Json event = make_event("node_back", 0, now_ns);
+    event["back_node"] = message.node;
+    event["silent_ns"] = silent_ns;
+    GRIT_CHECK(write_event(event));
+  }
   switch (message.kind) {
     case MessageKind::hello:
       node.said_goodbye = false;  // a new agent on this node
@@ -83,16 +97,66 @@ Status Recorder::take(const Message& message, std::int64_t now_ns) {
       return {};
     }
     case MessageKind::event: {
-      const auto event = parse_json(message.payload);
-      if (event && event->is_object()) {
-        note_end_of_block(node, *event);
-        return write_event(*event);
-      }
+      auto event = parse_json(message.payload);
+      if (event && event->is_object()) return take_event(node, std::move(*event), now_ns);
       ++malformed_;
       return {};
     }
+    case MessageKind::end:  // only ever goes the other way
+      ++malformed_;
+      return {};
   }
   return {};
+}
+
+Status Recorder::take_event(NodeState& node, Json event, std::int64_t now_ns) {
+  note_end_of_block(node, event);
+  if (end_cause_in(event)) event["heard_ns"] = now_ns;  // for when the nodes' clocks were not compared
+  note_cause(event, now_ns);
+  return write_event(event);
+}
+
+/// The first that comes in ends the run; which one came first is for the analysis, which knows the nodes' clocks.
+void Recorder::note_cause(const Json& event, std::int64_t now_ns) {
+  const auto cause = end_cause_in(event);
+  if (!cause) return;
+  const bool hang = cause->kind == EndCause::Kind::hang;
+  const std::int64_t end_at_ns = hang ? now_ns + kOthersReport_ns : now_ns;
+  if (cause_ && end_at_ns >= end_at_ns_) return;
+  cause_ = event;
+  end_at_ns_ = end_at_ns;
+}
+
+/// Wrong sums are in the records alone: the step goes on with them.
+Status Recorder::find_corruption(std::int64_t now_ns) {
+  if (corruption_told_) return {};
+  const auto wrong =
+      std::find_if(batch_.begin(), batch_.end(), [](const StepRecord& record) { return record.corrupted > 0; });
+  if (wrong == batch_.end()) return {};
+  corruption_told_ = true;
+  Json event = make_event("corruption", static_cast<int>(wrong->node), wrong->end_ns);
+  event["rank"] = wrong->rank;
+  event["block"] = wrong->block;
+  event["step"] = wrong->step;
+  event["values"] = wrong->corrupted;
+  note_cause(event, now_ns);
+  return write_event(event);
+}
+
+Status Recorder::speak(std::int64_t now_ns) {
+  const bool ending = cause_ && now_ns >= end_at_ns_;
+  const bool first_order = ending && !end_ordered_;
+  if (!first_order && now_ns - spoke_at_ns_ < (ending ? kOrderAgain_ns : kBeat_ns)) return {};
+  spoke_at_ns_ = now_ns;
+  const std::string cause = ending ? cause_->dump(-1, ' ', false, Json::error_handler_t::replace) : std::string();
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (!nodes_[i].said_goodbye)
+      socket_.send(static_cast<int>(i), ending ? MessageKind::end : MessageKind::heartbeat, cause);
+  if (!first_order) return {};
+  end_ordered_ = true;
+  Json event = make_event("end_ordered", 0, now_ns);
+  event["cause"] = *cause_;
+  return write_event(event);
 }
 
 Status Recorder::write_event(const Json& event) {
@@ -130,6 +194,7 @@ Status Recorder::find_lost_nodes(std::int64_t now_ns) {
     Json event = make_event("node_lost", 0, now_ns);  // the recorder is node 0's agent
     event["lost_node"] = i;
     event["last_heard_ns"] = node.last_heard_ns;
+    note_cause(event, now_ns);
     if (auto written = write_event(event); !written) worst = std::move(written);
   }
   return worst;

@@ -1,10 +1,12 @@
 // The recorder: what the agents report goes into the run directory as it comes, so that a run that is cut short at any
-// moment is finished by the same code from the same files.
+// moment is finished by the same code from the same files. It knows who is alive, and what it is told that ends a run
+// (harness/model/ending.hpp) it makes the end of the run everywhere.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,9 +32,16 @@ class Recorder {
   /// For zmq_poll with ZMQ_POLLIN; call pump() when one is readable, and now and then to notice silent nodes.
   [[nodiscard]] std::array<void*, 2> sockets() const { return socket_.sockets(); }
 
-  /// Writes what has arrived; returns how many messages. Silent nodes get a "node_lost" event, once each. An error says
-  /// that writing failed (a full disk), once for each file; what could not be written is counted and later batches are
-  /// tried anew.
+  /// How long after the first report of a hang the run ends: the other agents then say where their ranks stand, too.
+  static constexpr std::int64_t kOthersReport_ns = kNsPerS;
+  /// How often each agent hears of the recorder, and how often it is told to end until it says goodbye.
+  static constexpr std::int64_t kBeat_ns = kNsPerS;
+  static constexpr std::int64_t kOrderAgain_ns = 200 * kNsPerMs;
+
+  /// Writes what has arrived; returns how many messages. Silent nodes get a "node_lost" event, and "node_back" when
+  /// they are heard of again. An error says that writing failed (a full disk), once for each file; what could not be
+  /// written is counted and later batches are tried anew. Then heartbeats, or orders to end, to all agents that are
+  /// due.
   Result<std::size_t> pump(std::int64_t now_ns = monotonic_ns());
 
   /// When a node's last message was taken in, CLOCK_MONOTONIC of this node; 0: never.
@@ -40,6 +49,8 @@ class Recorder {
     return nodes_[static_cast<std::size_t>(node)].last_heard_ns;
   }
   [[nodiscard]] bool all_said_goodbye() const;
+  /// The event for which the run is being ended; nothing: it goes on.
+  [[nodiscard]] const std::optional<Json>& cause() const { return cause_; }
   /// Every node that is not lost has said that its ranks left this block, after their records of it.
   [[nodiscard]] bool all_left(int block) const;
   /// Declared lost so far, in the order of their index.
@@ -61,6 +72,10 @@ class Recorder {
   Recorder(RecorderSocket socket, StepsWriter steps, EventsWriter events, int nodes);
   Status take(const Message& message, std::int64_t now_ns);
   Status write_event(const Json& event);
+  Status take_event(NodeState& node, Json event, std::int64_t now_ns);
+  Status find_corruption(std::int64_t now_ns);
+  void note_cause(const Json& event, std::int64_t now_ns);
+  Status speak(std::int64_t now_ns);
   void note_end_of_block(NodeState& node, const Json& event);
   Status write_batch();
   Status find_lost_nodes(std::int64_t now_ns);
@@ -74,6 +89,11 @@ class Recorder {
   std::uint64_t malformed_ = 0;
   std::uint64_t unwritten_records_ = 0;
   std::uint64_t unwritten_events_ = 0;
+  std::optional<Json> cause_{};
+  std::int64_t end_at_ns_ = 0;  // from when on the order goes out; with a cause
+  std::int64_t spoke_at_ns_ = 0;
+  bool end_ordered_ = false;
+  bool corruption_told_ = false;
   bool said_steps_ = false;
   bool said_events_ = false;
 };

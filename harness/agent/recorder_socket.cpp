@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <map>
 #include <vector>
 
 #include "harness/agent/uplink.hpp"
@@ -29,45 +30,15 @@ Result<std::string> bind_endpoint(const std::string& address, int port) {
   return is_v4 ? fmt::format("tcp://{}:{}", address, where) : fmt::format("tcp://[{}]:{}", address, where);
 }
 
-/// All frames of the next message; empty when there is none now.
-std::vector<zmq::message_t> receive_frames(zmq::socket_t& socket) {
-  std::vector<zmq::message_t> frames;
-  bool more = true;
-  while (more) {
-    zmq::message_t frame;
-    // Only the first can be missing: ZeroMQ delivers all frames of a message or none.
-    if (!socket.recv(frame, zmq::recv_flags::dontwait)) return {};
-    more = frame.more();
-    frames.push_back(std::move(frame));
-  }
-  return frames;
-}
-
-std::optional<int> node_index(std::string_view text) {
-  int node = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), node);
-  if (error != std::errc() || end != text.data() + text.size() || node < 0) return std::nullopt;
-  return node;
-}
-
-std::optional<Message> parse_message(const std::vector<zmq::message_t>& frames) {
-  if (frames.size() != 3) return std::nullopt;
-  const auto kind = message_kind(text_of(frames[0]));
-  const auto node = node_index(text_of(frames[1]));
-  const auto payload = text_of(frames[2]);
-  if (!kind || !node || static_cast<std::int64_t>(payload.size()) > kLargestMessage_bytes) return std::nullopt;
-  if (*kind == MessageKind::records && payload.size() % sizeof(StepRecord) != 0) return std::nullopt;
-  return Message{*kind, *node, std::string(payload)};
-}
-
 }  // namespace
 
 // Sockets after the context: it can end only when they are closed.
 struct RecorderSocket::State {
   zmq::context_t context{1};
   zmq::socket_t zap{context, zmq::socket_type::rep};
-  zmq::socket_t pull{context, zmq::socket_type::pull};
+  zmq::socket_t router{context, zmq::socket_type::router};
   std::string endpoint{};
+  std::map<int, std::string> routes{};  // by node: the identity of the connection that its last message came by
   std::array<std::uint8_t, 32> client_key{};
   std::uint64_t malformed = 0;
   std::uint64_t refused = 0;
@@ -81,15 +52,15 @@ void RecorderSocket::State::open(const RunKeys& keys, const std::string& where) 
   zmq_z85_decode(client_key.data(), keys.client_public.c_str());
   zap.set(zmq::sockopt::linger, 0);
   zap.bind(kZapEndpoint);  // first: a CURVE server without a ZAP handler lets every key in
-  pull.set(zmq::sockopt::linger, 0);
-  pull.set(zmq::sockopt::curve_server, true);
-  pull.set(zmq::sockopt::curve_secretkey, keys.server_secret);
-  pull.set(zmq::sockopt::zap_domain, kZapDomain);
-  pull.set(zmq::sockopt::maxmsgsize, kLargestMessage_bytes);
-  pull.set(zmq::sockopt::rcvhwm, kReceiveQueue_messages);
-  pull.set(zmq::sockopt::ipv6, where.find('[') != std::string::npos);
-  pull.bind(where);
-  endpoint = pull.get(zmq::sockopt::last_endpoint);
+  router.set(zmq::sockopt::linger, 0);
+  router.set(zmq::sockopt::curve_server, true);
+  router.set(zmq::sockopt::curve_secretkey, keys.server_secret);
+  router.set(zmq::sockopt::zap_domain, kZapDomain);
+  router.set(zmq::sockopt::maxmsgsize, kLargestMessage_bytes);
+  router.set(zmq::sockopt::rcvhwm, kReceiveQueue_messages);
+  router.set(zmq::sockopt::ipv6, where.find('[') != std::string::npos);
+  router.bind(where);
+  endpoint = router.get(zmq::sockopt::last_endpoint);
 }
 
 /// Request frames (RFC 27): version, request id, domain, address, identity, mechanism, credentials.
@@ -140,19 +111,39 @@ Result<RecorderSocket> RecorderSocket::bind(const std::string& address, int port
 
 const std::string& RecorderSocket::endpoint() const { return state_->endpoint; }
 
-std::array<void*, 2> RecorderSocket::sockets() const { return {state_->pull.handle(), state_->zap.handle()}; }
+std::array<void*, 2> RecorderSocket::sockets() const { return {state_->router.handle(), state_->zap.handle()}; }
 
 std::optional<Message> RecorderSocket::receive() {
   try {
     state_->answer_handshakes();
     for (;;) {
-      const auto frames = receive_frames(state_->pull);
+      const auto frames = receive_frames(state_->router);
       if (frames.empty()) return std::nullopt;
-      if (auto message = parse_message(frames)) return message;
+      auto message = parse_message(std::span(frames).subspan(1));
+      if (message) {
+        state_->routes[message->node] = text_of(frames[0]);
+        return message;
+      }
       ++state_->malformed;
     }
   } catch (const zmq::error_t&) {
     return std::nullopt;  // EINTR: the caller's loop comes back
+  }
+}
+
+void RecorderSocket::send(int node, MessageKind kind, std::string_view payload) {
+  const auto route = state_->routes.find(node);
+  if (route == state_->routes.end()) return;
+  using zmq::send_flags;
+  const std::string number = std::to_string(node);
+  try {
+    // A ROUTER drops what it cannot route, and all further frames of a message whose first one found room find it.
+    if (!state_->router.send(zmq::buffer(route->second), send_flags::sndmore | send_flags::dontwait)) return;
+    state_->router.send(zmq::buffer(to_string(kind)), send_flags::sndmore | send_flags::dontwait);
+    state_->router.send(zmq::buffer(number), send_flags::sndmore | send_flags::dontwait);
+    state_->router.send(zmq::buffer(payload), send_flags::dontwait);
+  } catch (const zmq::error_t&) {
+    return;  // EINTR: as if dropped
   }
 }
 

@@ -27,13 +27,18 @@ namespace {
 constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often records are collected
 constexpr std::int64_t kHeartbeat_ns = kNsPerS;
 constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
-constexpr std::int64_t kOthersDie_ns = 5 * kNsPerS;  // after one rank died, how long MPI may take to end the others
-constexpr std::int64_t kGoodbye_ns = 6 * kNsPerS;    // how long the recorder waits for the other agents
+constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
+constexpr std::int64_t kOrder_ns = 2 * kNsPerS;     // from the report of a rank's end to the recorder's order, at most
+constexpr std::int64_t kGoodbye_ns = 6 * kNsPerS;   // how long the recorder waits for the other agents
+/// How long the recorder may be silent: it speaks once a second, and when it died its successor may need some seconds
+/// to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node ends
+/// itself.
+constexpr std::int64_t kRecorderSilence_ns = 15 * kNsPerS;
 /// How long what the kernel itself puts back (IPv6 addresses, links of other nodes of this machine) may take.
 constexpr std::int64_t kSettle_ns = 2 * kNsPerS;
 constexpr std::int64_t kSettleInRun_ns = 200 * kNsPerMs;  // the ranks wait meanwhile
 constexpr auto kSettleStep = std::chrono::milliseconds(50);
-constexpr std::int64_t kStepLook_ns = kNsPerMs;  // how often a rank's step is looked at when a fault waits for it
+constexpr std::int64_t kStepLook_ns = kNsPerMs;  // how often a rank's step is looked at when something waits for it
 constexpr std::size_t kBatch = 512;
 
 void swallow(int fd) {
@@ -98,6 +103,7 @@ Status Agent::start_recording() {
     config_.endpoint = recorder_->endpoint();
   }
   GRIT_TRY(uplink_, Uplink::connect(config_.endpoint, config_.keys, config_.node));
+  recorder_heard_ns_ = monotonic_ns();
   return {};
 }
 
@@ -174,7 +180,16 @@ void Agent::arm(int block) {
   segment_.control().agent_ready_block.store(block, std::memory_order_release);
 }
 
+/// The first to leave wakes the agent; the others are still in the same step, or between the collective and its record.
+bool Agent::all_left_block() const {
+  const auto slots = segment_.slots();
+  return std::all_of(slots.begin(), slots.end(), [this](const RankSlot& slot) {
+    return slot.block_left.load(std::memory_order_acquire) >= block_ || slot.end.load() == RankEnd::finished;
+  });
+}
+
 void Agent::follow_blocks() {
+  if (ended_at_ns_ != 0) return;
   const RankSlot& first = segment_.slots()[0];
   const auto block_event = [&](std::string_view edge, std::int64_t t_ns) {
     Json event = make_event("block", config_.node, t_ns);
@@ -192,7 +207,7 @@ void Agent::follow_blocks() {
     report_usage("begin");
     run_checks(CheckTime::block_begins);
   }
-  if (in_block_ && first.block_left.load(std::memory_order_acquire) == block_) {
+  if (in_block_ && all_left_block()) {
     windows_.end(RevertReason::block_end);
     segment_.control().lease_deadline_ns.store(0);
     report_usage("end");
@@ -278,7 +293,7 @@ bool Agent::watch_ranks() {
     pollfd process{ranks_[i].get(), POLLIN, 0};
     const bool gone = !ranks_[i] || ::poll(&process, 1, 0) == 1;
     if (!gone) any_runs = true;
-    if (!gone || deaths_at_ns_ != 0) continue;
+    if (!gone || deaths_at_ns_ != 0 || ended_at_ns_ != 0) continue;
     deaths_at_ns_ = monotonic_ns();
     windows_.end(RevertReason::rank_died);
     segment_.control().lease_deadline_ns.store(0);
@@ -288,15 +303,51 @@ bool Agent::watch_ranks() {
     if (end != RankEnd::running) event["state"] = end == RankEnd::interrupted ? "interrupted" : "failed";
     emit(std::move(event));
   }
-  return any_runs && (deaths_at_ns_ == 0 || monotonic_ns() - deaths_at_ns_ < kOthersDie_ns);
+  const std::int64_t now_ns = monotonic_ns();
+  if (any_runs && deaths_at_ns_ != 0 && now_ns - deaths_at_ns_ >= kOrder_ns)
+    end_run("a rank of this node ended, and no order of the recorder came");
+  return any_runs && (ended_at_ns_ == 0 || now_ns - ended_at_ns_ < kRanksDie_ns);
+}
+
+void Agent::end_run(const std::string& why) {
+  if (ended_at_ns_ != 0) return;
+  ended_at_ns_ = monotonic_ns();
+  windows_.end(RevertReason::shutdown);
+  segment_.control().lease_deadline_ns.store(0);
+  Json event = make_event("ended", config_.node);
+  event["why"] = why;
+  event["ranks"] = Json::array();
+  const auto slots = segment_.slots();
+  for (std::size_t i = 0; i < ranks_.size(); ++i)
+    if (ranks_[i] && ::syscall(SYS_pidfd_send_signal, ranks_[i].get(), SIGKILL, nullptr, 0) == 0)
+      event["ranks"].push_back(slots[i].rank);
+  emit(std::move(event));
+}
+
+void Agent::take_orders() {
+  while (const auto message = uplink_->receive()) {
+    recorder_heard_ns_ = monotonic_ns();
+    if (message->kind != MessageKind::end) continue;
+    const auto cause = parse_json(message->payload);
+    const auto type = cause && cause->is_object() ? cause->find("type") : Json::const_iterator();
+    const bool named = cause && cause->is_object() && type != cause->end() && type->is_string();
+    end_run(named ? type->get<std::string>() : "ordered");
+  }
+  const std::int64_t silent_ns = monotonic_ns() - recorder_heard_ns_;
+  if (silent_ns < kRecorderSilence_ns || ended_at_ns_ != 0) return;
+  Json event = make_event("recorder_lost", config_.node);
+  event["silent_ns"] = silent_ns;
+  emit(std::move(event));
+  end_run("recorder_lost");
 }
 
 void Agent::poll_once() {
   std::vector<zmq_pollitem_t> items{{nullptr, wake_.get(), ZMQ_POLLIN, 0},
                                     {nullptr, timer_.get(), ZMQ_POLLIN, 0},
                                     {nullptr, signals_.get(), ZMQ_POLLIN, 0}};
+  items.push_back({uplink_->socket(), 0, ZMQ_POLLIN, 0});
   for (const Fd& rank : ranks_)
-    if (rank && deaths_at_ns_ == 0) items.push_back({nullptr, rank.get(), ZMQ_POLLIN, 0});
+    if (rank && deaths_at_ns_ == 0 && ended_at_ns_ == 0) items.push_back({nullptr, rank.get(), ZMQ_POLLIN, 0});
   const auto witnesses = windows_.witness_descriptors();
   if (kernel_log_) items.push_back({nullptr, kernel_log_->descriptor(), ZMQ_POLLIN, 0});
   for (const int fd : witnesses) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
@@ -304,7 +355,8 @@ void Agent::poll_once() {
     for (void* socket : recorder_->sockets()) items.push_back({socket, 0, ZMQ_POLLIN, 0});
 
   auto due = windows_.next_action_ns();
-  if (in_block_ && windows_.waits_for_step())
+  const bool leaving = segment_.slots()[0].block_left.load(std::memory_order_relaxed) == block_;
+  if (in_block_ && (windows_.waits_for_step() || leaving))
     due = std::min(due.value_or(std::numeric_limits<std::int64_t>::max()), monotonic_ns() + kStepLook_ns);
   if (due) {
     itimerspec at{};
@@ -321,6 +373,7 @@ void Agent::poll_once() {
 Status Agent::serve() {
   while (watch_ranks() && !stopping_) {
     poll_once();
+    take_orders();
     follow_blocks();
     act();
     windows_.drain_witnesses();
@@ -352,7 +405,7 @@ void Agent::compare_processes() {
 
 bool Agent::node_is_as_before() {
   // A local cluster that is being torn down takes its links away, and all that was done to them.
-  const bool torn_down = config_.plan.topology.local_cluster && (deaths_at_ns_ != 0 || stopping_);
+  const bool torn_down = config_.plan.topology.local_cluster && (deaths_at_ns_ != 0 || ended_at_ns_ != 0);
   if (torn_down) return !residue_;
   const auto found = lasting_differences(node_before_, read_node_state, kSettle_ns);
   if (!found.empty()) report_residue(found);
@@ -361,6 +414,10 @@ bool Agent::node_is_as_before() {
 
 void Agent::finish() {
   follow_blocks();
+  if (stopping_) {
+    emit(make_event("agent_stopped", config_.node));
+    end_run("agent_stopped");
+  }
   windows_.end(RevertReason::shutdown);
   if (node_is_as_before()) windows_.close();  // else the journal stays, for whoever mends the node
   segment_.control().lease_deadline_ns.store(0);

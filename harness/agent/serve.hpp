@@ -52,9 +52,14 @@ class Agent {
   void run_checks(CheckTime time);
   void report_usage(std::string_view edge);
   void drain_records();
-  /// No rank of this node has begun a step for the plan's limit: says where each stands, takes the faults off and, when
-  /// the other agents have had time to say the same, ends the ranks.
+  /// No rank of this node has begun a step for the plan's limit: says where each stands. The recorder then ends the
+  /// run.
   void watch_for_hang(std::int64_t now_ns);
+  /// What the recorder orders; without a word of it for too long, the same as an order to end.
+  void take_orders();
+  /// Takes the faults off and ends the node's ranks, once.
+  void end_run(const std::string& why);
+  [[nodiscard]] bool all_left_block() const;
   void report_hang(std::int64_t waited_ns);
   void open_kernel_log();
   void watch_kernel_log();
@@ -80,9 +85,9 @@ class Agent {
   FaultWindows windows_;
   RankUsage usage_;
   std::vector<CheckMemory> check_memory_{};  // by place in Plan::checks
-  Fd timer_{};               // the next fault action
-  Fd signals_{};             // SIGTERM: revert and end
-  std::vector<Fd> ranks_{};  // pidfds; empty once the process has ended
+  Fd timer_{};                               // the next fault action
+  Fd signals_{};                             // SIGTERM: revert and end
+  std::vector<Fd> ranks_{};                  // pidfds; empty once the process has ended
   std::vector<StepRecord> batch_{};
   NodeState node_before_{};       // when the agent opened, after what it found there was reverted
   NodeState processes_before_{};  // when the block was armed
@@ -95,6 +100,8 @@ class Agent {
   std::uint64_t progress_ = 0;       // changes when a rank of this node begins a step
   std::int64_t progress_at_ns_ = 0;  // when it last did
   std::int64_t hang_at_ns_ = 0;      // when a hang was reported; 0: none
+  std::int64_t recorder_heard_ns_ = 0;
+  std::int64_t ended_at_ns_ = 0;  // when this node's part of the run was ended; 0: it was not
 };
 
 }  // namespace grit

@@ -18,7 +18,7 @@ constexpr int kConnectTimeout_ms = 3000;  // the kernel's own, over two minutes,
 // The socket after the context: it can end only when it is closed.
 struct Uplink::State {
   zmq::context_t context{1};
-  zmq::socket_t push{context, zmq::socket_type::push};
+  zmq::socket_t dealer{context, zmq::socket_type::dealer};
   std::string node{};
   std::uint64_t dropped_messages = 0;
   std::uint64_t dropped_records = 0;
@@ -30,30 +30,30 @@ struct Uplink::State {
 };
 
 void Uplink::State::open(const std::string& endpoint, const RunKeys& keys) {
-  push.set(zmq::sockopt::linger, 0);
-  push.set(zmq::sockopt::curve_serverkey, keys.server_public);
-  push.set(zmq::sockopt::curve_publickey, keys.client_public);
-  push.set(zmq::sockopt::curve_secretkey, keys.client_secret);
+  dealer.set(zmq::sockopt::linger, 0);
+  dealer.set(zmq::sockopt::curve_serverkey, keys.server_public);
+  dealer.set(zmq::sockopt::curve_publickey, keys.client_public);
+  dealer.set(zmq::sockopt::curve_secretkey, keys.client_secret);
   // The queue is the backlog. ZMQ_IMMEDIATE stays off: with it the queue would be thrown away at every lost connection.
-  push.set(zmq::sockopt::sndhwm, kBacklogMessages);
-  push.set(zmq::sockopt::reconnect_ivl, kReconnectFirst_ms);
-  push.set(zmq::sockopt::reconnect_ivl_max, kReconnectLongest_ms);
-  push.set(zmq::sockopt::connect_timeout, kConnectTimeout_ms);
-  push.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos);
-  push.connect(endpoint);
+  dealer.set(zmq::sockopt::sndhwm, kBacklogMessages);
+  dealer.set(zmq::sockopt::reconnect_ivl, kReconnectFirst_ms);
+  dealer.set(zmq::sockopt::reconnect_ivl_max, kReconnectLongest_ms);
+  dealer.set(zmq::sockopt::connect_timeout, kConnectTimeout_ms);
+  dealer.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos);
+  dealer.connect(endpoint);
 }
 
 /// False: there was no room and nothing was sent.
 bool Uplink::State::send(MessageKind kind, std::string_view payload) {
   try {
     using zmq::send_flags;
-    if (!push.handle() || !push.send(zmq::buffer(to_string(kind)), send_flags::sndmore | send_flags::dontwait)) {
+    if (!dealer.handle() || !dealer.send(zmq::buffer(to_string(kind)), send_flags::sndmore | send_flags::dontwait)) {
       ++dropped_messages;
       return false;
     }
     // The first frame found room for the message: the others never wait.
-    push.send(zmq::buffer(node), send_flags::sndmore | send_flags::dontwait);
-    push.send(zmq::buffer(payload), send_flags::dontwait);
+    dealer.send(zmq::buffer(node), send_flags::sndmore | send_flags::dontwait);
+    dealer.send(zmq::buffer(payload), send_flags::dontwait);
     return true;
   } catch (const zmq::error_t&) {
     ++dropped_messages;
@@ -111,14 +111,29 @@ Status Uplink::send_records(std::span<const StepRecord> records) {
   return all_sent ? Status() : state_->say_dropped("step records were");
 }
 
+std::optional<Message> Uplink::receive() {
+  try {
+    if (!state_->dealer.handle()) return std::nullopt;
+    for (;;) {
+      const auto frames = receive_frames(state_->dealer);
+      if (frames.empty()) return std::nullopt;
+      if (auto message = parse_message(frames)) return message;
+    }
+  } catch (const zmq::error_t&) {
+    return std::nullopt;  // EINTR: the caller's loop comes back
+  }
+}
+
+void* Uplink::socket() const { return state_->dealer.handle(); }
+
 void Uplink::heartbeat() { state_->send(MessageKind::heartbeat, ""); }
 
 void Uplink::goodbye() { state_->send(MessageKind::goodbye, ""); }
 
 void Uplink::close(int linger_ms) {
   try {
-    if (state_->push.handle()) state_->push.set(zmq::sockopt::linger, linger_ms);
-    state_->push.close();
+    if (state_->dealer.handle()) state_->dealer.set(zmq::sockopt::linger, linger_ms);
+    state_->dealer.close();
     state_->context.close();  // waits for the linger time at most
   } catch (const zmq::error_t&) {
     return;  // EINTR: what is left is dropped when the object goes

@@ -1,7 +1,9 @@
-// How agents report to the recorder: ZeroMQ (PUSH to PULL over TCP), encrypted and authenticated by CURVE (RFC 26) with
-// keys made for one run. Whoever lacks the run's client key gets nothing through.
+// How agents report to the recorder and hear from it: ZeroMQ (DEALER and ROUTER over TCP), encrypted and authenticated
+// by CURVE (RFC 26) with keys made for one run. Whoever lacks the run's client key gets nothing through.
 //
-// A message has three frames: kind, node index in decimal, payload.
+// A message has three frames: kind, node index in decimal, payload. To the recorder: all kinds but `end`. From it:
+// heartbeats, and `end`, the order to take all faults off and to end the node's ranks. Orders are for ending, never for
+// timing: no fault waits for one.
 #pragma once
 
 #include <array>
@@ -33,10 +35,11 @@ Json to_json(const RunKeys& keys);
 /// Error (usage): a key is missing, is not Z85, or a secret does not belong to its public key.
 Result<RunKeys> run_keys_from_json(const Json& json);
 
-enum class MessageKind { hello, event, records, heartbeat, goodbye };
+enum class MessageKind { hello, event, records, heartbeat, goodbye, end };
 std::string_view to_string(MessageKind kind);
 
-/// What the recorder receives. Payload: a JSON object for event, whole StepRecords for records, empty for the others.
+/// What is received. Payload: a JSON object for event and end (its cause: the event that told it), whole StepRecords
+/// for records, empty for the others.
 struct Message {
   MessageKind kind = MessageKind::hello;
   int node = 0;
@@ -67,6 +70,10 @@ class RecorderSocket {
   /// The next well-formed message, or nothing when there is none now. Never blocks. What is malformed is counted and
   /// dropped; a frame above kLargestMessage_bytes makes libzmq close the connection it came by.
   std::optional<Message> receive();
+
+  /// To the agent of a node, by the connection its last message came by; nothing when it was never heard of. Never
+  /// blocks; what does not go through now is dropped: say it again.
+  void send(int node, MessageKind kind, std::string_view payload = {});
 
   [[nodiscard]] std::uint64_t malformed() const;  // messages dropped
   [[nodiscard]] std::uint64_t refused() const;    // handshakes with a key that is not this run's
@@ -103,6 +110,10 @@ class Uplink {
   /// than kLargestMessage_bytes.
   Status send_event(const Json& event);
   Status send_records(std::span<const StepRecord> records);
+  /// What the recorder says; nothing when there is nothing now. Never blocks.
+  std::optional<Message> receive();
+  /// For zmq_poll with ZMQ_POLLIN; call receive() when it is readable.
+  [[nodiscard]] void* socket() const;
   /// Errors are only counted: the recorder's "node lost" says the same.
   void heartbeat();
   void goodbye();

@@ -11,7 +11,7 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kZ85Key_chars = 40;
-constexpr std::string_view kKindNames[] = {"hello", "event", "records", "heartbeat", "goodbye"};
+constexpr std::string_view kKindNames[] = {"hello", "event", "records", "heartbeat", "goodbye", "end"};
 
 struct KeyText {
   char public_key[kZ85Key_chars + 1];

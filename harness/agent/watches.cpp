@@ -1,9 +1,5 @@
 // What an agent watches for besides faults and blocks: hangs, looks at the data, the kernel's log.
 #include <fmt/format.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <csignal>
 
 #include "analysis/report/finish.hpp"
 #include "harness/agent/serve.hpp"
@@ -13,7 +9,7 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kOthersReport_ns = kNsPerS;      // from a hang's report to the end of the ranks
+constexpr std::int64_t kOrder_ns = 3 * kNsPerS;         // from a hang's report to the recorder's order, at most
 constexpr std::int64_t kLookPatience_ns = 5 * kNsPerS;  // for records that nodes still have
 constexpr int kWorstKernelLevel = 4;   // warnings and worse (syslog(2)); a link that goes down is 6, and seen elsewhere
 constexpr int kMostKernelLines = 200;  // a node in trouble can write thousands
@@ -71,12 +67,8 @@ void Agent::watch_for_hang(std::int64_t now_ns) {
     hang_at_ns_ = now_ns;
     report_hang(now_ns - progress_at_ns_);
   }
-  if (hang_at_ns_ == 0 || now_ns - hang_at_ns_ < kOthersReport_ns) return;
-  // Not before: with the fault off the ranks might go on, and the other agents would have nothing to report.
-  windows_.end(RevertReason::shutdown);
-  segment_.control().lease_deadline_ns.store(0);
-  for (const Fd& rank : ranks_)
-    if (rank) ::syscall(SYS_pidfd_send_signal, rank.get(), SIGKILL, nullptr, 0);
+  // Not before the recorder would: with the fault off the ranks might go on, and others would have nothing to report.
+  if (hang_at_ns_ != 0 && now_ns - hang_at_ns_ >= kOrder_ns) end_run("hang, and no order of the recorder came");
 }
 
 void Agent::open_kernel_log() {

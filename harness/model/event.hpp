@@ -1,7 +1,8 @@
 // The lines of events.jsonl: one JSON object each, written by agents (and, for "run", by whoever runs), in order of
 // arrival.
 //
-// Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index). By type:
+// Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index); one that ends the run
+// (harness/model/ending.hpp) also "heard_ns" (when the recorder took it in, CLOCK_MONOTONIC of node 0). By type:
 //   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? (who says so), message?
 //   recovered journal, reverted (entries), problems[]; an agent took off what a predecessor had left
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
@@ -20,11 +21,17 @@
 //             of the machine: pressure stall information ("some"), page faults and busy CPUs
 //   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`
 //   check     check, block, detail, ok (without it the check could not be made: detail says why)
-//   rank_died rank, pid, how; a rank ended without finishing
+//   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it
+//   end_ordered     cause{} (the event that told it); from here on the recorder tells all agents to end the run
+//   ended     why, ranks[]; an agent took its faults off and ended these ranks, whose deaths are told nowhere else
+//   corruption      rank, block, step, values; told by the recorder, once: a step's reduced values were wrong
+//   recorder_lost   silent_ns; an agent heard nothing of the recorder for so long, and ends its part of the run
+//   agent_stopped   an agent was told to end by SIGTERM while its ranks ran
 //   hang      block, waited_ns, ranks[{rank, step, phase, stopped}]; no rank of the node began a step for so long
 //   kernel    level (0 .. 4), text, last?; a line of the node's kernel log; of a local cluster's, once
 //   agent_restarted  generation
 //   node_lost        lost_node, last_heard_ns
+//   node_back        back_node, silent_ns; a lost node was heard of again
 //   records_lost     rank, count; a full ring dropped step records
 #pragma once
 

@@ -218,6 +218,9 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, run_directory));
 
   const Json clock_before = measure_clock_offsets(job);
+  Status written;
+  if (job.rank() == 0) written = write_clock(run_directory, clock_before, nullptr);  // for a run that is cut short
+  GRIT_CHECK(job.agree(written));
   std::optional<ProgressLine> progress;
   if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
   std::optional<LinkTest> links;
@@ -229,10 +232,9 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
     job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
   }
   const Json clock_after = measure_clock_offsets(job);
-  Status written;
   if (job.rank() == 0) written = caught([&] { return write_clock(run_directory, clock_before, clock_after); });
+  job.barrier();  // as long as one may still die, the agents must end those that would wait for it here
   slot.end.store(RankEnd::finished);
-  job.barrier();
   return job.each([&]() -> Status {
     if (agent) agent->wake();
     if (agent && !agent->wait_for_end(kAgentEndTimeout_ns))

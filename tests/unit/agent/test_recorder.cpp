@@ -46,7 +46,7 @@ TEST_CASE("what two agents report is in the run directory") {
   REQUIRE(first->send_records(test::numbered(0, 700)));
   REQUIRE(first->send_event(make_event("block", 0, 5)));
   first->goodbye();
-  REQUIRE(pump_until(*recorder, [&] { return read_events(directory.path() / "events.jsonl")->size() == 1; }));
+  REQUIRE(pump_until(*recorder, [&] { return count_events(directory.path(), "block") == 1; }));
   CHECK_FALSE(recorder->all_said_goodbye());
   REQUIRE(second->send_event(make_event("block", 1, 6)));
   second->goodbye();
@@ -135,6 +135,87 @@ TEST_CASE("a restarted recorder listens at the old endpoint and continues the fi
   REQUIRE(pump_until(*recorder, [&] { return steps().size() == 20; }));
   CHECK(test::all_numbered(steps()));
   CHECK_FALSE(Recorder::open(directory.path(), kHere, "nonsense", keys, 1));
+}
+
+/// What an agent hears within a while; heartbeats are passed over.
+std::optional<Json> order_to(Recorder& recorder, Uplink& uplink) {
+  std::optional<Json> order;
+  pump_until(recorder, [&] {
+    while (const auto message = uplink.receive())
+      if (message->kind == MessageKind::end) order = *parse_json(message->payload);
+    return order.has_value();
+  });
+  return order;
+}
+
+TEST_CASE("what ends a run ends it on all nodes, with the event that told it") {
+  const TempDirectory directory;
+  const RunKeys keys = *make_run_keys();
+  std::optional<Recorder> recorder = *Recorder::open(directory.path(), kHere, "", keys, 2);
+  const std::string endpoint = recorder->endpoint();
+  auto first = Uplink::connect(endpoint, keys, 0);
+  auto second = Uplink::connect(endpoint, keys, 1);
+  REQUIRE(pump_until(*recorder, [&] { return recorder->last_heard_ns(0) != 0 && recorder->last_heard_ns(1) != 0; }));
+  REQUIRE(first->send_event(make_event("block", 0, 5)));
+  std::string told = "rank_died";
+  std::int64_t patience_ns = kNsPerS / 2;
+
+  SECTION("a rank dies: at once") {
+    Json event = make_event("rank_died", 1, 7);
+    event["rank"] = 1;
+    REQUIRE(second->send_event(event));
+  }
+  SECTION("a hang: when the others have said where their ranks stand") {
+    told = "hang";
+    patience_ns = 3 * Recorder::kOthersReport_ns;
+    REQUIRE(second->send_event(make_event("hang", 1, 7)));
+    REQUIRE(pump_until(*recorder, [&] { return recorder->cause().has_value(); }));
+    CHECK(count_events(directory.path(), "end_ordered") == 0);
+  }
+  SECTION("a fault that could not be taken off") {
+    told = "fault";
+    Json event = make_event("fault", 1, 7);
+    event.update(Json{{"action", "reverted"}, {"ok", false}});
+    REQUIRE(second->send_event(event));
+  }
+  SECTION("wrong sums in the records") {
+    told = "corruption";
+    auto records = test::numbered(0, 10);
+    records[7].corrupted = 2;
+    REQUIRE(second->send_records(records));
+  }
+  SECTION("a recorder that died before it passed on what it had written down") {
+    Json event = make_event("rank_died", 1, 7);
+    event["rank"] = 1;
+    recorder.reset();
+    REQUIRE(EventsWriter::open(directory.path() / "events.jsonl")->append(event));
+    recorder = *Recorder::open(directory.path(), kHere, endpoint, keys, 2);
+    patience_ns = 20 * kNsPerS;
+    first->heartbeat();
+    second->heartbeat();
+  }
+  const std::int64_t before_ns = monotonic_ns();
+  for (Uplink* uplink : {&*first, &*second}) {
+    const auto order = order_to(*recorder, *uplink);
+    REQUIRE(order);
+    CHECK(order->at("type") == told);
+  }
+  CHECK(monotonic_ns() - before_ns < patience_ns + kNsPerS);
+  CHECK(count_events(directory.path(), "end_ordered") == 1);
+}
+
+TEST_CASE("a lost node ends the run, and is heard of again") {
+  const TempDirectory directory;
+  const RunKeys keys = *make_run_keys();
+  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 1);
+  auto talker = Uplink::connect(recorder->endpoint(), keys, 0);
+  REQUIRE(pump_until(*recorder, [&] { return recorder->last_heard_ns(0) != 0; }));
+  REQUIRE(recorder->pump(recorder->last_heard_ns(0) + Recorder::kSilence_ns + 1));
+  CHECK(count_events(directory.path(), "end_ordered") == 1);
+  talker->heartbeat();
+  REQUIRE(pump_until(*recorder, [&] { return recorder->lost_nodes().empty(); }));
+  CHECK(count_events(directory.path(), "node_back") == 1);
+  CHECK(order_to(*recorder, *talker)->at("type") == "node_lost");
 }
 
 /// In a child, because a limit on file sizes stands for the full disk.

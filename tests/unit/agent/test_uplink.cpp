@@ -47,26 +47,26 @@ const auto kUntilGoodbye = [](const std::vector<Message>& messages) { return las
 class Stranger {
  public:
   explicit Stranger(const std::string& endpoint, const RunKeys* keys = nullptr) {
-    push_.set(zmq::sockopt::linger, 0);
+    dealer_.set(zmq::sockopt::linger, 0);
     if (keys != nullptr) {
-      push_.set(zmq::sockopt::curve_serverkey, keys->server_public);
-      push_.set(zmq::sockopt::curve_publickey, keys->client_public);
-      push_.set(zmq::sockopt::curve_secretkey, keys->client_secret);
+      dealer_.set(zmq::sockopt::curve_serverkey, keys->server_public);
+      dealer_.set(zmq::sockopt::curve_publickey, keys->client_public);
+      dealer_.set(zmq::sockopt::curve_secretkey, keys->client_secret);
     }
-    REQUIRE(::zmq_socket_monitor(push_.handle(), "inproc://monitor",
+    REQUIRE(::zmq_socket_monitor(dealer_.handle(), "inproc://monitor",
                                  ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                      ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) == 0);
     monitor_.set(zmq::sockopt::linger, 0);
     monitor_.connect("inproc://monitor");
-    push_.connect(endpoint);
+    dealer_.connect(endpoint);
   }
   Stranger(const Stranger&) = delete;
   Stranger& operator=(const Stranger&) = delete;
-  ~Stranger() { ::zmq_socket_monitor(push_.handle(), nullptr, 0); }
+  ~Stranger() { ::zmq_socket_monitor(dealer_.handle(), nullptr, 0); }
 
   void send(const std::vector<std::string>& frames) {
     for (std::size_t i = 0; i < frames.size(); ++i)
-      push_.send(zmq::buffer(frames[i]), i + 1 < frames.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
+      dealer_.send(zmq::buffer(frames[i]), i + 1 < frames.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
   }
   /// Was it turned away? (A failed handshake, or the connection closed by the other side.)
   bool turned_away() {
@@ -76,7 +76,7 @@ class Stranger {
 
  private:
   zmq::context_t context_{1};
-  zmq::socket_t push_{context_, zmq::socket_type::push};
+  zmq::socket_t dealer_{context_, zmq::socket_type::dealer};
   zmq::socket_t monitor_{context_, zmq::socket_type::pair};
 };
 
@@ -321,6 +321,42 @@ TEST_CASE("with no recorder the backlog is bounded, what is dropped is counted, 
   CHECK(monotonic_ns() - before_ns < kPatience_ns);
   uplink->goodbye();  // after close: counted, not sent
   CHECK(uplink->dropped_messages() == 54);
+}
+
+TEST_CASE("the recorder answers: every agent by its own connection, also after it came back on the same port") {
+  const RunKeys keys = *make_run_keys();
+  std::optional<RecorderSocket> recorder = *RecorderSocket::bind(kHere, 0, keys);
+  const std::string endpoint = recorder->endpoint();
+  auto first = Uplink::connect(endpoint, keys, 0);
+  auto second = Uplink::connect(endpoint, keys, 1);
+  const auto hear = [](Uplink& uplink) {
+    const std::int64_t deadline_ns = monotonic_ns() + kPatience_ns;
+    while (monotonic_ns() < deadline_ns) {
+      if (auto message = uplink.receive()) return message;
+      nap(1);
+    }
+    return std::optional<Message>();
+  };
+  CHECK_FALSE(first->receive());
+  recorder->send(0, MessageKind::heartbeat);  // never heard of: goes nowhere
+  const auto both = [](const std::vector<Message>& all) { return all.size() == 2; };
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(receive_until(*recorder, both).size() == 2);
+    recorder->send(1, MessageKind::end, R"({"type":"rank_died"})");
+    recorder->send(0, MessageKind::heartbeat);
+    const auto beat = hear(*first), order = hear(*second);
+    REQUIRE((beat && order));
+    CHECK(beat->kind == MessageKind::heartbeat);
+    CHECK(order->kind == MessageKind::end);
+    CHECK(order->payload == R"({"type":"rank_died"})");
+    CHECK_FALSE(first->receive());
+    if (round == 1) break;
+    recorder.reset();
+    nap(500);
+    first->heartbeat();
+    second->heartbeat();
+    recorder = *RecorderSocket::bind(kHere, *port_of(endpoint), keys);
+  }
 }
 
 TEST_CASE("close() hands over what is queued") {

@@ -326,13 +326,13 @@ TEST_CASE("each way to end has its outcome, and none but completed can be reprod
         "no step ended within 5.0 s: rank 1 on node1 is stopped in forward, step 7; 1 others wait in its collective";
   }
   SECTION("a node was lost, which killed ranks") {
-    events.push_back(with(make_event("rank_died", 0, 0), Json{{"rank", 0}}));
-    events.push_back(with(make_event("node_lost", 0, 0), Json{{"lost_node", 1}}));
+    events.push_back(with(make_event("rank_died", 0, 2 * kNsPerS), Json{{"rank", 0}}));
+    events.push_back(with(make_event("node_lost", 0, 7 * kNsPerS), Json{{"lost_node", 1}, {"last_heard_ns", kNsPerS}}));
     outcome = "node_loss", words = "node1 was lost";
   }
   SECTION("interrupted, which killed ranks") {
-    events.push_back(with(make_event("rank_died", 0, 0), Json{{"rank", 0}}));
-    events.push_back(run_event("interrupted"));
+    events.push_back(with(make_event("rank_died", 0, 2 * kNsPerS), Json{{"rank", 0}}));
+    events.push_back(with(run_event("interrupted"), Json{{"t_ns", kNsPerS}}));
     outcome = "interrupted", words = "interrupted";
   }
   SECTION("a rank died, and MPI ended the others") {

@@ -211,7 +211,9 @@ TEST_CASE("a full disk: append says so, the file stays readable, and goes on whe
 TEST_CASE("SIGKILL of the writer at a random moment: the file reads, in order, and is continued") {
   const TempDirectory directory;
   const auto file = directory.path() / "steps.npy";
-  std::mt19937 random(std::random_device{}());
+  const unsigned seed = std::random_device{}();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
   std::size_t before = 0;
   for (int round = 0; round < 5; ++round) {
     const pid_t writer = ::fork();

@@ -33,7 +33,7 @@ void wait_until_stopped(const ProcessIdentity& process) {
 
 }  // namespace
 
-TEST_CASE("cpu_throttle: stopping in turn holds the share, and leaves the rank running", "[cpu_throttle]") {
+TEST_CASE("cpu_throttle: stopping in turn holds the share, and leaves the rank running", "[cpu_throttle][alone]") {
   const Spinner rank;
   const ProcessIdentity identity = ok(identify_process(rank.pid));
   const auto load = ok(make_stop_cycle({identity}, kNsPerMs, 20 * kNsPerMs));
@@ -53,7 +53,8 @@ TEST_CASE("cpu_throttle: stopping in turn holds the share, and leaves the rank r
   CHECK(after->on_cpu_ns - before->on_cpu_ns < 150 * kNsPerMs);  // 5 % of 600 ms, and what a loaded machine adds
 }
 
-TEST_CASE("cpu_throttle: a worker that was killed leaves a stopped rank, which revert sets going", "[cpu_throttle]") {
+TEST_CASE("cpu_throttle: a worker that was killed leaves a stopped rank, which revert sets going",
+          "[cpu_throttle][alone]") {
   const Spinner rank;
   const ProcessIdentity identity = ok(identify_process(rank.pid));
   const auto load = ok(make_stop_cycle({identity}, kNsPerMs, 500 * kNsPerMs));
@@ -74,7 +75,7 @@ TEST_CASE("cpu_throttle: a worker that was killed leaves a stopped rank, which r
   REQUIRE_FALSE(ok(load->read()).left);
 }
 
-TEST_CASE("cpu_throttle: an undo record without a group for each rank is refused", "[cpu_throttle]") {
+TEST_CASE("cpu_throttle: an undo record without a group for each rank is refused", "[cpu_throttle][alone]") {
   const Json rank = to_json(ok(identify_process(::getpid())));
   const Json undo{{"mechanism", "cgroup1"}, {"ranks", Json::array({rank})}, {"groups", Json::array()}};
   CHECK_FALSE(cpu_throttle().check_undo(undo).has_value());

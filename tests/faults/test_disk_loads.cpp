@@ -48,12 +48,12 @@ void writes_and_stops(const char* name, Json given) {
 
 }  // namespace
 
-TEST_CASE("disk_contention: both mechanisms write to the disk") {
+TEST_CASE("disk_contention: both mechanisms write to the disk", "[alone]") {
   for (const char* mechanism : {"direct", "fsync"})
     writes_and_stops("disk_contention", {{"size", 4 * kMiB}, {"rate", 8 * 64 * kMiB}, {"mechanism", mechanism}});
 }
 
-TEST_CASE("page_cache_thrash: what was written comes back from the disk") {
+TEST_CASE("page_cache_thrash: what was written comes back from the disk", "[alone]") {
   writes_and_stops("page_cache_thrash", {{"size", 4 * kMiB}, {"rate", 8 * 32 * kMiB}});
 }
 

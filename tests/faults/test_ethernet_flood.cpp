@@ -125,24 +125,25 @@ Topology cluster(int nodes) {
 
 }  // namespace
 
-TEST_CASE("ethernet_flood: TCP floods, is proved by both NICs' counters, and leaves neither process nor socket") {
+TEST_CASE("ethernet_flood: TCP floods, is proved by both NICs' counters, and leaves neither process nor socket",
+          "[alone]") {
   test::in_namespaces([] { flood_and_stop(params({{"protocol", "tcp"}})); });
 }
 
-TEST_CASE("ethernet_flood: TCP byte by byte") {
+TEST_CASE("ethernet_flood: TCP byte by byte", "[alone]") {
   test::in_namespaces([] { flood_and_stop(params({{"protocol", "tcp"}, {"mechanism", "plain"}, {"streams", 1}})); });
 }
 
-TEST_CASE("ethernet_flood: UDP with segmentation offload") {
+TEST_CASE("ethernet_flood: UDP with segmentation offload", "[alone]") {
   test::in_namespaces([] { flood_and_stop(params({{"protocol", "udp"}})); });
 }
 
-TEST_CASE("ethernet_flood: UDP packet by packet, larger than the MTU too") {
+TEST_CASE("ethernet_flood: UDP packet by packet, larger than the MTU too", "[alone]") {
   test::in_namespaces([] { flood_and_stop(params({{"protocol", "udp"}, {"mechanism", "plain"}, {"streams", 1}})); });
   test::in_namespaces([] { flood_and_stop(params({{"protocol", "udp"}, {"packet", 9000}, {"streams", 1}})); });
 }
 
-TEST_CASE("ethernet_flood: a rate is kept") {
+TEST_CASE("ethernet_flood: a rate is kept", "[alone]") {
   for (const char* protocol : {"tcp", "udp"}) {
     test::in_namespaces([&] {
       constexpr std::int64_t kRate = 200'000'000;

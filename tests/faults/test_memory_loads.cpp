@@ -24,7 +24,7 @@ std::int64_t counter(Fault& load, const char* key) { return ok(load.counters()).
 
 }  // namespace
 
-TEST_CASE("memory_bandwidth: it keeps to its rate, and without one it goes far beyond") {
+TEST_CASE("memory_bandwidth: it keeps to its rate, and without one it goes far beyond", "[alone]") {
   const std::int64_t rate = 8 * 128 * kMiB;
   auto load = load_of("memory_bandwidth", {{"rate", rate}, {"buffer", 8 * kMiB}});
   sleep_ms(20);
@@ -44,7 +44,7 @@ TEST_CASE("memory_bandwidth: it keeps to its rate, and without one it goes far b
   REQUIRE(counter(*most, "stored_bits_per_s") > 2 * reached);
 }
 
-TEST_CASE("memory_leak: it grows at its rate, stops at its limit, and starts anew") {
+TEST_CASE("memory_leak: it grows at its rate, stops at its limit, and starts anew", "[alone]") {
   auto load = load_of("memory_leak", {{"rate", 8 * 64 * kMiB}, {"limit", 24 * kMiB}});
   const auto resident = [&] { return ok(load->read()).details.at("resident_bytes").get<std::int64_t>(); };
   REQUIRE_FALSE(ok(load->read()).left);

@@ -36,7 +36,7 @@ bool becomes_true(const std::function<bool()>& condition) {
 
 }  // namespace
 
-TEST_CASE("memory_pressure: it holds what it says, in the kernel's count, and gives it all back") {
+TEST_CASE("memory_pressure: it holds what it says, in the kernel's count, and gives it all back", "[alone]") {
   const Target hold = target({{"hold", 64 * kMiB}, {"threads", 2}});
   REQUIRE(pressure().why_unavailable(hold).value_or("available") == "available");
   auto load = ok(pressure().prepare(hold)).fault;
@@ -63,7 +63,7 @@ TEST_CASE("memory_pressure: it holds what it says, in the kernel's count, and gi
   REQUIRE_FALSE(pressure().acted(after, ok(load->counters())));
 }
 
-TEST_CASE("memory_pressure: churn faults the same memory in again and again") {
+TEST_CASE("memory_pressure: churn faults the same memory in again and again", "[alone]") {
   auto load = ok(pressure().prepare(target({{"hold", 32 * kMiB}, {"churn", 8 * 256 * kMiB}}))).fault;
   ok(load->start());
   REQUIRE(becomes_true([&] { return detail(*load, "resident_bytes") >= 28 * kMiB; }));
@@ -74,7 +74,7 @@ TEST_CASE("memory_pressure: churn faults the same memory in again and again") {
   REQUIRE(detail(*load, "resident_bytes") < 64 * kMiB);
 }
 
-TEST_CASE("memory_pressure: a ramp takes its time") {
+TEST_CASE("memory_pressure: a ramp takes its time", "[alone]") {
   auto load = ok(pressure().prepare(target({{"hold", 64 * kMiB}, {"ramp", kNsPerS}}))).fault;
   ok(load->start());
   REQUIRE(becomes_true([&] { return ok(load->read()).holds; }));
@@ -82,7 +82,7 @@ TEST_CASE("memory_pressure: a ramp takes its time") {
   REQUIRE(becomes_true([&] { return detail(*load, "resident_bytes") >= 64 * kMiB; }));
 }
 
-TEST_CASE("memory_pressure: following what is available it comes to rest") {
+TEST_CASE("memory_pressure: following what is available it comes to rest", "[alone]") {
   const std::int64_t available = ok(read_memory()).available_bytes;
   const Target follow = target({{"available", available - 256 * kMiB}});
   REQUIRE(pressure().why_unavailable(follow).value_or("available") == "available");
@@ -94,7 +94,7 @@ TEST_CASE("memory_pressure: following what is available it comes to rest") {
   REQUIRE(detail(*load, "available_bytes") > available - 512 * kMiB);
 }
 
-TEST_CASE("memory_pressure: until tasks wait for memory it grows, slowly") {
+TEST_CASE("memory_pressure: until tasks wait for memory it grows, slowly", "[alone]") {
   const Target stall = target({{"psi", 100.0}});
   if (const auto why = pressure().why_unavailable(stall)) {
     test::skip(*why);
@@ -110,7 +110,7 @@ TEST_CASE("memory_pressure: until tasks wait for memory it grows, slowly") {
   ok(load->stop());
 }
 
-TEST_CASE("memory_pressure: what would go below the floor is refused, and so is more than one goal") {
+TEST_CASE("memory_pressure: what would go below the floor is refused, and so is more than one goal", "[alone]") {
   const auto memory = ok(read_memory());
   for (const Json& given : {Json{{"available", kMiB}}, Json{{"hold", memory.available_bytes}}, Json{{"share", 1.0}}})
     REQUIRE_THAT(pressure().why_unavailable(target(given)).value_or("available"), Catch::Contains("floor"));

@@ -1,9 +1,8 @@
 // CPU quotas by real control groups, in whichever version this machine has; as root.
-#include "harness/os/cgroup.hpp"
-
 #include <csignal>
 #include <filesystem>
 
+#include "harness/os/cgroup.hpp"
 #include "harness/os/process.hpp"
 #include "tests/namespace.hpp"
 
@@ -44,7 +43,7 @@ std::optional<CpuGroup> plan_for(pid_t pid) {
 
 }  // namespace
 
-TEST_CASE("a quota holds, its throttled time is counted, and nothing is left") {
+TEST_CASE("a quota holds, its throttled time is counted, and nothing is left", "[alone]") {
   Spinner spinner;
   const auto planned = plan_for(spinner.pid);
   if (!planned) return;
@@ -72,7 +71,7 @@ TEST_CASE("a quota holds, its throttled time is counted, and nothing is left") {
   }
 }
 
-TEST_CASE("a process that ended in its group leaves nothing either") {
+TEST_CASE("a process that ended in its group leaves nothing either", "[alone]") {
   Spinner spinner;
   const auto group = plan_for(spinner.pid);
   if (!group) return;

@@ -75,7 +75,7 @@ void DiskFile::drop(std::int64_t at) {
 std::vector<ParamSpec> disk_params(std::int64_t size_bytes, std::int64_t block_bytes) {
   return {{"directory", Unit::text, "/var/tmp", "on which file system: a directory there; the file in it has no name"},
           {"size", Unit::bytes, size_bytes, "of all files together, gone round in", {}, 4096.0, {}},
-          {"block", Unit::bytes, block_bytes, "of one read or write", {}, 4096.0, static_cast<double>(1 << 30)},
+          {"block", Unit::size_bytes, block_bytes, "of one read or write", {}, 4096.0, static_cast<double>(1 << 30)},
           {"rate", Unit::bits_per_s, 0, "of all threads, such as \"50MB/s\"; 0: as fast as it goes", {}, 0.0, {}},
           {"threads", Unit::count, 2, "how many processes share the work, each with its own file", {}, 1.0, 64.0}};
 }

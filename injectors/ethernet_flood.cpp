@@ -184,7 +184,7 @@ class EthernetFlood final : public Injector {
               {},
               1.0,
               64.0},
-             {"packet", Unit::bytes, 1472, "UDP payload of a packet (1472 fills an MTU of 1500)", {}, 16.0, 65'000.0},
+             {"packet", Unit::size_bytes, 1472, "UDP payload of a packet (1472 fills an MTU of 1500)", {}, 16.0, 65'000.0},
              {"mechanism",
               Unit::text,
               "auto",

@@ -103,7 +103,7 @@ class LinkMtu final : public SettingInjector<Undo> {
         .summary = "A network interface has a smaller MTU than it had",
         .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
                    {"mtu",
-                    Unit::bytes,
+                    Unit::size_bytes,
                     kIpv6Min_bytes,
                     "the largest IP packet it then carries; under 1280 it has no IPv6",
                     {},

@@ -1,7 +1,7 @@
 -- The data NIC of a node has a smaller MTU than the others: does the job notice, and what does it cost?
 --
 --   grit run scenarios/link_mtu.lua                     1280 bytes on a node that the seed picks
---   grit run scenarios/link_mtu.lua --set mtu=576B      another size (under 1280: no IPv6)
+--   grit run scenarios/link_mtu.lua --set mtu=576      another size (under 1280: no IPv6)
 local grit = require "grit"
 
 return grit.scenario {
@@ -10,7 +10,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node with the small MTU: 2, 1,3, any, all or 25%" },
-    mtu  = { "1280B", unit = "bytes", help = "its MTU" },
+    mtu  = { "1280", unit = "size", help = "its MTU in bytes" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

@@ -48,6 +48,7 @@ std::span<const Suffix> suffixes(Unit unit) {
     case Unit::time_ns:
       return kTime;
     case Unit::bytes:
+    case Unit::size_bytes:
       return kBytes;
     case Unit::bits_per_s:
       return kBitRate;
@@ -60,10 +61,6 @@ std::span<const Suffix> suffixes(Unit unit) {
   }
 }
 
-bool held_as_integer(Unit unit) {
-  return unit == Unit::count || unit == Unit::time_ns || unit == Unit::bytes || unit == Unit::bits_per_s;
-}
-
 std::string_view examples(Unit unit) {
   switch (unit) {
     case Unit::count:
@@ -74,6 +71,8 @@ std::string_view examples(Unit unit) {
       return "\"500ms\" or \"2s\" (ns us ms s min h)";
     case Unit::bytes:
       return "\"25MB\" or \"64KiB\" (B kB MB GB TB PB KiB MiB GiB TiB PiB)";
+    case Unit::size_bytes:
+      return "1500 or \"64KiB\" (bytes, or B kB MB GB KiB MiB GiB)";
     case Unit::bits_per_s:
       return "\"30Gbit/s\" or \"2GB/s\" (bit/s kbit/s Mbit/s Gbit/s Tbit/s, or B/s kB/s MB/s GB/s TB/s)";
     case Unit::fraction:
@@ -189,7 +188,7 @@ std::optional<double> nearest_double(const Decimal& decimal, int shift) {
 }
 
 Result<Json> scaled(std::string_view text, Unit unit, const Decimal& decimal, std::int64_t scale) {
-  if (held_as_integer(unit)) {
+  if (is_integer(unit)) {
     const auto value = exact_integer(decimal, scale);
     if (!value) return bad_quantity(text, unit, "it is too large, or not a whole number of the smallest unit");
     return Json(*value);
@@ -252,6 +251,11 @@ std::string format_double(double value, Unit unit) {
 
 }  // namespace
 
+bool is_integer(Unit unit) {
+  return unit == Unit::count || unit == Unit::time_ns || unit == Unit::bytes || unit == Unit::size_bytes ||
+         unit == Unit::bits_per_s;
+}
+
 std::string_view unit_name(Unit unit) {
   switch (unit) {
     case Unit::count:
@@ -262,6 +266,8 @@ std::string_view unit_name(Unit unit) {
       return "time";
     case Unit::bytes:
       return "bytes";
+    case Unit::size_bytes:
+      return "size";
     case Unit::bits_per_s:
       return "bit rate";
     case Unit::fraction:
@@ -289,7 +295,7 @@ Result<Json> parse_quantity(std::string_view text, Unit unit) {
   const std::string_view suffix = trim(rest);
   const bool bare = unit == Unit::count || unit == Unit::number;
   if (suffix.empty()) {
-    if (bare || decimal->digits == "0") return scaled(text, unit, *decimal, 1);
+    if (bare || unit == Unit::size_bytes || decimal->digits == "0") return scaled(text, unit, *decimal, 1);
     return bad_quantity(text, unit, "its unit is missing");
   }
   if (bare) return bad_quantity(text, unit, fmt::format("nothing may follow the number, but \"{}\" does", suffix));
@@ -311,6 +317,9 @@ std::string format_quantity(const Json& value, Unit unit) {
       return json_text(value);
     case Unit::count:
       return json_text(value);
+    case Unit::size_bytes:  // an MTU is a number of four digits to everybody
+      if (value.is_number() && value.get<std::int64_t>() < 10'000) return json_text(value);
+      [[fallthrough]];
     case Unit::time_ns:
     case Unit::bytes:
     case Unit::bits_per_s:

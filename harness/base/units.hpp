@@ -11,14 +11,19 @@
 namespace grit {
 
 /// What a parameter measures, and the base unit in which its value is held:
-/// integers for count, time (ns), bytes and bits_per_s; doubles for number, fraction and flops_per_s; text and boolean as such.
-enum class Unit { count, number, time_ns, bytes, bits_per_s, fraction, flops_per_s, text, boolean };
+/// integers for count, time (ns), bytes, size (bytes) and bits_per_s; doubles for number, fraction and flops_per_s; text
+/// and boolean as such. A size is that of a packet or of a block of a disk, which everybody gives as a plain number
+/// ("an MTU of 1500").
+enum class Unit { count, number, time_ns, bytes, size_bytes, bits_per_s, fraction, flops_per_s, text, boolean };
+
+/// Are its values held as integers?
+bool is_integer(Unit unit);
 
 /// The name of a unit for people: "time", "bytes", "bit rate" ...
 std::string_view unit_name(Unit unit);
 
 /// A quantity in base units. Decimal prefixes are powers of 1000 (kB MB GB), binary ones of 1024 (KiB MiB GiB); b is bit,
-/// B is byte (IEC 80000-13). A bare number is accepted for count and number only, and 0 for every unit.
+/// B is byte (IEC 80000-13). A bare number is accepted for count, number and size (bytes) only, and 0 for every unit.
 /// Error (usage): not a number, unknown suffix (with the nearest valid ones), negative, or does not fit.
 Result<Json> parse_quantity(std::string_view text, Unit unit);
 

@@ -57,9 +57,7 @@ void list(const std::string& kind) {
 /// "50% to 100%", "at least 1ms"; empty when anything goes.
 std::string range(const ParamSpec& param) {
   const auto words = [&](double bound) {
-    const bool is_integer =
-        param.unit != Unit::number && param.unit != Unit::fraction && param.unit != Unit::flops_per_s;
-    return format_quantity(is_integer ? Json(static_cast<std::int64_t>(bound)) : Json(bound), param.unit);
+    return format_quantity(is_integer(param.unit) ? Json(static_cast<std::int64_t>(bound)) : Json(bound), param.unit);
   };
   const bool from = param.min && *param.min > 0;
   if (from && param.max) return fmt::format("{} to {}", words(*param.min), words(*param.max));

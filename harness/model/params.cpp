@@ -10,12 +10,8 @@ namespace {
 
 /// Is it of the JSON type in which values of this unit are held?
 bool has_type_of(const Json& value, Unit unit) {
+  if (is_integer(unit)) return value.is_number_integer();
   switch (unit) {
-    case Unit::count:
-    case Unit::time_ns:
-    case Unit::bytes:
-    case Unit::bits_per_s:
-      return value.is_number_integer();
     case Unit::number:
     case Unit::fraction:
     case Unit::flops_per_s:
@@ -24,13 +20,13 @@ bool has_type_of(const Json& value, Unit unit) {
       return value.is_string();
     case Unit::boolean:
       return value.is_boolean();
+    default:
+      return false;
   }
-  return false;
 }
 
 std::string format_bound(double bound, Unit unit) {
-  const bool integer = unit == Unit::count || unit == Unit::time_ns || unit == Unit::bytes || unit == Unit::bits_per_s;
-  return format_quantity(integer ? Json(static_cast<std::int64_t>(bound)) : Json(bound), unit);
+  return format_quantity(is_integer(unit) ? Json(static_cast<std::int64_t>(bound)) : Json(bound), unit);
 }
 
 Status check_choice(const ParamSpec& spec, const std::string& value) {

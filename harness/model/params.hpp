@@ -28,7 +28,7 @@ class Params {
   Params() : values_(Json::object()) {}
   explicit Params(Json values) : values_(std::move(values)) {}
 
-  [[nodiscard]] std::int64_t integer(const std::string& name) const;  // count, time_ns, bytes, bits_per_s
+  [[nodiscard]] std::int64_t integer(const std::string& name) const;  // is_integer(unit)
   [[nodiscard]] double number(const std::string& name) const;         // number, fraction, flops_per_s
   [[nodiscard]] std::string text(const std::string& name) const;
   [[nodiscard]] bool boolean(const std::string& name) const;

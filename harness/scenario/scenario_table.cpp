@@ -38,8 +38,8 @@ bool is_identifier(std::string_view name) {
 
 Unit unit_called(const std::string& name, const std::string& what) {
   std::vector<std::string> names;
-  for (const Unit unit : {Unit::count, Unit::number, Unit::time_ns, Unit::bytes, Unit::bits_per_s, Unit::fraction,
-                          Unit::flops_per_s, Unit::text, Unit::boolean}) {
+  for (const Unit unit : {Unit::count, Unit::number, Unit::time_ns, Unit::bytes, Unit::size_bytes, Unit::bits_per_s,
+                          Unit::fraction, Unit::flops_per_s, Unit::text, Unit::boolean}) {
     if (unit_name(unit) == name) return unit;
     names.emplace_back(unit_name(unit));
   }

@@ -6,6 +6,8 @@
 ---@alias grit.time string
 ---Bytes: "25MB", "64KiB" (B kB MB GB TB PB KiB MiB GiB TiB PiB).
 ---@alias grit.bytes string
+---The size of a packet or of a block of a disk, in bytes: 1500, "64KiB".
+---@alias grit.size number|string
 ---A bit rate: "10Gbit/s".
 ---@alias grit.bit_rate string
 ---A share: "10%".
@@ -202,7 +204,7 @@
 ---@field protocol?  "tcp"|"udp"     what is sent (default "tcp")
 ---@field rate?      grit.bit_rate   payload each sending node sends in all; 0: as fast as it goes (default 0)
 ---@field streams?   grit.count      connections of one node to another, 1 to 64 (default 2)
----@field packet?    grit.bytes      UDP payload of a packet (default 1472)
+---@field packet?    grit.size       UDP payload of a packet (default 1472)
 ---@field mechanism? "auto"|"offload"|"plain" zero copy (TCP) and segmentation offload (UDP), or every byte and packet by itself (default "auto")
 
 ---@class grit.fault.partition.params: grit.timing
@@ -242,7 +244,7 @@
 ---@field on?        grit.nodes    the nodes it acts on (default "any")
 ---@field directory? string        on which file system: a directory there (default "/var/tmp")
 ---@field size?      grit.bytes    of all files together, gone round in (default "256MiB")
----@field block?     grit.bytes    of one read or write (default "1MiB")
+---@field block?     grit.size     of one read or write (default "1MiB")
 ---@field rate?      grit.bit_rate of all threads, such as "50MB/s"; 0: as fast as it goes (default 0)
 ---@field threads?   grit.count    how many processes share the work, each with its own file, 1 to 64 (default 2)
 
@@ -250,7 +252,7 @@
 ---@field on?        grit.nodes    the nodes it acts on (default "any")
 ---@field directory? string        on which file system: a directory there (default "/var/tmp")
 ---@field size?      grit.bytes    of all files together, gone round in (default "64MiB")
----@field block?     grit.bytes    of one read or write (default "1MiB")
+---@field block?     grit.size     of one read or write (default "1MiB")
 ---@field rate?      grit.bit_rate of all threads, such as "50MB/s"; 0: as fast as it goes (default 0)
 ---@field threads?   grit.count    how many processes share the work, each with its own file, 1 to 64 (default 2)
 ---@field mechanism? "auto"|"direct"|"fsync" past the page cache, or through it and flushed after every block (default "auto")
@@ -278,7 +280,7 @@
 ---@class grit.fault.link_mtu.params: grit.timing
 ---@field on?  grit.nodes the nodes it acts on (default "any")
 ---@field nic? string     "data": the node's first data NIC; or the name of an interface (default "data")
----@field mtu? grit.bytes the largest IP packet it then carries; under 1280 it has no IPv6 (default "1280B")
+---@field mtu? grit.size the largest IP packet it then carries; under 1280 it has no IPv6 (default 1280)
 
 ---@class grit.fault.link_delay.params: grit.timing
 ---@field on?           grit.nodes    the nodes it acts on (default "any")

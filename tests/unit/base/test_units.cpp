@@ -37,6 +37,8 @@ TEST_CASE("quantities are held in base units") {
   CHECK(parsed("25MB", Unit::bytes) == 25'000'000);
   CHECK(parsed("64KiB", Unit::bytes) == 65'536);
   CHECK(parsed("1.5KiB", Unit::bytes) == 1'536);
+  CHECK(parsed("1000", Unit::size_bytes) == 1000);  // an MTU is a number to everybody
+  CHECK(parsed("1.5kB", Unit::size_bytes) == 1500);
   CHECK(parsed("30Gbit/s", Unit::bits_per_s) == 30'000'000'000);
   CHECK(parsed("2GB/s", Unit::bits_per_s) == 16'000'000'000);
   CHECK(parsed("1TFLOP/s", Unit::flops_per_s) == 1e12);
@@ -94,6 +96,8 @@ TEST_CASE("quantities are written in the shortest exact way") {
   CHECK(grit::format_quantity(0, Unit::time_ns) == "0ns");
   CHECK(grit::format_quantity(25'000'000, Unit::bytes) == "25MB");
   CHECK(grit::format_quantity(65'536, Unit::bytes) == "64KiB");
+  CHECK(grit::format_quantity(9'000, Unit::size_bytes) == "9000");
+  CHECK(grit::format_quantity(1 << 20, Unit::size_bytes) == "1MiB");
   CHECK(grit::format_quantity(30'000'000'000, Unit::bits_per_s) == "30Gbit/s");
   CHECK(grit::format_quantity(0.07, Unit::fraction) == "7%");
   CHECK(grit::format_quantity(1e12, Unit::flops_per_s) == "1TFLOP/s");

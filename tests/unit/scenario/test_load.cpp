@@ -134,6 +134,16 @@ TEST_CASE("quantities need their unit") {
   CHECK(contains(load_error("require('grit').workload.ddp { model = '\\xff' }"), "not UTF-8"));
 }
 
+TEST_CASE("the size of a packet or of a block is a plain number to everybody") {
+  CHECK(loaded(scenario_with("faults = { grit.fault.link_mtu { mtu = 1000 } },")).faults.at(0).params["mtu"] == 1000);
+  CHECK(loaded(scenario_with("faults = { grit.fault.link_mtu { mtu = '1kB' } },")).faults.at(0).params["mtu"] == 1000);
+  CHECK(loaded(scenario_with("faults = { grit.fault.ethernet_flood { packet = 64 } },")).faults.at(0).params["packet"] ==
+        64);
+  CHECK(loaded(scenario_with("faults = { grit.fault.disk_contention { block = 4096 } },")).faults.at(0).params["block"] ==
+        4096);
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_mtu { mtu = '1000 octets' } },")), "unknown unit"));
+}
+
 TEST_CASE("node selectors") {
   CHECK(selector("2").nodes == std::vector<int>{2});
   CHECK(selector("'2'").nodes == std::vector<int>{2});

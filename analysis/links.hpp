@@ -5,7 +5,8 @@
 // many counts; means, so that what comes rarely but is bad counts). A fourth is what TCP sent again, per block: a
 // packet in a hundred that is lost hides in the noise of times, but not in this count. A node is named when nearly all
 // of its links (three quarters) became worse by more than nearly all links that do not touch it, and clearly so; a
-// single link when it alone did, by the times. In each fault block they must stand out: what stalls any link a few
+// single link, before any node, when it became worse than all others, by the times, and by twice as much as any of
+// those changed or as baseline blocks differ. In each fault block they must stand out: what stalls any link a few
 // times does so in one block.
 #pragma once
 
@@ -44,6 +45,7 @@ struct LinkFinding {
   bool all_alike = false;  // or all links did
   bool nothing = false;    // or none
   bool lost = false;       // of those named: packets were lost there
+  double times = 0;        // of those named: how many times slower; 0: found by what TCP sent again
   std::string text{};      // of those named: "transfers over its links 3.4 times slower, over others not", by the least
                            // of them
   [[nodiscard]] bool named() const { return node >= 0 || a >= 0; }

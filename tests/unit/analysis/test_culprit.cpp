@@ -1,5 +1,6 @@
 // Who is blamed for what, in simulated runs whose culprit is known; and that nobody is, when nobody is to blame.
 #include <cmath>
+#include <random>
 
 #include "analysis/culprit.hpp"
 #include "analysis/links.hpp"
@@ -296,6 +297,63 @@ TEST_CASE("slow communication with normal own work is the network; whose, the li
     INFO(culprit->text << ": " << culprit->suspects.at(0).why);
     CHECK(culprit->suspects.at(0).resource == "compute");
   }
+}
+
+namespace {
+
+/// Two baseline and two fault blocks of links whose blocks differ by `noise` (of the logarithm, as have other links on
+/// a busy machine) and single figures by three times as much; in fault blocks all are `all` times slower and the link
+/// of node 1 and the last one `times` on top.
+std::optional<LinkFinding> noisy_links(std::mt19937_64& random, int nodes, double noise, double all, double times) {
+  std::normal_distribution<double> normal{0, 1};
+  Json links = Json::array();
+  for (const int block : {1, 2, 3, 4})
+    for (int a = 0; a < nodes; ++a)
+      for (int b = a + 1; b < nodes; ++b) {
+        const bool fault = block % 2 == 0;
+        const double latency = std::exp(noise * normal(random)), rate = std::exp(noise * normal(random));
+        const double slow = fault ? all * (a == 1 && b == nodes - 1 ? times : 1) : 1;
+        for (int i = 0; i < 15; ++i) {
+          const double one = 5e4 * latency * slow * std::exp(3 * noise * normal(random));
+          links.push_back({{"block", block},
+                           {"kind", fault ? "link_fault" : "link_baseline"},
+                           {"a", a},
+                           {"b", b},
+                           {"latency_ns", {{"median", one}, {"max", one * (2 + std::abs(normal(random)))}}},
+                           {"bits_per_s", 1e10 / rate / slow * std::exp(3 * noise * normal(random))}});
+        }
+      }
+  return judge_links(link_changes(Json{{"links", links}}));
+}
+
+}  // namespace
+
+TEST_CASE("the one slow link of two nodes is named also where no link is quite as it was") {
+  const int nodes = GENERATE(3, 4, 8);
+  const double noise = GENERATE(0.02, 0.1), all = GENERATE(1.0, 1.3);
+  CAPTURE(nodes, noise, all);
+  std::mt19937_64 random(7);
+  int right = 0, wrong = 0, false_alarms = 0;
+  constexpr int kRuns = 25;
+  for (int run = 0; run < kRuns; ++run) {
+    const auto slow = noisy_links(random, nodes, noise, all, 10);
+    if (slow && slow->named()) (slow->a == 1 && slow->b == nodes - 1 ? right : wrong) += 1;
+    const auto nothing = noisy_links(random, nodes, noise, all, 1);
+    if (nothing && nothing->named()) ++false_alarms;
+  }
+  CHECK(right >= kRuns - 1);
+  CHECK(wrong == 0);
+  CHECK(false_alarms <= 1);
+}
+
+TEST_CASE("a link that alone is slow is not slow for want of CPUs") {
+  SimulatedJob job({});
+  job.run({}, [](int) { return 15e6; });
+  job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
+  const auto culprit = culprit_of(job, links_of([](int a, int b) { return a == 1 && b == 3 ? 8.0 : 1.25; }));
+  REQUIRE(culprit);
+  CHECK(culprit->named);
+  CHECK(culprit->text.starts_with("link node1–node3, network, explains "));
 }
 
 TEST_CASE("the link test finds a stall that is rare, and contradicting measures name nobody") {

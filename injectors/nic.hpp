@@ -8,8 +8,8 @@
 
 namespace grit {
 
-/// "data": the node's first NIC of role data; anything else: the NIC of that name, whatever its role (the guard rails
-/// see to that). Error (usage): there is none; lists the node's NICs with their roles.
+/// The NIC that choose_nics() names, the first of several. Error (usage): there is none; lists the node's NICs with
+/// their roles.
 Result<std::string> resolve_nic(const Node& node, const std::string& nic);
 
 }  // namespace grit

@@ -1,4 +1,5 @@
-// Quantities as people write them ("2s", "25MB", "30Gbit/s", "10%") and as the code holds them (ns, bytes, bit/s, fraction).
+// Quantities as people write them ("2s", "25MB", "30Gbit/s", "10%") and as the code holds them (ns, bytes, bit/s,
+// fraction).
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,9 @@
 namespace grit {
 
 /// What a parameter measures, and the base unit in which its value is held:
-/// integers for count, time (ns), bytes, size (bytes) and bits_per_s; doubles for number, fraction and flops_per_s; text
-/// and boolean as such. A size is that of a packet or of a block of a disk, which everybody gives as a plain number
+/// integers for count, time (ns), bytes, size (bytes) and bits_per_s; doubles for number, fraction and flops_per_s;
+/// text and boolean as such. A size is that of a packet or of a block of a disk, which everybody gives as a plain
+/// number
 /// ("an MTU of 1500").
 enum class Unit { count, number, time_ns, bytes, size_bytes, bits_per_s, fraction, flops_per_s, text, boolean };
 
@@ -22,9 +24,9 @@ bool is_integer(Unit unit);
 /// The name of a unit for people: "time", "bytes", "bit rate" ...
 std::string_view unit_name(Unit unit);
 
-/// A quantity in base units. Decimal prefixes are powers of 1000 (kB MB GB), binary ones of 1024 (KiB MiB GiB); b is bit,
-/// B is byte (IEC 80000-13). A bare number is accepted for count, number and size (bytes) only, and 0 for every unit.
-/// Error (usage): not a number, unknown suffix (with the nearest valid ones), negative, or does not fit.
+/// A quantity in base units. Decimal prefixes are powers of 1000 (kB MB GB), binary ones of 1024 (KiB MiB GiB); b is
+/// bit, B is byte (IEC 80000-13). A bare number is accepted for count, number and size (bytes) only, and 0 for every
+/// unit. Error (usage): not a number, unknown suffix (with the nearest valid ones), negative, or does not fit.
 Result<Json> parse_quantity(std::string_view text, Unit unit);
 
 /// A base-unit value as people write it: shortest exact form ("1.5s", "25MB", "30Gbit/s", "10%").

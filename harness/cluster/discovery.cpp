@@ -10,14 +10,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <cstdlib>
+#include <map>
 #include <memory>
 #include <sstream>
 
 #include "harness/base/files.hpp"
+#include "harness/cluster/job_nics.hpp"
 #include "harness/cluster/nic_roles.hpp"
 #include "harness/os/ethtool.hpp"
 #include "harness/os/netlink.hpp"
+#include "harness/os/rdma.hpp"
 
 namespace grit {
 namespace {
@@ -60,35 +63,126 @@ std::string host_name() {
 
 bool is_link_local(const Address& address) { return address.family == AF_INET6 && address.scope == RT_SCOPE_LINK; }
 
-Result<std::vector<std::string>> address_list(Netlink& netlink, int ifindex) {
-  GRIT_TRY(auto addresses, netlink.addresses(ifindex));
-  std::erase_if(addresses, is_link_local);
-  std::stable_sort(addresses.begin(), addresses.end(),
-                   [](const Address& a, const Address& b) { return a.family < b.family; });  // AF_INET first
+std::vector<std::string> address_list(const std::vector<Address>& all, int ifindex) {
   std::vector<std::string> texts;
-  for (const auto& address : addresses) texts.push_back(address.local + "/" + std::to_string(address.prefix));
+  for (const int family : {AF_INET, AF_INET6})
+    for (const Address& address : all)
+      if (address.ifindex == ifindex && address.family == family && !is_link_local(address))
+        texts.push_back(address.local + "/" + std::to_string(address.prefix));
   return texts;
 }
 
-// A device of one of these kinds can carry a job's traffic; any other that rtnetlink names a kind of is plumbing.
-bool is_plumbing(const std::string& kind) {
-  static constexpr std::array<std::string_view, 8> kCarriers{"",     "veth",    "bond",   "team",
-                                                             "vlan", "macvlan", "ipvlan", "ipoib"};
-  return std::find(kCarriers.begin(), kCarriers.end(), kind) == kCarriers.end();
+// The PCI address that ethtool names; other buses' names have another form.
+std::string pci_address(const std::string& bus) {
+  return std::count(bus.begin(), bus.end(), ':') == 2 && bus.find('.') != std::string::npos ? bus : "";
 }
 
-Result<Nic> describe_nic(const Link& link, Netlink& netlink, const Ethtool& ethtool) {
-  Nic nic;
-  nic.name = link.name;
-  nic.ifindex = link.ifindex;
-  nic.mac = link.mac;
-  if (const auto driver = ethtool.driver(link.name)) nic.driver = driver->driver;
-  nic.speed_bits_per_s = ethtool.speed_bits_per_s(link.name);
-  nic.mtu_bytes = link.mtu_bytes;
-  nic.up = link.up() && link.running();
-  GRIT_TRY(nic.addresses, address_list(netlink, link.ifindex));
-  return nic;
+std::optional<RdmaPort> rdma_port(const Nic& nic, const std::vector<RdmaDevice>& devices) {
+  for (const RdmaDevice& device : devices) {
+    const bool same_pci = !nic.pci.empty() && device.pci == nic.pci;
+    if ((!same_pci && device.parent != nic.name) || device.ports.empty()) continue;
+    // One PCI function with two ports: the interface says which it is, counted from 0.
+    int port = device.ports.begin()->first;
+    if (device.ports.size() > 1)
+      port = std::atoi(read_file("/sys/class/net/" + nic.name + "/dev_port").value_or("0").c_str()) + 1;
+    const auto found = device.ports.find(port);
+    if (found != device.ports.end()) return RdmaPort{device.name, port, found->second};
+  }
+  return std::nullopt;
 }
+
+/// One node's links and all that is asked about them, once for all.
+class NicScan {
+ public:
+  static Result<NicScan> make() {
+    GRIT_TRY(Netlink netlink, Netlink::open());
+    GRIT_TRY(Ethtool ethtool, Ethtool::open());
+    NicScan scan(std::move(ethtool));
+    GRIT_TRY(scan.links_, netlink.links());
+    GRIT_TRY(scan.addresses_, netlink.addresses(0));
+    GRIT_TRY(scan.hints_.routes, netlink.routes(0));
+    scan.rdma_ = rdma_devices();
+    std::sort(scan.links_.begin(), scan.links_.end(),
+              [](const Link& a, const Link& b) { return a.ifindex < b.ifindex; });
+    return scan;
+  }
+
+  std::vector<Nic> run(std::map<std::string, std::string> environment, const std::filesystem::path& run_directory) {
+    for (const Link& link : links_) {
+      const auto type = ethtool_.hardware_type(link.name);
+      if (type == ARPHRD_ETHER || type == ARPHRD_INFINIBAND) add(link);  // neither loopback nor tunnels
+    }
+    for (std::size_t i = 0; i < nics_.size(); ++i) inherit(nics_[i]);
+    name_physical_functions();
+    hints_.environment = std::move(environment);
+    hints_.mountinfo = read_file("/proc/self/mountinfo").value_or("");
+    hints_.run_directory = run_directory;
+    assign_roles(nics_, hints_);
+    drop_idle_nics(nics_, hints_);
+    mark_job_nics(nics_, hints_.environment);
+    return std::move(nics_);
+  }
+
+ private:
+  explicit NicScan(Ethtool ethtool) : ethtool_(std::move(ethtool)) {}
+
+  void add(const Link& link) {
+    Nic nic;
+    nic.name = link.name;
+    nic.ifindex = link.ifindex;
+    nic.mac = link.mac;
+    if (!link.kind.empty()) hints_.kinds[link.name] = link.kind;
+    if (const auto driver = ethtool_.driver(link.name)) {
+      nic.driver = driver->driver;
+      if (link.kind.empty()) nic.pci = pci_address(driver->bus);
+    }
+    nic.speed_bits_per_s = ethtool_.speed_bits_per_s(link.name);
+    nic.mtu_bytes = link.mtu_bytes;
+    nic.up = link.up() && link.running();
+    nic.addresses = address_list(addresses_, link.ifindex);
+    const PciFunction function = pci_function(nic.pci);
+    nic.numa_node = function.numa_node;
+    if (!function.physical.empty()) hints_.physical[nic.name] = function.physical;
+    // The parent of a device made by software is known by name only, and another namespace may have the same name.
+    if (link.kind.empty()) nic.rdma = rdma_port(nic, rdma_);
+    for (const Link& other : links_)
+      if (is_below(other, link)) nic.lower.push_back(other.name);
+    nics_.push_back(std::move(nic));
+  }
+
+  /// A bond's port, a VLAN's device. Containers hang on a bridge by veths: nothing of the node goes over those.
+  static bool is_below(const Link& lower, const Link& upper) {
+    if (lower.master_ifindex == upper.ifindex) return upper.kind != "bridge" || lower.kind != "veth";
+    return upper.link_ifindex == lower.ifindex && !upper.link_netnsid && upper.kind != "veth" && lower.ifindex != 0 &&
+           lower.ifindex != upper.ifindex;
+  }
+
+  /// A bond is where its first port is.
+  void inherit(Nic& nic) const {
+    for (const std::string& name : nic.lower)
+      for (const Nic& lower : nics_) {
+        if (lower.name != name || !nic.pci.empty()) continue;
+        nic.pci = lower.pci, nic.numa_node = lower.numa_node;
+        if (hints_.kinds.at(nic.name) == "bond") nic.rdma = lower.rdma;
+      }
+  }
+
+  /// Names instead of PCI addresses; a physical function that this network namespace lacks is nobody's here.
+  void name_physical_functions() {
+    std::map<std::string, std::string> named;
+    for (const auto& [nic, pci] : hints_.physical)
+      for (const Nic& other : nics_)
+        if (other.pci == pci && !hints_.kinds.contains(other.name)) named[nic] = other.name;
+    hints_.physical = std::move(named);
+  }
+
+  Ethtool ethtool_;
+  std::vector<Link> links_{};
+  std::vector<Address> addresses_{};
+  std::vector<RdmaDevice> rdma_{};
+  RoleHints hints_{};
+  std::vector<Nic> nics_{};
+};
 
 std::map<std::string, std::string> own_environment() {
   std::map<std::string, std::string> variables;
@@ -115,25 +209,10 @@ Node describe_machine() {
 }
 
 Result<Node> discover_node(const DiscoveryHints& hints) {
-  GRIT_TRY(Netlink netlink, Netlink::open());
-  GRIT_TRY(const Ethtool ethtool, Ethtool::open());
-  GRIT_TRY(auto links, netlink.links());
-  std::sort(links.begin(), links.end(), [](const Link& a, const Link& b) { return a.ifindex < b.ifindex; });
+  GRIT_TRY(NicScan scan, NicScan::make());
   Node node = describe_machine();
   node.name = host_name();
-  RoleHints role_hints;
-  for (const auto& link : links) {
-    const auto type = ethtool.hardware_type(link.name);
-    if (type != ARPHRD_ETHER && type != ARPHRD_INFINIBAND) continue;  // loopback, tunnels
-    if (is_plumbing(link.kind)) role_hints.software_kinds[link.name] = link.kind;
-    GRIT_TRY(auto nic, describe_nic(link, netlink, ethtool));
-    node.nics.push_back(std::move(nic));
-  }
-  GRIT_TRY(role_hints.routes, netlink.routes(0));
-  role_hints.environment = own_environment();
-  role_hints.mountinfo = read_file("/proc/self/mountinfo").value_or("");
-  role_hints.run_directory = hints.run_directory;
-  assign_roles(node.nics, role_hints);
+  node.nics = scan.run(own_environment(), hints.run_directory);
   return node;
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string_view>
 
@@ -86,7 +87,13 @@ bool contains(const std::vector<int>& list, int value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
+bool is_named_in(const RoleHints& hints, const std::string& variable, const Nic& nic) {
+  const auto names = split(value_of(hints, variable), ',');
+  return std::find(names.begin(), names.end(), nic.name) != names.end();
+}
+
 std::optional<std::string> by_default_route(const Nic& nic, const RoleHints& hints) {
+  if (is_named_in(hints, "GRIT_DATA_NICS", nic)) return std::nullopt;
   for (const auto& route : hints.routes)
     if (route.type == RTN_UNICAST && route.prefix == 0 && contains(interfaces_of(route), nic.ifindex))
       return "carries the default route";
@@ -145,10 +152,63 @@ std::optional<std::string> by_run_directory(const Nic& nic, const RoleHints& hin
 }
 
 std::optional<std::string> by_name(const Nic& nic, const RoleHints& hints) {
-  for (const auto& name : split(value_of(hints, "GRIT_MANAGEMENT_NICS"), ','))
-    if (name == nic.name) return "named in GRIT_MANAGEMENT_NICS";
+  if (is_named_in(hints, "GRIT_MANAGEMENT_NICS", nic)) return "named in GRIT_MANAGEMENT_NICS";
   if (nic.name.starts_with("mgmt") || nic.name.starts_with("bmc")) return "named like a management NIC";
   return std::nullopt;
+}
+
+// A device of one of these kinds can carry a job's traffic; any other that rtnetlink names a kind of is plumbing.
+bool is_plumbing(const std::string& kind) {
+  static constexpr std::array<std::string_view, 7> kCarriers{"veth",    "bond",   "team", "vlan",
+                                                             "macvlan", "ipvlan", "ipoib"};
+  return std::find(kCarriers.begin(), kCarriers.end(), kind) == kCarriers.end();
+}
+
+bool is_stacked_on(const Nic& upper, const std::string& name) {
+  return std::find(upper.lower.begin(), upper.lower.end(), name) != upper.lower.end();
+}
+
+// Whoever takes down what a management NIC is stacked on takes the management NIC down.
+void spread_downwards(std::vector<Nic>& nics, const Nic& upper) {
+  const std::string why = fmt::format("carries {}, which {}", upper.name, upper.role_evidence);
+  for (Nic& nic : nics) {
+    if (nic.role == NicRole::management || !is_stacked_on(upper, nic.name)) continue;
+    nic.role = NicRole::management;
+    nic.role_evidence = why;
+    spread_downwards(nics, nic);
+  }
+}
+
+bool is_usable_address(const std::string& own) {
+  const std::string address = address_part(own);
+  return !address_in_network(address, "169.254.0.0/16") && !address_in_network(address, "fe80::/10");
+}
+
+bool has_routes(const Nic& nic, const RoleHints& hints) {
+  return std::any_of(hints.routes.begin(), hints.routes.end(), [&](const Route& route) {
+    return route.type == RTN_UNICAST && route.prefix > 0 && contains(interfaces_of(route), nic.ifindex) &&
+           !address_in_network(route.destination, "fe80::/10") &&
+           !address_in_network(route.destination, "169.254.0.0/16");
+  });
+}
+
+// Of a NIC that carries no management traffic.
+std::pair<NicRole, std::string> role_of_rest(const Nic& nic, const std::vector<Nic>& nics, const RoleHints& hints) {
+  if (const auto kind = hints.kinds.find(nic.name); kind != hints.kinds.end() && is_plumbing(kind->second))
+    return {NicRole::other, fmt::format("is a {} made by software", kind->second)};
+  if (!nic.up) return {NicRole::other, "is down"};
+  const auto data = [](std::string_view has) {
+    return std::pair(NicRole::data, fmt::format("is up, has {}, and carries no management traffic", has));
+  };
+  if (std::any_of(nic.addresses.begin(), nic.addresses.end(), is_usable_address)) return data("an address");
+  const auto upper =
+      std::find_if(nics.begin(), nics.end(), [&](const Nic& one) { return is_stacked_on(one, nic.name); });
+  if (upper != nics.end()) return {NicRole::other, "carries " + upper->name};
+  if (const auto physical = hints.physical.find(nic.name); physical != hints.physical.end())
+    return {NicRole::other, fmt::format("is a virtual function of {} that nobody uses", physical->second)};
+  if (nic.rdma) return data(fmt::format("an RDMA device ({})", nic.rdma->device));
+  if (has_routes(nic, hints)) return data("routes that lead over it");
+  return {NicRole::other, nic.addresses.empty() ? "has no address" : "has only an address of 169.254.0.0/16"};
 }
 
 // proc(5) writes space, tab, newline and backslash in mountinfo as three octal digits.
@@ -231,16 +291,26 @@ void assign_roles(std::vector<Nic>& nics, const RoleHints& hints) {
       if (nic.role == NicRole::management) break;
       if (auto evidence = rule(nic, hints)) nic.role = NicRole::management, nic.role_evidence = std::move(*evidence);
     }
-    if (nic.role == NicRole::management) continue;
-    if (const auto kind = hints.software_kinds.find(nic.name); kind != hints.software_kinds.end()) {
-      nic.role_evidence = fmt::format("is a {} made by software", kind->second);
-    } else if (!nic.up || nic.addresses.empty()) {
-      nic.role_evidence = nic.up ? "has no address" : "is down";
-    } else {
-      nic.role = NicRole::data;
-      nic.role_evidence = "is up, has an address, and carries no management traffic";
-    }
   }
+  for (const auto& nic : nics)
+    if (nic.role == NicRole::management) spread_downwards(nics, nic);
+  for (auto& nic : nics) {
+    if (nic.role == NicRole::management) continue;
+    auto [role, evidence] = role_of_rest(nic, nics, hints);
+    nic.role = role, nic.role_evidence = std::move(evidence);
+  }
+}
+
+void drop_idle_nics(std::vector<Nic>& nics, const RoleHints& hints) {
+  std::set<std::string> below;
+  for (const Nic& nic : nics)
+    if (nic.role != NicRole::other) below.insert(nic.lower.begin(), nic.lower.end());
+  std::erase_if(nics, [&](const Nic& nic) {
+    const auto kind = hints.kinds.find(nic.name);
+    const bool hardware = kind == hints.kinds.end() || kind->second == "bond";
+    const bool idle_function = hints.physical.contains(nic.name);
+    return nic.role == NicRole::other && !below.contains(nic.name) && (!hardware || idle_function);
+  });
 }
 
 }  // namespace grit

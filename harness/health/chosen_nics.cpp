@@ -3,16 +3,16 @@
 namespace grit {
 
 ParamSpec nic_param() {
-  return {"nic", Unit::text, "data", "\"data\": all data NICs of the node; or the name of an interface"};
+  return {"nic", Unit::text, "data",
+          "\"data\": all data NICs of the node; \"rail:1\": the second of them; or the name of an interface"};
 }
 
 Result<std::vector<Nic>> chosen_nics(const Node& node, const Params& params) {
   const std::string wanted = params.text("nic");
+  GRIT_TRY(const auto chosen, choose_nics(node, wanted == "data" ? "all" : wanted));
   std::vector<Nic> nics;
-  for (const Nic& nic : node.nics)
-    if (wanted == "data" ? nic.role == NicRole::data : nic.name == wanted) nics.push_back(nic);
-  if (!nics.empty()) return nics;
-  return no_such_nic(node, wanted);
+  for (const Nic* nic : chosen) nics.push_back(*nic);
+  return nics;
 }
 
 Status has_named_nic(const Node& node, const Params& params) {

@@ -39,7 +39,8 @@ VerdictKind verdict_kind_from(const Json& json) {
 
 Unit unit_from(const Json& json) {
   const auto text = json.get<std::string>();
-  for (const Unit unit : {Unit::count, Unit::time_ns, Unit::bytes, Unit::size_bytes, Unit::bits_per_s, Unit::fraction, Unit::flops_per_s})
+  for (const Unit unit :
+       {Unit::count, Unit::time_ns, Unit::bytes, Unit::size_bytes, Unit::bits_per_s, Unit::fraction, Unit::flops_per_s})
     if (text == unit_name(unit)) return unit;
   return Unit::number;
 }

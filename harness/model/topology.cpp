@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <initializer_list>
+#include <tuple>
 #include <utility>
 
 namespace grit {
@@ -28,14 +30,17 @@ Result<NicRole> parse_role(const std::string& text) {
 }
 
 // One object of the file, read against a closed set of keys: a key too many is as much an error as one too few, because
-// both mean that the file was not written by this version.
+// both mean that the file was not written by a version we know. Files of earlier versions lack the keys that came
+// later.
 class ObjectReader {
  public:
   static Result<ObjectReader> open(const Json& json, std::string_view what,
-                                   std::initializer_list<std::string_view> keys) {
+                                   std::initializer_list<std::string_view> keys,
+                                   std::initializer_list<std::string_view> later = {}) {
     if (!json.is_object()) return usage_error(std::string(what) + " is not a JSON object");
     for (const auto& item : json.items())
-      if (std::find(keys.begin(), keys.end(), item.key()) == keys.end())
+      if (std::find(keys.begin(), keys.end(), item.key()) == keys.end() &&
+          std::find(later.begin(), later.end(), item.key()) == later.end())
         return usage_error(std::string(what) + " has an unknown key \"" + item.key() + "\"");
     for (const auto key : keys)
       if (!json.contains(key)) return usage_error(std::string(what) + " lacks the key \"" + std::string(key) + "\"");
@@ -52,7 +57,13 @@ class ObjectReader {
     }
   }
 
+  template <class T>
+  Status read_later(const char* key, T& value) const {
+    return json_->contains(key) ? read(key, value) : Status{};
+  }
+
   [[nodiscard]] const Json& at(const char* key) const { return json_->at(key); }
+  [[nodiscard]] bool has(const char* key) const { return json_->contains(key); }
 
  private:
   ObjectReader(const Json& json, std::string_view what) : json_(&json), what_(what) {}
@@ -79,23 +90,41 @@ class ObjectReader {
   std::string what_;
 };
 
+// What most NICs do not have is left out, as files of earlier versions leave it out.
 Json nic_to_json(const Nic& nic) {
-  return Json{{"name", nic.name},
-              {"ifindex", nic.ifindex},
-              {"mac", nic.mac},
-              {"driver", nic.driver},
-              {"speed_bits_per_s", nic.speed_bits_per_s},
-              {"mtu_bytes", nic.mtu_bytes},
-              {"up", nic.up},
-              {"addresses", nic.addresses},
-              {"role", role_name(nic.role)},
-              {"role_evidence", nic.role_evidence}};
+  Json json{{"name", nic.name},
+            {"ifindex", nic.ifindex},
+            {"mac", nic.mac},
+            {"driver", nic.driver},
+            {"speed_bits_per_s", nic.speed_bits_per_s},
+            {"mtu_bytes", nic.mtu_bytes},
+            {"up", nic.up},
+            {"addresses", nic.addresses},
+            {"role", role_name(nic.role)},
+            {"role_evidence", nic.role_evidence}};
+  if (!nic.pci.empty()) json["pci"] = nic.pci;
+  if (nic.numa_node >= 0) json["numa_node"] = nic.numa_node;
+  if (nic.rdma)
+    json["rdma"] = {{"device", nic.rdma->device}, {"port", nic.rdma->port}, {"link_layer", nic.rdma->link_layer}};
+  if (!nic.lower.empty()) json["lower"] = nic.lower;
+  if (!nic.chosen_by.empty()) json["chosen_by"] = nic.chosen_by;
+  return json;
+}
+
+Result<RdmaPort> rdma_from_json(const Json& json) {
+  GRIT_TRY(const auto object, ObjectReader::open(json, "NIC's rdma", {"device", "port", "link_layer"}));
+  RdmaPort rdma;
+  GRIT_CHECK(object.read("device", rdma.device));
+  GRIT_CHECK(object.read("port", rdma.port));
+  GRIT_CHECK(object.read("link_layer", rdma.link_layer));
+  return rdma;
 }
 
 Result<Nic> nic_from_json(const Json& json) {
   GRIT_TRY(const auto object, ObjectReader::open(json, "NIC",
                                                  {"name", "ifindex", "mac", "driver", "speed_bits_per_s", "mtu_bytes",
-                                                  "up", "addresses", "role", "role_evidence"}));
+                                                  "up", "addresses", "role", "role_evidence"},
+                                                 {"pci", "numa_node", "rdma", "lower", "chosen_by"}));
   Nic nic;
   std::string role;
   GRIT_CHECK(object.read("name", nic.name));
@@ -109,10 +138,27 @@ Result<Nic> nic_from_json(const Json& json) {
   GRIT_CHECK(object.read("role", role));
   GRIT_CHECK(object.read("role_evidence", nic.role_evidence));
   GRIT_TRY(nic.role, parse_role(role));
+  GRIT_CHECK(object.read_later("pci", nic.pci));
+  GRIT_CHECK(object.read_later("numa_node", nic.numa_node));
+  if (object.has("rdma")) {
+    GRIT_TRY(nic.rdma, rdma_from_json(object.at("rdma")));
+  }
+  GRIT_CHECK(object.read_later("lower", nic.lower));
+  GRIT_CHECK(object.read_later("chosen_by", nic.chosen_by));
   return nic;
 }
 
-}  // namespace
+constexpr std::string_view kRail = "rail:";
+
+/// Nothing when the text is not "rail:N".
+std::optional<std::size_t> rail_number(std::string_view text) {
+  if (!text.starts_with(kRail)) return std::nullopt;
+  std::size_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + kRail.size(), end, number);
+  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+  return number;
+}
 
 Failure no_such_nic(const Node& node, const std::string& nic) {
   std::vector<std::string> nics;
@@ -120,9 +166,47 @@ Failure no_such_nic(const Node& node, const std::string& nic) {
     nics.push_back(fmt::format("{} ({}{}{})", one.name, role_name(one.role), one.role_evidence.empty() ? "" : ": ",
                                one.role_evidence));
   if (nics.empty()) nics.emplace_back("it has no NIC at all");
-  const std::string missing = nic == "data" ? std::string("no data NIC") : "no NIC called " + nic;
-  return usage_error(
-      fmt::format("{} has {}: {}. Name one with nic = \"...\"", node.name, missing, fmt::join(nics, ", ")));
+  const bool any_data = nic == "data" || nic == "all";
+  const auto number = rail_number(nic);
+  const std::string missing = any_data ? "no data NIC" : number ? "no " + nic : "no NIC called " + nic;
+  const std::string help =
+      number     ? fmt::format("Its {} data NICs are the rails, from rail:0 on, in the order of their PCI addresses",
+                               rails(node).size())
+      : any_data ? std::string("Name one with nic = \"...\"")
+                 : std::string(
+                       "Name one of them; those that carry nothing of a job (veths of containers, bridges, idle "
+                       "virtual functions) are not listed");
+  return usage_error(fmt::format("{} has {}: {}. {}", node.name, missing, fmt::join(nics, ", "), help));
+}
+
+}  // namespace
+
+std::vector<const Nic*> rails(const Node& node) {
+  std::vector<const Nic*> data;
+  for (const Nic& nic : node.nics)
+    if (nic.role == NicRole::data) data.push_back(&nic);
+  // Domains above ffff have more digits: the longer address is the greater one.
+  const auto place = [](const Nic* nic) { return std::tuple(nic->pci.empty(), nic->pci.size(), nic->pci); };
+  std::stable_sort(data.begin(), data.end(), [&](const Nic* a, const Nic* b) { return place(a) < place(b); });
+  return data;
+}
+
+Result<std::vector<const Nic*>> choose_nics(const Node& node, const std::string& nic) {
+  const std::vector<const Nic*> data = rails(node);
+  std::vector<const Nic*> chosen;
+  if (nic == "all") {
+    chosen = data;
+  } else if (nic == "data") {
+    const auto used = std::find_if(data.begin(), data.end(), [](const Nic* one) { return !one->chosen_by.empty(); });
+    if (!data.empty()) chosen = {used == data.end() ? data.front() : *used};
+  } else if (const auto number = rail_number(nic)) {
+    if (*number < data.size()) chosen = {data[*number]};
+  } else {
+    for (const Nic& one : node.nics)
+      if (one.name == nic) chosen.push_back(&one);
+  }
+  if (chosen.empty()) return no_such_nic(node, nic);
+  return chosen;
 }
 
 Json to_json(const Node& node) {

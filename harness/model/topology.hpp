@@ -1,6 +1,7 @@
 // The machines a run uses, as discovery found them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,13 @@
 namespace grit {
 
 enum class NicRole { data, management, other };
+
+/// The RDMA port behind a NIC.
+struct RdmaPort {
+  std::string device{};  // "mlx5_0"
+  int port = 1;
+  std::string link_layer{};  // "Ethernet" (RoCE) or "InfiniBand"
+};
 
 struct Nic {
   std::string name;
@@ -20,7 +28,13 @@ struct Nic {
   bool up = false;
   std::vector<std::string> addresses{};  // "10.77.1.1/24", IPv4 and IPv6
   NicRole role = NicRole::other;
-  std::string role_evidence{};  // why: "carries the default route", "carries the run directory's mount" ...
+  std::string role_evidence{};       // why: "carries the default route", "carries the run directory's mount" ...
+  std::string pci{};                 // "0000:81:00.0"; of a bond that of its first port; empty: no PCI device
+  int numa_node = -1;                // next to which the PCI device is; -1: not known
+  std::optional<RdmaPort> rdma{};    // none: no RDMA device
+  std::vector<std::string> lower{};  // what it is stacked on: a bond's ports, the device of a VLAN
+  std::string chosen_by{};  // a data NIC that the job is told to use: "UCX_NET_DEVICES=mlx5_2:1"; empty: nobody
+                            // says
 };
 
 struct Node {
@@ -32,7 +46,7 @@ struct Node {
   std::int64_t memory_bytes = 0;
   std::string cpu_model{};
   std::string kernel{};
-  std::vector<Nic> nics{};
+  std::vector<Nic> nics{};  // those that somebody uses or could: no container's veth, no idle virtual function
 };
 
 struct Topology {
@@ -40,8 +54,13 @@ struct Topology {
   bool local_cluster = false;  // namespaces of one machine, made by grit
 };
 
-/// Error (usage): "node1 has no NIC called ib7: eth0 (data: ...), ...", or no data NIC where `nic` is "data".
-[[nodiscard]] Failure no_such_nic(const Node& node, const std::string& nic);
+/// Rails: the node's data NICs in the order of their PCI addresses; those without one come last, as they were found.
+std::vector<const Nic*> rails(const Node& node);
+
+/// What a parameter `nic` names: "data", the data NIC that the job is told to use, else the first rail; "all", every
+/// rail; "rail:1", the second one; anything else, the NIC of that name, whatever its role (the guard rails see to
+/// that). At least one. Error (usage): there is none; lists the node's NICs with their roles.
+Result<std::vector<const Nic*>> choose_nics(const Node& node, const std::string& nic);
 
 Json to_json(const Node& node);
 Result<Node> node_from_json(const Json& json);

@@ -134,6 +134,26 @@ std::string describe_pulses(const std::vector<Pulse>& pulses) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+/// Which of several data NICs a fault acts on, and why that one: "rail 1 of 8, RDMA mlx5_1 port 1 (InfiniBand), chosen
+/// by NCCL_IB_HCA=mlx5_1". Empty where nothing had to be chosen.
+std::string describe_choice(const Node& node, const std::string& device) {
+  const std::vector<const Nic*> all = rails(node);
+  std::vector<std::string> words;
+  for (std::size_t rail = 0; rail < all.size(); ++rail) {
+    const Nic& nic = *all[rail];
+    if (nic.name != device) continue;
+    if (all.size() > 1) words.push_back(fmt::format("rail {} of {}", rail, all.size()));
+    if (nic.rdma)
+      words.push_back(fmt::format("RDMA {} port {} ({})", nic.rdma->device, nic.rdma->port, nic.rdma->link_layer));
+    if (!nic.chosen_by.empty())
+      words.push_back("chosen by " + nic.chosen_by);
+    else if (all.size() > 1)
+      words.emplace_back(
+          "OMPI_MCA_btl_tcp_if_include, UCX_NET_DEVICES, NCCL_IB_HCA and NCCL_SOCKET_IFNAME name none of them");
+  }
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
 std::string describe_fault(const Plan& plan, const PlannedFault& fault) {
   const Injector* injector = find_injector(fault.name);
   const auto index = static_cast<std::size_t>(fault.node);
@@ -142,6 +162,8 @@ std::string describe_fault(const Plan& plan, const PlannedFault& fault) {
                                                          fault.device.empty() ? "" : " ", fault.device));
   text += row(
       "", fmt::format("with       {}", describe_params(injector ? &injector->info().params : nullptr, fault.params)));
+  if (const auto choice = describe_choice(plan.topology.nodes.at(index), fault.device); !choice.empty())
+    text += row("", "NIC        " + choice);
   text += row("", fmt::format("mechanism  {}", fault.mechanism));
   text +=
       row("", fmt::format("in force   {} ({})", describe_pulses(fault.pulses), describe_anchor(plan, fault.anchor)));

@@ -92,7 +92,8 @@ class FaultPlanner {
   [[nodiscard]] Status finish() const { return check_overlaps(plan_, where_); }
 
  private:
-  /// The planned faults that one fault of the scenario became on a node: one, or one for each stage of its ramp.
+  /// The planned faults that one fault of the scenario became on a node: one, or one for each of its devices and each
+  /// stage of its ramp.
   struct Made {
     int first = 0;
     int last = 0;
@@ -112,16 +113,31 @@ class FaultPlanner {
                            .node = taking_part[i],
                            .passive = std::find(chosen.begin(), chosen.end(), taking_part[i]) == chosen.end(),
                            .undo = injector->info().undo,
-                           .params = fault.params,
                            .pulses = pulses[i]};
       const Node& node = plan_.topology.nodes[static_cast<std::size_t>(planned.node)];
-      GRIT_TRY(planned.device, injector->resolve_device(node, params));
-      GRIT_TRY(planned.resolved, injector->resolve(plan_.topology, chosen, node, params));
-      planned.mechanism = injector->mechanism(node, params);
       GRIT_TRY(planned.anchor, anchor_of(fault, planned.node));
-      GRIT_CHECK(add_stages(fault, injector->info(), planned));
+      const auto first = static_cast<int>(plan_.faults.size());
+      GRIT_TRY(const auto all_params, params_by_device(fault, *injector, node));
+      for (const Json& given : all_params) {
+        planned.params = given;
+        GRIT_TRY(planned.device, injector->resolve_device(node, Params(given)));
+        GRIT_TRY(planned.resolved, injector->resolve(plan_.topology, chosen, node, Params(given)));
+        planned.mechanism = injector->mechanism(node, Params(given));
+        GRIT_CHECK(add_stages(fault, injector->info(), planned));
+      }
+      remember(fault, planned.node, first);
     }
     return {};
+  }
+
+  /// `nic = "all"` is one fault on each of the node's rails; any other is one.
+  [[nodiscard]] static Result<std::vector<Json>> params_by_device(const ScenarioFault& fault, const Injector& injector,
+                                                                  const Node& node) {
+    if (!injector.info().takes_nic || fault.params.value("nic", "") != "all") return std::vector<Json>{fault.params};
+    GRIT_TRY(const auto nics, choose_nics(node, "all"));
+    std::vector<Json> all(nics.size(), fault.params);
+    for (std::size_t rail = 0; rail < all.size(); ++rail) all[rail]["nic"] = fmt::format("rail:{}", rail);
+    return all;
   }
 
   /// For each node that takes part.
@@ -186,7 +202,6 @@ class FaultPlanner {
     if (fault.timing.ramp_ns > 0) {
       GRIT_TRY(stages, ramp_stages(info, whole.params, whole.pulses, fault.timing));
     }
-    const auto first = static_cast<int>(plan_.faults.size());
     for (Stage& stage : stages) {
       PlannedFault planned = whole;
       planned.id = static_cast<int>(plan_.faults.size());
@@ -197,11 +212,14 @@ class FaultPlanner {
       plan_.faults.push_back(std::move(planned));
       where_.push_back(fault.where);
     }
-    const std::string& label = fault.timing.label.empty() ? fault.name : fault.timing.label;
-    const auto [at, is_new] =
-        made_.try_emplace({label, whole.node}, Made{first, static_cast<int>(plan_.faults.size()) - 1});
-    if (!is_new) at->second.ambiguous = true;
     return {};
+  }
+
+  /// What was planned since for that node is that fault, for those that follow it.
+  void remember(const ScenarioFault& fault, int node, int first) {
+    const std::string& label = fault.timing.label.empty() ? fault.name : fault.timing.label;
+    const auto [at, is_new] = made_.try_emplace({label, node}, Made{first, static_cast<int>(plan_.faults.size()) - 1});
+    if (!is_new) at->second.ambiguous = true;
   }
 
   Plan& plan_;

@@ -105,8 +105,8 @@ void read_threshold(lua_State* lua, ScenarioSearch& search) {
 }
 
 Unit unit_of(const ScenarioOption& option) {
-  for (const Unit unit :
-       {Unit::count, Unit::number, Unit::time_ns, Unit::bytes, Unit::size_bytes, Unit::bits_per_s, Unit::fraction, Unit::flops_per_s})
+  for (const Unit unit : {Unit::count, Unit::number, Unit::time_ns, Unit::bytes, Unit::size_bytes, Unit::bits_per_s,
+                          Unit::fraction, Unit::flops_per_s})
     if (unit_name(unit) == option.unit) return unit;
   throw ScenarioError(
       fmt::format(R"(option "{0}" is searched, so it needs a unit of a quantity: {0} = {{ "{1}", unit = "bit rate" }})",

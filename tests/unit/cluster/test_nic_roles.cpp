@@ -129,7 +129,7 @@ TEST_CASE("what is down, has no address or is plumbing carries nothing") {
   std::vector<grit::Nic> nics{nic("eth0", 2, {"10.1.0.1/24"}, false), nic("eth1", 3, {}),
                               nic("docker0", 4, {"172.17.0.1/16"})};
   grit::RoleHints hints;
-  hints.software_kinds["docker0"] = "bridge";
+  hints.kinds["docker0"] = "bridge";
   grit::assign_roles(nics, hints);
   for (const auto& each : nics) CHECK(each.role == NicRole::other);
   CHECK(nics[0].role_evidence == "is down");
@@ -148,4 +148,80 @@ TEST_CASE("addresses are matched by prefix, in both families") {
   CHECK_FALSE(grit::address_in_network("10.1.2.3", "10.1.0.0/33"));
   CHECK_FALSE(grit::address_in_network("10.1.2.3", "10.1.0.0/x"));
   CHECK_FALSE(grit::address_in_network("eth0", "10.1.0.0/16"));
+}
+
+TEST_CASE("what a management NIC is stacked on is a management NIC") {
+  std::vector<grit::Nic> nics{nic("eth0", 2, {}), nic("eth1", 3, {}), nic("bond0", 4, {"10.1.0.5/16"}),
+                              nic("bond0.7", 5, {"10.2.0.5/16"}), nic("eth2", 6, {"10.3.0.5/16"})};
+  nics[2].lower = {"eth0", "eth1"};
+  nics[3].lower = {"bond0"};
+  grit::RoleHints hints;
+  hints.kinds = {{"bond0", "bond"}, {"bond0.7", "vlan"}};
+  hints.routes = {route("", 0, 5)};
+  grit::assign_roles(nics, hints);
+  for (const std::size_t i : {0U, 1U, 2U, 3U}) CHECK(nics[i].role == NicRole::management);
+  CHECK(nics[1].role_evidence == "carries bond0, which carries bond0.7, which carries the default route");
+  CHECK(nics[4].role == NicRole::data);
+
+  hints.routes.clear();
+  grit::assign_roles(nics, hints);
+  CHECK(nics[0].role == NicRole::other);
+  CHECK(nics[0].role_evidence == "carries bond0");
+  CHECK(nics[2].role == NicRole::data);
+  CHECK(nics[3].role == NicRole::data);
+}
+
+TEST_CASE("data NICs without an address of their own") {
+  std::vector<grit::Nic> nics{nic("ib0", 2, {}), nic("swp1", 3, {}), nic("eth0", 4, {"fd00::5/64"}), nic("eth1", 5, {}),
+                              nic("usb0", 6, {"169.254.3.1/24"})};
+  nics[0].rdma = grit::RdmaPort{"mlx5_0", 1, "InfiniBand"};
+  grit::RoleHints hints;
+  auto link_local = route("fe80::", 64, 5);
+  link_local.family = AF_INET6;
+  auto to_a_rack = route("10.7.0.0", 16, 0);
+  to_a_rack.multipath_ifindexes = {3, 9};
+  hints.routes = {to_a_rack, link_local, route("169.254.3.0", 24, 6)};
+  grit::assign_roles(nics, hints);
+  CHECK(nics[0].role == NicRole::data);
+  CHECK(nics[0].role_evidence == "is up, has an RDMA device (mlx5_0), and carries no management traffic");
+  CHECK(nics[1].role == NicRole::data);  // an unnumbered fabric
+  CHECK(nics[2].role == NicRole::data);
+  CHECK(nics[3].role == NicRole::other);
+  CHECK(nics[4].role == NicRole::other);  // a BMC's
+  CHECK(nics[4].role_evidence == "has only an address of 169.254.0.0/16");
+}
+
+TEST_CASE("a default route over the fabric is no management when GRIT_DATA_NICS says so") {
+  std::vector<grit::Nic> nics{nic("eth0", 2, {"10.1.0.5/16"}), nic("eth1", 3, {"10.2.0.5/16"})};
+  grit::RoleHints hints;
+  hints.routes = {route("", 0, 2), route("", 0, 3, 100)};
+  hints.environment["GRIT_DATA_NICS"] = "eth1,eth3";
+  grit::assign_roles(nics, hints);
+  CHECK(nics[0].role == NicRole::management);
+  CHECK(nics[1].role == NicRole::data);
+  hints.environment["SSH_CONNECTION"] = "10.2.0.9 1 10.2.0.5 22";
+  grit::assign_roles(nics, hints);
+  CHECK(nics[1].role == NicRole::management);
+}
+
+TEST_CASE("a node with hundreds of veths and virtual functions keeps the NICs that somebody uses") {
+  std::vector<grit::Nic> nics{nic("eth0", 2, {"10.1.0.5/16"}), nic("eth1", 3, {}, false),
+                              nic("cni0", 4, {"10.9.0.1/16"}), nic("bond0", 5, {"10.2.0.5/16"}), nic("port0", 6, {})};
+  nics[3].lower = {"port0"};
+  grit::RoleHints hints;
+  hints.kinds = {{"cni0", "bridge"}, {"bond0", "bond"}, {"port0", "veth"}};
+  for (int i = 0; i < 300; ++i) {
+    nics.push_back(nic("veth" + std::to_string(i), 100 + i, {}));
+    hints.kinds[nics.back().name] = "veth";
+    nics.push_back(nic("eth0v" + std::to_string(i), 500 + i, {}));
+    nics.back().rdma = grit::RdmaPort{"mlx5_" + std::to_string(i), 1, "Ethernet"};
+    hints.physical[nics.back().name] = "eth0";
+  }
+  nics.push_back(nic("eth0v300", 900, {"10.3.0.5/16"}));  // somebody's
+  hints.physical["eth0v300"] = "eth0";
+  grit::assign_roles(nics, hints);
+  grit::drop_idle_nics(nics, hints);
+  std::string names;
+  for (const auto& one : nics) names += one.name + " ";
+  CHECK(names == "eth0 eth1 bond0 port0 eth0v300 ");
 }

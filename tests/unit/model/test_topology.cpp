@@ -92,3 +92,56 @@ TEST_CASE("values of the wrong type or range are refused") {
   CHECK_THAT(with(Pointer("/nodes"), 3), Catch::Contains("nodes"));
   CHECK_THAT(error_of(grit::Json::array()), Catch::Contains("not a JSON object"));
 }
+
+TEST_CASE("what later versions know of a NIC comes back, and files of earlier ones are read without it") {
+  auto topology = example();
+  auto& nic = topology.nodes[0].nics[0];
+  nic.pci = "0000:81:00.0";
+  nic.numa_node = 1;
+  nic.rdma = grit::RdmaPort{"mlx5_0", 2, "InfiniBand"};
+  nic.lower = {"eth1", "eth2"};
+  nic.chosen_by = "UCX_NET_DEVICES=mlx5_0:2";
+  const auto json = grit::to_json(topology);
+  const auto back = grit::topology_from_json(grit::Json::parse(json.dump()));
+  REQUIRE(back.has_value());
+  CHECK(grit::to_json(*back) == json);
+  CHECK(back->nodes[0].nics[0].rdma->port == 2);
+  auto bad = json;
+  bad["nodes"][0]["nics"][0]["rdma"].erase("port");
+  CHECK_THAT(error_of(bad), Catch::Contains("\"port\""));
+  CHECK_FALSE(grit::to_json(example()).at("nodes").at(0).at("nics").at(0).contains("rdma"));
+}
+
+TEST_CASE("rails are the data NICs in the order of their PCI addresses") {
+  using grit::Nic;
+  using grit::NicRole;
+  grit::Node node;
+  node.name = "node3";
+  node.nics = {Nic{.name = "veth0", .role = NicRole::data},
+               Nic{.name = "ib1", .role = NicRole::data, .pci = "0000:c1:00.0"},
+               Nic{.name = "vmd", .role = NicRole::data, .pci = "10000:01:00.0"},
+               Nic{.name = "eth0", .role = NicRole::management, .role_evidence = "carries ssh", .pci = "0000:01:00.0"},
+               Nic{.name = "ib0", .role = NicRole::data, .pci = "0000:1b:00.0"}};
+  const auto names = [&](const std::string& nic) {
+    const auto chosen = grit::choose_nics(node, nic);
+    std::string text = chosen ? "" : chosen.error().message;
+    if (chosen)
+      for (const Nic* one : *chosen) text += one->name + " ";
+    return text;
+  };
+  CHECK(names("all") == "ib0 ib1 vmd veth0 ");
+  CHECK(names("data") == "ib0 ");
+  CHECK(names("rail:1") == "ib1 ");
+  CHECK(names("eth0") == "eth0 ");
+  CHECK_THAT(names("rail:4"), Catch::Contains("node3 has no rail:4: ") &&
+                                  Catch::Contains("eth0 (management: carries ssh)") &&
+                                  Catch::Contains("4 data NICs are the rails, from rail:0 on"));
+  CHECK_THAT(names("rail:x"), Catch::Contains("no NIC called rail:x"));
+  CHECK_THAT(names("eth9"), Catch::Contains("no NIC called eth9"));
+  node.nics[1].chosen_by = "NCCL_IB_HCA=mlx5_1";
+  CHECK(names("data") == "ib1 ");
+  CHECK(names("rail:0") == "ib0 ");
+  node.nics.clear();
+  CHECK_THAT(names("data"), Catch::Contains("node3 has no data NIC: it has no NIC at all"));
+  CHECK_THAT(names("all"), Catch::Contains("node3 has no data NIC"));
+}

@@ -137,11 +137,14 @@ TEST_CASE("quantities need their unit") {
 TEST_CASE("the size of a packet or of a block is a plain number to everybody") {
   CHECK(loaded(scenario_with("faults = { grit.fault.link_mtu { mtu = 1000 } },")).faults.at(0).params["mtu"] == 1000);
   CHECK(loaded(scenario_with("faults = { grit.fault.link_mtu { mtu = '1kB' } },")).faults.at(0).params["mtu"] == 1000);
-  CHECK(loaded(scenario_with("faults = { grit.fault.ethernet_flood { packet = 64 } },")).faults.at(0).params["packet"] ==
-        64);
-  CHECK(loaded(scenario_with("faults = { grit.fault.disk_contention { block = 4096 } },")).faults.at(0).params["block"] ==
-        4096);
-  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_mtu { mtu = '1000 octets' } },")), "unknown unit"));
+  CHECK(
+      loaded(scenario_with("faults = { grit.fault.ethernet_flood { packet = 64 } },")).faults.at(0).params["packet"] ==
+      64);
+  CHECK(
+      loaded(scenario_with("faults = { grit.fault.disk_contention { block = 4096 } },")).faults.at(0).params["block"] ==
+      4096);
+  CHECK(
+      contains(load_error(scenario_with("faults = { grit.fault.link_mtu { mtu = '1000 octets' } },")), "unknown unit"));
 }
 
 TEST_CASE("node selectors") {

@@ -138,6 +138,35 @@ TEST_CASE("a fault is resolved to device, mechanism, pulses and lease") {
   CHECK(plan.guards.empty());
 }
 
+TEST_CASE("nic = all is one fault on each rail, and they are followed as one") {
+  grit::Topology topology = cluster_of(2);
+  for (grit::Node& node : topology.nodes) {
+    node.nics[1].pci = "0000:c1:00.0";
+    node.nics.push_back(
+        {.name = fmt::format("ib{}", node.index), .up = true, .role = grit::NicRole::data, .pci = "0000:1b:00.0"});
+  }
+  const auto planned = grit::make_plan(
+      scenario("grit.fault.link_down { on = 'all', nic = 'all', lasts = '1s' }, delay { on = 1, follows = "
+               "'link_down' }"),
+      topology, {});
+  INFO((planned ? std::string() : planned.error().message));
+  REQUIRE(planned.has_value());
+  const auto& faults = planned->faults;
+  REQUIRE(faults.size() == 5);
+  CHECK(faults[0].device == "ib0");
+  CHECK(faults[1].device == "eth0");
+  CHECK(faults[2].device == "ib1");
+  CHECK(faults[3].device == "eth0");
+  CHECK(faults[2].params["nic"] == "rail:0");
+  CHECK(faults[3].params["nic"] == "rail:1");
+  CHECK(faults[4].anchor.fault == 3);
+  CHECK(contains(error_of(scenario("f { on = 0, nic = 'rail:2' }"), topology), "node0 has no rail:2"));
+  const auto one = grit::make_plan(scenario("f { on = 0, nic = 'rail:1' }"), topology, {});
+  REQUIRE(one.has_value());
+  CHECK(one->faults.at(0).device == "eth0");
+  CHECK(contains(grit::describe_plan(*one), "rail 1 of 2"));
+}
+
 TEST_CASE("a block must hold the whole fault") {
   const std::string message = error_of(scenario("f { down = '3s', after = '500ms' }"));
   CHECK(contains(message, "x.lua:2: fault link_flap: it ends 3.5s after the block's start, but design.block is 3s"));

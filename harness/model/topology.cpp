@@ -161,11 +161,6 @@ std::optional<std::size_t> rail_number(std::string_view text) {
 }
 
 Failure no_such_nic(const Node& node, const std::string& nic) {
-  std::vector<std::string> nics;
-  for (const Nic& one : node.nics)
-    nics.push_back(fmt::format("{} ({}{}{})", one.name, role_name(one.role), one.role_evidence.empty() ? "" : ": ",
-                               one.role_evidence));
-  if (nics.empty()) nics.emplace_back("it has no NIC at all");
   const bool any_data = nic == "data" || nic == "all";
   const auto number = rail_number(nic);
   const std::string missing = any_data ? "no data NIC" : number ? "no " + nic : "no NIC called " + nic;
@@ -176,10 +171,18 @@ Failure no_such_nic(const Node& node, const std::string& nic) {
                  : std::string(
                        "Name one of them; those that carry nothing of a job (veths of containers, bridges, idle "
                        "virtual functions) are not listed");
-  return usage_error(fmt::format("{} has {}: {}. {}", node.name, missing, fmt::join(nics, ", "), help));
+  return usage_error(fmt::format("{} has {}: {}. {}", node.name, missing, describe_nics(node), help));
 }
 
 }  // namespace
+
+std::string describe_nics(const Node& node) {
+  std::vector<std::string> nics;
+  for (const Nic& one : node.nics)
+    nics.push_back(fmt::format("{} ({}{}{})", one.name, role_name(one.role), one.role_evidence.empty() ? "" : ": ",
+                               one.role_evidence));
+  return nics.empty() ? "it has no NIC at all" : fmt::format("{}", fmt::join(nics, ", "));
+}
 
 std::vector<const Nic*> rails(const Node& node) {
   std::vector<const Nic*> data;

@@ -54,6 +54,9 @@ struct Topology {
   bool local_cluster = false;  // namespaces of one machine, made by grit
 };
 
+/// "eth0 (data: is up ...), eno1 (management: carries the default route)", for errors.
+std::string describe_nics(const Node& node);
+
 /// Rails: the node's data NICs in the order of their PCI addresses; those without one come last, as they were found.
 std::vector<const Nic*> rails(const Node& node);
 

@@ -21,6 +21,7 @@
 #include "harness/base/fd.hpp"
 #include "harness/base/json.hpp"
 #include "harness/os/capability.hpp"
+#include "harness/os/netlink.hpp"
 
 namespace grit {
 namespace {
@@ -88,6 +89,17 @@ void add_counts(const Json& listing, DropCounts& counts) {
 
 void DropTable::ContextDeleter::operator()(nft_ctx* context) const { nft_ctx_free(context); }
 
+Result<std::string> seen_as(const std::string& interface) {
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(auto link, netlink.find_link(interface));
+  while (link && link->master_ifindex != 0) {
+    GRIT_TRY(const auto master, netlink.find_link(link->master_ifindex));
+    if (!master || (master->kind != "bond" && master->kind != "team" && master->kind != "bridge")) break;
+    link = master;
+  }
+  return link ? link->name : interface;
+}
+
 Result<DropTable> DropTable::open() {
   // nft_ctx_new() ends the process when it gets no socket, so that is tried first.
   if (const Fd probe(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)); !probe)
@@ -121,10 +133,11 @@ Result<std::string> DropTable::script(const std::vector<DropRule>& rules) const 
                         hook);
   for (const DropRule& rule : rules) {
     GRIT_CHECK(check_rule(rule));
+    GRIT_TRY(const std::string interface, seen_as(rule.interface));
     const auto add = [&](const std::string& addresses) {
       const auto draws = std::clamp(std::lround(rule.share * kDraws), 1L, static_cast<long>(kDraws));
       text += fmt::format("add rule inet {} {} {} \"{}\" {}{}counter drop\n", name_, rule.incoming ? "input" : "output",
-                          rule.incoming ? "iifname" : "oifname", rule.interface, addresses,
+                          rule.incoming ? "iifname" : "oifname", interface, addresses,
                           draws == kDraws ? "" : fmt::format("numgen random mod {} < {} ", kDraws, draws));
     };
     if (rule.peers.empty()) add("");

@@ -20,10 +20,14 @@ namespace grit {
 /// Drops what crosses one interface in one direction.
 struct DropRule {
   bool incoming = false;             // input hook; else output hook
-  std::string interface {};          // never another one
+  std::string interface {};          // never another one; of a port of a bond or bridge: all of that, see seen_as()
   std::vector<std::string> peers{};  // the other ends' addresses, IPv4 and IPv6, without prefix; empty: whoever
   double share = 1;                  // of the packets, each by a draw of its own (numgen random, nft(8))
 };
+
+/// The interface as the hooks of DropTable see what crosses it: that whose port it is, where it is a port of a bond, a
+/// team or a bridge, since the kernel hands packets to those before its hooks look at them; else itself.
+Result<std::string> seen_as(const std::string& interface);
 
 /// What the kernel holds of a table.
 struct DropCounts {

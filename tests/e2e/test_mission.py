@@ -8,7 +8,8 @@ import sys
 from gritlib import SOURCE, Workspace, assert_same_state, machine_state, run_until_clear, verdict
 
 FULL = "--full" in sys.argv[1:]
-NAMES = [name for name in sys.argv[1:] if name != "--full"] or ["link_flap", "gpu_throttle", "memory_pressure", "ethernet_flood"]SHIPPED_PAIRS = "pairs = 8, max_pairs = 16"
+NAMES = [name for name in sys.argv[1:] if name != "--full"] or ["link_flap", "gpu_throttle", "memory_pressure", "ethernet_flood"]
+SHIPPED_PAIRS = "pairs = 8, max_pairs = 16"
 
 
 def scenario(work, name):
@@ -18,7 +19,6 @@ def scenario(work, name):
     text = shipped.read_text()
     assert SHIPPED_PAIRS in text, name
     return work.write(f"{name}.lua", text.replace(SHIPPED_PAIRS, "pairs = 6"))
-
 
 
 before = machine_state()

@@ -117,13 +117,14 @@ Seen run_window(const Plan& plan, const std::filesystem::path& journal, const te
   windows.arm({.index = 0, .pair = 0, .kind = kind});
   windows.start(monotonic_ns());
   // As the agent does: until the reading holds, and then for so long.
-  std::int64_t until_ns = monotonic_ns() + dwell_ns;
-  while (monotonic_ns() < until_ns) {
+  for (std::int64_t until_ns = monotonic_ns() + dwell_ns;;) {
+    windows.drain_witnesses();
     if (const auto due_ns = windows.next_action_ns(); due_ns && *due_ns <= monotonic_ns()) {
       windows.act(monotonic_ns());
       until_ns = monotonic_ns() + dwell_ns;
+    } else if (monotonic_ns() >= until_ns) {
+      break;
     }
-    windows.drain_witnesses();
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
   windows.end(RevertReason::block_end);

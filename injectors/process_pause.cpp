@@ -13,6 +13,8 @@ namespace {
 
 /// SIGSTOP takes effect when the process next runs or is interrupted: a moment later.
 constexpr std::int64_t kStopWait_ns = 500 * kNsPerMs;
+/// A process shows as stopped a moment before the scheduler takes it off its CPU and counts its last turn there.
+constexpr std::int64_t kLastTurn_ns = kNsPerMs;
 
 class ProcessPause final : public SettingInjector<RanksUndo> {
  public:
@@ -107,7 +109,8 @@ class ProcessPause final : public SettingInjector<RanksUndo> {
         const auto state = process_state(rank);
         const auto stop = stopped_.find(rank.pid);
         if (stop == stopped_.end() || !state || !*state || (*state)->state != 'T') continue;
-        if ((*state)->on_cpu_ns == stop->second.on_cpu_ns) stopped_ns_ += monotonic_ns() - stop->second.since_ns;
+        if ((*state)->on_cpu_ns - stop->second.on_cpu_ns < kLastTurn_ns)
+          stopped_ns_ += monotonic_ns() - stop->second.since_ns;
       }
       stopped_.clear();
       return Running::stop();

@@ -76,6 +76,9 @@ class Collector {
     if (type == "kernel") last_kernel_line_[integer_at(event, "node")] = text_at(event, "text");
     if (type == "recovered") take_recovery(event);
     if (type == "agent_restarted") take_restart(event);
+    if (type == "observer_restarted")
+      run_.remarks.push_back(fmt::format("the observer of {} was lost and started again: some records may be missing",
+                                         name_of_node(plan_, integer_at(event, "node"))));
     if (type == "records_lost") take_lost_records(event);
     if (type == "residue") take_residue(event);
   }

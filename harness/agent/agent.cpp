@@ -13,21 +13,8 @@
 namespace grit {
 namespace {
 
-Result<std::string> read_to_end(int fd) {
-  std::string text;
-  char chunk[65536];
-  for (;;) {
-    const ssize_t got = ::read(fd, chunk, sizeof chunk);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error("cannot read the configuration");
-    if (got == 0) return text;
-    text.append(chunk, static_cast<std::size_t>(got));
-  }
-}
-
 Result<std::unique_ptr<Agent>> start(int bootstrap) {
-  GRIT_TRY(const std::string text, read_to_end(bootstrap));
-  GRIT_TRY(const Json json, parse_json(text));
+  GRIT_TRY(const Json json, read_configuration(bootstrap));
   GRIT_TRY(AgentConfig config, agent_config_from_json(json));
   GRIT_TRY(Segment segment, Segment::attach(Fd(kAgentSegmentFd)));
   return Agent::open(std::move(config), std::move(segment), Fd(kAgentWakeFd));
@@ -48,19 +35,14 @@ int agent_main() {
   ::signal(SIGHUP, SIG_IGN);
   ::signal(SIGINT, SIG_IGN);
 
-  Fd bootstrap(kAgentBootstrapFd);
+  Fd bootstrap(kBootstrapFd);
   auto agent = start(bootstrap.get());
-  const Json reply = agent ? Json{{"endpoint", (*agent)->endpoint()}}
-                           : Json{{"error", agent.error().message}, {"kind", static_cast<int>(agent.error().kind)}};
-  const Status told = write_all(bootstrap.get(), json_text(reply));
+  // Nobody may listen any more, when the rank died meanwhile. Serving on finds that out and reverts.
+  answer(bootstrap.get(), agent ? Result<Json>(Json{{"warnings", (*agent)->warnings()}})
+                                : Result<Json>(tl::make_unexpected(agent.error())));
   bootstrap.reset();
   if (!agent) return static_cast<int>(agent.error().kind);
-  // Nobody listens any more: the rank died meanwhile. Serving on finds that out and reverts.
-  if (!told) fmt::print(stderr, "grit agent: {}\n", told.error().message);
-  if (auto served = (*agent)->serve(); !served) {
-    fmt::print(stderr, "grit agent: {}\n", served.error().message);
-    return 0;  // it did what it could: a successor would fail alike
-  }
+  (*agent)->serve();
   return 0;
 }
 

@@ -1,13 +1,12 @@
-// Starting an agent from a rank, and what travels between the two.
+// Starting a node's agent and the run's recorder from a rank, and what travels to them.
 #pragma once
 
-#include <sys/types.h>
-
-#include <atomic>
 #include <filesystem>
+#include <memory>
 #include <string>
-#include <thread>
+#include <vector>
 
+#include "harness/agent/kept_process.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/json.hpp"
@@ -21,9 +20,7 @@ namespace grit {
 struct AgentConfig {
   Plan plan{};
   int node = 0;
-  bool recorder = false;
-  std::string listen_address{};  // recorder: the management interface's own address
-  std::string endpoint{};        // the recorder's; with recorder set and not empty: listen there again (a restart)
+  std::string endpoint{};  // the recorder's
   RunKeys keys{};
   std::filesystem::path run_directory{};
   std::filesystem::path journal_directory{};
@@ -32,46 +29,67 @@ struct AgentConfig {
 Json to_json(const AgentConfig& config);
 Result<AgentConfig> agent_config_from_json(const Json& json);
 
-/// Descriptors an agent finds open when it starts.
-constexpr int kAgentBootstrapFd = 3;
-constexpr int kAgentSegmentFd = 4;
-constexpr int kAgentWakeFd = 5;
+/// All the recorder must know.
+struct RecorderConfig {
+  int nodes = 1;
+  std::string listen_address{};  // the management interface's own
+  std::string endpoint{};        // empty: any free port; else listen there again (a restart)
+  RunKeys keys{};
+  std::filesystem::path run_directory{};
+  bool judges = false;  // the run, when the first rank, who else would, is dead
+};
 
-/// A node's agent as its first rank sees it. While this object lives a thread of it sleeps on the agent: when the agent
-/// dies, or holds a fault beyond its lease, a new one is started, which first reverts what the journal says.
+Json to_json(const RecorderConfig& config);
+Result<RecorderConfig> recorder_config_from_json(const Json& json);
+
+constexpr int kAgentSegmentFd = kFirstInheritedFd;
+constexpr int kAgentWakeFd = kFirstInheritedFd + 1;
+constexpr int kRecorderSegmentFd = kFirstInheritedFd;
+
+/// A node's agent as its first rank sees it. One that holds a fault beyond its lease is replaced, too; the new one
+/// first reverts what the journal says. When none can be started any more, the node's ranks end: nobody could take
+/// faults off.
 class AgentProcess {
  public:
-  /// Starts the agent in a session of its own and waits until it is ready. `segment` must outlive this object.
-  /// Error: what the agent says is missing (unavailable), or that it did not start.
+  /// Waits until it is ready. `segment` must outlive this object. Error: as of KeptProcess::start().
   static Result<std::unique_ptr<AgentProcess>> start(AgentConfig config, const Segment& segment);
 
-  AgentProcess(const AgentProcess&) = delete;
-  AgentProcess& operator=(const AgentProcess&) = delete;
-  /// Ends the agent if it still runs (SIGTERM, then SIGKILL after 5 s).
-  ~AgentProcess();
-
-  [[nodiscard]] const std::string& endpoint() const { return config_.endpoint; }
   /// The process id of the agent that runs now.
-  [[nodiscard]] pid_t pid() const { return pid_.load(); }
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
+  /// What the agent says its user should know before the first step.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
   /// Tells the agent that something changed in shared memory: one write(2), at block boundaries only.
   void wake() const;
-  /// Waits until the agent has ended by itself, which it does when all ranks of its node have finished.
-  /// False: it did not within the time; it is then ended.
-  bool wait_for_end(std::int64_t timeout_ns);
+  /// Until it has ended by itself, which it does when all ranks of its node have finished; false: it gets nowhere.
+  [[nodiscard]] bool wait_for_end() const { return process_->wait_for_end(segment_.control().agent_beat_ns); }
 
  private:
   AgentProcess(AgentConfig config, const Segment& segment) : config_(std::move(config)), segment_(segment) {}
-  Status spawn();
-  void watch();
   [[nodiscard]] bool lease_overdue() const;
+  void end_ranks(const Error& why) const;
 
   AgentConfig config_;
   const Segment& segment_;
   Fd wake_fd_{};
-  std::atomic<pid_t> pid_{-1};
-  std::atomic<bool> stop_{false};
-  std::atomic<bool> ended_{false};
-  std::thread watcher_{};
+  std::vector<Fd> ranks_{};  // pidfds
+  std::vector<std::string> warnings_{};
+  std::unique_ptr<KeptProcess> process_{};
+};
+
+/// The run's recorder as the first rank sees it.
+class RecorderProcess {
+ public:
+  /// As AgentProcess::start().
+  static Result<std::unique_ptr<RecorderProcess>> start(RecorderConfig config, const Segment& segment);
+  [[nodiscard]] const std::string& endpoint() const { return config_.endpoint; }
+  [[nodiscard]] bool wait_for_end() const { return process_->wait_for_end(segment_.control().recorder_beat_ns); }
+
+ private:
+  RecorderProcess(RecorderConfig config, const Segment& segment) : config_(std::move(config)), segment_(segment) {}
+
+  RecorderConfig config_;
+  const Segment& segment_;
+  std::unique_ptr<KeptProcess> process_{};
 };
 
 }  // namespace grit

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "harness/model/ending.hpp"
@@ -10,7 +11,7 @@
 namespace grit {
 namespace {
 
-constexpr std::size_t kMessagesAPump = 1024;  // then the agent's loop gets its turn: a fault may be due
+constexpr std::size_t kMessagesAPump = 1024;  // then what its own process has to do gets its turn
 
 /// The first failure of a file is told, the others are counted by the caller.
 Status told_once(Status status, bool& said) {
@@ -190,6 +191,7 @@ Status Recorder::find_lost_nodes(std::int64_t now_ns) {
     if (node.said_goodbye || node.lost) continue;
     const bool heard = node.last_heard_ns != 0;
     if (now_ns - (heard ? node.last_heard_ns : opened_ns_) <= (heard ? kSilence_ns : kFirstContact_ns)) continue;
+    if (heard && socket_.send(static_cast<int>(i), MessageKind::heartbeat)) continue;
     node.lost = true;
     Json event = make_event("node_lost", 0, now_ns);  // the recorder is node 0's agent
     event["lost_node"] = i;
@@ -204,9 +206,21 @@ bool Recorder::all_said_goodbye() const {
   return std::all_of(nodes_.begin(), nodes_.end(), [](const NodeState& node) { return node.said_goodbye; });
 }
 
-bool Recorder::all_left(int block) const {
+int Recorder::left_by_all() const {
+  int left = std::numeric_limits<int>::max();
+  for (const NodeState& node : nodes_)
+    if (!node.lost) left = std::min(left, node.left_block);
+  return left;
+}
+
+bool Recorder::is_over() const {
   return std::all_of(nodes_.begin(), nodes_.end(),
-                     [&](const NodeState& node) { return node.lost || node.left_block >= block; });
+                     [](const NodeState& node) { return node.said_goodbye || node.lost; });
+}
+
+bool Recorder::is_quiet() const {
+  return std::all_of(nodes_.begin(), nodes_.end(),
+                     [](const NodeState& node) { return node.said_goodbye || node.lost || node.last_heard_ns == 0; });
 }
 
 std::vector<int> Recorder::lost_nodes() const {

@@ -18,7 +18,9 @@ namespace grit {
 
 class Recorder {
  public:
-  /// A node that has been heard of and is silent for longer is lost. Agents send a heartbeat every second.
+  /// A node that has been heard of, is silent for longer and whose connection is gone is lost. Agents send a heartbeat
+  /// every second, but one that does something slow (a fault's own command, a link that takes long to come up) is busy
+  /// and not lost: its connection lives.
   static constexpr std::int64_t kSilence_ns = 5 * kNsPerS;
   /// The same for one that was never heard of: its agent may still be starting.
   static constexpr std::int64_t kFirstContact_ns = 30 * kNsPerS;
@@ -51,8 +53,12 @@ class Recorder {
   [[nodiscard]] bool all_said_goodbye() const;
   /// The event for which the run is being ended; nothing: it goes on.
   [[nodiscard]] const std::optional<Json>& cause() const { return cause_; }
-  /// Every node that is not lost has said that its ranks left this block, after their records of it.
-  [[nodiscard]] bool all_left(int block) const;
+  /// The last block that the ranks of every node which is not lost have left; their records of it are written down.
+  [[nodiscard]] int left_by_all() const;
+  /// Every node has said goodbye or is lost: nothing more will come.
+  [[nodiscard]] bool is_over() const;
+  /// Whoever was heard of at all has said goodbye or is lost.
+  [[nodiscard]] bool is_quiet() const;
   /// Declared lost so far, in the order of their index.
   [[nodiscard]] std::vector<int> lost_nodes() const;
 

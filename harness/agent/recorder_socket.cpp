@@ -14,7 +14,7 @@ namespace {
 
 constexpr auto kZapEndpoint = "inproc://zeromq.zap.01";  // RFC 27 fixes it
 constexpr auto kZapDomain = "grit";
-constexpr int kReceiveQueue_messages = 4096;
+constexpr int kReceiveQueue_messages = 64;  // of each agent; of records 430 KB: then they wait with the agent
 
 /// "tcp://ADDRESS:PORT" for zmq_bind, which takes "*" for any free port.
 Result<std::string> bind_endpoint(const std::string& address, int port) {
@@ -58,6 +58,9 @@ void RecorderSocket::State::open(const RunKeys& keys, const std::string& where) 
   router.set(zmq::sockopt::zap_domain, kZapDomain);
   router.set(zmq::sockopt::maxmsgsize, kLargestMessage_bytes);
   router.set(zmq::sockopt::rcvhwm, kReceiveQueue_messages);
+  router.set(zmq::sockopt::router_mandatory, true);  // says who is gone
+  router.set(zmq::sockopt::heartbeat_ivl, kConnectionBeat_ms);
+  router.set(zmq::sockopt::heartbeat_timeout, kConnectionSilence_ms);
   router.set(zmq::sockopt::ipv6, where.find('[') != std::string::npos);
   router.bind(where);
   endpoint = router.get(zmq::sockopt::last_endpoint);
@@ -131,19 +134,20 @@ std::optional<Message> RecorderSocket::receive() {
   }
 }
 
-void RecorderSocket::send(int node, MessageKind kind, std::string_view payload) {
+bool RecorderSocket::send(int node, MessageKind kind, std::string_view payload) {
   const auto route = state_->routes.find(node);
-  if (route == state_->routes.end()) return;
+  if (route == state_->routes.end()) return false;
   using zmq::send_flags;
   const std::string number = std::to_string(node);
   try {
-    // A ROUTER drops what it cannot route, and all further frames of a message whose first one found room find it.
-    if (!state_->router.send(zmq::buffer(route->second), send_flags::sndmore | send_flags::dontwait)) return;
+    // All further frames of a message whose first one found room find it, too. No room: it is there, and slow.
+    if (!state_->router.send(zmq::buffer(route->second), send_flags::sndmore | send_flags::dontwait)) return true;
     state_->router.send(zmq::buffer(to_string(kind)), send_flags::sndmore | send_flags::dontwait);
     state_->router.send(zmq::buffer(number), send_flags::sndmore | send_flags::dontwait);
     state_->router.send(zmq::buffer(payload), send_flags::dontwait);
-  } catch (const zmq::error_t&) {
-    return;  // EINTR: as if dropped
+    return true;
+  } catch (const zmq::error_t& error) {
+    return error.num() != EHOSTUNREACH;
   }
 }
 

@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,31 +14,26 @@
 #include <limits>
 #include <thread>
 
-#include "analysis/report/finish.hpp"
 #include "harness/agent/journal.hpp"
 #include "harness/agent/journal_files.hpp"
+#include "harness/agent/own_place.hpp"
+#include "harness/base/files.hpp"
 #include "harness/model/event.hpp"
 #include "harness/os/process.hpp"
 
 namespace grit {
 namespace {
 
-constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often records are collected
-constexpr std::int64_t kHeartbeat_ns = kNsPerS;
-constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
+constexpr std::int64_t kTick_ns = 100 * kNsPerMs;           // how often free memory and the observer are looked at
+constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
+constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
 constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
 constexpr std::int64_t kOrder_ns = 2 * kNsPerS;     // from the report of a rank's end to the recorder's order, at most
-constexpr std::int64_t kGoodbye_ns = 6 * kNsPerS;   // how long the recorder waits for the other agents
-/// How long the recorder may be silent: it speaks once a second, and when it died its successor may need some seconds
-/// to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node ends
-/// itself.
-constexpr std::int64_t kRecorderSilence_ns = 15 * kNsPerS;
 /// How long what the kernel itself puts back (IPv6 addresses, links of other nodes of this machine) may take.
 constexpr std::int64_t kSettle_ns = 2 * kNsPerS;
 constexpr std::int64_t kSettleInRun_ns = 200 * kNsPerMs;  // the ranks wait meanwhile
 constexpr auto kSettleStep = std::chrono::milliseconds(50);
 constexpr std::int64_t kStepLook_ns = kNsPerMs;  // how often a rank's step is looked at when something waits for it
-constexpr std::size_t kBatch = 512;
 
 void swallow(int fd) {
   std::uint64_t counter = 0;
@@ -58,53 +52,65 @@ std::vector<std::string> lasting_differences(const NodeState& before, const std:
   return found;
 }
 
-std::vector<RankProcess> processes_of(const Segment& segment) {
-  std::vector<RankProcess> processes;
-  for (const RankSlot& slot : segment.slots()) processes.push_back({slot.rank, slot.pid});
-  return processes;
-}
-
 std::vector<int> pids_of(const Segment& segment) {
   std::vector<int> pids;
   for (const RankSlot& slot : segment.slots()) pids.push_back(slot.pid);
   return pids;
 }
 
+/// Says what the agent is at while it lives.
+class Doing {
+ public:
+  Doing(NodeControl& control, AgentDoing what) : control_(control) { control_.agent_doing.store(what); }
+  Doing(const Doing&) = delete;
+  Doing& operator=(const Doing&) = delete;
+  ~Doing() { control_.agent_doing.store(AgentDoing::waiting); }
+
+ private:
+  NodeControl& control_;
+};
+
 }  // namespace
 
-Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock)
+Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock, ObserverProcess observer)
     : config_(std::move(config)),
       segment_(std::move(segment)),
       wake_(std::move(wake)),
       lock_(std::move(lock)),
+      observer_(std::move(observer)),
       windows_(
           config_.plan, config_.node, journal_file(config_.journal_directory, config_.plan, config_.node),
-          [this](Json event) { emit(std::move(event)); }, node_ranks(segment_)),
-      usage_(processes_of(segment_)),
-      batch_(kBatch) {}
+          [this](Json event) { emit(std::move(event)); }, node_ranks(segment_)) {}
 
 Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, Fd wake) {
+  GRIT_CHECK(leave_ranks_their_cpus(pids_of(segment)));
   GRIT_TRY(NodeLock lock, NodeLock::acquire());
-  std::unique_ptr<Agent> agent(new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock)));
-  GRIT_CHECK(agent->start_recording());
+  GRIT_TRY(ObserverProcess observer, ObserverProcess::fork(config, segment));
+  std::unique_ptr<Agent> agent(
+      new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock), std::move(observer)));
   GRIT_CHECK(agent->recover());
   agent->node_before_ = read_node_state();
   GRIT_CHECK(agent->windows_.check_available());
   GRIT_CHECK(agent->open_descriptors());
-  agent->open_kernel_log();
+  agent->note_dangers();
   agent->join_run();
   return agent;
 }
 
-Status Agent::start_recording() {
-  if (config_.recorder) {
-    GRIT_TRY(recorder_, Recorder::open(config_.run_directory, config_.listen_address, config_.endpoint, config_.keys,
-                                       static_cast<int>(config_.plan.topology.nodes.size())));
-    config_.endpoint = recorder_->endpoint();
+/// Only where something would have to be taken off; in a local cluster all goes with its namespaces.
+void Agent::note_dangers() {
+  const auto kept = keep_in_memory();
+  const bool any_persistent = std::any_of(
+      config_.plan.faults.begin(), config_.plan.faults.end(),
+      [this](const PlannedFault& fault) { return fault.node == config_.node && fault.undo == UndoClass::persistent; });
+  if (!any_persistent || config_.plan.topology.local_cluster) return;
+  warnings_ = ends_with_the_job(read_file("/proc/self/cgroup").value_or(""), config_.journal_directory);
+  if (!kept) warnings_.push_back(kept.error().message);
+  for (const std::string& warning : warnings_) {
+    Json event = make_event("agent_unprotected", config_.node);
+    event["message"] = warning;
+    emit(std::move(event));
   }
-  GRIT_TRY(uplink_, Uplink::connect(config_.endpoint, config_.keys, config_.node));
-  recorder_heard_ns_ = monotonic_ns();
-  return {};
 }
 
 /// Journals in this node's directory belong to runs that are over (we hold the node) or to our predecessor.
@@ -152,7 +158,7 @@ void Agent::join_run() {
     event["generation"] = generation;
     event["block"] = entered;
     emit(std::move(event));
-  } else if (config_.recorder) {
+  } else if (config_.node == 0) {
     Json event = make_event("run", config_.node);
     event["state"] = "started";
     emit(std::move(event));
@@ -165,13 +171,12 @@ void Agent::join_run() {
   }
 }
 
-void Agent::emit(Json event) {
-  if (auto sent = uplink_->send_event(event); !sent) fmt::print(stderr, "grit agent: {}\n", sent.error().message);
-}
+void Agent::emit(Json event) { observer_.send(event); }
 
 void Agent::arm(int block) {
   block_ = block;
-  if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look()) return;
+  if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look() || !last_block_is_observed()) return;
+  const Doing doing(segment_.control(), AgentDoing::arming);
   const Block& planned = config_.plan.blocks[static_cast<std::size_t>(block)];
   // Before and after every block, though only the faults' blocks need it: what is done before the ones and not before
   // the others is measured as their effect. On 2 cores with 8 processes this alone made fault blocks 0.3 % slower.
@@ -188,6 +193,10 @@ bool Agent::all_left_block() const {
   });
 }
 
+bool Agent::last_block_is_observed() const {
+  return observed_block_ >= block_ - 1 || monotonic_ns() - block_end_ns_ > kObserverPatience_ns;
+}
+
 void Agent::follow_blocks() {
   if (ended_at_ns_ != 0) return;
   const RankSlot& first = segment_.slots()[0];
@@ -198,24 +207,23 @@ void Agent::follow_blocks() {
     event["edge"] = edge;
     emit(std::move(event));
   };
-  if (!in_block_ && segment_.control().agent_ready_block.load() < block_ && !waits_for_look()) arm(block_);
+  if (!in_block_ && segment_.control().agent_ready_block.load() < block_ &&
+      block_ < static_cast<int>(config_.plan.blocks.size()))
+    arm(block_);
   if (!in_block_ && first.block_entered.load(std::memory_order_acquire) == block_) {
     in_block_ = true;
     windows_.start(first.block_entered_ns.load());
     act();  // before anything else is written or sent: a fault that starts with the block is due now
     block_event("begin", first.block_entered_ns.load());
-    report_usage("begin");
-    run_checks(CheckTime::block_begins);
   }
   if (in_block_ && all_left_block()) {
+    const Doing doing(segment_.control(), AgentDoing::ending_a_block);
     windows_.end(RevertReason::block_end);
     segment_.control().lease_deadline_ns.store(0);
-    report_usage("end");
-    run_checks(CheckTime::block_ends);
-    drain_records();  // before the word that they are all there (look())
     block_event("end", monotonic_ns());
     compare_processes();
     in_block_ = false;
+    block_end_ns_ = monotonic_ns();
     arm(block_ + 1);
   }
 }
@@ -224,64 +232,18 @@ void Agent::act() {
   if (in_block_ && windows_.waits_for_step())
     windows_.step_begun(segment_.slots()[0].step_in_block.load(std::memory_order_relaxed), monotonic_ns());
   for (auto due = windows_.next_action_ns(); due && *due <= monotonic_ns(); due = windows_.next_action_ns()) {
+    const Doing doing(segment_.control(), AgentDoing::applying_or_reverting);
     windows_.act(monotonic_ns());
     segment_.control().lease_deadline_ns.store(windows_.lease_deadline_ns());
   }
 }
 
-void Agent::drain_records() {
-  for (RankSlot& slot : segment_.slots())
-    for (std::size_t got = pop_records(slot, batch_); got > 0; got = pop_records(slot, batch_))
-      if (auto sent = uplink_->send_records({batch_.data(), got}); !sent)
-        fmt::print(stderr, "grit agent: {}\n", sent.error().message);
-}
-
-void Agent::run_checks(CheckTime time) {
-  const Node& node = config_.plan.topology.nodes[static_cast<std::size_t>(config_.node)];
-  check_memory_.resize(config_.plan.checks.size());
-  for (std::size_t i = 0; i < config_.plan.checks.size(); ++i) {
-    const ScenarioPlugin& planned = config_.plan.checks[i];
-    const Check* check = find_check(planned.name);
-    GRIT_ASSERT(check != nullptr);
-    if (time == CheckTime::block_begins) check_memory_[i].clear();
-    if (time != CheckTime::in_block && !check->info().counts) continue;
-    const auto outcome = check->run(node, Params(planned.params), check_memory_[i]);
-    if (time == CheckTime::block_begins) continue;  // what it counts from
-    Json event = make_event("check", config_.node);
-    event["check"] = planned.name;
-    event["block"] = block_;
-    if (outcome) event["ok"] = outcome->ok;
-    event["detail"] = outcome ? outcome->detail : outcome.error().message;
-    emit(std::move(event));
-  }
-}
-
-void Agent::report_usage(std::string_view edge) {
-  usage_.look(monotonic_ns());
-  Json event = make_event("usage", config_.node);
-  event["block"] = block_;
-  event["edge"] = edge;
-  event.update(usage_.read());
-  emit(std::move(event));
-}
-
 void Agent::tick() {
   const std::int64_t now_ns = monotonic_ns();
-  if (now_ns - last_tick_ns_ >= kTick_ns) {
-    last_tick_ns_ = now_ns;
-    drain_records();
-    windows_.keep_memory_free();
-    usage_.look(now_ns);
-    watch_for_hang(now_ns);
-  }
-  if (now_ns - last_heartbeat_ns_ >= kHeartbeat_ns) {
-    last_heartbeat_ns_ = now_ns;
-    uplink_->heartbeat();
-  }
-  if (in_block_ && !config_.plan.checks.empty() && now_ns - last_check_ns_ >= kCheck_ns) {
-    last_check_ns_ = now_ns;
-    run_checks(CheckTime::in_block);
-  }
+  if (now_ns - last_tick_ns_ < kTick_ns) return;
+  last_tick_ns_ = now_ns;
+  windows_.keep_memory_free();
+  watch_observer();
 }
 
 bool Agent::watch_ranks() {
@@ -295,13 +257,13 @@ bool Agent::watch_ranks() {
     if (!gone) any_runs = true;
     if (!gone || deaths_at_ns_ != 0 || ended_at_ns_ != 0) continue;
     deaths_at_ns_ = monotonic_ns();
-    windows_.end(RevertReason::rank_died);
-    segment_.control().lease_deadline_ns.store(0);
     Json event = make_event(end == RankEnd::running ? "rank_died" : "run", config_.node);
     event["rank"] = slots[i].rank;
     event["pid"] = slots[i].pid;
     if (end != RankEnd::running) event["state"] = end == RankEnd::interrupted ? "interrupted" : "failed";
-    emit(std::move(event));
+    emit(std::move(event));  // before a revert that may take long: the others are to be told
+    windows_.end(RevertReason::rank_died);
+    segment_.control().lease_deadline_ns.store(0);
   }
   const std::int64_t now_ns = monotonic_ns();
   if (any_runs && deaths_at_ns_ != 0 && now_ns - deaths_at_ns_ >= kOrder_ns)
@@ -324,35 +286,34 @@ void Agent::end_run(const std::string& why) {
   emit(std::move(event));
 }
 
-void Agent::take_orders() {
-  while (const auto message = uplink_->receive()) {
-    recorder_heard_ns_ = monotonic_ns();
-    if (message->kind != MessageKind::end) continue;
-    const auto cause = parse_json(message->payload);
-    const auto type = cause && cause->is_object() ? cause->find("type") : Json::const_iterator();
-    const bool named = cause && cause->is_object() && type != cause->end() && type->is_string();
-    end_run(named ? type->get<std::string>() : "ordered");
+bool Agent::waits_for_look() const {
+  return !in_block_ && look_before(config_.plan, block_) && segment_.control().look_passed.load() < block_;
+}
+
+void Agent::watch_observer() {
+  while (const auto news = observer_.receive()) {
+    if (news->end) end_run(*news->end);
+    if (news->observed_block) observed_block_ = std::max(observed_block_, *news->observed_block);
   }
-  const std::int64_t silent_ns = monotonic_ns() - recorder_heard_ns_;
-  if (silent_ns < kRecorderSilence_ns || ended_at_ns_ != 0) return;
-  Json event = make_event("recorder_lost", config_.node);
-  event["silent_ns"] = silent_ns;
-  emit(std::move(event));
-  end_run("recorder_lost");
+  if (!observer_.is_gone(segment_.control().observer_beat_ns.load())) return;
+  auto another = ObserverProcess::fork(config_, segment_);
+  if (!another) {
+    fmt::print(stderr, "grit agent: {}\n", another.error().message);
+    return;  // the next tick tries again
+  }
+  another->adopt(observer_);
+  observer_ = std::move(*another);
+  emit(make_event("observer_restarted", config_.node));
 }
 
 void Agent::poll_once() {
-  std::vector<zmq_pollitem_t> items{{nullptr, wake_.get(), ZMQ_POLLIN, 0},
-                                    {nullptr, timer_.get(), ZMQ_POLLIN, 0},
-                                    {nullptr, signals_.get(), ZMQ_POLLIN, 0}};
-  items.push_back({uplink_->socket(), 0, ZMQ_POLLIN, 0});
+  std::vector<pollfd> items{{wake_.get(), POLLIN, 0},
+                            {timer_.get(), POLLIN, 0},
+                            {signals_.get(), POLLIN, 0},
+                            {observer_.descriptor(), POLLIN, 0}};
   for (const Fd& rank : ranks_)
-    if (rank && deaths_at_ns_ == 0 && ended_at_ns_ == 0) items.push_back({nullptr, rank.get(), ZMQ_POLLIN, 0});
-  const auto witnesses = windows_.witness_descriptors();
-  if (kernel_log_) items.push_back({nullptr, kernel_log_->descriptor(), ZMQ_POLLIN, 0});
-  for (const int fd : witnesses) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
-  if (recorder_)
-    for (void* socket : recorder_->sockets()) items.push_back({socket, 0, ZMQ_POLLIN, 0});
+    if (rank && deaths_at_ns_ == 0 && ended_at_ns_ == 0) items.push_back({rank.get(), POLLIN, 0});
+  for (const int fd : windows_.witness_descriptors()) items.push_back({fd, POLLIN, 0});
 
   auto due = windows_.next_action_ns();
   const bool leaving = segment_.slots()[0].block_left.load(std::memory_order_relaxed) == block_;
@@ -364,27 +325,23 @@ void Agent::poll_once() {
     at.it_value.tv_nsec = *due % kNsPerS;
     ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
   }
-  ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ns / kNsPerMs);
+  ::poll(items.data(), items.size(), kTick_ns / kNsPerMs);
   if (items[0].revents != 0) swallow(wake_.get());
   if (items[1].revents != 0) swallow(timer_.get());
   if (items[2].revents != 0) stopping_ = true;
+  if (items[3].revents != 0) watch_observer();
 }
 
-Status Agent::serve() {
+void Agent::serve() {
   while (watch_ranks() && !stopping_) {
+    segment_.control().agent_beat_ns.store(monotonic_ns());
     poll_once();
-    take_orders();
     follow_blocks();
     act();
     windows_.drain_witnesses();
     tick();
-    look();
-    watch_kernel_log();
-    if (recorder_)
-      if (auto pumped = recorder_->pump(); !pumped) fmt::print(stderr, "grit agent: {}\n", pumped.error().message);
   }
   finish();
-  return recorder_ ? finish_recording() : Status();
 }
 
 void Agent::report_residue(const std::vector<std::string>& found) {
@@ -418,18 +375,11 @@ void Agent::finish() {
     emit(make_event("agent_stopped", config_.node));
     end_run("agent_stopped");
   }
+  const Doing doing(segment_.control(), AgentDoing::ending);
   windows_.end(RevertReason::shutdown);
   if (node_is_as_before()) windows_.close();  // else the journal stays, for whoever mends the node
   segment_.control().lease_deadline_ns.store(0);
-  drain_records();
-  for (const RankSlot& slot : segment_.slots()) {
-    if (slot.lost.load() == 0) continue;
-    Json event = make_event("records_lost", config_.node);
-    event["rank"] = slot.rank;
-    event["count"] = slot.lost.load();
-    emit(std::move(event));
-  }
-  if (recorder_) {
+  if (config_.node == 0) {
     const auto slots = segment_.slots();
     const bool all_finished = std::all_of(slots.begin(), slots.end(),
                                           [](const RankSlot& slot) { return slot.end.load() == RankEnd::finished; });
@@ -437,21 +387,8 @@ void Agent::finish() {
     event["state"] = all_finished ? "finished" : "ended early";
     emit(std::move(event));
   }
-  uplink_->goodbye();
-  if (!recorder_) uplink_->close(static_cast<int>(kGoodbye_ns / kNsPerMs));
-}
-
-Status Agent::finish_recording() {
-  const std::int64_t deadline_ns = monotonic_ns() + kGoodbye_ns;
-  while (!recorder_->all_said_goodbye() && monotonic_ns() < deadline_ns) {
-    std::vector<zmq_pollitem_t> items;
-    for (void* socket : recorder_->sockets()) items.push_back({socket, 0, ZMQ_POLLIN, 0});
-    ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ns / kNsPerMs);
-    if (auto pumped = recorder_->pump(); !pumped) fmt::print(stderr, "grit agent: {}\n", pumped.error().message);
-  }
-  uplink_->close(0);
-  auto verdict = finish_run(config_.run_directory);
-  return verdict ? Status() : Status(with_context(verdict.error(), "cannot finish the run"));
+  segment_.control().agent_beat_ns.store(monotonic_ns());
+  if (!observer_.say_goodbye(kGoodbye_ns)) fmt::print(stderr, "grit agent: the observer did not end\n");
 }
 
 }  // namespace grit

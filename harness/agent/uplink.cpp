@@ -39,6 +39,8 @@ void Uplink::State::open(const std::string& endpoint, const RunKeys& keys) {
   dealer.set(zmq::sockopt::reconnect_ivl, kReconnectFirst_ms);
   dealer.set(zmq::sockopt::reconnect_ivl_max, kReconnectLongest_ms);
   dealer.set(zmq::sockopt::connect_timeout, kConnectTimeout_ms);
+  dealer.set(zmq::sockopt::heartbeat_ivl, kConnectionBeat_ms);
+  dealer.set(zmq::sockopt::heartbeat_timeout, kConnectionSilence_ms);
   dealer.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos);
   dealer.connect(endpoint);
 }

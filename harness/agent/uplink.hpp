@@ -46,6 +46,8 @@ struct Message {
   std::string payload{};
 };
 
+constexpr int kConnectionBeat_ms = 1000;
+constexpr int kConnectionSilence_ms = 4000;
 constexpr std::int64_t kLargestMessage_bytes = std::int64_t{8} << 20;
 
 /// The recorder's end. Serves its own authentication (ZAP, RFC 27) in receive(), without a thread: call it whenever one
@@ -71,9 +73,10 @@ class RecorderSocket {
   /// dropped; a frame above kLargestMessage_bytes makes libzmq close the connection it came by.
   std::optional<Message> receive();
 
-  /// To the agent of a node, by the connection its last message came by; nothing when it was never heard of. Never
-  /// blocks; what does not go through now is dropped: say it again.
-  void send(int node, MessageKind kind, std::string_view payload = {});
+  /// To the agent of a node, by the connection its last message came by. False: there is none, or it is gone: closed,
+  /// or libzmq's own heartbeats, which a thread of the other process answers however busy that is, found no answer for
+  /// kConnectionSilence_ms. Never blocks; what does not go through now is dropped: say it again.
+  bool send(int node, MessageKind kind, std::string_view payload = {});
 
   [[nodiscard]] std::uint64_t malformed() const;  // messages dropped
   [[nodiscard]] std::uint64_t refused() const;    // handshakes with a key that is not this run's
@@ -92,8 +95,8 @@ Result<int> port_of(const std::string& endpoint);
 /// same endpoint; what a dead recorder had already taken is gone with it.
 class Uplink {
  public:
-  static constexpr int kBacklogMessages = 4096;
-  static constexpr std::size_t kRecordsPerMessage = 512;
+  static constexpr int kBacklogMessages = 2048;  // of records: 14 MB
+  static constexpr std::size_t kRecordsPerMessage = 64;
 
   /// Starts connecting, to go on by itself until it succeeds, and queues a hello. Error (usage): the endpoint or a key
   /// is malformed.

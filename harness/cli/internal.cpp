@@ -1,7 +1,8 @@
-// Subcommands that grit starts itself: a rank of the local cluster, an agent, Open MPI's launch agent.
+// Subcommands that grit starts itself: a rank of the local cluster, an agent, the recorder, Open MPI's launch agent.
 #include <memory>
 
 #include "harness/agent/agent.hpp"
+#include "harness/agent/recorder_main.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/run/execution.hpp"
@@ -16,6 +17,9 @@ void add_internal(CLI::App& app, Action& action) {
 
   auto* agent = app.add_subcommand("agent", "a node's agent")->group("");
   agent->callback([&action] { action = []() -> Result<int> { return agent_main(); }; });
+
+  auto* recorder = app.add_subcommand("recorder", "a run's recorder")->group("");
+  recorder->callback([&action] { action = []() -> Result<int> { return recorder_main(); }; });
 
   auto* enter = app.add_subcommand("enter-node", "Open MPI's launch agent on the local cluster")->group("");
   enter->prefix_command();

@@ -4,7 +4,6 @@
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
-#include <sched.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "harness/base/files.hpp"
 #include "harness/cluster/job_nics.hpp"
 #include "harness/cluster/nic_roles.hpp"
+#include "harness/os/cpus.hpp"
 #include "harness/os/ethtool.hpp"
 #include "harness/os/netlink.hpp"
 #include "harness/os/rdma.hpp"
@@ -25,15 +25,10 @@
 namespace grit {
 namespace {
 
+/// The node's, not what this rank is bound to.
 int usable_cores() {
-  // A fixed cpu_set_t ends at 1024 processors; the kernel refuses a set that is too small.
-  for (int limit = CPU_SETSIZE; limit <= (1 << 20); limit *= 2) {
-    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(static_cast<std::size_t>(limit)),
-                                                               [](cpu_set_t* p) { CPU_FREE(p); });
-    const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(limit));
-    if (set && ::sched_getaffinity(0, bytes, set.get()) == 0) return CPU_COUNT_S(bytes, set.get());
-  }
-  return static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  const auto cpus = allowed_cpus();
+  return cpus ? static_cast<int>(cpus->size()) : static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 int count_numa_nodes() {

@@ -30,6 +30,9 @@
 //   hang      block, waited_ns, ranks[{rank, step, phase, stopped}]; no rank of the node began a step for so long
 //   kernel    level (0 .. 4), text, last?; a line of the node's kernel log; of a local cluster's, once
 //   agent_restarted  generation
+//   agent_busy       since_ns, doing; it has not gone around its loop since: told once each time, by the observer
+//   observer_restarted  it died or hung and was replaced: records and events of that moment may be missing
+//   agent_unprotected message; its memory could not be locked
 //   node_lost        lost_node, last_heard_ns
 //   node_back        back_node, silent_ns; a lost node was heard of again
 //   records_lost     rank, count; a full ring dropped step records

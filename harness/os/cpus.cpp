@@ -102,6 +102,22 @@ Status set_affinity_of_thread(pid_t tid, const Cpus& cpus) {
   return errno_error(fmt::format("cannot set the CPU affinity of thread {}", tid));
 }
 
+Result<Cpus> allowed_cpus() {
+  GRIT_TRY(const Cpus bound, affinity_of_thread(0));
+  GRIT_TRY(const Cpus online, online_cpus());
+  if (!set_affinity_of_thread(0, online)) return bound;  // not permitted to widen it
+  auto allowed = affinity_of_thread(0);                  // the kernel leaves out what the cpuset forbids
+  GRIT_CHECK(set_affinity_of_thread(0, bound));
+  return allowed;
+}
+
+Cpus cpus_beside(const Cpus& allowed, const std::vector<Cpus>& taken) {
+  Cpus left = allowed;
+  for (const Cpus& cpus : taken)
+    std::erase_if(left, [&](int cpu) { return std::find(cpus.begin(), cpus.end(), cpu) != cpus.end(); });
+  return left.empty() ? allowed : left;
+}
+
 Result<std::int64_t> read_cpu_busy_ns() {
   GRIT_TRY(const std::string text, read_file("/proc/stat"));
   // user nice system idle iowait irq softirq steal; time of guests is in the first two.

@@ -20,6 +20,11 @@ Result<Cpus> cpus_from_list(std::string_view list);
 std::string to_list(const Cpus& cpus);
 
 Result<Cpus> online_cpus();
+/// Those that the calling thread could be given: its cpuset (cpuset(7)), whatever launchers have bound it to. Tried out
+/// and put back, because no file tells it for both versions of control groups.
+Result<Cpus> allowed_cpus();
+/// What of `allowed` is in none of `taken`; all of it when nothing would be left.
+Cpus cpus_beside(const Cpus& allowed, const std::vector<Cpus>& taken);
 /// Of one thread; a pid is its main thread's. Error (usage): there is no such thread.
 Result<Cpus> affinity_of_thread(pid_t tid);
 /// 0 is the calling thread. Error (usage): there is no such thread, or none of these CPUs is usable for it; error

@@ -22,7 +22,7 @@ constexpr std::uint64_t kMagic = 0x31'67'65'73'74'69'72'67;  // "gritseg1" in me
 // An atomic with a lock inside would lock in one process only.
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::int32_t>::is_always_lock_free);
-static_assert(std::atomic<RankEnd>::is_always_lock_free);
+static_assert(std::atomic<RankEnd>::is_always_lock_free && std::atomic<AgentDoing>::is_always_lock_free);
 static_assert((kRingCapacity & (kRingCapacity - 1)) == 0, "positions in the ring are taken by a mask");
 static_assert(std::is_trivially_destructible_v<RankSlot> && std::is_trivially_destructible_v<NodeControl>);
 
@@ -65,6 +65,22 @@ Result<Segment> open_and_attach(const std::string& path) {
 }
 
 }  // namespace
+
+std::string_view to_string(AgentDoing doing) {
+  switch (doing) {
+    case AgentDoing::waiting:
+      return "waiting";
+    case AgentDoing::arming:
+      return "arming";
+    case AgentDoing::applying_or_reverting:
+      return "applying or reverting";
+    case AgentDoing::ending_a_block:
+      return "ending a block";
+    case AgentDoing::ending:
+      return "ending";
+  }
+  return "?";
+}
 
 Result<Segment> Segment::create(int local_ranks) {
   if (local_ranks < 1 || local_ranks > kMaxLocalRanks) {

@@ -1,4 +1,4 @@
-// The shared memory of one node: its ranks write step records and their phase, its agent reads them.
+// The shared memory of one node: its ranks write step records and their phase, its agent and observer read them.
 //
 // It is a memfd: it has no name, so nothing is left in /dev/shm however the processes end. The node's first rank makes
 // it, its agent inherits the descriptor, and further ranks of the node get it over a local socket.
@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "harness/base/fd.hpp"
 #include "harness/base/result.hpp"
@@ -21,7 +22,11 @@ constexpr int kMaxLocalRanks = 64;
 /// How a rank says that it will leave; a process that ends with `running` here has died.
 enum class RankEnd : std::uint32_t { running, finished, failed, interrupted };
 
-/// One producer (the rank), one consumer (the agent).
+/// What an agent is at, for the observer to say when it takes long.
+enum class AgentDoing : std::uint32_t { waiting, arming, applying_or_reverting, ending_a_block, ending };
+std::string_view to_string(AgentDoing doing);
+
+/// One producer (the rank), one consumer (the node's observer).
 struct RankSlot {
   std::int32_t pid = 0;  // as the node's agent sees it
   std::int32_t rank = -1;
@@ -45,13 +50,16 @@ struct NodeControl {
   std::atomic<std::int32_t> agent_ready_block{
       -1};                                    // the agent knows of this block's start and is done with the one before
   std::atomic<std::int32_t> look_passed{-1};  // the ranks were told to go on into this block, a look's
-  std::atomic<std::int32_t> look_decided{
-      -1};  // node 0's agent has looked before this block; look_goes_on says what it saw
-  std::atomic<bool> look_goes_on{false};
   std::atomic<std::int64_t> lease_deadline_ns{
       0};  // a fault in force must be off by then (CLOCK_MONOTONIC); 0: none in force
   std::atomic<std::uint32_t> agent_generation{
       0};  // counts agents started on this node: more than 1 means that one was lost
+  std::atomic<std::int64_t> agent_beat_ns{0};  // when the agent last went around its loop (CLOCK_MONOTONIC)
+  std::atomic<AgentDoing> agent_doing{AgentDoing::waiting};
+  std::atomic<std::int64_t> observer_beat_ns{0};  // the same of its observer
+  std::atomic<std::int64_t> recorder_beat_ns{0};  // the same of the recorder, on its node
+  std::atomic<std::int32_t> left_by_all{
+      -1};  // on the recorder's node: all ranks have left this block and are written down
 };
 
 class Segment {

@@ -144,11 +144,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   if (end.job_status != 0 && !end.interrupted && !fs::exists(directory / "events.jsonl"))
     return internal_error(fmt::format("the ranks ended before anything was recorded ({}). {}",
                                       how_it_ended(end.job_status), words_of_mpirun(end.mpirun_log)));
-  // The recorder finished the run unless it was killed, or knew of no interruption.
-  if (end.interrupted || !fs::exists(directory / "verdict.json")) {
-    if (auto finished = finish_run(directory); !finished)
-      return with_context(finished.error(), "cannot finish the run");
-  }
+  if (auto finished = finish_run(directory); !finished) return with_context(finished.error(), "cannot finish the run");
   return directory;
 }
 
@@ -175,6 +171,11 @@ Result<fs::path> run_under_mpi(const Job& job, const Execution& execution) {
   GRIT_TRY(const Plan plan, plan_from_json(received.at("plan")));
   const fs::path directory = received.at("directory").get<std::string>();
   GRIT_CHECK(run_session(job, plan, directory));
+  GRIT_CHECK(job.each([&]() -> Status {
+    if (job.rank() != 0) return {};
+    const auto finished = finish_run(directory);
+    return finished ? Status() : Status(with_context(finished.error(), "cannot finish the run"));
+  }));
   return directory;
 }
 

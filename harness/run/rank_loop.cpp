@@ -5,13 +5,17 @@
 #include <chrono>
 #include <thread>
 
+#include "analysis/report/finish.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/model/event.hpp"
+#include "harness/record/run_dir.hpp"
 
 namespace grit {
 namespace {
 
 constexpr std::int64_t kAgentTimeout_ns = 60 * kNsPerS;
-constexpr std::int64_t kLinkTest_ns = kNsPerS;  // where blocks are given in steps
+constexpr std::int64_t kLookPatience_ns = 5 * kNsPerS;  // for records that nodes still have
+constexpr std::int64_t kLinkTest_ns = kNsPerS;          // where blocks are given in steps
 
 }  // namespace
 
@@ -30,23 +34,31 @@ Status RankLoop::wait_for_agent(int block) const {
   return {};
 }
 
-/// Node 0's agent looks; rank 0 hears it in shared memory and tells the others, whose first ranks tell their agents.
+bool RankLoop::look(const Block& block) const {
+  const std::int64_t deadline = monotonic_ns() + kLookPatience_ns;
+  while (context_.control.left_by_all.load(std::memory_order_acquire) < block.index - 1 && monotonic_ns() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto clear = is_clear_before(context_.run_directory, block.index);
+  if (!clear) fmt::print(stderr, "grit: cannot look at the run so far: {}\n", clear.error().message);
+  const bool goes_on = !clear || !*clear;
+  Json event = make_event("look", 0);
+  event["block"] = block.index;
+  event["look"] = *look_before(context_.plan, block.index);
+  event["pairs"] = block.pair;
+  event["decision"] = goes_on ? "go_on" : "stop";
+  // Beside the recorder, which appends to it, too: a line is one write(2).
+  auto events = EventsWriter::open(context_.run_directory / "events.jsonl");
+  const Status written = events ? events->append(event) : Status(tl::make_unexpected(events.error()));
+  if (!written) fmt::print(stderr, "grit: cannot write down what was seen: {}\n", written.error().message);
+  return goes_on;
+}
+
+/// Rank 0 looks and tells the others, whose first ranks tell their agents.
 Result<bool> RankLoop::goes_on(const Block& block) const {
   if (!look_before(context_.plan, block.index)) return true;
   std::string decision;
-  if (context_.job.rank() == 0) {
-    tell_agent();
-    const std::int64_t deadline = monotonic_ns() + kAgentTimeout_ns;
-    while (context_.control.look_decided.load(std::memory_order_acquire) < block.index && monotonic_ns() < deadline)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    const bool decided = context_.control.look_decided.load(std::memory_order_acquire) >= block.index;
-    decision = !decided ? "" : context_.control.look_goes_on.load() ? "go_on" : "stop";
-  }
-  decision = context_.job.broadcast(decision);
-  if (decision.empty())
-    return internal_error(
-        fmt::format("node 0's agent did not say within 60 s whether block {} is needed", block.index));
-  if (decision == "stop") return false;
+  if (context_.job.rank() == 0) decision = look(block) ? "go_on" : "stop";
+  if (context_.job.broadcast(decision) == "stop") return false;
   context_.control.look_passed.store(block.index);
   tell_agent();
   return true;

@@ -1,6 +1,8 @@
 // A rank's life from the first block to the last.
 #pragma once
 
+#include <filesystem>
+
 #include "harness/agent/agent_process.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/record/segment.hpp"
@@ -18,9 +20,10 @@ struct RankContext {
   NodeControl& control;
   RankSlot& slot;
   Workload& workload;
-  AgentProcess* agent;     // on the node's first rank; elsewhere nullptr
-  ProgressLine* progress;  // on rank 0; elsewhere nullptr
-  LinkTest* links;         // for blocks in which links are measured; nullptr: the plan has none
+  AgentProcess* agent;                         // on the node's first rank; elsewhere nullptr
+  ProgressLine* progress;                      // on rank 0; elsewhere nullptr
+  const std::filesystem::path& run_directory;  // rank 0 looks at what is there
+  LinkTest* links;                             // for blocks in which links are measured; nullptr: the plan has none
 };
 
 class RankLoop {
@@ -34,6 +37,9 @@ class RankLoop {
   [[nodiscard]] Status wait_for_agent(int block) const;
   /// False when the run has shown what it can and stops before this block.
   [[nodiscard]] Result<bool> goes_on(const Block& block) const;
+  /// On rank 0: is the block needed? What all agents have sent of the blocks before is judged as if the run ended
+  /// there.
+  [[nodiscard]] bool look(const Block& block) const;
   Status run_block(const Block& block);
   Status run_steps(const Block& block);
   [[nodiscard]] bool should_vote(const Block& block, std::uint32_t step_in_block, std::int64_t now_ns) const;

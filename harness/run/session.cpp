@@ -24,8 +24,6 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kAgentEndTimeout_ns = 60 * kNsPerS;
-
 /// The node's first rank makes it; a failure is every rank's, with nothing handed out.
 Result<std::optional<Segment>> create_segment(const Job& job, std::optional<DescriptorOffer>& offer) {
   std::optional<Segment> segment;
@@ -83,39 +81,64 @@ Result<Segment> open_segment(const Job& job) {
   return std::move(*segment);
 }
 
-/// Starts the recorder's agent, then, knowing its endpoint, the other nodes' agents.
-Result<std::unique_ptr<AgentProcess>> start_agents(const Job& job, const Plan& plan,
-                                                   const std::filesystem::path& run_directory, const Segment& segment) {
-  AgentConfig config{.plan = plan, .node = job.node(), .recorder = job.rank() == 0, .run_directory = run_directory};
-  config.journal_directory = default_journal_directory();
-  std::unique_ptr<AgentProcess> agent;
-  const auto start = [&]() -> Status {
-    GRIT_TRY(agent, AgentProcess::start(std::move(config), segment));
-    return {};
-  };
+/// What a rank keeps: on node 0 the recorder, on each node's first rank its agent; nothing on the others.
+struct Kept {
+  std::unique_ptr<RecorderProcess> recorder{};
+  std::unique_ptr<AgentProcess> agent{};
+};
+
+/// Of many nodes with the same gap one says so: the first with a fault.
+int first_faulty_node(const Plan& plan) {
+  int first = -1;
+  for (const PlannedFault& fault : plan.faults)
+    if (first < 0 || fault.node < first) first = fault.node;
+  return first;
+}
+
+/// Rank 0 starts the recorder; knowing its endpoint, each node's first rank starts its agent.
+Result<Kept> start_processes(const Job& job, const Plan& plan, const std::filesystem::path& run_directory,
+                             const Segment& segment) {
+  Kept kept;
   Json handed_out;
   const auto start_recorder = [&]() -> Status {
     if (job.rank() != 0) return {};
+    RecorderConfig config{.nodes = job.node_count(), .run_directory = run_directory};
+    config.judges = !plan.topology.local_cluster;  // there the grit that made the cluster does
     GRIT_TRY(config.listen_address, recorder_address(plan.topology));
     GRIT_TRY(config.keys, make_run_keys());
-    const RunKeys all = config.keys;
-    GRIT_CHECK(start());
-    RunKeys clients = all;
+    RunKeys clients = config.keys;
+    GRIT_TRY(kept.recorder, RecorderProcess::start(std::move(config), segment));
     clients.server_secret.clear();
-    handed_out = Json{{"endpoint", agent->endpoint()}, {"keys", to_json(clients)}};
+    handed_out = Json{{"endpoint", kept.recorder->endpoint()}, {"keys", to_json(clients)}};
     return {};
   };
   GRIT_CHECK(job.each(start_recorder));
   const std::string received = job.broadcast(json_text(handed_out));
-  const auto start_others = [&]() -> Status {
-    if (job.rank() == 0 || job.local_rank() != 0) return {};
+  const auto start_agent = [&]() -> Status {
+    if (job.local_rank() != 0) return {};
+    AgentConfig config{.plan = plan, .node = job.node(), .run_directory = run_directory};
+    config.journal_directory = default_journal_directory();
     GRIT_TRY(const Json told, parse_json(received));
     config.endpoint = told.at("endpoint").get<std::string>();
     GRIT_TRY(config.keys, run_keys_from_json(told.at("keys")));
-    return start();
+    GRIT_TRY(kept.agent, AgentProcess::start(std::move(config), segment));
+    return {};
   };
-  GRIT_CHECK(job.each(start_others));
-  return agent;
+  GRIT_CHECK(job.each(start_agent));
+  const bool says = kept.agent && first_faulty_node(plan) == job.node();
+  for (const std::string& warning : says ? kept.agent->warnings() : std::vector<std::string>())
+    fmt::print(stderr, "grit: warning: {}\n", warning);
+  return kept;
+}
+
+/// Agents end when they have taken everything off and sent what they had, the recorder when it has heard of all that.
+Status wait_for_end(const Kept& kept) {
+  if (kept.agent) {
+    kept.agent->wake();
+    if (!kept.agent->wait_for_end()) return internal_error("the node's agent gets nowhere with its end");
+  }
+  if (kept.recorder && !kept.recorder->wait_for_end()) return internal_error("the recorder gets nowhere with its end");
+  return {};
 }
 
 Status write_clock(const std::filesystem::path& run_directory, const Json& before, const Json& after) {
@@ -212,7 +235,7 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   GRIT_CHECK(write_environments(job, run_directory));
   GRIT_TRY(Segment segment, open_segment(job));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
-  GRIT_TRY(const auto agent, start_agents(job, plan, run_directory, segment));
+  GRIT_TRY(const Kept kept, start_processes(job, plan, run_directory, segment));
   const InterruptGuard interrupts(slot);
   auto fabric = make_mpi_fabric(job.world());
   GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, run_directory));
@@ -225,8 +248,8 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
   std::optional<LinkTest> links;
   if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
-  RankLoop loop({job, plan, segment.control(), slot, *workload, agent.get(), progress ? &*progress : nullptr,
-                 links ? &*links : nullptr});
+  RankLoop loop({job, plan, segment.control(), slot, *workload, kept.agent.get(), progress ? &*progress : nullptr,
+                 run_directory, links ? &*links : nullptr});
   if (auto done = caught([&] { return loop.run(); }); !done) {
     slot.end.store(RankEnd::failed);
     job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
@@ -236,9 +259,7 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   job.barrier();  // as long as one may still die, the agents must end those that would wait for it here
   slot.end.store(RankEnd::finished);
   return job.each([&]() -> Status {
-    if (agent) agent->wake();
-    if (agent && !agent->wait_for_end(kAgentEndTimeout_ns))
-      return internal_error("the node's agent did not end within 60 s");
+    GRIT_CHECK(wait_for_end(kept));
     return written;
   });
 }

@@ -47,6 +47,39 @@ def in_force(run):
     return seen.get(1) == seen.get(2) == "applied"
 
 
+def named(process, name):
+    def comm(pid):
+        try:
+            return open(f"/proc/{pid}/comm").read().strip()
+        except OSError:
+            return ""
+    return [pid for pid in children_of(process.pid) if comm(pid) == name]
+
+
+def carries_on(work, name, program, number, event):
+    """One of grit's own processes is killed or stopped: another takes its place, the ranks notice nothing, the faults stay."""
+    run = work.path / name
+    process = start("run", work.write("ends.lua", SCENARIO), "--out", run, "-n", 4)
+    try:
+        wait_until(lambda: process.poll() is not None or in_force(run), 120, "the faults never came into force")
+        assert process.poll() is None, process.communicate()
+        victim = named(process, program)[0]
+        began = time.monotonic()
+        os.kill(victim, number)
+        wait_until(lambda: victim not in named(process, program) and len(named(process, program)) > 0, 10, f"no other {program}")
+        took_s = time.monotonic() - began
+        size = (run / "steps.npy").stat().st_size
+        wait_until(lambda: (run / "steps.npy").stat().st_size > size, 10, "no records come any more")
+        wait_until(lambda: event is None or events(run, event), 10, f"nobody said {event}")
+        assert process.poll() is None and not events(run, "end_ordered"), events(run, "end_ordered")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    finally:
+        terminate(process)
+    print(f"{name}: another {program} after {took_s:.2f} s", flush=True)
+    assert verdict(run)["outcome"] == "interrupted", verdict(run)
+
+
 def try_out(work, name, hurt, outcome, words):
     run = work.path / name
     process = start("run", work.write("ends.lua", SCENARIO), "--out", run, "-n", 4)
@@ -88,3 +121,7 @@ with Workspace() as work:
     assert_same_state(before)
     try_out(work, "rank0", kill_rank(0), "rank_death", "rank 0 on node0 died")
     assert_same_state(before)
+    for program, event in (("grit-agent", "agent_restarted"), ("grit-observer", "observer_restarted"), ("grit-recorder", None)):
+        for how in (signal.SIGKILL, signal.SIGSTOP):
+            carries_on(work, f"{program}-{how.name}", program, how, event)
+            assert_same_state(before)

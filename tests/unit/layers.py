@@ -17,7 +17,7 @@ ALLOWED = {
     "harness/health": ["harness/record", "harness/os", "harness/model", "harness/base"],
     "harness/scenario": ["injectors", "workloads", "harness/health", "harness/model", "harness/base"],
     "harness/cluster": ["harness/record", "harness/os", "harness/model", "harness/base"],
-    "harness/agent": ["injectors", "harness/health", "analysis", "harness/record", "harness/os", "harness/model", "harness/base"],
+    "harness/agent": ["injectors", "harness/health", "harness/record", "harness/os", "harness/model", "harness/base"],
     "harness/run": ["harness/agent", "harness/scenario", "harness/cluster", "injectors", "workloads", "analysis", "harness/health",
                     "harness/record", "harness/os", "harness/model", "harness/base"],
 }

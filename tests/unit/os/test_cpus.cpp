@@ -32,6 +32,23 @@ TEST_CASE("a thread's affinity is what was set; what cannot be set is an error i
   ok(set_affinity_of_thread(0, before));
 }
 
+TEST_CASE("the CPUs that a bound thread could be given are its cpuset's, and it stays bound") {
+  const Cpus before = ok(affinity_of_thread(0));
+  const Cpus allowed = ok(allowed_cpus());
+  CHECK(std::includes(allowed.begin(), allowed.end(), before.begin(), before.end()));
+  ok(set_affinity_of_thread(0, {before.front()}));
+  CHECK(ok(allowed_cpus()) == allowed);
+  CHECK(ok(affinity_of_thread(0)) == Cpus{before.front()});
+  ok(set_affinity_of_thread(0, before));
+}
+
+TEST_CASE("beside the ranks' cores, or anywhere when they have all") {
+  CHECK(cpus_beside({0, 1, 2, 3}, {{0}, {2}}) == Cpus{1, 3});
+  CHECK(cpus_beside({0, 1}, {{0}, {1}}) == Cpus{0, 1});
+  CHECK(cpus_beside({0, 1}, {{0, 1}}) == Cpus{0, 1});
+  CHECK(cpus_beside({4, 5}, {}) == Cpus{4, 5});
+}
+
 TEST_CASE("the time that CPUs are busy grows by what this process takes") {
   const std::int64_t busy_ns = ok(read_cpu_busy_ns());
   const auto own_ns = [] {

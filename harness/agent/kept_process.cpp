@@ -1,0 +1,211 @@
+#include "harness/agent/kept_process.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+
+#include "harness/base/clock.hpp"
+#include "harness/os/process.hpp"
+
+extern char** environ;
+
+namespace grit {
+namespace {
+
+constexpr int kReplyTimeout_ms = 20'000;
+constexpr auto kWatchInterval = std::chrono::milliseconds(200);
+constexpr int kLooksStopped = 5;  // one second: nobody stops such a process for long and means well
+constexpr std::int64_t kEndPatience_ns = 5 * kNsPerS;
+constexpr std::int64_t kNoSign_ns = 60 * kNsPerS;
+constexpr int kAboveInherited = 16;
+
+/// The inherited descriptors and standard streams of the process; nothing of mpirun's stays open in it.
+class SpawnActions {
+ public:
+  SpawnActions() {
+    GRIT_ASSERT(posix_spawn_file_actions_init(&actions_) == 0 && posix_spawnattr_init(&attributes_) == 0);
+  }
+  SpawnActions(const SpawnActions&) = delete;
+  SpawnActions& operator=(const SpawnActions&) = delete;
+  ~SpawnActions() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+  void open(int fd, const char* path, int flags) {
+    GRIT_ASSERT(posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0644) == 0);
+  }
+  void dup(int from, int to) { GRIT_ASSERT(posix_spawn_file_actions_adddup2(&actions_, from, to) == 0); }
+  Result<pid_t> spawn(const char* program, std::array<char*, 3> arguments) {
+    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID);
+    pid_t pid = -1;
+    const int error = posix_spawn(&pid, program, &actions_, &attributes_, arguments.data(), environ);
+    if (error != 0) return errno_error(fmt::format("cannot start the {}", arguments[1]), error);
+    return pid;
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+/// A copy of a descriptor above the numbers that the process's own will get, so that no dup2 in the child overwrites
+/// another.
+Fd lifted(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, kAboveInherited)); }
+
+/// Not write(2): in a rank SIGPIPE is deadly, and the process may have died before it read.
+Status send_all(int socket, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return errno_error("cannot send");
+    text.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return {};
+}
+
+Result<std::string> read_reply(int fd, const std::string& whose) {
+  std::string reply;
+  std::array<char, 4096> chunk{};
+  const std::int64_t deadline = monotonic_ns() + kReplyTimeout_ms * kNsPerMs;
+  for (;;) {
+    pollfd ready{fd, POLLIN, 0};
+    const auto left_ms = static_cast<int>((deadline - monotonic_ns()) / kNsPerMs);
+    if (left_ms <= 0 || ::poll(&ready, 1, left_ms) == 0)
+      return internal_error(fmt::format("the {} did not answer within {} s", whose, kReplyTimeout_ms / 1000));
+    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error(fmt::format("cannot read the {}'s answer", whose));
+    if (got == 0) break;
+    reply.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+  if (reply.empty()) return internal_error(fmt::format("the {} died before it answered", whose));
+  return reply;
+}
+
+/// By SIGSTOP: it would neither work nor end.
+bool is_stopped(pid_t pid) {
+  const auto identity = identify_process(pid);
+  const auto state = identity ? process_state(*identity) : Result<std::optional<ProcessState>>(std::nullopt);
+  return state && *state && (*state)->state == 'T';
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KeptProcess>> KeptProcess::start(Setup setup) {
+  GRIT_ASSERT(kFirstInheritedFd + static_cast<int>(setup.descriptors.size()) <= kAboveInherited);
+  auto process = std::unique_ptr<KeptProcess>(new KeptProcess(std::move(setup)));
+  GRIT_CHECK(process->spawn());
+  process->watcher_ = std::thread([raw = process.get()] { raw->watch(); });
+  return process;
+}
+
+Status KeptProcess::spawn() {
+  std::array<int, 2> sockets{-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) return errno_error("socketpair");
+  const Fd ours(sockets[0]);
+  Fd theirs = lifted(sockets[1]);
+  ::close(sockets[1]);
+
+  SpawnActions actions;
+  actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
+  actions.open(STDOUT_FILENO, "/dev/null", O_WRONLY);
+  const std::string log = setup_.log.string();
+  const bool can_log = ::access(setup_.log.parent_path().c_str(), W_OK) == 0;  // it may live on node 0 only
+  actions.open(STDERR_FILENO, can_log ? log.c_str() : "/dev/null", O_WRONLY | O_CREAT | O_APPEND);
+  actions.dup(theirs.get(), kBootstrapFd);
+  std::vector<Fd> inherited;
+  for (const int fd : setup_.descriptors) {
+    inherited.push_back(lifted(fd));
+    actions.dup(inherited.back().get(), kFirstInheritedFd + static_cast<int>(inherited.size()) - 1);
+  }
+  std::string name = "grit", command = setup_.command;
+  GRIT_TRY(const pid_t pid, actions.spawn("/proc/self/exe", {name.data(), command.data(), nullptr}));
+  pid_.store(pid);
+  theirs.reset();
+
+  GRIT_CHECK(send_all(ours.get(), json_text(setup_.configuration())));
+  ::shutdown(ours.get(), SHUT_WR);
+  GRIT_TRY(const std::string reply, read_reply(ours.get(), setup_.command));
+  GRIT_TRY(const Json said, parse_json(reply));
+  if (said.contains("error"))
+    return Failure(Error{static_cast<ErrorKind>(said.value("kind", static_cast<int>(ErrorKind::internal))),
+                         said["error"].get<std::string>()});
+  setup_.answered(said);
+  return {};
+}
+
+void KeptProcess::watch() {
+  int looks_stopped = 0;
+  for (;;) {
+    int status = 0;
+    const pid_t pid = pid_.load();
+    if (::waitpid(pid, &status, WNOHANG) == pid) {
+      const bool ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;  // its work was done
+      if (ended_well || stop_.load()) break;
+      if (auto again = spawn(); !again) {
+        ::kill(pid_.load(), SIGKILL);
+        ::waitpid(pid_.load(), nullptr, 0);
+        setup_.lost(again.error());
+        break;
+      }
+      looks_stopped = 0;
+    } else {
+      looks_stopped = is_stopped(pid) ? looks_stopped + 1 : 0;
+      if (looks_stopped >= kLooksStopped || setup_.is_useless()) ::kill(pid, SIGKILL);
+    }
+    std::this_thread::sleep_for(kWatchInterval);
+  }
+  ended_.store(true);
+}
+
+bool KeptProcess::wait_for_end(const std::atomic<std::int64_t>& beat_ns) const {
+  const std::int64_t since_ns = monotonic_ns();
+  while (!ended_.load()) {
+    if (monotonic_ns() - std::max(since_ns, beat_ns.load()) > kNoSign_ns) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+KeptProcess::~KeptProcess() {
+  stop_.store(true);
+  if (watcher_.joinable()) {
+    if (!ended_.load()) ::kill(pid_.load(), SIGTERM);
+    const std::int64_t deadline_ns = monotonic_ns() + kEndPatience_ns;
+    while (!ended_.load() && monotonic_ns() < deadline_ns) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (!ended_.load()) ::kill(pid_.load(), SIGKILL);
+    watcher_.join();
+  } else if (pid_.load() > 0) {  // it never became ready
+    ::kill(pid_.load(), SIGKILL);
+    ::waitpid(pid_.load(), nullptr, 0);
+  }
+}
+
+Result<Json> read_configuration(int bootstrap) {
+  std::string text;
+  std::array<char, 65536> chunk{};
+  for (;;) {
+    const ssize_t got = ::read(bootstrap, chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error("cannot read the configuration");
+    if (got == 0) return parse_json(text);
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+}
+
+void answer(int bootstrap, const Result<Json>& ready) {
+  const Json said =
+      ready ? *ready : Json{{"error", ready.error().message}, {"kind", static_cast<int>(ready.error().kind)}};
+  if (auto told = send_all(bootstrap, json_text(said)); !told) fmt::print(stderr, "grit: {}\n", told.error().message);
+}
+
+}  // namespace grit

@@ -1,0 +1,73 @@
+// A process of grit's own that a rank starts and keeps: its node's agent, the run's recorder.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "harness/base/fd.hpp"
+#include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+/// Descriptors such a process finds open when it starts: a socket on which its configuration comes (to the end of file)
+/// and its answer goes, then KeptProcess::Setup::descriptors, in their order.
+constexpr int kBootstrapFd = 3;
+constexpr int kFirstInheritedFd = 4;
+
+/// While this object lives a thread of it sleeps on the process: when it dies, is stopped (SIGSTOP) for a second, or is
+/// of no use any more, a new one is started with the same configuration.
+class KeptProcess {
+ public:
+  struct Setup {
+    std::string command{};        // grit's hidden subcommand
+    std::filesystem::path log{};  // for its standard error, appended to; where that cannot be made: nowhere
+    std::vector<int> descriptors{};
+    std::function<Json()> configuration{};        // asked at each start
+    std::function<void(const Json&)> answered{};  // what it says when it is ready, at each start
+    /// Asked five times a second, in the thread: true ends it by SIGKILL, for a successor.
+    std::function<bool()> is_useless{};
+    /// Called once, in the thread, when it could not be started again.
+    std::function<void(const Error&)> lost{};
+  };
+
+  /// Starts it in a session of its own and waits until it is ready. What `setup` refers to outlives this object.
+  /// Error: what it says is missing (unavailable), or that it did not start.
+  static Result<std::unique_ptr<KeptProcess>> start(Setup setup);
+
+  KeptProcess(const KeptProcess&) = delete;
+  KeptProcess& operator=(const KeptProcess&) = delete;
+  /// Ends the process if it still runs (SIGTERM, then SIGKILL after 5 s).
+  ~KeptProcess();
+
+  /// The id of the one that runs now.
+  [[nodiscard]] pid_t pid() const { return pid_.load(); }
+  /// Waits until it has ended by itself, its work done. `beat_ns` is the moment of the last sign that it gave of its
+  /// going on; false: none for a minute.
+  [[nodiscard]] bool wait_for_end(const std::atomic<std::int64_t>& beat_ns) const;
+
+ private:
+  explicit KeptProcess(Setup setup) : setup_(std::move(setup)) {}
+  Status spawn();
+  void watch();
+
+  Setup setup_;
+  std::atomic<pid_t> pid_{-1};
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> ended_{false};
+  std::thread watcher_{};
+};
+
+/// What such a process does first: its configuration. Error: none came whole.
+Result<Json> read_configuration(int bootstrap);
+/// And then, ready or not: its answer, or why there is none. Nobody may listen any more.
+void answer(int bootstrap, const Result<Json>& ready);
+
+}  // namespace grit

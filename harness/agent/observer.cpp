@@ -1,0 +1,312 @@
+#include "harness/agent/observer.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <zmq.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "harness/agent/rank_usage.hpp"
+#include "harness/agent/uplink.hpp"
+#include "harness/health/check.hpp"
+#include "harness/model/event.hpp"
+#include "harness/os/kernel_log.hpp"
+#include "harness/os/process.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often records are collected
+constexpr std::int64_t kHeartbeat_ns = kNsPerS;
+constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
+constexpr std::int64_t kBusy_ns = 2 * kNsPerS;  // an agent that has not gone around its loop for so long is busy
+constexpr int kGoodbye_ms = 6000;               // how long what is queued for the recorder may take at the end
+/// How long the recorder may be silent: it speaks once a second, and when it died its successor may need some seconds
+/// to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node ends
+/// itself.
+constexpr std::int64_t kRecorderSilence_ns = 7 * kNsPerS;
+constexpr std::size_t kBatch = 512;
+constexpr int kWorstKernelLevel = 4;   // warnings and worse (syslog(2)); a link that goes down is 6, and seen elsewhere
+constexpr int kMostKernelLines = 200;  // a node in trouble can write thousands
+
+std::vector<RankProcess> processes_of(const Segment& segment) {
+  std::vector<RankProcess> processes;
+  for (const RankSlot& slot : segment.slots()) processes.push_back({slot.rank, slot.pid});
+  return processes;
+}
+
+bool has(const Json& event, const char* key, std::string_view text) {
+  const auto found = event.find(key);
+  return found != event.end() && found->is_string() && found->get_ref<const std::string&>() == text;
+}
+
+class Observer {
+ public:
+  Observer(const AgentConfig& config, const Segment& segment, Fd line, Uplink uplink)
+      : config_(config),
+        segment_(segment),
+        line_(std::move(line)),
+        uplink_(std::move(uplink)),
+        usage_(processes_of(segment)),
+        batch_(kBatch) {}
+
+  void run() {
+    open_kernel_log();
+    while (!agent_done_ && !agent_gone_) {
+      poll_once();
+      take_from_agent();
+      take_orders();
+      if (!agent_gone_) tick();
+      watch_kernel_log();
+      segment_.control().observer_beat_ns.store(monotonic_ns());
+    }
+    if (agent_done_) {
+      drain_records();
+      report_lost_records();
+      uplink_.goodbye();
+    }
+    uplink_.close(kGoodbye_ms);
+  }
+
+ private:
+  enum class CheckTime { block_begins, in_block, block_ends };
+
+  void poll_once() {
+    std::vector<zmq_pollitem_t> items{{nullptr, line_.get(), ZMQ_POLLIN, 0}, {uplink_.socket(), 0, ZMQ_POLLIN, 0}};
+    if (kernel_log_) items.push_back({nullptr, kernel_log_->descriptor(), ZMQ_POLLIN, 0});
+    ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ns / kNsPerMs);
+  }
+
+  void emit(const Json& event) {
+    if (auto sent = uplink_.send_event(event); !sent) fmt::print(stderr, "grit observer: {}\n", sent.error().message);
+  }
+
+  void tell_agent(const Json& what) {
+    const std::string text = what.dump(-1, ' ', false, Json::error_handler_t::replace);
+    // When it has no room it has not taken what was said before: orders come again, and it does not wait for the rest.
+    [[maybe_unused]] const ssize_t sent = ::send(line_.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+
+  void take_from_agent() {
+    for (;;) {
+      const ssize_t size = ::recv(line_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+      if (size < 0) {
+        agent_gone_ = errno != EAGAIN && errno != EINTR;
+        return;
+      }
+      std::string text(static_cast<std::size_t>(size), '\0');
+      const ssize_t got = ::recv(line_.get(), text.data(), text.size(), MSG_DONTWAIT);
+      agent_gone_ = got == 0;  // no message is empty
+      if (got <= 0) return;
+      if (text == kObserverGoodbye) {
+        agent_done_ = true;
+        return;
+      }
+      if (const auto event = parse_json(text); event && event->is_object()) take_event(*event);
+    }
+  }
+
+  void take_event(const Json& event) {
+    const bool is_block = has(event, "type", "block");
+    if (is_block && has(event, "edge", "end")) {
+      block_ = event.value("block", block_);
+      report_usage("end");
+      run_checks(CheckTime::block_ends);
+      drain_records();  // before the word that they are all there (NodeControl::left_by_all)
+      emit(event);
+      in_block_ = false;
+      tell_agent(Json{{"observed", block_}});
+      return;
+    }
+    emit(event);
+    if (!is_block) return;
+    block_ = event.value("block", block_);
+    in_block_ = true;
+    report_usage("begin");
+    run_checks(CheckTime::block_begins);
+  }
+
+  void take_orders() {
+    while (const auto message = uplink_.receive()) {
+      recorder_heard_ns_ = monotonic_ns();
+      if (message->kind != MessageKind::end) continue;
+      const auto cause = parse_json(message->payload);
+      const auto type = cause && cause->is_object() ? cause->find("type") : Json::const_iterator();
+      const bool named = cause && cause->is_object() && type != cause->end() && type->is_string();
+      tell_agent(Json{{"end", named ? type->get<std::string>() : "ordered"}});
+    }
+    const std::int64_t silent_ns = monotonic_ns() - recorder_heard_ns_;
+    if (silent_ns < kRecorderSilence_ns) return;
+    if (!recorder_lost_) {
+      Json event = make_event("recorder_lost", config_.node);
+      event["silent_ns"] = silent_ns;
+      emit(event);
+    }
+    recorder_lost_ = true;
+    tell_agent(Json{{"end", "recorder_lost"}});
+  }
+
+  void tick() {
+    const std::int64_t now_ns = monotonic_ns();
+    if (now_ns - last_tick_ns_ >= kTick_ns) {
+      last_tick_ns_ = now_ns;
+      drain_records();
+      usage_.look(now_ns);
+      watch_for_hang(now_ns);
+      watch_agent(now_ns);
+    }
+    if (now_ns - last_heartbeat_ns_ >= kHeartbeat_ns) {
+      last_heartbeat_ns_ = now_ns;
+      uplink_.heartbeat();
+    }
+    if (in_block_ && !config_.plan.checks.empty() && now_ns - last_check_ns_ >= kCheck_ns) {
+      last_check_ns_ = now_ns;
+      run_checks(CheckTime::in_block);
+    }
+  }
+
+  void drain_records() {
+    for (RankSlot& slot : segment_.slots())
+      for (std::size_t got = pop_records(slot, batch_); got > 0; got = pop_records(slot, batch_))
+        if (auto sent = uplink_.send_records({batch_.data(), got}); !sent)
+          fmt::print(stderr, "grit observer: {}\n", sent.error().message);
+  }
+
+  void report_lost_records() {
+    for (const RankSlot& slot : segment_.slots()) {
+      if (slot.lost.load() == 0) continue;
+      Json event = make_event("records_lost", config_.node);
+      event["rank"] = slot.rank;
+      event["count"] = slot.lost.load();
+      emit(event);
+    }
+  }
+
+  void run_checks(CheckTime time) {
+    const Node& node = config_.plan.topology.nodes[static_cast<std::size_t>(config_.node)];
+    check_memory_.resize(config_.plan.checks.size());
+    for (std::size_t i = 0; i < config_.plan.checks.size(); ++i) {
+      const ScenarioPlugin& planned = config_.plan.checks[i];
+      const Check* check = find_check(planned.name);
+      GRIT_ASSERT(check != nullptr);
+      if (time == CheckTime::block_begins) check_memory_[i].clear();
+      if (time != CheckTime::in_block && !check->info().counts) continue;
+      const auto outcome = check->run(node, Params(planned.params), check_memory_[i]);
+      if (time == CheckTime::block_begins) continue;  // what it counts from
+      Json event = make_event("check", config_.node);
+      event["check"] = planned.name;
+      event["block"] = block_;
+      if (outcome) event["ok"] = outcome->ok;
+      event["detail"] = outcome ? outcome->detail : outcome.error().message;
+      emit(event);
+    }
+  }
+
+  void report_usage(std::string_view edge) {
+    usage_.look(monotonic_ns());
+    Json event = make_event("usage", config_.node);
+    event["block"] = block_;
+    event["edge"] = edge;
+    event.update(usage_.read());
+    emit(event);
+  }
+
+  /// No rank of this node has begun a step for the plan's limit: says where each stands. The recorder then ends the
+  /// run.
+  void watch_for_hang(std::int64_t now_ns) {
+    std::uint64_t progress = 0;
+    bool in_block = false;
+    for (const RankSlot& slot : segment_.slots()) {
+      progress += (static_cast<std::uint64_t>(slot.block_entered.load() + 1) << 32) + slot.step_in_block.load();
+      in_block = in_block || slot.block_left.load() < slot.block_entered.load();
+    }
+    if (!in_block || progress != progress_) {
+      progress_ = progress;
+      progress_at_ns_ = now_ns;
+      return;
+    }
+    if (hang_told_ || now_ns - progress_at_ns_ < config_.plan.design.hang_ns) return;
+    hang_told_ = true;
+    report_hang(now_ns - progress_at_ns_);
+  }
+
+  void report_hang(std::int64_t waited_ns) {
+    Json event = make_event("hang", config_.node);
+    event["block"] = block_;
+    event["waited_ns"] = waited_ns;
+    event["ranks"] = Json::array();
+    for (const RankSlot& slot : segment_.slots()) {
+      const auto identity = identify_process(slot.pid);
+      const auto state = identity ? process_state(*identity) : Result<std::optional<ProcessState>>(std::nullopt);
+      event["ranks"].push_back({{"rank", slot.rank},
+                                {"step", slot.step_in_block.load()},
+                                {"phase", to_string(static_cast<Phase>(slot.phase.load()))},
+                                {"stopped", state && *state && (*state)->state == 'T'}});
+    }
+    emit(event);
+  }
+
+  /// Once for each time that it is busy: a fault's own command, a link that takes long to come up.
+  void watch_agent(std::int64_t now_ns) {
+    const std::int64_t since_ns = segment_.control().agent_beat_ns.load();
+    if (since_ns == 0 || now_ns - since_ns < kBusy_ns || since_ns == agent_busy_since_ns_) return;
+    agent_busy_since_ns_ = since_ns;
+    Json event = make_event("agent_busy", config_.node);
+    event["since_ns"] = since_ns;
+    event["doing"] = to_string(segment_.control().agent_doing.load());
+    emit(event);
+  }
+
+  void open_kernel_log() {
+    // The nodes of a local cluster have one kernel between them.
+    if (config_.plan.topology.local_cluster && config_.node != 0) return;
+    if (auto log = KernelLogReader::open()) kernel_log_ = std::move(*log);
+  }
+
+  /// What the kernel said last may be all that is known of a node that is lost: it is sent on at once.
+  void watch_kernel_log() {
+    while (kernel_log_) {
+      const auto line = kernel_log_->next();
+      if (!line) kernel_log_.reset();
+      if (!line || !*line) return;
+      if ((*line)->level > kWorstKernelLevel || ++kernel_lines_ > kMostKernelLines) continue;
+      Json event = make_event("kernel", config_.node);
+      event["level"] = (*line)->level;
+      event["text"] = (*line)->text;
+      if (kernel_lines_ == kMostKernelLines) event["last"] = true;  // later ones are not sent
+      emit(event);
+    }
+  }
+
+  const AgentConfig& config_;
+  const Segment& segment_;
+  Fd line_;
+  Uplink uplink_;
+  RankUsage usage_;
+  std::vector<StepRecord> batch_;
+  std::vector<CheckMemory> check_memory_{};      // by place in Plan::checks
+  std::optional<KernelLogReader> kernel_log_{};  // empty: it may not be read here
+  int kernel_lines_ = 0;
+  int block_ = 0;
+  bool in_block_ = false;
+  bool agent_done_ = false, agent_gone_ = false;
+  bool recorder_lost_ = false, hang_told_ = false;
+  std::int64_t recorder_heard_ns_ = monotonic_ns();
+  std::int64_t last_tick_ns_ = 0, last_heartbeat_ns_ = 0, last_check_ns_ = 0;
+  std::uint64_t progress_ = 0;       // changes when a rank of this node begins a step
+  std::int64_t progress_at_ns_ = 0;  // when it last did
+  std::int64_t agent_busy_since_ns_ = 0;
+};
+
+}  // namespace
+
+Status observe(const AgentConfig& config, const Segment& segment, Fd line) {
+  GRIT_TRY(Uplink uplink, Uplink::connect(config.endpoint, config.keys, config.node));
+  Observer(config, segment, std::move(line), std::move(uplink)).run();
+  return {};
+}
+
+}  // namespace grit

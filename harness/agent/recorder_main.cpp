@@ -1,0 +1,120 @@
+#include "harness/agent/recorder_main.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <csignal>
+
+#include "harness/agent/agent_process.hpp"
+#include "harness/agent/recorder.hpp"
+#include "harness/model/event.hpp"
+
+extern char** environ;
+
+namespace grit {
+namespace {
+
+constexpr int kTick_ms = 100;
+constexpr std::int64_t kOthersSayGoodbye_ns = 30 * kNsPerS;  // after SIGTERM, which a batch system sends to all
+constexpr int kFirstRankDies_ms = 2000;                      // after its agent has ended it
+
+class Recording {
+ public:
+  Recording(RecorderConfig config, Segment segment, Recorder recorder)
+      : config_(std::move(config)),
+        segment_(std::move(segment)),
+        recorder_(std::move(recorder)),
+        first_rank_(static_cast<int>(::syscall(SYS_pidfd_open, segment_.slots()[0].pid, 0))) {
+    sigemptyset(&term_);
+    sigaddset(&term_, SIGTERM);
+    ::sigprocmask(SIG_BLOCK, &term_, nullptr);
+  }
+
+  [[nodiscard]] const std::string& endpoint() const { return recorder_.endpoint(); }
+
+  void serve() {
+    NodeControl& control = segment_.control();
+    while (!recorder_.is_over() && !gives_up()) {
+      std::array<zmq_pollitem_t, 2> items{};
+      for (std::size_t i = 0; i < items.size(); ++i) items[i] = {recorder_.sockets()[i], 0, ZMQ_POLLIN, 0};
+      ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ms);
+      if (auto pumped = recorder_.pump(); !pumped) fmt::print(stderr, "grit recorder: {}\n", pumped.error().message);
+      control.left_by_all.store(recorder_.left_by_all(), std::memory_order_release);
+      control.recorder_beat_ns.store(monotonic_ns());
+    }
+    if (config_.judges && first_rank_is_gone()) start_report();
+  }
+
+ private:
+  bool gives_up() {
+    const timespec now{};
+    if (told_to_end_ns_ == 0 && ::sigtimedwait(&term_, nullptr, &now) == SIGTERM) told_to_end_ns_ = monotonic_ns();
+    if (told_to_end_ns_ == 0) return false;
+    return recorder_.is_quiet() || monotonic_ns() - told_to_end_ns_ > kOthersSayGoodbye_ns;
+  }
+
+  [[nodiscard]] bool first_rank_is_gone() const {
+    if (segment_.slots()[0].end.load() == RankEnd::finished) return false;  // it judges itself
+    if (!first_rank_) return true;
+    pollfd process{first_rank_.get(), POLLIN, 0};
+    return ::poll(&process, 1, kFirstRankDies_ms) == 1;
+  }
+
+  void start_report() const {
+    posix_spawn_file_actions_t actions{};
+    posix_spawnattr_t attributes{};
+    if (posix_spawn_file_actions_init(&actions) != 0 || posix_spawnattr_init(&attributes) != 0) return;
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    std::string name = "grit", command = "report", directory = config_.run_directory.string();
+    std::array<char*, 4> arguments{name.data(), command.data(), directory.data(), nullptr};
+    pid_t pid = -1;
+    if (const int error = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments.data(), environ);
+        error != 0)
+      fmt::print(stderr, "grit recorder: {}\n", errno_error("cannot start grit report", error).value().message);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+  }
+
+  RecorderConfig config_;
+  Segment segment_;
+  Recorder recorder_;
+  Fd first_rank_;
+  sigset_t term_{};
+  std::int64_t told_to_end_ns_ = 0;
+};
+
+Result<std::unique_ptr<Recording>> start(int bootstrap) {
+  GRIT_TRY(const Json json, read_configuration(bootstrap));
+  GRIT_TRY(RecorderConfig config, recorder_config_from_json(json));
+  GRIT_TRY(Segment segment, Segment::attach(Fd(kRecorderSegmentFd)));
+  GRIT_TRY(Recorder recorder,
+           Recorder::open(config.run_directory, config.listen_address, config.endpoint, config.keys, config.nodes));
+  return std::make_unique<Recording>(std::move(config), std::move(segment), std::move(recorder));
+}
+
+}  // namespace
+
+int recorder_main() {
+  // Whatever else was inherited is mpirun's: holding it open would keep mpirun waiting for us.
+  ::close_range(static_cast<unsigned>(kRecorderSegmentFd) + 1, ~0U, 0);
+  ::prctl(PR_SET_NAME, "grit-recorder");
+  for (const int ignored : {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT}) ::signal(ignored, SIG_IGN);
+  Fd bootstrap(kBootstrapFd);
+  auto recording = start(bootstrap.get());
+  answer(bootstrap.get(), recording ? Result<Json>(Json{{"endpoint", (*recording)->endpoint()}})
+                                    : Result<Json>(tl::make_unexpected(recording.error())));
+  bootstrap.reset();
+  if (!recording) return static_cast<int>(recording.error().kind);
+  (*recording)->serve();
+  return 0;
+}
+
+}  // namespace grit

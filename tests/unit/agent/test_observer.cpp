@@ -1,0 +1,140 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <thread>
+
+#include "harness/agent/observer_process.hpp"
+#include "harness/agent/recorder.hpp"
+#include "harness/base/clock.hpp"
+#include "harness/model/event.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/record/support.hpp"
+
+namespace grit {
+namespace {
+
+constexpr auto kHere = "127.0.0.1";
+
+/// A node of one rank, which is this process, its observer, and a recorder in this process.
+struct Node {
+  test::TempDirectory directory{};
+  RunKeys keys = *make_run_keys();
+  Segment segment = *Segment::create(1);
+  std::optional<Recorder> recorder = *Recorder::open(directory.path(), kHere, "", keys, 1);
+  AgentConfig config{};
+
+  Node() {
+    segment.slots()[0].pid = ::getpid();
+    segment.slots()[0].rank = 0;
+    config.endpoint = recorder->endpoint();
+    config.keys = keys;
+    config.plan.topology.nodes.resize(1);
+    config.plan.design.hang_ns = 300 * kNsPerMs;
+  }
+  [[nodiscard]] std::size_t count(std::string_view type) const {
+    std::size_t found = 0;
+    const std::vector<Json> events = *read_events(directory.path() / "events.jsonl");
+    for (const Json& event : events) found += event.at("type") == type ? 1 : 0;
+    return found;
+  }
+  bool pump_until(const std::function<bool()>& condition) {
+    const std::int64_t deadline_ns = monotonic_ns() + 20 * kNsPerS;
+    while (monotonic_ns() < deadline_ns) {
+      REQUIRE(recorder->pump());
+      if (condition()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
+};
+
+TEST_CASE("events and records go up, and a block's end is told when its records are on their way") {
+  Node node;
+  auto observer = ObserverProcess::fork(node.config, node.segment);
+  REQUIRE(observer);
+  for (std::uint32_t step = 0; step < 100; ++step) push_record(node.segment.slots()[0], test::numbered(step));
+  Json event = make_event("block", 0);
+  event.update(Json{{"block", 3}, {"edge", "end"}});
+  observer->send(event);
+  std::optional<int> observed;
+  REQUIRE(node.pump_until([&] {
+    while (const auto news = observer->receive())
+      if (news->observed_block) observed = news->observed_block;
+    return observed.has_value() && node.count("block") == 1;
+  }));
+  CHECK(observed == 3);
+  CHECK(test::read_steps(node.directory.path() / "steps.npy")->size() == 100);  // they came before the word
+  std::thread goodbye([&] { CHECK(observer->say_goodbye(20 * kNsPerS)); });
+  CHECK(node.pump_until([&] { return node.recorder->all_said_goodbye(); }));
+  goodbye.join();
+}
+
+TEST_CASE("an order of the recorder comes down; without a recorder the observer gives it itself") {
+  Node node;
+  auto observer = ObserverProcess::fork(node.config, node.segment);
+  REQUIRE(observer);
+  std::optional<std::string> end;
+  const auto told = [&] {
+    while (const auto news = observer->receive())
+      if (news->end) end = news->end;
+    return end.has_value();
+  };
+  SECTION("told") {
+    observer->send(make_event("agent_stopped", 0));
+    CHECK(node.pump_until(told));
+    CHECK(end == "agent_stopped");
+  }
+  SECTION("left alone") {
+    REQUIRE(node.pump_until([&] { return node.recorder->last_heard_ns(0) != 0; }));
+    node.recorder.reset();
+    const std::int64_t deadline_ns = monotonic_ns() + 20 * kNsPerS;
+    while (!told() && monotonic_ns() < deadline_ns) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    CHECK(end == "recorder_lost");
+  }
+}
+
+TEST_CASE("an observer that dies or is stopped is noticed, and its successor gets what waited") {
+  Node node;
+  auto observer = ObserverProcess::fork(node.config, node.segment);
+  REQUIRE(observer);
+  REQUIRE(node.pump_until([&] { return node.segment.control().observer_beat_ns.load() != 0; }));
+  CHECK_FALSE(observer->is_gone(node.segment.control().observer_beat_ns.load()));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // not more often than once a second
+  const int how = GENERATE(SIGKILL, SIGSTOP);
+  REQUIRE(node.pump_until([&] { return node.recorder->last_heard_ns(0) != 0; }));
+  ::kill(observer->pid(), how);
+  REQUIRE(node.pump_until([&] { return observer->is_gone(node.segment.control().observer_beat_ns.load()); }));
+  observer->send(make_event("witness", 0));
+  auto another = ObserverProcess::fork(node.config, node.segment);
+  REQUIRE(another);
+  another->adopt(*observer);
+  another->send(make_event("residue", 0));
+  CHECK(node.pump_until([&] { return node.count("witness") == 1 && node.count("residue") == 1; }));
+}
+
+TEST_CASE("an observer that takes nothing does not hold up its agent: events wait, and then are dropped and counted") {
+  Node node;
+  auto observer = ObserverProcess::fork(node.config, node.segment);
+  REQUIRE(observer);
+  ::kill(observer->pid(), SIGSTOP);
+  Json event = make_event("witness", 0);
+  event["what"] = std::string(100'000, 'x');
+  const std::int64_t before_ns = monotonic_ns();
+  for (std::size_t i = 0; i < 2 * ObserverProcess::kBacklog_bytes / 100'000; ++i) observer->send(event);
+  CHECK(monotonic_ns() - before_ns < 5 * kNsPerS);
+  CHECK(observer->dropped() > 0);
+}
+
+TEST_CASE("ranks that begin no step are told where they stand") {
+  Node node;
+  node.segment.slots()[0].block_entered = 2;
+  auto observer = ObserverProcess::fork(node.config, node.segment);
+  REQUIRE(observer);
+  CHECK(node.pump_until([&] { return node.count("hang") == 1; }));
+}
+
+}  // namespace
+}  // namespace grit

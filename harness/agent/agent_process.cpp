@@ -39,7 +39,7 @@ class SpawnActions {
     posix_spawnattr_destroy(&attributes_);
   }
   void open(int fd, const char* path, int flags) {
-    GRIT_ASSERT(posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0644) == 0);
+    GRIT_ASSERT(posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0) == 0);
   }
   void dup(int from, int to) { GRIT_ASSERT(posix_spawn_file_actions_adddup2(&actions_, from, to) == 0); }
   Result<pid_t> spawn(const char* program, std::array<char*, 3> arguments) {
@@ -116,6 +116,14 @@ Result<std::unique_ptr<AgentProcess>> AgentProcess::start(AgentConfig config, co
   return agent;
 }
 
+/// No descriptor where the node does not see the run directory, or may not write to it.
+Fd AgentProcess::open_log() const {
+  if (config_.run_directory.empty()) return {};
+  const Fd log = open_plain_file(config_.run_directory / fmt::format("agent-node{}.log", config_.node),
+                                 O_WRONLY | O_CREAT | O_APPEND);
+  return log ? lifted(log.get()) : Fd();
+}
+
 Status AgentProcess::spawn() {
   std::array<int, 2> sockets{-1, -1};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) return errno_error("socketpair");
@@ -124,13 +132,15 @@ Status AgentProcess::spawn() {
   ::close(sockets[1]);
   const Fd segment = lifted(segment_.descriptor());
   const Fd wake = lifted(wake_fd_.get());
-  const std::string log = (config_.run_directory / fmt::format("agent-node{}.log", config_.node)).string();
+  const Fd log = open_log();
 
   SpawnActions actions;
   actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
   actions.open(STDOUT_FILENO, "/dev/null", O_WRONLY);
-  const bool can_log = ::access(config_.run_directory.c_str(), W_OK) == 0;  // the directory may live on node 0 only
-  actions.open(STDERR_FILENO, can_log ? log.c_str() : "/dev/null", O_WRONLY | O_CREAT | O_APPEND);
+  if (log)
+    actions.dup(log.get(), STDERR_FILENO);
+  else
+    actions.open(STDERR_FILENO, "/dev/null", O_WRONLY);
   actions.dup(theirs.get(), kAgentBootstrapFd);
   actions.dup(segment.get(), kAgentSegmentFd);
   actions.dup(wake.get(), kAgentWakeFd);

@@ -25,7 +25,7 @@ struct AgentConfig {
   std::string listen_address{};  // recorder: the management interface's own address
   std::string endpoint{};        // the recorder's; with recorder set and not empty: listen there again (a restart)
   RunKeys keys{};
-  std::filesystem::path run_directory{};
+  std::filesystem::path run_directory{};  // empty: on another node, and not seen from here
   std::filesystem::path journal_directory{};
 };
 
@@ -62,6 +62,7 @@ class AgentProcess {
  private:
   AgentProcess(AgentConfig config, const Segment& segment) : config_(std::move(config)), segment_(segment) {}
   Status spawn();
+  [[nodiscard]] Fd open_log() const;
   void watch();
   [[nodiscard]] bool lease_overdue() const;
 

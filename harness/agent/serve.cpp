@@ -109,12 +109,13 @@ Status Agent::start_recording() {
 
 /// Journals in this node's directory belong to runs that are over (we hold the node) or to our predecessor.
 Status Agent::recover() {
-  GRIT_TRY(const auto files, journals_of_this_node(config_.journal_directory));
-  for (const auto& file : files) {
+  GRIT_TRY(const auto files, find_journals(config_.journal_directory));
+  for (const auto& file : files.of_this_node) {
     auto report = revert_journal(file, ::geteuid());
     Json event = make_event("recovered", config_.node);
     event["journal"] = file.string();
     event["reverted"] = report ? report->reverted : 0;
+    event["gone"] = report ? report->gone : 0;
     event["problems"] = report ? Json(report->problems) : Json::array({report.error().message});
     emit(std::move(event));
     if (report && report->problems.empty()) continue;

@@ -4,7 +4,8 @@
 // Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index); one that ends the run
 // (harness/model/ending.hpp) also "heard_ns" (when the recorder took it in, CLOCK_MONOTONIC of node 0). By type:
 //   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? (who says so), message?
-//   recovered journal, reverted (entries), problems[]; an agent took off what a predecessor had left
+//   recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
+//             an agent took off what a predecessor had left
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
 //   fault     fault (PlannedFault::id), block, pulse, action:
 //             "applied"   ok, reading{}, mechanism; read back from the kernel after apply

@@ -330,7 +330,7 @@ bool root_of_the_machine() { return find_namespace("net", "0:0").gone(); }  // i
 
 }  // namespace
 
-TEST_CASE("revert: an entry of an earlier boot of this machine is gone; one of another machine is left alone") {
+TEST_CASE("revert: an entry of an earlier boot of this machine is gone, one of another machine is left alone") {
   test::in_namespaces([] {
     LinkLeftDown left;
     REQUIRE_THAT(left.problem_with({{"machine", std::string(32, 'f')}, {"boot_id", kOtherBoot}}),

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include "harness/agent/journal.hpp"
 #include "harness/agent/private_file.hpp"
@@ -49,6 +50,18 @@ std::string listener() {
 bool on_local_cluster() {
   const char* local = ::secure_getenv("GRIT_LOCAL_CLUSTER");
   return local != nullptr && std::string_view(local) == "1";
+}
+
+/// From a container /run/grit is the machine's only when it was mounted into it.
+bool is_mounted(const std::string& directory) {
+  std::istringstream mounts(read_file("/proc/self/mountinfo").value_or(std::string()));
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string mount, parent, device, root, point;
+    fields >> mount >> parent >> device >> root >> point;
+    if (point == directory) return true;
+  }
+  return false;
 }
 
 /// The runtime directory of the XDG base directory specification, if there is one and nobody else can write to it.
@@ -99,6 +112,14 @@ Result<NodeLock> NodeLock::in_directory(const std::filesystem::path& path, const
   }
 }
 
+std::optional<std::string> NodeLock::why_not_machine_wide() const {
+  if (machine_wide_) return std::nullopt;
+  return fmt::format(
+      "it acts on the whole machine, and grit in another container could do so at the same time: mount the host's {0} "
+      "at {0} in all of them, where the lock then lies",
+      kMachineDirectory);
+}
+
 NodeLock::~NodeLock() {
   if (lock_ && directory_ && holder_ == ::getpid()) ::unlinkat(directory_.get(), name_.c_str(), 0);
 }
@@ -106,7 +127,11 @@ NodeLock::~NodeLock() {
 Result<NodeLock> NodeLock::acquire() {
   if (on_local_cluster()) return of_network_namespace();
   auto lock = [&]() -> Result<NodeLock> {
-    if (is_root_of_the_machine()) return in_directory(kMachineDirectory, "lock");
+    if (is_root_of_the_machine()) {
+      GRIT_TRY(NodeLock machines, in_directory(kMachineDirectory, "lock"));
+      machines.machine_wide_ = in_first_pid_namespace() || is_mounted(kMachineDirectory);
+      return machines;
+    }
     if (const auto runtime = runtime_directory(); !runtime.empty()) return in_directory(runtime, "lock");
     GRIT_TRY(const std::string boot, boot_id());  // a home directory may be shared between machines
     return in_directory(default_journal_directory(), "lock-" + boot);

@@ -131,3 +131,27 @@ TEST_CASE("node lock: an ordinary user's lies in the runtime directory if that i
     REQUIRE_FALSE(acquire_elsewhere());
   });
 }
+
+TEST_CASE("node lock: from a container it is the machine's only when the host's directory is mounted there") {
+  test::in_namespaces([] {
+    if (!is_root_of_the_machine()) return;
+    const OwnRun own;
+    if (in_first_pid_namespace()) REQUIRE_FALSE(ok(NodeLock::acquire()).why_not_machine_wide().has_value());
+    REQUIRE(::unshare(CLONE_NEWPID) == 0);
+    const pid_t inside = ::fork();
+    if (inside == 0) {
+      if (::mount("proc", "/proc", "proc", 0, nullptr) != 0) ::_exit(2);
+      {
+        const auto alone = NodeLock::acquire();
+        if (!alone || alone->why_not_machine_wide().value_or("").find("/run/grit") == std::string::npos) ::_exit(3);
+      }
+      const test::Tmpfs run("/run/grit", 0, "mode=0700");  // stands for the host's
+      const auto shared = NodeLock::acquire();
+      ::_exit(shared && !shared->why_not_machine_wide() ? 0 : 4);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(inside, &status, 0) == inside);
+    REQUIRE(WIFEXITED(status));
+    REQUIRE(WEXITSTATUS(status) == 0);
+  });
+}

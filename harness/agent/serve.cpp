@@ -88,8 +88,10 @@ Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, 
   std::unique_ptr<Agent> agent(new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock)));
   GRIT_CHECK(agent->start_recording());
   GRIT_CHECK(agent->recover());
+  agent->look_for_reach();
   agent->node_before_ = read_node_state();
   GRIT_CHECK(agent->windows_.check_available());
+  GRIT_CHECK(agent->check_machine_wide());
   GRIT_CHECK(agent->open_descriptors());
   agent->open_kernel_log();
   agent->join_run();
@@ -172,11 +174,12 @@ void Agent::emit(Json event) {
 
 void Agent::arm(int block) {
   block_ = block;
-  if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look()) return;
+  if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look() || waits_for_carrier()) return;
   const Block& planned = config_.plan.blocks[static_cast<std::size_t>(block)];
   // Before and after every block, though only the faults' blocks need it: what is done before the ones and not before
   // the others is measured as their effect. On 2 cores with 8 processes this alone made fault blocks 0.3 % slower.
   processes_before_ = read_process_state(pids_of(segment_));
+  if (windows_.armed_in(planned.kind)) carriers_.faults_come(fault_interfaces_);
   windows_.arm(planned);
   segment_.control().agent_ready_block.store(block, std::memory_order_release);
 }
@@ -210,6 +213,7 @@ void Agent::follow_blocks() {
   }
   if (in_block_ && all_left_block()) {
     windows_.end(RevertReason::block_end);
+    carriers_.faults_are_off(monotonic_ns());
     segment_.control().lease_deadline_ns.store(0);
     report_usage("end");
     run_checks(CheckTime::block_ends);
@@ -274,6 +278,7 @@ void Agent::tick() {
     windows_.keep_memory_free();
     usage_.look(now_ns);
     watch_for_hang(now_ns);
+    watch_carriers();
   }
   if (now_ns - last_heartbeat_ns_ >= kHeartbeat_ns) {
     last_heartbeat_ns_ = now_ns;
@@ -372,7 +377,7 @@ void Agent::poll_once() {
 }
 
 Status Agent::serve() {
-  while (watch_ranks() && !stopping_) {
+  while ((watch_ranks() || carriers_.waits()) && !stopping_) {
     poll_once();
     take_orders();
     follow_blocks();
@@ -408,8 +413,18 @@ bool Agent::node_is_as_before() {
   // A local cluster that is being torn down takes its links away, and all that was done to them.
   const bool torn_down = config_.plan.topology.local_cluster && (deaths_at_ns_ != 0 || ended_at_ns_ != 0);
   if (torn_down) return !residue_;
-  const auto found = lasting_differences(node_before_, read_node_state, kSettle_ns);
-  if (!found.empty()) report_residue(found);
+  NodeChanges found = changes(node_before_, read_node_state(), reach_);
+  for (const std::int64_t deadline_ns = monotonic_ns() + kSettle_ns;
+       !found.within_reach.empty() && monotonic_ns() < deadline_ns;) {
+    std::this_thread::sleep_for(kSettleStep);
+    found = changes(node_before_, read_node_state(), reach_);
+  }
+  if (!found.elsewhere.empty()) {
+    Json event = make_event("changed", config_.node);
+    event["differences"] = found.elsewhere;
+    emit(std::move(event));
+  }
+  if (!found.within_reach.empty()) report_residue(found.within_reach);
   return !residue_;
 }
 

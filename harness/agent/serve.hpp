@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "harness/agent/agent_process.hpp"
+#include "harness/agent/carrier_watch.hpp"
 #include "harness/agent/fault_windows.hpp"
 #include "harness/agent/node_lock.hpp"
 #include "harness/agent/rank_usage.hpp"
@@ -70,6 +71,10 @@ class Agent {
   void compare_processes();
   /// True when the node looks as it did before the first fault; else an event names what does not.
   bool node_is_as_before();
+  void look_for_reach();
+  [[nodiscard]] Status check_machine_wide() const;
+  [[nodiscard]] bool waits_for_carrier() const;
+  void watch_carriers();
   void report_residue(const std::vector<std::string>& found);
   Status finish_recording();
   void emit(Json event);
@@ -89,6 +94,9 @@ class Agent {
   Fd signals_{};                             // SIGTERM: revert and end
   std::vector<Fd> ranks_{};                  // pidfds; empty once the process has ended
   std::vector<StepRecord> batch_{};
+  FaultReach reach_{};  // of the plan's faults on this node
+  std::set<std::string> fault_interfaces_{};
+  CarrierWatch carriers_{};
   NodeState node_before_{};       // when the agent opened, after what it found there was reverted
   NodeState processes_before_{};  // when the block was armed
   bool residue_ = false;

@@ -81,6 +81,8 @@ class Collector {
                                          name_of_node(plan_, integer_at(event, "node"))));
     if (type == "records_lost") take_lost_records(event);
     if (type == "residue") take_residue(event);
+    if (type == "changed") take_change(event);
+    if (type == "carrier") take_carrier(event);
   }
 
   RunEvidence finish(const NodeClocks& clocks) {
@@ -343,6 +345,30 @@ class Collector {
     run_.records_lost += static_cast<std::uint64_t>(count);
     run_.remarks.push_back(fmt::format("{} step records of rank {} were lost: its agent could not keep up", count,
                                        integer_at(event, "rank")));
+  }
+
+  /// Others did it; it says something of how quiet the machine was.
+  void take_change(const Json& event) {
+    constexpr std::size_t kNamed = 3;
+    const auto list = event.find("differences");
+    if (list == event.end() || !list->is_array() || list->empty()) return;
+    std::vector<std::string> named;
+    for (const Json& one : *list)
+      if (named.size() < kNamed) named.push_back(one.is_string() ? one.get<std::string>() : one.dump());
+    run_.remarks.push_back(fmt::format(
+        "changed meanwhile on {}, by others: {}{}", name_of_node(plan_, integer_at(event, "node")),
+        fmt::join(named, "; "), list->size() > kNamed ? fmt::format("; and {} more", list->size() - kNamed) : ""));
+  }
+
+  void take_carrier(const Json& event) {
+    const std::string link =
+        fmt::format("link {} of {}", text_at(event, "interface"), name_of_node(plan_, integer_at(event, "node")));
+    const double after_s = static_cast<double>(integer_at(event, "after_ns", 0)) / 1e9;
+    const std::string problem = text_at(event, "problem");
+    const bool back = truth_at(event, "back");
+    run_.remarks.push_back(fmt::format("{} {} {:.1f} s after the fault{}", link,
+                                       back ? "came back" : "had no carrier, though it was set up again,", after_s,
+                                       problem.empty() ? "" : ": " + problem));
   }
 
   /// A node may say it after each block and at the end; the same difference counts once.

@@ -21,8 +21,10 @@ namespace {
 
 constexpr std::int64_t kAnyTime_ns = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMostSkew_ns = 24LL * 3600 * kNsPerS;
-/// Two readings of two clocks tell less than this for certain.
-constexpr std::int64_t kLeastSkew_ns = kNsPerMs;
+/// How far apart two readings of two clocks may be (wall_clock_origin_ns) while nobody sets them: less than 1 us on an
+/// idle machine, more when it is virtual and busy.
+constexpr std::int64_t kUncertainty_ns = 400 * kNsPerUs;
+constexpr std::int64_t kLeastSkew_ns = kNsPerMs;  // more than twice that
 
 struct Undo {
   std::string boot{};
@@ -48,7 +50,13 @@ Result<Undo> undo_from_json(const Json& json) {
 
 Result<bool> in_force(const Undo& undo) {
   GRIT_TRY(const std::string boot, boot_id());
-  return boot == undo.boot && clock_skew_math::still_in(undo.origin_ns, wall_clock_origin_ns(), undo.offset_ns);
+  if (boot != undo.boot) return false;
+  const std::int64_t now_ns = wall_clock_origin_ns();
+  if (const auto in = clock_skew_math::still_in(undo.origin_ns, now_ns, undo.offset_ns)) return *in;
+  return internal_error(fmt::format(
+      "the clock was to be {} ns from where it was and is {} ns from there: somebody else has set it meanwhile. It is "
+      "left alone; set it right by hand (chronyc makestep, ntpdate), then delete the journal",
+      undo.offset_ns, now_ns - undo.origin_ns));
 }
 
 Status put_on(const Undo& undo) {
@@ -78,7 +86,9 @@ class ClockSkew final : public SettingInjector<Undo> {
         .mechanisms = {"adjtimex"},
         .needs = {"CAP_SYS_TIME", "a machine of its own for the node (the clock is the machine's)"},
         .touches = {"the wall clock"},
-        .undo = UndoClass::persistent};
+        .undo = UndoClass::persistent,
+        .machine_wide = true,
+        .outlives_reboot = true};  // a shutdown writes the wall clock to the hardware clock, hwclock(8)
     return info;
   }
 
@@ -124,7 +134,8 @@ class ClockSkew final : public SettingInjector<Undo> {
     const char* local = ::secure_getenv("GRIT_LOCAL_CLUSTER");
     if (local != nullptr && std::string_view(local) == "1")
       return "the nodes of the local cluster share this machine's clock: start grit with mpirun on real nodes";
-    return why_no_clock_setting();
+    if (auto why = why_no_clock_setting()) return why;
+    return what_keeps_the_clock();
   }
 
   /// Keeps what the kernel announces of steps, which nothing else would remember.
@@ -148,9 +159,11 @@ class ClockSkew final : public SettingInjector<Undo> {
 
 }  // namespace
 
-bool clock_skew_math::still_in(std::int64_t before_ns, std::int64_t now_ns, std::int64_t offset_ns) {
+std::optional<bool> clock_skew_math::still_in(std::int64_t before_ns, std::int64_t now_ns, std::int64_t offset_ns) {
   const std::int64_t moved_ns = now_ns - before_ns;
-  return std::llabs(moved_ns - offset_ns) < std::llabs(moved_ns);
+  if (std::llabs(moved_ns - offset_ns) < kUncertainty_ns) return true;
+  if (std::llabs(moved_ns) < kUncertainty_ns) return false;
+  return std::nullopt;
 }
 
 const Injector& clock_skew() {

@@ -76,6 +76,7 @@ class Command final : public SettingInjector<Undo> {
         .needs = {"--allow-command", "/bin/sh and the programs that the commands name"},
         .undo = UndoClass::persistent,
         .runs_commands = true,
+        .outlives_reboot = true,
         .slow = true};
     return info;
   }

@@ -44,6 +44,7 @@ struct InjectorInfo {
   bool runs_commands = false;  // runs commands of the scenario: only with --allow-command
   Dose dose{};                 // e.g. {"delay"}; none: `ramp` is refused
   bool machine_wide = false;   // changes what belongs to no namespace, and is reverted alike from any of them
+  bool outlives_reboot = false;  // what it changes may be on disk, or in a chip: a reboot does not undo it
   /// What its Fault does may take longer than other faults can wait (a shell command): it gets a thread of its own.
   /// Such a fault must not fork workers in start(), which would die with that thread.
   bool slow = false;

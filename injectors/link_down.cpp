@@ -72,11 +72,7 @@ class LinkDown final : public SettingInjector<Undo> {
     return watch_link(undo.link.identity.ifindex);
   }
   [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
-    GRIT_TRY(Netlink netlink, Netlink::open());
-    GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
-    if (!link) return Reverted::gone;
-    GRIT_CHECK(restore_link_config(undo.link));
-    return Reverted::put_back;
+    return restore_link_config(undo.link);
   }
 };
 

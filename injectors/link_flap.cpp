@@ -89,7 +89,10 @@ Result<LinkConfig> read_peer(const Link& link) {
 
 Status restore_peer(const LinkConfig& peer) {
   GRIT_TRY(const Fd switch_netns, open_switch());
-  return run_in_netns(switch_netns.get(), [&] { return restore_link_config(peer); });
+  return run_in_netns(switch_netns.get(), [&]() -> Status {
+    GRIT_CHECK(restore_link_config(peer));
+    return {};
+  });
 }
 
 class LinkFlap final : public SettingInjector<Undo> {
@@ -193,8 +196,7 @@ class LinkFlap final : public SettingInjector<Undo> {
     GRIT_TRY(const auto link, find_same_link(netlink, undo.link.identity));
     if (!link) return Reverted::gone;  // a veth's end that is gone has taken its peer along
     if (undo.peer) GRIT_CHECK(restore_peer(*undo.peer));
-    GRIT_CHECK(restore_link_config(undo.link));
-    return Reverted::put_back;
+    return restore_link_config(undo.link);
   }
 
  private:

@@ -197,8 +197,7 @@ class LinkMtu final : public SettingInjector<Undo> {
       GRIT_CHECK(set);
     }
     GRIT_CHECK(write_ipv6_settings(link->name, undo.ipv6_settings));
-    GRIT_CHECK(restore_link_config(undo.link));
-    return Reverted::put_back;
+    return restore_link_config(undo.link);
   }
 };
 

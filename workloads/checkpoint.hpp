@@ -11,24 +11,22 @@
 
 namespace grit {
 
-/// One file, overwritten by every checkpoint.
+/// One file, overwritten by every checkpoint. It has no name, so that nothing is left however the process ends.
 class CheckpointFile {
  public:
-  /// Makes DIRECTORY/checkpoint-rank<R>.bin. Error (unavailable): it cannot be made; says why and what to do.
+  /// On the file system of the directory. Error (unavailable): it cannot be made; says why and what to do.
   static Result<CheckpointFile> create(const std::filesystem::path& directory, int rank, std::int64_t bytes);
 
   /// Writes `bytes` of state, repeated as often as it takes, in pieces of at most 1 MiB, and flushes them
   /// (fdatasync(2)). Error (unavailable): no space or an I/O error.
   Status write(std::span<const std::byte> state);
 
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
  private:
-  CheckpointFile(Fd fd, std::filesystem::path path, std::int64_t bytes)
-      : fd_(std::move(fd)), path_(std::move(path)), bytes_(bytes) {}
+  CheckpointFile(Fd fd, std::filesystem::path directory, std::int64_t bytes)
+      : fd_(std::move(fd)), directory_(std::move(directory)), bytes_(bytes) {}
 
   Fd fd_;
-  std::filesystem::path path_;
+  std::filesystem::path directory_;
   std::int64_t bytes_;
 };
 

@@ -71,7 +71,8 @@ Result<std::unique_ptr<AgentProcess>> AgentProcess::start(AgentConfig config, co
     raw.ranks_.emplace_back(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
   KeptProcess::Setup setup;
   setup.command = "agent";
-  setup.log = raw.config_.run_directory / fmt::format("agent-node{}.log", raw.config_.node);
+  if (!raw.config_.run_directory.empty())
+    setup.log = raw.config_.run_directory / fmt::format("agent-node{}.log", raw.config_.node);
   setup.descriptors = {segment.descriptor(), raw.wake_fd_.get()};
   setup.configuration = [&raw] { return to_json(raw.config_); };
   setup.answered = [&raw](const Json& said) {

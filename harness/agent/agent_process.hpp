@@ -22,7 +22,7 @@ struct AgentConfig {
   int node = 0;
   std::string endpoint{};  // the recorder's
   RunKeys keys{};
-  std::filesystem::path run_directory{};
+  std::filesystem::path run_directory{};  // empty: on another node, and not seen from here
   std::filesystem::path journal_directory{};
 };
 

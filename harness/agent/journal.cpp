@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <sstream>
 
 #include "harness/agent/journal_access.hpp"
 #include "harness/agent/journal_text.hpp"
@@ -19,6 +18,11 @@
 
 namespace grit {
 namespace {
+
+/// A "reverted" line is shorter than this: its id has at most 256 bytes.
+constexpr std::size_t kRevertedLine_bytes = 512;
+/// Above this size a journal in which nothing is pending is emptied, so that a long run's does not grow for ever.
+constexpr off_t kWorthEmptying_bytes = 1 << 20;
 
 std::filesystem::path directory_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
@@ -43,18 +47,6 @@ Status lock(const Fd& file, const std::filesystem::path& path) {
   if (errno == EWOULDBLOCK)
     return unavailable_error(path.string() + " is in use by another grit: wait until that run has ended, or end it");
   return {};  // a file system without locks: the node's own lock (NodeLock) has to do
-}
-
-/// Only the initial user namespace maps all of root's numbers onto themselves: "root" of another one may not write
-/// /var/lib.
-bool is_root_of_the_machine() {
-  if (::geteuid() != 0) return false;
-  const auto map = read_file("/proc/self/uid_map", 4096);
-  if (!map) return true;
-  std::istringstream fields(*map);
-  std::int64_t inside = -1, outside = -1;
-  fields >> inside >> outside;
-  return inside == 0 && outside == 0;
 }
 
 }  // namespace
@@ -83,11 +75,16 @@ Result<Journal> Journal::open(const std::filesystem::path& path) {
   return JournalAccess::open_existing(path, ::geteuid());
 }
 
-Status Journal::append(const Json& line) {
+Status Journal::append(const Json& line, std::size_t reserved_bytes) {
   struct stat before {};
   if (::fstat(file_.get(), &before) != 0) return errno_error("fstat");
   const auto text = exact_json_text(line);
   if (!text) return internal_error("cannot write the undo journal: " + text.error().message);
+  if (static_cast<std::size_t>(before.st_size) + text->size() + 1 + reserved_bytes > kMaxJournalBytes)
+    return unavailable_error(fmt::format(
+        "the undo journal {} would become larger than {} MiB, more than is read back. Fewer pulses a block, or faults "
+        "on interfaces with fewer routes, need less",
+        path_.string(), kMaxJournalBytes >> 20));
   Status written = write_all(file_.get(), *text + "\n");
   if (written && ::fsync(file_.get()) != 0) written = errno_error("fsync failed");
   if (written) return {};
@@ -104,10 +101,11 @@ Status Journal::append_intent(const std::string& id, const std::string& injector
   const bool taken =
       std::any_of(pending_.begin(), pending_.end(), [&](const JournalEntry& one) { return one.id == id; });
   if (taken) return internal_error("an undo entry " + id + " is pending already");
-  JournalEntry entry{id, injector, undo, {}, {}};
+  JournalEntry entry{.id = id, .injector = injector, .undo = undo, .machine = machine_id()};
   GRIT_TRY(entry.boot_id, boot_id());
   GRIT_TRY(entry.netns, netns_id());
-  GRIT_CHECK(append(intent_line(entry)));
+  GRIT_TRY(entry.pidns, pidns_id());
+  GRIT_CHECK(append(intent_line(entry), (pending_.size() + 1) * kRevertedLine_bytes));
   pending_.push_back(std::move(entry));
   return {};
 }
@@ -116,9 +114,17 @@ Status Journal::append_reverted(const std::string& id) {
   const auto is_it = [&](const JournalEntry& one) { return one.id == id; };
   if (std::none_of(pending_.begin(), pending_.end(), is_it))
     return internal_error("no undo entry " + id + " is pending");
-  GRIT_CHECK(append(reverted_line(id)));
+  GRIT_CHECK(append(reverted_line(id), 0));
   std::erase_if(pending_, is_it);
-  return {};
+  return empty_if_grown();
+}
+
+Status Journal::empty_if_grown() {
+  struct stat now {};
+  if (::fstat(file_.get(), &now) != 0) return errno_error("fstat");
+  if (!pending_.empty() || !problems_.empty() || now.st_size < kWorthEmptying_bytes) return {};
+  if (::ftruncate(file_.get(), 0) != 0) return errno_error("cannot empty " + path_.string());
+  return {};  // a crash before that is on disk leaves the old lines, all of which are reverted
 }
 
 Result<bool> Journal::remove_if_clean() {

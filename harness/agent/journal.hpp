@@ -1,7 +1,8 @@
 // The undo journal (DESIGN §7): what must be undone is on disk before it is done. One file a run and node, one JSON
 // object a line, only ever appended to:
-//   {"state":"intent","id":..,"injector":..,"undo":{..},"boot_id":..,"netns":..}   before a fault may be applied
-//   {"state":"reverted","id":..}                                                 after it was proven to be off
+//   {"state":"intent","id":..,"injector":..,"undo":{..},"machine":..,"boot_id":..,"netns":..,"pidns":..}
+//                                 before a fault may be applied; where: harness/os/identity.hpp
+//   {"state":"reverted","id":..}  after it was proven to be off
 #pragma once
 
 #include <sys/types.h>
@@ -20,8 +21,10 @@ struct JournalEntry {
   std::string id{};
   std::string injector{};
   Json undo{};
-  std::string boot_id{};  // of the boot and the network namespace in which it was written
+  std::string machine{};  // machine_id(); empty: that machine has none
+  std::string boot_id{};  // of the boot and the namespaces in which it was written
   std::string netns{};
+  std::string pidns{};
 };
 
 class Journal {
@@ -33,9 +36,11 @@ class Journal {
   static Result<Journal> open(const std::filesystem::path& path);
 
   /// On disk when it returns (fsync). On an error nothing of the entry is in the file, and the fault must not be
-  /// applied. Errors: unavailable, disk full or read-only; internal, an entry of this id is pending already.
+  /// applied. Errors: unavailable, disk full or read-only, or the file would become larger than is read back; internal,
+  /// an entry of this id is pending already.
   Status append_intent(const std::string& id, const std::string& injector, const Json& undo);
-  /// Error (internal): no entry of this id is pending.
+  /// When nothing is pending any more and the file has grown, it is emptied. Error (internal): no entry of this id is
+  /// pending.
   Status append_reverted(const std::string& id);
   /// Deletes the file when nothing is pending; says whether it did.
   Result<bool> remove_if_clean();
@@ -44,7 +49,9 @@ class Journal {
  private:
   friend struct JournalAccess;
   Journal() = default;
-  Status append(const Json& line);
+  /// Leaves room for so much more: every pending entry must still be able to be marked as reverted.
+  Status append(const Json& line, std::size_t reserved_bytes);
+  Status empty_if_grown();
 
   std::filesystem::path path_;
   Fd directory_;
@@ -59,14 +66,16 @@ Result<std::vector<JournalEntry>> pending(const std::filesystem::path& path);
 
 struct RevertReport {
   int reverted = 0;
+  int gone = 0;  // there is provably nothing left to revert: another boot of this machine, a namespace that has ended
   /// What was not reverted and why, one line each; empty: nothing is left, and the file is gone.
   std::vector<std::string> problems{};
 };
 
-/// Reverts what is pending, last first, and journals it. An entry that is not from this boot is over. One that names an
-/// unknown injector, or whose undo record is none that the injector could have written, is a problem and never acted
-/// upon. Error (usage): the file is not trusted at all: a symlink, not regular, not owned by expected_owner_uid,
-/// writable by others, or in a directory that is.
+/// Reverts what is pending, last first, and journals it. What is of an earlier boot of this machine, or of a namespace
+/// that has ended, is gone, unless it may outlive these (InjectorInfo). A problem, kept in the file and not acted upon:
+/// an entry of another machine, or of a namespace that may still exist; one that names an unknown injector, or whose
+/// undo record is none that the injector could have written. Error (usage): the file is not trusted at all: a symlink,
+/// not regular, not owned by expected_owner_uid, writable by others, or in a directory that is.
 Result<RevertReport> revert_journal(const std::filesystem::path& path, uid_t expected_owner_uid);
 
 /// Reverts what is pending in the directory's journals of faults that are machine_wide, whatever namespaces they were

@@ -5,6 +5,7 @@
 
 namespace grit {
 
+/// A journal is read whole; what would make it larger is not written.
 constexpr std::size_t kMaxJournalBytes = std::size_t{64} << 20;
 
 struct JournalAccess {

@@ -1,4 +1,4 @@
-// Where undo journals lie: one directory, one file for each node and plan, the node's name first.
+// Where undo journals lie: one directory, perhaps shared by many machines, one file for each node and plan.
 #pragma once
 
 #include <filesystem>
@@ -9,11 +9,18 @@
 
 namespace grit {
 
-/// DIRECTORY/HOST.SCENARIO-SEED-nodeN.jsonl. HOST, this machine's name, keeps nodes apart when a home directory is
-/// shared.
+/// DIRECTORY/HOST@MACHINE@BOOT@SCENARIO-SEED-nodeN.jsonl: the host's name and the identities of
+/// harness/os/identity.hpp.
 std::filesystem::path journal_file(const std::filesystem::path& directory, const Plan& plan, int node);
 
-/// The journals in the directory that bear this machine's name, sorted; none when the directory does not exist.
-Result<std::vector<std::filesystem::path>> journals_of_this_node(const std::filesystem::path& directory);
+struct JournalFiles {
+  /// Of this host name, and of this boot or an earlier one of this machine; sorted.
+  std::vector<std::filesystem::path> of_this_node{};
+  /// Of other machines, or such as cannot be told whose they are; never touched.
+  std::vector<std::filesystem::path> others{};
+};
+
+/// All journals in the directory; none when it does not exist.
+Result<JournalFiles> find_journals(const std::filesystem::path& directory);
 
 }  // namespace grit

@@ -18,8 +18,10 @@ Status read_line(const Json& json, std::vector<JournalEntry>& pending) {
   entry.id = object.text("id", kMaxNameLength);
   if (intent) {
     entry.injector = object.text("injector", kMaxNameLength);
+    entry.machine = object.text("machine", kMaxNameLength);
     entry.boot_id = object.text("boot_id", kMaxNameLength);
     entry.netns = object.text("netns", kMaxNameLength);
+    entry.pidns = object.text("pidns", kMaxNameLength);
     entry.undo = object.object("undo");
   }
   GRIT_CHECK(object.done());
@@ -48,8 +50,9 @@ JournalText parse_journal(std::string_view text) {
 }
 
 Json intent_line(const JournalEntry& entry) {
-  return Json{{"state", "intent"},  {"id", entry.id},           {"injector", entry.injector},
-              {"undo", entry.undo}, {"boot_id", entry.boot_id}, {"netns", entry.netns}};
+  return Json{{"state", "intent"},    {"id", entry.id},           {"injector", entry.injector},
+              {"undo", entry.undo},   {"machine", entry.machine}, {"boot_id", entry.boot_id},
+              {"netns", entry.netns}, {"pidns", entry.pidns}};
 }
 
 Json reverted_line(const std::string& id) { return Json{{"state", "reverted"}, {"id", id}}; }

@@ -14,6 +14,7 @@
 #include <csignal>
 
 #include "harness/base/clock.hpp"
+#include "harness/base/files.hpp"
 #include "harness/os/process.hpp"
 
 extern char** environ;
@@ -41,7 +42,7 @@ class SpawnActions {
     posix_spawnattr_destroy(&attributes_);
   }
   void open(int fd, const char* path, int flags) {
-    GRIT_ASSERT(posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0644) == 0);
+    GRIT_ASSERT(posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0) == 0);
   }
   void dup(int from, int to) { GRIT_ASSERT(posix_spawn_file_actions_adddup2(&actions_, from, to) == 0); }
   Result<pid_t> spawn(const char* program, std::array<char*, 3> arguments) {
@@ -60,6 +61,13 @@ class SpawnActions {
 /// A copy of a descriptor above the numbers that the process's own will get, so that no dup2 in the child overwrites
 /// another.
 Fd lifted(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, kAboveInherited)); }
+
+/// No descriptor where the node does not see the run directory, or may not write to it.
+Fd open_log(const std::filesystem::path& file) {
+  if (file.empty()) return {};
+  const Fd log = open_plain_file(file, O_WRONLY | O_CREAT | O_APPEND);
+  return log ? lifted(log.get()) : Fd();
+}
 
 /// Not write(2): in a rank SIGPIPE is deadly, and the process may have died before it read.
 Status send_all(int socket, std::string_view text) {
@@ -118,9 +126,11 @@ Status KeptProcess::spawn() {
   SpawnActions actions;
   actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
   actions.open(STDOUT_FILENO, "/dev/null", O_WRONLY);
-  const std::string log = setup_.log.string();
-  const bool can_log = ::access(setup_.log.parent_path().c_str(), W_OK) == 0;  // it may live on node 0 only
-  actions.open(STDERR_FILENO, can_log ? log.c_str() : "/dev/null", O_WRONLY | O_CREAT | O_APPEND);
+  const Fd log = open_log(setup_.log);
+  if (log)
+    actions.dup(log.get(), STDERR_FILENO);
+  else
+    actions.open(STDERR_FILENO, "/dev/null", O_WRONLY);
   actions.dup(theirs.get(), kBootstrapFd);
   std::vector<Fd> inherited;
   for (const int fd : setup_.descriptors) {

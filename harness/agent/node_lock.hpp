@@ -1,21 +1,50 @@
 // One run a node at a time: two would disturb each other's step times and could fight over the same link.
 #pragma once
 
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
 #include "harness/base/fd.hpp"
 #include "harness/base/result.hpp"
 
 namespace grit {
 
-/// Held as long as the object lives. It is a listening socket in the abstract namespace (unix(7)), which belongs to the
-/// network namespace and vanishes with the process: nothing can be left behind.
-/// Error (unavailable): another run holds it; names its process.
+/// Held as long as the object lives; the kernel lets go of it with the process, however that ends. Nobody but the same
+/// user can hold it in one's way:
+///   root of the machine   flock(2) on /run/grit/lock, in a directory of root's own: all of the machine
+///                         (from a container: when the host's /run/grit is mounted there)
+///   another user          the same in $XDG_RUNTIME_DIR/grit or, without one, beside the user's undo journals
+///   on a node of the local cluster   a name in its network namespace (unix(7)), into which nobody else gets
 class NodeLock {
  public:
+  /// Errors: unavailable, another run holds it (names its process), or the lock's file cannot be made; usage, what lies
+  /// in its place is not to be trusted.
   static Result<NodeLock> acquire();
 
+  /// Why grit in another container of this machine might run at the same time: what belongs to the machine (its clock,
+  /// interrupts, disks) must then be left alone. Nothing when nobody can.
+  [[nodiscard]] std::optional<std::string> why_not_machine_wide() const;
+
+  NodeLock(NodeLock&&) = default;
+  NodeLock& operator=(NodeLock&&) = delete;
+  NodeLock(const NodeLock&) = delete;
+  NodeLock& operator=(const NodeLock&) = delete;
+  /// Takes the lock's file away as well, unless this is a child of the process that took it.
+  ~NodeLock();
+
  private:
-  explicit NodeLock(Fd fd) : fd_(std::move(fd)) {}
-  Fd fd_;
+  explicit NodeLock(Fd lock) : lock_(std::move(lock)) {}
+  static Result<NodeLock> of_network_namespace();
+  static Result<NodeLock> in_directory(const std::filesystem::path& path, const std::string& name);
+
+  Fd lock_;
+  Fd directory_{};  // of the file; none for a name in the network namespace
+  std::string name_{};
+  bool machine_wide_ = true;
+  pid_t holder_ = 0;
 };
 
 }  // namespace grit

@@ -24,7 +24,7 @@ Status make_private_directory(const std::filesystem::path& directory) {
   if (parent != directory) GRIT_CHECK(make_private_directory(parent));
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     return unavailable_error(
-        fmt::format("cannot make the directory {} for the undo journal: {}. Set GRIT_JOURNAL_DIR to a "
+        fmt::format("cannot make the directory {}: {}. For undo journals, GRIT_JOURNAL_DIR may name another one: a "
                     "directory of yours on a local disk",
                     directory.string(), std::strerror(errno)));
   return sync_directory(parent);
@@ -38,32 +38,31 @@ Result<Fd> open_private_directory(const std::filesystem::path& directory, uid_t 
   if (::fstat(fd.get(), &file) != 0) return errno_error("fstat");
   if (file.st_uid != owner && file.st_uid != 0)
     return usage_error(
-        fmt::format("the directory {} belongs to user {}: only an undo journal in a directory of your own (or of "
-                    "root) is trusted",
+        fmt::format("the directory {} belongs to user {}: only what lies in a directory of your own (or of root) is "
+                    "trusted",
                     directory.string(), file.st_uid));
   if ((file.st_mode & kWritableByOthers) != 0)
     return usage_error(
-        fmt::format("others can write to the directory {}: an undo journal there is not trusted. Look at what is in "
-                    "it, then chmod go-w {}",
+        fmt::format("others can write to the directory {}: what is there is not trusted. Look at it, then chmod go-w "
+                    "{}",
                     directory.string(), directory.string()));
   return fd;
 }
 
 Result<Fd> open_private_file(const Fd& directory, const std::filesystem::path& path, int flags, uid_t owner) {
   Fd fd(::openat(directory.get(), path.filename().c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!fd && errno == ELOOP)
-    return usage_error(path.string() + " is a symbolic link: it is not trusted as an undo journal");
-  if (!fd) return usage_error(fmt::format("cannot open the undo journal {}: {}", path.string(), std::strerror(errno)));
+  if (!fd && errno == ELOOP) return usage_error(path.string() + " is a symbolic link: it is not trusted");
+  if (!fd) return usage_error(fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
   struct stat file {};
   if (::fstat(fd.get(), &file) != 0) return errno_error("fstat");
   if (!S_ISREG(file.st_mode) || file.st_nlink != 1)
-    return usage_error(path.string() + " is not a regular file with one name: it is not trusted as an undo journal");
+    return usage_error(path.string() + " is not a regular file with one name: it is not trusted");
   if (file.st_uid != owner)
-    return usage_error(fmt::format("{} belongs to user {}, not to user {}: it is not trusted as an undo journal",
-                                   path.string(), file.st_uid, owner));
+    return usage_error(
+        fmt::format("{} belongs to user {}, not to user {}: it is not trusted", path.string(), file.st_uid, owner));
   if ((file.st_mode & kWritableByOthers) != 0)
     return usage_error(
-        fmt::format("others can write to {}: it is not trusted as an undo journal. Look at what is in it, then "
+        fmt::format("others can write to {}: it is not trusted. Look at what is in it, then "
                     "chmod go-w {}",
                     path.string(), path.string()));
   return fd;

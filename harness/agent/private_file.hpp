@@ -1,4 +1,5 @@
-// Files that only one user can have written: what an undo journal must be before anything in it is acted upon.
+// Files that only one user can have written: what an undo journal must be before anything in it is acted upon, and a
+// lock before it is taken for one.
 #pragma once
 
 #include <sys/types.h>

@@ -89,8 +89,10 @@ Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, 
   std::unique_ptr<Agent> agent(
       new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock), std::move(observer)));
   GRIT_CHECK(agent->recover());
+  agent->look_for_reach();
   agent->node_before_ = read_node_state();
   GRIT_CHECK(agent->windows_.check_available());
+  GRIT_CHECK(agent->check_machine_wide());
   GRIT_CHECK(agent->open_descriptors());
   agent->note_dangers();
   agent->join_run();
@@ -115,12 +117,13 @@ void Agent::note_dangers() {
 
 /// Journals in this node's directory belong to runs that are over (we hold the node) or to our predecessor.
 Status Agent::recover() {
-  GRIT_TRY(const auto files, journals_of_this_node(config_.journal_directory));
-  for (const auto& file : files) {
+  GRIT_TRY(const auto files, find_journals(config_.journal_directory));
+  for (const auto& file : files.of_this_node) {
     auto report = revert_journal(file, ::geteuid());
     Json event = make_event("recovered", config_.node);
     event["journal"] = file.string();
     event["reverted"] = report ? report->reverted : 0;
+    event["gone"] = report ? report->gone : 0;
     event["problems"] = report ? Json(report->problems) : Json::array({report.error().message});
     emit(std::move(event));
     if (report && report->problems.empty()) continue;
@@ -175,12 +178,15 @@ void Agent::emit(Json event) { observer_.send(event); }
 
 void Agent::arm(int block) {
   block_ = block;
-  if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look() || !last_block_is_observed()) return;
+  if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look() || !last_block_is_observed() ||
+      waits_for_carrier())
+    return;
   const Doing doing(segment_.control(), AgentDoing::arming);
   const Block& planned = config_.plan.blocks[static_cast<std::size_t>(block)];
   // Before and after every block, though only the faults' blocks need it: what is done before the ones and not before
   // the others is measured as their effect. On 2 cores with 8 processes this alone made fault blocks 0.3 % slower.
   processes_before_ = read_process_state(pids_of(segment_));
+  if (windows_.armed_in(planned.kind)) carriers_.faults_come(fault_interfaces_);
   windows_.arm(planned);
   segment_.control().agent_ready_block.store(block, std::memory_order_release);
 }
@@ -219,6 +225,7 @@ void Agent::follow_blocks() {
   if (in_block_ && all_left_block()) {
     const Doing doing(segment_.control(), AgentDoing::ending_a_block);
     windows_.end(RevertReason::block_end);
+    carriers_.faults_are_off(monotonic_ns());
     segment_.control().lease_deadline_ns.store(0);
     block_event("end", monotonic_ns());
     compare_processes();
@@ -244,6 +251,7 @@ void Agent::tick() {
   last_tick_ns_ = now_ns;
   windows_.keep_memory_free();
   watch_observer();
+  watch_carriers();
 }
 
 bool Agent::watch_ranks() {
@@ -333,7 +341,7 @@ void Agent::poll_once() {
 }
 
 void Agent::serve() {
-  while (watch_ranks() && !stopping_) {
+  while ((watch_ranks() || carriers_.waits()) && !stopping_) {
     segment_.control().agent_beat_ns.store(monotonic_ns());
     poll_once();
     follow_blocks();
@@ -364,8 +372,18 @@ bool Agent::node_is_as_before() {
   // A local cluster that is being torn down takes its links away, and all that was done to them.
   const bool torn_down = config_.plan.topology.local_cluster && (deaths_at_ns_ != 0 || ended_at_ns_ != 0);
   if (torn_down) return !residue_;
-  const auto found = lasting_differences(node_before_, read_node_state, kSettle_ns);
-  if (!found.empty()) report_residue(found);
+  NodeChanges found = changes(node_before_, read_node_state(), reach_);
+  for (const std::int64_t deadline_ns = monotonic_ns() + kSettle_ns;
+       !found.within_reach.empty() && monotonic_ns() < deadline_ns;) {
+    std::this_thread::sleep_for(kSettleStep);
+    found = changes(node_before_, read_node_state(), reach_);
+  }
+  if (!found.elsewhere.empty()) {
+    Json event = make_event("changed", config_.node);
+    event["differences"] = found.elsewhere;
+    emit(std::move(event));
+  }
+  if (!found.within_reach.empty()) report_residue(found.within_reach);
   return !residue_;
 }
 

@@ -5,9 +5,12 @@
 
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "harness/agent/agent_process.hpp"
+#include "harness/agent/carrier_watch.hpp"
 #include "harness/agent/fault_windows.hpp"
 #include "harness/agent/node_lock.hpp"
 #include "harness/agent/observer_process.hpp"
@@ -60,6 +63,10 @@ class Agent {
   void compare_processes();
   /// True when the node looks as it did before the first fault; else an event names what does not.
   bool node_is_as_before();
+  void look_for_reach();
+  [[nodiscard]] Status check_machine_wide() const;
+  [[nodiscard]] bool waits_for_carrier() const;
+  void watch_carriers();
   void report_residue(const std::vector<std::string>& found);
   void emit(Json event);
 
@@ -69,9 +76,12 @@ class Agent {
   NodeLock lock_;
   ObserverProcess observer_;
   FaultWindows windows_;
-  Fd timer_{};                    // the next fault action
-  Fd signals_{};                  // SIGTERM: revert and end
-  std::vector<Fd> ranks_{};       // pidfds; empty once the process has ended
+  Fd timer_{};               // the next fault action
+  Fd signals_{};             // SIGTERM: revert and end
+  std::vector<Fd> ranks_{};  // pidfds; empty once the process has ended
+  FaultReach reach_{};       // of the plan's faults on this node
+  std::set<std::string> fault_interfaces_{};
+  CarrierWatch carriers_{};
   NodeState node_before_{};       // when the agent opened, after what it found there was reverted
   NodeState processes_before_{};  // when the block was armed
   std::vector<std::string> warnings_{};

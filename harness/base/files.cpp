@@ -42,19 +42,48 @@ Status sync_directory(const std::filesystem::path& directory) {
   return {};
 }
 
+Fd open_plain_file(const std::filesystem::path& path, int flags, unsigned mode) {
+  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const Fd directory(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory) {
+    if (errno == ENOTDIR && std::filesystem::is_symlink(parent)) errno = ELOOP;
+    return {};
+  }
+  // Not cut short yet: it may turn out to be something else. A pipe would wait for its other end.
+  Fd file(::openat(directory.get(), path.filename().c_str(), (flags & ~O_TRUNC) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+                   mode));
+  if (!file) return {};
+  struct stat found {};
+  if (::fstat(file.get(), &found) != 0) return {};
+  if (!S_ISREG(found.st_mode) || found.st_nlink != 1) {
+    errno = EPERM;
+    return {};
+  }
+  if ((flags & O_TRUNC) != 0 && ::ftruncate(file.get(), 0) != 0) return {};
+  return file;
+}
+
 Status write_file_durably(const std::filesystem::path& path, std::string_view bytes) {
-  const std::filesystem::path temporary = path.string() + ".tmp";
+  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const std::string name = path.filename().string(), temporary = name + ".tmp";
+  const Fd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return errno_error("cannot write " + path.string() + ": cannot open its directory");
   const auto fail = [&](Error error) -> Status {
-    ::unlink(temporary.c_str());
+    ::unlinkat(directory.get(), temporary.c_str(), 0);
     return with_context(std::move(error), "cannot write " + path.string());
   };
-  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
-  if (!fd) return errno_error("cannot create " + temporary.string());
+  // One that was killed half-way, or was put there by somebody: taken away, never written to.
+  if (::unlinkat(directory.get(), temporary.c_str(), 0) != 0 && errno != ENOENT)
+    return errno_error("cannot remove " + path.string() + ".tmp");
+  Fd fd(::openat(directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!fd) return errno_error("cannot create " + path.string() + ".tmp");
   if (auto written = write_all(fd.get(), bytes); !written) return fail(written.error());
   if (::fsync(fd.get()) != 0) return fail(errno_error("fsync").value());
   fd.reset();
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(errno_error("rename").value());
-  return sync_directory(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+  if (::renameat(directory.get(), temporary.c_str(), directory.get(), name.c_str()) != 0)
+    return fail(errno_error("rename").value());
+  if (::fsync(directory.get()) != 0) return errno_error("cannot fsync directory " + parent.string());
+  return {};
 }
 
 }  // namespace grit

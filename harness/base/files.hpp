@@ -5,12 +5,18 @@
 #include <string>
 #include <string_view>
 
+#include "harness/base/fd.hpp"
 #include "harness/base/result.hpp"
 
 namespace grit {
 
 /// The whole of a regular, /proc or /sys file. Error: cannot be opened or read, or larger than max_bytes.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{1} << 30);
+
+/// open(2) for a file that is to be written where others may have been before: neither it nor its directory may be a
+/// symbolic link, and it must be a regular file with one name. Without a descriptor, errno says why: ELOOP, a link;
+/// EPERM, no such file; else as open(2).
+Fd open_plain_file(const std::filesystem::path& path, int flags, unsigned mode = 0644);
 
 /// Replaces a file so that a reader sees the old or the new bytes, never a part: temporary file, fsync, rename, fsync
 /// of the directory. Error: no space, read-only, no permission; the old file is then untouched.

@@ -15,20 +15,24 @@ namespace {
 Result<int> revert_all(const std::string& journal) {
   // A run that is alive reverts by itself; undoing its faults under it would only confuse its evidence.
   GRIT_TRY(const NodeLock lock, NodeLock::acquire());
-  std::vector<std::filesystem::path> files;
+  JournalFiles files;
   if (!journal.empty()) {
-    files.emplace_back(journal);
+    files.of_this_node.emplace_back(journal);
   } else {
-    GRIT_TRY(files, journals_of_this_node(default_journal_directory()));
+    GRIT_TRY(files, find_journals(default_journal_directory()));
   }
-  if (files.empty()) {
-    fmt::print("nothing to revert: no journal in {}\n", default_journal_directory().string());
+  if (!files.others.empty())
+    fmt::print("{} journals in {} are of other machines and are left alone\n", files.others.size(),
+               default_journal_directory().string());
+  if (files.of_this_node.empty()) {
+    fmt::print("nothing to revert: no journal of this node in {}\n", default_journal_directory().string());
     return 0;
   }
   bool all_done = true;
-  for (const auto& file : files) {
+  for (const auto& file : files.of_this_node) {
     GRIT_TRY(const RevertReport report, revert_journal(file, ::geteuid()));
-    fmt::print("{}: {} reverted, {} left\n", file.string(), report.reverted, report.problems.size());
+    fmt::print("{}: {} reverted, {} gone, {} left\n", file.string(), report.reverted, report.gone,
+               report.problems.size());
     for (const std::string& problem : report.problems) fmt::print("  {}\n", problem);
     all_done = all_done && report.problems.empty();
   }

@@ -263,6 +263,10 @@ bool address_in_network(const std::string& address, const std::string& network) 
 }
 
 std::vector<std::string> mount_servers(const std::string& mountinfo, const std::filesystem::path& path) {
+  // The mount table has absolute paths without symbolic links; the directory itself need not exist yet.
+  std::error_code unresolved;
+  auto whole = std::filesystem::weakly_canonical(std::filesystem::absolute(path), unresolved);
+  if (unresolved) whole = std::filesystem::absolute(path).lexically_normal();
   std::vector<std::string> servers;
   std::size_t longest = 0;
   for (const auto& line : split(mountinfo, '\n')) {
@@ -274,7 +278,7 @@ std::vector<std::string> mount_servers(const std::string& mountinfo, const std::
     if (head.size() < 6 || tail.size() < 3) continue;
     const auto mount_point = unescape(head[4]);
     // Of several mounts on one point the last hides the others.
-    if (!path_is_under(path, mount_point) || mount_point.size() < longest) continue;
+    if (!path_is_under(whole, mount_point) || mount_point.size() < longest) continue;
     longest = mount_point.size();
     servers = servers_in(unescape(tail[1]), tail[2]);
   }

@@ -41,7 +41,7 @@ void drop_idle_nics(std::vector<Nic>& nics, const RoleHints& hints);
 bool address_in_network(const std::string& address, const std::string& network);
 
 /// Addresses of the file servers that a path depends on: of the mount it is on, in a mountinfo text. Empty for local
-/// file systems.
+/// file systems. The path may be relative, go through symbolic links, and not exist yet.
 std::vector<std::string> mount_servers(const std::string& mountinfo, const std::filesystem::path& path);
 
 }  // namespace grit

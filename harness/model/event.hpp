@@ -4,7 +4,8 @@
 // Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index); one that ends the run
 // (harness/model/ending.hpp) also "heard_ns" (when the recorder took it in, CLOCK_MONOTONIC of node 0). By type:
 //   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? (who says so), message?
-//   recovered journal, reverted (entries), problems[]; an agent took off what a predecessor had left
+//   recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
+//             an agent took off what a predecessor had left
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
 //   fault     fault (PlannedFault::id), block, pulse, action:
 //             "applied"   ok, reading{}, mechanism; read back from the kernel after apply
@@ -14,6 +15,10 @@
 //             "error"     message; apply or revert failed
 //   acting    fault, block, ok, before{}, after{}; the fault's own counter over the window
 //   residue   block, differences[] (words: "qdiscs: new: ..."); the node is not as it was before the faults
+//   changed   differences[]; what else is not as before the run, and no fault of the plan can have touched
+//   carrier   interface, back, after_ns, problem?; a link that lost its carrier under a fault, since the faults were
+//   off:
+//             it is back, or is not after 30 s; problem: what could not be put back then
 //   witness   fault, block, what, ...; the kernel's own notification
 //   usage     block, edge, ranks[{rank, cpu_ns, run_wait_ns, minor_faults, major_faults, stopped_ns, blocked_ns}],
 //             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns

@@ -22,7 +22,8 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kCarrierWait_ns = 2 * kNsPerS;
+/// The kernel tells of a carrier once a second at most (linkwatch, net/core/link_watch.c); a bond looks every `miimon`.
+constexpr std::int64_t kCarrierNews_ns = 2 * kNsPerS;
 constexpr std::int64_t kDadWait_ns = 3 * kNsPerS;  // RFC 4862: a random delay of up to 1 s, then 1 s per probe
 constexpr auto kPollInterval = std::chrono::milliseconds(10);
 
@@ -70,8 +71,20 @@ std::vector<Item> all_aged(const std::vector<Item>& items, std::int64_t elapsed_
   return left;
 }
 
-/// The configuration as it would be now had nothing happened but time.
-LinkConfig today(LinkConfig config) {
+/// The labels that the kernel has given to the addresses when it renamed the interface, which follow no rule that could
+/// be relied on (inetdev_changename() in net/ipv4/devinet.c).
+void take_over_labels(std::vector<Address>& wanted, const LinkConfig& now) {
+  for (Address& address : wanted) {
+    const auto same = std::find_if(now.addresses.begin(), now.addresses.end(), [&](const Address& one) {
+      return one.local == address.local && one.prefix == address.prefix && one.peer == address.peer;
+    });
+    if (!address.label.empty()) address.label = same == now.addresses.end() ? now.identity.name : same->label;
+  }
+}
+
+/// The configuration as it would be now had nothing happened but time, and perhaps that it was renamed.
+LinkConfig today(LinkConfig config, const LinkConfig& now) {
+  if (now.identity.name != config.identity.name) take_over_labels(config.addresses, now);
   const std::int64_t elapsed_s = std::max<std::int64_t>(0, boottime_s() - config.taken_s);
   config.addresses = all_aged(config.addresses, elapsed_s);
   config.routes = all_aged(config.routes, elapsed_s);
@@ -95,11 +108,13 @@ Result<LinkConfig> read_config(Netlink& netlink, const Link& link) {
   return config;
 }
 
-Status wait_for_carrier(Netlink& netlink, const LinkConfig& config) {
-  const std::int64_t deadline = monotonic_ns() + kCarrierWait_ns;
+/// With a carrier, IPv6 starts only when the kernel has told of it. Without one there is nothing to wait for: the
+/// hardware may need many seconds.
+Status wait_for_carrier_news(Netlink& netlink, int ifindex) {
+  const std::int64_t deadline_ns = monotonic_ns() + kCarrierNews_ns;
   for (;;) {
-    GRIT_TRY(const auto link, netlink.find_link(config.identity.ifindex));
-    if (!link || !config.carrier || (link->carrier && link->running()) || monotonic_ns() > deadline) return {};
+    GRIT_TRY(const auto link, netlink.find_link(ifindex));
+    if (!link || !link->carrier || link->running() || monotonic_ns() > deadline_ns) return {};
     std::this_thread::sleep_for(kPollInterval);
   }
 }
@@ -116,12 +131,16 @@ Status remove_unasked(Netlink& netlink, const Link& link, const LinkConfig& want
 
 /// Adds missing routes until none is missing or none can be added: a gateway is accepted once the route to it is there,
 /// and an IPv6 source address once its duplicate address detection is over.
-Status restore_routes(Netlink& netlink, const Link& link, const LinkConfig& wanted) {
+Status restore_routes(Netlink& netlink, int ifindex, const LinkConfig& wanted) {
   const std::int64_t deadline = monotonic_ns() + kDadWait_ns;
   for (;;) {
-    GRIT_TRY(const LinkConfig now, read_config(netlink, link));
+    GRIT_TRY(const auto link, netlink.find_link(ifindex));
+    if (!link) return {};  // deleted meanwhile
+    GRIT_TRY(const LinkConfig now, read_config(netlink, *link));
     const auto missing = link_config::missing_routes(wanted, now);
-    if (missing.empty()) return {};
+    if (std::all_of(missing.begin(), missing.end(),
+                    [&](const Route& route) { return link_config::waits_for_carrier(route, now); }))
+      return {};
     bool progress = false;
     Status last;
     for (const Route& route : missing) {
@@ -142,26 +161,33 @@ Status restore_routes(Netlink& netlink, const Link& link, const LinkConfig& want
 
 Status restore_on(Netlink& netlink, const Link& link, const LinkConfig& wanted) {
   if (link.up() != wanted.up) GRIT_CHECK(wanted.up ? netlink.set_up(link.ifindex) : netlink.set_down(link.ifindex));
-  if (wanted.up) GRIT_CHECK(wait_for_carrier(netlink, wanted));
+  if (wanted.up) GRIT_CHECK(wait_for_carrier_news(netlink, link.ifindex));
   GRIT_CHECK(write_link_sysctls(link.name, wanted.sysctls));
   GRIT_TRY(const LinkConfig now, read_config(netlink, link));
   for (const Address& address : link_config::missing_addresses(wanted, now)) GRIT_CHECK(netlink.add_address(address));
-  GRIT_CHECK(restore_routes(netlink, link, wanted));
+  GRIT_CHECK(restore_routes(netlink, link.ifindex, wanted));
   for (const Neighbour& neighbour : link_config::missing_neighbours(wanted, now))
     GRIT_CHECK(netlink.add_neighbour(neighbour));
   return remove_unasked(netlink, link, wanted);
 }
 
+/// Whether a bond's active port is another than it was, though that one could be it again: it has a carrier.
+Result<bool> lacks_active_port(Netlink& netlink, const LinkConfig& bond) {
+  if (bond.bond_active == 0) return false;
+  GRIT_TRY(const int now, bond_active_port(bond.identity.ifindex));
+  GRIT_TRY(const auto port, netlink.find_link(bond.bond_active));
+  return now != bond.bond_active && port && port->carrier;
+}
+
 /// A bond has chosen another port when this one went down, and stays with it (unless it is its primary one). It learns
 /// of a carrier only every `miimon` milliseconds.
-Status restore_active_port(const LinkConfig& bond) {
-  if (bond.bond_active == 0) return {};
-  const std::int64_t deadline = monotonic_ns() + kCarrierWait_ns;
+Status restore_active_port(Netlink& netlink, const LinkConfig& bond) {
+  const std::int64_t deadline_ns = monotonic_ns() + kCarrierNews_ns;
   for (;;) {
-    GRIT_TRY(const int now, bond_active_port(bond.identity.ifindex));
-    if (now == bond.bond_active) return {};
+    GRIT_TRY(const bool lacks, lacks_active_port(netlink, bond));
+    if (!lacks) return {};
     const Status set = set_bond_active_port(bond.identity.ifindex, bond.bond_active);
-    if (!set && monotonic_ns() > deadline) return set;
+    if (!set && monotonic_ns() > deadline_ns) return set;
     if (!set) std::this_thread::sleep_for(kPollInterval);
   }
 }
@@ -171,23 +197,23 @@ Result<std::vector<std::string>> own_differences(Netlink& netlink, const LinkCon
   GRIT_TRY(const auto link, find_same_link(netlink, config.identity));
   if (!link) return std::vector<std::string>{};
   GRIT_TRY(const LinkConfig now, read_config(netlink, *link));
-  auto lines = link_config::differences(today(config), now);
-  if (config.bond_active == 0) return lines;
-  GRIT_TRY(const int active, bond_active_port(config.identity.ifindex));
-  if (active != config.bond_active) lines.push_back("another port is the active one");
+  auto lines = link_config::differences(today(config, now), now);
+  GRIT_TRY(const bool other_port, lacks_active_port(netlink, config));
+  if (other_port) lines.push_back("another port is the active one");
   return lines;
 }
 
 /// Of one interface, without its uppers.
-Status restore_own(Netlink& netlink, const LinkConfig& config) {
+Result<Reverted> restore_own(Netlink& netlink, const LinkConfig& config) {
   GRIT_TRY(const auto link, find_same_link(netlink, config.identity));
-  if (!link) return {};
-  Status restored = restore_on(netlink, *link, today(config));
-  if (restored) restored = restore_active_port(config);
-  if (restored) return {};
+  if (!link) return Reverted::gone;
+  GRIT_TRY(const LinkConfig now, read_config(netlink, *link));
+  Status restored = restore_on(netlink, *link, today(config, now));
+  if (restored) restored = restore_active_port(netlink, config);
+  if (restored) return Reverted::put_back;
   // It may have been deleted under our hands: then there is nothing left to put back.
   GRIT_TRY(const auto still_there, find_same_link(netlink, config.identity));
-  if (!still_there) return {};
+  if (!still_there) return Reverted::gone;
   return with_context(restored.error(), config.identity.name + " is not as it was");
 }
 
@@ -239,16 +265,26 @@ Result<LinkIdentity> link_identity(const Link& link) {
   identity.name = link.name;
   identity.ifindex = link.ifindex;
   identity.mac = link.mac;
+  identity.permanent_mac = link.permanent_mac;
+  identity.bus_device = link.bus_device;
   return identity;
 }
 
 Result<std::optional<Link>> find_same_link(Netlink& netlink, const LinkIdentity& identity) {
   GRIT_TRY(const std::string boot, boot_id());
   GRIT_TRY(const std::string netns, netns_id());
-  if (boot != identity.boot_id || netns != identity.netns) return std::nullopt;
+  if (boot != identity.boot_id) return std::nullopt;
+  if (netns != identity.netns)
+    return unavailable_error(identity.name + " is of another network namespace, and can only be reverted there");
   GRIT_TRY(std::optional<Link> link, netlink.find_link(identity.ifindex));
-  if (!link || link->name != identity.name || link->mac != identity.mac) return std::nullopt;
-  return link;
+  if (!link) return std::nullopt;
+  const auto same = link_config::is_same(identity, *link);
+  if (same && *same) return link;
+  if (same) return std::nullopt;  // it was removed, and other hardware has its index
+  return unavailable_error(fmt::format(
+      "interface {} was {} ({}) and is {} ({}) now: it cannot be told whether it is the same one. Put it in order by "
+      "hand",
+      identity.ifindex, identity.name, identity.mac, link->name, link->mac));
 }
 
 Result<std::vector<std::string>> link_config_differences(const LinkConfig& config) {
@@ -264,18 +300,18 @@ Result<std::vector<std::string>> link_config_differences(const LinkConfig& confi
   return lines;
 }
 
-Status restore_link_config(const LinkConfig& config) {
+Result<Reverted> restore_link_config(const LinkConfig& config) {
   GRIT_TRY(Netlink netlink, Netlink::open());
-  GRIT_TRY(const auto link, find_same_link(netlink, config.identity));
-  if (!link) return {};
-  GRIT_CHECK(restore_own(netlink, config));
+  GRIT_TRY(const Reverted own, restore_own(netlink, config));
+  if (own == Reverted::gone) return own;
   GRIT_TRY(const auto uppers, uppers_still_on(netlink, config));
   Status first;
   for (const LinkConfig& upper : uppers)
-    if (Status restored = restore_own(netlink, upper); !restored && first) first = std::move(restored);
+    if (auto restored = restore_own(netlink, upper); !restored && first)
+      first = tl::make_unexpected(std::move(restored).error());
   GRIT_CHECK(first);
   GRIT_TRY(const auto differences, link_config_differences(config));
-  if (differences.empty()) return {};
+  if (differences.empty()) return Reverted::put_back;
   return internal_error(fmt::format("{} is not as it was: {}", config.identity.name, fmt::join(differences, "; ")));
 }
 

@@ -14,22 +14,27 @@
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
 #include "harness/os/netlink.hpp"
+#include "harness/os/reverted.hpp"
 
 namespace grit {
 
-/// Which interface, of which namespace, of which boot. All must match before anything is put back.
+/// Which interface, of which namespace, of which boot. The kernel gives an index again only when asked to, so boot,
+/// namespace and index name one interface. Its name and MAC may change under a fault: a bond takes its active port's
+/// (fail_over_mac), NetworkManager draws new ones, a virtual function gets one with every reset.
 struct LinkIdentity {
   std::string boot_id{};
   std::string netns{};  // netns_id()
   std::string name{};
   int ifindex = 0;
   std::string mac{};
+  std::string permanent_mac{};  // Link::permanent_mac
+  std::string bus_device{};     // Link::bus_device
 };
 
 struct LinkConfig {
   LinkIdentity identity{};
   bool up = false;                      // IFF_UP
-  bool carrier = false;                 // to be waited for; see uppers
+  bool carrier = false;                 // it had one; no part of the configuration: comes back by itself, see uppers
   std::int64_t taken_s = 0;             // CLOCK_BOOTTIME: lifetimes below count from here
   std::vector<Address> addresses{};     // without temporary ones (RFC 8981), which the kernel makes anew
   std::vector<Route> routes{};          // without those the kernel derives from addresses (local, broadcast, multicast)
@@ -47,16 +52,21 @@ struct LinkConfig {
 /// (multipath routes ...), with what it is and what to do.
 Result<LinkConfig> read_link_config(const std::string& name);
 
-/// The interface of this identity; empty when it is gone, is another one now, or lives in another namespace or boot.
+/// The interface of this identity, whatever its name and MAC are now; empty when it provably no longer exists: another
+/// boot, or its index is nobody's or that of other hardware. Errors (unavailable): it cannot be told whether an
+/// interface is the one; it is of another network namespace than the calling thread's.
 Result<std::optional<Link>> find_same_link(Netlink& netlink, const LinkIdentity& identity);
 
-/// Sets the interface up (or down) as it was, waits up to 2 s for its carrier, and puts back what is missing: IPv6
-/// settings, addresses, routes in the order in which the kernel accepts them, neighbours. What others added meanwhile
-/// stays. Then the same with its uppers, as far as they still stand on it. Idempotent; an interface that is gone is
-/// success. Error (internal): names every difference that remains.
-Status restore_link_config(const LinkConfig& config);
+/// Sets the interface up (or down) as it was, and puts back what is missing: IPv6 settings, addresses, routes in the
+/// order in which the kernel accepts them, neighbours. What others added meanwhile stays. Then the same with its
+/// uppers, as far as they still stand on it. Idempotent. Does not wait for the carrier, which a real link gets seconds
+/// after it is set up; what needs one (the active port of a bond) is put back by calling it again then. Waits up to 3 s
+/// for IPv6 duplicate address detection where a route needs the address. An interface that is gone takes all of it
+/// along. Error (internal): names every difference that remains.
+Result<Reverted> restore_link_config(const LinkConfig& config);
 
-/// What differs now from the configuration, one line each; empty when nothing does or the interface is gone.
+/// What differs now from the configuration, one line each; empty when nothing does or the interface is gone. Without
+/// the carrier, and what waits for it.
 Result<std::vector<std::string>> link_config_differences(const LinkConfig& config);
 
 /// The identity of an interface that is in the network namespace of the calling thread.

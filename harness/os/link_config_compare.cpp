@@ -47,6 +47,14 @@ std::vector<Item> missing(const std::vector<Item>& wanted, const std::vector<Ite
 
 }  // namespace
 
+std::optional<bool> is_same(const LinkIdentity& identity, const Link& link) {
+  const auto differ = [](const std::string& a, const std::string& b) { return !a.empty() && !b.empty() && a != b; };
+  if (differ(link.permanent_mac, identity.permanent_mac) || differ(link.bus_device, identity.bus_device)) return false;
+  if (!identity.permanent_mac.empty() && link.permanent_mac == identity.permanent_mac) return true;
+  if (link.name == identity.name || link.mac == identity.mac) return true;
+  return std::nullopt;
+}
+
 std::string describe(const Address& address) { return fmt::format("address {}/{}", address.local, address.prefix); }
 
 std::string describe(const Route& route) {
@@ -69,6 +77,13 @@ std::vector<Route> missing_routes(const LinkConfig& wanted, const LinkConfig& no
     return std::tuple(!a.gateway.empty(), -a.scope) < std::tuple(!b.gateway.empty(), -b.scope);
   });
   return routes;
+}
+
+bool waits_for_carrier(const Route& route, const LinkConfig& now) {
+  if (now.carrier || route.family != AF_INET6 || route.source.empty()) return false;
+  return std::any_of(now.addresses.begin(), now.addresses.end(), [&](const Address& address) {
+    return address.local == route.source && (address.flags & IFA_F_TENTATIVE) != 0;
+  });
 }
 
 std::vector<Neighbour> missing_neighbours(const LinkConfig& wanted, const LinkConfig& now) {
@@ -99,9 +114,9 @@ std::vector<Route> unasked_routes(const LinkConfig& wanted, const LinkConfig& no
 std::vector<std::string> differences(const LinkConfig& wanted, const LinkConfig& now) {
   std::vector<std::string> lines;
   if (wanted.up != now.up) lines.push_back(wanted.up ? "it is down" : "it is up");
-  if (wanted.up && wanted.carrier && !now.carrier) lines.push_back("it has no carrier");
   for (const Address& address : missing_addresses(wanted, now)) lines.push_back(describe(address) + " is missing");
-  for (const Route& route : missing_routes(wanted, now)) lines.push_back(describe(route) + " is missing");
+  for (const Route& route : missing_routes(wanted, now))
+    if (!waits_for_carrier(route, now)) lines.push_back(describe(route) + " is missing");
   for (const Neighbour& neighbour : missing_neighbours(wanted, now))
     lines.push_back("neighbour " + neighbour.address + " is missing");
   for (const Address& address : unasked_addresses(wanted, now)) lines.push_back(describe(address) + " was not there");

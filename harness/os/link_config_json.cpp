@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::int64_t kMaxU32 = 0xffffffff;
 constexpr std::size_t kMaxAddressLength = INET6_ADDRSTRLEN;
+constexpr std::size_t kMaxBusName = 255;
 constexpr std::size_t kMaxMacLength = 95;  // MAX_ADDR_LEN of 32 bytes, which InfiniBand's 20 fit
 constexpr std::size_t kMaxItems = 100'000;
 
@@ -173,7 +174,9 @@ Result<std::vector<Item>> list_from_json(const Json& list, int ifindex, Result<I
 }  // namespace
 
 Json to_json(const LinkIdentity& i) {
-  return Json{{"boot_id", i.boot_id}, {"netns", i.netns}, {"name", i.name}, {"ifindex", i.ifindex}, {"mac", i.mac}};
+  return Json{{"boot_id", i.boot_id},      {"netns", i.netns}, {"name", i.name},
+              {"ifindex", i.ifindex},      {"mac", i.mac},     {"permanent_mac", i.permanent_mac},
+              {"bus_device", i.bus_device}};
 }
 
 Result<LinkIdentity> link_identity_from_json(const Json& json) {
@@ -184,6 +187,8 @@ Result<LinkIdentity> link_identity_from_json(const Json& json) {
   i.name = object.text("name", IFNAMSIZ - 1);
   i.ifindex = static_cast<int>(object.integer("ifindex", 1, INT32_MAX));
   i.mac = object.text("mac", kMaxMacLength);
+  i.permanent_mac = object.text("permanent_mac", kMaxMacLength);
+  i.bus_device = object.text("bus_device", kMaxBusName);
   GRIT_CHECK(object.done());
   const bool path = i.name.find('/') != std::string::npos || i.name == "." || i.name == "..";
   if (i.name.empty() || path) return usage_error("identity: 'name' is not an interface name");

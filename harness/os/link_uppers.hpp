@@ -1,4 +1,4 @@
-// What stands on a network interface, and shares its fate when it goes down; for link_config.cpp only. Pure.
+// What stands on a network interface, and shares its fate when it goes down. Pure.
 #pragma once
 
 #include <vector>

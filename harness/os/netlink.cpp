@@ -96,6 +96,8 @@ Link parse_link(const nlmsghdr& message) {
   link.carrier_down_count = attributes.u32(IFLA_CARRIER_DOWN_COUNT);
   link.mtu_bytes = attributes.u32(IFLA_MTU);
   link.mac = attributes.mac(IFLA_ADDRESS);
+  link.permanent_mac = attributes.mac(IFLA_PERM_ADDRESS);
+  link.bus_device = attributes.text(IFLA_PARENT_DEV_NAME);
   link.link_ifindex = static_cast<int>(attributes.u32(IFLA_LINK));
   link.master_ifindex = static_cast<int>(attributes.u32(IFLA_MASTER));
   const rtnl_link_stats64 stats = parse_stats(attributes.bytes(IFLA_STATS64));

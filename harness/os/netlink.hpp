@@ -53,6 +53,8 @@ struct Link {
   std::uint32_t carrier_down_count = 0;
   std::int64_t mtu_bytes = 0;
   std::string mac{};                  // "02:00:00:00:00:01"; empty when it has none
+  std::string permanent_mac{};        // the hardware's own, whatever is set; empty when it has none (veth, bond)
+  std::string bus_device{};           // "0000:3b:00.0"; empty when it has none, or before Linux 5.14
   std::string kind{};                 // "veth", "bridge" ...; empty for hardware
   int link_ifindex = 0;               // IFLA_LINK: a veth's peer, a VLAN's lower device; 0: none
   std::optional<int> link_netnsid{};  // IFLA_LINK_NETNSID: link_ifindex lives in another namespace

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "harness/os/link_uppers.hpp"
 #include "harness/os/netlink.hpp"
 #include "harness/os/netlink_message.hpp"
 
@@ -29,13 +30,20 @@ std::string name_of(const Names& names, int ifindex) {
   return found == names.end() ? fmt::format("interface {}", ifindex) : found->second;
 }
 
+void add(StatePart& part, const std::string& interface, const std::string& thing, std::string how) {
+  part.interfaces[thing] = interface;
+  part.things[thing] = std::move(how);
+}
+
 StatePart links_part(const std::vector<Link>& links, const Names& names) {
   StatePart part;
-  for (const Link& link : links)
+  for (const Link& link : links) {
+    part.interfaces[link.name] = link.name;
     part.things[link.name] =
         fmt::format("{}, mtu {}, mac {}{}{}", link.up() ? "up" : "down", link.mtu_bytes,
                     link.mac.empty() ? "none" : link.mac, link.kind.empty() ? "" : ", " + link.kind,
                     link.master_ifindex == 0 ? "" : ", in " + name_of(names, link.master_ifindex));
+  }
   return part;
 }
 
@@ -43,11 +51,13 @@ StatePart links_part(const std::vector<Link>& links, const Names& names) {
 Result<StatePart> addresses_part(Netlink& netlink, const Names& names) {
   GRIT_TRY(const auto addresses, netlink.addresses(0));
   StatePart part;
-  for (const Address& address : addresses)
-    if (address.family == AF_INET || (address.flags & IFA_F_PERMANENT) != 0)
-      part.things[fmt::format("{} {}/{}", name_of(names, address.ifindex), address.local, address.prefix)] =
-          fmt::format("peer {}, label {}", address.peer.empty() ? "none" : address.peer,
-                      address.label.empty() ? "none" : address.label);
+  for (const Address& address : addresses) {
+    if (address.family != AF_INET && (address.flags & IFA_F_PERMANENT) == 0) continue;
+    const std::string on = name_of(names, address.ifindex);
+    add(part, on, fmt::format("{} {}/{}", on, address.local, address.prefix),
+        fmt::format("peer {}, label {}", address.peer.empty() ? "none" : address.peer,
+                    address.label.empty() ? "none" : address.label));
+  }
   return part;
 }
 
@@ -73,7 +83,7 @@ Result<StatePart> routes_part(Netlink& netlink, const Names& names) {
     std::string details = fmt::format("source {}, scope {}, protocol {}", route.source.empty() ? "any" : route.source,
                                       route.scope, route.protocol);
     for (const auto& [metric, value] : route.metrics) details += fmt::format(", metric {} = {}", metric, value);
-    part.things[std::move(text)] = std::move(details);
+    add(part, name_of(names, route.ifindex), text, std::move(details));
   }
   return part;
 }
@@ -81,8 +91,10 @@ Result<StatePart> routes_part(Netlink& netlink, const Names& names) {
 Result<StatePart> neighbours_part(Netlink& netlink, const Names& names) {
   GRIT_TRY(const auto neighbours, netlink.permanent_neighbours(0));
   StatePart part;
-  for (const Neighbour& one : neighbours)
-    part.things[fmt::format("{} on {}", one.address, name_of(names, one.ifindex))] = one.mac;
+  for (const Neighbour& one : neighbours) {
+    const std::string on = name_of(names, one.ifindex);
+    add(part, on, fmt::format("{} on {}", one.address, on), one.mac);
+  }
   return part;
 }
 
@@ -127,8 +139,9 @@ Result<StatePart> qdiscs_part(const Names& names) {
     const auto& header = *static_cast<const tcmsg*>(nlmsg_data(&message));
     const Attributes attributes(message, sizeof header);
     const std::string kind = attributes.text(TCA_KIND);
-    part.things[fmt::format("{} {:x}: parent {:x}", name_of(names, header.tcm_ifindex), header.tcm_handle,
-                            header.tcm_parent)] = fmt::format("{} {}", kind, qdisc_options(kind, attributes));
+    const std::string on = name_of(names, header.tcm_ifindex);
+    add(part, on, fmt::format("{} {:x}: parent {:x}", on, header.tcm_handle, header.tcm_parent),
+        fmt::format("{} {}", kind, qdisc_options(kind, attributes)));
   };
   GRIT_CHECK(dump(
       socket.get(), request, receive, [&] { part.things.clear(); }, "cannot list the qdiscs"));
@@ -187,8 +200,9 @@ void read_links(NodeState& state, Names& names) {
   state["neighbours"] = part_of(neighbours_part(*netlink, names));
 }
 
+/// Calls `found` with each thing of the part that differs, and with how, in words.
 void compare_part(const std::string& name, const StatePart& before, const StatePart& after,
-                  std::vector<std::string>& found) {
+                  const std::function<void(const std::string& thing, std::string words)>& found) {
   const auto described = [](const std::string& key, const std::string& value) {
     return value.empty() ? key : key + " (" + value + ")";
   };
@@ -196,14 +210,32 @@ void compare_part(const std::string& name, const StatePart& before, const StateP
     const auto now = after.things.find(key);
     if (now == after.things.end()) {
       if (before.compare == StatePart::Compare::all)
-        found.push_back(fmt::format("{}: gone: {}", name, described(key, value)));
+        found(key, fmt::format("{}: gone: {}", name, described(key, value)));
     } else if (now->second != value && before.compare != StatePart::Compare::added) {
-      found.push_back(fmt::format("{}: {}: {} -> {}", name, key, value, now->second));
+      found(key, fmt::format("{}: {}: {} -> {}", name, key, value, now->second));
     }
   }
   if (before.compare == StatePart::Compare::common) return;
   for (const auto& [key, value] : after.things)
-    if (!before.things.contains(key)) found.push_back(fmt::format("{}: new: {}", name, described(key, value)));
+    if (!before.things.contains(key)) found(key, fmt::format("{}: new: {}", name, described(key, value)));
+}
+
+/// Is this thing one that the faults can have changed?
+bool within(const FaultReach& reach, const std::string& name, const StatePart& part, const std::string& thing) {
+  if (reach.everything) return true;
+  if (const auto on = part.interfaces.find(thing); on != part.interfaces.end())
+    return reach.interfaces.contains(on->second);
+  if (name == "nftables") return thing.find("table grit_") != std::string::npos;  // DropTable
+  return name != "interrupts" || !reach.interfaces.empty();
+}
+
+/// The parts that could be read both times.
+void each_part(const NodeState& before, const NodeState& after,
+               const std::function<void(const std::string&, const StatePart&, const StatePart&)>& work) {
+  for (const auto& [name, part] : before) {
+    const auto now = after.find(name);
+    if (now != after.end() && part.unread.empty() && now->second.unread.empty()) work(name, part, now->second);
+  }
 }
 
 }  // namespace
@@ -221,11 +253,30 @@ NodeState read_node_state() {
 
 std::vector<std::string> differences(const NodeState& before, const NodeState& after) {
   std::vector<std::string> found;
-  for (const auto& [name, part] : before) {
-    const auto now = after.find(name);
-    if (now == after.end() || !part.unread.empty() || !now->second.unread.empty()) continue;
-    compare_part(name, part, now->second, found);
-  }
+  each_part(before, after, [&](const std::string& name, const StatePart& was, const StatePart& is) {
+    compare_part(name, was, is, [&](const std::string&, std::string words) { found.push_back(std::move(words)); });
+  });
+  return found;
+}
+
+Result<FaultReach> reach_of(const std::set<std::string>& interfaces) {
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(const auto links, netlink.links());
+  FaultReach reach{interfaces};
+  for (const Link& link : links)
+    if (interfaces.contains(link.name))
+      for (const UpperLink& upper : link_uppers(links, link.ifindex)) reach.interfaces.insert(upper.link.name);
+  return reach;
+}
+
+NodeChanges changes(const NodeState& before, const NodeState& after, const FaultReach& reach) {
+  NodeChanges found;
+  each_part(before, after, [&](const std::string& name, const StatePart& was, const StatePart& is) {
+    compare_part(name, was, is, [&](const std::string& thing, std::string words) {
+      const bool ours = within(reach, name, was.things.contains(thing) ? was : is, thing);
+      (ours ? found.within_reach : found.elsewhere).push_back(std::move(words));
+    });
+  });
   return found;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct StatePart {
   };
   Compare compare = Compare::all;
   std::map<std::string, std::string> things{};
+  std::map<std::string, std::string> interfaces{};  // by thing: the interface that it is, or belongs to
   std::string unread{};  // why it could not be read; it then proves nothing and is not compared
 };
 
@@ -39,6 +41,23 @@ NodeState read_process_state(std::span<const int> pids);
 /// In words: "links: eth0: up, mtu 1500 -> up, mtu 900", "qdiscs: new: ...", "routes: gone: ...". Empty: nothing
 /// changed.
 std::vector<std::string> differences(const NodeState& before, const NodeState& after);
+
+/// What the faults of a plan can have changed on a node: whatever belongs to these interfaces, and, with any, what
+/// their drivers do anew (interrupts). What is grit's own, and the ranks, are always within reach.
+struct FaultReach {
+  std::set<std::string> interfaces{};
+  bool everything = false;  // a fault runs commands of the scenario, which may do anything
+};
+
+/// These interfaces of the calling thread's network namespace, and all that stand on them (bonds, VLANs ...). Error:
+/// the interfaces cannot be listed.
+Result<FaultReach> reach_of(const std::set<std::string>& interfaces);
+
+struct NodeChanges {
+  std::vector<std::string> within_reach{};  // in words, as differences(): left behind, unless others did it
+  std::vector<std::string> elsewhere{};     // what other programs changed meanwhile: a pod's links, a daemon's tables
+};
+NodeChanges changes(const NodeState& before, const NodeState& after, const FaultReach& reach);
 
 /// What could not be read, and why: "nftables: ...".
 std::vector<std::string> unread_parts(const NodeState& state);

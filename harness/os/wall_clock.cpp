@@ -7,12 +7,16 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <limits>
 
 #include "harness/base/clock.hpp"
+#include "harness/base/files.hpp"
 #include "harness/os/capability.hpp"
+#include "harness/os/identity.hpp"
 
 namespace grit {
 namespace {
@@ -20,6 +24,17 @@ namespace {
 constexpr int kTries = 16;
 constexpr ino_t kFirstUserNamespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO, include/linux/proc_ns.h
 constexpr std::int64_t kFarAhead_s = 10LL * 365 * 24 * 3600;
+
+/// Names as /proc/PID/comm has them (at most 15 bytes), and the units that start them.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kTimeDaemons{
+    {{"chronyd", "chronyd"},
+     {"ntpd", "ntpd"},
+     {"ntp-daemon", "ntpd-rs"},
+     {"systemd-timesyn", "systemd-timesyncd"},
+     {"ptp4l", "ptp4l"},
+     {"phc2sys", "phc2sys"},
+     {"ts2phc", "ts2phc"},
+     {"timemaster", "timemaster"}}};
 
 std::int64_t now_ns(clockid_t clock) {
   timespec now{};
@@ -48,6 +63,34 @@ std::optional<std::string> why_no_clock_setting() {
   if (has_capability(CAP_SYS_TIME) && first) return std::nullopt;
   return "setting the clock takes CAP_SYS_TIME in the machine's first user namespace: run as root, in a container with "
          "that capability";
+}
+
+std::optional<std::string> what_disciplines_the_kernel(int status, std::int64_t offset, bool all_processes_seen) {
+  if ((status & (STA_PLL | STA_FLL)) != 0 && offset != 0)
+    return "the kernel is still correcting the clock for a time daemon: stop that and wait until the correction is "
+           "done";
+  if (!all_processes_seen && (status & STA_UNSYNC) == 0)
+    return "the machine's clock counts as synchronized, so a time daemon runs outside of this container: stop it";
+  return std::nullopt;
+}
+
+std::optional<std::string> what_keeps_the_clock(const std::filesystem::path& proc) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(proc, error), end; !error && entry != end; entry.increment(error)) {
+    auto name = read_file(entry->path() / "comm", 64);
+    if (!name) continue;
+    while (!name->empty() && name->back() == '\n') name->pop_back();
+    for (const auto& [process, unit] : kTimeDaemons)
+      if (*name == process)
+        return fmt::format(
+            "{} keeps the machine's clock right and would fight the skew: stop it for the run (systemctl "
+            "stop {})",
+            process, unit);
+  }
+  timex now{};
+  if (::adjtimex(&now) < 0)
+    return std::string("the kernel does not say whether the clock is kept right: ") + std::strerror(errno);
+  return what_disciplines_the_kernel(now.status, now.offset, in_first_pid_namespace());
 }
 
 Status step_wall_clock(std::int64_t by_ns) {

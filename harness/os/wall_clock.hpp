@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,13 @@ std::int64_t wall_clock_origin_ns();
 
 /// Why this process may not set the machine's clock; nothing when it may. Changes nothing.
 std::optional<std::string> why_no_clock_setting();
+
+/// What else sets or slews this machine's clock, in words, with what to stop; nothing when nothing does. By the names
+/// of its processes; in a container, which does not see these, by the kernel, for which a clock that a daemon keeps
+/// right counts as synchronized (adjtimex(2)).
+std::optional<std::string> what_keeps_the_clock(const std::filesystem::path& proc = "/proc");
+/// What the kernel's status and remaining correction (timex::offset) say of that.
+std::optional<std::string> what_disciplines_the_kernel(int status, std::int64_t offset, bool all_processes_seen);
 
 /// Adds to the wall clock at once: ADJ_SETOFFSET, adjtimex(2). Error (unavailable): not permitted.
 Status step_wall_clock(std::int64_t by_ns);

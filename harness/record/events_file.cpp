@@ -39,7 +39,7 @@ void take_back(int fd, off_t written_bytes) {
 
 Result<EventsWriter> EventsWriter::open(const std::filesystem::path& file) {
   EventsWriter writer;
-  writer.fd_ = Fd(::open(file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
+  writer.fd_ = open_plain_file(file, O_RDWR | O_APPEND | O_CREAT);
   if (!writer.fd_) return write_error("cannot open " + file.string(), errno);
   if (auto ended = end_torn_line(writer.fd_.get()); !ended)
     return with_context(ended.error(), "cannot continue " + file.string());

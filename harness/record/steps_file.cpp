@@ -87,11 +87,11 @@ void explain_bus_error() {
 
 Result<StepsWriter> StepsWriter::open(const std::filesystem::path& file) {
   StepsWriter writer;
-  writer.fd_ = Fd(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+  writer.fd_ = open_plain_file(file, O_RDWR);
   if (!writer.fd_ && errno == ENOENT) {
     // Made in one go with its header: a kill leaves no file or a readable one.
     GRIT_CHECK(write_file_durably(file, npy_header(0)));
-    writer.fd_ = Fd(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+    writer.fd_ = open_plain_file(file, O_RDWR);
   }
   if (!writer.fd_) return errno_error("cannot open " + file.string());
   const auto fail = [&](const Error& error) { return with_context(error, "cannot continue " + file.string()); };

@@ -100,9 +100,9 @@ Fact journal() {
     fact.fatal = true;
     return fact;
   }
-  const auto left = journals_of_this_node(directory);
-  if (!left || left->empty()) return fact;
-  fact.value = fact.compared = fmt::format("{} left", left->size());
+  const auto left = find_journals(directory);
+  if (!left || left->of_this_node.empty()) return fact;
+  fact.value = fact.compared = fmt::format("{} left", left->of_this_node.size());
   fact.problem = "a run that was killed left something behind: `grit revert` takes it off, and so does the next run";
   return fact;
 }

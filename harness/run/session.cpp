@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <memory>
 
 #include "harness/agent/agent_process.hpp"
@@ -81,6 +82,20 @@ Result<Segment> open_segment(const Job& job) {
   return std::move(*segment);
 }
 
+/// Whether this node has the very directory that rank 0 has made, on a file system that they share. run.json is of this
+/// run alone: its times and its command line are in it.
+bool sees_run_directory(const Job& job, const std::filesystem::path& run_directory) {
+  const auto mine = read_file(run_directory / "run.json");
+  const std::string first = job.broadcast(mine.value_or(std::string()));
+  return job.node() == 0 || (!first.empty() && mine && *mine == first);
+}
+
+/// For what has no name, on a node that does not see the run directory: on a disk, as a rule.
+std::filesystem::path scratch_directory() {
+  const char* chosen = ::secure_getenv("TMPDIR");
+  return chosen == nullptr ? "/var/tmp" : chosen;
+}
+
 /// What a rank keeps: on node 0 the recorder, on each node's first rank its agent; nothing on the others.
 struct Kept {
   std::unique_ptr<RecorderProcess> recorder{};
@@ -95,9 +110,10 @@ int first_faulty_node(const Plan& plan) {
   return first;
 }
 
-/// Rank 0 starts the recorder; knowing its endpoint, each node's first rank starts its agent.
+/// Rank 0 starts the recorder; knowing its endpoint, each node's first rank starts its agent. seen_directory is empty
+/// on a node that does not see the run directory.
 Result<Kept> start_processes(const Job& job, const Plan& plan, const std::filesystem::path& run_directory,
-                             const Segment& segment) {
+                             const std::filesystem::path& seen_directory, const Segment& segment) {
   Kept kept;
   Json handed_out;
   const auto start_recorder = [&]() -> Status {
@@ -116,7 +132,7 @@ Result<Kept> start_processes(const Job& job, const Plan& plan, const std::filesy
   const std::string received = job.broadcast(json_text(handed_out));
   const auto start_agent = [&]() -> Status {
     if (job.local_rank() != 0) return {};
-    AgentConfig config{.plan = plan, .node = job.node(), .run_directory = run_directory};
+    AgentConfig config{.plan = plan, .node = job.node(), .run_directory = seen_directory};
     config.journal_directory = default_journal_directory();
     GRIT_TRY(const Json told, parse_json(received));
     config.endpoint = told.at("endpoint").get<std::string>();
@@ -180,7 +196,7 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
   // A local cluster's nodes are one machine.
   context.ranks_sharing_memory = in_local_cluster() ? job.size() : job.local_size();
   context.dials = &segment.slots()[static_cast<std::size_t>(job.local_rank())].dials;
-  context.checkpoint_directory = run_directory / "checkpoint";
+  context.checkpoint_directory = run_directory.empty() ? scratch_directory() : run_directory;
   std::unique_ptr<Workload> workload;
   const auto build = [&]() -> Status {
     GRIT_TRY(workload, make_workload(plan.workload.name, Params(plan.workload.params), context));
@@ -206,10 +222,12 @@ Result<std::string> recorder_address(const Topology& topology) {
 }
 
 Result<Topology> discover_topology(const Job& job, const std::filesystem::path& run_directory) {
+  // As rank 0 sees it: another node may have started in another working directory.
+  const std::filesystem::path directory = job.broadcast(std::filesystem::absolute(run_directory).string());
   Json mine;
   Status found;
   if (job.local_rank() == 0) {
-    auto node = discover_node(DiscoveryHints{run_directory});
+    auto node = discover_node(DiscoveryHints{directory});
     if (node)
       node->index = job.node(), mine = to_json(*node);
     else
@@ -233,12 +251,13 @@ Result<Topology> discover_topology(const Job& job, const std::filesystem::path& 
 
 Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory) {
   GRIT_CHECK(write_environments(job, run_directory));
+  const auto seen_directory = sees_run_directory(job, run_directory) ? run_directory : std::filesystem::path();
   GRIT_TRY(Segment segment, open_segment(job));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
-  GRIT_TRY(const Kept kept, start_processes(job, plan, run_directory, segment));
+  GRIT_TRY(const Kept kept, start_processes(job, plan, run_directory, seen_directory, segment));
   const InterruptGuard interrupts(slot);
   auto fabric = make_mpi_fabric(job.world());
-  GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, run_directory));
+  GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, seen_directory));
 
   const Json clock_before = measure_clock_offsets(job);
   Status written;

@@ -5,8 +5,10 @@
 #include <fstream>
 
 #include "harness/agent/journal.hpp"
+#include "harness/agent/journal_files.hpp"
 #include "harness/os/identity.hpp"
 #include "injectors/injector.hpp"
+#include "tests/temp_directory.hpp"
 #include "tests/two_nodes.hpp"
 #include "tests/unit/record/support.hpp"
 
@@ -47,14 +49,20 @@ Target eth0() { return {"eth0", Params(ok(complete_params(flap().info().params, 
 /// Another network namespace with a process in it.
 class Inhabited {
  public:
-  Inhabited() : pid_(::fork()) {
+  Inhabited() {
+    const Fd netns = test::new_netns();
+    id_ = ok(netns_id(netns.get()));
+    pid_ = ::fork();
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
-      ::setns(netns_.get(), CLONE_NEWNET);
+      ::setns(netns.get(), CLONE_NEWNET);
+      ::close(netns.get());
       for (;;) ::pause();
     }
-    const std::int64_t deadline = monotonic_ns() + 10 * kNsPerS;
-    while (!ok(find_process_in_netns(id()))) REQUIRE(monotonic_ns() < deadline);
+    const std::int64_t deadline_ns = monotonic_ns() + 10 * kNsPerS;
+    struct stat its {};
+    while (::stat(path().c_str(), &its) != 0 || fmt::format("{}:{}", its.st_dev, its.st_ino) != id())
+      REQUIRE(monotonic_ns() < deadline_ns);
   }
   Inhabited(const Inhabited&) = delete;
   Inhabited& operator=(const Inhabited&) = delete;
@@ -62,12 +70,12 @@ class Inhabited {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
-  [[nodiscard]] std::string id() const { return ok(netns_id(netns_.get())); }
-  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] std::string id() const { return id_; }
+  [[nodiscard]] std::string path() const { return fmt::format("/proc/{}/ns/net", pid_); }
 
  private:
-  Fd netns_ = test::new_netns();
-  pid_t pid_;
+  std::string id_{};
+  pid_t pid_ = -1;
 };
 
 bool is_up(test::TwoNodes& nodes) { return ok(nodes.node.link("eth0")).up(); }
@@ -279,32 +287,184 @@ TEST_CASE("revert: entries that are not what an injector writes are reported and
   });
 }
 
-TEST_CASE("revert: an entry of another boot is over; one of another living namespace must be reverted there") {
+namespace {
+
+/// A journal with one entry of a link that is down, which each case then changes.
+class LinkLeftDown {
+ public:
+  LinkLeftDown() {
+    made_ = ok(flap().prepare(eth0()));
+    { ok(ok(Journal::open(place_.file())).append_intent("one", "link_flap", made_.undo)); }
+    ok(made_.fault->start());
+    entry_ = ok(parse_json(text_of(place_.file())));
+  }
+  /// Reverts the entry with these members in place of its own.
+  RevertReport revert_with(const Json& members) {
+    Json changed = entry_;
+    changed.update(members);
+    write_private(place_.file(), changed.dump() + "\n");
+    RevertReport report = ok(revert_journal(place_.file(), ::geteuid()));
+    REQUIRE_FALSE(is_up(nodes_));  // never acted upon
+    REQUIRE(std::filesystem::exists(place_.file()) == (report.gone == 0));
+    return report;
+  }
+  /// The one problem; the entry stays.
+  std::string problem_with(const Json& members) {
+    const RevertReport report = revert_with(members);
+    REQUIRE(report.reverted + report.gone == 0);
+    REQUIRE(report.problems.size() == 1);
+    REQUIRE(ok(pending(place_.file())).size() == 1);
+    return report.problems[0];
+  }
+
+ private:
+  Place place_;
+  test::TwoNodes nodes_;
+  Prepared made_{};
+  Json entry_;
+};
+
+const std::string kOtherBoot = "00000000-0000-0000-0000-000000000000";
+
+bool root_of_the_machine() { return find_namespace("net", "0:0").gone(); }  // it sees all, and there is none of that id
+
+}  // namespace
+
+TEST_CASE("revert: an entry of an earlier boot of this machine is gone, one of another machine is left alone") {
   test::in_namespaces([] {
-    const Place place;
-    test::TwoNodes nodes;
-    const Prepared made = ok(flap().prepare(eth0()));
-    { ok(ok(Journal::open(place.file())).append_intent("one", "link_flap", made.undo)); }
-    ok(made.fault->start());
-    const std::string text = text_of(place.file());
-
-    Json elsewhere = ok(parse_json(text));
-    const Inhabited other;
-    elsewhere["netns"] = other.id();
-    write_private(place.file(), elsewhere.dump() + "\n");
-    const RevertReport there = ok(revert_journal(place.file(), ::geteuid()));
-    REQUIRE(there.reverted == 0);
-    REQUIRE(there.problems.size() == 1);
-    REQUIRE_THAT(there.problems[0], Contains(fmt::format("nsenter -t {} ", other.pid())));
-    REQUIRE(ok(pending(place.file())).size() == 1);
-
-    Json earlier = ok(parse_json(text));
-    earlier["boot_id"] = "00000000-0000-0000-0000-000000000000";
-    write_private(place.file(), earlier.dump() + "\n");
-    REQUIRE(ok(revert_journal(place.file(), ::geteuid())).problems.empty());
-    REQUIRE_FALSE(std::filesystem::exists(place.file()));
-    REQUIRE_FALSE(is_up(nodes));  // not acted upon
+    LinkLeftDown left;
+    REQUIRE_THAT(left.problem_with({{"machine", std::string(32, 'f')}, {"boot_id", kOtherBoot}}),
+                 Contains("of another machine"));
+    REQUIRE_THAT(left.problem_with({{"machine", ""}, {"boot_id", kOtherBoot}}), Contains("of another machine"));
+    const Json clock{{"boot_id", kOtherBoot}, {"origin_ns", 1}, {"offset_ns", kNsPerS}};
+    if (machine_id().empty()) return;  // then no boot but this one can be told to be this machine's
+    REQUIRE_THAT(left.problem_with({{"boot_id", kOtherBoot}, {"injector", "clock_skew"}, {"undo", clock}}),
+                 Contains("may outlive that"));
+    REQUIRE(left.revert_with({{"boot_id", kOtherBoot}}).gone == 1);
   });
+}
+
+TEST_CASE("revert: an entry of a living namespace is to be reverted there, whoever keeps it alive") {
+  test::in_namespaces([] {
+    LinkLeftDown left;
+    {
+      const Inhabited other;
+      REQUIRE_THAT(left.problem_with({{"netns", other.id()}}), Contains("nsenter --net=" + other.path()));
+    }
+    const Fd open = test::new_netns();
+    const std::string held = ok(netns_id(open.get()));
+    REQUIRE_THAT(left.problem_with({{"netns", held}}), Contains(fmt::format("--net=/proc/{}/fd/", ::getpid())));
+  });
+}
+
+TEST_CASE("revert: a namespace that only a mount keeps alive is found, and once that is gone it is gone") {
+  test::in_namespaces([] {
+    LinkLeftDown left;
+    const test::TempDirectory place;
+    const auto point = place.path() / "named";
+    std::ofstream(point) << "";
+    Fd made = test::new_netns();
+    const std::string id = ok(netns_id(made.get()));
+    const std::string path = fmt::format("/proc/self/fd/{}", made.get());
+    if (::mount(path.c_str(), point.c_str(), nullptr, MS_BIND, nullptr) != 0) return;  // not permitted to others' root
+    made.reset();
+    REQUIRE_THAT(left.problem_with({{"netns", id}}), Contains("--net=" + point.string()));
+    REQUIRE(::umount2(point.c_str(), MNT_DETACH) == 0);
+    if (root_of_the_machine())
+      REQUIRE(left.revert_with({{"netns", id}}).gone == 1);
+    else
+      REQUIRE_THAT(left.problem_with({{"netns", id}}), Contains("cannot be seen from here"));
+  });
+}
+
+TEST_CASE("revert: a namespace that others may hide is not taken for gone") {
+  test::in_namespaces([] {
+    LinkLeftDown left;
+    for (const char* kind : {"netns", "pidns"}) {
+      test::drop_capabilities();  // as an ordinary user, who may not look at others' namespaces
+      REQUIRE_THAT(left.problem_with({{kind, "4:1"}}), Contains("cannot be seen from here"));
+    }
+  });
+}
+
+TEST_CASE("revert: a pid namespace that has ended took its processes along", "[revert]") {
+  test::in_namespaces([] {
+    LinkLeftDown left;
+    if (root_of_the_machine()) REQUIRE(left.revert_with({{"pidns", "4:1"}}).gone == 1);
+  });
+}
+
+TEST_CASE("journal: it is emptied when it has grown and nothing is pending, and refuses what could not be read back") {
+  const Place place;
+  Journal journal = ok(Journal::open(place.file()));
+  const Json large{{"filler", std::string(400'000, 'x')}};
+  for (int i = 0; i < 9; ++i) {
+    ok(journal.append_intent(std::to_string(i), "link_flap", large));
+    ok(journal.append_reverted(std::to_string(i)));
+    REQUIRE(std::filesystem::file_size(place.file()) < (1 << 20) + 500'000);
+  }
+  ok(journal.append_intent("small", "link_flap", Json::object()));
+  const Json huge{{"filler", std::string(33 << 20, 'x')}};
+  ok(journal.append_intent("first", "link_flap", huge));
+  const Status refused = journal.append_intent("second", "link_flap", huge);
+  REQUIRE(refused.error().kind == ErrorKind::unavailable);
+  REQUIRE_THAT(refused.error().message, Contains("larger than 64 MiB"));
+  REQUIRE(ok(pending(place.file())).size() == 2);  // and it can still be read
+  ok(journal.append_reverted("first"));
+  ok(journal.append_reverted("small"));
+  REQUIRE(std::filesystem::file_size(place.file()) == 0);
+  ok(journal.append_intent("third", "link_flap", Json::object()));
+  REQUIRE(ok(pending(place.file())).at(0).id == "third");
+  ok(journal.append_reverted("third"));
+  REQUIRE(ok(journal.remove_if_clean()));
+}
+
+TEST_CASE("journal: there is always room to say that what is pending was reverted") {
+  const Place place;
+  Journal journal = ok(Journal::open(place.file()));
+  ok(journal.append_intent("first", "link_flap", Json::object()));
+  std::vector<std::string> ids{"first"};
+  for (const std::size_t size : {8'000'000U, 500'000U, 30'000U, 2'000U, 1U})  // up to the last line that is let in
+    for (;;) {
+      const std::string id = std::to_string(ids.size());
+      if (!journal.append_intent(id, "link_flap", Json{{"filler", std::string(size, 'x')}})) break;
+      ids.push_back(id);
+    }
+  REQUIRE(ids.size() > 12);
+  for (const std::string& id : ids) ok(journal.append_reverted(id));
+}
+
+TEST_CASE("journal files: another machine's, another host's and another form of name are not this node's") {
+  const Place place;
+  const std::string host = [] {
+    char name[256] = {};
+    REQUIRE(::gethostname(name, sizeof name) == 0);
+    return std::string(name);
+  }();
+  const std::string boot = ok(boot_id()), other(32, 'f');
+  Plan plan;
+  plan.scenario_name = "flap";
+  plan.seed = 7;
+  std::vector<std::filesystem::path> ours{journal_file(place.directory(), plan, 0)};
+  if (!machine_id().empty())  // an earlier boot
+    ours.push_back(place.directory() / fmt::format("{}@{}@{}@flap-7-node0.jsonl", host, machine_id(), kOtherBoot));
+  std::vector<std::filesystem::path> others;
+  for (const std::string& name :
+       {fmt::format("{}@{}@{}@flap-7-node0.jsonl", host, other, kOtherBoot),           // an equal host name
+        fmt::format("{}@@{}@flap-7-node0.jsonl", host, kOtherBoot),                    // a machine without an identity
+        fmt::format("{}.cluster@{}@{}@flap-7-node0.jsonl", host, machine_id(), boot),  // a longer host name
+        host + ".flap-7-node0.jsonl"})
+    others.push_back(place.directory() / name);
+  for (const auto& group : {ours, others})
+    for (const auto& file : group) write_private(file, "");
+  write_private(place.directory() / "notes.txt", "");
+  auto found = ok(find_journals(place.directory()));
+  std::sort(ours.begin(), ours.end());
+  std::sort(others.begin(), others.end());
+  std::sort(found.others.begin(), found.others.end());
+  REQUIRE(found.of_this_node == ours);
+  REQUIRE(found.others == others);
+  REQUIRE(ok(find_journals(place.directory() / "nowhere")).of_this_node.empty());
 }
 
 TEST_CASE("revert: an entry that cannot be reverted stays pending") {

@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include "analysis/verdict.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
@@ -279,6 +281,26 @@ TEST_CASE("a node that is not as it was before is said and makes it inconclusive
   REQUIRE_FALSE(verdict.reasons.empty());
   CHECK_THAT(verdict.reasons[0], Contains("LEFT BEHIND: node1 is not as it was before the run: qdiscs: new: eth0"));
   CHECK_THAT(verdict.reasons[0], Contains("links: eth0: up -> down"));
+}
+
+TEST_CASE("what others changed meanwhile, and a link that came back late, are said and change no verdict") {
+  const Plan plan = small_plan();
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  auto events = events_of(plan);
+  const Verdict without = judge(plan, records, events);
+  Json changed = make_event("changed", 1, 0);
+  changed["differences"] = Json::array({"links: new: cali1", "links: new: cali2", "links: new: cali3", "a", "b"});
+  events.push_back(changed);
+  Json late = make_event("carrier", 1, 0);
+  late.update({{"interface", "eth0"}, {"back", true}, {"after_ns", 12'340'000'000}});
+  events.push_back(late);
+  events.push_back(Json::parse(R"({"type":"changed","node":0,"differences":7})"));
+  const Verdict verdict = judge(plan, records, events);
+  CHECK_FALSE(left_something_behind(verdict));
+  CHECK(verdict.kind == without.kind);
+  const std::string all = fmt::format("{}", fmt::join(verdict.reasons, "\n"));
+  CHECK_THAT(all, Contains("changed meanwhile on node1, by others: links: new: cali1") && Contains("and 2 more"));
+  CHECK_THAT(all, Contains("link eth0 of node1 came back 12.3 s after the fault"));
 }
 
 TEST_CASE("what the counters moved by is summed over the windows, numbers that moved alone") {

@@ -3,6 +3,7 @@
 
 #include "harness/cluster/nic_roles.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 
 using grit::NicRole;
 
@@ -99,6 +100,23 @@ TEST_CASE("the NIC towards the run directory's file server is management") {
   CHECK_THAT(found.role_evidence, Catch::Contains("10.2.0.200"));
   hints.run_directory = "/home/me";
   CHECK(role_of_second(hints).role == NicRole::data);
+}
+
+TEST_CASE("the run directory's mount is found by a relative path and behind a symbolic link") {
+  const auto servers = [](const std::filesystem::path& mount, const std::filesystem::path& run) {
+    return grit::mount_servers(
+        "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:40 / " + mount.string() + " rw - nfs4 filer:/e rw,addr=10.2.0.200\n",
+        run);
+  };
+  using List = std::vector<std::string>;
+  CHECK(servers(std::filesystem::current_path(), "runs") == List{"10.2.0.200"});
+  CHECK(servers(std::filesystem::current_path(), "./runs/../runs/x") == List{"10.2.0.200"});
+  CHECK(servers(std::filesystem::current_path() / "elsewhere", "runs").empty());
+
+  const grit::test::TempDirectory place;
+  std::filesystem::create_directory(place.path() / "storage");
+  std::filesystem::create_directory_symlink(place.path() / "storage", place.path() / "home");
+  CHECK(servers(place.path() / "storage", place.path() / "home" / "runs") == List{"10.2.0.200"});
 }
 
 TEST_CASE("the servers of a mount are read from its options and its source") {

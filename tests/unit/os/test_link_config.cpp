@@ -4,6 +4,7 @@
 
 #include "harness/os/identity.hpp"
 #include "harness/os/link_config.hpp"
+#include "harness/os/link_config_compare.hpp"
 #include "harness/os/netlink_message.hpp"
 #include "harness/os/netns.hpp"
 #include "tests/two_nodes.hpp"
@@ -131,6 +132,70 @@ TEST_CASE("link config: what others added meanwhile stays, what the kernel added
   });
 }
 
+TEST_CASE("link config: an interface that has another MAC or name by now is still the same one") {
+  test::in_namespaces([] {
+    test::TwoNodes nodes;
+    const LinkConfig config = ok(read_link_config("eth0"));
+    ok(nodes.node.set_down(nodes.eth0));
+    ok(nodes.node.set_mac(nodes.eth0, "02:00:00:00:00:77"));  // as a bond does with fail_over_mac
+    REQUIRE_FALSE(ok(link_config_differences(config)).empty());
+    REQUIRE(ok(restore_link_config(config)) == Reverted::put_back);
+    REQUIRE(ok(nodes.node.link("eth0")).up());
+    REQUIRE(ok(link_config_differences(config)).empty());
+
+    ok(nodes.node.set_mac(nodes.eth0, config.identity.mac));
+    ok(nodes.node.set_down(nodes.eth0));
+    ok(nodes.node.rename(nodes.eth0, "renamed0"));
+    REQUIRE(ok(restore_link_config(config)) == Reverted::put_back);
+    REQUIRE(ok(nodes.node.link("renamed0")).up());
+
+    ok(nodes.node.set_down(nodes.eth0));
+    ok(nodes.node.set_mac(nodes.eth0, "02:00:00:00:00:78"));
+    const auto unclear = restore_link_config(config);
+    REQUIRE(unclear.error().kind == ErrorKind::unavailable);
+    REQUIRE_THAT(unclear.error().message, Catch::Contains("whether it is the same one"));
+    REQUIRE_FALSE(ok(nodes.node.link("renamed0")).up());
+    ok(nodes.node.remove_link(nodes.eth0));
+    REQUIRE(ok(restore_link_config(config)) == Reverted::gone);
+  });
+}
+
+TEST_CASE("link config: hardware tells interfaces of one index apart") {
+  const LinkIdentity was{.name = "eth0", .mac = "a", .permanent_mac = "p", .bus_device = "0000:3b:00.0"};
+  const auto now = [](const char* name, const char* mac, const char* permanent, const char* bus) {
+    Link link;
+    link.name = name, link.mac = mac, link.permanent_mac = permanent, link.bus_device = bus;
+    return link;
+  };
+  REQUIRE(link_config::is_same(was, now("eth0", "a", "p", "0000:3b:00.0")) == true);
+  REQUIRE(link_config::is_same(was, now("x", "y", "p", "0000:3b:00.0")) == true);
+  REQUIRE(link_config::is_same(was, now("eth0", "a", "q", "0000:3b:00.0")) == false);
+  REQUIRE(link_config::is_same(was, now("eth0", "a", "p", "0000:3b:00.1")) == false);
+  REQUIRE(link_config::is_same(was, now("eth0", "b", "", "")) == true);
+  REQUIRE(link_config::is_same(was, now("x", "a", "", "")) == true);
+  REQUIRE_FALSE(link_config::is_same(was, now("x", "b", "", "")).has_value());
+}
+
+TEST_CASE("link config: without a carrier it is put back at once, and what waits for one when it is there") {
+  test::in_namespaces([] {
+    test::TwoNodes nodes;
+    const LinkConfig config = ok(read_link_config("eth0"));
+    const auto before = test::dump_network();
+    ok(nodes.node.set_down(nodes.eth0));
+    ok(nodes.far.set_down(ok(nodes.far.link("port0")).ifindex));
+    const std::int64_t started_ns = monotonic_ns();
+    REQUIRE(ok(restore_link_config(config)) == Reverted::put_back);
+    REQUIRE(monotonic_ns() - started_ns < kNsPerS);  // a real link may need 20 s
+    REQUIRE(ok(nodes.node.link("eth0")).up());
+    REQUIRE_FALSE(ok(nodes.node.link("eth0")).carrier);
+    REQUIRE(ok(link_config_differences(config)).empty());
+    ok(nodes.far.set_up(ok(nodes.far.link("port0")).ifindex));
+    REQUIRE(ok(restore_link_config(config)) == Reverted::put_back);
+    test::wait_for_dad(nodes.node);
+    REQUIRE(test::changes_since(before) == "");
+  });
+}
+
 TEST_CASE("link config: IPv6 settings that changed are put back") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
@@ -171,8 +236,9 @@ TEST_CASE("identity: namespaces and boots differ from each other") {
     }));
     REQUIRE(inside == ok(netns_id(other.get())));
     REQUIRE(ok(netns_id()) == here);
-    REQUIRE(ok(find_process_in_netns(here)) == ::getpid());
-    REQUIRE_FALSE(ok(find_process_in_netns(inside)).has_value());
+    REQUIRE(find_namespace("net", here).path == fmt::format("/proc/{}/ns/net", ::getpid()));
+    REQUIRE(find_namespace("net", inside).path == fmt::format("/proc/{}/fd/{}", ::getpid(), other.get()));
+    REQUIRE(find_namespace("net", "4:1").path.empty());
     REQUIRE(ok(boot_id()).size() == 36);  // a UUID
     REQUIRE(open_netns("/proc/self/ns/mnt").error().kind == ErrorKind::usage);
     REQUIRE(open_netns("/nowhere").error().kind == ErrorKind::usage);

@@ -93,6 +93,46 @@ TEST_CASE("node state: what is changed shows, and what is put back does not") {
   });
 }
 
+TEST_CASE("node state: what faults can have changed is told from what others did") {
+  test::in_namespaces([] {
+    Netlink netlink = ok(Netlink::open());
+    const int eth0 = make_pair(netlink);
+    ok(netlink.create_bridge("br0"));
+    ok(netlink.set_master(eth0, ok(netlink.link("br0")).ifindex));
+    wait_until_settled();
+    const FaultReach reach = ok(reach_of({"eth0"}));
+    REQUIRE(reach.interfaces == std::set<std::string>{"eth0", "br0"});
+    const NodeState before = read_node_state();
+
+    ok(netlink.create_veth({.name = "pod0"}, {.name = "pod1"}));  // a container starts
+    ok(netlink.add_address(ok(netlink.link("pod0")).ifindex, "10.88.0.1/24"));
+    change_qdisc(RTM_NEWQDISC, ok(netlink.link("far0")).ifindex);
+    NodeChanges found = changes(before, read_node_state(), reach);
+    REQUIRE(all(found.within_reach) == "");
+    REQUIRE_THAT(all(found.elsewhere), Catch::Contains("links: new: pod0") && Catch::Contains("qdiscs: new: far0") &&
+                                           Catch::Contains("addresses: new: pod0 10.88.0.1/24"));
+
+    change_qdisc(RTM_NEWQDISC, eth0);
+    ok(netlink.set_mtu(ok(netlink.link("br0")).ifindex, 1300));
+    found = changes(before, read_node_state(), reach);
+    REQUIRE_THAT(all(found.within_reach), Catch::Contains("qdiscs: new: eth0") && Catch::Contains("links: br0: "));
+    REQUIRE(all(found.elsewhere).find("eth0") == std::string::npos);
+    found = changes(before, read_node_state(), FaultReach{});
+    REQUIRE(all(found.within_reach) == "");  // a plan that acts on no interface
+    REQUIRE(all(found.elsewhere).find("eth0") != std::string::npos);
+
+    found = changes(before, read_node_state(), FaultReach{.everything = true});
+    REQUIRE(all(found.elsewhere) == "");  // a plan that runs commands
+
+    NodeState tables_before, tables_after;
+    tables_before["nftables"] = {};
+    tables_after["nftables"].things = {{"chain input of table grit_7_8 (family 1)", ""}, {"table kube (family 1)", ""}};
+    found = changes(tables_before, tables_after, reach);
+    REQUIRE(found.within_reach == std::vector<std::string>{"nftables: new: chain input of table grit_7_8 (family 1)"});
+    REQUIRE(found.elsewhere == std::vector<std::string>{"nftables: new: table kube (family 1)"});
+  });
+}
+
 TEST_CASE("node state: another namespace's links are not this one's") {
   test::in_namespaces([] {
     Netlink netlink = ok(Netlink::open());

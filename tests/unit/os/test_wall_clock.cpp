@@ -1,7 +1,11 @@
 // The machine's clock is never set by a test: reading it, and who may set it.
-#include "harness/os/wall_clock.hpp"
+#include <sys/timex.h>
 
+#include <fstream>
+
+#include "harness/os/wall_clock.hpp"
 #include "tests/namespace.hpp"
+#include "tests/temp_directory.hpp"
 
 using namespace grit;
 using grit::test::ok;
@@ -24,4 +28,27 @@ TEST_CASE("who may not set the clock is told so") {
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(status == 0);
+}
+
+TEST_CASE("a time daemon is found by its name, with what to stop") {
+  const test::TempDirectory proc;
+  std::filesystem::create_directories(proc.path() / "7");
+  std::filesystem::create_directories(proc.path() / "8");
+  std::ofstream(proc.path() / "7" / "comm") << "bash\n";
+  const auto without = what_keeps_the_clock(proc.path());
+  CHECK((!without || without->find("bash") == std::string::npos));
+  for (const auto& [name, unit] : {std::pair{"chronyd", "chronyd"}, {"systemd-timesyn", "systemd-timesyncd"}}) {
+    std::ofstream(proc.path() / "8" / "comm") << name << "\n";
+    const auto why = what_keeps_the_clock(proc.path());
+    REQUIRE(why.has_value());
+    CHECK_THAT(*why, Catch::Contains(name) && Catch::Contains(fmt::format("systemctl stop {}", unit)));
+  }
+}
+
+TEST_CASE("a clock that the kernel still corrects, or that an unseen daemon keeps, is not free") {
+  CHECK(what_disciplines_the_kernel(STA_PLL, 1000, true).has_value());
+  CHECK_FALSE(what_disciplines_the_kernel(STA_PLL, 0, true).has_value());  // what a stopped ntpd leaves
+  CHECK_FALSE(what_disciplines_the_kernel(0, 0, true).has_value());
+  CHECK(what_disciplines_the_kernel(0, 0, false).has_value());
+  CHECK_FALSE(what_disciplines_the_kernel(STA_UNSYNC, 0, false).has_value());
 }

@@ -3,8 +3,10 @@
 #include <thread>
 
 #include "tests/catch.hpp"
+#include "tests/namespace.hpp"
 #include "tests/temp_directory.hpp"
 #include "tests/unit/workloads/thread_fabric.hpp"
+#include "workloads/checkpoint.hpp"
 #include "workloads/workload.hpp"
 
 using namespace grit;
@@ -201,16 +203,47 @@ TEST_CASE("a checkpoint is written every so many steps, of the given size") {
     CHECK(rank.records[2].checkpoint_ns == 0);
     CHECK(rank.records[3].checkpoint_ns > 0);
   }
-  CHECK(std::filesystem::file_size(directory.path() / "checkpoint-rank0.bin") == 3'000'001);
-  CHECK(std::filesystem::file_size(directory.path() / "checkpoint-rank1.bin") == 3'000'001);
+}
+
+namespace {
+
+/// Sizes of the files of a directory that this process has open and that have no name.
+std::vector<std::uintmax_t> nameless_files(const std::filesystem::path& directory) {
+  std::vector<std::uintmax_t> sizes;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code closed;
+    const std::string target = std::filesystem::read_symlink(entry.path(), closed).string();
+    if (target.starts_with(directory.string() + "/") && target.ends_with("(deleted)"))
+      sizes.push_back(std::filesystem::file_size(entry.path()));
+  }
+  return sizes;
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint has the size that was asked for and no name") {
+  const test::TempDirectory directory;
+  auto file = CheckpointFile::create(directory.path(), 3, 3'000'001);
+  REQUIRE(file);
+  const std::vector<std::byte> state(70'000);
+  REQUIRE(file->write(state));
+  REQUIRE(file->write(state));
+  CHECK(nameless_files(directory.path()) == std::vector<std::uintmax_t>{3'000'001});
+  CHECK(std::filesystem::is_empty(directory.path()));
 }
 
 TEST_CASE("by default a checkpoint is the rank's share of 14 bytes a parameter") {
+  ThreadFabric::Group group(1);
+  ThreadFabric fabric(group, 0);
   const test::TempDirectory directory;
-  const auto ranks =
-      run({.ranks = 2, .given = {{"checkpoint_every", 1}}, .steps = 1, .checkpoint_directory = directory.path()});
-  const auto parameters = ranks[0].description["parameters"].get<std::uint64_t>();
-  CHECK(std::filesystem::file_size(directory.path() / "checkpoint-rank0.bin") == parameters * 14 / 2);
+  const WorkloadContext context{
+      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};
+  auto workload = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
+  REQUIRE(workload);
+  StepRecord record;
+  REQUIRE((*workload)->step(false, record));
+  const auto parameters = (*workload)->description()["parameters"].get<std::uint64_t>();
+  CHECK(nameless_files(directory.path()) == std::vector<std::uintmax_t>{parameters * 14});
 }
 
 TEST_CASE("what cannot work is refused with a reason") {
@@ -239,18 +272,20 @@ TEST_CASE("what cannot work is refused with a reason") {
 }
 
 TEST_CASE("a full disk is an error, not a crash") {
-  ThreadFabric::Group group(1);
-  ThreadFabric fabric(group, 0);
-  const test::TempDirectory directory;
-  std::filesystem::create_symlink("/dev/full", directory.path() / "checkpoint-rank0.bin");
-  const WorkloadContext context{
-      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};
-  auto workload = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
-  REQUIRE(workload);
-  StepRecord record;
-  const auto step = (*workload)->step(false, record);
-  REQUIRE_FALSE(step);
-  CHECK(step.error().message.find("No space left") != std::string::npos);
+  test::in_namespaces([] {
+    ThreadFabric::Group group(1);
+    ThreadFabric fabric(group, 0);
+    const test::TempDirectory directory;
+    const test::Tmpfs small(directory.path(), 0, "size=64k");
+    const WorkloadContext context{
+        .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};
+    auto workload = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
+    REQUIRE(workload);
+    StepRecord record;
+    const auto step = (*workload)->step(false, record);
+    REQUIRE_FALSE(step);
+    REQUIRE(step.error().message.find("No space left") != std::string::npos);
+  });
 }
 
 TEST_CASE("the registry names every workload and what of it is emulated") {

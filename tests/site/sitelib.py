@@ -281,7 +281,7 @@ class Site:
     def restart_daemon(self, node):
         """slurmd or sshd of a node again, after a test has killed it."""
         self._start_node_daemon(node)
-        self._wait_until_up()
+        self.wait_until_up()
 
     def end_node(self, node):
         """SIGKILL of everything on a node but slurmd or sshd, at once: the control group of a job, when it is killed whole."""
@@ -400,7 +400,7 @@ class Site:
         self._start_daemon("slurmctld", "slurmctld", "-D", "-i")
         for name in self.names:
             self._start_node_daemon(name)
-        self._wait_until_up()
+        self.wait_until_up()
 
     def _start_node_daemon(self, name):
         if self.launcher == "slurm":
@@ -416,7 +416,8 @@ class Site:
     def drain_reason(self, node):
         return self.run("sinfo", "--noheader", "-n", node, "-o", "%E").out.strip()
 
-    def _wait_until_up(self):
+    def wait_until_up(self):
+        """Until every daemon answers, and Slurm has no job left that is about to end."""
         if self.launcher == "ssh":
             for name in self.names:
                 wait_for(f"sshd of {name}", lambda: self.run("ssh", name, "true", expect=None).returncode == 0, UP_LIMIT_S)
@@ -429,7 +430,7 @@ class Site:
     def _start_ssh(self):
         for name in self.names:
             self._start_node_daemon(name)
-        self._wait_until_up()
+        self.wait_until_up()
 
     # ── Files ──
 
@@ -476,7 +477,7 @@ class Site:
             if log is None:
                 continue
             try:
-                lines = log.read_text(errors="replace").splitlines()[-20:]
+                lines = log.read_text(errors="replace").splitlines()[-8:]
             except OSError:
                 lines = ["(its log went with the site)"]
             code = process.poll()

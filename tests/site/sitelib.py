@@ -226,7 +226,7 @@ class Site:
         """The words that launch a command on all nodes with so many ranks in all, each bound to a core or not at all: srun's or mpirun's."""
         if self.launcher == "slurm":
             binding = "--cpu-bind=cores" if bound else "--cpu-bind=none"
-            return ["srun", "--mpi=pmix", binding, f"-N{self.layout.nodes}", f"-n{ranks}", "--distribution=block:cyclic", *options]
+            return ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", binding, f"-N{self.layout.nodes}", f"-n{ranks}", "--distribution=block:cyclic", *options]
         slots = ranks // self.layout.nodes
         self.path("/srv/hosts").write_text("".join(f"{name} slots={slots}\n" for name in self.names))
         binding = "core" if bound else "none"
@@ -633,11 +633,21 @@ def assert_no_residue(site, before, limit_s=5.0):
         time.sleep(0.1)
 
 
+def run_grit(site, launch, *words, run, tries=3, **options):
+    """grit run into the directory `run`. Open MPI now and then crashes in MPI_Init on a busy machine when it was started by srun
+    (open-mpi/ompi issue 12495): a launch that ended so before grit had begun is made again, aloud."""
+    for attempt in range(1, tries + 1):
+        done = site.run(*launch, GRIT_HERE, "run", *words, "--out", run, expect=None, **options)
+        if attempt == tries or "Segmentation fault" not in done.err or outside(site, run).exists():
+            return done
+        print(f"MPI_Init crashed in try {attempt} of {tries}: again", flush=True)
+
+
 def run_until_clear(site, launch, scenario, run, *flags, tries=3, **options):
     """A run that must end reproduced. A busy machine can make a run inconclusive, or its analysis name nobody; both are honest, and such
     a run is done again, aloud. Any other end is wrong at once."""
     for attempt in range(1, tries + 1):
-        done = site.run(*launch, GRIT_HERE, "run", scenario, "--out", f"{run}-{attempt}", *flags, expect=None, **options)
+        done = run_grit(site, launch, scenario, *flags, run=f"{run}-{attempt}", **options)
         print(done.out, flush=True)
         file = outside(site, f"{run}-{attempt}") / "verdict.json"
         assert file.exists(), f"no verdict: exit code {done.returncode}\n{done.err}"

@@ -5,7 +5,7 @@ usage: test_kinds.py [FAULT...]     these kinds only"""
 import json
 import sys
 
-from sitelib import GRIT_HERE, Site, assert_no_residue, outside, site_state, write
+from sitelib import GRIT_HERE, Site, assert_no_residue, outside, run_grit, site_state, write
 
 # A row is a run, a place in it a node. What each is asked to do here: small enough for four nodes on two cores.
 ROWS = [
@@ -47,7 +47,7 @@ def possible(site, kind, node, parameters):
 
 
 def check(site, run, kinds):
-    done = site.run(*site.launch(4), GRIT_HERE, "run", scenario(site, kinds), "--out", run, expect=None)
+    done = run_grit(site, site.launch(4), scenario(site, kinds), run=run)
     file = outside(site, run) / "verdict.json"
     assert file.exists(), f"no verdict: exit code {done.returncode}\n{done.err}"
     verdict = json.loads(file.read_text())

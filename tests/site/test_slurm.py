@@ -4,12 +4,13 @@ import json
 import os
 
 import kills
-from sitelib import (FLAP, GRIT_HERE, HEALTHY, THROTTLE, Site, assert_no_residue, outside, run_until_clear, site_state,
-                     wait_for, write)  # fmt: skip
+from sitelib import (FLAP, GRIT_HERE, HEALTHY, THROTTLE, Site, assert_no_residue, outside, run_grit, run_until_clear,
+                     site_state, wait_for, write)  # fmt: skip
 
 
 def check_healthy(site):
-    done = site.run(*site.launch(4), GRIT_HERE, "run", write(site, "healthy.lua", HEALTHY), "--out", "/srv/runs/healthy", "--json", expect=(0, 2))
+    done = run_grit(site, site.launch(4), write(site, "healthy.lua", HEALTHY), "--json", run="/srv/runs/healthy")
+    assert done.returncode in (0, 2), done.err
     result = json.loads(done.out)
     print(result["sentence"], flush=True)
     # Four ranks on two cores are noisy: "cannot tell" is honest there, a slowdown would be a lie.
@@ -33,10 +34,30 @@ def check_agent_kill(site):
     assert kills.kill_agent(site, "agent", "n1").good
 
 
+def check_rank_kill(site):
+    """srun leaves the others alone; grit must not."""
+    ending = kills.kill_rank(site, "rank", 3)
+    assert ending.good, ending
+    ending = kills.kill_rank(site, "rank-of-two", 2, ranks=8)  # on a node with a fault
+    assert ending.good, ending
+
+
+def check_scancel(site):
+    ending = kills.cancel(site, "scancel")
+    assert ending.good, ending
+
+
+def check_without_pmix(site):
+    """Four tasks that do not meet: one error, no experiment."""
+    alone = [word.replace("pmix", "none") for word in site.launch(4)]
+    done = site.run(*alone, GRIT_HERE, "run", write(site, "healthy.lua", HEALTHY), "--out", "/srv/runs/alone", expect=(64, 69), timeout=30)
+    assert "--mpi=pmix" in done.err and not site.path("/srv/runs/alone").exists(), done.err
+    assert done.err.count("--mpi=pmix") == 1, "said by every task:\n" + done.err
+
+
 def kill_whole_job(site, name, then):
     """A job with faults in force is killed at once on n1, agent and all, as an OOM killer or a control group does it."""
     with kills.LongRun(site, name) as run:
-        run.wait_until_in_force()
         site.end_node("n1")
         run.process.kill()
         then()
@@ -69,7 +90,7 @@ def install_hook(site, program):
     return hook
 
 
-CHECKS = [check_healthy, check_link_flap_names_its_node, check_two_bound_ranks_a_node, check_agent_kill,
+CHECKS = [check_healthy, check_link_flap_names_its_node, check_two_bound_ranks_a_node, check_agent_kill, check_rank_kill, check_scancel, check_without_pmix,
           check_epilog_mends_a_node, check_epilog_that_fails_drains_its_node]  # fmt: skip
 
 

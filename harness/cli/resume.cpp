@@ -80,7 +80,7 @@ struct ResumeCommand {
     SeriesSetup mine;
     {
       GRIT_TRY(const NodeLock lock, NodeLock::acquire());  // not while the series, or another run, is still going on
-      GRIT_TRY(mine, setup(local_topology(series.nodes)));
+      GRIT_TRY(mine, setup(local_topology(series.nodes, series.ranks_per_node)));
     }
     return run_series_on_local_cluster(mine);
   }

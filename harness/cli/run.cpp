@@ -45,6 +45,8 @@ struct RunCommand {
     std::vector<std::string> words{"grit", "run", options.scenario};
     for (const std::string& set : options.sets) words.insert(words.end(), {"--set", set});
     if (options.nodes) words.insert(words.end(), {"-n", std::to_string(*options.nodes)});
+    if (options.ranks_per_node)
+      words.insert(words.end(), {"--ranks-per-node", std::to_string(*options.ranks_per_node)});
     for (const std::string& baseline : baselines) words.insert(words.end(), {"--baseline", baseline});
     const std::vector<std::string> allowed = options.allow.words();
     words.insert(words.end(), allowed.begin(), allowed.end());
@@ -64,8 +66,9 @@ struct RunCommand {
 
   /// Rank 0 loads and plans; the others only hear how it went.
   [[nodiscard]] Result<int> run_by(const Job& job) const {
-    if (options.nodes)
-      return usage_error("-n makes a local cluster; under an MPI launcher, its own -n and host list decide");
+    if (options.nodes || options.ranks_per_node)
+      return usage_error(
+          "-n and --ranks-per-node make a local cluster; under an MPI launcher, its own -n and host list decide");
     GRIT_TRY(const Topology topology, discover_topology(job, out.empty() ? "runs" : out));
     Execution mine;
     SeriesSetup setup;

@@ -50,6 +50,7 @@ void ScenarioOptions::add_to(CLI::App& command) {
   command.add_option("--set", sets, "an option of the scenario, e.g. --set node=2 --set down=5s")
       ->allow_extra_args(false);
   command.add_option("-n,--nodes", nodes, "nodes of the local cluster, 2 to 64 (default: fits this machine)");
+  command.add_option("--ranks-per-node", ranks_per_node, "ranks on each node of the local cluster (default: 1)");
   command.add_option("--seed", seed, "for every random choice; the same seed gives the same plan (default: a new one)");
   allow.add_to(command);
 }
@@ -79,11 +80,10 @@ Result<Plan> ScenarioOptions::plan(const Scenario& loaded, const Topology& topol
 }
 
 Result<Topology> ScenarioOptions::local_topology_or_error() const {
-  if (!nodes) return local_topology(default_local_nodes());
-  if (*nodes < kMinLocalNodes || *nodes > kMaxLocalNodes)
-    return usage_error(
-        fmt::format("-n {}: a local cluster has {} to {} nodes", *nodes, kMinLocalNodes, kMaxLocalNodes));
-  return local_topology(*nodes);
+  const int count = nodes.value_or(default_local_nodes());
+  const int ranks = ranks_per_node.value_or(1);
+  GRIT_CHECK(check_local_size(count, ranks));
+  return local_topology(count, ranks);
 }
 
 }  // namespace grit

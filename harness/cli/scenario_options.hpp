@@ -34,6 +34,7 @@ struct ScenarioOptions {
   std::string scenario{};
   std::vector<std::string> sets{};
   std::optional<int> nodes{};           // empty: fits this machine
+  std::optional<int> ranks_per_node{};  // empty: 1
   std::optional<std::uint64_t> seed{};  // empty: a new one
   AllowOptions allow{};
 
@@ -46,7 +47,7 @@ struct ScenarioOptions {
   [[nodiscard]] std::uint64_t choose_seed() const;
   /// The plan for these nodes.
   [[nodiscard]] Result<Plan> plan(const Scenario& loaded, const Topology& topology) const;
-  /// Error (usage): -n under mpirun, or outside 2..64.
+  /// Error (usage): -n or --ranks-per-node that a local cluster cannot have.
   [[nodiscard]] Result<Topology> local_topology_or_error() const;
 };
 

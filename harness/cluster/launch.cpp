@@ -1,5 +1,6 @@
 #include "harness/cluster/launch.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,11 +41,11 @@ std::vector<std::string> mpirun_arguments(const LocalClusterOptions& options) {
       {"plm_rsh_agent", std::string(layout::kProgram) + " enter-node"},
       {"plm_rsh_no_tree_spawn", "1"},
       {"orte_tmpdir_base", layout::kPrivateDirectory},
-      // Control traffic on the management network, MPI's on the data network; nothing else, shared memory least of all.
+      // Control traffic on the management network, MPI's between nodes on the data network and nothing else.
       {"oob_tcp_if_include", layout::kManagementNetwork},
       {"oob_tcp_disable_ipv6_family", "1"},
       {"pml", "ob1"},
-      {"btl", "tcp,self"},
+      {"btl", options.ranks_per_node > 1 ? "tcp,vader,self" : "tcp,self"},  // ranks of a node through its own /dev/shm
       {"btl_tcp_if_include", layout::kDataNetwork},
       {"btl_tcp_disable_family", "6"},
       // Several ranks share a core here: one that waits must let the others run.
@@ -56,9 +57,9 @@ std::vector<std::string> mpirun_arguments(const LocalClusterOptions& options) {
                                      "--bind-to",
                                      "none",
                                      "--map-by",
-                                     "ppr:1:node",
+                                     fmt::format("ppr:{}:node", options.ranks_per_node),
                                      "-np",
-                                     std::to_string(options.nodes),
+                                     std::to_string(options.nodes * options.ranks_per_node),
                                      "-H",
                                      hosts};
   for (const auto& [name, value] : parameters) arguments.insert(arguments.end(), {"--mca", name, value});

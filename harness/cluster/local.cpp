@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "harness/base/fd.hpp"
@@ -17,6 +18,7 @@
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/layout.hpp"
 #include "harness/os/namespaces.hpp"
+#include "harness/record/segment.hpp"
 
 namespace grit {
 namespace {
@@ -55,9 +57,7 @@ bool under(const std::filesystem::path& path, const std::filesystem::path& direc
 }
 
 Status check_options(const LocalClusterOptions& options) {
-  if (options.nodes < kMinLocalNodes || options.nodes > kMaxLocalNodes)
-    return usage_error(fmt::format("a local cluster has {} to {} nodes, not {}: choose another number with -n",
-                                   kMinLocalNodes, kMaxLocalNodes, options.nodes));
+  GRIT_CHECK(check_local_size(options.nodes, options.ranks_per_node));
   if (options.command.empty()) return usage_error("the local cluster was given no command to run");
   std::error_code failed;
   const auto directory = std::filesystem::canonical(options.run_directory, failed);
@@ -143,6 +143,19 @@ std::string await_report(int control, const EndSignals& signals, pid_t superviso
 }
 
 }  // namespace
+
+Status check_local_size(int nodes, int ranks_per_node) {
+  if (nodes < kMinLocalNodes || nodes > kMaxLocalNodes)
+    return usage_error(fmt::format("a local cluster has {} to {} nodes, not {}: choose another number with -n",
+                                   kMinLocalNodes, kMaxLocalNodes, nodes));
+  const int most = std::min(kMaxLocalRanks, kMaxClusterRanks / nodes);
+  if (ranks_per_node < 1 || ranks_per_node > most)
+    return usage_error(
+        fmt::format("a local cluster of {} nodes has 1 to {} ranks a node, not {}: choose another number "
+                    "with --ranks-per-node, or fewer nodes with -n",
+                    nodes, most, ranks_per_node));
+  return {};
+}
 
 Result<LocalClusterEnd> run_local_cluster(const LocalClusterOptions& options) {
   GRIT_CHECK(check_options(options));

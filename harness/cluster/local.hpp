@@ -26,10 +26,12 @@ namespace grit {
 
 constexpr int kMinLocalNodes = 2;
 constexpr int kMaxLocalNodes = 64;
+constexpr int kMaxClusterRanks = 192;  // of all nodes together
 
 struct LocalClusterOptions {
   int nodes = 0;
-  std::vector<std::string> command{};  // what each rank runs, one rank a node; the program by its path or found in PATH
+  int ranks_per_node = 1;                  // ranks 0 .. ranks_per_node - 1 are on node 0, and so on
+  std::vector<std::string> command{};      // what each rank runs; the program by its path or found in PATH
   std::filesystem::path run_directory{};   // absolute, exists, not under /dev/shm (each node has its own there)
   std::vector<std::string> environment{};  // NAME=value, for every rank, over what it inherits
 };
@@ -44,8 +46,11 @@ struct LocalClusterEnd {
 int default_local_nodes();
 
 /// What discovery will find on a local cluster of so many nodes, in full: names, indices, MACs, addresses. It depends
-/// on nothing but the number and this machine. One rank a node.
-Topology local_topology(int nodes);
+/// on nothing but the numbers and this machine.
+Topology local_topology(int nodes, int ranks_per_node = 1);
+
+/// Error (usage): more or fewer nodes or ranks than a local cluster can have; says which option to change.
+Status check_local_size(int nodes, int ranks_per_node);
 
 /// What mpirun itself said, the last 2,000 bytes of it, to be put behind an error.
 std::string words_of_mpirun(const std::filesystem::path& log);
@@ -61,8 +66,8 @@ bool in_local_cluster();
 /// and GRIT_SWITCH_NETNS (a path: the network namespace with the far ends of all veths). Variables of an MPI or a batch
 /// system around grit (OMPI_*, PMIX_*, SLURM_* ...) are not passed on: they describe another cluster.
 ///
-/// Errors: usage (number of nodes, run directory), unavailable (no mpirun; namespaces are forbidden: says which setting
-/// does it), internal (the kernel refused something, or the cluster's init was killed).
+/// Errors: usage (number of nodes or ranks, run directory), unavailable (no mpirun; namespaces are forbidden: says
+/// which setting does it), internal (the kernel refused something, or the cluster's init was killed).
 Result<LocalClusterEnd> run_local_cluster(const LocalClusterOptions& options);
 
 /// The hidden subcommand `grit enter-node HOST COMMAND...`, which mpirun starts; returns an exit code.

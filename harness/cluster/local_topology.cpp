@@ -30,11 +30,12 @@ Nic local_nic(const char* name, int ifindex, std::string mac, std::vector<std::s
   return nic;
 }
 
-Node local_node(const Node& machine, int index) {
+Node local_node(const Node& machine, int index, int ranks) {
   Node node = machine;
   node.index = index;
   node.name = layout::node_name(index);
-  node.ranks = {index};
+  node.ranks.clear();
+  for (int rank = index * ranks; rank < (index + 1) * ranks; ++rank) node.ranks.push_back(rank);
   std::vector<std::string> data{layout::data_address(index) + "/24"};
   if (ipv6_available()) data.push_back(layout::data_address_v6(index) + "/64");
   node.nics = {local_nic(layout::kDataNic, layout::kDataIfindex, layout::data_mac(index), std::move(data)),
@@ -55,11 +56,11 @@ int default_local_nodes() {
   return std::clamp(std::min(2 * machine.cores, by_memory), kMinLocalNodes, 8);
 }
 
-Topology local_topology(int nodes) {
+Topology local_topology(int nodes, int ranks_per_node) {
   const Node machine = describe_machine();
   Topology topology;
   topology.local_cluster = true;
-  for (int index = 0; index < nodes; ++index) topology.nodes.push_back(local_node(machine, index));
+  for (int index = 0; index < nodes; ++index) topology.nodes.push_back(local_node(machine, index, ranks_per_node));
   return topology;
 }
 

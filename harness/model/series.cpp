@@ -167,6 +167,7 @@ Json to_json(const Series& series) {
             {"seed", series.seed},
             {"sets", series.sets},
             {"nodes", series.nodes},
+            {"ranks_per_node", series.ranks_per_node},
             {"local_cluster", series.local_cluster},
             {"emulated", series.emulated},
             {"command_line", series.command_line},
@@ -192,6 +193,7 @@ Result<Series> series_from_json(const Json& json) {
     series.seed = json.at("seed").get<std::uint64_t>();
     series.sets = json.at("sets").get<Overrides>();
     series.nodes = json.at("nodes").get<int>();
+    series.ranks_per_node = json.value("ranks_per_node", 1);
     series.local_cluster = json.at("local_cluster").get<bool>();
     series.emulated = json.at("emulated").get<std::vector<std::string>>();
     series.command_line = json.at("command_line").get<std::vector<std::string>>();

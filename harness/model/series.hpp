@@ -67,6 +67,7 @@ struct Series {
   std::uint64_t seed = 1;
   Overrides sets{};  // --set
   int nodes = 0;
+  int ranks_per_node = 1;  // of a local cluster
   bool local_cluster = false;
   std::vector<std::string> emulated{};
   std::vector<std::string> command_line{};

@@ -121,6 +121,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
 
   LocalClusterOptions options;
   options.nodes = static_cast<int>(nodes);
+  options.ranks_per_node = static_cast<int>(execution.plan.topology.nodes.front().ranks.size());
   options.command = {program, "rank", directory.string()};
   options.run_directory = directory;
   options.environment = {"GRIT_JOURNAL_DIR=" + (directory / "journal").string(),

@@ -23,6 +23,8 @@ InterruptGuard::InterruptGuard(RankSlot& slot) {
   action.sa_handler = on_signal;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &action, nullptr);
 }
 
 InterruptGuard::~InterruptGuard() {
@@ -30,6 +32,7 @@ InterruptGuard::~InterruptGuard() {
   action.sa_handler = SIG_DFL;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGPIPE, &action, nullptr);
   interrupted_slot.store(nullptr);
 }
 

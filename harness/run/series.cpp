@@ -67,6 +67,7 @@ Series new_series(const SeriesSetup& setup) {
                 .seed = setup.seed,
                 .sets = setup.sets,
                 .nodes = static_cast<int>(setup.topology.nodes.size()),
+                .ranks_per_node = static_cast<int>(setup.topology.nodes.front().ranks.size()),
                 .local_cluster = setup.topology.local_cluster,
                 .command_line = setup.command_line,
                 .faults = names_of(scenario.faults),

@@ -2,11 +2,15 @@
 
 import json
 import os
-from sitelib import FLAP, GRIT_HERE, HEALTHY, THROTTLE, Site, assert_no_residue, outside, run_until_clear, site_state, write
+
+import kills
+from sitelib import (FLAP, GRIT_HERE, HEALTHY, THROTTLE, Site, assert_no_residue, outside, run_grit, run_until_clear,
+                     site_state, wait_for, write)  # fmt: skip
 
 
 def check_healthy(site):
-    done = site.run(*site.launch(4), GRIT_HERE, "run", write(site, "healthy.lua", HEALTHY), "--out", "/srv/runs/healthy", "--json", expect=(0, 2))
+    done = run_grit(site, site.launch(4), write(site, "healthy.lua", HEALTHY), "--json", run="/srv/runs/healthy")
+    assert done.returncode in (0, 2), done.err
     result = json.loads(done.out)
     print(result["sentence"], flush=True)
     # Four ranks on two cores are noisy: "cannot tell" is honest there, a slowdown would be a lie.
@@ -26,13 +30,82 @@ def check_two_bound_ranks_a_node(site):
     run_until_clear(site, launch, write(site, "throttle.lua", THROTTLE), "/srv/runs/throttle")
 
 
-def main():
+def check_agent_kill(site):
+    assert kills.kill_agent(site, "agent", "n1").good
+
+
+def check_rank_kill(site):
+    """srun leaves the others alone; grit must not."""
+    ending = kills.kill_rank(site, "rank", 3)
+    assert ending.good, ending
+    ending = kills.kill_rank(site, "rank-of-two", 2, ranks=8)  # on a node with a fault
+    assert ending.good, ending
+
+
+def check_scancel(site):
+    ending = kills.cancel(site, "scancel")
+    assert ending.good, ending
+
+
+def check_without_pmix(site):
+    """Four tasks that do not meet: one error, no experiment."""
+    alone = [word.replace("pmix", "none") for word in site.launch(4)]
+    done = site.run(*alone, GRIT_HERE, "run", write(site, "healthy.lua", HEALTHY), "--out", "/srv/runs/alone", expect=(64, 69), timeout=30)
+    assert "--mpi=pmix" in done.err and not site.path("/srv/runs/alone").exists(), done.err
+    assert done.err.count("--mpi=pmix") == 1, "said by every task:\n" + done.err
+
+
+def kill_whole_job(site, name, then):
+    """A job with faults in force is killed at once on n1, agent and all, as an OOM killer or a control group does it."""
+    with kills.LongRun(site, name) as run:
+        site.end_node("n1")
+        run.process.kill()
+        then()
+
+
+def check_epilog_mends_a_node(site):
+    def is_mended():
+        return kills.in_force(site, ["n1"]) == [] and site.states()["n1"] == "idle"
+
+    hook = install_hook(site, GRIT_HERE)
+    kill_whole_job(site, "mended", lambda: wait_for("n1 is mended and idle", is_mended, 30))
+    assert site.run("cat", hook + ".log").out.count("Epilog n1"), "it was not the epilog that mended it"
+
+
+def check_epilog_that_fails_drains_its_node(site):
+    install_hook(site, "/bin/false")
+    kill_whole_job(site, "drained", lambda: wait_for("n1 is drained", lambda: site.states()["n1"].startswith("drain"), 30))
+    reason = site.drain_reason("n1")
+    assert reason.startswith("grit revert: exit code 1"), reason
+    wait_for("the job's end", lambda: site.run("squeue", "--noheader").out == "", 60)
+    site.run("scontrol", "update", "NodeName=ALL", "State=RESUME")
+
+
+def install_hook(site, program):
+    """scripts/slurm/revert as the site's epilog."""
+    hook = write(site, "epilog", f'#!/bin/sh\necho "Epilog $SLURMD_NODENAME" >> /srv/epilog.log\nGRIT={program} exec /srv/scripts/slurm/revert\n')
+    site.path(hook).chmod(0o755)
+    site.write_slurm_conf([f"Epilog={hook}"])
+    site.run("scontrol", "reconfigure")
+    return hook
+
+
+CHECKS = [check_healthy, check_link_flap_names_its_node, check_two_bound_ranks_a_node, check_agent_kill, check_rank_kill, check_scancel, check_without_pmix,
+          check_epilog_mends_a_node, check_epilog_that_fails_drains_its_node]  # fmt: skip
+
+
+def main(names):
     with Site("slurm") as site:
         before = site_state(site)
-        for check in (check_healthy, check_link_flap_names_its_node, check_two_bound_ranks_a_node):
-            print(f"── {check.__name__}", flush=True)
-            check(site)
-            assert_no_residue(site, before)
+        for check in CHECKS:
+            if not names or check.__name__ in names:
+                print(f"── {check.__name__}", flush=True)
+                check(site)
+                site.wait_until_up()
+                assert_no_residue(site, before)
 
 
-main()
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <set>
+#include <tuple>
 
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launch.hpp"
@@ -120,4 +121,24 @@ TEST_CASE("options that cannot work are refused before anything is made") {
   options.run_directory = "/tmp";
   options.command.clear();
   CHECK_THAT(refused(), Catch::Contains("no command"));
+}
+
+TEST_CASE("a local topology places its ranks node by node") {
+  const auto topology = grit::local_topology(3, 2);
+  REQUIRE(topology.nodes.size() == 3);
+  CHECK(topology.nodes[0].ranks == std::vector<int>{0, 1});
+  CHECK(topology.nodes[2].ranks == std::vector<int>{4, 5});
+}
+
+TEST_CASE("a local cluster has a size that a machine can carry; else the option to change is named") {
+  CHECK(grit::check_local_size(2, 1));
+  CHECK(grit::check_local_size(64, 3));
+  for (const auto& [nodes, ranks, option] :
+       {std::tuple{1, 1, "-n"}, {65, 1, "-n"}, {4, 0, "--ranks-per-node"}, {64, 4, "--ranks-per-node"}}) {
+    const auto checked = grit::check_local_size(nodes, ranks);
+    CAPTURE(nodes, ranks);
+    REQUIRE_FALSE(checked);
+    CHECK(checked.error().kind == grit::ErrorKind::usage);
+    CHECK(checked.error().message.find(option) != std::string::npos);
+  }
 }

@@ -1,0 +1,37 @@
+"""Several ranks on each node of the local cluster: the plan has them, they run, and a rank that dies is called by its node."""
+
+import json
+from gritlib import SOURCE, Workspace, assert_same_state, grit, load_steps, machine_state, verdict
+
+SHORT = """
+local grit = require "grit"
+return grit.scenario {
+  name = "short_throttle",
+  workload = grit.workload.ddp { model = "gpt2-small", scale = 0.005 },
+  faults = { grit.fault.gpu_throttle { on = 1, clock = "50%" } },
+  design = { pairs = 6, block = "400ms", warmup = 1 },
+  expect = { slowdown = { at_most = "1000%" } },
+}
+"""
+
+before = machine_state()
+with Workspace() as work:
+    short = work.write("short.lua", SHORT)
+    plan = json.loads(grit("plan", short, "-n", 3, "--ranks-per-node", 2, "--json", expect=0).out)
+    assert [node["ranks"] for node in plan["topology"]["nodes"]] == [[0, 1], [2, 3], [4, 5]], plan["topology"]
+    assert "--ranks-per-node" in grit("plan", short, "-n", 64, "--ranks-per-node", 4, expect=64).err
+
+    run = work.path / "run"
+    grit("run", short, "-n", 3, "--ranks-per-node", 2, "--out", run, expect=(0, 2))
+    result = verdict(run)
+    assert result["outcome"] == "completed" and result["residue"] == [], result
+    assert [(fault["node"], fault["acting"]) for fault in result["faults"]] == [("node1", True)], result["faults"]
+    assert load_steps(run)[2] == 6, "not all ranks have recorded steps"
+    assert_same_state(before)
+
+    run = work.path / "killed"
+    done = grit("run", SOURCE / "scenarios/process_kill.lua", "--allow-destructive", "--set", "node=2", "-n", 3, "--ranks-per-node", 2,
+                "--out", run, expect=(0, 2))  # fmt: skip
+    print(done.out, flush=True)
+    assert verdict(run)["outcome"] == "rank_death" and "on node2 died" in done.out, done.out
+assert_same_state(before)

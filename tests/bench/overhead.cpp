@@ -66,9 +66,14 @@ struct Bench {
 
 Result<Plan> healthy_plan(const Job& job) {
   GRIT_TRY(const Topology topology, discover_topology(job, "."));
-  GRIT_TRY(const Scenario scenario,
-           load_scenario(std::filesystem::path(GRIT_SOURCE_DIR) / "scenarios/healthy.lua", {}));
-  return make_plan(scenario, topology, PlanRequest{});
+  Result<Plan> plan = Plan{};
+  if (job.rank() == 0) {
+    plan = load_scenario(std::filesystem::path(GRIT_SOURCE_DIR) / "scenarios/healthy.lua", {})
+               .and_then([&](const Scenario& scenario) { return make_plan(scenario, topology, PlanRequest{}); });
+  }
+  GRIT_CHECK(job.agree(plan ? Status() : Status(tl::make_unexpected(plan.error()))));
+  GRIT_TRY(const Json shared, parse_json(job.broadcast(to_json(*plan).dump())));
+  return plan_from_json(shared);
 }
 
 void print(const std::vector<PairTimes>& pairs) {

@@ -137,7 +137,7 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
   const auto steps = StepsFile::open(run.directory / "steps.npy");
   if (!steps) return with_context(steps.error(), run.name() + " cannot be compared");
   const auto records = steps->records();
-  GRIT_TRY(const std::vector<Json> events, read_events(run.directory / "events.jsonl"));
+  GRIT_TRY(const JsonLines events, JsonLines::open(run.directory / "events.jsonl"));
   const Json description = read_json(run.directory / "run.json").value_or(Json::object());
   if (description.contains("started_utc") && description.at("started_utc").is_string())
     run.started_utc = description.at("started_utc").get<std::string>();

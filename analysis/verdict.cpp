@@ -51,8 +51,8 @@ RunSums sum_run(const Plan& plan, std::span<const StepRecord> records, const Jso
 
 class Judge {
  public:
-  Judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events, const Json& clock,
-        const Json& links)
+  Judge(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
+        const std::optional<JsonLines>& links)
       : plan_(plan),
         records_(records),
         events_(events),
@@ -413,8 +413,8 @@ class Judge {
 
   const Plan& plan_;
   const std::span<const StepRecord> records_;
-  const std::vector<Json>& events_;
-  const Json& links_;
+  const JsonLines& events_;
+  const std::optional<JsonLines>& links_;
   RunSums sums_;
   const RunEvidence evidence_;
   const FaultTiming timing_;
@@ -430,13 +430,13 @@ class Judge {
 
 }  // namespace
 
-Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events,
-                    const Json& clock, const Json& links) {
+Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
+                    const std::optional<JsonLines>& links) {
   return Judge(plan, records, events, clock, links).run();
 }
 
-Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events, const Json& clock,
-              const Json& links) {
+Verdict judge(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
+              const std::optional<JsonLines>& links) {
   return judge_run(plan, records, events, clock, links).verdict;
 }
 

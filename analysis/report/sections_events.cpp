@@ -83,17 +83,17 @@ std::string fault_log(const ReportInput& input, const RunData& data) {
   HtmlTable table("What was done, and what the kernel showed",
                   {"time (s)", "node", "fault", "block", "what", "ok", "detail"});
   std::size_t all = 0;
-  for (const Json& event : input.events) {
+  input.events.for_each_of({"fault", "acting"}, [&](const Json& event) {
     const std::string type = text_or(event, "type", "");
-    if (type != "fault" && type != "acting") continue;
-    if (++all > kMaxRows) continue;
+    if (type != "fault" && type != "acting") return;
+    if (++all > kMaxRows) return;
     const bool ok = is_true(event, "ok");
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan),
                fault_label(input.plan, static_cast<int>(integer_or(event, "fault", -1))),
                Cell(std::to_string(integer_or(event, "block", -1)), "number"),
                type == "acting" ? "counters" : text_or(event, "action", ""), Cell(ok ? "✓" : "✗", ok ? "good" : "bad"),
                type == "acting" ? acting_text(event) : fault_event_text(event)});
-  }
+  });
   if (all == 0) return "";
   return details(fmt::format("Fault log ({} entries)", all), table.html() + cut_note(table.rows(), all));
 }
@@ -101,14 +101,13 @@ std::string fault_log(const ReportInput& input, const RunData& data) {
 std::string witness_log(const ReportInput& input, const RunData& data) {
   HtmlTable table("Notifications by the kernel itself", {"time (s)", "node", "fault", "block", "what", "more"});
   std::size_t all = 0;
-  for (const Json& event : input.events) {
-    if (text_or(event, "type", "") != "witness") continue;
-    if (++all > kMaxRows) continue;
+  input.events.for_each_of({"witness"}, [&](const Json& event) {
+    if (text_or(event, "type", "") != "witness" || ++all > kMaxRows) return;
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan),
                fault_label(input.plan, static_cast<int>(integer_or(event, "fault", -1))),
                Cell(std::to_string(integer_or(event, "block", -1)), "number"), text_or(event, "what", ""),
                other_members(event, {"type", "t_ns", "node", "fault", "block", "what"})});
-  }
+  });
   if (all == 0) return element("p", "The kernel sent no notification of its own about a fault.", "missing");
   return details(fmt::format("Kernel notifications ({})", all), table.html() + cut_note(table.rows(), all));
 }
@@ -231,14 +230,15 @@ std::string checks_section(const ReportInput& input, const RunData& data) {
   html += table.html();
   HtmlTable failed("Checks that failed", {"time (s)", "node", "check", "block", "detail"});
   std::size_t all = 0;
-  for (const Json& event : input.events) {
-    if (text_or(event, "type", "") != "check" || !event.contains("ok") || is_true(event, "ok")) continue;
-    if (++all > kMaxRows) continue;
+  input.events.for_each_of({"check", "check_change"}, [&](const Json& event) {
+    const std::string type = text_or(event, "type", "");
+    if ((type != "check" && type != "check_change") || !event.contains("ok") || is_true(event, "ok")) return;
+    if (++all > kMaxRows) return;
     const auto detail = event.find("detail");
     failed.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "check", ""),
                 Cell(std::to_string(integer_or(event, "block", -1)), "number"),
                 detail == event.end() ? "" : plain_text(*detail)});
-  }
+  });
   if (all > 0) html += details(fmt::format("Failures ({})", all), failed.html() + cut_note(failed.rows(), all));
   return html;
 }
@@ -253,11 +253,13 @@ std::string incidents_section(const ReportInput& input, const RunData& data) {
            (type == "fault" && (text_or(event, "action", "") == "error" || !is_true(event, "ok")));
   };
   std::size_t all = 0;
-  for (const Json& event : input.events) {
-    if (!is_incident(event) || ++all > kMaxRows) continue;
+  const auto take = [&](const Json& event) {
+    if (!is_incident(event) || ++all > kMaxRows) return;
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "type", ""),
                other_members(event, {"type", "t_ns", "node"})});
-  }
+  };
+  input.events.for_each_of(
+      {"rank_died", "agent_restarted", "node_lost", "records_lost", "residue", "hang", "kernel", "run", "fault"}, take);
   if (all == 0) return "";
   return "<h2>Incidents</h2>\n" + table.html() + cut_note(table.rows(), all);
 }

@@ -6,6 +6,7 @@
 
 #include "harness/model/ending.hpp"
 #include "harness/model/event.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 namespace {
@@ -39,8 +40,9 @@ Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, cons
   Recorder recorder(std::move(socket), std::move(steps), std::move(events), nodes);
   if (port == 0) return recorder;
   // What a predecessor was told and may not have passed on.
-  GRIT_TRY(const std::vector<Json> told, read_events(run_directory / "events.jsonl"));
-  for (const Json& event : told) recorder.note_cause(event, monotonic_ns());
+  GRIT_TRY(const JsonLines told, JsonLines::open(run_directory / "events.jsonl"));
+  told.for_each_but({"usage", "check_summary"},
+                    [&](const Json& event) { recorder.note_cause(event, monotonic_ns()); });
   return recorder;
 }
 

@@ -147,9 +147,11 @@ TEST_CASE("text from the run is escaped wherever it is shown") {
   input.verdict.effect->statistic = evil;
   input.run = {{evil, evil}, {"command_line", {evil}}, {"directory", evil}, {"version", evil}};
   input.environments = {{{"hostname", evil}, {evil, {{evil, {evil}}}}}};
-  for (Json& event : input.events)
-    for (const char* key : {"what", "detail", "why"})
-      if (event.contains(key)) event[key] = evil;
+  test::edit_events(input, [&](std::vector<Json>& events) {
+    for (Json& event : events)
+      for (const char* key : {"what", "detail", "why"})
+        if (event.contains(key)) event[key] = evil;
+  });
   const std::string page = render(input);
   CHECK_FALSE(contains(page, "<script>alert"));
   CHECK_FALSE(contains(without_scripts(page), "alert('x')"));
@@ -265,13 +267,13 @@ TEST_CASE("who it was: the suspects as a table, and the plots that show it") {
   }
   CHECK_FALSE(specs.contains("plot-links"));
   CHECK(page.size() < 2'000'000);
-  input.links = {{"links", Json::array()}};
+  input.links.emplace();
   for (const char* kind : {"link_baseline", "link_fault"})
-    input.links["links"].push_back({{"block", 1},
-                                    {"kind", kind},
-                                    {"a", 0},
-                                    {"b", 1},
-                                    {"latency_ns", {{"min", 4e4}, {"median", 5e4}, {"max", 9e4}}},
-                                    {"bits_per_s", 1e9}});
+    input.links->append({{"block", 1},
+                         {"kind", kind},
+                         {"a", 0},
+                         {"b", 1},
+                         {"latency_ns", {{"min", 4e4}, {"median", 5e4}, {"max", 9e4}}},
+                         {"bits_per_s", 1e9}});
   CHECK(Json::parse(plot_data(render(input))).contains("plot-links"));
 }

@@ -80,6 +80,7 @@ Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock)
       windows_(
           config_.plan, config_.node, journal_file(config_.journal_directory, config_.plan, config_.node),
           [this](Json event) { emit(std::move(event)); }, node_ranks(segment_)),
+      check_log_(config_.node, [this](Json event) { emit(std::move(event)); }),
       usage_(processes_of(segment_)),
       batch_(kBatch) {}
 
@@ -247,13 +248,9 @@ void Agent::run_checks(CheckTime time) {
     if (time != CheckTime::in_block && !check->info().counts) continue;
     const auto outcome = check->run(node, Params(planned.params), check_memory_[i]);
     if (time == CheckTime::block_begins) continue;  // what it counts from
-    Json event = make_event("check", config_.node);
-    event["check"] = planned.name;
-    event["block"] = block_;
-    if (outcome) event["ok"] = outcome->ok;
-    event["detail"] = outcome ? outcome->detail : outcome.error().message;
-    emit(std::move(event));
+    check_log_.take(i, planned.name, block_, outcome);
   }
+  if (time == CheckTime::block_ends) check_log_.end_block(block_);
 }
 
 void Agent::report_usage(std::string_view edge) {
@@ -421,6 +418,7 @@ void Agent::finish() {
   windows_.end(RevertReason::shutdown);
   if (node_is_as_before()) windows_.close();  // else the journal stays, for whoever mends the node
   segment_.control().lease_deadline_ns.store(0);
+  if (in_block_) check_log_.end_block(block_);
   drain_records();
   for (const RankSlot& slot : segment_.slots()) {
     if (slot.lost.load() == 0) continue;

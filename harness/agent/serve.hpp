@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "harness/agent/agent_process.hpp"
+#include "harness/agent/check_log.hpp"
 #include "harness/agent/fault_windows.hpp"
 #include "harness/agent/node_lock.hpp"
 #include "harness/agent/rank_usage.hpp"
@@ -83,6 +84,7 @@ class Agent {
   std::optional<KernelLogReader> kernel_log_{};  // empty: it may not be read here
   int kernel_lines_ = 0;
   FaultWindows windows_;
+  CheckLog check_log_;
   RankUsage usage_;
   std::vector<CheckMemory> check_memory_{};  // by place in Plan::checks
   Fd timer_{};                               // the next fault action

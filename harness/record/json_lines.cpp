@@ -12,6 +12,27 @@
 #include "harness/record/mapped_file.hpp"
 
 namespace grit {
+namespace {
+
+bool in(std::initializer_list<std::string_view> types, std::string_view type) {
+  return std::find(types.begin(), types.end(), type) != types.end();
+}
+
+/// May the line's "type" be a wanted one? Within a JSON text's strings quotation marks are escaped: what looks like a
+/// member is one, if only of an inner object. A line that has no such member anywhere may be written with spaces.
+template <typename Wanted>
+bool may_have_type(std::string_view line, const Wanted& wanted) {
+  constexpr std::string_view kType = R"("type":")";
+  bool any = false;
+  while (const void* found = ::memmem(line.data(), line.size(), kType.data(), kType.size())) {
+    line.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(found) - line.data()) + kType.size());
+    if (wanted(line.substr(0, line.find('"')))) return true;
+    any = true;
+  }
+  return !any;
+}
+
+}  // namespace
 
 Result<JsonLines> JsonLines::open(const std::filesystem::path& file) {
   const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
@@ -44,20 +65,13 @@ void JsonLines::for_each(const Take& take) const {
 }
 
 void JsonLines::for_each_of(std::initializer_list<std::string_view> types, const Take& take) const {
-  // Within a JSON text's strings quotation marks are escaped: what looks like a member is one, if only of an inner
-  // object. A line that has no such member anywhere may be written with spaces.
-  const auto wanted = [&](std::string_view line) {
-    constexpr std::string_view kType = R"("type":")";
-    bool any = false;
-    while (const void* found = ::memmem(line.data(), line.size(), kType.data(), kType.size())) {
-      line.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(found) - line.data()) + kType.size());
-      const std::string_view type = line.substr(0, line.find('"'));
-      if (std::find(types.begin(), types.end(), type) != types.end()) return true;
-      any = true;
-    }
-    return !any;
-  };
-  for_each_line(wanted, take);
+  for_each_line([&](std::string_view line) { return may_have_type(line, [&](auto type) { return in(types, type); }); },
+                take);
+}
+
+void JsonLines::for_each_but(std::initializer_list<std::string_view> types, const Take& take) const {
+  for_each_line([&](std::string_view line) { return may_have_type(line, [&](auto type) { return !in(types, type); }); },
+                take);
 }
 
 Json JsonLines::first() const {

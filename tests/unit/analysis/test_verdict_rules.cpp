@@ -486,6 +486,36 @@ TEST_CASE("a check that could not be made has not failed") {
              Contains("check link_up could not be made on node1, 2 times: node1 has no data NIC"));
 }
 
+TEST_CASE("changes and one summary a block give the counts that every reading gave") {
+  const Plan plan = small_plan();
+  const auto event = [](const char* type, int block, Json more) {
+    Json one = make_event(type, 1, 0);
+    one.update(Json{{"check", "link_up"}, {"block", block}});
+    one.update(more);
+    return one;
+  };
+  const int first = nth_fault_block(plan, 0), second = nth_fault_block(plan, 1);
+  auto events = events_of(plan);
+  events.push_back(event("check_change", 0, {{"ok", true}}));
+  events.push_back(event("check_summary", 0, {{"readings", 4}, {"failures", 0}, {"not_made", 0}}));
+  events.push_back(event("check_change", first, {{"ok", false}, {"detail", "down"}}));
+  events.push_back(event("check_change", first, {{"ok", true}}));
+  events.push_back(
+      event("check_summary", first, {{"readings", 39}, {"failures", 15}, {"not_made", 2}, {"detail", "busy"}}));
+  SECTION("whole") {}
+  SECTION("a block whose summary is missing counts with its changes") {
+    events.push_back(event("check_change", second, {{"ok", false}, {"detail", "down"}}));
+  }
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  const int more = events.back().at("type") == "check_change" ? 1 : 0;
+  REQUIRE(verdict.checks.size() == 1);
+  CHECK(verdict.checks[0].fault_runs == 39 + more);
+  CHECK(verdict.checks[0].fault_failures == 15 + more);
+  CHECK(verdict.checks[0].baseline_runs == 0);
+  CHECK(verdict.checks[0].not_made == 2);
+  CHECK(verdict.checks[0].obstacle == "busy");
+}
+
 TEST_CASE("six pairs can reach a verdict, five cannot") {
   CHECK(judge_slowdown(small_plan(6), 0.5).kind == VerdictKind::reproduced);
   CHECK(judge_slowdown(small_plan(5), 0.5).kind == VerdictKind::inconclusive);

@@ -6,11 +6,14 @@
 
 #include "harness/model/ending.hpp"
 #include "harness/model/event.hpp"
+#include "harness/os/open_files.hpp"
 #include "harness/record/json_lines.hpp"
 
 namespace grit {
 namespace {
 
+/// Of the recorder besides its connections, one a node: files, sockets, ZeroMQ's own.
+constexpr std::size_t kOwnDescriptors = 256;
 constexpr std::size_t kMessagesAPump = 1024;  // then the agent's loop gets its turn: a fault may be due
 
 /// The first failure of a file is told, the others are counted by the caller.
@@ -30,6 +33,7 @@ Recorder::Recorder(RecorderSocket socket, StepsWriter steps, EventsWriter events
 Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, const std::string& address,
                                 const std::string& endpoint, const RunKeys& keys, int nodes) {
   GRIT_ASSERT(nodes > 0);
+  GRIT_CHECK(allow_open_files(kOwnDescriptors + static_cast<std::size_t>(nodes)));
   int port = 0;
   if (!endpoint.empty()) {
     GRIT_TRY(port, port_of(endpoint));

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "analysis/verdict.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
@@ -484,6 +486,33 @@ TEST_CASE("a check that could not be made has not failed") {
   CHECK(verdict.checks[0].not_made == 2);
   CHECK_THAT(all_reasons(verdict),
              Contains("check link_up could not be made on node1, 2 times: node1 has no data NIC"));
+}
+
+TEST_CASE("one idle fault of 200 costs no pair, of 50 it does; and what is odd about each of many is said of a few") {
+  for (const int count : {50, 200}) {
+    Plan plan = small_plan();
+    auto events = events_of(plan);
+    const PlannedFault first = plan.faults[0];
+    for (int id = 1; id < count; ++id) {
+      plan.faults.push_back(first);
+      plan.faults.back().id = id;
+      for (const Block& block : plan.blocks) {
+        if (block.kind != BlockKind::fault) continue;
+        events.push_back(fault_event("applied", block.index, 0, true, id));
+        events.push_back(fault_event("reverted", block.index, 0, true, id));
+        events.push_back(acting_event(block.index, id != 7 || block.index != nth_fault_block(plan, 2), id));
+      }
+      Json lost = make_event("records_lost", 1, 0);
+      lost.update(Json{{"rank", id}, {"count", 1}});
+      events.push_back(lost);
+    }
+    CAPTURE(count);
+    const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+    REQUIRE(verdict.effect);
+    CHECK(verdict.effect->pairs == (count == 200 ? 8 : 7));
+    CHECK(verdict.reasons.size() < 20);
+    CHECK_THAT(all_reasons(verdict), Contains(fmt::format("and {} more remarks", count - 1 - 12)));
+  }
 }
 
 TEST_CASE("changes and one summary a block give the counts that every reading gave") {

@@ -219,8 +219,15 @@ TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes
     }
   }
   input.steps = input.records;
+  for (int i = 4; i < 2000; ++i) {
+    input.plan.faults.push_back(input.plan.faults.front());
+    input.plan.faults.back().id = i;
+    input.verdict.faults.push_back(input.verdict.faults.front());
+    input.verdict.checks.push_back({"link_up", "node" + std::to_string(i), 40, 0, 40, 3});
+  }
   const std::string page = render(input);
   CHECK(page.size() < 3'000'000);
+  CHECK(contains(page, "The first 400 of 1997 are listed"));  // faults
   CHECK(contains(page, "64 of 2000 nodes are listed"));
   CHECK(contains(page, "The 128 of 2000 ranks whose own work changed most"));
   CHECK(contains(page, "32 of 2000 ranks are drawn"));

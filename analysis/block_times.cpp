@@ -39,12 +39,19 @@ BlockTimes BlockTimesSum::times_of(const OneBlock& block, const Design& design) 
   times.any_record = block.steps.size() > 0;
   if (!block.sound || ranks_ == 0) return times;
   const std::uint64_t all_ranks = std::uint64_t{ranks_} * (ranks_ - 1) / 2;
+  const auto may_miss = static_cast<std::uint32_t>(kMissingRecords * ranks_);
+  const auto whole = [&](const Step& step) {
+    if (step.records == ranks_) return step.rank_sum == all_ranks;
+    const std::uint64_t missing = ranks_ - step.records;  // of ranks whose numbers add up to what is missing of the sum
+    return step.records < ranks_ && missing <= may_miss && step.rank_sum <= all_ranks &&
+           all_ranks - step.rank_sum <= missing * (ranks_ - 1);
+  };
   const auto settle_steps = static_cast<std::size_t>(std::max<std::int64_t>(design.settle_steps, 0));
   std::vector<double> durations;
   for (std::size_t i = 0; i < block.steps.size(); ++i) {
     const Step* step = block.steps.find(i);
-    if (step == nullptr || step->records != ranks_ || step->rank_sum != all_ranks) return times;
-    if (i >= settle_steps) durations.push_back(static_cast<double>(step->duration_ns) / ranks_);
+    if (step == nullptr || !whole(*step)) return times;
+    if (i >= settle_steps) durations.push_back(static_cast<double>(step->duration_ns) / step->records);
   }
   if (durations.empty()) return times;
   const std::size_t n = durations.size();

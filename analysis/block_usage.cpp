@@ -34,28 +34,30 @@ Usage Usage::operator/(double divisor) const {
   return result;
 }
 
-BlockUsage::BlockUsage(std::span<const Json> events) {
-  for (const Json& event : events) {
-    if (!event.is_object() || text_at(event, "type") != "usage") continue;
-    const auto ranks = event.find("ranks"), stalls = event.find("stalls_ns");
-    const std::string edge = text_at(event, "edge");
-    if (ranks == event.end() || !ranks->is_array() || (edge != "begin" && edge != "end")) continue;
-    const bool stalls_known = stalls != event.end() && stalls->is_object();
-    for (const Json& one : *ranks) {
-      if (!one.is_object() || !one.contains("cpu_ns") || !one.contains("run_wait_ns")) continue;
-      Usage& usage = (edge == "begin" ? begin_ : end_)[{integer_at(event, "block"), integer_at(one, "rank")}];
-      usage.cpu_ns = number_at(one, "cpu_ns");
-      usage.run_wait_ns = number_at(one, "run_wait_ns");
-      usage.minor_faults = number_at(one, "minor_faults");
-      usage.major_faults = number_at(one, "major_faults");
-      usage.stopped_ns = number_at(one, "stopped_ns");
-      usage.blocked_ns = number_at(one, "blocked_ns");
-      usage.machine_faults = number_at(event, "page_faults");
-      usage.machine_cpu_ns = number_at(event, "cpu_busy_ns");
-      if (!stalls_known) continue;
-      usage.memory_stall_ns = number_at(*stalls, "memory");
-      usage.io_stall_ns = number_at(*stalls, "io");
-    }
+BlockUsage::BlockUsage(const JsonLines& events) {
+  events.for_each_of({"usage"}, [this](const Json& event) { take(event); });
+}
+
+void BlockUsage::take(const Json& event) {
+  if (text_at(event, "type") != "usage") return;
+  const auto ranks = event.find("ranks"), stalls = event.find("stalls_ns");
+  const std::string edge = text_at(event, "edge");
+  if (ranks == event.end() || !ranks->is_array() || (edge != "begin" && edge != "end")) return;
+  const bool stalls_known = stalls != event.end() && stalls->is_object();
+  for (const Json& one : *ranks) {
+    if (!one.is_object() || !one.contains("cpu_ns") || !one.contains("run_wait_ns")) continue;
+    Usage& usage = (edge == "begin" ? begin_ : end_)[{integer_at(event, "block"), integer_at(one, "rank")}];
+    usage.cpu_ns = number_at(one, "cpu_ns");
+    usage.run_wait_ns = number_at(one, "run_wait_ns");
+    usage.minor_faults = number_at(one, "minor_faults");
+    usage.major_faults = number_at(one, "major_faults");
+    usage.stopped_ns = number_at(one, "stopped_ns");
+    usage.blocked_ns = number_at(one, "blocked_ns");
+    usage.machine_faults = number_at(event, "page_faults");
+    usage.machine_cpu_ns = number_at(event, "cpu_busy_ns");
+    if (!stalls_known) continue;
+    usage.memory_stall_ns = number_at(*stalls, "memory");
+    usage.io_stall_ns = number_at(*stalls, "io");
   }
 }
 

@@ -5,10 +5,10 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include "harness/base/json.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 
@@ -39,11 +39,12 @@ struct OthersUsage {
 class BlockUsage {
  public:
   /// Never fails: what is not as documented, or has no two edges, is not there.
-  explicit BlockUsage(std::span<const Json> events);
+  explicit BlockUsage(const JsonLines& events);
   /// Of the whole block. Empty: not known.
   [[nodiscard]] std::optional<Usage> of(int block, int rank) const;
 
  private:
+  void take(const Json& event);
   using Place = std::pair<std::int64_t, std::int64_t>;  // block, rank
   std::map<Place, Usage> begin_{}, end_{};
 };

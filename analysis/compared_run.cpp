@@ -7,6 +7,7 @@
 #include <set>
 
 #include "analysis/block_times.hpp"
+#include "analysis/counted_pairs.hpp"
 #include "analysis/evidence.hpp"
 #include "harness/record/run_dir.hpp"
 
@@ -22,12 +23,6 @@ bool ended(std::size_t block, const RunTimes& times, const RunEvidence& evidence
                      [](const BlockTimes& later) { return later.any_record; });
 }
 
-/// A fault block counts when all of its faults took effect.
-bool took_effect(std::size_t block, const RunEvidence& evidence) {
-  return std::all_of(evidence.faults.begin(), evidence.faults.end(),
-                     [&](const FaultEvidence& fault) { return fault.blocks[block].took_effect(); });
-}
-
 void take_blocks(ComparedRun& run, const RunTimes& times, const RunEvidence& evidence) {
   std::size_t left_out = 0;
   for (std::size_t i = 0; i < run.plan.blocks.size(); ++i) {
@@ -36,7 +31,7 @@ void take_blocks(ComparedRun& run, const RunTimes& times, const RunEvidence& evi
     const BlockTimes& block = times.blocks[i];
     const bool whole = block.complete && ended(i, times, evidence);
     if (kind == BlockKind::baseline && block.any_record && !whole) ++left_out;
-    if (!whole || (kind == BlockKind::fault && !took_effect(i, evidence))) continue;
+    if (!whole || (kind == BlockKind::fault && !faults_took_effect(evidence, i))) continue;
     auto& blocks = kind == BlockKind::baseline ? run.baseline : run.fault;
     blocks.push_back({static_cast<int>(i), block.mean_ns, block.median_ns});
   }
@@ -137,7 +132,7 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
   const auto steps = StepsFile::open(run.directory / "steps.npy");
   if (!steps) return with_context(steps.error(), run.name() + " cannot be compared");
   const auto records = steps->records();
-  GRIT_TRY(const std::vector<Json> events, read_events(run.directory / "events.jsonl"));
+  GRIT_TRY(const JsonLines events, JsonLines::open(run.directory / "events.jsonl"));
   const Json description = read_json(run.directory / "run.json").value_or(Json::object());
   if (description.contains("started_utc") && description.at("started_utc").is_string())
     run.started_utc = description.at("started_utc").get<std::string>();

@@ -28,9 +28,10 @@ std::size_t DoneBlocks::done() const {
   return done;
 }
 
-bool DoneBlocks::all_took_effect(std::size_t block) const {
-  return std::all_of(evidence_.faults.begin(), evidence_.faults.end(),
-                     [&](const FaultEvidence& fault) { return fault.blocks[block].took_effect(); });
+bool faults_took_effect(const RunEvidence& evidence, std::size_t block) {
+  const auto idle = std::count_if(evidence.faults.begin(), evidence.faults.end(),
+                                  [&](const FaultEvidence& fault) { return !fault.blocks[block].took_effect(); });
+  return static_cast<double>(idle) <= kIdleFaults * static_cast<double>(evidence.faults.size());
 }
 
 CountedPairs DoneBlocks::pairs() const {
@@ -51,7 +52,7 @@ CountedPairs DoneBlocks::pairs() const {
     const BlockTimes& during = times_.blocks[*fault];
     if (!before.complete || !during.complete || !ended(*baseline) || !ended(*fault))
       ++pairs.incomplete;
-    else if (!all_took_effect(*fault))
+    else if (!faults_took_effect(evidence_, *fault))
       ++pairs.without_effect;
     else
       pairs.usable.push_back({pair, before.mean_ns, before.median_ns, during.mean_ns, during.median_ns});

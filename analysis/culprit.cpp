@@ -269,7 +269,7 @@ class Search {
   [[nodiscard]] bool waits() const { return wait_share_ >= kWaitShare && !not_for_cpus_ && others_took_cpus_; }
 
   void place_communication(Suspect& suspect) {
-    const auto found = judge_links(link_changes(input_.links));
+    const auto found = input_.links ? judge_links(link_changes(*input_.links)) : std::nullopt;
     not_for_cpus_ = found && found->named() && (found->lost || (found->a >= 0 && found->times >= kPlainTimes));
     if (found && found->node >= 0 && static_cast<std::size_t>(found->node) < work_.nodes()) {
       suspect.node = found->node;
@@ -284,7 +284,7 @@ class Search {
       suspect.why += "; link test: all links are slower alike";
     } else {
       if (found && found->nothing) suspect.why += "; the link test found no slow link";
-      if (!found && !input_.links.is_null()) suspect.why += "; the link test does not tell whose links";
+      if (!found && input_.links) suspect.why += "; the link test does not tell whose links";
       place_by_checks(suspect);
     }
   }

@@ -28,6 +28,7 @@
 #include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/verdict.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 
@@ -37,10 +38,10 @@ constexpr double kNamedShare = 0.5;
 struct CulpritInput {
   const Plan& plan;
   const OwnWork& work;  // of its records
-  std::span<const Json> events;
-  const Json& links;                    // links.json, or null
-  std::span<const int> pairs;           // that count
-  std::span<const CheckResult> checks;  // in those blocks
+  const JsonLines& events;
+  const std::optional<JsonLines>& links;  // what the link test measured
+  std::span<const int> pairs;             // that count
+  std::span<const CheckResult> checks;    // in those blocks
 };
 
 /// For a run in which a slowdown was shown. Empty: no pair can be used, or steps are not longer in the middle of the

@@ -176,45 +176,41 @@ struct Seen {
 
 constexpr std::string_view kAbsent = "absent";
 
-/// One fact of every node that both sides describe.
-class Side {
+/// The facts of one node, in the runs of a side. Of thousands of nodes only one is ever in this form, in which it is
+/// ten times larger.
+class NodeFacts {
  public:
-  explicit Side(std::span<const Environments> runs) {
-    for (const Environments& run : runs)
-      for (const auto& [node, environment] : run) {
-        Facts facts;
-        flatten(facts, "", environment);
-        std::set<std::string> there;
-        for (const auto& [path, value] : facts)
-          for (std::size_t dot = path.find('.');; dot = path.find('.', dot + 1)) {
-            there.insert(path.substr(0, dot));
-            if (dot == std::string::npos) break;
-          }
-        if (environment.is_object())
-          for (const auto& [key, value] : environment.items()) there.insert(key);
-        nodes_[node].emplace_back(std::move(facts), std::move(there));
-      }
+  NodeFacts(std::span<const Environments> runs, int node) {
+    for (const Environments& run : runs) {
+      const auto environment = run.find(node);
+      if (environment == run.end()) continue;
+      Facts facts;
+      flatten(facts, "", environment->second);
+      std::set<std::string> there;
+      for (const auto& [path, value] : facts)
+        for (std::size_t dot = path.find('.');; dot = path.find('.', dot + 1)) {
+          there.insert(path.substr(0, dot));
+          if (dot == std::string::npos) break;
+        }
+      if (environment->second.is_object())
+        for (const auto& [key, value] : environment->second.items()) there.insert(key);
+      runs_.emplace_back(std::move(facts), std::move(there));
+    }
   }
 
-  [[nodiscard]] std::set<int> nodes() const {
-    std::set<int> all;
-    for (const auto& [node, runs] : nodes_) all.insert(node);
-    return all;
-  }
-
-  [[nodiscard]] std::set<std::string> paths(int node) const {
+  [[nodiscard]] std::set<std::string> paths() const {
     std::set<std::string> all;
-    for (const auto& [facts, there] : nodes_.at(node))
+    for (const auto& [facts, there] : runs_)
       for (const auto& [path, value] : facts) all.insert(path);
     return all;
   }
 
   /// A path is known when it has a value; or when it is in a collection that was recorded, and then it is absent.
-  [[nodiscard]] Seen look(int node, const std::string& path) const {
+  [[nodiscard]] Seen look(const std::string& path) const {
     Seen seen;
     const std::string collection = path.substr(0, path.find('.'));
     const std::string item = item_of(path);
-    for (const auto& [facts, there] : nodes_.at(node)) {
+    for (const auto& [facts, there] : runs_) {
       if (const auto found = facts.find(path); found != facts.end())
         seen.add(text_of(path, found->second), found->second);
       else if (is_collection(collection) && there.contains(collection) && !there.contains(item))
@@ -231,7 +227,7 @@ class Side {
 
  private:
   /// Of each run: the facts, and all paths and beginnings of paths that are there.
-  std::map<int, std::vector<std::pair<Facts, std::set<std::string>>>> nodes_{};
+  std::vector<std::pair<Facts, std::set<std::string>>> runs_{};
 };
 
 std::string joined(const Seen& seen) { return fmt::format("{}", fmt::join(seen.texts, " / ")); }
@@ -254,11 +250,11 @@ bool nearly_the_same(const Seen& then, const Seen& now) {
 
 class Differ {
  public:
-  Differ(const Side& before, const Side& after) : before_(before), after_(after) {}
+  Differ(std::span<const Environments> before, std::span<const Environments> after) : before_(before), after_(after) {}
 
   EnvironmentComparison run() {
-    const std::set<int> old_nodes = before_.nodes();
-    for (const int node : after_.nodes())
+    const std::set<int> old_nodes = nodes_of(before_);
+    for (const int node : nodes_of(after_))
       if (old_nodes.contains(node)) compare_node(node), ++result_.nodes;
     for (auto& [key, found] : found_) {
       found.all_nodes = static_cast<int>(found.nodes.size()) == result_.nodes;
@@ -270,6 +266,13 @@ class Differ {
   }
 
  private:
+  static std::set<int> nodes_of(std::span<const Environments> runs) {
+    std::set<int> all;
+    for (const Environments& run : runs)
+      for (const auto& [node, environment] : run) all.insert(node);
+    return all;
+  }
+
   static bool before_in_suspicion(const EnvironmentDifference& a, const EnvironmentDifference& b) {
     const auto key = [](const EnvironmentDifference& d) {
       return std::tuple(!d.separates, d.suspicion, d.nodes.size(), std::string_view(d.what));
@@ -278,15 +281,15 @@ class Differ {
   }
 
   void compare_node(int node) {
-    std::set<std::string> paths = before_.paths(node);
-    paths.merge(after_.paths(node));
+    const NodeFacts before(before_, node), after(after_, node);
+    std::set<std::string> paths = before.paths();
+    paths.merge(after.paths());
     std::set<std::string> gone;  // devices that one side lacks: said once
     for (const std::string& path : paths)
-      if (!differs_always(path)) compare_fact(node, path, gone);
+      if (!differs_always(path)) compare_fact(node, path, before.look(path), after.look(path), gone);
   }
 
-  void compare_fact(int node, const std::string& path, std::set<std::string>& gone) {
-    const Seen then = before_.look(node, path), now = after_.look(node, path);
+  void compare_fact(int node, const std::string& path, const Seen& then, const Seen& now, std::set<std::string>& gone) {
     if (then.texts.empty() || now.texts.empty()) {
       unknown_.insert(path.substr(0, path.find('.')) == "nics" ? "nics.*" + path.substr(path.rfind('.')) : path);
       return;
@@ -295,7 +298,7 @@ class Differ {
     const bool appeared = then.texts.contains(std::string(kAbsent)),
                vanished = now.texts.contains(std::string(kAbsent));
     if ((appeared || vanished) && !path.starts_with("variables.")) {
-      const std::string item = Side::item_of(path);
+      const std::string item = NodeFacts::item_of(path);
       if (gone.insert(item).second)
         add(node, item, appeared ? "absent" : "present", vanished ? "absent" : "present", true);
       return;
@@ -329,8 +332,7 @@ class Differ {
     difference.nodes.push_back(node);
   }
 
-  const Side& before_;
-  const Side& after_;
+  std::span<const Environments> before_, after_;
   EnvironmentComparison result_{};
   std::map<std::tuple<std::string, std::string, std::string>, EnvironmentDifference> found_{};
   std::set<std::string> unknown_{};
@@ -339,8 +341,7 @@ class Differ {
 }  // namespace
 
 EnvironmentComparison compare_environments(std::span<const Environments> before, std::span<const Environments> after) {
-  const Side then(before), now(after);
-  return Differ(then, now).run();
+  return Differ(before, after).run();
 }
 
 Json to_json(const EnvironmentComparison& environment) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "analysis/first_cause.hpp"
 
@@ -69,7 +70,8 @@ class Collector {
     if (type == "acting") take_acting(event);
     if (type == "block") take_block(event);
     if (type == "look") take_look(event);
-    if (type == "check") take_check(event);
+    if (type == "check" || type == "check_change") take_check(event);
+    if (type == "check_summary") take_check_summary(event);
     if (type == "run") take_run(event);
     if (type == "node_back") take_node_back(event);
     if (type == "hang") take_hang(event);
@@ -92,7 +94,10 @@ class Collector {
     }
     for (std::size_t fault = 0; fault < run_.faults.size(); ++fault)
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) settle_window(fault, block);
-    for (auto& [where, check] : checks_) run_.checks.push_back(std::move(check));
+    for (auto& [where, check] : checks_) {
+      settle_changes(check);
+      run_.checks.push_back(std::move(check.result));
+    }
     return std::move(run_);
   }
 
@@ -173,22 +178,63 @@ class Collector {
     if (block && text_at(event, "decision") == "stop") run_.blocks_due = std::min(run_.blocks_due, *block);
   }
 
-  void take_check(const Json& event) {
-    const auto block = block_of(event);
+  /// In one block.
+  struct CheckCounts {
+    int readings = 0, failures = 0, not_made = 0;
+    std::string obstacle{};
+  };
+  struct CheckState {
+    CheckResult result{};
+    std::size_t block = 0;
+    CheckCounts changes{};  // of this block, whose summary has not come
+  };
+
+  CheckState* check_of(const Json& event) {
     const std::string name = text_at(event, "check");
-    if (!block || name.empty()) return;
+    if (!block_of(event) || name.empty()) return nullptr;
     const std::int64_t node = integer_at(event, "node");
-    CheckResult& check = checks_[{name, node}];
-    check.name = name;
-    check.node = name_of_node(plan_, node);
-    if (!event.contains("ok")) {
-      if (check.not_made++ == 0) check.obstacle = text_at(event, "detail");
-      return;
-    }
-    const bool failed = !truth_at(event, "ok");
-    const BlockKind kind = plan_.blocks[*block].kind;
-    if (kind == BlockKind::baseline) check.baseline_runs += 1, check.baseline_failures += failed ? 1 : 0;
-    if (kind == BlockKind::fault) check.fault_runs += 1, check.fault_failures += failed ? 1 : 0;
+    CheckState& check = checks_[{name, node}];
+    if (check.result.name.empty()) check.result.name = name, check.result.node = name_of_node(plan_, node);
+    return &check;
+  }
+
+  void count(CheckResult& result, std::size_t block, const CheckCounts& counts) const {
+    if (result.not_made == 0) result.obstacle = counts.obstacle;
+    result.not_made += counts.not_made;
+    const BlockKind kind = plan_.blocks[block].kind;
+    if (kind == BlockKind::baseline)
+      result.baseline_runs += counts.readings, result.baseline_failures += counts.failures;
+    if (kind == BlockKind::fault) result.fault_runs += counts.readings, result.fault_failures += counts.failures;
+  }
+
+  /// Without a summary (the agent died in the block) the changes are all that is known of its readings.
+  void settle_changes(CheckState& check) { count(check.result, check.block, std::exchange(check.changes, {})); }
+
+  /// "check": a reading, of which every one was an event before there were summaries.
+  void take_check(const Json& event) {
+    CheckState* check = check_of(event);
+    if (check == nullptr) return;
+    const std::size_t block = *block_of(event);
+    if (block != check->block) settle_changes(*check);
+    check->block = block;
+    CheckCounts& counts = check->changes;
+    if (event.contains("ok"))
+      ++counts.readings, counts.failures += truth_at(event, "ok") ? 0 : 1;
+    else if (counts.not_made++ == 0)
+      counts.obstacle = text_at(event, "detail");
+  }
+
+  void take_check_summary(const Json& event) {
+    CheckState* check = check_of(event);
+    if (check == nullptr) return;
+    const std::size_t block = *block_of(event);
+    if (block != check->block) settle_changes(*check);
+    check->changes = {};  // they are in it
+    check->block = block;
+    const auto number = [&](const char* key) {
+      return static_cast<int>(std::clamp<std::int64_t>(integer_at(event, key, 0), 0, 1'000'000));
+    };
+    count(check->result, block, {number("readings"), number("failures"), number("not_made"), text_at(event, "detail")});
   }
 
   void take_run(const Json& event) {
@@ -407,20 +453,25 @@ class Collector {
   std::map<std::int64_t, std::string> last_kernel_line_{};  // by node
   std::int64_t hang_ns_ = 0;
   std::map<Window, std::map<std::int64_t, PulseState>> pulses_{};
-  std::map<std::pair<std::string, std::int64_t>, CheckResult> checks_{};
+  std::map<std::pair<std::string, std::int64_t>, CheckState> checks_{};
 };
 
 }  // namespace
 
 std::string name_of_node(const Plan& plan, std::int64_t node) {
+  const auto& nodes = plan.topology.nodes;
+  if (node >= 0 && static_cast<std::size_t>(node) < nodes.size()) {  // where it is, but for plans made by hand
+    const Node& candidate = nodes[static_cast<std::size_t>(node)];
+    if (candidate.index == node && !candidate.name.empty()) return candidate.name;
+  }
   for (const Node& candidate : plan.topology.nodes)
     if (candidate.index == node && !candidate.name.empty()) return candidate.name;
   return fmt::format("node {}", node);
 }
 
-RunEvidence collect_evidence(const Plan& plan, std::span<const Json> events, const Json& clock) {
+RunEvidence collect_evidence(const Plan& plan, const JsonLines& events, const Json& clock) {
   Collector collector(plan);
-  for (const Json& event : events) collector.take(event);
+  events.for_each_but({"usage", "witness"}, [&](const Json& event) { collector.take(event); });
   return collector.finish(NodeClocks(plan, clock));
 }
 

@@ -4,13 +4,13 @@
 
 #include <cstdint>
 #include <map>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/verdict.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 
@@ -50,7 +50,7 @@ struct RunEvidence {
 /// Reads the events (harness/model/event.hpp) in their order of arrival. Never fails: an event that is not as
 /// documented proves nothing and is passed over. `clock` is clock.json: how it ended is the first cause
 /// (analysis/first_cause.hpp) by the time of node 0.
-RunEvidence collect_evidence(const Plan& plan, std::span<const Json> events, const Json& clock = {});
+RunEvidence collect_evidence(const Plan& plan, const JsonLines& events, const Json& clock = {});
 
 /// The name of a node of the plan: "node1".
 std::string name_of_node(const Plan& plan, std::int64_t node);

@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "harness/record/run_dir.hpp"
+
 namespace grit {
 namespace {
 
@@ -198,17 +200,16 @@ std::optional<LinkChange> change_of(std::pair<int, int> ends, const LinkBlocks& 
   return change;
 }
 
-/// Calls with every entry of a list that names a link, its ends in order, its block and its kind.
-template <typename Use>
-void for_each_entry(const Json& file, const char* list, const char* from, const char* to, const Use& use) {
-  if (!file.is_object() || !file.contains(list) || !file[list].is_array()) return;
-  for (const Json& entry : file[list]) {
-    if (!entry.is_object() || !entry.contains("kind")) continue;
-    const auto a = number_at(entry, from), b = number_at(entry, to);
-    if (!a || !b || *a < 0 || *b < 0 || *a == *b) continue;
-    const std::pair ends{static_cast<int>(std::min(*a, *b)), static_cast<int>(std::max(*a, *b))};
-    use(ends, number_at(entry, "block").value_or(0), entry["kind"], entry);
-  }
+/// Of one line: the link, its ends in order, its block and its kind. Empty: it names no link.
+struct EntryPlace {
+  std::pair<int, int> ends{};
+  double block = 0;
+};
+std::optional<EntryPlace> place_of(const Json& entry, const char* from, const char* to) {
+  const auto a = number_at(entry, from), b = number_at(entry, to);
+  if (!a || !b || *a < 0 || *b < 0 || *a == *b || !entry.contains("kind")) return std::nullopt;
+  return EntryPlace{{static_cast<int>(std::min(*a, *b)), static_cast<int>(std::max(*a, *b))},
+                    number_at(entry, "block").value_or(0)};
 }
 
 bool same_place(const LinkFinding& x, const LinkFinding& y) {
@@ -227,25 +228,53 @@ double LinkChange::slowdown() const {
   return std::exp(most);
 }
 
-std::vector<LinkChange> link_changes(const Json& links) {
+std::vector<LinkChange> link_changes(const JsonLines& entries) {
   std::map<std::pair<int, int>, LinkBlocks> found;
-  for_each_entry(links, "links", "a", "b", [&](auto ends, double block, const Json& kind, const Json& entry) {
-    auto* blocks = found[ends].of(kind);
-    if (blocks == nullptr) return;
-    Sums& sums = (*blocks)[block];
-    sums.blocks = 1;
-    add(sums, entry);
-  });
-  // Both directions of a link; only in blocks of which there are times as well.
-  for_each_entry(links, "tcp", "from", "to", [&](auto ends, double block, const Json& kind, const Json& entry) {
-    auto* blocks = found[ends].of(kind);
-    if (blocks == nullptr || !blocks->contains(block)) return;
-    (*blocks)[block].retransmits += number_at(entry, "retransmits").value_or(0);
+  std::map<std::pair<int, int>, LinkBlocks> tcp;
+  entries.for_each([&](const Json& entry) {
+    const auto link = place_of(entry, "a", "b"), sent = place_of(entry, "from", "to");
+    if (link) {
+      auto* blocks = found[link->ends].of(entry["kind"]);
+      if (blocks == nullptr) return;
+      Sums& sums = (*blocks)[link->block];
+      sums.blocks = 1;
+      add(sums, entry);
+    } else if (sent) {  // both directions of a link
+      if (auto* blocks = tcp[sent->ends].of(entry["kind"]))
+        (*blocks)[sent->block].retransmits += number_at(entry, "retransmits").value_or(0);
+    }
   });
   std::vector<LinkChange> changes;
-  for (const auto& [ends, link] : found)
+  for (auto& [ends, link] : found) {
+    const LinkBlocks& counts = tcp[ends];
+    // Only in blocks of which there are times as well.
+    for (auto& [block, sums] : link.baseline)
+      if (const auto one = counts.baseline.find(block); one != counts.baseline.end())
+        sums.retransmits = one->second.retransmits;
+    for (auto& [block, sums] : link.fault)
+      if (const auto one = counts.fault.find(block); one != counts.fault.end())
+        sums.retransmits = one->second.retransmits;
     if (auto change = change_of(ends, link)) changes.push_back(std::move(*change));
+  }
   return changes;
+}
+
+JsonLines link_lines(const Json& document) {
+  JsonLines lines;
+  for (const char* list : {"links", "tcp"})
+    if (document.is_object() && document.contains(list))
+      for (const Json& entry : document[list]) lines.append(entry);
+  return lines;
+}
+
+Result<std::optional<JsonLines>> read_links(const std::filesystem::path& run_directory) {
+  std::error_code unreadable;
+  if (std::filesystem::exists(run_directory / "links.jsonl", unreadable)) {
+    GRIT_TRY(JsonLines lines, JsonLines::open(run_directory / "links.jsonl"));
+    return lines;
+  }
+  if (const auto document = read_json(run_directory / "links.json")) return link_lines(*document);
+  return std::optional<JsonLines>();
 }
 
 std::optional<LinkFinding> judge_links(const std::vector<LinkChange>& links) {

@@ -11,11 +11,14 @@
 #pragma once
 
 #include <array>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 
@@ -35,8 +38,15 @@ struct LinkChange {
   [[nodiscard]] double slowdown() const;
 };
 
-/// All links with figures of both kinds of block, by a and b. Empty for anything that is not as documented.
-std::vector<LinkChange> link_changes(const Json& links);
+/// All links with figures of both kinds of block, by a and b: from the lines of links.jsonl
+/// (harness/run/link_test.hpp), of which only sums are kept. What is not as documented counts for nothing.
+std::vector<LinkChange> link_changes(const JsonLines& entries);
+
+/// The entries of a links.json, as runs wrote before there was links.jsonl: {"links": [...], "tcp": [...]}.
+JsonLines link_lines(const Json& document);
+
+/// What a run directory has of a link test; empty: there was none. Error: it cannot be read.
+Result<std::optional<JsonLines>> read_links(const std::filesystem::path& run_directory);
 
 /// What the links show.
 struct LinkFinding {

@@ -149,9 +149,9 @@ std::optional<Lateness> lateness_of(std::vector<std::int64_t> values_ns) {
   return Lateness{quantile(50), quantile(99), values_ns.back(), static_cast<int>(values_ns.size())};
 }
 
-FaultTiming fault_timing(const Plan& plan, const BlockEnds& ends, std::span<const Json> events, const Json& clock) {
+FaultTiming fault_timing(const Plan& plan, const BlockEnds& ends, const JsonLines& events, const Json& clock) {
   Collector collector(plan, ends, clock);
-  for (const Json& event : events) collector.take(event);
+  events.for_each_of({"fault"}, [&](const Json& event) { collector.take(event); });
   return collector.finish();
 }
 

@@ -9,6 +9,7 @@
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 
@@ -45,6 +46,6 @@ std::optional<Lateness> lateness_of(std::vector<std::int64_t> values_ns);
 ///          nodes, in node 0's time.
 /// `clock` is clock.json (analysis/node_clocks.hpp). The bound of a skew is the sum of those of its two nodes. Never
 /// fails: what is not as documented counts for nothing.
-FaultTiming fault_timing(const Plan& plan, const BlockEnds& ends, std::span<const Json> events, const Json& clock);
+FaultTiming fault_timing(const Plan& plan, const BlockEnds& ends, const JsonLines& events, const Json& clock);
 
 }  // namespace grit

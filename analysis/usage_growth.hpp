@@ -8,6 +8,7 @@
 #include "analysis/block_usage.hpp"
 #include "analysis/own_work.hpp"
 #include "harness/model/plan.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 
@@ -19,7 +20,7 @@ struct BlockPair {
 /// All figures are a step's; growth is the middle over the pairs.
 class UsageGrowth {
  public:
-  UsageGrowth(const Plan& plan, const OwnWork& work, std::span<const Json> events, std::vector<BlockPair> pairs)
+  UsageGrowth(const Plan& plan, const OwnWork& work, const JsonLines& events, std::vector<BlockPair> pairs)
       : plan_(plan), work_(work), usage_(events), pairs_(std::move(pairs)) {}
 
   /// Empty: not known.

@@ -51,8 +51,8 @@ RunSums sum_run(const Plan& plan, std::span<const StepRecord> records, const Jso
 
 class Judge {
  public:
-  Judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events, const Json& clock,
-        const Json& links)
+  Judge(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
+        const std::optional<JsonLines>& links)
       : plan_(plan),
         records_(records),
         events_(events),
@@ -95,6 +95,14 @@ class Judge {
 
  private:
   void reason(std::string text) { verdict_.reasons.push_back(std::move(text)); }
+
+  /// What is odd about many nodes or faults: the first few of a kind, and how many more there are. What may still be in
+  /// force or was left behind is never cut.
+  void reasons_of(const std::vector<std::string>& texts, std::string_view what) {
+    constexpr std::size_t kMost = 12;
+    for (std::size_t i = 0; i < std::min(kMost, texts.size()); ++i) reason(texts[i]);
+    if (texts.size() > kMost) reason(fmt::format("and {} more {}", texts.size() - kMost, what));
+  }
 
   void count_windows() {
     for (std::size_t i = 0; i < plan_.faults.size(); ++i) {
@@ -227,6 +235,7 @@ class Judge {
   }
 
   void report_ineffective_faults() {
+    std::vector<std::string> texts;
     for (std::size_t i = 0; i < verdict_.faults.size(); ++i) {
       const FaultResult& fault = verdict_.faults[i];
       const auto& blocks = evidence_.faults[i].blocks;
@@ -235,13 +244,14 @@ class Judge {
       if (effective == fault.windows) continue;
       if (effective == 0) {
         never_took_effect_ = true;
-        reason(fmt::format("{}: the fault never took effect (applied in {}, acting in {} of {} windows){}",
-                           place(fault), fault.applied, fault.acting, fault.windows, last_error(i)));
+        texts.push_back(fmt::format("{}: the fault never took effect (applied in {}, acting in {} of {} windows){}",
+                                    place(fault), fault.applied, fault.acting, fault.windows, last_error(i)));
       } else {
-        reason(fmt::format("{}: the fault took effect in only {} of {} windows{}", place(fault), effective,
-                           fault.windows, last_error(i)));
+        texts.push_back(fmt::format("{}: the fault took effect in only {} of {} windows{}", place(fault), effective,
+                                    fault.windows, last_error(i)));
       }
     }
+    reasons_of(texts, "faults without effect in some windows: see the report");
   }
 
   /// It ended as the scenario says it would: then what a step costs is not the question.
@@ -345,7 +355,7 @@ class Judge {
   void report_remarks() {
     report_sham();
     if (const auto remark = baseline_change_remark(plan_, sums_.times)) reason(*remark);
-    for (const std::string& remark : evidence_.remarks) reason(remark);
+    reasons_of(evidence_.remarks, "remarks of this kind: see events.jsonl");
     if (sums_.times.records_out_of_place > 0)
       reason(fmt::format("{} step records fit neither the plan nor the topology and were left out",
                          sums_.times.records_out_of_place));
@@ -357,14 +367,16 @@ class Judge {
         reason(fmt::format("{}: its lease took it off before the plan did, in {} windows", place(verdict_.faults[i]),
                            leases));
     }
+    std::vector<std::string> texts;
     for (const CheckResult& check : verdict_.checks) {
       if (check.not_made > 0)
-        reason(fmt::format("check {} could not be made on {}, {} times: {}", check.name, check.node, check.not_made,
-                           check.obstacle));
+        texts.push_back(fmt::format("check {} could not be made on {}, {} times: {}", check.name, check.node,
+                                    check.not_made, check.obstacle));
       if (check.baseline_failures > 0)
-        reason(fmt::format("check {} failed on {} without any fault, in {} of {} readings", check.name, check.node,
-                           check.baseline_failures, check.baseline_runs));
+        texts.push_back(fmt::format("check {} failed on {} without any fault, in {} of {} readings", check.name,
+                                    check.node, check.baseline_failures, check.baseline_runs));
     }
+    reasons_of(texts, "of checks: see the report");
   }
 
   void set_kind() {
@@ -413,8 +425,8 @@ class Judge {
 
   const Plan& plan_;
   const std::span<const StepRecord> records_;
-  const std::vector<Json>& events_;
-  const Json& links_;
+  const JsonLines& events_;
+  const std::optional<JsonLines>& links_;
   RunSums sums_;
   const RunEvidence evidence_;
   const FaultTiming timing_;
@@ -430,13 +442,13 @@ class Judge {
 
 }  // namespace
 
-Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events,
-                    const Json& clock, const Json& links) {
+Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
+                    const std::optional<JsonLines>& links) {
   return Judge(plan, records, events, clock, links).run();
 }
 
-Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events, const Json& clock,
-              const Json& links) {
+Verdict judge(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
+              const std::optional<JsonLines>& links) {
   return judge_run(plan, records, events, clock, links).verdict;
 }
 

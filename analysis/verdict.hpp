@@ -22,10 +22,12 @@
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 
-/// A verdict, and what was read from the records for it: the report shows the same figures and need not read them again.
+/// A verdict, and what was read from the records for it: the report shows the same figures and need not read them
+/// again.
 struct Judgement {
   Verdict verdict{};
   RunTimes times{};
@@ -34,12 +36,12 @@ struct Judgement {
 
 /// Never fails: what is missing or broken in the records or events is a reason in the verdict. One pass over the
 /// records, and one more over those of recovery blocks. `clock`: clock.json, for what compares nodes' clocks; `links`:
-/// links.json, what the link test measured.
-Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events,
-                    const Json& clock = nullptr, const Json& links = nullptr);
+/// what the link test measured, as of read_links().
+Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events,
+                    const Json& clock = nullptr, const std::optional<JsonLines>& links = {});
 /// The verdict alone.
-Verdict judge(const Plan& plan, std::span<const StepRecord> records, const std::vector<Json>& events,
-              const Json& clock = nullptr, const Json& links = nullptr);
+Verdict judge(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events,
+              const Json& clock = nullptr, const std::optional<JsonLines>& links = {});
 
 /// Is "slowdown at least x" met? Yes when the interval of the mean or of the median lies at or above x (both cover
 /// together, see effect.hpp); no when both lie below it; else empty. Empty without effects.

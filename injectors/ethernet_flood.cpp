@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "harness/base/clock.hpp"
 #include "harness/os/netlink.hpp"
@@ -205,18 +206,25 @@ class EthernetFlood final : public Injector {
 
   [[nodiscard]] Result<std::vector<int>> nodes(const Topology& topology, const std::vector<int>& on,
                                                const Params& params) const override {
-    GRIT_TRY(const auto flows, flood_flows(topology, on, params));
+    GRIT_TRY(const FloodRule rule, flood_rule(topology, on, params));
+    GRIT_CHECK(check_addresses(topology, rule));
     std::vector<int> all;
-    for (const FloodFlow& flow : flows) all.insert(all.end(), {flow.from, flow.to});
-    std::sort(all.begin(), all.end());
-    all.erase(std::unique(all.begin(), all.end()), all.end());
+    std::set_union(rule.senders.begin(), rule.senders.end(), rule.receivers.begin(), rule.receivers.end(),
+                   std::back_inserter(all));
     return all;
   }
 
-  [[nodiscard]] Result<Json> resolve(const Topology& topology, const std::vector<int>& on, const Node& node,
+  [[nodiscard]] Result<Json> resolve(const Topology& topology, const std::vector<int>& on, const Node&,
                                      const Params& params) const override {
-    GRIT_TRY(const auto flows, flood_flows(topology, on, params));
-    return to_json(flood_role(flows, node.index));
+    GRIT_TRY(const FloodRule rule, flood_rule(topology, on, params));
+    return Json{{"rule", to_json(rule)}};
+  }
+
+  [[nodiscard]] Result<Json> resolved_on(const Topology& topology, int node, const Json& resolved) const override {
+    if (!resolved.is_object() || !resolved.contains("rule")) return resolved;
+    GRIT_TRY(const FloodRule rule, flood_rule_from_json(resolved["rule"], topology));
+    GRIT_TRY(const FloodRole role, flood_role(topology, rule, node));
+    return to_json(role);
   }
 
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {

@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <optional>
 
 #include "harness/os/closed_object.hpp"
 #include "injectors/nic.hpp"
+#include "injectors/node_list.hpp"
 
 namespace grit {
 namespace {
@@ -26,60 +27,35 @@ int first_port(const std::vector<int>& on, const Params& params) {
   return kFirstPort + static_cast<int>(hash % kFloods) * kPortsOfOneFlood;
 }
 
-Result<std::vector<int>> parse_list(const std::string& text, int nodes) {
-  std::vector<int> list;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (at < end) {
-    int node = -1;
-    const auto [next, error] = std::from_chars(at, end, node);
-    if (error != std::errc() || node < 0 || (next != end && *next != ','))
-      return usage_error(
-          fmt::format("ethernet_flood: `to` is \"others\", \"all\" or a list of nodes like \"1,3\", not '{}'", text));
-    if (node >= nodes)
-      return usage_error(
-          fmt::format("ethernet_flood: `to` names node {}, but there are nodes 0 to {} only", node, nodes - 1));
-    list.push_back(node);
-    at = next == end ? end : next + 1;
-  }
-  std::sort(list.begin(), list.end());
-  list.erase(std::unique(list.begin(), list.end()), list.end());
-  return list;
-}
+/// Of one node's NIC.
+struct Addresses {
+  std::string device{};
+  std::optional<std::string> ipv4{}, ipv6{};
+};
 
-Result<std::vector<int>> receivers(const Topology& topology, const std::vector<int>& on, const std::string& to) {
-  if (to != "others" && to != "all") return parse_list(to, static_cast<int>(topology.nodes.size()));
-  std::vector<int> found;
-  for (const Node& node : topology.nodes)
-    if (to == "all" || std::find(on.begin(), on.end(), node.index) == on.end()) found.push_back(node.index);
+Result<Addresses> addresses_on(const Node& node, const std::string& nic_word) {
+  Addresses found;
+  GRIT_TRY(found.device, resolve_nic(node, nic_word));
+  for (const Nic& nic : node.nics) {
+    if (nic.name != found.device) continue;
+    for (const std::string& address : addresses_of(nic)) {
+      auto& of_family = address.find(':') == std::string::npos ? found.ipv4 : found.ipv6;
+      if (!of_family) of_family = address;
+    }
+  }
   return found;
 }
 
-std::optional<std::string> address_of(const Node& node, const std::string& device, bool ipv6) {
-  for (const Nic& nic : node.nics) {
-    if (nic.name != device) continue;
-    for (const std::string& address : nic.addresses)
-      if ((address.find(':') != std::string::npos) == ipv6 && !address.starts_with("fe80"))
-        return address.substr(0, address.find('/'));
-  }
-  return std::nullopt;
-}
-
-Status give_addresses(FloodFlow& flow, const Topology& topology, const std::string& nic) {
-  const Node& from = topology.nodes[static_cast<std::size_t>(flow.from)];
-  const Node& to = topology.nodes[static_cast<std::size_t>(flow.to)];
-  GRIT_TRY(const std::string from_device, resolve_nic(from, nic));
-  GRIT_TRY(const std::string to_device, resolve_nic(to, nic));
-  for (const bool ipv6 : {false, true}) {
-    const auto source = address_of(from, from_device, ipv6);
-    const auto destination = address_of(to, to_device, ipv6);
-    if (!source || !destination) continue;
-    flow.source = *source;
-    flow.destination = *destination;
+Status give_addresses(FloodFlow& flow, const Topology& topology, const Addresses& from, const Addresses& to) {
+  for (const auto family : {&Addresses::ipv4, &Addresses::ipv6}) {
+    if (!(from.*family) || !(to.*family)) continue;
+    flow.source = *(from.*family);
+    flow.destination = *(to.*family);
     return {};
   }
   return usage_error(fmt::format("ethernet_flood: {} of {} and {} of {} have no addresses of the same family",
-                                 from_device, from.name, to_device, to.name));
+                                 from.device, topology.nodes[static_cast<std::size_t>(flow.from)].name, to.device,
+                                 topology.nodes[static_cast<std::size_t>(flow.to)].name));
 }
 
 Json to_json(const FloodFlow& flow) {
@@ -106,37 +82,98 @@ Result<FloodFlow> flow_from_json(const Json& json) {
 
 }  // namespace
 
-Result<std::vector<FloodFlow>> flood_flows(const Topology& topology, const std::vector<int>& on, const Params& params) {
-  const auto streams = static_cast<int>(params.integer("streams"));
-  GRIT_TRY(const std::vector<int> to, receivers(topology, on, params.text("to")));
-  if (static_cast<int>(on.size()) * streams > kPortsOfOneFlood)
-    return usage_error(fmt::format("ethernet_flood: {} senders with {} streams each need more than {} ports at a node",
-                                   on.size(), streams, kPortsOfOneFlood));
-  std::vector<FloodFlow> flows;
-  int port = first_port(on, params);
-  for (const int sender : on) {
-    const std::size_t before = flows.size();
-    for (const int receiver : to) {
-      if (receiver == sender) continue;  // would not leave by the NIC
-      FloodFlow flow{.from = sender, .to = receiver, .port = port};
-      GRIT_CHECK(give_addresses(flow, topology, params.text("nic")));
-      flows.push_back(flow);
+Status check_addresses(const Topology& topology, const FloodRule& rule) {
+  struct Kind {
+    std::array<std::pair<int, Addresses>, 2> nodes{};
+    std::size_t count = 0;
+  };
+  using Kinds = std::array<Kind, 4>;  // by which families there are
+  const auto kinds_of = [&](const std::vector<int>& nodes) -> Result<Kinds> {
+    Kinds kinds;
+    for (const int node : nodes) {
+      GRIT_TRY(Addresses addresses, addresses_on(topology.nodes[static_cast<std::size_t>(node)], rule.nic));
+      Kind& kind = kinds[(addresses.ipv4 ? 1U : 0U) + (addresses.ipv6 ? 2U : 0U)];
+      if (kind.count < kind.nodes.size()) kind.nodes[kind.count++] = {node, std::move(addresses)};
     }
-    if (flows.size() == before)
+    return kinds;
+  };
+  GRIT_TRY(const Kinds senders, kinds_of(rule.senders));
+  GRIT_TRY(const Kinds receivers, kinds_of(rule.receivers));
+  for (const Kind& from_kind : senders)
+    for (const Kind& to_kind : receivers)
+      for (std::size_t i = 0; i < from_kind.count; ++i)
+        for (std::size_t j = 0; j < to_kind.count; ++j) {
+          const auto& [from, source] = from_kind.nodes[i];
+          const auto& [to, destination] = to_kind.nodes[j];
+          FloodFlow flow{.from = from, .to = to};
+          if (from != to) GRIT_CHECK(give_addresses(flow, topology, source, destination));
+        }
+  return {};
+}
+
+Result<FloodRule> flood_rule(const Topology& topology, const std::vector<int>& on, const Params& params) {
+  FloodRule rule{.senders = on,
+                 .nic = params.text("nic"),
+                 .first_port = first_port(on, params),
+                 .streams = static_cast<int>(params.integer("streams"))};
+  std::sort(rule.senders.begin(), rule.senders.end());
+  GRIT_TRY(rule.receivers, listed_nodes("ethernet_flood: `to`", params.text("to"), topology, on));
+  if (static_cast<int>(on.size()) * rule.streams > kPortsOfOneFlood)
+    return usage_error(fmt::format("ethernet_flood: {} senders with {} streams each need more than {} ports at a node",
+                                   on.size(), rule.streams, kPortsOfOneFlood));
+  for (const int sender : rule.senders)
+    if (rule.receivers.empty() || (rule.receivers.size() == 1 && rule.receivers.front() == sender))
       return usage_error(
           fmt::format("ethernet_flood: node {} has nobody to send to (to = \"{}\"). Name other nodes; "
                       "to = \"all\" sends from every node in `on` to every other one",
                       sender, params.text("to")));
-    port += streams;
-  }
-  return flows;
+  return rule;
 }
 
-FloodRole flood_role(const std::vector<FloodFlow>& flows, int node) {
+Json to_json(const FloodRule& rule) {
+  return {{"senders", node_ranges(rule.senders)},
+          {"receivers", node_ranges(rule.receivers)},
+          {"nic", rule.nic},
+          {"first_port", rule.first_port},
+          {"streams", rule.streams}};
+}
+
+Result<FloodRule> flood_rule_from_json(const Json& json, const Topology& topology) {
+  constexpr std::size_t kLongestNic = 64;
+  ClosedObject object(json, "rule of ethernet_flood");
+  FloodRule rule;
+  const Json& senders = object.any("senders");
+  const Json& receivers = object.any("receivers");
+  rule.nic = object.text("nic", kLongestNic);
+  rule.first_port = static_cast<int>(object.integer("first_port", 1, 65'535 - kPortsOfOneFlood));
+  rule.streams = static_cast<int>(object.integer("streams", 1, kPortsOfOneFlood));
+  GRIT_CHECK(object.done());
+  GRIT_TRY(rule.senders, nodes_of_ranges(senders, topology.nodes.size()));
+  GRIT_TRY(rule.receivers, nodes_of_ranges(receivers, topology.nodes.size()));
+  return rule;
+}
+
+Result<FloodRole> flood_role(const Topology& topology, const FloodRule& rule, int node) {
+  const auto at = [&](int index) -> const Node& { return topology.nodes[static_cast<std::size_t>(index)]; };
+  const bool receives = std::binary_search(rule.receivers.begin(), rule.receivers.end(), node);
+  GRIT_TRY(const Addresses mine, addresses_on(at(node), rule.nic));
   FloodRole role;
-  for (const FloodFlow& flow : flows) {
-    if (flow.from == node) role.send.push_back(flow);
-    if (flow.to == node) role.listen.push_back(flow);
+  for (std::size_t i = 0; i < rule.senders.size(); ++i) {
+    const int sender = rule.senders[i];
+    const int port = rule.first_port + static_cast<int>(i) * rule.streams;
+    if (sender != node && receives) {
+      FloodFlow flow{.from = sender, .to = node, .port = port};
+      GRIT_TRY(const Addresses theirs, addresses_on(at(sender), rule.nic));
+      GRIT_CHECK(give_addresses(flow, topology, theirs, mine));
+      role.listen.push_back(std::move(flow));
+    }
+    for (std::size_t j = 0; sender == node && j < rule.receivers.size(); ++j) {
+      if (rule.receivers[j] == node) continue;  // would not leave by the NIC
+      FloodFlow flow{.from = node, .to = rule.receivers[j], .port = port};
+      GRIT_TRY(const Addresses theirs, addresses_on(at(flow.to), rule.nic));
+      GRIT_CHECK(give_addresses(flow, topology, mine, theirs));
+      role.send.push_back(std::move(flow));
+    }
   }
   return role;
 }

@@ -68,7 +68,7 @@ NodeRanks node_ranks(const Segment& segment);
 struct Target {
   std::string device{};  // interface name, or empty
   Params params{};
-  Json resolved = Json::object();  // PlannedFault::resolved: what resolve() settled in the plan
+  Json resolved = Json::object();  // of Injector::resolved_on()
   NodeRanks ranks{};
 };
 
@@ -147,10 +147,17 @@ class Injector {
                                                        const Params&) const {
     return on;
   }
-  /// What else the plan must settle for one node of nodes(): its peers' addresses, ports ... Kept as Target::resolved.
+  /// What else the plan must settle for one node of nodes(), in a few words: who its peers are, ports ... Kept as
+  /// PlannedFault::resolved.
   [[nodiscard]] virtual Result<Json> resolve(const Topology&, const std::vector<int>&, const Node&,
                                              const Params&) const {
     return Json::object();
+  }
+  /// Of that, what the node itself needs to know, as Target::resolved: its peers' addresses ... Worked out on the node,
+  /// from the plan: the addresses of all peers of all nodes would make it grow with the square of the nodes. Plans of
+  /// earlier versions have it already. Error (usage): not what resolve() could have settled.
+  [[nodiscard]] virtual Result<Json> resolved_on(const Topology&, int /*node*/, const Json& resolved) const {
+    return resolved;
   }
   /// When it is in force, from a block's start. Default: the whole block.
   [[nodiscard]] virtual std::vector<Pulse> pulses(const Params&) const { return {Pulse{}}; }

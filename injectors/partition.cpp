@@ -7,49 +7,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <set>
+#include <vector>
 
 #include "harness/base/clock.hpp"
 #include "injectors/faults.hpp"
+#include "injectors/node_list.hpp"
 #include "injectors/packet_loss_nft.hpp"
 
 namespace grit {
 namespace {
 
-bool has(const std::vector<int>& all, int one) { return std::find(all.begin(), all.end(), one) != all.end(); }
-
-Result<std::vector<int>> listed_nodes(const Topology& topology, const std::string& text) {
-  std::vector<int> listed;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    int index = -1;
-    const auto parsed = std::from_chars(text.data() + at, text.data() + comma, index);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + comma)
-      return usage_error("partition: `from` = \"" + text + "\": expected \"others\", \"all\" or nodes such as \"1,3\"");
-    if (std::none_of(topology.nodes.begin(), topology.nodes.end(), [&](const Node& n) { return n.index == index; }))
-      return usage_error(fmt::format("partition: `from` = \"{}\": there is no node {}", text, index));
-    listed.push_back(index);
-    at = comma + 1;
+/// The data addresses of these nodes. Error (usage): one has none.
+Result<std::vector<std::string>> data_addresses(const Topology& topology, const std::vector<int>& nodes) {
+  std::vector<std::string> all;
+  for (const int node : nodes) {
+    const std::size_t before = all.size();
+    for (const Nic& nic : topology.nodes[static_cast<std::size_t>(node)].nics) {
+      if (nic.role != NicRole::data) continue;
+      const auto addresses = addresses_of(nic);
+      all.insert(all.end(), addresses.begin(), addresses.end());
+    }
+    if (all.size() == before) return usage_error(fmt::format("partition: node {} has no address on a data NIC", node));
   }
-  return listed;
-}
-
-/// The nodes that `node` is cut off from; never itself.
-Result<std::vector<int>> other_side(const Topology& topology, const std::vector<int>& on, const Node& node,
-                                    const std::string& from) {
-  std::vector<int> side;
-  if (from == "others" || from == "all") {
-    for (const Node& one : topology.nodes)
-      if (from == "all" || !has(on, one.index)) side.push_back(one.index);
-  } else {
-    GRIT_TRY(side, listed_nodes(topology, from));
-  }
-  side.erase(std::remove(side.begin(), side.end(), node.index), side.end());
-  if (side.empty())
-    return usage_error(
-        fmt::format("partition: node {} has nobody to be cut off from with from = \"{}\"", node.index, from));
-  return side;
+  return all;
 }
 
 Result<NftLoss> loss_of(const Target& target) {
@@ -93,18 +73,20 @@ class Partition final : public Injector {
 
   [[nodiscard]] Result<Json> resolve(const Topology& topology, const std::vector<int>& on, const Node& node,
                                      const Params& params) const override {
-    GRIT_TRY(const std::vector<int> side, other_side(topology, on, node, params.text("from")));
-    std::set<std::string> peers;
-    for (const Node& one : topology.nodes) {
-      if (!has(side, one.index)) continue;
-      const std::size_t before = peers.size();
-      for (const Nic& nic : one.nics)
-        if (nic.role == NicRole::data)
-          for (const std::string& address : nic.addresses) peers.insert(address.substr(0, address.find('/')));
-      if (peers.size() == before)
-        return usage_error(fmt::format("partition: node {} has no address on a data NIC", one.index));
-    }
-    return Json{{"peers", peers}, {"nodes", side}};
+    GRIT_TRY(std::vector<int> side, listed_nodes("partition: `from`", params.text("from"), topology, on));
+    std::erase(side, node.index);  // a node is never cut off from itself
+    if (side.empty())
+      return usage_error(fmt::format("partition: node {} has nobody to be cut off from with from = \"{}\"", node.index,
+                                     params.text("from")));
+    for (const int peer : side) GRIT_CHECK(data_addresses(topology, {peer}));
+    return Json{{"nodes", node_ranges(side)}};
+  }
+
+  [[nodiscard]] Result<Json> resolved_on(const Topology& topology, int /*node*/, const Json& resolved) const override {
+    if (!resolved.is_object() || resolved.contains("peers")) return resolved;
+    GRIT_TRY(const std::vector<int> side, nodes_of_ranges(resolved.value("nodes", Json()), topology.nodes.size()));
+    GRIT_TRY(const auto peers, data_addresses(topology, side));
+    return Json{{"peers", peers}};
   }
 
   [[nodiscard]] std::vector<Pulse> pulses(const Params& params) const override {

@@ -69,12 +69,15 @@ std::string difference_lines(const EnvironmentComparison& environment, const std
 std::string nodes_text(const EnvironmentDifference& difference, const std::vector<std::string>& node_names) {
   if (difference.all_nodes) return "all nodes";
   std::vector<std::string> names;
-  for (const int node : difference.nodes) {
+  constexpr std::size_t kNamed = 8;
+  const std::size_t count = difference.nodes.size();
+  for (std::size_t i = 0; i < std::min(kNamed, count); ++i) {
+    const int node = difference.nodes[i];
     const auto index = static_cast<std::size_t>(node);
     names.push_back(index < node_names.size() && !node_names[index].empty() ? node_names[index]
                                                                             : fmt::format("node {}", node));
   }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{}{}", fmt::join(names, ", "), count > kNamed ? fmt::format(" and {} more", count - kNamed) : "");
 }
 
 std::string comparison_text(const Comparison& comparison, const std::filesystem::path& page) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "analysis/links.hpp"
 #include "analysis/report/csv.hpp"
 #include "analysis/report/html.hpp"
 #include "analysis/report/junit.hpp"
@@ -49,11 +50,11 @@ Result<ReportInput> read_run(const fs::path& directory, StepsFile& steps) {
     GRIT_TRY(steps, StepsFile::open(directory / "steps.npy"));
   }
   input.steps = steps.records();
-  GRIT_TRY(input.events, read_events(directory / "events.jsonl"));
+  GRIT_TRY(input.events, JsonLines::open(directory / "events.jsonl"));
   if (auto run = read_json(directory / "run.json"); run && run->is_object()) input.run = std::move(*run);
   input.environments = read_environments(directory / "env");
   if (auto clock = read_json(directory / "clock.json")) input.clock = std::move(*clock);
-  if (auto links = read_json(directory / "links.json")) input.links = std::move(*links);
+  GRIT_TRY(input.links, read_links(directory));
   return input;
 }
 
@@ -65,7 +66,7 @@ Result<bool> is_clear_before(const fs::path& run_directory, int block) {
   Json stop = make_event("look", 0);
   stop["block"] = block;
   stop["decision"] = "stop";
-  input.events.push_back(std::move(stop));
+  input.events.append(std::move(stop));
   const Verdict verdict = judge(input.plan, input.steps, input.events, input.clock, input.links);
   const bool idle = std::any_of(verdict.faults.begin(), verdict.faults.end(),
                                 [](const FaultResult& fault) { return fault.applied == 0 || fault.acting == 0; });

@@ -12,7 +12,7 @@
 
 namespace grit {
 
-/// Reads plan.json, steps.npy, events.jsonl, clock.json, links.json, run.json and env/*.json, judges, and writes
+/// Reads plan.json, steps.npy, events.jsonl, clock.json, links.jsonl, run.json and env/*.json, judges, and writes
 /// verdict.json, then junit.xml and report.html, durably; run.json gets the verdict and the outcome. May be called
 /// again at any time: the same files give the same verdict. Missing records, events or environments are an early end of
 /// the run, not an error. Error (usage): not a run directory (no readable plan.json), or a steps.npy that is none.

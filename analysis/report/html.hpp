@@ -13,6 +13,7 @@
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 
@@ -25,11 +26,11 @@ struct ReportInput {
   std::optional<RunTimes> times{};
   std::optional<OwnWork> work{};
   std::span<const StepRecord> steps{};  // of all ranks, in any order; the caller keeps them
-  std::vector<Json> events{};           // lines of events.jsonl (harness/model/event.hpp)
+  JsonLines events{};                   // events.jsonl (harness/model/event.hpp)
   Json run = Json::object();            // run.json
   std::vector<Json> environments{};     // env/<node>.json
   Json clock{};                         // clock.json; null: the run was cut off
-  Json links{};                         // links.json; null: no link test
+  std::optional<JsonLines> links{};     // what the link test measured, if there was one
 };
 
 /// One self-contained HTML page: it loads nothing, and its Content-Security-Policy forbids it to; the plots are drawn

@@ -73,6 +73,7 @@ HtmlTable::HtmlTable(std::string caption, std::vector<std::string> headers) {
 }
 
 void HtmlTable::row(const std::vector<Cell>& cells) {
+  if (full()) return leave_out();
   body_ += "<tr>";
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string tag = i == 0 ? "th scope=\"row\"" : "td";
@@ -88,7 +89,15 @@ void HtmlTable::row(const std::vector<Cell>& cells) {
 }
 
 std::string HtmlTable::html() const {
-  return "<div class=\"scroll\" tabindex=\"0\"><table>" + head_ + "<tbody>\n" + body_ + "</tbody></table></div>\n";
+  const std::string cut =
+      rows_ <= kMostRows
+          ? ""
+          : element("p",
+                    fmt::format("The first {} of {} are listed; the files of the run directory hold all.", kMostRows,
+                                rows_),
+                    "note");
+  return "<div class=\"scroll\" tabindex=\"0\"><table>" + head_ + "<tbody>\n" + body_ + "</tbody></table></div>\n" +
+         cut;
 }
 
 std::string details(std::string_view summary, std::string_view html, bool open) {

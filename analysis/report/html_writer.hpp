@@ -33,10 +33,17 @@ struct Cell {
   std::string href{};     // of a link on the text; relative, made here and not from data
 };
 
+/// Of a run of thousands of nodes a table shows the first rows only, and says how many there are.
 class HtmlTable {
  public:
+  static constexpr std::size_t kMostRows = 400;
+
   HtmlTable(std::string caption, std::vector<std::string> headers);
   void row(const std::vector<Cell>& cells);
+  /// A further row would not be shown: leave_out() counts it without its cells being made.
+  [[nodiscard]] bool full() const { return rows_ >= kMostRows; }
+  void leave_out() { ++rows_; }
+  /// Also those that are not shown.
   [[nodiscard]] std::size_t rows() const { return rows_; }
   /// The table in a box that scrolls by itself when the screen is narrow. The first cell of a row is its header.
   [[nodiscard]] std::string html() const;

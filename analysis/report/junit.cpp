@@ -56,13 +56,14 @@ std::string timestamp(const Json& run) {
   return fmt::format("{}-{}-{}T{}:{}:{}", part(0, 4), part(4, 2), part(6, 2), part(9, 2), part(11, 2), part(13, 2));
 }
 
-/// From the first to the last event of the first node that has any.
-double run_seconds(const std::vector<Json>& events) {
-  if (events.empty()) return 0;
-  const std::int64_t node = integer_or(events.front(), "node", -1), first_ns = integer_or(events.front(), "t_ns", 0);
+/// From the first event to the last word of its node on a block or the run.
+double run_seconds(const JsonLines& events) {
+  const Json first = events.first();
+  const std::int64_t node = integer_or(first, "node", -1), first_ns = integer_or(first, "t_ns", 0);
   std::int64_t last_ns = first_ns;
-  for (const Json& event : events)
+  events.for_each_of({"run", "block"}, [&](const Json& event) {
     if (integer_or(event, "node", -1) == node) last_ns = std::max(last_ns, integer_or(event, "t_ns", first_ns));
+  });
   return static_cast<double>(last_ns - first_ns) / static_cast<double>(kNsPerS);
 }
 

@@ -238,7 +238,7 @@ Plot links_plot(const ReportInput& input, const std::vector<LinkChange>& links) 
       "How many times slower the link test found each link with the fault than without, in transfers, round trips or "
       "the longest round trips, whichever changed most. A node with a slow NIC is a row and a column."};
   if (input.plan.topology.nodes.size() > kMaxMatrixNodes) {
-    plot.missing = fmt::format("There are too many nodes ({}) for a matrix; links.json has the figures.",
+    plot.missing = fmt::format("There are too many nodes ({}) for a matrix; links.jsonl has the figures.",
                                input.plan.topology.nodes.size());
     return plot;
   }
@@ -291,7 +291,8 @@ Result<std::vector<Plot>> culprit_plots(const ReportInput& input) {
       plots.push_back(own_work_plot(input, work));
       plots.push_back(arrivals_plot(input, work));
     }
-    if (const auto links = link_changes(input.links); !links.empty()) plots.push_back(links_plot(input, links));
+    const auto links = input.links ? link_changes(*input.links) : std::vector<LinkChange>();
+    if (!links.empty()) plots.push_back(links_plot(input, links));
     return plots;
   } catch (const std::exception& error) {  // nlohmann::json's, or an allocation that failed
     return internal_error(std::string("cannot make the report's plots of the culprit: ") + error.what());

@@ -87,8 +87,8 @@ std::vector<FaultWindow> fault_windows(const ReportInput& input, const TimeAxis&
                                        const std::vector<BlockSummary>& blocks) {
   using Key = std::array<std::int64_t, 3>;  // fault, block, pulse
   std::map<Key, FaultWindow> windows;
-  for (const Json& event : input.events) {
-    if (text_or(event, "type", "") != "fault" || !is_true(event, "ok")) continue;
+  input.events.for_each_of({"fault"}, [&](const Json& event) {
+    if (text_or(event, "type", "") != "fault" || !is_true(event, "ok")) return;
     const Key key{integer_or(event, "fault", -1), integer_or(event, "block", -1), integer_or(event, "pulse", 0)};
     const double at_s = axis.seconds(static_cast<int>(integer_or(event, "node", 0)), integer_or(event, "t_ns", 0));
     const std::string action = text_or(event, "action", "");
@@ -103,7 +103,7 @@ std::vector<FaultWindow> fault_windows(const ReportInput& input, const TimeAxis&
       open->second.end_s = at_s;
       open->second.reverted = true;
     }
-  }
+  });
   std::vector<FaultWindow> result;
   for (auto& [key, window] : windows) {
     if (!window.reverted) window.end_s = window_end(blocks, window.block, window.start_s);
@@ -157,11 +157,11 @@ double TimeAxis::seconds(int node, std::int64_t t_ns) const {
 RunData summarize(const ReportInput& input) {
   RunData data;
   data.axis = TimeAxis(input.plan, input.steps);
-  if (input.steps.empty() && !input.events.empty()) {
+  if (const Json event = input.events.first(); input.steps.empty() && !event.is_null()) {
     // Without steps, time starts with the first event.
     StepRecord first;
-    first.start_ns = integer_or(input.events.front(), "t_ns", 0);
-    first.node = static_cast<std::uint32_t>(integer_or(input.events.front(), "node", 0));
+    first.start_ns = integer_or(event, "t_ns", 0);
+    first.node = static_cast<std::uint32_t>(integer_or(event, "node", 0));
     data.axis = TimeAxis(input.plan, {&first, 1});
   }
   const RecordSums sums = sum_records(input.plan, input.steps, data.axis);

@@ -11,15 +11,6 @@
 namespace grit {
 namespace {
 
-/// Longer lists are cut, and say so: events.jsonl has them all.
-constexpr std::size_t kMaxRows = 400;
-
-std::string cut_note(std::size_t shown, std::size_t all) {
-  if (shown >= all) return "";
-  return element("p", fmt::format("The first {} of {} are listed; the run's events.jsonl holds all.", shown, all),
-                 "note");
-}
-
 Cell count_cell(int count, int windows) {
   if (windows == 0) return {"none ran", "unknown"};
   return {fmt::format("{} {}/{}", count >= windows ? "✓" : "✗", count, windows), count >= windows ? "good" : "bad"};
@@ -82,35 +73,33 @@ std::string fault_event_text(const Json& event) {
 std::string fault_log(const ReportInput& input, const RunData& data) {
   HtmlTable table("What was done, and what the kernel showed",
                   {"time (s)", "node", "fault", "block", "what", "ok", "detail"});
-  std::size_t all = 0;
-  for (const Json& event : input.events) {
+  input.events.for_each_of({"fault", "acting"}, [&](const Json& event) {
     const std::string type = text_or(event, "type", "");
-    if (type != "fault" && type != "acting") continue;
-    if (++all > kMaxRows) continue;
+    if (type != "fault" && type != "acting") return;
+    if (table.full()) return table.leave_out();
     const bool ok = is_true(event, "ok");
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan),
                fault_label(input.plan, static_cast<int>(integer_or(event, "fault", -1))),
                Cell(std::to_string(integer_or(event, "block", -1)), "number"),
                type == "acting" ? "counters" : text_or(event, "action", ""), Cell(ok ? "✓" : "✗", ok ? "good" : "bad"),
                type == "acting" ? acting_text(event) : fault_event_text(event)});
-  }
-  if (all == 0) return "";
-  return details(fmt::format("Fault log ({} entries)", all), table.html() + cut_note(table.rows(), all));
+  });
+  if (table.rows() == 0) return "";
+  return details(fmt::format("Fault log ({} entries)", table.rows()), table.html());
 }
 
 std::string witness_log(const ReportInput& input, const RunData& data) {
   HtmlTable table("Notifications by the kernel itself", {"time (s)", "node", "fault", "block", "what", "more"});
-  std::size_t all = 0;
-  for (const Json& event : input.events) {
-    if (text_or(event, "type", "") != "witness") continue;
-    if (++all > kMaxRows) continue;
+  input.events.for_each_of({"witness"}, [&](const Json& event) {
+    if (text_or(event, "type", "") != "witness") return;
+    if (table.full()) return table.leave_out();
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan),
                fault_label(input.plan, static_cast<int>(integer_or(event, "fault", -1))),
                Cell(std::to_string(integer_or(event, "block", -1)), "number"), text_or(event, "what", ""),
                other_members(event, {"type", "t_ns", "node", "fault", "block", "what"})});
-  }
-  if (all == 0) return element("p", "The kernel sent no notification of its own about a fault.", "missing");
-  return details(fmt::format("Kernel notifications ({})", all), table.html() + cut_note(table.rows(), all));
+  });
+  if (table.rows() == 0) return element("p", "The kernel sent no notification of its own about a fault.", "missing");
+  return details(fmt::format("Kernel notifications ({})", table.rows()), table.html());
 }
 
 std::string anchor_text(const Plan& plan, const Anchor& anchor) {
@@ -230,16 +219,16 @@ std::string checks_section(const ReportInput& input, const RunData& data) {
                failures(check.fault_failures, check.fault_runs)});
   html += table.html();
   HtmlTable failed("Checks that failed", {"time (s)", "node", "check", "block", "detail"});
-  std::size_t all = 0;
-  for (const Json& event : input.events) {
-    if (text_or(event, "type", "") != "check" || !event.contains("ok") || is_true(event, "ok")) continue;
-    if (++all > kMaxRows) continue;
+  input.events.for_each_of({"check", "check_change"}, [&](const Json& event) {
+    const std::string type = text_or(event, "type", "");
+    if ((type != "check" && type != "check_change") || !event.contains("ok") || is_true(event, "ok")) return;
+    if (failed.full()) return failed.leave_out();
     const auto detail = event.find("detail");
     failed.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "check", ""),
                 Cell(std::to_string(integer_or(event, "block", -1)), "number"),
                 detail == event.end() ? "" : plain_text(*detail)});
-  }
-  if (all > 0) html += details(fmt::format("Failures ({})", all), failed.html() + cut_note(failed.rows(), all));
+  });
+  if (failed.rows() > 0) html += details(fmt::format("Failures ({})", failed.rows()), failed.html());
   return html;
 }
 
@@ -252,14 +241,16 @@ std::string incidents_section(const ReportInput& input, const RunData& data) {
            (type == "run" && (state == "interrupted" || state == "failed")) ||
            (type == "fault" && (text_or(event, "action", "") == "error" || !is_true(event, "ok")));
   };
-  std::size_t all = 0;
-  for (const Json& event : input.events) {
-    if (!is_incident(event) || ++all > kMaxRows) continue;
+  const auto take = [&](const Json& event) {
+    if (!is_incident(event)) return;
+    if (table.full()) return table.leave_out();
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "type", ""),
                other_members(event, {"type", "t_ns", "node"})});
-  }
-  if (all == 0) return "";
-  return "<h2>Incidents</h2>\n" + table.html() + cut_note(table.rows(), all);
+  };
+  input.events.for_each_of(
+      {"rank_died", "agent_restarted", "node_lost", "records_lost", "residue", "hang", "kernel", "run", "fault"}, take);
+  if (table.rows() == 0) return "";
+  return "<h2>Incidents</h2>\n" + table.html();
 }
 
 }  // namespace grit

@@ -13,6 +13,9 @@
 namespace grit {
 namespace {
 
+/// Of one kind: hundreds of nodes have hundreds of faults and checks.
+constexpr std::size_t kMostLines = 12;
+
 std::string line(std::string_view label, std::string_view text) { return fmt::format("  {:<9} {}\n", label, text); }
 
 std::string emulated_text(const Verdict& verdict) {
@@ -64,20 +67,26 @@ std::string recovery_lines(const Verdict& verdict) {
 
 std::string evidence_lines(const Verdict& verdict) {
   std::string lines;
-  for (const FaultResult& fault : verdict.faults)
-    lines += line("evidence", printable(evidence_text(fault, verdict.faults.size() > 1)));
+  const std::size_t faults = verdict.faults.size();
+  for (std::size_t i = 0; i < std::min(faults, kMostLines); ++i)
+    lines += line("evidence", printable(evidence_text(verdict.faults[i], faults > 1)));
+  if (faults > kMostLines)
+    lines += line("evidence", fmt::format("{} more faults: see the report", faults - kMostLines));
   if (verdict.onset)
     lines += line("onset", fmt::format("{} late ({}×)", lateness_text(*verdict.onset), verdict.onset->count));
   if (verdict.end) lines += line("end", fmt::format("{} late ({}×)", lateness_text(*verdict.end), verdict.end->count));
   if (verdict.skew)
     lines +=
         line("skew", fmt::format("{} between nodes ({}×)", skew_text(*verdict.skew), verdict.skew->lateness.count));
+  std::size_t failed = 0;
   for (const CheckResult& check : verdict.checks)
-    if (check.baseline_failures + check.fault_failures > 0)
+    if (check.baseline_failures + check.fault_failures > 0 && ++failed <= kMostLines)
       lines +=
           line("check", printable(fmt::format("{} on {}: failed in {} of {} readings under the fault, {} of {} without",
                                               check.name, check.node, check.fault_failures, check.fault_runs,
                                               check.baseline_failures, check.baseline_runs)));
+  if (failed > kMostLines)
+    lines += line("check", fmt::format("{} more failed, on other nodes: see the report", failed - kMostLines));
   return lines;
 }
 

@@ -58,7 +58,8 @@ Status FaultWindows::check_available() const {
     if (fault.node != node_) continue;
     const Injector* injector = find_injector(fault.name);
     if (injector == nullptr) return usage_error("this grit has no fault called " + fault.name);
-    if (auto why = injector->why_unavailable(target_of(fault)))
+    GRIT_TRY(const Target target, target_of(fault, *injector));
+    if (auto why = injector->why_unavailable(target))
       return unavailable_error(fmt::format("{} on node {} cannot work here: {}", fault.name, node_, *why));
   }
   return {};

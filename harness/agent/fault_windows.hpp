@@ -111,7 +111,7 @@ class FaultWindows {
   [[nodiscard]] std::vector<Armed*> in_force_last_first();
 
   // --- how (fault_windows_act.cpp)
-  [[nodiscard]] Target target_of(const PlannedFault& fault) const;
+  [[nodiscard]] Result<Target> target_of(const PlannedFault& fault, const Injector& injector) const;
   Status prepare(Armed& armed);
   void arm_fault(const PlannedFault& fault);
   /// Does the work, in a thread of the fault's own if it is slow, and then what it gives, in the caller's.

@@ -32,8 +32,9 @@ Status stop_with_patience(Fault& fault) {
 
 }  // namespace
 
-Target FaultWindows::target_of(const PlannedFault& fault) const {
-  return Target{fault.device, Params(fault.params), fault.resolved, ranks_};
+Result<Target> FaultWindows::target_of(const PlannedFault& fault, const Injector& injector) const {
+  GRIT_TRY(Json resolved, injector.resolved_on(plan_.topology, fault.node, fault.resolved));
+  return Target{fault.device, Params(fault.params), std::move(resolved), ranks_};
 }
 
 Json FaultWindows::fault_event(const Armed& armed, std::string_view action) const {
@@ -76,7 +77,9 @@ void FaultWindows::arm_fault(const PlannedFault& fault) {
   armed.fault = &fault;
   armed.injector = find_injector(fault.name);
   GRIT_ASSERT(armed.injector != nullptr);  // check_available() passed
-  armed.target = target_of(fault);
+  auto target = target_of(fault, *armed.injector);
+  GRIT_ASSERT(target);  // check_available() passed
+  armed.target = std::move(*target);
   armed.shares_device = shares_device(fault);
   while (fault.pulses[armed.next_pulse].block >= 0 && fault.pulses[armed.next_pulse].block != block_)
     ++armed.next_pulse;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "harness/agent/check_log.hpp"
 #include "harness/agent/rank_usage.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/health/check.hpp"
@@ -51,6 +52,7 @@ class Observer {
         line_(std::move(line)),
         uplink_(std::move(uplink)),
         usage_(processes_of(segment)),
+        check_log_(config.node, [this](Json event) { emit(event); }),
         batch_(kBatch) {}
 
   void run() {
@@ -64,6 +66,7 @@ class Observer {
       segment_.control().observer_beat_ns.store(monotonic_ns());
     }
     if (agent_done_) {
+      if (in_block_) check_log_.end_block(block_);
       drain_records();
       report_lost_records();
       uplink_.goodbye();
@@ -196,13 +199,9 @@ class Observer {
       if (time != CheckTime::in_block && !check->info().counts) continue;
       const auto outcome = check->run(node, Params(planned.params), check_memory_[i]);
       if (time == CheckTime::block_begins) continue;  // what it counts from
-      Json event = make_event("check", config_.node);
-      event["check"] = planned.name;
-      event["block"] = block_;
-      if (outcome) event["ok"] = outcome->ok;
-      event["detail"] = outcome ? outcome->detail : outcome.error().message;
-      emit(event);
+      check_log_.take(i, planned.name, block_, outcome);
     }
+    if (time == CheckTime::block_ends) check_log_.end_block(block_);
   }
 
   void report_usage(std::string_view edge) {
@@ -286,6 +285,7 @@ class Observer {
   Fd line_;
   Uplink uplink_;
   RankUsage usage_;
+  CheckLog check_log_;
   std::vector<StepRecord> batch_;
   std::vector<CheckMemory> check_memory_{};      // by place in Plan::checks
   std::optional<KernelLogReader> kernel_log_{};  // empty: it may not be read here

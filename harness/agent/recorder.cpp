@@ -7,10 +7,14 @@
 
 #include "harness/model/ending.hpp"
 #include "harness/model/event.hpp"
+#include "harness/os/open_files.hpp"
+#include "harness/record/json_lines.hpp"
 
 namespace grit {
 namespace {
 
+/// Of the recorder besides its connections, one a node: files, sockets, ZeroMQ's own.
+constexpr std::size_t kOwnDescriptors = 256;
 constexpr std::size_t kMessagesAPump = 1024;  // then what its own process has to do gets its turn
 
 /// The first failure of a file is told, the others are counted by the caller.
@@ -30,6 +34,7 @@ Recorder::Recorder(RecorderSocket socket, StepsWriter steps, EventsWriter events
 Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, const std::string& address,
                                 const std::string& endpoint, const RunKeys& keys, int nodes) {
   GRIT_ASSERT(nodes > 0);
+  GRIT_CHECK(allow_open_files(kOwnDescriptors + static_cast<std::size_t>(nodes)));
   int port = 0;
   if (!endpoint.empty()) {
     GRIT_TRY(port, port_of(endpoint));
@@ -40,8 +45,8 @@ Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, cons
   Recorder recorder(std::move(socket), std::move(steps), std::move(events), nodes);
   if (port == 0) return recorder;
   // What a predecessor was told and may not have passed on.
-  GRIT_TRY(const std::vector<Json> told, read_events(run_directory / "events.jsonl"));
-  for (const Json& event : told) recorder.note_cause(event, monotonic_ns());
+  GRIT_TRY(const JsonLines told, JsonLines::open(run_directory / "events.jsonl"));
+  told.for_each_but({"usage", "check_summary"}, [&](const Json& event) { recorder.note_cause(event, monotonic_ns()); });
   return recorder;
 }
 

@@ -15,6 +15,9 @@ namespace {
 constexpr auto kZapEndpoint = "inproc://zeromq.zap.01";  // RFC 27 fixes it
 constexpr auto kZapDomain = "grit";
 constexpr int kReceiveQueue_messages = 64;  // of each agent; of records 430 KB: then they wait with the agent
+/// Connections that wait to be taken in when all agents of a large run start at once; the kernel cuts it to
+/// net.core.somaxconn, 4,096 since Linux 5.4. With ZeroMQ's 100 the rest would try again a second later.
+constexpr int kBacklog_connections = 4096;
 
 /// "tcp://ADDRESS:PORT" for zmq_bind, which takes "*" for any free port.
 Result<std::string> bind_endpoint(const std::string& address, int port) {
@@ -62,6 +65,7 @@ void RecorderSocket::State::open(const RunKeys& keys, const std::string& where) 
   router.set(zmq::sockopt::heartbeat_ivl, kConnectionBeat_ms);
   router.set(zmq::sockopt::heartbeat_timeout, kConnectionSilence_ms);
   router.set(zmq::sockopt::ipv6, where.find('[') != std::string::npos);
+  router.set(zmq::sockopt::backlog, kBacklog_connections);
   router.bind(where);
   endpoint = router.get(zmq::sockopt::last_endpoint);
 }

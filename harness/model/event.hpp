@@ -25,7 +25,11 @@
 //             of processes since they began, stopped (T) and blocked (D) sampled by the agent;
 //             of the machine: pressure stall information ("some"), page faults and busy CPUs
 //   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`
-//   check     check, block, detail, ok (without it the check could not be made: detail says why)
+//   check_change    check, block, detail, ok (without it the check could not be made: detail says why); a reading whose
+//             outcome is not that of the check's last one on this node
+//   check_summary   check, block, readings, failures, not_made, detail (why the first of these could not be made); of
+//             all its readings in a block, at its end
+//   check     as check_change, of every reading: in runs from before there were summaries
 //   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it
 //   end_ordered     cause{} (the event that told it); from here on the recorder tells all agents to end the run
 //   ended     why, ranks[]; an agent took its faults off and ended these ranks, whose deaths are told nowhere else

@@ -1,4 +1,4 @@
-// events.jsonl: one JSON object a line, appended by single writes, read back without what was torn.
+// events.jsonl: one JSON object a line, appended by single writes.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -56,21 +56,6 @@ Status EventsWriter::append(const Json& event) {
   const int error = written < 0 ? errno : ENOSPC;  // a short write to a regular file: write(2), "insufficient space"
   if (written > 0) take_back(fd_.get(), written);
   return write_error("cannot write an event to events.jsonl", error);
-}
-
-Result<std::vector<Json>> read_events(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) return std::vector<Json>();
-  GRIT_TRY(const std::string text, read_file(file));
-  std::vector<Json> events;
-  std::size_t start = 0;
-  for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', start)) {
-    Json event = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(start),
-                             text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-    if (event.is_object()) events.push_back(std::move(event));
-    start = end + 1;
-  }
-  return events;
 }
 
 Result<Json> read_json(const std::filesystem::path& file) {

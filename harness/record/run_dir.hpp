@@ -11,6 +11,7 @@
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/step_record.hpp"
+#include "harness/record/mapped_file.hpp"
 
 namespace grit {
 
@@ -46,33 +47,20 @@ class EventsWriter {
   Fd fd_;
 };
 
-/// The whole records of a steps.npy, mapped read-only: they lie in the page cache, not in this process's own memory,
-/// and the kernel drops their pages as it needs room; a file larger than the machine's memory can be read.
+/// The whole records of a steps.npy, mapped read-only (harness/record/mapped_file.hpp).
 ///
 /// How many there are is settled when it is opened: what is appended later is not seen, a torn end is dropped.
-/// StepsWriter never takes away what it once counted. If another program cuts the file short meanwhile, touching what
-/// is gone raises SIGBUS (mmap(2)); unless the process handles that signal itself, it ends with a line saying so.
+/// StepsWriter never takes away what it once counted.
 class StepsFile {
  public:
   /// Error (usage): no such file, or not a steps.npy of this layout.
   static Result<StepsFile> open(const std::filesystem::path& file);
-  StepsFile() = default;  // no records
-  StepsFile(StepsFile&& other) noexcept;
-  StepsFile& operator=(StepsFile&& other) noexcept;
-  StepsFile(const StepsFile&) = delete;
-  StepsFile& operator=(const StepsFile&) = delete;
-  ~StepsFile();
-
-  [[nodiscard]] std::span<const StepRecord> records() const { return records_; }
+  [[nodiscard]] std::span<const StepRecord> records() const;
 
  private:
-  std::span<const StepRecord> records_{};
-  void* base_ = nullptr;
-  std::size_t bytes_ = 0;
+  MappedFile file_{};
+  std::size_t offset_bytes_ = 0;  // of the first record
 };
-
-/// All whole lines that are JSON objects; a torn last line is dropped. A missing file is an empty list.
-Result<std::vector<Json>> read_events(const std::filesystem::path& file);
 
 /// A JSON file of the run directory, e.g. read_json(dir / "plan.json"). Error (usage): missing or not JSON, naming the
 /// file.

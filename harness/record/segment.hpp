@@ -17,7 +17,9 @@
 namespace grit {
 
 constexpr std::uint32_t kRingCapacity = 8192;  // records a rank can be ahead of its agent; a power of two
-constexpr int kMaxLocalRanks = 64;
+/// As many as a node of two 96-core processors has cores. A slot is 0.9 MB, nearly all of it the ring, and every
+/// process of the node maps them all: 160 MB of shared memory for 192. Only as many as there are ranks are made.
+constexpr int kMaxLocalRanks = 192;
 
 /// How a rank says that it will leave; a process that ends with `running` here has died.
 enum class RankEnd : std::uint32_t { running, finished, failed, interrupted };

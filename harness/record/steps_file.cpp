@@ -2,8 +2,6 @@
 // header never claims what is not there.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,25 +60,6 @@ Result<std::uint64_t> whole_records(int fd, std::size_t data_offset_bytes) {
   if (::fstat(fd, &status) != 0) return errno_error("fstat");
   const auto bytes = static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0));
   return bytes < data_offset_bytes ? 0 : (bytes - data_offset_bytes) / sizeof(StepRecord);
-}
-
-/// Says what happened; the access is then tried again, with the default action, and ends the process.
-void on_bus_error(int, siginfo_t* info, void*) {
-  constexpr std::string_view kText =
-      "grit: a file of the run directory (steps.npy) was cut short by another program while it was being read\n";
-  if (info->si_code == BUS_ADRERR) static_cast<void>(!::write(STDERR_FILENO, kText.data(), kText.size()));
-}
-
-/// Leaves a handler that somebody else has set alone.
-void explain_bus_error() {
-  struct sigaction current {};
-  if (::sigaction(SIGBUS, nullptr, &current) != 0 || (current.sa_flags & SA_SIGINFO) != 0 ||
-      current.sa_handler != SIG_DFL)
-    return;
-  struct sigaction action {};
-  action.sa_sigaction = on_bus_error;
-  action.sa_flags = SA_SIGINFO | static_cast<int>(SA_RESETHAND);
-  static_cast<void>(::sigaction(SIGBUS, &action, nullptr));
 }
 
 }  // namespace
@@ -144,32 +123,18 @@ Result<StepsFile> StepsFile::open(const std::filesystem::path& file) {
   const std::uint64_t count = std::min(header->count, *whole);
   StepsFile steps;
   if (count == 0) return steps;
-  explain_bus_error();
-  steps.bytes_ = header->data_offset_bytes + count * sizeof(StepRecord);
-  void* base = ::mmap(nullptr, steps.bytes_, PROT_READ, MAP_SHARED, fd.get(), 0);
-  if (base == MAP_FAILED) return fail(errno_error("mmap").value());
-  steps.base_ = base;
-  // Only advice: it reads ahead further.
-  static_cast<void>(::madvise(base, steps.bytes_, MADV_SEQUENTIAL));
-  const char* first = static_cast<const char*>(base) + header->data_offset_bytes;
-  steps.records_ = {reinterpret_cast<const StepRecord*>(first), static_cast<std::size_t>(count)};
+  auto mapped = MappedFile::map(fd.get(), header->data_offset_bytes + count * sizeof(StepRecord));
+  if (!mapped) return fail(mapped.error());
+  steps.file_ = std::move(*mapped);
+  steps.offset_bytes_ = header->data_offset_bytes;
   return steps;
 }
 
-StepsFile::StepsFile(StepsFile&& other) noexcept
-    : records_(std::exchange(other.records_, {})),
-      base_(std::exchange(other.base_, nullptr)),
-      bytes_(std::exchange(other.bytes_, 0)) {}
-
-StepsFile& StepsFile::operator=(StepsFile&& other) noexcept {
-  std::swap(records_, other.records_);
-  std::swap(base_, other.base_);
-  std::swap(bytes_, other.bytes_);
-  return *this;
-}
-
-StepsFile::~StepsFile() {
-  if (base_ != nullptr) ::munmap(base_, bytes_);
+std::span<const StepRecord> StepsFile::records() const {
+  const std::string_view bytes = file_.bytes();
+  if (bytes.empty()) return {};
+  return {reinterpret_cast<const StepRecord*>(bytes.data() + offset_bytes_),
+          (bytes.size() - offset_bytes_) / sizeof(StepRecord)};
 }
 
 }  // namespace grit

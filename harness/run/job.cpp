@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -18,12 +19,15 @@ namespace grit {
 namespace {
 
 constexpr std::int64_t kAllFail_ns = 2 * kNsPerS;  // how far apart ranks come to the same error, at most
+constexpr int kGatherTag = 72;
+constexpr std::size_t kPiece_bytes = std::size_t{1} << 30;  // MPI counts in int
 
-std::string broadcast_in(MPI_Comm comm, std::string text) {
+std::string broadcast_in(MPI_Comm comm, std::string text, int root = 0) {
   std::uint64_t length = text.size();
-  MPI_Bcast(&length, 1, MPI_UINT64_T, 0, comm);
+  MPI_Bcast(&length, 1, MPI_UINT64_T, root, comm);
   text.resize(length);
-  MPI_Bcast(text.data(), static_cast<int>(length), MPI_BYTE, 0, comm);
+  for (std::size_t at = 0; at < text.size(); at += kPiece_bytes)
+    MPI_Bcast(text.data() + at, static_cast<int>(std::min(kPiece_bytes, text.size() - at)), MPI_BYTE, root, comm);
   return text;
 }
 
@@ -107,31 +111,42 @@ std::string Job::broadcast(std::string text) const { return broadcast_in(MPI_COM
 std::string Job::broadcast_local(std::string text) const { return broadcast_in(local_, std::move(text)); }
 
 std::vector<std::string> Job::gather(const std::string& text) const {
-  const auto count = static_cast<std::size_t>(size_);
-  const int length = static_cast<int>(text.size());
-  std::vector<int> lengths(count), offsets(count);
-  MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, MPI_COMM_WORLD);
-  int total = 0;
-  for (std::size_t i = 0; i < count; ++i) offsets[i] = std::exchange(total, total + lengths[i]);
-  std::string all(static_cast<std::size_t>(total), '\0');
-  MPI_Allgatherv(text.data(), length, MPI_BYTE, all.data(), lengths.data(), offsets.data(), MPI_BYTE, MPI_COMM_WORLD);
-  std::vector<std::string> texts;
-  for (std::size_t i = 0; i < count; ++i)
-    texts.push_back(all.substr(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(lengths[i])));
+  const std::uint64_t length = text.size();
+  std::vector<std::uint64_t> lengths(rank_ == 0 ? static_cast<std::size_t>(size_) : 0);
+  MPI_Gather(&length, 1, MPI_UINT64_T, lengths.data(), 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+  const auto pieces = [](std::uint64_t bytes, const auto& use) {
+    for (std::size_t at = 0; at < bytes; at += kPiece_bytes)
+      use(at, static_cast<int>(std::min<std::size_t>(kPiece_bytes, bytes - at)));
+  };
+  if (rank_ != 0) {
+    pieces(length, [&](std::size_t at, int bytes) {
+      MPI_Send(text.data() + at, bytes, MPI_BYTE, 0, kGatherTag, MPI_COMM_WORLD);
+    });
+    return {};
+  }
+  std::vector<std::string> texts(static_cast<std::size_t>(size_));
+  texts[0] = text;
+  for (int from = 1; from < size_; ++from) {
+    std::string& one = texts[static_cast<std::size_t>(from)];
+    one.resize(lengths[static_cast<std::size_t>(from)]);
+    pieces(one.size(), [&](std::size_t at, int bytes) {
+      MPI_Recv(one.data() + at, bytes, MPI_BYTE, from, kGatherTag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    });
+  }
   return texts;
 }
 
 Status Job::agree(const Status& mine) const {
-  const std::string text =
-      mine ? std::string()
-           : json_text(Json{{"kind", static_cast<int>(mine.error().kind)}, {"message", mine.error().message}});
-  for (const std::string& one : gather(text)) {
-    if (one.empty()) continue;
-    GRIT_TRY(const Json error, parse_json(one));
-    agreed_ = true;
-    return Failure(Error{static_cast<ErrorKind>(error.at("kind").get<int>()), error.at("message").get<std::string>()});
-  }
-  return {};
+  const int failing = mine ? size_ : rank_;
+  int first = size_;
+  MPI_Allreduce(&failing, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+  if (first == size_) return {};
+  std::string text;
+  if (first == rank_)
+    text = json_text(Json{{"kind", static_cast<int>(mine.error().kind)}, {"message", mine.error().message}});
+  GRIT_TRY(const Json error, parse_json(broadcast_in(MPI_COMM_WORLD, std::move(text), first)));
+  agreed_ = true;
+  return Failure(Error{static_cast<ErrorKind>(error.at("kind").get<int>()), error.at("message").get<std::string>()});
 }
 
 Status Job::each(const std::function<Status()>& work) const {

@@ -42,9 +42,11 @@ class Job {
   [[nodiscard]] std::string broadcast(std::string text) const;
   /// The same among the ranks of a node, from its first.
   [[nodiscard]] std::string broadcast_local(std::string text) const;
-  /// Every rank's text, in rank order, on every rank.
+  /// On rank 0 every rank's text, by rank; elsewhere nothing: what all ranks say may be more than the memory of each of
+  /// them holds. Of any size.
   [[nodiscard]] std::vector<std::string> gather(const std::string& text) const;
-  /// The same outcome on every rank: success, or the first failing rank's error.
+  /// The same outcome on every rank: success, or the first failing rank's error. Only an error costs more than one
+  /// number a rank.
   [[nodiscard]] Status agree(const Status& mine) const;
   /// Each rank's share of a stage; collective. What it returns or throws on any rank is the outcome on all: the first
   /// failing rank's error, with its rank and node.

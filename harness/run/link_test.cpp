@@ -1,5 +1,6 @@
 #include "harness/run/link_test.hpp"
 
+#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "harness/base/clock.hpp"
+#include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
 #include "harness/os/tcp_diag.hpp"
 
@@ -314,6 +316,15 @@ void add_tcp(Json& entries, const Block& block, int node, const std::map<int, Tc
   }
 }
 
+/// Lines that another block's follow; a torn last one is the reader's to drop.
+Status append_all(const std::filesystem::path& file, const std::vector<std::string>& texts) {
+  const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd) return errno_error("cannot open " + file.string());
+  for (const std::string& text : texts)
+    if (auto done = write_all(fd.get(), text); !done) return with_context(done.error(), file.string());
+  return {};
+}
+
 }  // namespace
 
 int tournament_rounds(int nodes) { return nodes < 2 ? 0 : nodes + nodes % 2 - 1; }
@@ -335,13 +346,12 @@ struct LinkTest::Private {
   std::filesystem::path file;
   MPI_Comm everybody = MPI_COMM_NULL;
   MPI_Comm firsts = MPI_COMM_NULL;  // of each node its first rank, in the order of nodes; else MPI_COMM_NULL
-  Json links = Json::array(), tcp = Json::array();              // this rank's entries that are not saved yet
-  Json saved_links = Json::array(), saved_tcp = Json::array();  // on rank 0
+  Json entries = Json::array();     // this rank's, that are not saved yet
 };
 
 LinkTest::LinkTest(const Job& job, const Topology& topology, std::filesystem::path run_directory)
     : private_(std::make_unique<Private>(
-          Private{.job = job, .nodes = nodes_by_address(topology), .file = std::move(run_directory) / "links.json"})) {
+          Private{.job = job, .nodes = nodes_by_address(topology), .file = std::move(run_directory) / "links.jsonl"})) {
   MPI_Comm_dup(job.world(), &private_->everybody);
   MPI_Comm_split(job.world(), job.local_rank() == 0 ? 0 : MPI_UNDEFINED, job.node(), &private_->firsts);
 }
@@ -357,8 +367,8 @@ void LinkTest::run(const Block& block, std::int64_t length_ns, RankSlot& slot) {
   const Job& job = private_->job;
   if (private_->firsts != MPI_COMM_NULL) {
     const auto before = tcp_counts(private_->nodes);
-    Measurement(private_->firsts, block, length_ns, cores_are_shared(job), slot).run(private_->links);
-    add_tcp(private_->tcp, block, job.node(), before, tcp_counts(private_->nodes));
+    Measurement(private_->firsts, block, length_ns, cores_are_shared(job), slot).run(private_->entries);
+    add_tcp(private_->entries, block, job.node(), before, tcp_counts(private_->nodes));
   }
   // The other ranks of a node sleep meanwhile: a blocking barrier would keep a core busy.
   MPI_Request all_done = MPI_REQUEST_NULL;
@@ -370,18 +380,12 @@ void LinkTest::run(const Block& block, std::int64_t length_ns, RankSlot& slot) {
 }
 
 Status LinkTest::save() {
-  const auto all = private_->job.gather(json_text(Json::array({private_->links, private_->tcp})));
-  private_->links = private_->tcp = Json::array();
+  std::string mine;
+  for (const Json& entry : private_->entries) mine += json_text(entry) + "\n";
+  private_->entries = Json::array();
   Status written;
-  if (private_->job.rank() == 0) {
-    for (const std::string& text : all) {
-      GRIT_TRY(const Json entries, parse_json(text));
-      for (const Json& entry : entries.at(0)) private_->saved_links.push_back(entry);
-      for (const Json& entry : entries.at(1)) private_->saved_tcp.push_back(entry);
-    }
-    const Json file{{"links", private_->saved_links}, {"tcp", private_->saved_tcp}};
-    written = write_file_durably(private_->file, json_text(file) + "\n");
-  }
+  const auto all = private_->job.gather(mine);
+  if (private_->job.rank() == 0) written = append_all(private_->file, all);
   return private_->job.agree(written);
 }
 

@@ -171,18 +171,18 @@ std::string mpi_version() {
 }
 
 Status write_environments(const Job& job, const std::filesystem::path& run_directory) {
-  Json mine;
+  std::string mine;
   if (job.local_rank() == 0) {
-    mine = Json{{"node", job.node()}, {"environment", describe_environment()}};
-    mine["environment"]["versions"]["mpi"] = mpi_version();
+    Json environment = describe_environment();
+    environment["versions"]["mpi"] = mpi_version();
+    mine = json_text(environment, 1) + "\n";
   }
   Status written;
-  for (const std::string& text : job.gather(json_text(mine))) {
-    if (job.rank() != 0) continue;
-    GRIT_TRY(const Json one, parse_json(text));
-    if (one.is_null()) continue;
-    const auto file = run_directory / "env" / fmt::format("node{}.json", one.at("node").get<int>());
-    if (auto done = write_file_durably(file, json_text(one.at("environment"), 1) + "\n"); !done) written = done;
+  int node = 0;  // nodes are numbered by their first ranks, which alone say something
+  for (const std::string& text : job.gather(mine)) {
+    if (text.empty()) continue;
+    const auto file = run_directory / "env" / fmt::format("node{}.json", node++);
+    if (auto done = write_file_durably(file, text); !done) written = done;
   }
   return job.agree(written);
 }
@@ -224,28 +224,30 @@ Result<std::string> recorder_address(const Topology& topology) {
 Result<Topology> discover_topology(const Job& job, const std::filesystem::path& run_directory) {
   // As rank 0 sees it: another node may have started in another working directory.
   const std::filesystem::path directory = job.broadcast(std::filesystem::absolute(run_directory).string());
-  Json mine;
+  std::string mine;
   Status found;
   if (job.local_rank() == 0) {
     auto node = discover_node(DiscoveryHints{directory});
     if (node)
-      node->index = job.node(), mine = to_json(*node);
+      node->index = job.node(), mine = json_text(to_json(*node));
     else
       found = tl::make_unexpected(node.error());
   }
   GRIT_CHECK(job.agree(found));
-  std::vector<std::vector<int>> ranks_of(static_cast<std::size_t>(job.node_count()));
   const std::vector<std::string> node_of = job.gather(std::to_string(job.node()));
-  for (std::size_t rank = 0; rank < node_of.size(); ++rank)
-    ranks_of.at(std::stoul(node_of[rank])).push_back(static_cast<int>(rank));
   Topology topology;
-  for (const std::string& text : job.gather(json_text(mine))) {
-    GRIT_TRY(const Json one, parse_json(text));
-    if (one.is_null()) continue;
-    GRIT_TRY(Node node, node_from_json(one));
-    node.ranks = ranks_of.at(static_cast<std::size_t>(node.index));
-    topology.nodes.push_back(std::move(node));
-  }
+  found = [&]() -> Status {
+    for (const std::string& text : job.gather(mine)) {  // in the order of nodes: the others say nothing
+      if (text.empty()) continue;
+      GRIT_TRY(const Json one, parse_json(text));
+      GRIT_TRY(Node node, node_from_json(one));
+      topology.nodes.push_back(std::move(node));
+    }
+    for (std::size_t rank = 0; rank < node_of.size(); ++rank)
+      topology.nodes.at(std::stoul(node_of[rank])).ranks.push_back(static_cast<int>(rank));
+    return {};
+  }();
+  GRIT_CHECK(job.agree(found));
   return topology;
 }
 

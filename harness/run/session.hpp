@@ -10,8 +10,8 @@
 
 namespace grit {
 
-/// The nodes of the job as discovered there, on every rank alike. Collective.
-/// run_directory tells discovery which NIC carries it; it need not exist.
+/// The nodes of the job as discovered there, on rank 0; no nodes elsewhere, where the plan brings what is needed of
+/// them. Collective; an error is every rank's. run_directory tells discovery which NIC carries it; it need not exist.
 Result<Topology> discover_topology(const Job& job, const std::filesystem::path& run_directory);
 
 /// Where the recorder listens for the agents: a management interface of node 0, and nothing else. Error (unavailable):

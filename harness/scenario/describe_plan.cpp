@@ -33,13 +33,16 @@ std::string describe_params(const std::vector<ParamSpec>* specs, const Json& par
 }
 
 std::string describe_cluster(const Plan& plan) {
+  constexpr std::size_t kNamed = 32;
   std::size_t ranks = 0;
   std::vector<std::string> names;
   for (const Node& node : plan.topology.nodes) {
     ranks += node.ranks.size();
-    names.push_back(node.name);
+    if (names.size() < kNamed) names.push_back(node.name);
   }
-  return fmt::format("{} ({}), {}{}", plural(static_cast<std::int64_t>(names.size()), "node"), fmt::join(names, ", "),
+  const std::size_t count = plan.topology.nodes.size();
+  return fmt::format("{} ({}{}), {}{}", plural(static_cast<std::int64_t>(count), "node"), fmt::join(names, ", "),
+                     count > kNamed ? fmt::format(" and {} more", count - kNamed) : "",
                      plural(static_cast<std::int64_t>(ranks), "rank"),
                      plan.topology.local_cluster ? "; namespaces of this machine" : "");
 }
@@ -206,7 +209,11 @@ std::string describe_plan(const Plan& plan) {
   text += row("design", describe_design(plan));
   text += row("takes", describe_duration(plan.design));
   if (plan.faults.empty()) text += row("fault", "none: both blocks of a pair are alike");
-  for (const PlannedFault& fault : plan.faults) text += describe_fault(plan, fault);
+  constexpr std::size_t kMostFaults = 24;
+  for (std::size_t i = 0; i < std::min(kMostFaults, plan.faults.size()); ++i)
+    text += describe_fault(plan, plan.faults[i]);
+  if (plan.faults.size() > kMostFaults)
+    text += row("", fmt::format("and {} more faults: --json has all", plan.faults.size() - kMostFaults));
   for (const ScenarioPlugin& check : plan.checks) text += row("check", check.name);
   for (const Guard& guard : plan.guards) text += row("guard rail", describe_guard(guard));
   text += row("expectation", describe_expectation(plan));

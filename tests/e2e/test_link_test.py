@@ -29,7 +29,8 @@ with Workspace() as work:
     blocks = {block["index"]: block["kind"] for block in json.loads((run / "plan.json").read_text())["blocks"]}
     tests = [index for index, kind in blocks.items() if kind in ("link_baseline", "link_fault")]
     assert len(tests) == 4, blocks
-    file = json.loads((run / "links.json").read_text())
+    entries = [json.loads(line) for line in (run / "links.jsonl").read_text().splitlines()]
+    file = {"links": [entry for entry in entries if "a" in entry], "tcp": [entry for entry in entries if "from" in entry]}
 
     pairs = set(combinations(range(NODES), 2))
     for block in tests:

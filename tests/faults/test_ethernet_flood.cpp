@@ -244,21 +244,36 @@ TEST_CASE("ethernet_flood: who sends to whom is settled in the plan") {
   REQUIRE(ok(flood().nodes(four, {2}, params())) == Nodes{0, 1, 2, 3});
   REQUIRE(ok(flood().nodes(four, {2}, params({{"to", "0"}}))) == Nodes{0, 2});
 
+  const auto role = [](const Topology& topology, const std::vector<int>& on, int node, const Params& given) {
+    const auto at = static_cast<std::size_t>(node);
+    return ok(flood().resolved_on(topology, node, ok(flood().resolve(topology, on, topology.nodes[at], given))));
+  };
   const Params incast = params({{"to", "3"}});
-  const Json sink = ok(flood().resolve(four, {0, 1, 2}, four.nodes[3], incast));
-  REQUIRE(sink == ok(flood().resolve(four, {0, 1, 2}, four.nodes[3], incast)));
+  const Json sink = role(four, {0, 1, 2}, 3, incast);
   REQUIRE(sink["send"].empty());
   REQUIRE(sink["listen"].size() == 3);
-  const Json source = ok(flood().resolve(four, {0, 1, 2}, four.nodes[1], incast));
+  const Json source = role(four, {0, 1, 2}, 1, incast);
   REQUIRE(source["send"].size() == 1);
   REQUIRE(source["send"][0] == sink["listen"][1]);
   REQUIRE(source["send"][0]["source"] == "10.77.1.2");
   REQUIRE(source["send"][0]["destination"] == "10.77.1.4");
   REQUIRE(number(sink["listen"][1], "port") == number(sink["listen"][0], "port") + 2);  // two streams
 
-  const Json all = ok(flood().resolve(four, {0, 1, 2, 3}, four.nodes[0], params({{"to", "all"}})));
+  const Json all = role(four, {0, 1, 2, 3}, 0, params({{"to", "all"}}));
   REQUIRE(all["send"].size() == 3);
   REQUIRE(all["listen"].size() == 3);
+
+  // What the plan says of a node does not grow with the nodes, and a node's part no faster than they do.
+  const Topology many = cluster(500);
+  std::vector<int> everybody;
+  for (const Node& node : many.nodes) everybody.push_back(node.index);
+  const Params to_all = params({{"to", "all"}});
+  REQUIRE(ok(flood().resolve(many, everybody, many.nodes[7], to_all)).dump().size() < 150);
+  REQUIRE(role(many, everybody, 7, to_all)["send"].size() == 499);
+  REQUIRE(flood().nodes(many, everybody, to_all)->size() == 500);
+  Json broken = ok(flood().resolve(many, everybody, many.nodes[7], to_all));
+  broken["rule"]["receivers"][0][1] = 500;
+  REQUIRE_THAT(flood().resolved_on(many, 7, broken).error().message, Catch::Contains("500 nodes"));
 
   REQUIRE_THAT(flood().nodes(four, {0, 1, 2, 3}, params()).error().message, Catch::Contains("to = \"all\""));
   REQUIRE_THAT(flood().nodes(four, {1}, params({{"to", "1"}})).error().message, Catch::Contains("nobody to send to"));

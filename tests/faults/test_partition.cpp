@@ -178,9 +178,16 @@ TEST_CASE("partition: without CAP_NET_ADMIN it says what is missing") {
 }
 
 TEST_CASE("partition: the plan settles the peers' data addresses") {
-  CHECK(ok(resolve("others", {0, 1}, 0))["peers"] == Json{"10.0.0.2", "fd00::2"});
-  CHECK(ok(resolve("all", {0, 1}, 0))["nodes"] == Json{1, 2});
-  CHECK(ok(resolve("1,2", {0}, 0))["nodes"] == Json{1, 2});
+  const Topology topology = three_nodes();
+  const auto peers = [&](const Result<Json>& settled) {
+    return ok(partition().resolved_on(topology, 0, ok(settled)))["peers"];
+  };
+  CHECK(peers(resolve("others", {0, 1}, 0)) == Json{"10.0.0.2", "fd00::2"});
+  CHECK(peers(resolve("all", {0, 1}, 0)) == Json{"10.0.0.1", "fd00::1", "10.0.0.2", "fd00::2"});
+  CHECK(ok(resolve("1,2", {0}, 0))["nodes"] == Json::array({Json::array({1, 2})}));
+  CHECK_FALSE(partition().resolved_on(topology, 0, {{"nodes", {{1, 3}}}}));
+  CHECK_FALSE(partition().resolved_on(topology, 0, {{"nodes", {{2, 1, 1}}}}));
+  CHECK_FALSE(partition().resolved_on(topology, 0, {{"nodes", "all"}}));
   CHECK_FALSE(resolve("7", {0}, 0));
   CHECK_FALSE(resolve("1,", {0}, 0));
   CHECK_FALSE(resolve("0", {0}, 0));

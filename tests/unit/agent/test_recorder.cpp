@@ -8,6 +8,7 @@
 #include "harness/agent/recorder.hpp"
 #include "harness/model/event.hpp"
 #include "tests/catch.hpp"
+#include "tests/read_events.hpp"
 #include "tests/unit/record/support.hpp"
 
 namespace grit {

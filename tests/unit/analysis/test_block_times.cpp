@@ -53,6 +53,35 @@ TEST_CASE("the order of the records does not matter") {
   }
 }
 
+TEST_CASE("of a thousand records of a step one may be missing; of fewer none, and none may be there twice") {
+  for (const std::uint32_t ranks : {999U, 2'000U}) {
+    Plan plan = small_plan(1);
+    plan.design.settle_steps = 0;
+    plan.topology.nodes.resize(1);
+    plan.topology.nodes[0].ranks.resize(ranks);
+    std::vector<StepRecord> records;
+    for (std::uint32_t step = 0; step < 3; ++step)
+      for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+        StepRecord& record = records.emplace_back();
+        record.rank = rank;
+        record.block = 1;
+        record.step = record.step_in_block = step;
+        record.end_ns = 10'000'000;
+      }
+    CAPTURE(ranks);
+    const auto without = [&](std::size_t count) {
+      return block_times(plan, std::span(records).subspan(count)).blocks[1];
+    };
+    CHECK(without(0).complete);
+    const BlockTimes one_less = without(1);
+    CHECK(one_less.complete == (ranks >= 1'000));
+    if (one_less.complete) CHECK(one_less.mean_ns == Approx(10e6));
+    CHECK_FALSE(without(ranks / 1'000 + 1).complete);
+    records.push_back(records.front());
+    CHECK_FALSE(without(0).complete);
+  }
+}
+
 TEST_CASE("a block with a missing, doubled or impossible record is incomplete, and no other") {
   const Plan plan = small_plan(2);
   auto records = records_of(plan, steps_slowed_by(0));

@@ -21,7 +21,8 @@ const Json kNoFile;
 std::optional<Culprit> culprit_of(const SimulatedJob& job, const Json& links = kNoFile, const Json& clock = kNoFile,
                                   std::vector<CheckResult> checks = {}) {
   const OwnWork work = own_work(job.plan, job.records, clock);
-  return find_culprit({job.plan, work, job.events, links, job.pairs, checks});
+  const auto lines = links.is_null() ? std::nullopt : std::optional(link_lines(links));
+  return find_culprit({job.plan, work, job.events, lines, job.pairs, checks});
 }
 
 /// Link tests of four nodes; slow(a, b) is by how many times a link is slower in fault blocks.
@@ -228,7 +229,7 @@ TEST_CASE("slow communication with normal own work is the network; whose, the li
     CHECK(culprit->text.starts_with("no single culprit: all links alike: a shared resource, network, "));
   }
   SECTION("two nodes have one link: whose end is slow cannot be told, so the link is named") {
-    CHECK_FALSE(judge_links(link_changes(links_of([](int, int) { return 4.0; }, 2)))->node >= 0);
+    CHECK_FALSE(judge_links(link_changes(link_lines(links_of([](int, int) { return 4.0; }, 2))))->node >= 0);
   }
   SECTION("without a link test the node cannot be told") {
     const auto culprit = culprit_of(job);
@@ -323,7 +324,7 @@ std::optional<LinkFinding> noisy_links(std::mt19937_64& random, int nodes, doubl
                            {"bits_per_s", 1e10 / rate / slow * std::exp(3 * noise * normal(random))}});
         }
       }
-  return judge_links(link_changes(Json{{"links", links}}));
+  return judge_links(link_changes(link_lines(Json{{"links", links}})));
 }
 
 }  // namespace
@@ -361,15 +362,15 @@ TEST_CASE("the link test finds a stall that is rare, and contradicting measures 
   for (Json& entry : links["links"])
     if (entry["kind"] == "link_fault" && (entry["a"] == 2 || entry["b"] == 2) && entry["latency_ns"]["min"] == 4e4)
       entry["latency_ns"]["max"] = 1e9;
-  CHECK(judge_links(link_changes(links))->node == 2);
+  CHECK(judge_links(link_changes(link_lines(links)))->node == 2);
   for (Json& entry : links["links"])
     if (entry["kind"] == "link_fault" && (entry["a"] == 0 || entry["b"] == 0) && entry["b"] != 2)
       entry["bits_per_s"] = 1e8;
   for (Json& entry : links["links"])
     if (entry["kind"] == "link_fault" && entry["a"] == 0 && entry["b"] == 2) entry["bits_per_s"] = 1e8;
-  CHECK_FALSE(judge_links(link_changes(links)).has_value());
-  CHECK_FALSE(judge_links(link_changes(Json("torn"))).has_value());
-  CHECK(link_changes(Json{{"links", {1, "x", {{"a", 3}, {"b", 1}}}}}).empty());
+  CHECK_FALSE(judge_links(link_changes(link_lines(links))).has_value());
+  CHECK_FALSE(judge_links(link_changes(link_lines(Json("torn")))).has_value());
+  CHECK(link_changes(link_lines(Json{{"links", {1, "x", {{"a", 3}, {"b", 1}}}}})).empty());
 }
 
 TEST_CASE("rare loss shows in what TCP sent again, not in the times") {
@@ -391,9 +392,9 @@ TEST_CASE("rare loss shows in what TCP sent again, not in the times") {
                            {"retransmits", block % 2 == 0 && from == 2 ? lost : 0}});
     return tcp;
   };
-  CHECK(judge_links(link_changes(links))->nothing);
+  CHECK(judge_links(link_changes(link_lines(links)))->nothing);
   links["tcp"] = sent_again(4);
-  const auto found = judge_links(link_changes(links));
+  const auto found = judge_links(link_changes(link_lines(links)));
   REQUIRE(found);
   CHECK(found->node == 2);
   CHECK(found->lost);
@@ -402,19 +403,19 @@ TEST_CASE("rare loss shows in what TCP sent again, not in the times") {
   SECTION("in one of the blocks only, it may be chance") {
     for (Json& entry : links["tcp"])
       if (entry["block"] == 4) entry["retransmits"] = 0;
-    CHECK(judge_links(link_changes(links))->nothing);
+    CHECK(judge_links(link_changes(link_lines(links)))->nothing);
   }
   SECTION("those of a single link accuse nobody: one tail loss probe (RFC 8985) of a late machine is that many") {
     links["tcp"] = sent_again(0);
     for (Json& entry : links["tcp"])
       if (entry["kind"] == "link_fault" && entry["from"] == 2 && entry["to"] == 3) entry["retransmits"] = 45;
-    CHECK(judge_links(link_changes(links))->nothing);
+    CHECK(judge_links(link_changes(link_lines(links)))->nothing);
   }
   SECTION("what is no number or no link is left out") {
     for (Json& entry : links["tcp"]) entry["retransmits"] = "many";
     links["tcp"].push_back({{"kind", "link_fault"}, {"from", 1}, {"to", 1}, {"retransmits", 900}});
     links["tcp"].push_back(7);
-    CHECK(judge_links(link_changes(links))->nothing);
+    CHECK(judge_links(link_changes(link_lines(links)))->nothing);
   }
 }
 
@@ -431,10 +432,10 @@ TEST_CASE("a node whose links stand out in one of the fault blocks only is not n
   slow_down(4, 0, 3e9);
   slow_down(4, 3, 1e10);
   slow_down(2, 3, 1e9);
-  const auto once = judge_links(link_changes(links));
+  const auto once = judge_links(link_changes(link_lines(links)));
   CHECK_FALSE((once && once->named()));
   slow_down(4, 3, 1e9);
-  CHECK(judge_links(link_changes(links))->node == 3);
+  CHECK(judge_links(link_changes(link_lines(links)))->node == 3);
 }
 
 TEST_CASE("a rank stopped while it waits in a collective is not the network") {

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "analysis/verdict.hpp"
@@ -506,6 +507,63 @@ TEST_CASE("a check that could not be made has not failed") {
   CHECK(verdict.checks[0].not_made == 2);
   CHECK_THAT(all_reasons(verdict),
              Contains("check link_up could not be made on node1, 2 times: node1 has no data NIC"));
+}
+
+TEST_CASE("one idle fault of 200 costs no pair, of 50 it does; and what is odd about each of many is said of a few") {
+  for (const int count : {50, 200}) {
+    Plan plan = small_plan();
+    auto events = events_of(plan);
+    const PlannedFault first = plan.faults[0];
+    for (int id = 1; id < count; ++id) {
+      plan.faults.push_back(first);
+      plan.faults.back().id = id;
+      for (const Block& block : plan.blocks) {
+        if (block.kind != BlockKind::fault) continue;
+        events.push_back(fault_event("applied", block.index, 0, true, id));
+        events.push_back(fault_event("reverted", block.index, 0, true, id));
+        events.push_back(acting_event(block.index, id != 7 || block.index != nth_fault_block(plan, 2), id));
+      }
+      Json lost = make_event("records_lost", 1, 0);
+      lost.update(Json{{"rank", id}, {"count", 1}});
+      events.push_back(lost);
+    }
+    CAPTURE(count);
+    const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+    REQUIRE(verdict.effect);
+    CHECK(verdict.effect->pairs == (count == 200 ? 8 : 7));
+    CHECK(verdict.reasons.size() < 20);
+    CHECK_THAT(all_reasons(verdict), Contains(fmt::format("and {} more remarks", count - 1 - 12)));
+  }
+}
+
+TEST_CASE("changes and one summary a block give the counts that every reading gave") {
+  const Plan plan = small_plan();
+  const auto event = [](const char* type, int block, Json more) {
+    Json one = make_event(type, 1, 0);
+    one.update(Json{{"check", "link_up"}, {"block", block}});
+    one.update(more);
+    return one;
+  };
+  const int first = nth_fault_block(plan, 0), second = nth_fault_block(plan, 1);
+  auto events = events_of(plan);
+  events.push_back(event("check_change", 0, {{"ok", true}}));
+  events.push_back(event("check_summary", 0, {{"readings", 4}, {"failures", 0}, {"not_made", 0}}));
+  events.push_back(event("check_change", first, {{"ok", false}, {"detail", "down"}}));
+  events.push_back(event("check_change", first, {{"ok", true}}));
+  events.push_back(
+      event("check_summary", first, {{"readings", 39}, {"failures", 15}, {"not_made", 2}, {"detail", "busy"}}));
+  SECTION("whole") {}
+  SECTION("a block whose summary is missing counts with its changes") {
+    events.push_back(event("check_change", second, {{"ok", false}, {"detail", "down"}}));
+  }
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  const int more = events.back().at("type") == "check_change" ? 1 : 0;
+  REQUIRE(verdict.checks.size() == 1);
+  CHECK(verdict.checks[0].fault_runs == 39 + more);
+  CHECK(verdict.checks[0].fault_failures == 15 + more);
+  CHECK(verdict.checks[0].baseline_runs == 0);
+  CHECK(verdict.checks[0].not_made == 2);
+  CHECK(verdict.checks[0].obstacle == "busy");
 }
 
 TEST_CASE("six pairs can reach a verdict, five cannot") {

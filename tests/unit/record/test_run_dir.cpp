@@ -3,6 +3,7 @@
 #include "harness/model/event.hpp"
 #include "harness/record/run_dir.hpp"
 #include "tests/catch.hpp"
+#include "tests/read_events.hpp"
 #include "tests/unit/record/support.hpp"
 
 namespace grit {
@@ -111,6 +112,32 @@ TEST_CASE("events come back in order; torn and foreign lines are skipped") {
   REQUIRE(events->size() == 4);
   for (int block = 0; block < 3; ++block) CHECK(events->at(static_cast<std::size_t>(block)).at("block") == block);
   CHECK(events->at(3).at("type") == "agent_restarted");
+}
+
+TEST_CASE("events of a type are found among others, however their lines are written") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "events.jsonl";
+  REQUIRE(write_file_durably(file, R"({"type":"usage","x":1}
+{"type": "fault", "x": 2}
+{"detail":"\"type\":\"fault\"","type":"usage","x":3}
+{"after":{"type":"usage"},"type":"fault","x":4}
+{"x":5}
+not JSON
+{"type":"fault","x":6}
+{"type":"fault","x":7)"));
+  auto events = JsonLines::open(file);
+  REQUIRE(events);
+  CHECK(events->first().at("x") == 1);
+  events->append(Json{{"type", "fault"}, {"x", 8}});
+  REQUIRE(write_file_durably(file, ""));  // what was opened stays
+  std::vector<int> found, all;
+  events->for_each_of({"fault", "look"}, [&](const Json& event) {
+    if (event.value("type", "") == "fault") found.push_back(event.at("x"));
+  });
+  events->for_each([&](const Json& event) { all.push_back(event.at("x")); });
+  CHECK(found == std::vector<int>{2, 4, 6, 8});
+  CHECK(all == std::vector<int>{1, 2, 3, 4, 5, 6, 8});
+  CHECK(JsonLines::open(directory.path() / "nothing")->first().is_null());
 }
 
 TEST_CASE("an event with bytes that are not UTF-8, or with newlines, is one readable line") {

@@ -33,7 +33,13 @@ TEST_CASE("a segment starts with empty rings and default control values") {
 TEST_CASE("a segment refuses a number of ranks it cannot hold") {
   CHECK(Segment::create(0).error().kind == ErrorKind::usage);
   CHECK(Segment::create(kMaxLocalRanks + 1).error().kind == ErrorKind::usage);
-  CHECK(Segment::create(kMaxLocalRanks));
+  const auto largest = Segment::create(192);  // a rank on each core of a large node
+  REQUIRE(largest);
+  CHECK(largest->slots().size() == 192);
+  push_record(largest->slots()[191], numbered(7));
+  std::array<StepRecord, 2> out{};
+  REQUIRE(pop_records(largest->slots()[191], out) == 1);
+  CHECK(is_numbered(out[0], 7));
 }
 
 TEST_CASE("the descriptor of a segment does not leak into programs that are started") {

@@ -173,7 +173,7 @@ TEST_CASE("a steps.npy that is cut short while it is mapped ends the reader with
   REQUIRE(::waitpid(reader, &status, 0) == reader);
   CHECK(WIFSIGNALED(status));
   CHECK(WTERMSIG(status) == SIGBUS);
-  CHECK(said.find("steps.npy) was cut short") != std::string::npos);
+  CHECK(said.find("run directory was cut short") != std::string::npos);
 }
 
 TEST_CASE("a full disk: append says so, the file stays readable, and goes on when there is room") {

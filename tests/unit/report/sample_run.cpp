@@ -152,7 +152,7 @@ class Simulation {
     const std::int64_t at_ns = begin_ns + (fault_ == SampleFault::link_flap ? kFlapStartNs : 0) + 350'000;
     Json event = fault_event(block, "fault", at_ns);
     event.update({{"action", "applied"}, {"reading", {{"in_force", true}}}, {"onset_ns", at_ns - begin_ns}});
-    out_.events.push_back(event);
+    out_.events.append(event);
     if (fault_ == SampleFault::link_flap) witness(block, at_ns + 40'000, "link down, carrier off");
   }
 
@@ -163,17 +163,17 @@ class Simulation {
     Json event = fault_event(block, "fault", at_ns);
     event.update(
         {{"action", "reverted"}, {"reading", {{"in_force", false}}}, {"why", flap ? "pulse_end" : "block_end"}});
-    out_.events.push_back(event);
+    out_.events.append(event);
     Json acting = fault_event(block, "acting", now_ns_);
     acting.update(
         {{"before", {{"carrier_changes", 2 * block.index}}}, {"after", {{"carrier_changes", 2 * block.index + 2}}}});
-    out_.events.push_back(acting);
+    out_.events.append(acting);
   }
 
   void witness(const Block& block, std::int64_t t_ns, std::string_view what) {
     Json event = make_event("witness", kVictim, t_ns);
     event.update({{"fault", 0}, {"block", block.index}, {"what", what}});
-    out_.events.push_back(event);
+    out_.events.append(event);
   }
 
   void check(const Block& block) {
@@ -184,7 +184,7 @@ class Simulation {
                     {"block", block.index},
                     {"ok", ok},
                     {"detail", ok ? "no error counter moved" : "eth0: carrier_changes rose by 2"}});
-      out_.events.push_back(event);
+      out_.events.append(event);
     }
   }
 
@@ -246,10 +246,19 @@ SampleRun sample_run(SampleFault fault, int stretch) {
   return input;
 }
 
+void edit_events(ReportInput& input, const std::function<void(std::vector<Json>&)>& edit) {
+  std::vector<Json> events;
+  input.events.for_each([&](const Json& event) { events.push_back(event); });
+  edit(events);
+  input.events = JsonLines(std::move(events));
+}
+
 SampleRun partial_run() {
   SampleRun input = sample_run();
   std::erase_if(input.records, [](const StepRecord& record) { return record.block > 3; });
-  std::erase_if(input.events, [](const Json& event) { return event.at("block").get<int>() > 3; });
+  edit_events(input, [](std::vector<Json>& events) {
+    std::erase_if(events, [](const Json& event) { return event.at("block").get<int>() > 3; });
+  });
   const std::uint32_t last =
       std::max_element(input.records.begin(), input.records.end(), [](const auto& a, const auto& b) {
         return a.step < b.step;
@@ -258,7 +267,7 @@ SampleRun partial_run() {
   input.steps = input.records;
   Json died = make_event("rank_died", 2, input.steps.back().end_ns);
   died.update({{"rank", 2}, {"pid", 4711}, {"how", "signal 9 (SIGKILL)"}});
-  input.events.push_back(died);
+  input.events.append(died);
   input.verdict = Verdict{};
   input.verdict.outcome = "rank_death";
   input.verdict.emulated = input.plan.emulated;

@@ -21,6 +21,9 @@ SampleRun sample_run(SampleFault fault = SampleFault::link_flap, int stretch = 1
 /// The link flap, cut off by the death of a rank in the third block.
 SampleRun partial_run();
 
+/// What a run recorded is not changed but by tests.
+void edit_events(ReportInput& input, const std::function<void(std::vector<Json>&)>& edit);
+
 /// Nothing was recorded at all: the plan is all there is.
 SampleRun empty_run();
 

@@ -147,9 +147,11 @@ TEST_CASE("text from the run is escaped wherever it is shown") {
   input.verdict.effect->statistic = evil;
   input.run = {{evil, evil}, {"command_line", {evil}}, {"directory", evil}, {"version", evil}};
   input.environments = {{{"hostname", evil}, {evil, {{evil, {evil}}}}}};
-  for (Json& event : input.events)
-    for (const char* key : {"what", "detail", "why"})
-      if (event.contains(key)) event[key] = evil;
+  test::edit_events(input, [&](std::vector<Json>& events) {
+    for (Json& event : events)
+      for (const char* key : {"what", "detail", "why"})
+        if (event.contains(key)) event[key] = evil;
+  });
   const std::string page = render(input);
   CHECK_FALSE(contains(page, "<script>alert"));
   CHECK_FALSE(contains(without_scripts(page), "alert('x')"));
@@ -217,8 +219,15 @@ TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes
     }
   }
   input.steps = input.records;
+  for (int i = 4; i < 2000; ++i) {
+    input.plan.faults.push_back(input.plan.faults.front());
+    input.plan.faults.back().id = i;
+    input.verdict.faults.push_back(input.verdict.faults.front());
+    input.verdict.checks.push_back({"link_up", "node" + std::to_string(i), 40, 0, 40, 3});
+  }
   const std::string page = render(input);
   CHECK(page.size() < 3'000'000);
+  CHECK(contains(page, "The first 400 of 1997 are listed"));  // faults
   CHECK(contains(page, "64 of 2000 nodes are listed"));
   CHECK(contains(page, "The 128 of 2000 ranks whose own work changed most"));
   CHECK(contains(page, "32 of 2000 ranks are drawn"));
@@ -265,13 +274,13 @@ TEST_CASE("who it was: the suspects as a table, and the plots that show it") {
   }
   CHECK_FALSE(specs.contains("plot-links"));
   CHECK(page.size() < 2'000'000);
-  input.links = {{"links", Json::array()}};
+  input.links.emplace();
   for (const char* kind : {"link_baseline", "link_fault"})
-    input.links["links"].push_back({{"block", 1},
-                                    {"kind", kind},
-                                    {"a", 0},
-                                    {"b", 1},
-                                    {"latency_ns", {{"min", 4e4}, {"median", 5e4}, {"max", 9e4}}},
-                                    {"bits_per_s", 1e9}});
+    input.links->append({{"block", 1},
+                         {"kind", kind},
+                         {"a", 0},
+                         {"b", 1},
+                         {"latency_ns", {{"min", 4e4}, {"median", 5e4}, {"max", 9e4}}},
+                         {"bits_per_s", 1e9}});
   CHECK(Json::parse(plot_data(render(input))).contains("plot-links"));
 }

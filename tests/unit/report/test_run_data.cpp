@@ -70,10 +70,13 @@ TEST_CASE("clocks of different machines are lined up, those of namespaces are le
 
 TEST_CASE("a window that nothing closed ends with its block and says so") {
   auto input = test::sample_run();
-  const auto reverted = std::find_if(input.events.begin(), input.events.end(),
-                                     [](const Json& event) { return event.value("action", "") == "reverted"; });
-  const int block = reverted->at("block").get<int>();
-  input.events.erase(reverted);
+  int block = -1;
+  test::edit_events(input, [&](std::vector<Json>& events) {
+    const auto reverted = std::find_if(events.begin(), events.end(),
+                                       [](const Json& event) { return event.value("action", "") == "reverted"; });
+    block = reverted->at("block").get<int>();
+    events.erase(reverted);
+  });
   const RunData data = summarize(input);
   REQUIRE(data.windows.size() == 8);
   CHECK(data.windows[0].block == block);
@@ -112,7 +115,7 @@ TEST_CASE("events of odd shapes are passed over") {
   const std::size_t windows = summarize(input).windows.size();
   for (const char* text : {R"({"type": 3})", R"([])", R"({"type": "fault", "ok": "yes", "action": 1})",
                            R"({"type": "fault", "ok": true, "action": "reverted", "fault": 99})", R"("x")"})
-    input.events.push_back(Json::parse(text));
+    input.events.append(Json::parse(text));
   CHECK(summarize(input).windows.size() == windows);
   CHECK(render_html(input).has_value());
 }

@@ -1,4 +1,9 @@
 #include "analysis/report/terminal.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "tests/catch.hpp"
 
 using namespace grit;
@@ -53,6 +58,20 @@ TEST_CASE("an outcome other than completed, reasons and several faults are shown
   CHECK(text.find("  note      rank 3 on node1 died\n") != std::string::npos);
   CHECK(text.find("link_up on node1: failed in 3 of 9 readings under the fault, 0 of 8 without") != std::string::npos);
   CHECK(text.find("link_up on node0") == std::string::npos);
+}
+
+TEST_CASE("of hundreds of faults and checks the terminal shows a few, and how many more there are") {
+  Verdict verdict = flap_verdict();
+  verdict.faults.resize(1);
+  verdict.checks = {};
+  for (int i = 1; i < 500; ++i) {
+    verdict.faults.push_back(verdict.faults.front());
+    verdict.checks.push_back({"link_up", fmt::format("node{}", i), 8, 0, 9, 3});
+  }
+  const std::string text = terminal_summary(verdict, "r");
+  CHECK(std::count(text.begin(), text.end(), '\n') < 50);
+  CHECK(text.find("488 more faults") != std::string::npos);
+  CHECK(text.find("487 more failed") != std::string::npos);
 }
 
 TEST_CASE("no control character of a message reaches the terminal") {

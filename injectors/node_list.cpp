@@ -1,0 +1,74 @@
+#include "injectors/node_list.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace grit {
+
+Result<std::vector<int>> listed_nodes(const std::string& name, const std::string& text, const Topology& topology,
+                                      const std::vector<int>& on) {
+  const auto count = topology.nodes.size();
+  std::vector<bool> listed(count, text == "all" || text == "others");
+  if (text == "others")
+    for (const int node : on) listed.at(static_cast<std::size_t>(node)) = false;
+  for (std::size_t at = 0; text != "all" && text != "others" && at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    std::size_t node = 0;
+    const auto parsed = std::from_chars(text.data() + at, text.data() + comma, node);
+    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + comma)
+      return usage_error(fmt::format("{} = \"{}\": expected \"others\", \"all\" or nodes such as \"1,3\"", name, text));
+    if (node >= count)
+      return usage_error(
+          fmt::format("{} = \"{}\": there is no node {}; there are nodes 0 to {}", name, text, node, count - 1));
+    listed[node] = true;
+    at = comma + 1;
+  }
+  std::vector<int> nodes;
+  for (std::size_t node = 0; node < count; ++node)
+    if (listed[node]) nodes.push_back(static_cast<int>(node));
+  return nodes;
+}
+
+Json node_ranges(const std::vector<int>& ascending) {
+  Json ranges = Json::array();
+  int last = -2;
+  for (const int node : ascending) {
+    if (node == last + 1)
+      ranges.back()[1] = node;
+    else
+      ranges.push_back(Json::array({node, node}));
+    last = node;
+  }
+  return ranges;
+}
+
+Result<std::vector<int>> nodes_of_ranges(const Json& ranges, std::size_t nodes) {
+  std::vector<int> list;
+  const auto in_range = [&](const Json& one) {
+    return one.is_number_integer() && one.get<std::int64_t>() >= 0 &&
+           one.get<std::int64_t>() < static_cast<std::int64_t>(nodes);
+  };
+  bool sound = ranges.is_array();
+  for (std::size_t i = 0; sound && i < ranges.size(); ++i) {
+    const Json& range = ranges[i];
+    sound = range.is_array() && range.size() == 2 && in_range(range[0]) && in_range(range[1]);
+    if (!sound) break;
+    const int first = range[0].get<int>(), last = range[1].get<int>();
+    sound = list.empty() || first > list.back();
+    for (int node = first; sound && node <= last; ++node) list.push_back(node);
+  }
+  if (!sound)
+    return usage_error(fmt::format("{} is no list of ranges, in ascending order, of {} nodes", ranges.dump(), nodes));
+  return list;
+}
+
+std::vector<std::string> addresses_of(const Nic& nic) {
+  std::vector<std::string> addresses;
+  for (const std::string& address : nic.addresses)
+    if (!address.starts_with("fe80")) addresses.push_back(address.substr(0, address.find('/')));
+  return addresses;
+}
+
+}  // namespace grit

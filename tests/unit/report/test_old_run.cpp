@@ -1,0 +1,30 @@
+// Run directories of earlier versions, kept as they were written (tests/data), are judged as they were then.
+#include <filesystem>
+
+#include "analysis/report/finish.hpp"
+#include "harness/record/run_dir.hpp"
+#include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
+
+using namespace grit;
+namespace fs = std::filesystem;
+
+TEST_CASE("a run whose checks are an event each and whose links are one document has the verdict that it had") {
+  const test::TempDirectory directory;
+  const fs::path run = directory.path() / "run";
+  fs::copy(fs::path(GRIT_SOURCE_DIR) / "tests/data/run-29e12f6", run, fs::copy_options::recursive);
+  const auto before = read_json(run / "verdict.json");
+  REQUIRE(before);
+  fs::remove(run / "verdict.json");
+  const auto finished = finish_run(run);
+  INFO((finished ? std::string() : finished.error().message));
+  REQUIRE(finished);
+  const auto now = read_json(run / "verdict.json");
+  REQUIRE(now);
+  for (const char* member :
+       {"verdict", "outcome", "sentence", "checks", "faults", "effect", "culprit", "expectations"}) {
+    CAPTURE(member);
+    REQUIRE(before->contains(member));
+    CHECK(now->at(member) == before->at(member));
+  }
+}

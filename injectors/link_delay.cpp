@@ -51,15 +51,17 @@ class LinkDelay final : public RootQdiscInjector {
  protected:
   [[nodiscard]] std::string kind() const override { return "netem"; }
   [[nodiscard]] std::uint32_t handle() const override { return root_handle::kDelay; }
-  [[nodiscard]] Status install(Tc& tc, const Link& link, const Params& params) const override {
+  [[nodiscard]] Status install(Tc& tc, const Link& link, std::uint32_t handle, const Params& params,
+                               QdiscDose dose) const override {
     TcNetem netem;
+    netem.limit_packets = kLimit_packets;
+    if (dose == QdiscDose::none) return tc.replace_root(link.ifindex, handle, netem);
     netem.delay_ns = params.integer("delay");
     netem.jitter_ns = params.integer("jitter");
     netem.delay_correlation = params.number("correlation");
     netem.reorder = params.number("reorder");
     if (netem.jitter_ns > 0) netem.distribution = netem_distribution(params.text("distribution"));
-    netem.limit_packets = kLimit_packets;
-    return tc.replace_root(link.ifindex, handle(), netem);
+    return tc.replace_root(link.ifindex, handle, netem);
   }
 };
 

@@ -1,13 +1,17 @@
 // link_loss: a share of the packets of a network interface is lost, one by one or in bursts.
 //
 // netem (tc-netem(8)) loses what the interface sends: it takes the place of its qdiscs, which come back exactly as they
-// were. Where the kernel has no netem, or packets that come in shall be lost, nftables rules do (packet_loss_nft.hpp);
-// the kernel removes them with the agent, so that there is nothing to undo. What nftables loses on its
-// way out its sender is told of (EPERM): UDP programs see an error, and TCP sends it later without counting a
-// retransmit. netem, and nftables with direction = "in", lose it in silence, as a bad cable does.
+// were. The kernel hands over up to 64 KiB of a TCP stream at once for the NIC to cut; it is cut before netem, which so
+// loses packets of the wire one by one. nftables sees them uncut (on the way in, put together again by GRO): the same
+// share of the packets is lost, but many in a row, fewer times. Where the kernel has no netem, or packets that come in
+// shall be lost, nftables rules do (packet_loss_nft.hpp); the kernel removes them with the agent, so that there is
+// nothing to undo. What nftables loses on its way out its sender is told of (EPERM): UDP programs see an error, and TCP
+// sends it later without counting a retransmit. netem, and nftables with direction = "in", lose it in silence, as a bad
+// cable does.
 #include <algorithm>
 
 #include "injectors/faults.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/packet_loss_nft.hpp"
 #include "injectors/root_qdisc.hpp"
 
@@ -45,7 +49,9 @@ class LinkLoss final : public RootQdiscInjector {
              {"mechanism",
               Unit::text,
               "auto",
-              "netem, or nftables (no bursts; senders are told what it loses going out)",
+              "netem, or nftables (no choice of bursts: of a TCP stream it loses up to 64 KiB in a row; senders are "
+              "told what it "
+              "loses going out)",
               {"auto", "netem", "nftables"}}},
         .mechanisms = {"netem", "nftables"},
         .needs = {"CAP_NET_ADMIN in the node's network namespace", "a kernel with sch_netem, or with nftables"},
@@ -67,9 +73,9 @@ class LinkLoss final : public RootQdiscInjector {
     return Injector::resolve_device(node, params);
   }
 
-  [[nodiscard]] std::string mechanism(const Node&, const Params& params) const override {
+  [[nodiscard]] std::string mechanism(const Node& node, const Params& params) const override {
     const std::string only = only_choice(params);
-    return only.empty() ? "netem, else nftables" : only;
+    return (only.empty() ? "netem, else nftables" : only) + past_rdma(node, params);
   }
 
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
@@ -96,15 +102,18 @@ class LinkLoss final : public RootQdiscInjector {
  protected:
   [[nodiscard]] std::string kind() const override { return "netem"; }
   [[nodiscard]] std::uint32_t handle() const override { return root_handle::kLoss; }
-  [[nodiscard]] Status install(Tc& tc, const Link& link, const Params& params) const override {
+  [[nodiscard]] Status install(Tc& tc, const Link& link, std::uint32_t handle, const Params& params,
+                               QdiscDose dose) const override {
     TcNetem netem;
     const double burst = params.number("burst");
-    if (burst > 1)
+    if (dose == QdiscDose::none)
+      netem.loss = 0;
+    else if (burst > 1)
       netem.bursts = bursts_of(params.number("loss"), burst);
     else
       netem.loss = params.number("loss");
     netem.limit_packets = kLimit_packets;
-    return tc.replace_root(link.ifindex, handle(), netem);
+    return tc.replace_root(link.ifindex, handle, netem, largest_frame_bytes(link));
   }
 
  private:
@@ -119,7 +128,8 @@ class LinkLoss final : public RootQdiscInjector {
     const auto tried = [&]() -> Status {
       GRIT_TRY(const RootQdiscUndo undo, read_root_qdisc(nic));
       GRIT_TRY(Tc tc, Tc::open());
-      if (const auto why = tc.why_not(undo.link.ifindex, "netem")) return unavailable_error(*why);
+      for (const char* needed : {"netem", "tbf"})  // a token bucket cuts what netem shall lose packet by packet
+        if (const auto why = tc.why_not(undo.link.ifindex, needed)) return unavailable_error(*why);
       return {};
     }();
     return tried ? std::nullopt : std::optional(tried.error().message);

@@ -21,12 +21,11 @@ std::int64_t bytes_in(std::int64_t rate_bits_per_s, std::int64_t time_ns) {
 }
 
 TcTbf bucket_of(const Link& link, const Params& params) {
-  constexpr std::int64_t kEthernetHeader_bytes = 14 + 4;  // with a VLAN tag
   constexpr std::int64_t kDefaultBurst_ns = kNsPerMs;
   TcTbf tbf;
   tbf.rate_bits_per_s = params.integer("rate");
   // A frame that is larger than the bucket is never sent (sch_tbf.c drops it), so two of the largest always fit.
-  const std::int64_t frames_bytes = 2 * (link.mtu_bytes + kEthernetHeader_bytes);
+  const std::int64_t frames_bytes = 2 * largest_frame_bytes(link);
   const std::int64_t asked_bytes = params.integer("burst");
   tbf.burst_bytes =
       std::max(frames_bytes, asked_bytes != 0 ? asked_bytes : bytes_in(tbf.rate_bits_per_s, kDefaultBurst_ns));
@@ -43,7 +42,13 @@ class LinkRate final : public RootQdiscInjector {
         .name = "link_rate",
         .summary = "A network interface sends no faster than a given rate",
         .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
-                   {"rate", Unit::bits_per_s, 1'000'000'000, "what it may send", {}, 8000.0, {}},
+                   {"rate",
+                    Unit::bits_per_s,
+                    1'000'000'000,
+                    "what it may send, in frames without preamble, checksum and gap",
+                    {},
+                    8000.0,
+                    {}},
                    {"burst",
                     Unit::bytes,
                     0,
@@ -74,8 +79,11 @@ class LinkRate final : public RootQdiscInjector {
  protected:
   [[nodiscard]] std::string kind() const override { return "tbf"; }
   [[nodiscard]] std::uint32_t handle() const override { return root_handle::kRate; }
-  [[nodiscard]] Status install(Tc& tc, const Link& link, const Params& params) const override {
-    return tc.replace_root(link.ifindex, handle(), bucket_of(link, params));
+  [[nodiscard]] Status install(Tc& tc, const Link& link, std::uint32_t handle, const Params& params,
+                               QdiscDose dose) const override {
+    TcTbf bucket = bucket_of(link, params);
+    if (dose == QdiscDose::none) bucket.rate_bits_per_s = kNoLimit_bits_per_s;
+    return tc.replace_root(link.ifindex, handle, bucket);
   }
 };
 

@@ -1,9 +1,17 @@
 #include "injectors/nic.hpp"
 
+#include <fmt/format.h>
+
 namespace grit {
 Result<std::string> resolve_nic(const Node& node, const std::string& nic) {
   GRIT_TRY(const auto chosen, choose_nics(node, nic));
   return chosen.front()->name;
+}
+
+std::string past_rdma(const Node& node, const Params& params) {
+  const auto nics = choose_nics(node, params.text("nic"));
+  if (!nics || !nics->front()->rdma) return {};
+  return fmt::format("; RDMA of {} goes past it", nics->front()->rdma->device);
 }
 
 }  // namespace grit

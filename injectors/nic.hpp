@@ -4,6 +4,7 @@
 #include <string>
 
 #include "harness/base/result.hpp"
+#include "harness/model/params.hpp"
 #include "harness/model/topology.hpp"
 
 namespace grit {
@@ -11,5 +12,9 @@ namespace grit {
 /// The NIC that choose_nics() names, the first of several. Error (usage): there is none; lists the node's NICs with
 /// their roles.
 Result<std::string> resolve_nic(const Node& node, const std::string& nic);
+
+/// "; RDMA of mlx5_0 goes past it" for the mechanism of a fault that acts on the kernel's own packets only, where the
+/// NIC has RDMA; else nothing.
+std::string past_rdma(const Node& node, const Params& params);
 
 }  // namespace grit

@@ -11,6 +11,7 @@
 
 #include "harness/base/clock.hpp"
 #include "injectors/faults.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/node_list.hpp"
 #include "injectors/packet_loss_nft.hpp"
 
@@ -92,6 +93,10 @@ class Partition final : public Injector {
   [[nodiscard]] std::vector<Pulse> pulses(const Params& params) const override {
     const std::int64_t start_ns = params.integer("after");
     return {{start_ns, start_ns + params.integer("lasts")}};
+  }
+
+  [[nodiscard]] std::string mechanism(const Node& node, const Params& params) const override {
+    return "nftables" + past_rdma(node, params);
   }
 
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {

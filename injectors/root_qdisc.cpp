@@ -10,12 +10,13 @@
 #include "harness/os/closed_object.hpp"
 #include "harness/os/netlink.hpp"
 #include "injectors/link_state.hpp"
+#include "injectors/nic.hpp"
 
 namespace grit {
 namespace {
 
 constexpr std::uint32_t kFirstHandle = root_handle::kRate;
-constexpr std::uint32_t kLastHandle = root_handle::kLoss;
+constexpr std::uint32_t kLastHandle = root_handle::kNone;
 
 /// What the kernel makes where nobody has asked for a qdisc, as far as it can be seen: the setting shows in the first
 /// network namespace only.
@@ -41,6 +42,11 @@ std::optional<std::string> why_not_default(const TcTree& tree) {
 }
 
 }  // namespace
+
+std::int64_t largest_frame_bytes(const Link& link) {
+  constexpr std::int64_t kHeader_bytes = 14 + 2 * 4;
+  return link.mtu_bytes + kHeader_bytes;
+}
 
 Result<RootQdiscUndo> read_root_qdisc(const std::string& nic) {
   GRIT_TRY(Netlink netlink, Netlink::open());
@@ -93,7 +99,15 @@ Result<RootQdiscUndo> RootQdiscInjector::parse(const Json& record) const {
   return undo;
 }
 
+std::string RootQdiscInjector::mechanism(const Node& node, const Params& params) const {
+  return kind() + past_rdma(node, params);
+}
+
 Status RootQdiscInjector::set(const Target& target, const RootQdiscUndo& undo) const {
+  return put(target, undo, QdiscDose::whole);
+}
+
+Status RootQdiscInjector::put(const Target& target, const RootQdiscUndo& undo, QdiscDose dose) const {
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const Link link, present_link(netlink, undo.link));
   GRIT_TRY(Tc tc, Tc::open());
@@ -104,7 +118,7 @@ Status RootQdiscInjector::set(const Target& target, const RootQdiscUndo& undo) c
         fmt::format("the qdiscs of {} are not what they were a moment ago: {}. One fault at a time can "
                     "have the root qdisc of a NIC",
                     link.name, fmt::join(differences, "; ")));
-  return install(tc, link, target.params);
+  return install(tc, link, dose == QdiscDose::none ? root_handle::kNone : handle(), target.params, dose);
 }
 
 Result<Reading> RootQdiscInjector::read(const Target&, const RootQdiscUndo& undo) const {
@@ -115,11 +129,17 @@ Result<Reading> RootQdiscInjector::read(const Target&, const RootQdiscUndo& undo
   reading.details["present"] = link.has_value();
   if (!link) return reading;
   GRIT_TRY(Tc tc, Tc::open());
-  GRIT_TRY(const auto root, tc.root(link->ifindex));
-  reading.holds = reading.left = root && root->qdisc.handle == handle() && root->qdisc.kind == kind();
-  reading.details["root"] = root ? root->qdisc.kind : "none";
+  GRIT_TRY(const TcTree now, tc.tree(link->ifindex));
+  const TcQdisc* root = now.root();
+  const auto is_ours = [&](const TcQdisc& one) { return one.kind == kind(); };
+  const auto ours = std::find_if(now.qdiscs.begin(), now.qdiscs.end(), is_ours);
+  const auto count = std::count_if(now.qdiscs.begin(), now.qdiscs.end(), is_ours);
+  reading.left = root != nullptr && (root->handle == handle() || root->handle == root_handle::kNone);
+  reading.holds = root != nullptr && root->handle == handle() && count >= std::max<std::int64_t>(1, now.queues());
+  reading.details["root"] = root != nullptr ? root->kind : "none";
   reading.details["mechanism"] = kind();
-  if (reading.holds) reading.details["options"] = describe_qdisc_options(root->qdisc);
+  if (now.queues() > 0) reading.details["queues"] = now.queues();
+  if (reading.holds) reading.details["options"] = describe_qdisc_options(*ours);
   return reading;
 }
 
@@ -135,12 +155,31 @@ Result<Json> RootQdiscInjector::counters(const Target&, const RootQdiscUndo& und
               {"backlog_bytes", now.backlog_bytes}};
 }
 
+class RootQdiscInjector::Running final : public SettingInjector<RootQdiscUndo>::Running {
+ public:
+  Running(const RootQdiscInjector& injector, const Target& target, RootQdiscUndo undo)
+      : SettingInjector<RootQdiscUndo>::Running(injector, target, std::move(undo)), injector_(injector) {}
+  Result<bool> start_null() override {
+    GRIT_CHECK(injector_.put(target_, undo_, QdiscDose::none));
+    return true;
+  }
+
+ private:
+  const RootQdiscInjector& injector_;
+};
+
+Result<std::unique_ptr<Fault>> RootQdiscInjector::make_fault(const Target& target, RootQdiscUndo undo) const {
+  return std::make_unique<Running>(*this, target, std::move(undo));
+}
+
 Result<Reverted> RootQdiscInjector::restore(const RootQdiscUndo& undo) const {
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(const auto link, find_same_link(netlink, undo.link));
   if (!link) return Reverted::gone;
   GRIT_TRY(Tc tc, Tc::open());
-  const Status restored = tc.restore(link->ifindex, undo.before, handle());
+  GRIT_TRY(const auto root, tc.root(link->ifindex));
+  const bool none = root && root->qdisc.handle == root_handle::kNone;
+  const Status restored = tc.restore(link->ifindex, undo.before, none ? root_handle::kNone : handle());
   if (restored) return Reverted::put_back;
   // It may have been deleted under our hands: then there is nothing left to put back.
   GRIT_TRY(const auto still_there, find_same_link(netlink, undo.link));

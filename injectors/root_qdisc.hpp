@@ -22,17 +22,26 @@ Json to_json(const RootQdiscUndo& undo);
 /// The root qdisc of a NIC is a fault's.
 constexpr const char* kRootQdisc = "the root qdisc";
 
+/// As the parameters say; or none: the qdisc is there and does nothing.
+enum class QdiscDose { whole, none };
+
+/// The largest frame that an interface sends, as qdiscs count it: with an Ethernet header and two VLAN tags, without
+/// preamble, checksum and gap.
+std::int64_t largest_frame_bytes(const Link& link);
+
 class RootQdiscInjector : public SettingInjector<RootQdiscUndo> {
  public:
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override;
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override;
+  [[nodiscard]] std::string mechanism(const Node& node, const Params& params) const override;
 
  protected:
   /// "tbf", "netem".
   [[nodiscard]] virtual std::string kind() const = 0;
   /// The major number of its handle. One a fault, so that two faults on one NIC never take each other's for their own.
   [[nodiscard]] virtual std::uint32_t handle() const = 0;
-  [[nodiscard]] virtual Status install(Tc& tc, const Link& link, const Params& params) const = 0;
+  [[nodiscard]] virtual Status install(Tc& tc, const Link& link, std::uint32_t handle, const Params& params,
+                                       QdiscDose dose) const = 0;
 
   [[nodiscard]] Result<RootQdiscUndo> snapshot(const Target& target) const override;
   [[nodiscard]] Result<RootQdiscUndo> parse(const Json& record) const override;
@@ -41,13 +50,20 @@ class RootQdiscInjector : public SettingInjector<RootQdiscUndo> {
   /// Of our qdisc: sent_packets, drops, overlimits, backlog_bytes; 0 when it is not there, before and after.
   [[nodiscard]] Result<Json> counters(const Target& target, const RootQdiscUndo& undo) const override;
   [[nodiscard]] Result<Reverted> restore(const RootQdiscUndo& undo) const override;
+  /// In a sham block the root is replaced by one that does nothing: on a NIC of many queues that alone may cost.
+  [[nodiscard]] Result<std::unique_ptr<Fault>> make_fault(const Target& target, RootQdiscUndo undo) const override;
+
+ private:
+  class Running;
+  [[nodiscard]] Status put(const Target& target, const RootQdiscUndo& undo, QdiscDose dose) const;
 };
 
-/// Handles that faults use for their root qdiscs: 6772: ("gr") and following.
+/// Handles that faults use for their root qdiscs: 6772: ("gr") and following, each fault its own.
 namespace root_handle {
 constexpr std::uint32_t kRate = 0x67720000;
 constexpr std::uint32_t kDelay = 0x67730000;
 constexpr std::uint32_t kLoss = 0x67740000;
+constexpr std::uint32_t kNone = 0x67750000;  // of a sham block, whatever the fault
 }  // namespace root_handle
 
 }  // namespace grit

@@ -51,6 +51,8 @@ struct TcTree {
   std::string unsupported{};  // what of it the fields above do not hold: "a size table on qdisc htb 1:"; not in JSON
 
   [[nodiscard]] const TcQdisc* root() const;
+  /// How many queues its root serves by a qdisc of their own each (mq); 0: it is no such root.
+  [[nodiscard]] std::uint32_t queues() const;
 };
 
 /// What a qdisc has counted since it was made (TCA_STATS2).
@@ -67,6 +69,9 @@ struct TcRoot {
   TcQdisc qdisc{};
   TcCounters counters{};
 };
+
+/// A rate of a token bucket that limits nothing, and in which 1500 bytes still take 12 of the nanoseconds it counts in.
+constexpr std::int64_t kNoLimit_bits_per_s = 1'000'000'000'000;
 
 /// A token bucket, tc-tbf(8).
 struct TcTbf {
@@ -105,7 +110,11 @@ class Tc {
 
   /// Puts a root in the place of the one there is, in one step.
   Status replace_root(int ifindex, std::uint32_t handle, const TcTbf& tbf);
-  Status replace_root(int ifindex, std::uint32_t handle, const TcNetem& netem);
+  /// The same, but where the root is mq, one for each queue under an mq of ours, so that the queues still do not wait
+  /// for each other. frame_bytes > 0: what the kernel hands over at once (up to 64 KiB of a TCP stream, to be cut by
+  /// the NIC) is cut to frames of at most that size before, so that netem draws for each packet of the wire. The
+  /// cutting is done by a token bucket whose rate limits nothing: it cuts what is larger than itself.
+  Status replace_root(int ifindex, std::uint32_t handle, const TcNetem& netem, std::int64_t frame_bytes = 0);
   /// The kernel then makes its default.
   Status delete_root(int ifindex);
   /// Makes the tree what `saved` says: replaces the root when it has the handle `ours`, and adds what is missing when
@@ -126,6 +135,9 @@ class Tc {
   Status read_classes(int ifindex, TcTree& tree);
   Status read_filters(int ifindex, std::uint32_t parent, TcTree& tree);
   Status put_root(int ifindex, const TcQdisc& root);
+  Status put_netem(int ifindex, std::uint32_t handle, std::uint32_t parent, const TcNetem& netem,
+                   std::int64_t frame_bytes);
+  Status put_tbf(int ifindex, std::uint32_t handle, std::uint32_t parent, const TcTbf& tbf);
   Status put(int ifindex, const TcQdisc& qdisc);
   Status put(int ifindex, const TcClass& one);
   Status put(int ifindex, const TcFilter& filter);

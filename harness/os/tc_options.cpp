@@ -22,8 +22,10 @@ namespace {
 constexpr std::int64_t kBitsPerByte = 8;
 constexpr std::int64_t kTick_ns = 64;  // PSCHED_SHIFT 6, include/net/pkt_sched.h; /proc/net/psched says the same
 constexpr int kProbabilityMax_log2 = 32;
-constexpr double kDistributionScale = 8192;  // NETEM_DIST_SCALE
-constexpr int kDistributionSize = 4096;      // as iproute2's tables; at most NETEM_DIST_MAX
+constexpr double kDistributionScale = 8192;              // NETEM_DIST_SCALE
+constexpr std::int64_t kCutterLimit_bytes = 1 << 20;     // of a queue that netem's takes the place of
+constexpr std::uint32_t kFirstQueueHandle = 0x68000000;  // 6801: and following, beside 6772: to 677f: of roots
+constexpr int kDistributionSize = 4096;                  // as iproute2's tables; at most NETEM_DIST_MAX
 
 template <class Struct>
 std::string_view bytes_of(const Struct& value) {
@@ -48,11 +50,11 @@ std::uint32_t probability(double share) {
 }
 double share(std::uint32_t probability) { return probability / (std::ldexp(1.0, kProbabilityMax_log2) - 1); }
 
-Message replace_message(int ifindex, std::uint32_t handle, const char* kind) {
+Message replace_message(int ifindex, std::uint32_t handle, std::uint32_t parent, const char* kind) {
   tcmsg header{};
   header.tcm_ifindex = ifindex;
   header.tcm_handle = handle;
-  header.tcm_parent = TC_H_ROOT;
+  header.tcm_parent = parent;
   Message message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
   message.header(header).text(TCA_KIND, kind);
   return message;
@@ -60,8 +62,8 @@ Message replace_message(int ifindex, std::uint32_t handle, const char* kind) {
 
 Status send(nl_sock* socket, const Message& message, int ifindex, const char* kind) {
   if (auto done = rtnl::exchange(socket, message); !done)
-    return Failure(
-        rtnl::to_error(done.error(), fmt::format("cannot put {} at the root of interface {}", kind, ifindex)));
+    return Failure(rtnl::to_error(done.error(),
+                                  fmt::format("cannot put {} in place of the qdisc of interface {}", kind, ifindex)));
   return {};
 }
 
@@ -141,14 +143,14 @@ double pareto_quantile(double p) {
 
 }  // namespace
 
-Status Tc::replace_root(int ifindex, std::uint32_t handle, const TcTbf& tbf) {
+Status Tc::put_tbf(int ifindex, std::uint32_t handle, std::uint32_t parent, const TcTbf& tbf) {
   const std::uint64_t rate_bytes_per_s = static_cast<std::uint64_t>(tbf.rate_bits_per_s / kBitsPerByte);
   tc_tbf_qopt given{};
   given.limit = clamp_u32(tbf.limit_bytes);
   given.rate.rate = clamp_u32(static_cast<std::int64_t>(rate_bytes_per_s));
   given.rate.linklayer = TC_LINKLAYER_ETHERNET;  // says that there is no rate table, which only old kernels read
   const std::uint32_t burst_bytes = clamp_u32(tbf.burst_bytes);
-  Message message = replace_message(ifindex, handle, "tbf");
+  Message message = replace_message(ifindex, handle, parent, "tbf");
   message.nest(TCA_OPTIONS, [&](Message& options) {
     options.bytes(TCA_TBF_PARMS, bytes_of(given)).u32(TCA_TBF_BURST, burst_bytes);
     if (rate_bytes_per_s > UINT32_MAX) options.bytes(TCA_TBF_RATE64, bytes_of(rate_bytes_per_s));
@@ -156,19 +158,41 @@ Status Tc::replace_root(int ifindex, std::uint32_t handle, const TcTbf& tbf) {
   return send(socket_.get(), message, ifindex, "tbf");
 }
 
-Status Tc::replace_root(int ifindex, std::uint32_t handle, const TcNetem& netem) {
+Status Tc::put_netem(int ifindex, std::uint32_t handle, std::uint32_t parent, const TcNetem& netem,
+                     std::int64_t frame_bytes) {
+  if (frame_bytes > 0) {
+    const TcTbf cutter{
+        .rate_bits_per_s = kNoLimit_bits_per_s, .burst_bytes = frame_bytes, .limit_bytes = kCutterLimit_bytes};
+    GRIT_CHECK(put_tbf(ifindex, handle, parent, cutter));
+    parent = handle | 1;  // its only class
+    handle = 0;           // whichever is free
+  }
   tc_netem_qopt given{};
   given.latency = clamp_u32(netem.delay_ns / kTick_ns);
   given.jitter = clamp_u32(netem.jitter_ns / kTick_ns);
   given.limit = clamp_u32(netem.limit_packets);
   given.loss = netem.bursts ? 0 : probability(netem.loss);
   given.gap = netem.reorder > 0 ? 1 : 0;
-  Message message = replace_message(ifindex, handle, "netem");
+  Message message = replace_message(ifindex, handle, parent, "netem");
   message.nest(TCA_OPTIONS, [&](Message& options) {
     options.append(&given, sizeof given);
     put_netem_attributes(options, netem);
   });
   return send(socket_.get(), message, ifindex, "netem");
+}
+
+Status Tc::replace_root(int ifindex, std::uint32_t handle, const TcTbf& tbf) {
+  return put_tbf(ifindex, handle, TC_H_ROOT, tbf);
+}
+
+Status Tc::replace_root(int ifindex, std::uint32_t handle, const TcNetem& netem, std::int64_t frame_bytes) {
+  GRIT_TRY(const TcTree now, tree(ifindex));
+  const std::uint32_t queues = now.queues();
+  if (queues == 0) return put_netem(ifindex, handle, TC_H_ROOT, netem, frame_bytes);
+  GRIT_CHECK(put_root(ifindex, {.kind = "mq", .handle = handle, .parent = TC_H_ROOT}));
+  for (std::uint32_t queue = 1; queue <= queues; ++queue)
+    GRIT_CHECK(put_netem(ifindex, kFirstQueueHandle + (queue << 16), handle | queue, netem, frame_bytes));
+  return {};
 }
 
 Json describe_qdisc_options(const TcQdisc& qdisc) {

@@ -184,6 +184,16 @@ const TcQdisc* TcTree::root() const {
   return qdiscs.empty() || qdiscs.front().parent != TC_H_ROOT ? nullptr : &qdiscs.front();
 }
 
+std::uint32_t TcTree::queues() const {
+  const TcQdisc* top = root();
+  if (top == nullptr || top->kind != "mq") return 0;
+  std::uint32_t last = 0;
+  for (const TcQdisc& qdisc : qdiscs)
+    if (qdisc.parent != TC_H_ROOT && TC_H_MAJ(qdisc.parent) == top->handle)
+      last = std::max(last, TC_H_MIN(qdisc.parent));
+  return last;
+}
+
 std::optional<std::string> why_not_restorable(const TcTree& tree) {
   const auto refuse = [](const std::string& what) {
     return fmt::format("it has {}, which could not be put back exactly. Remove it (tc(8)), or name another NIC", what);

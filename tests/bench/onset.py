@@ -17,7 +17,8 @@ PAIRS = int(sys.argv[2]) if len(sys.argv) > 2 else 50
 BUSY = len(sys.argv) > 3
 
 SPIN = "end=$(( $(date +%s%N) + 50000000 )); while [ $(date +%s%N) -lt $end ]; do :; done"
-COMMAND = f"""grit.fault.command {{ on = "all", apply = '{SPIN}', evidence = "true", counter = "date +%s%N", revert = "true", after = "60ms" }},"""
+COMMAND = f"""grit.fault.command {{ on = "all", apply = '{SPIN}; touch /dev/shm/busy', evidence = "test -e /dev/shm/busy",
+  counter = "date +%s%N", revert = "rm -f /dev/shm/busy", after = "60ms" }},"""
 
 FAULTS = {
     "gpu_throttle": 'clock = "50%"',

@@ -78,6 +78,35 @@ TEST_CASE("link_rate: htb with classes, qdiscs and u32 filters comes back exactl
   });
 }
 
+TEST_CASE(
+    "link_rate: in a sham block the root is replaced by one that limits nothing, and that does not count as acting") {
+  test::in_namespaces([] {
+    test::without_dad();
+    test::TwoNodes nodes;
+    make_htb();
+    const std::string tree = test::tc_text("eth0");
+    const Target on = target({{"rate", 8000}});  // a thousand bytes a second
+    const Prepared made = ok(link_rate().prepare(on));
+    const Json before = ok(made.fault->counters());
+    for (const bool by_record : {false, true}) {
+      REQUIRE(ok(made.fault->start_null()));
+      const Reading during = ok(made.fault->read());
+      REQUIRE(during.left);
+      REQUIRE_FALSE(during.holds);
+      REQUIRE_THAT(test::tc_text("eth0"), Catch::Contains("qdisc tbf 6775: root") && Catch::Contains("rate 1Tbit"));
+      const std::int64_t sent_before = ok(nodes.node.link("eth0")).traffic.tx_packets;
+      send_packets(20);  // would take twenty seconds at the rate
+      REQUIRE(ok(nodes.node.link("eth0")).traffic.tx_packets - sent_before >= 20);
+      REQUIRE_FALSE(link_rate().acted(before, ok(made.fault->counters())));
+      if (by_record)
+        ok(link_rate().revert(made.undo));
+      else
+        ok(made.fault->stop());
+      REQUIRE(test::tc_text("eth0") == tree);
+    }
+  });
+}
+
 TEST_CASE("link_rate: a tree of which part is back already is completed") {
   test::in_namespaces([] {
     test::without_dad();

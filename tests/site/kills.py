@@ -59,7 +59,7 @@ class LongRun:
                 self.__exit__()
                 # Open MPI's, on a busy machine, before grit has begun: open-mpi/ompi issue 12495.
                 if begun or "Segmentation fault" not in str(error) + self.said:
-                    raise
+                    raise SiteError(f"{error}\n{self.said[-3000:]}") from error
                 print(f"MPI_Init crashed in try {attempt}: again", flush=True)
         raise SiteError("MPI_Init crashed three times")
 

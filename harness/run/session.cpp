@@ -84,11 +84,10 @@ Result<Segment> open_segment(const Job& job) {
 }
 
 /// Starts the recorder's agent, then, knowing its endpoint, the other nodes' agents.
-Result<std::unique_ptr<AgentProcess>> start_agents(const Job& job, const Plan& plan,
-                                                   const std::filesystem::path& run_directory, const Segment& segment) {
+Status start_agents(const Job& job, const Plan& plan, const std::filesystem::path& run_directory,
+                    const Segment& segment, std::unique_ptr<AgentProcess>& agent) {
   AgentConfig config{.plan = plan, .node = job.node(), .recorder = job.rank() == 0, .run_directory = run_directory};
   config.journal_directory = default_journal_directory();
-  std::unique_ptr<AgentProcess> agent;
   const auto start = [&]() -> Status {
     GRIT_TRY(agent, AgentProcess::start(std::move(config), segment));
     return {};
@@ -115,7 +114,7 @@ Result<std::unique_ptr<AgentProcess>> start_agents(const Job& job, const Plan& p
     return start();
   };
   GRIT_CHECK(job.each(start_others));
-  return agent;
+  return {};
 }
 
 Status write_clock(const std::filesystem::path& run_directory, const Json& before, const Json& after) {
@@ -167,6 +166,38 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
   return workload;
 }
 
+/// From the agents to the last step. Every rank returns the same, or an error that not all have.
+Status run_beside_agent(const Job& job, const Plan& plan, const std::filesystem::path& run_directory, Segment& segment,
+                        std::unique_ptr<AgentProcess>& agent) {
+  GRIT_CHECK(start_agents(job, plan, run_directory, segment, agent));
+  RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
+  auto fabric = make_mpi_fabric(job.world());
+  GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, run_directory));
+
+  const Json clock_before = measure_clock_offsets(job);
+  // For a run that is cut short.
+  GRIT_CHECK(job.first([&] { return write_clock(run_directory, clock_before, nullptr); }));
+  std::optional<ProgressLine> progress;
+  if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
+  std::optional<LinkTest> links;
+  if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
+  RankLoop loop({job, plan, segment.control(), slot, *workload, agent.get(), progress ? &*progress : nullptr,
+                 links ? &*links : nullptr});
+  if (auto done = caught([&] { return loop.run(); }); !done) {
+    slot.end.store(RankEnd::failed);
+    job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
+  }
+  const Json clock_after = measure_clock_offsets(job);
+  return job.first([&] { return write_clock(run_directory, clock_before, clock_after); });
+}
+
+Status end_agent(AgentProcess* agent) {
+  if (agent == nullptr) return {};
+  agent->wake();
+  if (agent->wait_for_end(kAgentEndTimeout_ns)) return {};
+  return internal_error("the node's agent did not end within 60 s");
+}
+
 }  // namespace
 
 Result<std::string> recorder_address(const Topology& topology) {
@@ -212,35 +243,20 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   GRIT_CHECK(write_environments(job, run_directory));
   GRIT_TRY(Segment segment, open_segment(job));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
-  GRIT_TRY(const auto agent, start_agents(job, plan, run_directory, segment));
+  std::unique_ptr<AgentProcess> agent;
   const InterruptGuard interrupts(slot);
-  auto fabric = make_mpi_fabric(job.world());
-  GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, run_directory));
-
-  const Json clock_before = measure_clock_offsets(job);
-  Status written;
-  if (job.rank() == 0) written = write_clock(run_directory, clock_before, nullptr);  // for a run that is cut short
-  GRIT_CHECK(job.agree(written));
-  std::optional<ProgressLine> progress;
-  if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
-  std::optional<LinkTest> links;
-  if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
-  RankLoop loop({job, plan, segment.control(), slot, *workload, agent.get(), progress ? &*progress : nullptr,
-                 links ? &*links : nullptr});
-  if (auto done = caught([&] { return loop.run(); }); !done) {
-    slot.end.store(RankEnd::failed);
-    job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
-  }
-  const Json clock_after = measure_clock_offsets(job);
-  if (job.rank() == 0) written = caught([&] { return write_clock(run_directory, clock_before, clock_after); });
-  job.barrier();  // as long as one may still die, the agents must end those that would wait for it here
-  slot.end.store(RankEnd::finished);
-  return job.each([&]() -> Status {
-    if (agent) agent->wake();
-    if (agent && !agent->wait_for_end(kAgentEndTimeout_ns))
-      return internal_error("the node's agent did not end within 60 s");
-    return written;
+  const Status done = caught([&] {
+    Status ran = caught([&] { return run_beside_agent(job, plan, run_directory, segment, agent); });
+    // Said while this node's agent still runs: one that is told to end, or sees a rank end, ends the ranks of all
+    // nodes.
+    if (!ran) job.all_failed_or_abort(ran.error()), ran = Failure(job.say(ran.error()));
+    job.barrier();  // as long as one may still die, the agents must end those that would wait for it here
+    slot.end.store(RankEnd::finished);
+    const Status agents = job.each([&] { return end_agent(agent.get()); });
+    return ran ? agents : ran;
   });
+  if (!done) job.all_failed_or_abort(done.error());
+  return done;
 }
 
 }  // namespace grit

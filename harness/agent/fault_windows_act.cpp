@@ -186,7 +186,9 @@ void FaultWindows::report_applied(Armed& armed, const Reading& reading, std::int
 
 void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns) {
   if (armed.settling) {
-    report_applied(armed, armed.settling->reading, monotonic_ns(), armed.settling->due_ns);
+    // Once more: what it did may be why it ends, as when the rank that it kills is gone.
+    auto last = armed.prepared.fault->read();
+    report_applied(armed, last ? *last : armed.settling->reading, monotonic_ns(), armed.settling->due_ns);
     armed.settling.reset();
   }
   Json event = fault_event(armed, "reverted");

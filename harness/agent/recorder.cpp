@@ -154,7 +154,7 @@ Status Recorder::speak(std::int64_t now_ns) {
   const bool first_order = ending && !end_ordered_;
   if (!first_order && now_ns - spoke_at_ns_ < (ending ? kOrderAgain_ns : kBeat_ns)) return {};
   spoke_at_ns_ = now_ns;
-  const std::string cause = ending ? cause_->dump(-1, ' ', false, Json::error_handler_t::replace) : std::string();
+  const std::string cause = ending ? json_text(*cause_) : std::string();
   for (std::size_t i = 0; i < nodes_.size(); ++i)
     if (!nodes_[i].said_goodbye)
       socket_.send(static_cast<int>(i), ending ? MessageKind::end : MessageKind::heartbeat, cause);

@@ -110,15 +110,19 @@ int first_faulty_node(const Plan& plan) {
   return first;
 }
 
-/// Rank 0 starts the recorder; knowing its endpoint, each node's first rank starts its agent. seen_directory is empty
-/// on a node that does not see the run directory.
-Result<Kept> start_processes(const Job& job, const Plan& plan, const std::filesystem::path& run_directory,
-                             const std::filesystem::path& seen_directory, const Segment& segment) {
-  Kept kept;
+struct RunDirectories {
+  std::filesystem::path of_rank_0{};
+  std::filesystem::path seen{};  // the same, or empty on a node that does not see it
+};
+
+/// Rank 0 starts the recorder; knowing its endpoint, each node's first rank starts its agent. What was started is in
+/// `kept` also when something failed.
+Status start_processes(const Job& job, const Plan& plan, const RunDirectories& directories, const Segment& segment,
+                       Kept& kept) {
   Json handed_out;
   const auto start_recorder = [&]() -> Status {
     if (job.rank() != 0) return {};
-    RecorderConfig config{.nodes = job.node_count(), .run_directory = run_directory};
+    RecorderConfig config{.nodes = job.node_count(), .run_directory = directories.of_rank_0};
     config.judges = !plan.topology.local_cluster;  // there the grit that made the cluster does
     GRIT_TRY(config.listen_address, recorder_address(plan.topology));
     GRIT_TRY(config.keys, make_run_keys());
@@ -132,7 +136,7 @@ Result<Kept> start_processes(const Job& job, const Plan& plan, const std::filesy
   const std::string received = job.broadcast(json_text(handed_out));
   const auto start_agent = [&]() -> Status {
     if (job.local_rank() != 0) return {};
-    AgentConfig config{.plan = plan, .node = job.node(), .run_directory = seen_directory};
+    AgentConfig config{.plan = plan, .node = job.node(), .run_directory = directories.seen};
     config.journal_directory = default_journal_directory();
     GRIT_TRY(const Json told, parse_json(received));
     config.endpoint = told.at("endpoint").get<std::string>();
@@ -144,7 +148,7 @@ Result<Kept> start_processes(const Job& job, const Plan& plan, const std::filesy
   const bool says = kept.agent && first_faulty_node(plan) == job.node();
   for (const std::string& warning : says ? kept.agent->warnings() : std::vector<std::string>())
     fmt::print(stderr, "grit: warning: {}\n", warning);
-  return kept;
+  return {};
 }
 
 /// Agents end when they have taken everything off and sent what they had, the recorder when it has heard of all that.
@@ -206,6 +210,32 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
   return workload;
 }
 
+/// From the agents to the last step. Every rank returns the same, or an error that not all have.
+Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& directories, Segment& segment,
+                        Kept& kept) {
+  GRIT_CHECK(start_processes(job, plan, directories, segment, kept));
+  RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
+  auto fabric = make_mpi_fabric(job.world());
+  GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, directories.seen));
+
+  const auto& run_directory = directories.of_rank_0;
+  const Json clock_before = measure_clock_offsets(job);
+  // For a run that is cut short.
+  GRIT_CHECK(job.first([&] { return write_clock(run_directory, clock_before, nullptr); }));
+  std::optional<ProgressLine> progress;
+  if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
+  std::optional<LinkTest> links;
+  if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
+  RankLoop loop({job, plan, segment.control(), slot, *workload, kept.agent.get(), progress ? &*progress : nullptr,
+                 run_directory, links ? &*links : nullptr});
+  if (auto done = caught([&] { return loop.run(); }); !done) {
+    slot.end.store(RankEnd::failed);
+    job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
+  }
+  const Json clock_after = measure_clock_offsets(job);
+  return job.first([&] { return write_clock(run_directory, clock_before, clock_after); });
+}
+
 }  // namespace
 
 Result<std::string> recorder_address(const Topology& topology) {
@@ -256,33 +286,20 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   const auto seen_directory = sees_run_directory(job, run_directory) ? run_directory : std::filesystem::path();
   GRIT_TRY(Segment segment, open_segment(job));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
-  GRIT_TRY(const Kept kept, start_processes(job, plan, run_directory, seen_directory, segment));
+  Kept kept;
   const InterruptGuard interrupts(slot);
-  auto fabric = make_mpi_fabric(job.world());
-  GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, seen_directory));
-
-  const Json clock_before = measure_clock_offsets(job);
-  Status written;
-  if (job.rank() == 0) written = write_clock(run_directory, clock_before, nullptr);  // for a run that is cut short
-  GRIT_CHECK(job.agree(written));
-  std::optional<ProgressLine> progress;
-  if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
-  std::optional<LinkTest> links;
-  if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
-  RankLoop loop({job, plan, segment.control(), slot, *workload, kept.agent.get(), progress ? &*progress : nullptr,
-                 run_directory, links ? &*links : nullptr});
-  if (auto done = caught([&] { return loop.run(); }); !done) {
-    slot.end.store(RankEnd::failed);
-    job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
-  }
-  const Json clock_after = measure_clock_offsets(job);
-  if (job.rank() == 0) written = caught([&] { return write_clock(run_directory, clock_before, clock_after); });
-  job.barrier();  // as long as one may still die, the agents must end those that would wait for it here
-  slot.end.store(RankEnd::finished);
-  return job.each([&]() -> Status {
-    GRIT_CHECK(wait_for_end(kept));
-    return written;
+  const Status done = caught([&] {
+    Status ran = caught([&] { return run_beside_agent(job, plan, {run_directory, seen_directory}, segment, kept); });
+    // Said while this node's agent still runs: one that is told to end, or sees a rank end, ends the ranks of all
+    // nodes.
+    if (!ran) job.all_failed_or_abort(ran.error()), ran = Failure(job.say(ran.error()));
+    job.barrier();  // as long as one may still die, the agents must end those that would wait for it here
+    slot.end.store(RankEnd::finished);
+    const Status ended = job.each([&] { return wait_for_end(kept); });
+    return ran ? ended : ran;
   });
+  if (!done) job.all_failed_or_abort(done.error());
+  return done;
 }
 
 }  // namespace grit

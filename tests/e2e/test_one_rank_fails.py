@@ -64,6 +64,13 @@ with Workspace() as work:
             assert done.returncode != 0 and took < LIMIT_S, (done.returncode, took, done.stderr)
     assert_same_state(before)
 
+    # What is found wrong once the agents run, by all ranks alike, is said as such, and not that the agents were ended.
+    big = work.write("big.lua", STEPS.replace('"gpt2-small", scale = 0.01', '"llama3-70b", scale = 1'))
+    for command in ([*MPIRUN, GRIT, "run", str(big)], [GRIT, "run", str(big), "-n", "2"]):
+        done = subprocess.run([*command, "--out", str(work.path / f"big-{len(command)}")], cwd=work.path, capture_output=True,
+                              text=True, timeout=120, env=dict(os.environ, HOME=str(work.path)))
+        assert done.returncode == 64 and done.stderr.count("GB of memory per rank") == 1, (done.returncode, done.stderr)
+
     # Facts of the environment that are not UTF-8 are kept, with a mark for the bad byte.
     command = [os.fsencode(word) for word in [*MPIRUN, GRIT, "run", str(scenario), "--out", str(work.path / "latin")]]
     done = subprocess.run(command, cwd=work.path, capture_output=True, timeout=120,

@@ -11,6 +11,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/model/event.hpp"
 #include "tests/catch.hpp"
+#include "tests/read_events.hpp"
 #include "tests/unit/record/support.hpp"
 
 namespace grit {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "analysis/first_cause.hpp"
+#include "harness/base/json.hpp"
 
 namespace grit {
 namespace {
@@ -400,7 +401,7 @@ class Collector {
     if (list == event.end() || !list->is_array() || list->empty()) return;
     std::vector<std::string> named;
     for (const Json& one : *list)
-      if (named.size() < kNamed) named.push_back(one.is_string() ? one.get<std::string>() : one.dump());
+      if (named.size() < kNamed) named.push_back(one.is_string() ? one.get<std::string>() : json_text(one));
     run_.remarks.push_back(fmt::format(
         "changed meanwhile on {}, by others: {}{}", name_of_node(plan_, integer_at(event, "node")),
         fmt::join(named, "; "), list->size() > kNamed ? fmt::format("; and {} more", list->size() - kNamed) : ""));

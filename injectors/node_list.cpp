@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "harness/base/json.hpp"
+
 namespace grit {
 
 Result<std::vector<int>> listed_nodes(const std::string& name, const std::string& text, const Topology& topology,
@@ -60,7 +62,8 @@ Result<std::vector<int>> nodes_of_ranges(const Json& ranges, std::size_t nodes) 
     for (int node = first; sound && node <= last; ++node) list.push_back(node);
   }
   if (!sound)
-    return usage_error(fmt::format("{} is no list of ranges, in ascending order, of {} nodes", ranges.dump(), nodes));
+    return usage_error(
+        fmt::format("{} is no list of ranges, in ascending order, of {} nodes", json_text(ranges), nodes));
   return list;
 }
 

@@ -12,6 +12,7 @@
 #include "harness/agent/check_log.hpp"
 #include "harness/agent/rank_usage.hpp"
 #include "harness/agent/uplink.hpp"
+#include "harness/base/json.hpp"
 #include "harness/health/check.hpp"
 #include "harness/model/event.hpp"
 #include "harness/os/kernel_log.hpp"
@@ -88,7 +89,7 @@ class Observer {
   }
 
   void tell_agent(const Json& what) {
-    const std::string text = what.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string text = json_text(what);
     // When it has no room it has not taken what was said before: orders come again, and it does not wait for the rest.
     [[maybe_unused]] const ssize_t sent = ::send(line_.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   }

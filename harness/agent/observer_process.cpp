@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "harness/agent/observer.hpp"
+#include "harness/base/json.hpp"
 
 namespace grit {
 namespace {
@@ -106,7 +107,7 @@ void ObserverProcess::queue(std::string message) {
   flush();
 }
 
-void ObserverProcess::send(const Json& event) { queue(event.dump(-1, ' ', false, Json::error_handler_t::replace)); }
+void ObserverProcess::send(const Json& event) { queue(json_text(event)); }
 
 std::optional<ObserverProcess::News> ObserverProcess::receive() {
   flush();

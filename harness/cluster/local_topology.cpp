@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "harness/cluster/discovery.hpp"
+#include "harness/cluster/job_nics.hpp"
 #include "harness/cluster/layout.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/cluster/nic_roles.hpp"
@@ -44,7 +45,9 @@ Node local_node(const Node& machine, int index, int ranks) {
   // The rules of discovery, with what the launch line will say.
   RoleHints hints;
   hints.environment["OMPI_MCA_oob_tcp_if_include"] = layout::kManagementNetwork;
+  hints.environment["OMPI_MCA_btl_tcp_if_include"] = layout::kDataNetwork;
   assign_roles(node.nics, hints);
+  mark_job_nics(node.nics, hints.environment);
   return node;
 }
 

@@ -24,7 +24,8 @@ LIMIT_S = 20  # most of it starting and ending on a busy machine; a hang lasts f
 
 
 def run(work, command, name, **plant):
-    environment = dict(os.environ, HOME=str(work.path), LD_PRELOAD=PLANT, **{key: str(value) for key, value in plant.items()})
+    # mpirun's own files, too, lie there: now and then it dies of a job's abort, and leaves them.
+    environment = dict(os.environ, HOME=str(work.path), TMPDIR=str(work.path), LD_PRELOAD=PLANT, **{key: str(value) for key, value in plant.items()})
     began = time.monotonic()
     done = subprocess.run([*command, "--out", str(work.path / name)], cwd=work.path, capture_output=True, text=True,
                           errors="replace", timeout=120, env=environment)

@@ -58,8 +58,9 @@ def crash_with_link_down(work, number):
         assert job.poll() is None and time.monotonic() < deadline, "the link never went down"
         time.sleep(0.005)
     victims = [int(p) for p in os.listdir("/proc") if p.isdigit() and " run " in cmdline(p) + " " and cmdline(p).startswith(GRIT)]
-    agents = [int(p) for p in os.listdir("/proc") if p.isdigit() and cmdline(p) == "grit agent"]
-    assert len(victims) == 2 and len(agents) == 1, (victims, agents)
+    # The agent, its observer, which it has forked, and the recorder.
+    agents = [int(p) for p in os.listdir("/proc") if p.isdigit() and cmdline(p) in ("grit agent", "grit recorder")]
+    assert len(victims) == 2 and len(agents) == 3, (victims, agents)
     for pid in (*agents, *victims):
         os.kill(pid, signal.SIGKILL)
     job.wait(timeout=60)

@@ -35,8 +35,10 @@ class Bindfs:
 
     def __init__(self, source, mount):
         mount.mkdir()
+        # kernel_cache: as on NFS, a file that somebody opens keeps the pages that are in memory. Without it FUSE takes
+        # them from under everybody, also those that are locked.
         self.mount = mount
-        self.process = subprocess.Popen(["bindfs", "-f", "-o", "allow_other", str(source), str(mount)])
+        self.process = subprocess.Popen(["bindfs", "-f", "-o", "allow_other,kernel_cache", str(source), str(mount)])
         deadline = time.monotonic() + 10
         while not os.path.ismount(mount):
             assert self.process.poll() is None and time.monotonic() < deadline, "bindfs does not come up"
@@ -88,6 +90,19 @@ def is_up(pid):
     return ",UP" in said.split(">")[0]
 
 
+def program_in_memory(pid):
+    """KiB of grit's code that the process has mapped, and how much of it is in memory."""
+    size = resident = 0
+    of_program = False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if "-" in words[0]:
+            of_program = words[-1].endswith("/files/grit") and words[1] == "r-xp"
+        elif of_program and words[0] in ("Size:", "Rss:"):
+            size, resident = size + int(words[1]) * (words[0] == "Size:"), resident + int(words[1]) * (words[0] == "Rss:")
+    return size, resident
+
+
 def wait_until(what, condition, limit_s):
     deadline = time.monotonic() + limit_s
     while not condition():
@@ -114,6 +129,9 @@ with Workspace() as work:
             rank = rank_of(process, VICTIM)
             down_at = wait_until("the link is down", lambda: not is_up(rank), 60)
             files.hang()
+            agents = [pid for pid in children_of(process.pid) if Path(f"/proc/{pid}/comm").read_text().strip() == "grit-agent"]
+            kept = [program_in_memory(pid) for pid in agents]
+            assert len(kept) == 4 and all(0 < size == resident for size, resident in kept), kept
             up_at = wait_until("the link is up again", lambda: is_up(rank), DOWN_S + 30)
             print(f"down for {up_at - down_at:.2f} s of {DOWN_S:.2f} s, while grit's own files could not be read", flush=True)
             assert up_at - down_at < DOWN_S + LATE_S

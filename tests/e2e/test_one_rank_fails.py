@@ -20,7 +20,7 @@ return grit.scenario {
 """
 MPIRUN = ["mpirun", "-n", "3", "--oversubscribe", "--allow-run-as-root", "--mca", "btl", "tcp,self", "--mca",
           "btl_tcp_if_include", "lo", "--mca", "oob_tcp_if_include", "lo"]
-LIMIT_S = 20  # most of it starting and ending on a busy machine; a hang lasts for ever
+LIMIT_S = 45  # most of it starting and ending on a busy machine; a hang lasts for ever
 
 
 def run(work, command, name, **plant):

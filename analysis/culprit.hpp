@@ -1,4 +1,4 @@
-// Who makes the steps slow (DESIGN §9): from what the ranks did by themselves, never from what the plan says was done
+// Who makes the steps slow: from what the ranks did by themselves, never from what the plan says was done
 // to them.
 //
 //   1. Own work. Of every rank the growth of its own work from the baseline to the fault block of each pair, less the

@@ -1,4 +1,4 @@
-// What a fault costs: the paired design of DESIGN §9.
+// What a fault costs: the paired design.
 //
 // Per pair d = log(step time of the fault block) - log(that of the baseline block), once for the mean and once for the
 // median step time of a block: a stall of one step in a hundred moves only the mean, a small slowdown under heavy noise

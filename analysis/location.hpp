@@ -4,7 +4,7 @@
 // while the others wait longer for it. So: of every rank the growth of its own work less the median growth of the
 // other ranks'. Where the largest such excess makes up at least half of the step's shift, it is that rank, or its node
 // when the node's other ranks have it too. Otherwise the growth is common, and the phase that grew most says of what
-// kind. The half is the design's rule for a culprit (DESIGN §9); medians, so that one odd rank does not move its peers'
+// kind. The half is the design's rule for a culprit; medians, so that one odd rank does not move its peers'
 // norm.
 #pragma once
 

@@ -1,4 +1,4 @@
-// From a plan, its step records and its events to a verdict (DESIGN §9).
+// From a plan, its step records and its events to a verdict.
 //
 // It is the same code for a run that ended well and for one that was cut off: it only ever sees what is on disk. The
 // rules, in order:

@@ -1,4 +1,4 @@
-# One static library a layer. The order below is the order of DESIGN §5: a layer links only what stands above it here.
+# One static library a layer. In this order: a layer links only what stands above it here.
 add_library(grit_options INTERFACE)
 target_include_directories(grit_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
 target_compile_options(grit_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion

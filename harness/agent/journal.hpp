@@ -1,4 +1,4 @@
-// The undo journal (DESIGN §7): what must be undone is on disk before it is done. One file a run and node, one JSON
+// The undo journal: what must be undone is on disk before it is done. One file a run and node, one JSON
 // object a line, only ever appended to:
 //   {"state":"intent","id":..,"injector":..,"undo":{..},"machine":..,"boot_id":..,"netns":..,"pidns":..}
 //                                 before a fault may be applied; where: harness/os/identity.hpp

@@ -3,7 +3,7 @@
 
 namespace grit {
 
-/// Runs one grit command; returns the process's exit code (DESIGN §10).
+/// Runs one grit command; returns the process's exit code.
 int cli_main(int argc, char** argv);
 
 }  // namespace grit

@@ -1,4 +1,4 @@
-// The local cluster (DESIGN §4): nodes made of namespaces on this machine, joined by veths and bridges, with Open MPI
+// The local cluster: nodes made of namespaces on this machine, joined by veths and bridges, with Open MPI
 // across.
 //
 // grit ── supervisor (new session) ── cluster init (process 1 of a pid namespace; also the "switch" with both bridges)

@@ -1,4 +1,4 @@
-// The guard rails (DESIGN §7): what a plan must not do unless the command line says so. Pure, so that who plans, who
+// The guard rails: what a plan must not do unless the command line says so. Pure, so that who plans, who
 // runs a plan and every agent come to the same answer from the plan alone.
 #pragma once
 

@@ -9,7 +9,7 @@
 
 namespace grit {
 
-/// What remains when grit is killed, and who takes it off (DESIGN §6).
+/// What remains when grit is killed, and who takes it off.
 enum class UndoClass { process, kernel, persistent };
 std::string_view to_string(UndoClass undo);
 
@@ -68,7 +68,7 @@ std::vector<int> looks_of(const Design& design);
 /// How many of a fault's pulses come in one block.
 std::size_t pulses_in_block(const PlannedFault& fault, int block);
 
-/// What the command line allows (DESIGN §7). Part of the plan, so that the agents look at it again; a replay must be
+/// What the command line allows. Part of the plan, so that the agents look at it again; a replay must be
 /// given it again.
 struct Allowed {
   bool management = false;              // faults on interfaces that carry management traffic

@@ -51,7 +51,7 @@ struct ScenarioPlugin {  // a workload or a check
 /// How the experiment is laid out. Exactly one of block_steps and block_ns is above 0.
 struct Design {
   std::int64_t pairs =
-      8;  // baseline + fault blocks; at least 6 for a verdict (DESIGN §9: below, p < 0.05 cannot be reached)
+      8;  // baseline + fault blocks; at least 6 for a verdict (below, p < 0.05 cannot be reached)
   std::int64_t max_pairs = 0;  // up to so many when it is not clear after `pairs` (looks_of()); 0: never more
   std::int64_t block_steps = 0;           // block length in steps
   std::int64_t block_ns = 0;              // or in time: it ends with the first step that starts after it

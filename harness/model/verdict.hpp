@@ -14,7 +14,7 @@ namespace grit {
 enum class VerdictKind { reproduced, not_reproduced, inconclusive };
 std::string_view to_string(VerdictKind kind);
 
-/// Exit code of a verdict (DESIGN §10): 0, 1, 2.
+/// Exit code of a verdict: 0, 1, 2.
 int exit_code(VerdictKind kind);
 
 /// Effects are fractions: 0.10 is 10 % slower.

@@ -1,4 +1,4 @@
-// The run directory (DESIGN §8): what is written while a run goes on, and how it is read back, torn end and all.
+// The run directory: what is written while a run goes on, and how it is read back, torn end and all.
 #pragma once
 
 #include <filesystem>

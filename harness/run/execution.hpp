@@ -35,7 +35,7 @@ Result<std::filesystem::path> run_on_local_cluster(const Execution& execution);
 /// error.
 Result<std::filesystem::path> run_under_mpi(const Job& job, const Execution& execution);
 
-/// One run on the local cluster; prints the verdict. Returns the exit code (DESIGN §10).
+/// One run on the local cluster; prints the verdict. Returns the exit code.
 Result<int> execute_on_local_cluster(const Execution& execution);
 
 /// The same by the ranks of the job; collective. Returns the same exit code on every rank.

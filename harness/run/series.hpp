@@ -32,7 +32,7 @@ struct SeriesSetup {
 /// Is it a series, and not one run?
 constexpr bool is_series(const SearchSpec& search) { return search.kind != SearchSpec::Kind::none; }
 
-/// Trial after trial on the local cluster; prints a line for each and the verdict. Returns the exit code (DESIGN §10).
+/// Trial after trial on the local cluster; prints a line for each and the verdict. Returns the exit code.
 /// A trial that cannot be run ends the series with its error; Ctrl-C ends it with what is known.
 Result<int> run_series_on_local_cluster(const SeriesSetup& setup);
 

@@ -1,4 +1,4 @@
-// What every fault promises (DESIGN §6, §7), tried with each of them in turn: GRIT_FAULT names it (ctest runs one test
+// What every fault promises, tried with each of them in turn: GRIT_FAULT names it (ctest runs one test
 // a fault). As root, and, with GRIT_ROOTLESS=1, as an ordinary user; GRIT_MECHANISM picks one of its mechanisms.
 //
 //   GRIT_FAULT=link_flap build/release/tests/conformance_tests

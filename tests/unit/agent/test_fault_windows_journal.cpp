@@ -1,4 +1,4 @@
-// No undo on disk, no fault: the order that DESIGN §7 promises, on a real link.
+// No undo on disk, no fault: the order that is promised, on a real link.
 #include <sys/stat.h>
 
 #include "harness/agent/fault_windows.hpp"

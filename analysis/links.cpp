@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "harness/record/run_dir.hpp"
@@ -93,17 +92,31 @@ struct OneFinding {
   double apart = 0;
 };
 
+/// Of the values that are in `sorted` and not in `without`, both in ascending order: by nearest rank.
+double quantile_without(const std::vector<double>& sorted, const std::vector<double>& without, double share) {
+  const std::size_t count = sorted.size() - without.size();
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(count)));
+  std::size_t place = std::clamp<std::size_t>(rank, 1, count) - 1;
+  for (const double value : without) place += value <= sorted[place] ? 1 : 0;
+  return sorted[place];
+}
+
 std::optional<OneFinding> find_node(const std::vector<LinkChange>& links, Measure measure, double noise_log) {
-  std::set<int> nodes;
-  for (const LinkChange& link : links) nodes.insert({link.a, link.b});
+  std::map<int, std::vector<double>> of_nodes;
+  std::vector<double> all;
+  for (const LinkChange& link : links) {
+    all.push_back(measure(link));
+    of_nodes[link.a].push_back(all.back()), of_nodes[link.b].push_back(all.back());
+  }
+  std::sort(all.begin(), all.end());
   std::optional<OneFinding> best;
-  for (const int node : nodes) {
-    std::vector<double> own, others;
-    for (const LinkChange& link : links) (link.a == node || link.b == node ? own : others).push_back(measure(link));
-    if (own.size() < 2 || others.empty()) continue;  // one link has two ends
-    const double low = quantile(own, 0.25), apart = low - quantile(others, 0.75);
+  for (auto& [node, own] : of_nodes) {
+    const std::size_t others = all.size() - own.size();
+    if (own.size() < 2 || others == 0) continue;  // one link has two ends
+    std::sort(own.begin(), own.end());
+    const double low = quantile(own, 0.25), apart = low - quantile_without(all, own, 0.75);
     // One or two figures lie below the node's by chance: they count as a single link does.
-    const double needed = (others.size() < 3 ? 2 : 1) * std::max(kApart_log, noise_log);
+    const double needed = (others < 3 ? 2 : 1) * std::max(kApart_log, noise_log);
     if (low < kSlow_log || apart < needed || (best && best->apart >= apart)) continue;
     best = OneFinding{{.node = node}, apart};
   }

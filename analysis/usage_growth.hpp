@@ -33,7 +33,9 @@ class UsageGrowth {
   /// Time waiting for a CPU, of the middle rank; 0 where it is not known. With what polling longer costs, or without.
   [[nodiscard]] double middle_wait_ns(bool polling) const;
 
-  /// What processes that are no ranks took of a node's machine, on the middle node. Empty: not known.
+  /// What processes that are no ranks took more of a node's machine, on the middle node, in a step of the fault's
+  /// length: who goes on as before takes more of a step that has become longer for another reason, and that is taken
+  /// off. Empty: not known.
   [[nodiscard]] std::optional<OthersUsage> others() const;
 
  private:

@@ -264,6 +264,20 @@ TEST_CASE("slow communication with normal own work is the network; whose, the li
     REQUIRE(culprit);
     CHECK(culprit->suspects.at(0).resource == (others_ns > 0 ? "compute" : "network"));
   }
+  SECTION("nor when others go on as before: of a longer step they take more") {
+    job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
+    const OwnWork work = own_work(job.plan, job.records, kNoFile);
+    double busy_ns = 1e9;
+    for (Json& event : job.events) {
+      const BlockWork& block = work.block(event["block"].get<int>());
+      if (event["edge"] == "end") busy_ns += 50e6 + 2 * block.step_ns * static_cast<double>(block.steps);
+      event["cpu_busy_ns"] = busy_ns;
+    }
+    const auto culprit = culprit_of(job, links_of(node1));
+    REQUIRE(culprit);
+    CHECK(culprit->suspects.at(0).resource == "network");
+    CHECK(culprit->suspects.at(0).node == 1);
+  }
   SECTION("but of memory, when what others take CPUs for is faulting pages in") {
     job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
     const bool touches_pages = GENERATE(false, true);

@@ -276,8 +276,7 @@ class Search {
       suspect.node_name = node_name(static_cast<std::size_t>(found->node));
       suspect.why += "; link test: " + found->text;
     } else if (found && found->a >= 0 && static_cast<std::size_t>(found->b) < work_.nodes()) {
-      suspect.node_name = fmt::format("link {}–{}", node_name(static_cast<std::size_t>(found->a)),
-                                      node_name(static_cast<std::size_t>(found->b)));
+      suspect.node_name = link_name(static_cast<std::size_t>(found->a), static_cast<std::size_t>(found->b));
       suspect.why += "; link test: " + found->text;
     } else if (found && found->all_alike) {
       all_links_alike_ = true;
@@ -287,6 +286,13 @@ class Search {
       if (!found && input_.links) suspect.why += "; the link test does not tell whose links";
       place_by_checks(suspect);
     }
+    // Two nodes have one link, and all that is slow between them is slow on it.
+    const bool nowhere = suspect.node < 0 && suspect.node_name.empty();
+    if (nowhere && work_.nodes() == 2 && !(found && found->nothing)) suspect.node_name = link_name(0, 1);
+  }
+
+  [[nodiscard]] std::string link_name(std::size_t a, std::size_t b) const {
+    return fmt::format("link {}–{}", node_name(a), node_name(b));
   }
 
   /// A check that failed under the fault, never without it, and on one node alone.

@@ -76,6 +76,9 @@ def listing(path, prefixes=("",)):
 
 
 def cgroups():
+    """Control groups are the machine's: of those of a test beside it one that runs apart knows nothing."""
+    if "GRIT_TEST_APART" in os.environ:
+        return set()
     return {root for root, _, _ in os.walk("/sys/fs/cgroup") if "grit" in os.path.basename(root)}
 
 

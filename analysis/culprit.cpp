@@ -245,8 +245,7 @@ class Search {
   void suspect_communication() {
     const double grown_ns = growth([&](int block) { return work_.block(block).communication_ns(); }) - hidden_ns_;
     communication_share_ = grown_ns / loss_ns_;
-    // Where it is known what others ran for, that tells; polling need not be taken off, which is a guess.
-    const double wait_ns = usage_.middle_wait_ns(others_.has_value());
+    const double wait_ns = usage_.middle_wait_ns();
     wait_share_ = wait_ns / loss_ns_;
     std::vector<double> steps_ns;
     for (const BlockPair& pair : pairs_) steps_ns.push_back(work_.block(pair.fault).step_ns);
@@ -270,7 +269,8 @@ class Search {
 
   void place_communication(Suspect& suspect) {
     const auto found = input_.links ? judge_links(link_changes(*input_.links)) : std::nullopt;
-    not_for_cpus_ = found && found->named() && (found->lost || (found->a >= 0 && found->times >= kPlainTimes));
+    const bool link_alone = found && found->a >= 0 && work_.nodes() > 2;
+    not_for_cpus_ = found && found->named() && (found->lost || (link_alone && found->times >= kPlainTimes));
     if (found && found->node >= 0 && static_cast<std::size_t>(found->node) < work_.nodes()) {
       suspect.node = found->node;
       suspect.node_name = node_name(static_cast<std::size_t>(found->node));

@@ -168,15 +168,15 @@ void describe(const std::vector<LinkChange>& links, LinkFinding& finding, std::s
       own.push_back(kMeasures[measure].second(link));
       baseline += link.baseline_retransmits, fault += link.fault_retransmits;
     }
+  const char* others = own.size() < links.size() ? ", over others not" : "";
   if (measure >= kTimes) {
-    finding.text =
-        fmt::format("TCP sent {:.3g} segments again a block over {} ({:.3g} without the fault), over others not", fault,
-                    whose, baseline);
+    finding.text = fmt::format("TCP sent {:.3g} segments again a block over {} ({:.3g} without the fault){}", fault,
+                               whose, baseline, others);
     return;
   }
   finding.times = std::exp(quantile(own, finding.node >= 0 ? 0.25 : 0.0));
-  finding.text = fmt::format("{} over {} {:.{}f} times slower, over others not", kMeasures[measure].first, whose,
-                             finding.times, finding.times < 10 ? 1 : 0);
+  finding.text = fmt::format("{} over {} {:.{}f} times slower{}", kMeasures[measure].first, whose, finding.times,
+                             finding.times < 10 ? 1 : 0, others);
 }
 
 LinkChange change_between(const Sums& baseline, const Sums& fault) {

@@ -13,23 +13,22 @@ std::optional<Usage> UsageGrowth::of_block(int block, std::size_t rank) const {
   return *whole / static_cast<double>(work_.block(block).steps + plan_.design.settle_steps);
 }
 
-std::optional<Usage> UsageGrowth::of_pair(const BlockPair& pair, std::size_t rank, bool polling) const {
+std::optional<Usage> UsageGrowth::of_pair(const BlockPair& pair, std::size_t rank) const {
   const auto before = of_block(pair.baseline, rank), during = of_block(pair.fault, rank);
   if (!before || !during) return std::nullopt;
   const auto waited_ns = [&](int block) { return work_.block(block).step_ns - work_.rank(block, rank).own_ns(); };
   const double longer =
       std::max(waited_ns(pair.fault) - waited_ns(pair.baseline), 0.0) / work_.block(pair.baseline).step_ns;
   Usage grown = *during - *before;
-  if (polling) return grown;
   grown.cpu_ns -= longer * before->cpu_ns;
   grown.run_wait_ns -= longer * before->run_wait_ns;
   return grown;
 }
 
-std::optional<Usage> UsageGrowth::of_rank(std::size_t rank, bool polling) const {
+std::optional<Usage> UsageGrowth::of_rank(std::size_t rank) const {
   std::vector<Usage> grown;
   for (const BlockPair& pair : pairs_) {
-    const auto of_this = of_pair(pair, rank, polling);
+    const auto of_this = of_pair(pair, rank);
     if (!of_this) return std::nullopt;
     grown.push_back(*of_this);
   }
@@ -42,10 +41,10 @@ std::optional<Usage> UsageGrowth::of_rank(std::size_t rank, bool polling) const 
   return middle;
 }
 
-double UsageGrowth::middle_wait_ns(bool polling) const {
+double UsageGrowth::middle_wait_ns() const {
   std::vector<double> waits;
   for (std::size_t rank = 0; rank < work_.ranks(); ++rank) {
-    const auto grown = of_rank(rank, polling);
+    const auto grown = of_rank(rank);
     waits.push_back(grown ? grown->run_wait_ns : 0);
   }
   return median(std::move(waits));
@@ -76,9 +75,8 @@ std::optional<OthersUsage> UsageGrowth::others() const {
     for (const BlockPair& pair : pairs_) {
       const auto before = others(pair.baseline, node), during = others(pair.fault, node);
       if (!before || !during) return std::nullopt;
-      const double longer = work_.block(pair.fault).step_ns / work_.block(pair.baseline).step_ns;
-      cpu_grown_ns.push_back(during->cpu_ns - longer * before->cpu_ns);
-      faults_grown.push_back(during->page_faults - longer * before->page_faults);
+      cpu_grown_ns.push_back(during->cpu_ns - before->cpu_ns);
+      faults_grown.push_back(during->page_faults - before->page_faults);
     }
     cpu_ns.push_back(median(std::move(cpu_grown_ns)));
     page_faults.push_back(median(std::move(faults_grown)));

@@ -28,19 +28,16 @@ class UsageGrowth {
 
   /// Of one rank. A rank that waits longer in a collective polls for longer: what that costs at the baseline's rate is
   /// no sign of busy CPUs and is taken off. Empty: not known of all pairs.
-  [[nodiscard]] std::optional<Usage> of_rank(std::size_t rank) const { return of_rank(rank, false); }
+  [[nodiscard]] std::optional<Usage> of_rank(std::size_t rank) const;
 
-  /// Time waiting for a CPU, of the middle rank; 0 where it is not known. With what polling longer costs, or without.
-  [[nodiscard]] double middle_wait_ns(bool polling) const;
+  /// Time waiting for a CPU, of the middle rank; 0 where it is not known.
+  [[nodiscard]] double middle_wait_ns() const;
 
-  /// What processes that are no ranks took more of a node's machine, on the middle node, in a step of the fault's
-  /// length: who goes on as before takes more of a step that has become longer for another reason, and that is taken
-  /// off. Empty: not known.
+  /// What processes that are no ranks took of a node's machine, on the middle node. Empty: not known.
   [[nodiscard]] std::optional<OthersUsage> others() const;
 
  private:
-  [[nodiscard]] std::optional<Usage> of_pair(const BlockPair& pair, std::size_t rank, bool polling) const;
-  [[nodiscard]] std::optional<Usage> of_rank(std::size_t rank, bool polling) const;
+  [[nodiscard]] std::optional<Usage> of_pair(const BlockPair& pair, std::size_t rank) const;
   [[nodiscard]] std::optional<OthersUsage> others(int block, std::size_t node) const;
 
   const Plan& plan_;

@@ -22,7 +22,7 @@ bool is_left(const ConfinedRank& rank, const ThreadAffinity& thread) {
 Json to_json(const Confinement& undo) {
   Json ranks = Json::array();
   for (const ConfinedRank& one : undo.ranks)
-    ranks.push_back({{"before", to_json(one.before)}, {"cpus", to_list(one.cpus)}});
+    ranks.push_back({{"before", to_json(one.before)}, {"cpus", to_list(one.cpus)}, {"why", one.why}});
   return Json{{"ranks", std::move(ranks)}};
 }
 
@@ -46,8 +46,9 @@ Result<Confinement> ConfinementInjector::parse(const Json& record) const {
     ClosedObject fields(one, what);
     const Json& before = fields.object("before");
     const std::string list = fields.text("cpus", 16'384);
-    GRIT_CHECK(fields.done());
     ConfinedRank rank;
+    rank.why = fields.text("why", 256);
+    GRIT_CHECK(fields.done());
     GRIT_TRY(rank.before, process_affinity_from_json(before));
     GRIT_TRY(rank.cpus, cpus_from_list(list));
     undo.ranks.push_back(std::move(rank));
@@ -69,8 +70,8 @@ Result<Reading> ConfinementInjector::read(const Target&, const Confinement& undo
     ++living;
     confined += is_confined(*now, rank.cpus) ? 1 : 0;
     for (const ThreadAffinity& thread : now->threads) reading.left = reading.left || is_left(rank, thread);
-    reading.details[std::to_string(rank.before.process.pid)] = {{"cpus", to_list(now->threads.front().cpus)},
-                                                                {"threads", now->threads.size()}};
+    reading.details[std::to_string(rank.before.process.pid)] = {
+        {"cpus", to_list(now->threads.front().cpus)}, {"threads", now->threads.size()}, {"why", rank.why}};
   }
   reading.holds = living > 0 && confined == living;
   return reading;

@@ -357,6 +357,16 @@ TEST_CASE("revert: an entry of a living namespace is to be reverted there, whoev
   });
 }
 
+TEST_CASE("revert: what a fault changes of the whole machine is put back from any namespace") {
+  test::in_namespaces([] {
+    LinkLeftDown left;
+    const Inhabited other;
+    const Json interrupt{{"number", 999'999}, {"action", "no such interrupt"}, {"cpus", "0"}};
+    const Json undo{{"boot_id", ok(boot_id())}, {"interrupts", {{{"before", interrupt}, {"core", 0}}}}};
+    REQUIRE(left.revert_with({{"netns", other.id()}, {"injector", "irq_misplacement"}, {"undo", undo}}).gone == 1);
+  });
+}
+
 TEST_CASE("revert: a namespace that only a mount keeps alive is found, and once that is gone it is gone") {
   test::in_namespaces([] {
     LinkLeftDown left;

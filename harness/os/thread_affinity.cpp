@@ -6,8 +6,8 @@
 #include <limits>
 #include <optional>
 
-#include "harness/base/files.hpp"
 #include "harness/os/closed_object.hpp"
+#include "harness/os/proc_stat.hpp"
 
 namespace grit {
 namespace {
@@ -18,16 +18,8 @@ constexpr int kRounds = 3;  // a thread that starts meanwhile has what its maker
 
 /// Nothing: it has ended.
 std::optional<std::int64_t> start_of_thread(pid_t pid, pid_t tid) {
-  const auto text = read_file(fmt::format("/proc/{}/task/{}/stat", pid, tid));
-  if (!text) return std::nullopt;
-  const auto name_end = text->rfind(')');  // starttime is the 22nd field, the state behind the name the 3rd
-  if (name_end == std::string::npos) return std::nullopt;
-  std::size_t at = name_end;
-  for (int field = 3; field <= 22; ++field) {
-    at = text->find(' ', at + 1);
-    if (at == std::string::npos) return std::nullopt;
-  }
-  return std::stoll(text->substr(at + 1));
+  const auto stat = read_proc_stat(pid, tid);
+  return stat ? std::optional(stat->start_ticks) : std::nullopt;
 }
 
 /// Not an error when the thread ends meanwhile.

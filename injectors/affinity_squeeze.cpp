@@ -57,7 +57,10 @@ class AffinitySqueeze final : public ConfinementInjector {
       return unavailable_error(
           fmt::format("the ranks have CPU {} and no more: ask for fewer `cpus` than that", to_list(shared)));
     shared.resize(wanted);
-    for (ConfinedRank& rank : undo.ranks) rank.cpus = shared;
+    for (ConfinedRank& rank : undo.ranks) {
+      rank.cpus = shared;
+      rank.why = fmt::format("shared by {} rank(s)", undo.ranks.size());
+    }
     return undo;
   }
 };

@@ -13,21 +13,8 @@ namespace {
 /// Is a thread still where the fault has sent it? One that was there before: not as it was. A younger one: confined,
 /// where its maker was not.
 bool is_left(const ConfinedRank& rank, const ThreadAffinity& thread) {
-  const auto& before = rank.before.threads;
-  const auto known = std::find_if(before.begin(), before.end(), [&](const ThreadAffinity& one) {
-    return one.tid == thread.tid && one.start_ticks == thread.start_ticks;
-  });
-  if (known != before.end()) return known->cpus != thread.cpus;
-  return thread.cpus == rank.cpus && before.front().cpus != rank.cpus;
-}
-
-/// Nothing: it has ended.
-Result<std::optional<ProcessAffinity>> affinity_now(const ProcessIdentity& process) {
-  auto now = read_affinity(process);
-  if (now) return std::optional(std::move(*now));
-  GRIT_TRY(const bool alive, lives(process));
-  if (alive) return tl::make_unexpected(now.error());
-  return std::optional<ProcessAffinity>();
+  if (const ThreadAffinity* known = find_thread(rank.before, thread)) return known->cpus != thread.cpus;
+  return thread.cpus == rank.cpus && rank.before.threads.front().cpus != rank.cpus;
 }
 
 }  // namespace
@@ -35,7 +22,7 @@ Result<std::optional<ProcessAffinity>> affinity_now(const ProcessIdentity& proce
 Json to_json(const Confinement& undo) {
   Json ranks = Json::array();
   for (const ConfinedRank& one : undo.ranks)
-    ranks.push_back({{"before", to_json(one.before)}, {"cpus", to_list(one.cpus)}});
+    ranks.push_back({{"before", to_json(one.before)}, {"cpus", to_list(one.cpus)}, {"why", one.why}});
   return Json{{"ranks", std::move(ranks)}};
 }
 
@@ -59,8 +46,9 @@ Result<Confinement> ConfinementInjector::parse(const Json& record) const {
     ClosedObject fields(one, what);
     const Json& before = fields.object("before");
     const std::string list = fields.text("cpus", 16'384);
-    GRIT_CHECK(fields.done());
     ConfinedRank rank;
+    rank.why = fields.text("why", 256);
+    GRIT_CHECK(fields.done());
     GRIT_TRY(rank.before, process_affinity_from_json(before));
     GRIT_TRY(rank.cpus, cpus_from_list(list));
     undo.ranks.push_back(std::move(rank));
@@ -77,13 +65,13 @@ Result<Reading> ConfinementInjector::read(const Target&, const Confinement& undo
   Reading reading;
   std::size_t living = 0, confined = 0;
   for (const ConfinedRank& rank : undo.ranks) {
-    GRIT_TRY(const auto now, affinity_now(rank.before.process));
+    GRIT_TRY(const auto now, living_affinity(rank.before.process));
     if (!now) continue;
     ++living;
     confined += is_confined(*now, rank.cpus) ? 1 : 0;
     for (const ThreadAffinity& thread : now->threads) reading.left = reading.left || is_left(rank, thread);
-    reading.details[std::to_string(rank.before.process.pid)] = {{"cpus", to_list(now->threads.front().cpus)},
-                                                                {"threads", now->threads.size()}};
+    reading.details[std::to_string(rank.before.process.pid)] = {
+        {"cpus", to_list(now->threads.front().cpus)}, {"threads", now->threads.size()}, {"why", rank.why}};
   }
   reading.holds = living > 0 && confined == living;
   return reading;

@@ -12,7 +12,8 @@ constexpr const char* kRanksAffinity = "the CPU affinity of the ranks";
 
 struct ConfinedRank {
   ProcessAffinity before{};
-  Cpus cpus{};  // where it is sent
+  Cpus cpus{};        // where it is sent
+  std::string why{};  // there, in words, for the evidence
 };
 struct Confinement {
   std::vector<ConfinedRank> ranks{};

@@ -10,6 +10,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/os/cgroup.hpp"
 #include "harness/os/closed_object.hpp"
+#include "harness/os/thread_affinity.hpp"
 #include "injectors/faults.hpp"
 #include "injectors/ranks.hpp"
 #include "injectors/setting.hpp"
@@ -21,16 +22,32 @@ namespace {
 constexpr const char* kDutyCycle = "duty_cycle";
 constexpr std::int64_t kLeastQuota_ns = kNsPerMs;  // the kernel's min_cfs_quota_period
 
+struct GroupedRank {
+  CpuGroup group{};
+  ProcessAffinity before{};
+};
 struct Undo {
   std::string mechanism{};
-  std::vector<ProcessIdentity> ranks{};
-  std::vector<CpuGroup> groups{};  // one a rank; none for duty_cycle
+  std::vector<ProcessIdentity> ranks{};  // for duty_cycle
+  std::vector<GroupedRank> groups{};     // for the others
 };
 
 Json to_json(const Undo& undo) {
   Json groups = Json::array();
-  for (const CpuGroup& group : undo.groups) groups.push_back(to_json(group));
+  for (const GroupedRank& one : undo.groups)
+    groups.push_back({{"group", to_json(one.group)}, {"before", to_json(one.before)}});
   return Json{{"mechanism", undo.mechanism}, {"ranks", to_json(undo.ranks)}, {"groups", std::move(groups)}};
+}
+
+Result<GroupedRank> grouped_rank_from_json(const Json& json) {
+  ClosedObject object(json, "undo record of cpu_throttle");
+  const Json& group = object.object("group");
+  const Json& before = object.object("before");
+  GRIT_CHECK(object.done());
+  GroupedRank rank;
+  GRIT_TRY(rank.group, cpu_group_from_json(group));
+  GRIT_TRY(rank.before, process_affinity_from_json(before));
+  return rank;
 }
 
 Result<Undo> undo_from_json(const Json& json) {
@@ -42,11 +59,12 @@ Result<Undo> undo_from_json(const Json& json) {
   GRIT_CHECK(object.done());
   GRIT_TRY(undo.ranks, processes_from_json(ranks));
   for (const Json& one : groups) {
-    GRIT_TRY(CpuGroup group, cpu_group_from_json(one));
-    undo.groups.push_back(std::move(group));
+    GRIT_TRY(GroupedRank rank, grouped_rank_from_json(one));
+    undo.groups.push_back(std::move(rank));
   }
-  if (undo.groups.size() != (undo.mechanism == kDutyCycle ? 0 : undo.ranks.size()))
-    return usage_error("undo record of cpu_throttle: there must be a group for each rank");
+  const bool in_groups = undo.mechanism != kDutyCycle;
+  if (undo.groups.empty() == in_groups || undo.ranks.empty() != in_groups)
+    return usage_error("undo record of cpu_throttle: there must be ranks that are stopped, or ranks in groups");
   return undo;
 }
 
@@ -55,13 +73,24 @@ CgroupVersion version_of(const std::string& mechanism) {
 }
 
 /// Enters the group and sees that the kernel shows the rank there.
-Status confine(const CpuGroup& group, const ProcessIdentity& rank) {
+Status enter(const CpuGroup& group, const ProcessIdentity& rank) {
   GRIT_TRY(const bool alive, lives(rank));
   if (!alive) return {};
   GRIT_TRY(const bool entered, enter_cpu_group(group, rank.pid));
   if (!entered) return {};
   GRIT_TRY(const bool inside, is_in_cpu_group(group, rank.pid));
   return inside ? Status{} : internal_error(fmt::format("process {} is not in {}", rank.pid, group.name));
+}
+
+/// Before Linux 6.2, and where cpuset is enabled for the groups, threads that change their group are given all CPUs of
+/// the new one (cpuset_attach() in kernel/cgroup/cpuset.c): they are bound again behind every move, also one that
+/// fails.
+template <class Move>
+Status move_bound(const ProcessAffinity& before, const Move& move) {
+  GRIT_TRY(const ProcessAffinity all, with_later_threads(before));
+  const Status moved = move();
+  const Status bound = restore_affinity(all);
+  return moved ? bound : moved;
 }
 
 class CpuThrottle final : public SettingInjector<Undo> {
@@ -127,8 +156,8 @@ class CpuThrottle final : public SettingInjector<Undo> {
     std::string why_not;
     for (const std::string& name : info().mechanisms) {
       if (asked != "auto" && asked != name) continue;
-      Undo undo{.mechanism = name, .ranks = undo_of(ranks).ranks};
-      const Status planned = name == kDutyCycle ? check_stoppable(undo.ranks) : plan_groups(undo);
+      Undo undo{.mechanism = name};
+      const Status planned = name == kDutyCycle ? plan_stops(ranks, undo) : plan_groups(ranks, undo);
       if (planned) return undo;
       why_not += (why_not.empty() ? "" : "; ") + name + ": " + planned.error().message;
     }
@@ -137,22 +166,30 @@ class CpuThrottle final : public SettingInjector<Undo> {
   [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
 
   [[nodiscard]] Status set(const Target& target, const Undo& undo) const override {
-    for (const CpuGroup& group : undo.groups)
-      GRIT_CHECK(make_cpu_group(group, quota_ns(target.params), target.params.integer("period")));
-    for (std::size_t i = 0; i < undo.groups.size(); ++i) GRIT_CHECK(confine(undo.groups[i], undo.ranks[i]));
+    for (const GroupedRank& rank : undo.groups)
+      GRIT_CHECK(make_cpu_group(rank.group, quota_ns(target.params), target.params.integer("period")));
+    for (const GroupedRank& rank : undo.groups)
+      GRIT_CHECK(move_bound(rank.before, [&] { return enter(rank.group, rank.before.process); }));
     return {};
   }
 
   [[nodiscard]] Result<Reading> read(const Target&, const Undo& undo) const override {
     Reading reading;
     reading.details["mechanism"] = undo.mechanism;
-    for (std::size_t i = 0; i < undo.groups.size(); ++i) {
-      GRIT_TRY(const auto state, read_cpu_group(undo.groups[i]));
+    bool all_bound = true;
+    for (const GroupedRank& rank : undo.groups) {
+      GRIT_TRY(const auto state, read_cpu_group(rank.group));
+      GRIT_TRY(const auto affinity, living_affinity(rank.before.process));
+      const bool bound = !affinity || is_bound_as(rank.before, *affinity);
+      all_bound = all_bound && bound;
+      reading.left = reading.left || state || !bound;  // a group of ours, with or without a rank in it
       if (!state) continue;
-      reading.holds = reading.left = true;  // a group of ours that is still there, with or without a rank in it
-      reading.details[std::to_string(undo.ranks[i].pid)] = {
-          {"group", undo.groups[i].name}, {"quota_ns", state->quota_ns}, {"period_ns", state->period_ns}};
+      reading.holds = true;
+      Json& details = reading.details[std::to_string(rank.before.process.pid)];
+      details = {{"group", rank.group.name}, {"quota_ns", state->quota_ns}, {"period_ns", state->period_ns}};
+      if (affinity) details["cpus"] = to_list(affinity->threads.front().cpus);
     }
+    reading.holds = reading.holds && all_bound;  // a rank that lost its binding suffers from more than the quota
     return reading;
   }
 
@@ -162,8 +199,8 @@ class CpuThrottle final : public SettingInjector<Undo> {
       return reached > 0 ? Reverted::put_back : Reverted::gone;
     }
     Status all;
-    for (const CpuGroup& group : undo.groups)  // each of them, also when one cannot be removed
-      if (auto one = remove_cpu_group(group); !one && all) all = one;
+    for (const GroupedRank& rank : undo.groups)  // each of them, also when one cannot be removed
+      if (auto one = move_bound(rank.before, [&] { return remove_cpu_group(rank.group); }); !one && all) all = one;
     GRIT_CHECK(all);
     return Reverted::put_back;
   }
@@ -179,10 +216,17 @@ class CpuThrottle final : public SettingInjector<Undo> {
     return static_cast<std::int64_t>(params.number("share") * static_cast<double>(params.integer("period")));
   }
 
-  static Status plan_groups(Undo& undo) {
-    for (const ProcessIdentity& rank : undo.ranks) {
-      GRIT_TRY(CpuGroup group, plan_cpu_group(version_of(undo.mechanism), rank.pid));
-      undo.groups.push_back(std::move(group));
+  static Status plan_stops(const std::vector<NodeRank>& ranks, Undo& undo) {
+    undo.ranks = undo_of(ranks).ranks;
+    return check_stoppable(undo.ranks);
+  }
+
+  static Status plan_groups(const std::vector<NodeRank>& ranks, Undo& undo) {
+    for (const NodeRank& rank : ranks) {
+      GroupedRank grouped;
+      GRIT_TRY(grouped.group, plan_cpu_group(version_of(undo.mechanism), rank.process.pid));
+      GRIT_TRY(grouped.before, read_affinity(rank.process));
+      undo.groups.push_back(std::move(grouped));
     }
     return {};
   }
@@ -194,7 +238,7 @@ class CpuThrottle final : public SettingInjector<Undo> {
     Status stop() override {
       // The kernel counts throttled time when it ends (unthrottle_cfs_rq()): of a group that its debt keeps throttled
       // through the whole window it would count none. The groups go all the same when this fails.
-      for (const CpuGroup& group : undo_.groups) static_cast<void>(lift_cpu_limit(group));
+      for (const GroupedRank& rank : undo_.groups) static_cast<void>(lift_cpu_limit(rank.group));
       if (const auto now_ns = in_groups_ns()) past_ns_ += *now_ns;
       return Running::stop();
     }
@@ -206,8 +250,8 @@ class CpuThrottle final : public SettingInjector<Undo> {
    private:
     [[nodiscard]] Result<std::int64_t> in_groups_ns() const {
       std::int64_t sum_ns = 0;
-      for (const CpuGroup& group : undo_.groups) {
-        GRIT_TRY(const auto state, read_cpu_group(group));
+      for (const GroupedRank& rank : undo_.groups) {
+        GRIT_TRY(const auto state, read_cpu_group(rank.group));
         if (state) sum_ns += state->throttled_ns;
       }
       return sum_ns;

@@ -43,7 +43,10 @@ struct InjectorInfo {
   bool irreversible = false;   // done once and for all: nothing to revert, and the reading stays as it is
   bool runs_commands = false;  // runs commands of the scenario: only with --allow-command
   Dose dose{};                 // e.g. {"delay"}; none: `ramp` is refused
-  bool machine_wide = false;   // changes what belongs to no namespace, and is reverted alike from any of them
+  /// It changes a setting that belongs to no namespace, and is reverted alike from any of them. Two grits of one
+  /// machine, each in a container, would take the other's change for what there was: there it needs the machine's lock.
+  /// A load on what the machine's containers share (its memory, a disk) has nothing to put back wrongly, and is none.
+  bool machine_wide = false;
   bool outlives_reboot = false;  // what it changes may be on disk, or in a chip: a reboot does not undo it
   /// What its Fault does may take longer than other faults can wait (a shell command): it gets a thread of its own.
   /// Such a fault must not fork workers in start(), which would die with that thread.

@@ -75,7 +75,8 @@ class IrqMisplacement final : public SettingInjector<Undo> {
         .needs = {"a NIC with interrupts of its own", "root (/proc/irq/N/smp_affinity_list)"},
         .touches = {"the affinity of the interrupts"},
         .undo = UndoClass::persistent,
-        .takes_nic = true};
+        .takes_nic = true,
+        .machine_wide = true};
     return info;
   }
 

@@ -40,6 +40,7 @@ Result<ConfinedRank> misplaced(const std::vector<NumaNode>& nodes, const Process
   if (is_confined(chosen.before, chosen.cpus))
     return unavailable_error(
         fmt::format("process {} runs on node {} already, its memory is on node {}", rank.pid, cpu_node, memory_node));
+  chosen.why = fmt::format("NUMA node {}, its memory is on node {}", cpu_node, memory_node);
   return chosen;
 }
 

@@ -43,6 +43,14 @@ Result<bool> lives(const ProcessIdentity& process) {
   return state && state->state != 'Z' && state->state != 'X';
 }
 
+Result<std::optional<ProcessAffinity>> living_affinity(const ProcessIdentity& process) {
+  auto now = read_affinity(process);
+  if (now) return std::optional(std::move(*now));
+  GRIT_TRY(const bool alive, lives(process));
+  if (alive) return tl::make_unexpected(now.error());
+  return std::optional<ProcessAffinity>();
+}
+
 RanksUndo undo_of(const std::vector<NodeRank>& ranks) {
   RanksUndo undo;
   for (const NodeRank& rank : ranks) undo.ranks.push_back(rank.process);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/os/thread_affinity.hpp"
 #include "harness/record/segment.hpp"
 #include "injectors/injector.hpp"
 
@@ -18,6 +19,8 @@ Result<std::vector<NodeRank>> chosen_ranks(const Target& target);
 
 /// Neither ended nor a zombie, which waits for its parent only.
 Result<bool> lives(const ProcessIdentity& process);
+/// Nothing: it has ended.
+Result<std::optional<ProcessAffinity>> living_affinity(const ProcessIdentity& process);
 
 /// An undo record {"ranks": [identity ...]}.
 struct RanksUndo {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <thread>
 
 #include "harness/model/event.hpp"
 #include "harness/os/memory.hpp"
@@ -120,7 +121,7 @@ std::optional<std::int64_t> FaultWindows::anchor_ns(const Armed& armed) const {
 }
 
 std::optional<std::int64_t> FaultWindows::due_ns(const Armed& armed) const {
-  if (!entered_ns_ || armed.busy.valid() || armed.next_pulse >= armed.fault->pulses.size()) return std::nullopt;
+  if (!entered_ns_ || under_way(armed) || armed.next_pulse >= armed.fault->pulses.size()) return std::nullopt;
   const auto from_ns = anchor_ns(armed);
   if (!from_ns) return std::nullopt;
   const Pulse& pulse = armed.fault->pulses[armed.next_pulse];
@@ -161,6 +162,7 @@ std::optional<std::int64_t> FaultWindows::next_action_ns() const {
   for (const Armed& armed : armed_) {
     consider(due_ns(armed));
     if (armed.settling && !armed.busy.valid()) consider(armed.settling->next_look_ns);
+    if (armed.retry) consider(armed.retry->due_ns);
     if (is_ready(armed.busy)) consider(monotonic_ns());
   }
   return next;
@@ -168,8 +170,10 @@ std::optional<std::int64_t> FaultWindows::next_action_ns() const {
 
 void FaultWindows::act(std::int64_t now_ns) {
   collect();
-  for (Armed& armed : armed_)
+  for (Armed& armed : armed_) {
     if (armed.settling && !armed.busy.valid() && armed.settling->next_look_ns <= now_ns) look_again(armed);
+    if (armed.retry && armed.retry->due_ns <= now_ns) stop_again(armed);
+  }
   for (auto action = next_action(); action && action->due_ns <= now_ns; action = next_action()) {
     Armed& armed = *action->armed;
     if (!armed.in_force) {
@@ -227,7 +231,7 @@ void FaultWindows::keep_memory_free() {
                                        : default_free_memory_bytes(memory->total_bytes);
   if (memory->available_bytes >= floor_bytes) return;
   for (Armed* armed : holders) {
-    if (armed->busy.valid()) continue;  // the next time
+    if (under_way(*armed)) continue;  // the next time
     revert(*armed, RevertReason::low_memory);
     armed->next_pulse = armed->fault->pulses.size();
   }
@@ -235,12 +239,17 @@ void FaultWindows::keep_memory_free() {
 
 void FaultWindows::end(RevertReason reason) {
   for (Armed* armed : in_force_last_first())
-    if (!armed->busy.valid()) revert(*armed, reason);
+    if (!under_way(*armed)) revert(*armed, reason);
   for (Armed& armed : armed_) {
     wait_for(armed);
-    if (armed.in_force) revert(armed, reason);
+    if (armed.in_force && !armed.retry) revert(armed, reason);
     wait_for(armed);
   }
+  for (Armed& armed : armed_)  // all others are off
+    for (; armed.retry; wait_for(armed)) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(armed.retry->due_ns - monotonic_ns()));
+      stop_again(armed);
+    }
   drain_witnesses();
   for (Armed& armed : armed_) close_window(armed);
   armed_.clear();

@@ -72,6 +72,12 @@ class FaultWindows {
     std::int64_t next_look_ns = 0;
     Reading reading{};  // the last
   };
+  /// Its stop has failed, and is to be tried again.
+  struct Retry {
+    std::int64_t due_ns = 0;
+    int attempts = 0;  // so far
+    Json event{};      // that says that it came off
+  };
   struct Armed {
     const PlannedFault* fault = nullptr;
     const Injector* injector = nullptr;
@@ -84,6 +90,7 @@ class FaultWindows {
     std::unique_ptr<Witness> witness{};
     std::future<Then> busy{};  // a slow fault's thread
     std::optional<Settling> settling{};
+    std::optional<Retry> retry{};
     std::size_t next_pulse = 0;               // its place in PlannedFault::pulses
     bool in_force = false;                    // from its start until it is off
     bool something_on = false;                // there is something to stop; false in a sham, mostly
@@ -118,12 +125,16 @@ class FaultWindows {
   void run(Armed& armed, std::function<Then()> work);
   void collect();
   static void wait_for(Armed& armed);
+  /// It is on its way: nothing else can be begun with it.
+  [[nodiscard]] static bool under_way(const Armed& armed) { return armed.busy.valid() || armed.retry; }
   void begin(Armed& armed, std::int64_t due_ns);
   void started(Armed& armed, const Status& status, Result<Reading> reading, std::int64_t done_ns, std::int64_t due_ns);
   void look_again(Armed& armed);
   void settle(Armed& armed, Reading reading, std::int64_t done_ns, std::int64_t due_ns);
   void report_applied(Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
   void revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns = {});
+  void stop(Armed& armed, Json event, int attempt);
+  void stop_again(Armed& armed);
   void reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading);
   void journal_reverted(Armed& armed);
   void close_window(Armed& armed);

@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include "harness/agent/fault_windows.hpp"
 #include "harness/base/clock.hpp"
@@ -17,18 +15,8 @@ namespace {
 /// these.
 constexpr std::int64_t kFirstLook_ns = 50 * kNsPerUs;
 constexpr std::int64_t kLastLook_ns = 20 * kNsPerMs;
-constexpr int kRevertAttempts = 3;
-constexpr auto kRevertRetryDelay = std::chrono::milliseconds(200);
-
-Status stop_with_patience(Fault& fault) {
-  Status stopped;
-  for (int attempt = 0; attempt < kRevertAttempts; ++attempt) {
-    if (attempt > 0) std::this_thread::sleep_for(kRevertRetryDelay);
-    stopped = fault.stop();
-    if (stopped) break;
-  }
-  return stopped;
-}
+constexpr int kStopAttempts = 3;
+constexpr std::int64_t kStopAgain_ns = 200 * kNsPerMs;
 
 }  // namespace
 
@@ -194,7 +182,13 @@ void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::
   Json event = fault_event(armed, "reverted");
   event["why"] = to_string(reason);
   if (planned_ns) event["planned_ns"] = *planned_ns;
-  run(armed, [this, &armed, event = std::move(event)]() -> Then {
+  stop(armed, std::move(event), 1);
+}
+
+/// One that fails is tried again some time later; at once where the fault shares its device, as what it stands on may
+/// come off next.
+void FaultWindows::stop(Armed& armed, Json event, int attempt) {
+  run(armed, [this, &armed, event = std::move(event), attempt]() mutable -> Then {
     Fault& fault = *armed.prepared.fault;
     const auto look_whether_it_acted = [&] {
       if (armed.counters_acting || armed.counters_before.is_null()) return;
@@ -202,12 +196,23 @@ void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::
       if (now && armed.injector->acted(armed.counters_before, *now)) armed.counters_acting = std::move(*now);
     };
     look_whether_it_acted();  // a counter may be part of what the fault has made, and go with it
-    const Status stopped = armed.something_on ? stop_with_patience(fault) : Status{};
+    Status stopped = armed.something_on ? fault.stop() : Status{};
+    for (; !stopped && armed.shares_device && attempt < kStopAttempts; ++attempt) stopped = fault.stop();
     armed.reverted_ns = monotonic_ns();
+    if (!stopped && attempt < kStopAttempts)
+      return [&armed, event = std::move(event), attempt] {
+        armed.retry = Retry{.due_ns = *armed.reverted_ns + kStopAgain_ns, .attempts = attempt, .event = event};
+      };
     auto reading = fault.read();
     look_whether_it_acted();  // or be known only when it is over
     return [this, &armed, event, stopped, reading = std::move(reading)] { reverted(armed, event, stopped, reading); };
   });
+}
+
+void FaultWindows::stop_again(Armed& armed) {
+  Retry retry = std::move(*armed.retry);
+  armed.retry.reset();
+  stop(armed, std::move(retry.event), retry.attempts + 1);
 }
 
 void FaultWindows::reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading) {

@@ -23,6 +23,7 @@
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/launcher.hpp"
 #include "harness/cluster/layout.hpp"
+#include "harness/os/proc_stat.hpp"
 
 namespace grit {
 namespace {
@@ -92,11 +93,8 @@ std::vector<std::string> processes_at_work(const std::vector<pid_t>& node_inits)
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{}) continue;
     if (pid == 1 || std::find(node_inits.begin(), node_inits.end(), pid) != node_inits.end()) continue;
-    const auto stat = read_file(fmt::format("/proc/{}/stat", pid));  // "PID (NAME) STATE ...", proc(5)
-    if (!stat) continue;                                             // ended meanwhile
-    const auto name_end = stat->rfind(')');
-    if (name_end == std::string::npos || name_end + 2 >= stat->size() || (*stat)[name_end + 2] == 'Z') continue;
-    found.push_back(stat->substr(0, name_end + 1));
+    const auto stat = read_proc_stat(pid);
+    if (stat && stat->state != 'Z') found.push_back(fmt::format("{} ({})", pid, stat->name));
   }
   return found;
 }

@@ -3,7 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -63,14 +67,28 @@ std::string mounted_at(const fs::path& process, const std::string& nsfs_name) {
   return {};
 }
 
-/// A descriptor of it that a process has open; empty: none.
-std::string open_in(const fs::path& process, const std::string& nsfs_name) {
+/// Can a socket of another process have been made in that network namespace, in which the process need not be? True
+/// also where it may not be looked at.
+bool may_be_in(const std::string& netns, const Fd& process, int number) {
+  const Fd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
+  if (!socket) return errno != EBADF && errno != ESRCH;  // those two: it has been closed
+  const Fd its(::ioctl(socket.get(), SIOCGSKNS));
+  return !its || netns_id(its.get()).value_or(netns) == netns;
+}
+
+/// Looks at what a process has open: a descriptor of the namespace itself, or a socket that was made in it.
+void look_among_open_files(const fs::path& process, const std::string& kind, const std::string& id,
+                           NamespaceSearch& search) {
+  const std::string name = nsfs_name(kind, id), pid = process.filename().string();
+  const Fd itself(static_cast<int>(::syscall(SYS_pidfd_open, std::stoi(pid), 0)));
   std::error_code error;
   for (fs::directory_iterator entry(process / "fd", error), end; !error && entry != end; entry.increment(error)) {
     std::error_code closed;
-    if (fs::read_symlink(entry->path(), closed) == nsfs_name) return entry->path();
+    const std::string file = fs::read_symlink(entry->path(), closed);
+    if (file == name) search.path = entry->path();
+    if (kind == "net" && file.starts_with("socket:") && may_be_in(id, itself, std::stoi(entry->path().filename())))
+      search.unseen = fmt::format("process {} has a socket in it, or one that may not be looked at", pid);
   }
-  return {};
 }
 
 }  // namespace
@@ -141,7 +159,7 @@ NamespaceSearch find_namespace(const std::string& kind, const std::string& id) {
     }
     const bool new_mounts = mounts_seen.insert(fs::read_symlink(process / "ns/mnt", ignored)).second;
     if (search.path.empty() && new_mounts) search.path = mounted_at(process, name);
-    if (search.path.empty()) search.path = open_in(process, name);
+    if (search.path.empty()) look_among_open_files(process, kind, id, search);
     if (!search.path.empty()) return search;
   }
   if (error && search.unseen.empty()) search.unseen = "/proc cannot be listed: " + error.message();

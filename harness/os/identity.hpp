@@ -37,8 +37,10 @@ struct NamespaceSearch {
   [[nodiscard]] bool gone() const { return path.empty() && unseen.empty(); }
 };
 
-/// Looks for a namespace ("net" or "pid") by its "DEVICE:INODE" among all processes, what they have open and what is
-/// mounted. Only root in the machine's first pid and user namespace sees all of these.
+/// Looks for a namespace ("net" or "pid") by its "DEVICE:INODE" among all processes, what they have open (of a network
+/// namespace also sockets that were made in it) and what is mounted. Only root in the machine's first pid and user
+/// namespace sees all of these. Not looked for: what the kernel alone keeps, such as a mount of NFS made in it, a
+/// descriptor under way between two processes, a mount in a mount namespace without processes.
 NamespaceSearch find_namespace(const std::string& kind, const std::string& id);
 
 }  // namespace grit

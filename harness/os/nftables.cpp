@@ -91,13 +91,16 @@ void DropTable::ContextDeleter::operator()(nft_ctx* context) const { nft_ctx_fre
 
 Result<std::string> seen_as(const std::string& interface) {
   GRIT_TRY(Netlink netlink, Netlink::open());
-  GRIT_TRY(auto link, netlink.find_link(interface));
-  while (link && link->master_ifindex != 0) {
-    GRIT_TRY(const auto master, netlink.find_link(link->master_ifindex));
+  GRIT_TRY(const auto link, netlink.find_link(interface));
+  if (!link) return interface;
+  std::string name = link->name;
+  for (int above = link->master_ifindex; above != 0;) {
+    GRIT_TRY(const auto master, netlink.find_link(above));
     if (!master || (master->kind != "bond" && master->kind != "team" && master->kind != "bridge")) break;
-    link = master;
+    name = master->name;
+    above = master->master_ifindex;
   }
-  return link ? link->name : interface;
+  return name;
 }
 
 Result<DropTable> DropTable::open() {

@@ -1,19 +1,19 @@
 // The parts of a node's state that proc(5) and cgroups(7) know.
 #include <dirent.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <sstream>
 
 #include "harness/base/files.hpp"
+#include "harness/os/cpus.hpp"
 #include "harness/os/interrupts.hpp"
 #include "harness/os/node_state.hpp"
+#include "harness/os/proc_stat.hpp"
 
 namespace grit {
 namespace {
@@ -64,34 +64,8 @@ void find_our_groups(const fs::path& group, StatePart& part) {
 }
 
 std::string affinity_of(int pid) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(pid, sizeof set, &set) != 0) return "unknown";
-  std::string cpus;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &set)) cpus += fmt::format("{}{}", cpus.empty() ? "" : ",", cpu);
-  return cpus;
-}
-
-/// Fields of /proc/PID/stat after the name: state is the 3rd, starttime the 22nd, proc(5).
-struct ProcessStat {
-  char state = '?';
-  std::string start_time{};
-};
-
-std::optional<ProcessStat> stat_of(int pid) {
-  auto text = read_file(fmt::format("/proc/{}/stat", pid));
-  if (!text) return std::nullopt;
-  const auto name_end = text->rfind(')');
-  if (name_end == std::string::npos) return std::nullopt;
-  std::istringstream fields(text->substr(name_end + 1));
-  ProcessStat stat;
-  std::string skipped;
-  fields >> stat.state;
-  for (int field = 4; field < 22; ++field) fields >> skipped;
-  fields >> stat.start_time;
-  if (!fields || stat.state == 'Z' || stat.state == 'X') return std::nullopt;
-  return stat;
+  const auto cpus = affinity_of_thread(pid);
+  return cpus ? to_list(*cpus) : "unknown";
 }
 
 /// Where the hierarchy of one line of /proc/PID/cgroup ("4:cpu,cpuacct:/path", "0::/path") is mounted by custom.
@@ -151,9 +125,9 @@ NodeState read_process_state(std::span<const int> pids) {
   StatePart part;
   part.compare = StatePart::Compare::common;
   for (const int pid : pids) {
-    const auto stat = stat_of(pid);
-    if (!stat) continue;
-    const std::string who = fmt::format("process {} (started {})", pid, stat->start_time);
+    const auto stat = read_proc_stat(pid);
+    if (!stat || stat->state == 'Z' || stat->state == 'X') continue;
+    const std::string who = fmt::format("process {} (started {})", pid, stat->start_ticks);
     part.things[who] = fmt::format("{}, CPUs {}, nice {}", stat->state == 'T' ? "stopped" : "not stopped",
                                    affinity_of(pid), ::getpriority(PRIO_PROCESS, static_cast<id_t>(pid)));
     read_groups_of(pid, who, part);

@@ -16,34 +16,21 @@
 #include "harness/base/files.hpp"
 #include "harness/os/closed_object.hpp"
 #include "harness/os/identity.hpp"
+#include "harness/os/proc_stat.hpp"
 
 namespace grit {
 namespace {
 
 constexpr std::size_t kMaxProcFile_bytes = 4096;
 
-/// The fields of /proc/PID/stat from the state on: the name before it may hold blanks and parentheses.
-std::vector<std::string> stat_fields(const std::string& text) {
-  const std::size_t name_end = text.rfind(')');
-  std::vector<std::string> fields;
-  if (name_end == std::string::npos) return fields;
-  std::istringstream rest(text.substr(name_end + 1));
-  for (std::string field; rest >> field;) fields.push_back(field);
-  return fields;
-}
-
 std::optional<ProcessState> read_state(pid_t pid) {
-  const auto text = read_file(fmt::format("/proc/{}/stat", pid), kMaxProcFile_bytes);
-  if (!text) return std::nullopt;
-  const auto fields = stat_fields(*text);
-  if (fields.size() < 20) return std::nullopt;
-  ProcessState state;
-  state.state = fields[0].front();
-  state.minor_faults = std::stoll(fields[7]);
-  state.major_faults = std::stoll(fields[9]);
-  const std::int64_t tick_ns = kNsPerS / ::sysconf(_SC_CLK_TCK);
-  state.cpu_ns = (std::stoll(fields[11]) + std::stoll(fields[12])) * tick_ns;
-  state.start_ticks = std::stoll(fields[19]);
+  const auto stat = read_proc_stat(pid);
+  if (!stat) return std::nullopt;
+  ProcessState state{.state = stat->state,
+                     .start_ticks = stat->start_ticks,
+                     .cpu_ns = stat->cpu_ns,
+                     .minor_faults = stat->minor_faults,
+                     .major_faults = stat->major_faults};
   if (const auto schedstat = read_file(fmt::format("/proc/{}/schedstat", pid), kMaxProcFile_bytes)) {
     std::istringstream numbers(*schedstat);
     std::int64_t on_cpu_ns = 0, waited_ns = 0;

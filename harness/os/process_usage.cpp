@@ -5,19 +5,16 @@
 
 #include <sstream>
 #include <string>
-#include <vector>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/os/proc_stat.hpp"
 
 namespace grit {
 namespace {
 
 constexpr std::size_t kMaxProcFile_bytes = 4096;
 constexpr std::int64_t kSector_bytes = 512;  // ru_inblock and ru_oublock count these (getrusage(2))
-
-// Fields of /proc/PID/stat after the name (proc_pid_stat(5)): state is 0.
-constexpr std::size_t kMinorFaults = 7, kMajorFaults = 9, kUserTicks = 11, kSystemTicks = 12;
 
 std::int64_t page_bytes() { return ::sysconf(_SC_PAGESIZE); }
 
@@ -53,23 +50,16 @@ ProcessUsage& ProcessUsage::operator-=(const ProcessUsage& other) {
 }
 
 Result<ProcessUsage> process_usage(pid_t pid) {
-  GRIT_TRY(const std::string stat, read_file(fmt::format("/proc/{}/stat", pid), kMaxProcFile_bytes));
+  const auto stat = read_proc_stat(pid);
+  if (!stat) return usage_error(fmt::format("there is no process {}", pid));
   GRIT_TRY(const std::string statm, read_file(fmt::format("/proc/{}/statm", pid), kMaxProcFile_bytes));
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return internal_error(fmt::format("/proc/{}/stat is not understood", pid));
-  std::istringstream rest(stat.substr(name_end + 1));
-  char state = 0;
-  rest >> state;
-  std::vector<std::int64_t> fields{0};
-  for (std::int64_t field = 0; fields.size() <= kSystemTicks && rest >> field;) fields.push_back(field);
-  if (fields.size() <= kSystemTicks) return internal_error(fmt::format("/proc/{}/stat is too short", pid));
   std::istringstream pages(statm);
   std::int64_t size = 0, resident = 0, of_files = 0;
   pages >> size >> resident >> of_files;
   ProcessUsage usage;
   usage.anonymous_bytes = (resident - of_files) * page_bytes();
-  usage.faulted_bytes = (fields[kMinorFaults] + fields[kMajorFaults]) * page_bytes();
-  usage.cpu_ns = (fields[kUserTicks] + fields[kSystemTicks]) * (kNsPerS / ::sysconf(_SC_CLK_TCK));
+  usage.faulted_bytes = (stat->minor_faults + stat->major_faults) * page_bytes();
+  usage.cpu_ns = stat->cpu_ns;
   read_io(pid, usage);
   return usage;
 }

@@ -6,8 +6,8 @@
 #include <limits>
 #include <optional>
 
-#include "harness/base/files.hpp"
 #include "harness/os/closed_object.hpp"
+#include "harness/os/proc_stat.hpp"
 
 namespace grit {
 namespace {
@@ -18,16 +18,8 @@ constexpr int kRounds = 3;  // a thread that starts meanwhile has what its maker
 
 /// Nothing: it has ended.
 std::optional<std::int64_t> start_of_thread(pid_t pid, pid_t tid) {
-  const auto text = read_file(fmt::format("/proc/{}/task/{}/stat", pid, tid));
-  if (!text) return std::nullopt;
-  const auto name_end = text->rfind(')');  // starttime is the 22nd field, the state behind the name the 3rd
-  if (name_end == std::string::npos) return std::nullopt;
-  std::size_t at = name_end;
-  for (int field = 3; field <= 22; ++field) {
-    at = text->find(' ', at + 1);
-    if (at == std::string::npos) return std::nullopt;
-  }
-  return std::stoll(text->substr(at + 1));
+  const auto stat = read_proc_stat(pid, tid);
+  return stat ? std::optional(stat->start_ticks) : std::nullopt;
 }
 
 /// Not an error when the thread ends meanwhile.
@@ -36,10 +28,9 @@ Status set_living(pid_t pid, pid_t tid, const Cpus& cpus) {
   return !set && !start_of_thread(pid, tid) ? Status{} : set;
 }
 
-}  // namespace
-
-Result<ProcessAffinity> read_affinity(const ProcessIdentity& process) {
-  ProcessAffinity all{.process = process};
+/// None: it has ended.
+Result<std::vector<ThreadAffinity>> bound_threads(const ProcessIdentity& process) {
+  std::vector<ThreadAffinity> all;
   GRIT_TRY(const auto threads, threads_of(process));
   for (const pid_t tid : threads) {
     const auto start_ticks = start_of_thread(process.pid, tid);
@@ -47,8 +38,16 @@ Result<ProcessAffinity> read_affinity(const ProcessIdentity& process) {
     if (!start_ticks) continue;  // it has just ended
     if (!cpus && start_of_thread(process.pid, tid)) return tl::make_unexpected(cpus.error());
     if (!cpus) continue;
-    all.threads.push_back({tid, *start_ticks, std::move(*cpus)});
+    all.push_back({tid, *start_ticks, std::move(*cpus)});
   }
+  return all;
+}
+
+}  // namespace
+
+Result<ProcessAffinity> read_affinity(const ProcessIdentity& process) {
+  ProcessAffinity all{.process = process};
+  GRIT_TRY(all.threads, bound_threads(process));
   const auto main = std::find_if(all.threads.begin(), all.threads.end(),
                                  [&](const ThreadAffinity& one) { return one.tid == process.pid; });
   if (main == all.threads.end()) return usage_error(fmt::format("process {} has ended", process.pid));
@@ -65,19 +64,41 @@ Result<bool> set_affinity(const ProcessIdentity& process, const Cpus& cpus) {
   return true;
 }
 
+Result<ProcessAffinity> with_later_threads(ProcessAffinity saved) {
+  GRIT_TRY(std::vector<ThreadAffinity> now, bound_threads(saved.process));
+  for (ThreadAffinity& thread : now)
+    if (find_thread(saved, thread) == nullptr) saved.threads.push_back(std::move(thread));
+  return saved;
+}
+
 Status restore_affinity(const ProcessAffinity& saved) {
-  for (int round = 0; round < kRounds; ++round) {
-    GRIT_TRY(const auto threads, threads_of(saved.process));
-    for (const pid_t tid : threads) {
-      const auto start_ticks = start_of_thread(saved.process.pid, tid);
-      const auto known = std::find_if(saved.threads.begin(), saved.threads.end(), [&](const ThreadAffinity& one) {
-        return one.tid == tid && start_ticks == one.start_ticks;
-      });
-      const Cpus& cpus = known == saved.threads.end() ? saved.threads.front().cpus : known->cpus;
-      GRIT_CHECK(set_living(saved.process.pid, tid, cpus));
+  bool changed = true;
+  for (int round = 0; changed && round < kRounds; ++round) {
+    changed = false;
+    GRIT_TRY(const auto threads, bound_threads(saved.process));
+    for (const ThreadAffinity& thread : threads) {
+      const ThreadAffinity* known = find_thread(saved, thread);
+      const Cpus& cpus = known == nullptr ? saved.threads.front().cpus : known->cpus;
+      if (thread.cpus == cpus) continue;
+      changed = true;
+      GRIT_CHECK(set_living(saved.process.pid, thread.tid, cpus));
     }
   }
   return {};
+}
+
+const ThreadAffinity* find_thread(const ProcessAffinity& saved, const ThreadAffinity& thread) {
+  const auto found = std::find_if(saved.threads.begin(), saved.threads.end(), [&](const ThreadAffinity& one) {
+    return one.tid == thread.tid && one.start_ticks == thread.start_ticks;
+  });
+  return found == saved.threads.end() ? nullptr : &*found;
+}
+
+bool is_bound_as(const ProcessAffinity& saved, const ProcessAffinity& now) {
+  return std::all_of(now.threads.begin(), now.threads.end(), [&](const ThreadAffinity& thread) {
+    const ThreadAffinity* then = find_thread(saved, thread);
+    return then == nullptr || then->cpus == thread.cpus;
+  });
 }
 
 Json to_json(const ProcessAffinity& affinity) {

@@ -25,8 +25,15 @@ struct ProcessAffinity {
 Result<ProcessAffinity> read_affinity(const ProcessIdentity& process);
 /// For all threads that it has now. False: it has ended.
 Result<bool> set_affinity(const ProcessIdentity& process, const Cpus& cpus);
-/// Threads that were not there then get what the main thread had. Idempotent; success when it has ended.
+/// And of its threads that have started since, as they are bound now.
+Result<ProcessAffinity> with_later_threads(ProcessAffinity saved);
+/// Threads that were not there then get what the main thread had; threads that are bound as they were are left alone.
+/// Idempotent; success when it has ended.
 Status restore_affinity(const ProcessAffinity& saved);
+/// Of a process that has these threads, what it had of them then; nullptr: this one was not there.
+const ThreadAffinity* find_thread(const ProcessAffinity& saved, const ThreadAffinity& thread);
+/// Have all threads that were there then, and live, the CPUs that they had?
+bool is_bound_as(const ProcessAffinity& saved, const ProcessAffinity& now);
 
 Json to_json(const ProcessAffinity& affinity);
 /// Closed set of keys; error (usage): what is wrong.

@@ -38,6 +38,7 @@ void take_back(int fd, off_t written_bytes) {
 }  // namespace
 
 Result<EventsWriter> EventsWriter::open(const std::filesystem::path& file) {
+  GRIT_CHECK(check_run_directory(file.parent_path()));
   EventsWriter writer;
   writer.fd_ = open_plain_file(file, O_RDWR | O_APPEND | O_CREAT);
   if (!writer.fd_) return write_error("cannot open " + file.string(), errno);

@@ -74,7 +74,27 @@ int try_to_write(const std::filesystem::path& directory) {
   return error;
 }
 
+constexpr uid_t kNobody = 65534;  // what NFS takes root for, and the kernel users it cannot name
+
 }  // namespace
+
+Status check_run_directory(const std::filesystem::path& directory) {
+  struct stat found {};
+  if (::geteuid() != 0) return {};
+  if (::stat(directory.empty() ? "." : directory.c_str(), &found) != 0)
+    return errno_error("cannot look at " + directory.string());
+  if (found.st_uid != 0 && found.st_uid != kNobody)
+    return usage_error(
+        fmt::format("{} belongs to user {}, and root writes into directories of its own only: choose another --out, or "
+                    "run grit as that user",
+                    directory.string(), found.st_uid));
+  if ((found.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return usage_error(
+        fmt::format("others can write to {0}, and root does not write there: chmod go-w {0}, or choose "
+                    "another --out",
+                    directory.string()));
+  return {};
+}
 
 Status create_run_directory(const std::filesystem::path& directory) {
   std::filesystem::path path = directory.lexically_normal();

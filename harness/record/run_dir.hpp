@@ -20,6 +20,12 @@ namespace grit {
 /// and what to do.
 Status create_run_directory(const std::filesystem::path& directory);
 
+/// May root write what it records there? Error (usage): it belongs to another user, or others can write to it, who
+/// could put files of theirs in the place of the run's; says what to do. A share that takes root for nobody
+/// (root_squash, exports(5)) is fine, and whoever is not root harms nobody but himself. Whoever appends to the files
+/// below asks first.
+Status check_run_directory(const std::filesystem::path& directory);
+
 /// Appends StepRecords to steps.npy (NumPy structured array, format 1.0). The header, of a fixed size, is brought up to
 /// date after every append, so numpy.load works at any moment, also after a kill; a torn record at the end is not
 /// counted.

@@ -65,6 +65,7 @@ Result<std::uint64_t> whole_records(int fd, std::size_t data_offset_bytes) {
 }  // namespace
 
 Result<StepsWriter> StepsWriter::open(const std::filesystem::path& file) {
+  GRIT_CHECK(check_run_directory(file.parent_path()));
   StepsWriter writer;
   writer.fd_ = open_plain_file(file, O_RDWR);
   if (!writer.fd_ && errno == ENOENT) {

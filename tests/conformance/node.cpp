@@ -110,6 +110,8 @@ void StandInRank::kill() const {
   REQUIRE(::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) == 0);
 }
 
+void StandInRank::wait_for() const { REQUIRE(::waitpid(pid_, nullptr, 0) == pid_); }
+
 void StandInRank::replace_if_dead() {
   if (is_dead(pid_)) start();
 }

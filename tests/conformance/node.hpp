@@ -22,6 +22,8 @@ class StandInRank {
   [[nodiscard]] pid_t pid() const { return pid_; }
   /// SIGKILL; dead when it returns, and not yet waited for, as its launcher may take a while to.
   void kill() const;
+  /// As its launcher does in the end: of one that was killed nothing is left but its pid in the shared memory.
+  void wait_for() const;
   /// Starts another in the place of one that a fault has killed.
   void replace_if_dead();
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/base/clock.hpp"
+#include "harness/os/cpus.hpp"
 #include "tests/catch.hpp"
 #include "tests/conformance/node.hpp"
 #include "tests/unit/record/support.hpp"
@@ -54,7 +55,7 @@ const Row& row_of(const std::string& fault) {
       {.name = "partition", .resolved = {{"peers", {"10.77.1.9"}}}},
       {.name = "process_kill"},
       {.name = "numa_misplacement"},
-      {.name = "affinity_squeeze"},
+      {.name = "affinity_squeeze", .anywhere = affinity_of_thread(0).value_or(Cpus{}).size() > 1},
       {.name = "irq_misplacement"},
       {.name = "clock_skew"},
       {.name = "rank_delay",

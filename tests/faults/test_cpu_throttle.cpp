@@ -75,8 +75,15 @@ TEST_CASE("cpu_throttle: a worker that was killed leaves a stopped rank, which r
   REQUIRE_FALSE(ok(load->read()).left);
 }
 
-TEST_CASE("cpu_throttle: an undo record without a group for each rank is refused", "[cpu_throttle][alone]") {
+TEST_CASE("cpu_throttle: an undo record of one mechanism does not name what another one changes",
+          "[cpu_throttle][alone]") {
   const Json rank = to_json(ok(identify_process(::getpid())));
-  const Json undo{{"mechanism", "cgroup1"}, {"ranks", Json::array({rank})}, {"groups", Json::array()}};
-  CHECK_FALSE(cpu_throttle().check_undo(undo).has_value());
+  const Json undo{{"mechanism", "duty_cycle"}, {"ranks", Json::array({rank})}, {"groups", Json::array()}};
+  ok(cpu_throttle().check_undo(undo));
+  Json other = undo;
+  other["mechanism"] = "cgroup1";
+  CHECK_FALSE(cpu_throttle().check_undo(other).has_value());
+  other = undo;
+  other["ranks"] = Json::array();
+  CHECK_FALSE(cpu_throttle().check_undo(other).has_value());
 }

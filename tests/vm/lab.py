@@ -58,9 +58,7 @@ must mount -t 9p -o {share_options} share ./{share}
 cp /bin/busybox run/
 hostname {name}
 ip link set lo up
-# Not cpuset: a 6.1 kernel gives threads that change their group all of its CPUs, and cpu_throttle does not yet put back which
-# of them they were bound to.
-for controller in cpu memory io pids; do
+for controller in cpuset cpu memory io pids; do
   echo +$controller > sys/fs/cgroup/cgroup.subtree_control || echo "grit-vm: failed: $controller"
 done
 echo "grit-vm: the script starts $(cut -d' ' -f1 /proc/uptime) s after the kernel"

@@ -104,6 +104,24 @@ void on_a_bench(Plan plan, Work work) {
 
 constexpr std::int64_t ms(std::int64_t n) { return n * kNsPerMs; }
 
+/// Takes one of the effective capabilities of this process (up to number 31) away, and gives it back.
+class WithoutCapability {
+ public:
+  explicit WithoutCapability(int capability) {
+    REQUIRE(::syscall(SYS_capget, &header_, had_) == 0);
+    __user_cap_data_struct less[_LINUX_CAPABILITY_U32S_3] = {had_[0], had_[1]};
+    less[0].effective &= ~(1U << capability);
+    REQUIRE(::syscall(SYS_capset, &header_, less) == 0);
+  }
+  WithoutCapability(const WithoutCapability&) = delete;
+  WithoutCapability& operator=(const WithoutCapability&) = delete;
+  ~WithoutCapability() { ::syscall(SYS_capset, &header_, had_); }
+
+ private:
+  __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct had_[_LINUX_CAPABILITY_U32S_3]{};
+};
+
 }  // namespace
 
 TEST_CASE("fault windows: a fault counts from a step, and stays off when that step never begins") {
@@ -176,6 +194,36 @@ TEST_CASE("fault windows: what stands on a fault that goes off goes off before i
     REQUIRE(bench.mtu_bytes() == 1500);
     REQUIRE(bench.happened() == Strings{"link_mtu applied", "link_down applied", "link_down reverted nested",
                                         "link_mtu reverted pulse_end"});
+  });
+}
+
+TEST_CASE("fault windows: a stop that fails is tried again some time later, and holds up nothing meanwhile") {
+  on_a_bench(plan_of({down({{0, ms(1'000)}})}), [](Bench& bench) {
+    bench.begin();
+    bench.at(0);
+    const std::int64_t before_ns = monotonic_ns();
+    {
+      const WithoutCapability none(CAP_NET_ADMIN);
+      bench.at(1'000);
+    }
+    REQUIRE(monotonic_ns() - before_ns < ms(150));
+    REQUIRE(bench.happened() == Strings{"link_down applied"});
+    REQUIRE_FALSE(bench.up());
+    REQUIRE(bench.windows().next_action_ns().value_or(0) >= before_ns + ms(200));
+    bench.at(10'000);
+    REQUIRE(bench.happened() == Strings{"link_down reverted pulse_end"});
+    REQUIRE(bench.up());
+    REQUIRE_FALSE(bench.windows().next_action_ns());
+  });
+  on_a_bench(plan_of({down({{0, ms(1'000)}})}), [](Bench& bench) {  // the block ends before that
+    bench.begin();
+    bench.at(0);
+    {
+      const WithoutCapability none(CAP_NET_ADMIN);
+      bench.at(1'000);
+    }
+    bench.windows().end(RevertReason::block_end);
+    REQUIRE(bench.happened() == Strings{"link_down applied", "link_down reverted pulse_end"});
   });
 }
 

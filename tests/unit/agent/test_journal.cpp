@@ -357,6 +357,34 @@ TEST_CASE("revert: an entry of a living namespace is to be reverted there, whoev
   });
 }
 
+TEST_CASE("revert: a namespace that only a socket keeps alive is not taken for gone") {
+  test::in_namespaces([] {
+    LinkLeftDown left;
+    Fd socket;
+    std::string id;
+    std::thread([&] {
+      if (::unshare(CLONE_NEWNET) != 0) return;
+      socket = Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+      id = netns_id().value_or("");
+    }).join();
+    REQUIRE(socket);
+    const std::string seen = root_of_the_machine() ? fmt::format("process {} has a socket in it", ::getpid()) : "seen";
+    REQUIRE_THAT(left.problem_with({{"netns", id}}), Contains(seen));
+    socket.reset();
+    if (root_of_the_machine()) REQUIRE(left.revert_with({{"netns", id}}).gone == 1);
+  });
+}
+
+TEST_CASE("revert: what a fault changes of the whole machine is put back from any namespace") {
+  test::in_namespaces([] {
+    LinkLeftDown left;
+    const Inhabited other;
+    const Json interrupt{{"number", 999'999}, {"action", "no such interrupt"}, {"cpus", "0"}};
+    const Json undo{{"boot_id", ok(boot_id())}, {"interrupts", {{{"before", interrupt}, {"core", 0}}}}};
+    REQUIRE(left.revert_with({{"netns", other.id()}, {"injector", "irq_misplacement"}, {"undo", undo}}).gone == 1);
+  });
+}
+
 TEST_CASE("revert: a namespace that only a mount keeps alive is found, and once that is gone it is gone") {
   test::in_namespaces([] {
     LinkLeftDown left;

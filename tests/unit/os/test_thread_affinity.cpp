@@ -1,7 +1,6 @@
-#include "harness/os/thread_affinity.hpp"
-
 #include <atomic>
 
+#include "harness/os/thread_affinity.hpp"
 #include "tests/namespace.hpp"
 
 using namespace grit;
@@ -44,8 +43,15 @@ TEST_CASE("the affinity of all threads of a process is put back thread by thread
     REQUIRE(ok(set_affinity(self, first)));
     CHECK(ok(affinity_of_thread(0)) == first);
     CHECK(ok(affinity_of_thread(other.tid)) == first);
+    CHECK_FALSE(is_bound_as(saved, ok(read_affinity(self))));
     const Waiting later;  // inherits
     CHECK(ok(affinity_of_thread(later.tid)) == first);
+    const ProcessAffinity with_it = ok(with_later_threads(saved));
+    CHECK(with_it.threads.size() == saved.threads.size() + 1);
+    ok(restore_affinity(with_it));
+    CHECK(ok(affinity_of_thread(other.tid)) == last);
+    CHECK(ok(affinity_of_thread(later.tid)) == first);  // bound as it was, not as the main thread
+    CHECK(is_bound_as(saved, ok(read_affinity(self))));
     for (int twice = 0; twice < 2; ++twice) {
       ok(restore_affinity(saved));
       CHECK(ok(affinity_of_thread(0)) == all);

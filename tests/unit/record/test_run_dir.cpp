@@ -1,4 +1,5 @@
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "harness/model/event.hpp"
 #include "harness/record/run_dir.hpp"
@@ -188,6 +189,24 @@ TEST_CASE("read_json names the file that is missing or not JSON") {
   CHECK_THAT(read_json(file).error().message, Contains("plan.json"));
   REQUIRE(write_file_durably(file, "{\"a\": 1}"));
   CHECK(read_json(file)->at("a") == 1);
+}
+
+TEST_CASE("root writes into no run directory that another user could exchange files in") {
+  if (::geteuid() != 0) return;
+  const TempDirectory place;
+  const auto run = place.path() / "run";
+  REQUIRE(create_run_directory(run));
+  REQUIRE(check_run_directory(run));
+  REQUIRE(::chown(run.c_str(), 65533, 0) == 0);
+  for (const char* name : {"steps.npy", "events.jsonl"}) {
+    const std::string said = name == std::string("steps.npy") ? StepsWriter::open(run / name).error().message
+                                                              : EventsWriter::open(run / name).error().message;
+    CHECK_THAT(said, Contains("belongs to user 65533") && Contains("--out"));
+    CHECK_FALSE(std::filesystem::exists(run / name));
+  }
+  REQUIRE(::chown(run.c_str(), 0, 0) == 0);
+  REQUIRE(::chmod(run.c_str(), 0775) == 0);
+  CHECK_THAT(check_run_directory(run).error().message, Contains("others can write") && Contains("chmod go-w"));
 }
 
 }  // namespace

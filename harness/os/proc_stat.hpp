@@ -1,0 +1,27 @@
+// /proc/PID/stat and /proc/PID/task/TID/stat (proc_pid_stat(5)), read in one place: the name before the fields may hold
+// blanks and parentheses.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace grit {
+
+struct ProcStat {
+  std::string name{};
+  char state = '?';               // 'R', 'S', 'D', 'T' (stopped), 'Z' ...
+  std::int64_t minor_faults = 0;  // page faults that needed no storage
+  std::int64_t major_faults = 0;  // and those that did
+  std::int64_t cpu_ns = 0;        // user and system time, counted in clock ticks (10 ms, mostly)
+  std::int64_t start_ticks = 0;   // when it began, since boot
+};
+
+/// Of a process, with the sums over its threads. Nothing: it has ended (a zombie is still there).
+std::optional<ProcStat> read_proc_stat(pid_t pid);
+/// Of one of its threads.
+std::optional<ProcStat> read_proc_stat(pid_t pid, pid_t tid);
+
+}  // namespace grit

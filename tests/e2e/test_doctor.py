@@ -28,7 +28,7 @@ with Workspace() as work:
     assert done.returncode == 0, done.stdout + done.stderr
     head, row = done.stdout.splitlines()[:2]
     assert all(topic in head for topic in TOPICS), head
-    assert "3 by mpirun" in row and "reached at 127.0.0.1" in row and "*" not in row and "!" not in row, row
+    assert "3 by mpirun" in row and "tcp://127.0.0.1:" in row and "*" not in row and "!" not in row, row
     assert not (work.path / "journal").exists(), "doctor makes nothing"
 
     # What keeps a run from starting is said of its node, and is the exit code.

@@ -35,6 +35,8 @@ with Workspace() as work:
     management = work.write("mgmt.lua", SHORT_FLAP.replace("on = o.node,", 'on = o.node, nic = "mgmt0",'))
     refused(work, management, "--set", "node=1", code=64, says=["mgmt0", "--allow-management"])
     refused(work, flap, "--no-such-flag", code=64, says=[])
+    for port in 0, 65536, "ssh":
+        refused(work, flap, "--port", port, code=64, says=["--port"])
 
     # The guard rail's override works: planned, not refused.
     grit("plan", management, "--set", "node=1", expect=64)

@@ -43,6 +43,11 @@ with Workspace() as work:
     allowed = grit("plan", management, "--set", "node=1", "--allow-management", expect=0)
     assert "mgmt0" in allowed.out
 
+    # A place that bears no directory.
+    for place in "/proc/grit", "/proc/self/fdinfo/x/y", work.path / ("long" * 100):
+        done = grit("run", flap, "--out", place, expect=69, timeout=60)
+        assert "cannot make the run directory" in done.err and "--out" in done.err, done.err
+
     # A run directory that exists is not touched.
     existing = work.path / "existing"
     existing.mkdir()

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "grit_version.hpp"
+#include "harness/agent/journal.hpp"
 #include "harness/base/files.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
@@ -68,7 +69,7 @@ Line mpirun() {
 }
 
 Line nics() {
-  const auto node = discover_node(DiscoveryHints{"runs"});
+  const auto node = discover_node({"runs", default_journal_directory()});
   if (!node) return {false, "interfaces", node.error().message};
   std::string text;
   for (const Nic& nic : node->nics) {

@@ -247,7 +247,7 @@ Result<Topology> discover_topology(const Job& job, const std::filesystem::path& 
   std::string mine;
   Status found;
   if (job.local_rank() == 0) {
-    auto node = discover_node(DiscoveryHints{directory});
+    auto node = discover_node({directory, default_journal_directory()});
     if (node)
       node->index = job.node(), mine = json_text(to_json(*node));
     else

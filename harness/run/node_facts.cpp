@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <linux/capability.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -24,8 +25,10 @@
 #include "harness/cluster/launcher.hpp"
 #include "harness/os/capability.hpp"
 #include "harness/os/cpus.hpp"
+#include "harness/os/interrupts.hpp"
 #include "harness/os/job_control.hpp"
 #include "harness/os/memory.hpp"
+#include "harness/os/wall_clock.hpp"
 #include "harness/run/rendezvous.hpp"
 #include "harness/run/session.hpp"
 
@@ -48,7 +51,7 @@ Fact binding() {
 }
 
 Fact data_nics() {
-  const auto node = discover_node(DiscoveryHints{"runs"});
+  const auto node = discover_node({"runs", default_journal_directory()});
   if (!node) return {.topic = "data NICs", .value = "?", .problem = node.error().message, .fatal = true};
   std::vector<std::string> names;
   for (const Nic& nic : node->nics)
@@ -88,14 +91,12 @@ fs::path existing_part(fs::path directory) {
 
 Fact journal() {
   const fs::path directory = default_journal_directory();
-  Fact fact = alike("undo journal", "ok");
+  Fact fact = alike("undo journal", directory.string());
   const fs::path existing = existing_part(directory);
   if (std::error_code error; !fs::is_directory(existing, error) || ::access(existing.c_str(), W_OK) != 0) {
     fact.value = fact.compared = "not writable";
-    fact.problem = fmt::format(
-        "{} cannot be written: without an undo journal no fault is injected; name another directory "
-        "of the node's own disk with GRIT_JOURNAL_DIR",
-        directory.string());
+    fact.problem = fmt::format("{} cannot be written: without an undo journal no fault is injected; {}",
+                               directory.string(), other_journal_directory());
     fact.fatal = true;
     return fact;
   }
@@ -126,16 +127,35 @@ Fact memory() {
           .compared = fmt::format("{:.0f}", gib(memory->total_bytes))};
 }
 
-bool runs(const std::string& program) {
-  std::error_code error;
-  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error))
-    if (read_file(entry->path() / "comm").value_or("") == program + "\n") return true;
-  return false;
+/// Whether a fault on the NIC that carries grit's own files can be taken off in time.
+Fact locked_memory() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_MEMLOCK, &limit);
+  const bool unlimited = limit.rlim_cur == RLIM_INFINITY || has_capability(CAP_IPC_LOCK);
+  Fact fact = alike("memory lock", unlimited ? "unlimited" : fmt::format("{} KiB", limit.rlim_cur / 1024));
+  if (!unlimited)
+    fact.problem =
+        "agents cannot keep their memory in RAM: a fault on the NIC that carries grit's own files might come off late. "
+        "Raise the limit (ulimit -l unlimited; under Slurm PropagateResourceLimitsExcept=MEMLOCK), or run as root";
+  return fact;
+}
+
+Fact clock_daemon() {
+  const std::string daemon = running_time_daemon();
+  const auto kept = what_keeps_the_clock();
+  return {.topic = "clock",
+          .value = !daemon.empty() ? daemon
+                   : kept          ? "kept from outside"
+                                   : "no daemon",
+          .compared = !daemon.empty() ? daemon
+                      : kept          ? "kept from outside"
+                                      : "no daemon",
+          .problem = kept.value_or("")};
 }
 
 Fact irqbalance() {
-  Fact fact = alike("irqbalance", runs("irqbalance") ? "runs" : "no");
-  if (fact.value == "runs") fact.problem = "irqbalance takes irq_misplacement back within 10 s: stop it for that fault";
+  Fact fact = alike("irqbalance", irqbalance_runs() ? "runs" : "no");
+  if (irqbalance_runs()) fact.problem = "irqbalance takes irq_misplacement back within 10 s: stop it for that fault";
   return fact;
 }
 
@@ -240,8 +260,8 @@ NodeFacts facts_of_this_node() {
   utsname names{};
   ::uname(&names);
   return {names.nodename,
-          {binding(), data_nics(), privileges(), journal(), other_run(), agent_outlives(), memory(), irqbalance(),
-           version()}};
+          {binding(), data_nics(), privileges(), journal(), other_run(), agent_outlives(), memory(), locked_memory(),
+           clock_daemon(), irqbalance(), version()}};
 }
 
 Result<std::vector<NodeFacts>> facts_of_nodes(const Job& job, int port) {

@@ -9,7 +9,7 @@ from gritlib import GRIT, Workspace, grit
 MPIRUN = ["mpirun", "-n", "3", "--oversubscribe", "--allow-run-as-root", "--mca", "btl", "tcp,self", "--mca",
           "btl_tcp_if_include", "lo"]
 TOPICS = ["ranks", "recorder", "CPUs of a rank", "data NICs", "capabilities", "undo journal", "other run",
-          "agent outlives the job", "memory", "irqbalance", "grit"]
+          "agent outlives the job", "memory", "memory lock", "clock", "irqbalance", "grit"]
 
 
 def doctor(work, *arguments, **variables):

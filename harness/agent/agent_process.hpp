@@ -43,7 +43,9 @@ Result<RecorderConfig> recorder_config_from_json(const Json& json);
 
 constexpr int kAgentSegmentFd = kFirstInheritedFd;
 constexpr int kAgentWakeFd = kFirstInheritedFd + 1;
+constexpr int kAgentDescriptors = 2;
 constexpr int kRecorderSegmentFd = kFirstInheritedFd;
+constexpr int kRecorderDescriptors = 1;
 
 /// A node's agent as its first rank sees it. One that holds a fault beyond its lease is replaced, too; the new one
 /// first reverts what the journal says. When none can be started any more, the node's ranks end: nobody could take

@@ -32,8 +32,7 @@ Result<AgentConfig> agent_config_from_json(const Json& json);
 /// All the recorder must know.
 struct RecorderConfig {
   int nodes = 1;
-  std::string listen_address{};  // the management interface's own
-  std::string endpoint{};        // empty: any free port; else listen there again (a restart)
+  std::vector<std::string> endpoints{};  // to listen on; of the first start with "*" where any free port will do
   RunKeys keys{};
   std::filesystem::path run_directory{};
   bool judges = false;  // the run, when the first rank, who else would, is dead
@@ -44,7 +43,9 @@ Result<RecorderConfig> recorder_config_from_json(const Json& json);
 
 constexpr int kAgentSegmentFd = kFirstInheritedFd;
 constexpr int kAgentWakeFd = kFirstInheritedFd + 1;
+constexpr int kAgentDescriptors = 2;
 constexpr int kRecorderSegmentFd = kFirstInheritedFd;
+constexpr int kRecorderDescriptors = 1;
 
 /// A node's agent as its first rank sees it. One that holds a fault beyond its lease is replaced, too; the new one
 /// first reverts what the journal says. When none can be started any more, the node's ranks end: nobody could take
@@ -81,7 +82,8 @@ class RecorderProcess {
  public:
   /// As AgentProcess::start().
   static Result<std::unique_ptr<RecorderProcess>> start(RecorderConfig config, const Segment& segment);
-  [[nodiscard]] const std::string& endpoint() const { return config_.endpoint; }
+  /// Where it listens, and does again after a restart.
+  [[nodiscard]] const std::vector<std::string>& endpoints() const { return config_.endpoints; }
   [[nodiscard]] bool wait_for_end() const { return process_->wait_for_end(segment_.control().recorder_beat_ns); }
 
  private:

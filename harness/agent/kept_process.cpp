@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,8 @@ constexpr auto kWatchInterval = std::chrono::milliseconds(200);
 constexpr int kLooksStopped = 5;  // one second: nobody stops such a process for long and means well
 constexpr std::int64_t kEndPatience_ns = 5 * kNsPerS;
 constexpr std::int64_t kNoSign_ns = 60 * kNsPerS;
+/// On it the configuration comes and the answer goes.
+constexpr int kBootstrapFd = kFirstInheritedFd - 1;
 constexpr int kAboveInherited = 16;
 
 /// The inherited descriptors and standard streams of the process; nothing of mpirun's stays open in it.
@@ -97,6 +100,25 @@ Result<std::string> read_reply(int fd, const std::string& whose) {
   }
   if (reply.empty()) return internal_error(fmt::format("the {} died before it answered", whose));
   return reply;
+}
+
+/// What comes on the bootstrap socket, to the end of file. Error: it did not come whole.
+Result<Json> read_configuration(int bootstrap) {
+  std::string text;
+  std::array<char, 65536> chunk{};
+  for (;;) {
+    const ssize_t got = ::read(bootstrap, chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error("cannot read the configuration");
+    if (got == 0) return parse_json(text);
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+}
+
+void answer(int bootstrap, const Result<Ready>& ready) {
+  const Json said =
+      ready ? ready->answer : Json{{"error", ready.error().message}, {"kind", static_cast<int>(ready.error().kind)}};
+  if (auto told = send_all(bootstrap, json_text(said)); !told) fmt::print(stderr, "grit: {}\n", told.error().message);
 }
 
 /// By SIGSTOP: it would neither work nor end.
@@ -200,22 +222,24 @@ KeptProcess::~KeptProcess() {
   }
 }
 
-Result<Json> read_configuration(int bootstrap) {
-  std::string text;
-  std::array<char, 65536> chunk{};
-  for (;;) {
-    const ssize_t got = ::read(bootstrap, chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error("cannot read the configuration");
-    if (got == 0) return parse_json(text);
-    text.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-}
-
-void answer(int bootstrap, const Result<Json>& ready) {
-  const Json said =
-      ready ? *ready : Json{{"error", ready.error().message}, {"kind", static_cast<int>(ready.error().kind)}};
-  if (auto told = send_all(bootstrap, json_text(said)); !told) fmt::print(stderr, "grit: {}\n", told.error().message);
+int kept_process_main(const char* name, int descriptors, const std::function<Result<Ready>(const Json&)>& start) {
+  // Whatever else was inherited is mpirun's: holding it open would keep mpirun waiting for us.
+  ::close_range(static_cast<unsigned>(kFirstInheritedFd + descriptors), ~0U, 0);
+  ::prctl(PR_SET_NAME, name);
+  // A full file (SIGXFSZ) is an error to report, not a death.
+  for (const int ignored : {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT}) ::signal(ignored, SIG_IGN);
+  Fd bootstrap(kBootstrapFd);
+  const auto made_ready = [&]() -> Result<Ready> {
+    GRIT_TRY(const Json configuration, read_configuration(bootstrap.get()));
+    return start(configuration);
+  };
+  const Result<Ready> ready = made_ready();
+  // Nobody may listen any more, when the rank died meanwhile. An agent that serves on finds that out and reverts.
+  answer(bootstrap.get(), ready);
+  bootstrap.reset();
+  if (!ready) return static_cast<int>(ready.error().kind);
+  ready->serve();
+  return 0;
 }
 
 }  // namespace grit

@@ -17,9 +17,7 @@
 
 namespace grit {
 
-/// Descriptors such a process finds open when it starts: a socket on which its configuration comes (to the end of file)
-/// and its answer goes, then KeptProcess::Setup::descriptors, in their order.
-constexpr int kBootstrapFd = 3;
+/// Where such a process finds KeptProcess::Setup::descriptors when it starts, in their order.
 constexpr int kFirstInheritedFd = 4;
 
 /// While this object lives a thread of it sleeps on the process: when it dies, is stopped (SIGSTOP) for a second, or is
@@ -65,9 +63,15 @@ class KeptProcess {
   std::thread watcher_{};
 };
 
-/// What such a process does first: its configuration. Error: none came whole.
-Result<Json> read_configuration(int bootstrap);
-/// And then, ready or not: its answer, or why there is none. Nobody may listen any more.
-void answer(int bootstrap, const Result<Json>& ready);
+/// A process of this kind that can begin its work.
+struct Ready {
+  Json answer{};                  // for KeptProcess::Setup::answered
+  std::function<void()> serve{};  // returns when the work is done
+};
+
+/// The main of such a process: reads its configuration, lets `start` make it ready, answers, serves. It inherits so
+/// many `descriptors`, and ignores the signals that a terminal or a batch system sends to a whole job, SIGTERM aside.
+/// Returns the exit code: 0, or the kind of start's error.
+int kept_process_main(const char* name, int descriptors, const std::function<Result<Ready>(const Json&)>& start);
 
 }  // namespace grit

@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include <csignal>
+#include <memory>
 
 #include "harness/agent/agent_process.hpp"
 #include "harness/agent/recorder.hpp"
@@ -36,7 +36,7 @@ class Recording {
     ::sigprocmask(SIG_BLOCK, &term_, nullptr);
   }
 
-  [[nodiscard]] const std::string& endpoint() const { return recorder_.endpoint(); }
+  [[nodiscard]] const std::vector<std::string>& endpoints() const { return recorder_.endpoints(); }
 
   void serve() {
     NodeControl& control = segment_.control();
@@ -91,30 +91,16 @@ class Recording {
   std::int64_t told_to_end_ns_ = 0;
 };
 
-Result<std::unique_ptr<Recording>> start(int bootstrap) {
-  GRIT_TRY(const Json json, read_configuration(bootstrap));
-  GRIT_TRY(RecorderConfig config, recorder_config_from_json(json));
+Result<Ready> start(const Json& configuration) {
+  GRIT_TRY(RecorderConfig config, recorder_config_from_json(configuration));
   GRIT_TRY(Segment segment, Segment::attach(Fd(kRecorderSegmentFd)));
-  GRIT_TRY(Recorder recorder,
-           Recorder::open(config.run_directory, config.listen_address, config.endpoint, config.keys, config.nodes));
-  return std::make_unique<Recording>(std::move(config), std::move(segment), std::move(recorder));
+  GRIT_TRY(Recorder recorder, Recorder::open(config.run_directory, config.endpoints, config.keys, config.nodes));
+  const auto recording = std::make_shared<Recording>(std::move(config), std::move(segment), std::move(recorder));
+  return Ready{Json{{"endpoints", recording->endpoints()}}, [recording] { recording->serve(); }};
 }
 
 }  // namespace
 
-int recorder_main() {
-  // Whatever else was inherited is mpirun's: holding it open would keep mpirun waiting for us.
-  ::close_range(static_cast<unsigned>(kRecorderSegmentFd) + 1, ~0U, 0);
-  ::prctl(PR_SET_NAME, "grit-recorder");
-  for (const int ignored : {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT}) ::signal(ignored, SIG_IGN);
-  Fd bootstrap(kBootstrapFd);
-  auto recording = start(bootstrap.get());
-  answer(bootstrap.get(), recording ? Result<Json>(Json{{"endpoint", (*recording)->endpoint()}})
-                                    : Result<Json>(tl::make_unexpected(recording.error())));
-  bootstrap.reset();
-  if (!recording) return static_cast<int>(recording.error().kind);
-  (*recording)->serve();
-  return 0;
-}
+int recorder_main() { return kept_process_main("grit-recorder", kRecorderDescriptors, start); }
 
 }  // namespace grit

@@ -82,6 +82,8 @@ class RecorderProcess {
   /// As AgentProcess::start().
   static Result<std::unique_ptr<RecorderProcess>> start(RecorderConfig config, const Segment& segment);
   [[nodiscard]] const std::string& endpoint() const { return config_.endpoint; }
+  /// Tells it that agents it has not heard of do not come any more: it ends when the others have said goodbye.
+  void nobody_else_comes() const { process_->ask_to_end(); }
   [[nodiscard]] bool wait_for_end() const { return process_->wait_for_end(segment_.control().recorder_beat_ns); }
 
  private:

@@ -15,6 +15,7 @@
 #include "injectors/faults.hpp"
 #include "injectors/flood_flows.hpp"
 #include "injectors/flood_traffic.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/worker.hpp"
 
 namespace grit {
@@ -168,7 +169,7 @@ class EthernetFlood final : public Injector {
         .name = "ethernet_flood",
         .summary = "TCP or UDP traffic from the nodes to others over their NICs, at a rate or as fast as it goes",
         .params =
-            {{"nic", Unit::text, "data", "\"data\": each node's first data NIC; or the name of an interface"},
+            {fault_nic_param(),
              {"to", Unit::text, "others", "receivers: \"others\" (nodes not in `on`), \"all\", or a list \"1,3\""},
              {"protocol", Unit::text, "tcp", "what is sent", {"tcp", "udp"}},
              {"rate",
@@ -185,7 +186,13 @@ class EthernetFlood final : public Injector {
               {},
               1.0,
               64.0},
-             {"packet", Unit::size_bytes, 1472, "UDP payload of a packet (1472 fills an MTU of 1500)", {}, 16.0, 65'000.0},
+             {"packet",
+              Unit::size_bytes,
+              1472,
+              "UDP payload of a packet (1472 fills an MTU of 1500)",
+              {},
+              16.0,
+              65'000.0},
              {"mechanism",
               Unit::text,
               "auto",

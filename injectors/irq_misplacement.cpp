@@ -10,6 +10,7 @@
 #include "harness/os/netlink.hpp"
 #include "injectors/cores.hpp"
 #include "injectors/faults.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/setting.hpp"
 
 namespace grit {
@@ -69,8 +70,7 @@ class IrqMisplacement final : public SettingInjector<Undo> {
     static const InjectorInfo info{
         .name = "irq_misplacement",
         .summary = "The interrupts of a NIC are served by the cores of the ranks",
-        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
-                   cores_param()},
+        .params = {fault_nic_param(), cores_param()},
         .mechanisms = {"smp_affinity"},
         .needs = {"a NIC with interrupts of its own", "root (/proc/irq/N/smp_affinity_list)"},
         .touches = {"the affinity of the interrupts"},

@@ -4,6 +4,7 @@
 // wait in it when it goes are lost.
 #include "harness/base/clock.hpp"
 #include "injectors/faults.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/root_qdisc.hpp"
 
 namespace grit {
@@ -19,7 +20,7 @@ class LinkDelay final : public RootQdiscInjector {
         .name = "link_delay",
         .summary = "Packets that a network interface sends arrive later, by a fixed or a random time",
         .params =
-            {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+            {fault_nic_param(),
              {"delay", Unit::time_ns, 5 * kNsPerMs, "how much later", {}, 0.0, 60.0 * kNsPerS},
              {"jitter", Unit::time_ns, 0, "at random so much more or less", {}, 0.0, 60.0 * kNsPerS},
              {"distribution",

@@ -8,6 +8,7 @@
 #include "injectors/faults.hpp"
 #include "injectors/link_state.hpp"
 #include "injectors/link_witness.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/setting.hpp"
 
 namespace grit {
@@ -22,15 +23,14 @@ Json to_json(const Undo& undo) { return Json{{"link", to_json(undo.link)}}; }
 class LinkDown final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
-    static const InjectorInfo info{
-        .name = "link_down",
-        .summary = "A network interface is down for the whole block",
-        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"}},
-        .mechanisms = {"admin"},
-        .needs = {"CAP_NET_ADMIN in the node's network namespace"},
-        .touches = {kLinkState},
-        .undo = UndoClass::persistent,
-        .takes_nic = true};
+    static const InjectorInfo info{.name = "link_down",
+                                   .summary = "A network interface is down for the whole block",
+                                   .params = {fault_nic_param()},
+                                   .mechanisms = {"admin"},
+                                   .needs = {"CAP_NET_ADMIN in the node's network namespace"},
+                                   .touches = {kLinkState},
+                                   .undo = UndoClass::persistent,
+                                   .takes_nic = true};
     return info;
   }
 
@@ -71,9 +71,7 @@ class LinkDown final : public SettingInjector<Undo> {
   [[nodiscard]] Result<std::unique_ptr<Witness>> witness(const Undo& undo) const override {
     return watch_link(undo.link.identity.ifindex);
   }
-  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
-    return restore_link_config(undo.link);
-  }
+  [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override { return restore_link_config(undo.link); }
 };
 
 }  // namespace

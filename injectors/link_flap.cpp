@@ -16,6 +16,7 @@
 #include "injectors/faults.hpp"
 #include "injectors/link_state.hpp"
 #include "injectors/link_witness.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/setting.hpp"
 
 namespace grit {
@@ -101,7 +102,7 @@ class LinkFlap final : public SettingInjector<Undo> {
     static const InjectorInfo info{
         .name = "link_flap",
         .summary = "A network interface goes down and comes back, once or several times",
-        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+        .params = {fault_nic_param(),
                    {"down", Unit::time_ns, kNsPerS, "how long it stays down", {}, static_cast<double>(kNsPerMs), {}},
                    {"every", Unit::time_ns, 0, "from one start to the next; 0: twice `down`", {}, 0.0, {}},
                    {"count", Unit::count, 1, "how many times in a block", {}, 1.0, 10'000.0},

@@ -38,7 +38,7 @@ class LinkLoss final : public RootQdiscInjector {
         .name = "link_loss",
         .summary = "A share of the packets of a network interface is lost, one by one or in bursts",
         .params =
-            {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+            {fault_nic_param(),
              {"loss", Unit::fraction, 0.01, "share of the packets that are lost", {}, 1e-6, 1.0},
              {"burst", Unit::number, 1.0, "mean number of packets lost in a row; 1: each by itself", {}, 1.0, 1e4},
              {"direction",

@@ -19,6 +19,7 @@
 #include "harness/os/tcp_diag.hpp"
 #include "injectors/faults.hpp"
 #include "injectors/link_state.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/setting.hpp"
 
 namespace grit {
@@ -98,22 +99,21 @@ std::int64_t small_segments(const std::vector<Address>& addresses, std::int64_t 
 class LinkMtu final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
-    static const InjectorInfo info{
-        .name = "link_mtu",
-        .summary = "A network interface has a smaller MTU than it had",
-        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
-                   {"mtu",
-                    Unit::size_bytes,
-                    kIpv6Min_bytes,
-                    "the largest IP packet it then carries; under 1280 it has no IPv6",
-                    {},
-                    static_cast<double>(kMin_bytes),
-                    static_cast<double>(kMax_bytes)}},
-        .mechanisms = {"mtu"},
-        .needs = {"CAP_NET_ADMIN in the node's network namespace"},
-        .touches = {"the MTU"},
-        .undo = UndoClass::persistent,
-        .takes_nic = true};
+    static const InjectorInfo info{.name = "link_mtu",
+                                   .summary = "A network interface has a smaller MTU than it had",
+                                   .params = {fault_nic_param(),
+                                              {"mtu",
+                                               Unit::size_bytes,
+                                               kIpv6Min_bytes,
+                                               "the largest IP packet it then carries; under 1280 it has no IPv6",
+                                               {},
+                                               static_cast<double>(kMin_bytes),
+                                               static_cast<double>(kMax_bytes)}},
+                                   .mechanisms = {"mtu"},
+                                   .needs = {"CAP_NET_ADMIN in the node's network namespace"},
+                                   .touches = {"the MTU"},
+                                   .undo = UndoClass::persistent,
+                                   .takes_nic = true};
     return info;
   }
 

@@ -6,6 +6,7 @@
 
 #include "harness/base/clock.hpp"
 #include "injectors/faults.hpp"
+#include "injectors/nic.hpp"
 #include "injectors/root_qdisc.hpp"
 
 namespace grit {
@@ -41,7 +42,7 @@ class LinkRate final : public RootQdiscInjector {
     static const InjectorInfo info{
         .name = "link_rate",
         .summary = "A network interface sends no faster than a given rate",
-        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+        .params = {fault_nic_param(),
                    {"rate",
                     Unit::bits_per_s,
                     1'000'000'000,

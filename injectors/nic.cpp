@@ -3,6 +3,14 @@
 #include <fmt/format.h>
 
 namespace grit {
+
+ParamSpec fault_nic_param() {
+  return {
+      "nic", Unit::text, "data",
+      "\"data\": the data NIC that the job is told to use, or the first; \"all\": every one, each with a fault of its "
+      "own; \"rail:1\": the second of them; or the name of an interface"};
+}
+
 Result<std::string> resolve_nic(const Node& node, const std::string& nic) {
   GRIT_TRY(const auto chosen, choose_nics(node, nic));
   return chosen.front()->name;

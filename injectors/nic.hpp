@@ -9,6 +9,9 @@
 
 namespace grit {
 
+/// The parameter, with all that choose_nics() takes; for InjectorInfo::params.
+ParamSpec fault_nic_param();
+
 /// The NIC that choose_nics() names, the first of several. Error (usage): there is none; lists the node's NICs with
 /// their roles.
 Result<std::string> resolve_nic(const Node& node, const std::string& nic);

@@ -49,7 +49,7 @@ class Partition final : public Injector {
     static const InjectorInfo info{
         .name = "partition",
         .summary = "Nodes cannot reach each other over the data network: their packets are dropped",
-        .params = {{"nic", Unit::text, "data", "\"data\": the node's first data NIC; or the name of an interface"},
+        .params = {fault_nic_param(),
                    {"from", Unit::text, "others",
                     "whom they are cut off from: \"others\", \"all\", or nodes such as \"1,3\""},
                    {"direction",

@@ -18,7 +18,7 @@ return grit.scenario {
   -- Synchronized data-parallel training. The accelerator is emulated by a timer; the gradients really cross the network.
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },
 
-  -- Half a second after the start of every fault block the first data NIC of the node goes down.
+  -- Half a second after the start of every fault block a data NIC of the node goes down.
   faults = function(o)
     return { grit.fault.link_flap { on = o.node, nic = "data", down = o.down, after = "500ms" } }
   end,

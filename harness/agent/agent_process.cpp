@@ -42,17 +42,18 @@ Result<AgentConfig> agent_config_from_json(const Json& json) {
 }
 
 Json to_json(const RecorderConfig& config) {
-  return Json{
-      {"nodes", config.nodes},        {"listen_address", config.listen_address},        {"endpoint", config.endpoint},
-      {"keys", to_json(config.keys)}, {"run_directory", config.run_directory.string()}, {"judges", config.judges}};
+  return Json{{"nodes", config.nodes},
+              {"endpoints", config.endpoints},
+              {"keys", to_json(config.keys)},
+              {"run_directory", config.run_directory.string()},
+              {"judges", config.judges}};
 }
 
 Result<RecorderConfig> recorder_config_from_json(const Json& json) {
   RecorderConfig config;
   try {
     config.nodes = json.at("nodes").get<int>();
-    config.listen_address = json.at("listen_address").get<std::string>();
-    config.endpoint = json.at("endpoint").get<std::string>();
+    config.endpoints = json.at("endpoints").get<std::vector<std::string>>();
     config.run_directory = json.at("run_directory").get<std::string>();
     config.judges = json.at("judges").get<bool>();
     GRIT_TRY(config.keys, run_keys_from_json(json.at("keys")));
@@ -116,7 +117,10 @@ Result<std::unique_ptr<RecorderProcess>> RecorderProcess::start(RecorderConfig c
   setup.log = raw.config_.run_directory / "recorder.log";
   setup.descriptors = {segment.descriptor()};
   setup.configuration = [&raw] { return to_json(raw.config_); };
-  setup.answered = [&raw](const Json& said) { raw.config_.endpoint = said.value("endpoint", raw.config_.endpoint); };
+  setup.answered = [&raw](const Json& said) {
+    if (!raw.process_)
+      raw.config_.endpoints = said.value("endpoints", raw.config_.endpoints);  // a successor's are these
+  };
   setup.is_useless = [] { return false; };
   // The agents miss it, and end the run.
   setup.lost = [](const Error& why) {

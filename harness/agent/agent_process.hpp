@@ -32,8 +32,7 @@ Result<AgentConfig> agent_config_from_json(const Json& json);
 /// All the recorder must know.
 struct RecorderConfig {
   int nodes = 1;
-  std::string listen_address{};  // the management interface's own
-  std::string endpoint{};        // empty: any free port; else listen there again (a restart)
+  std::vector<std::string> endpoints{};  // to listen on; of the first start with "*" where any free port will do
   RunKeys keys{};
   std::filesystem::path run_directory{};
   bool judges = false;  // the run, when the first rank, who else would, is dead
@@ -81,9 +80,10 @@ class RecorderProcess {
  public:
   /// As AgentProcess::start().
   static Result<std::unique_ptr<RecorderProcess>> start(RecorderConfig config, const Segment& segment);
-  [[nodiscard]] const std::string& endpoint() const { return config_.endpoint; }
   /// Tells it that agents it has not heard of do not come any more: it ends when the others have said goodbye.
   void nobody_else_comes() const { process_->ask_to_end(); }
+  /// Where it listens, and does again after a restart.
+  [[nodiscard]] const std::vector<std::string>& endpoints() const { return config_.endpoints; }
   [[nodiscard]] bool wait_for_end() const { return process_->wait_for_end(segment_.control().recorder_beat_ns); }
 
  private:

@@ -34,10 +34,8 @@ Result<bool> create_file(const Fd& directory, const std::filesystem::path& path)
       ::openat(directory.get(), path.filename().c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!made && errno == EEXIST) return false;
   if (!made)
-    return unavailable_error(
-        fmt::format("cannot make the undo journal {}: {}. Set GRIT_JOURNAL_DIR to a directory of yours on a "
-                    "local disk",
-                    path.string(), std::strerror(errno)));
+    return unavailable_error(fmt::format("cannot make the undo journal {}: {}; {}", path.string(), std::strerror(errno),
+                                         other_journal_directory()));
   if (::fsync(directory.get()) != 0) return errno_error("cannot fsync " + directory_of(path).string());
   return true;
 }
@@ -92,9 +90,8 @@ Status Journal::append(const Json& line, std::size_t reserved_bytes) {
   if (::ftruncate(file_.get(), before.st_size) != 0)
     return errno_error("cannot take back a part of a line from " + path_.string());
   return unavailable_error(
-      fmt::format("cannot write the undo journal {}: {}. Nothing may be changed without it: free some space or "
-                  "set GRIT_JOURNAL_DIR to another disk",
-                  path_.string(), written.error().message));
+      fmt::format("cannot write the undo journal {}: {}. Nothing may be changed without it: free some space, or {}",
+                  path_.string(), written.error().message, other_journal_directory()));
 }
 
 Status Journal::append_intent(const std::string& id, const std::string& injector, const Json& undo) {
@@ -140,6 +137,12 @@ Result<std::vector<JournalEntry>> pending(const std::filesystem::path& path) {
   GRIT_TRY(const Fd file, open_private_file(directory, path, O_RDONLY, ::geteuid()));
   GRIT_TRY(const std::string text, read_all(file.get(), kMaxJournalBytes));
   return parse_journal(text).pending;
+}
+
+std::string other_journal_directory(bool secure) {
+  if (!secure) return "name a directory of yours on the node's own disk with GRIT_JOURNAL_DIR";
+  return "run grit as root, whose journals lie in /var/lib/grit/journal: a program with file capabilities ignores "
+         "GRIT_JOURNAL_DIR";
 }
 
 std::filesystem::path default_journal_directory() {

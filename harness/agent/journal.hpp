@@ -5,6 +5,7 @@
 //   {"state":"reverted","id":..}  after it was proven to be off
 #pragma once
 
+#include <sys/auxv.h>
 #include <sys/types.h>
 
 #include <filesystem>
@@ -86,5 +87,9 @@ bool revert_machine_wide(const std::filesystem::path& directory, uid_t expected_
 /// Where journals lie: GRIT_JOURNAL_DIR; else, for root, /var/lib/grit/journal; else $XDG_STATE_HOME/grit/journal or
 /// ~/.local/state/grit/journal.
 std::filesystem::path default_journal_directory();
+
+/// What to do when that directory will not do, as the end of a sentence. A program with file capabilities
+/// (`secure`: AT_SECURE, getauxval(3)) ignores GRIT_JOURNAL_DIR: its user must not choose where it writes.
+std::string other_journal_directory(bool secure = ::getauxval(AT_SECURE) != 0);
 
 }  // namespace grit

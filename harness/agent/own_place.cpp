@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 
+#include "harness/agent/journal.hpp"
 #include "harness/os/cpus.hpp"
 
 namespace grit {
@@ -43,8 +44,8 @@ std::vector<std::string> ends_with_the_job(std::string_view cgroups, const std::
   if (on.f_type == OVERLAYFS_SUPER_MAGIC)
     reasons.push_back(
         fmt::format("{} lies on a container's own file system and goes with it, what faults change on the "
-                    "node does not: mount a directory of the node there, or name one with GRIT_JOURNAL_DIR",
-                    journal_directory.string()));
+                    "node does not: mount a directory of the node there, or {}",
+                    journal_directory.string(), other_journal_directory()));
   return reasons;
 }
 

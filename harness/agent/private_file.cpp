@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 
+#include "harness/agent/journal.hpp"
 #include "harness/base/files.hpp"
 
 namespace grit {
@@ -23,10 +24,8 @@ Status make_private_directory(const std::filesystem::path& directory) {
       directory.has_parent_path() ? directory.parent_path() : std::filesystem::path(".");
   if (parent != directory) GRIT_CHECK(make_private_directory(parent));
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
-    return unavailable_error(
-        fmt::format("cannot make the directory {}: {}. For undo journals, GRIT_JOURNAL_DIR may name another one: a "
-                    "directory of yours on a local disk",
-                    directory.string(), std::strerror(errno)));
+    return unavailable_error(fmt::format("cannot make the directory {}: {}. Where it is for undo journals, {}",
+                                         directory.string(), std::strerror(errno), other_journal_directory()));
   return sync_directory(parent);
 }
 

@@ -31,19 +31,14 @@ Recorder::Recorder(RecorderSocket socket, StepsWriter steps, EventsWriter events
       events_(std::move(events)),
       nodes_(static_cast<std::size_t>(nodes)) {}
 
-Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, const std::string& address,
-                                const std::string& endpoint, const RunKeys& keys, int nodes) {
+Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, const std::vector<std::string>& endpoints,
+                                const RunKeys& keys, int nodes) {
   GRIT_ASSERT(nodes > 0);
   GRIT_CHECK(allow_open_files(kOwnDescriptors + static_cast<std::size_t>(nodes)));
-  int port = 0;
-  if (!endpoint.empty()) {
-    GRIT_TRY(port, port_of(endpoint));
-  }
   GRIT_TRY(StepsWriter steps, StepsWriter::open(run_directory / "steps.npy"));
   GRIT_TRY(EventsWriter events, EventsWriter::open(run_directory / "events.jsonl"));
-  GRIT_TRY(RecorderSocket socket, RecorderSocket::bind(address, port, keys));
+  GRIT_TRY(RecorderSocket socket, RecorderSocket::bind(endpoints, keys));
   Recorder recorder(std::move(socket), std::move(steps), std::move(events), nodes);
-  if (port == 0) return recorder;
   // What a predecessor was told and may not have passed on.
   GRIT_TRY(const JsonLines told, JsonLines::open(run_directory / "events.jsonl"));
   told.for_each_but({"usage", "check_summary"}, [&](const Json& event) { recorder.note_cause(event, monotonic_ns()); });

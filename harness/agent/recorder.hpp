@@ -25,12 +25,13 @@ class Recorder {
   /// The same for one that was never heard of: its agent may still be starting.
   static constexpr std::int64_t kFirstContact_ns = 30 * kNsPerS;
 
-  /// Listens on `address`, at the port of `endpoint` when that is not empty (a restart: the agents come back to it),
-  /// and opens steps.npy and events.jsonl of the run directory, continuing what is there. Nodes are 0 .. nodes - 1.
-  static Result<Recorder> open(const std::filesystem::path& run_directory, const std::string& address,
-                               const std::string& endpoint, const RunKeys& keys, int nodes);
+  /// Listens on the endpoints as RecorderSocket::bind() does, and opens steps.npy and events.jsonl of the run
+  /// directory, continuing what is there. After a restart give it the endpoints() of its predecessor, to which the
+  /// agents come back. Nodes are 0 .. nodes - 1.
+  static Result<Recorder> open(const std::filesystem::path& run_directory, const std::vector<std::string>& endpoints,
+                               const RunKeys& keys, int nodes);
 
-  [[nodiscard]] const std::string& endpoint() const { return socket_.endpoint(); }
+  [[nodiscard]] const std::vector<std::string>& endpoints() const { return socket_.endpoints(); }
   /// For zmq_poll with ZMQ_POLLIN; call pump() when one is readable, and now and then to notice silent nodes.
   [[nodiscard]] std::array<void*, 2> sockets() const { return socket_.sockets(); }
 

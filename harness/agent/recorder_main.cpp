@@ -36,7 +36,7 @@ class Recording {
     ::sigprocmask(SIG_BLOCK, &term_, nullptr);
   }
 
-  [[nodiscard]] const std::string& endpoint() const { return recorder_.endpoint(); }
+  [[nodiscard]] const std::vector<std::string>& endpoints() const { return recorder_.endpoints(); }
 
   void serve() {
     NodeControl& control = segment_.control();
@@ -95,8 +95,7 @@ Result<std::unique_ptr<Recording>> start(int bootstrap) {
   GRIT_TRY(const Json json, read_configuration(bootstrap));
   GRIT_TRY(RecorderConfig config, recorder_config_from_json(json));
   GRIT_TRY(Segment segment, Segment::attach(Fd(kRecorderSegmentFd)));
-  GRIT_TRY(Recorder recorder,
-           Recorder::open(config.run_directory, config.listen_address, config.endpoint, config.keys, config.nodes));
+  GRIT_TRY(Recorder recorder, Recorder::open(config.run_directory, config.endpoints, config.keys, config.nodes));
   return std::make_unique<Recording>(std::move(config), std::move(segment), std::move(recorder));
 }
 
@@ -109,7 +108,7 @@ int recorder_main() {
   for (const int ignored : {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT}) ::signal(ignored, SIG_IGN);
   Fd bootstrap(kBootstrapFd);
   auto recording = start(bootstrap.get());
-  answer(bootstrap.get(), recording ? Result<Json>(Json{{"endpoint", (*recording)->endpoint()}})
+  answer(bootstrap.get(), recording ? Result<Json>(Json{{"endpoints", (*recording)->endpoints()}})
                                     : Result<Json>(tl::make_unexpected(recording.error())));
   bootstrap.reset();
   if (!recording) return static_cast<int>(recording.error().kind);

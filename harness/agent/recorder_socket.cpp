@@ -1,13 +1,13 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstring>
 #include <map>
 #include <vector>
 
 #include "harness/agent/uplink.hpp"
 #include "harness/agent/uplink_wire.hpp"
+#include "harness/os/reachable.hpp"
 
 namespace grit {
 namespace {
@@ -19,18 +19,39 @@ constexpr int kReceiveQueue_messages = 64;  // of each agent; of records 430 KB:
 /// net.core.somaxconn, 4,096 since Linux 5.4. With ZeroMQ's 100 the rest would try again a second later.
 constexpr int kBacklog_connections = 4096;
 
-/// "tcp://ADDRESS:PORT" for zmq_bind, which takes "*" for any free port.
-Result<std::string> bind_endpoint(const std::string& address, int port) {
-  const std::string where = port == 0 ? std::string("*") : std::to_string(port);
+/// Error (usage): not an endpoint, or the wildcard address, which is of other networks, too.
+Result<Endpoint> endpoint_to_listen_on(const std::string& text) {
+  GRIT_TRY(Endpoint endpoint, parse_endpoint(text));
   in_addr v4{};
   in6_addr v6{};
-  const bool is_v4 = ::inet_pton(AF_INET, address.c_str(), &v4) == 1;
-  if (!is_v4 && ::inet_pton(AF_INET6, address.c_str(), &v6) != 1)
-    return usage_error(fmt::format("'{}' is not an IPv4 or IPv6 address to listen on", address));
-  if (is_v4 ? v4.s_addr == INADDR_ANY : IN6_IS_ADDR_UNSPECIFIED(&v6) != 0)
-    return usage_error(fmt::format(
-        "the recorder must not listen on all interfaces ({}); name the management interface's address", address));
-  return is_v4 ? fmt::format("tcp://{}:{}", address, where) : fmt::format("tcp://[{}]:{}", address, where);
+  const bool every =
+      ::inet_pton(AF_INET, endpoint.address.c_str(), &v4) == 1
+          ? v4.s_addr == INADDR_ANY
+          : ::inet_pton(AF_INET6, endpoint.address.c_str(), &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6) != 0;
+  if (every)
+    return usage_error(
+        fmt::format("the recorder must not listen on all interfaces ({}); name the management interface's address",
+                    endpoint.address));
+  return endpoint;
+}
+
+/// Why zmq_bind(3) failed, with what to do.
+Error cannot_listen(const Endpoint& endpoint, const zmq::error_t& error) {
+  const std::string what =
+      endpoint.port == 0
+          ? fmt::format("the recorder cannot listen on {}: {}", endpoint.address, error.what())
+          : fmt::format("the recorder cannot listen on {} port {}: {}", endpoint.address, endpoint.port, error.what());
+  switch (error.num()) {
+    case EADDRINUSE:
+      return {ErrorKind::unavailable, what + "; end the program that holds the port, or choose another with --port"};
+    case EACCES:
+      return {ErrorKind::unavailable, what + "; ports below 1024 are root's, choose another with --port"};
+    case EADDRNOTAVAIL:
+    case ENODEV:
+      return {ErrorKind::unavailable, what + "; it must be an address of this machine"};
+    default:
+      return {ErrorKind::internal, what};
+  }
 }
 
 }  // namespace
@@ -40,18 +61,19 @@ struct RecorderSocket::State {
   zmq::context_t context{1};
   zmq::socket_t zap{context, zmq::socket_type::rep};
   zmq::socket_t router{context, zmq::socket_type::router};
-  std::string endpoint{};
+  std::vector<std::string> endpoints{};
   std::map<int, std::string> routes{};  // by node: the identity of the connection that its last message came by
   std::array<std::uint8_t, 32> client_key{};
   std::uint64_t malformed = 0;
   std::uint64_t refused = 0;
 
-  void open(const RunKeys& keys, const std::string& where);
+  void open(const RunKeys& keys);
+  Status listen(const Endpoint& endpoint, std::optional<Error>& left_out);
   void answer_handshakes();
   bool admits(const std::vector<zmq::message_t>& request) const;
 };
 
-void RecorderSocket::State::open(const RunKeys& keys, const std::string& where) {
+void RecorderSocket::State::open(const RunKeys& keys) {
   zmq_z85_decode(client_key.data(), keys.client_public.c_str());
   zap.set(zmq::sockopt::linger, 0);
   zap.bind(kZapEndpoint);  // first: a CURVE server without a ZAP handler lets every key in
@@ -64,10 +86,23 @@ void RecorderSocket::State::open(const RunKeys& keys, const std::string& where) 
   router.set(zmq::sockopt::router_mandatory, true);  // says who is gone
   router.set(zmq::sockopt::heartbeat_ivl, kConnectionBeat_ms);
   router.set(zmq::sockopt::heartbeat_timeout, kConnectionSilence_ms);
-  router.set(zmq::sockopt::ipv6, where.find('[') != std::string::npos);
   router.set(zmq::sockopt::backlog, kBacklog_connections);
-  router.bind(where);
-  endpoint = router.get(zmq::sockopt::last_endpoint);
+}
+
+/// An address that is not there is left out.
+Status RecorderSocket::State::listen(const Endpoint& endpoint, std::optional<Error>& left_out) {
+  try {
+    // What a listener is made with: an IPv4 one has nothing to do with IPv6, which the kernel may lack.
+    router.set(zmq::sockopt::ipv6, endpoint.address.find(':') != std::string::npos);
+    router.bind(to_string(endpoint));
+    endpoints.push_back(router.get(zmq::sockopt::last_endpoint));
+    return {};
+  } catch (const zmq::error_t& error) {
+    const Error why = cannot_listen(endpoint, error);
+    if (error.num() != EADDRNOTAVAIL && error.num() != ENODEV) return Failure(why);
+    if (!left_out) left_out = why;
+    return {};
+  }
 }
 
 /// Request frames (RFC 27): version, request id, domain, address, identity, mechanism, credentials.
@@ -99,24 +134,26 @@ RecorderSocket::RecorderSocket(RecorderSocket&& other) noexcept = default;
 RecorderSocket& RecorderSocket::operator=(RecorderSocket&& other) noexcept = default;
 RecorderSocket::~RecorderSocket() = default;
 
-Result<RecorderSocket> RecorderSocket::bind(const std::string& address, int port, const RunKeys& keys) {
-  GRIT_TRY(const std::string where, bind_endpoint(address, port));
+Result<RecorderSocket> RecorderSocket::bind(const std::vector<std::string>& endpoints, const RunKeys& keys) {
+  GRIT_ASSERT(!endpoints.empty());
   GRIT_CHECK(check_server_keys(keys));
+  std::unique_ptr<State> state;
   try {
-    auto state = std::make_unique<State>();
-    state->open(keys, where);
-    return RecorderSocket(std::move(state));
+    state = std::make_unique<State>();
+    state->open(keys);
   } catch (const zmq::error_t& error) {
-    const std::string what = fmt::format("the recorder cannot listen on {}: {}", where, error.what());
-    if (error.num() == EADDRINUSE)
-      return unavailable_error(what + "; end the program that holds the port, or choose another");
-    if (error.num() == EADDRNOTAVAIL || error.num() == ENODEV)
-      return unavailable_error(what + "; it must be an address of this machine");
-    return internal_error(what);
+    return internal_error(std::string("cannot make the recorder's sockets: ") + error.what());
   }
+  std::optional<Error> left_out;
+  for (const std::string& text : endpoints) {
+    GRIT_TRY(const Endpoint endpoint, endpoint_to_listen_on(text));
+    GRIT_CHECK(state->listen(endpoint, left_out));
+  }
+  if (state->endpoints.empty()) return Failure(*left_out);
+  return RecorderSocket(std::move(state));
 }
 
-const std::string& RecorderSocket::endpoint() const { return state_->endpoint; }
+const std::vector<std::string>& RecorderSocket::endpoints() const { return state_->endpoints; }
 
 std::array<void*, 2> RecorderSocket::sockets() const { return {state_->router.handle(), state_->zap.handle()}; }
 
@@ -158,15 +195,5 @@ bool RecorderSocket::send(int node, MessageKind kind, std::string_view payload) 
 std::uint64_t RecorderSocket::malformed() const { return state_->malformed; }
 
 std::uint64_t RecorderSocket::refused() const { return state_->refused; }
-
-Result<int> port_of(const std::string& endpoint) {
-  const auto colon = endpoint.rfind(':');
-  int port = 0;
-  if (endpoint.starts_with("tcp://") && colon != std::string::npos) {
-    const auto [end, error] = std::from_chars(endpoint.data() + colon + 1, endpoint.data() + endpoint.size(), port);
-    if (error == std::errc() && end == endpoint.data() + endpoint.size() && port > 0 && port < 65536) return port;
-  }
-  return usage_error(fmt::format("'{}' is not an endpoint of the form tcp://ADDRESS:PORT", endpoint));
-}
 
 }  // namespace grit

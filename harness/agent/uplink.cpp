@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "harness/agent/uplink_wire.hpp"
+#include "harness/os/reachable.hpp"
 
 namespace grit {
 namespace {
@@ -76,7 +77,8 @@ Uplink& Uplink::operator=(Uplink&& other) noexcept = default;
 Uplink::~Uplink() = default;
 
 Result<Uplink> Uplink::connect(const std::string& endpoint, const RunKeys& keys, int node_index) {
-  GRIT_TRY([[maybe_unused]] const int port, port_of(endpoint));
+  GRIT_TRY(const Endpoint where, parse_endpoint(endpoint));
+  if (where.port == 0) return usage_error("'" + endpoint + "' names no port to connect to");
   GRIT_CHECK(check_client_keys(keys));
   try {
     auto state = std::make_unique<State>();

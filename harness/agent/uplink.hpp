@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
@@ -54,9 +55,11 @@ constexpr std::int64_t kLargestMessage_bytes = std::int64_t{8} << 20;
 /// of sockets() is readable.
 class RecorderSocket {
  public:
-  /// Listens on one address of this machine, an IPv4 or IPv6 literal; port 0 takes a free one.
-  /// Error (usage): not an address, or a wildcard. Error (unavailable): not ours, or the port is taken.
-  static Result<RecorderSocket> bind(const std::string& address, int port, const RunKeys& keys);
+  /// Listens on these endpoints (harness/os/reachable.hpp) of this machine, of both address families; the port "*"
+  /// takes a free one on each. An address that this machine does not have now (an IPv6 one whose link is down, or that
+  /// is not yet known to be nobody else's) is left out, as long as there is another. Error (usage): not an endpoint, or
+  /// a wildcard address. Error (unavailable): it has none of them, or a port is taken or not allowed.
+  static Result<RecorderSocket> bind(const std::vector<std::string>& endpoints, const RunKeys& keys);
 
   RecorderSocket(RecorderSocket&& other) noexcept;
   RecorderSocket& operator=(RecorderSocket&& other) noexcept;
@@ -64,8 +67,8 @@ class RecorderSocket {
   RecorderSocket& operator=(const RecorderSocket&) = delete;
   ~RecorderSocket();
 
-  /// "tcp://10.77.0.1:40123"
-  [[nodiscard]] const std::string& endpoint() const;
+  /// Those it listens on, with their ports: "tcp://10.77.0.1:40123". At least one.
+  [[nodiscard]] const std::vector<std::string>& endpoints() const;
   /// For zmq_poll with ZMQ_POLLIN: messages, and strangers to be judged.
   [[nodiscard]] std::array<void*, 2> sockets() const;
 
@@ -86,9 +89,6 @@ class RecorderSocket {
   explicit RecorderSocket(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-/// The port of "tcp://ADDRESS:PORT". Error (usage): not such an endpoint.
-Result<int> port_of(const std::string& endpoint);
 
 /// An agent's end. Nothing here blocks but close(). While the recorder cannot be reached messages wait, at most
 /// kBacklogMessages of them; further ones are dropped and counted. They are delivered, in order, when it is back on the

@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "grit_version.hpp"
+#include "harness/agent/journal.hpp"
 #include "harness/base/files.hpp"
 #include "harness/cli/commands.hpp"
+#include "harness/cli/scenario_options.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/local.hpp"
@@ -67,7 +69,7 @@ Line mpirun() {
 }
 
 Line nics() {
-  const auto node = discover_node(DiscoveryHints{"runs"});
+  const auto node = discover_node({"runs", default_journal_directory()});
   if (!node) return {false, "interfaces", node.error().message};
   std::string text;
   for (const Nic& nic : node->nics) {
@@ -107,8 +109,8 @@ Result<int> examine_machine(bool json) {
   return good ? 0 : static_cast<int>(ErrorKind::unavailable);
 }
 
-Result<int> examine_nodes(const Job& job, bool json) {
-  GRIT_TRY(const auto nodes, facts_of_nodes(job));
+Result<int> examine_nodes(const Job& job, bool json, int port) {
+  GRIT_TRY(const auto nodes, facts_of_nodes(job, port));
   bool good = true;
   const auto print = [&]() -> Status {
     good = run_would_work(nodes);
@@ -121,10 +123,10 @@ Result<int> examine_nodes(const Job& job, bool json) {
   return shared.get<bool>() ? 0 : static_cast<int>(ErrorKind::unavailable);
 }
 
-Result<int> examine(bool json) {
+Result<int> examine(bool json, int port) {
   GRIT_TRY(const bool in_job, started_by_mpi());
   if (!in_job) return examine_machine(json);
-  return run_in_job([json](const Job& job) { return examine_nodes(job, json); });
+  return run_in_job([=](const Job& job) { return examine_nodes(job, json, port); });
 }
 
 }  // namespace
@@ -138,7 +140,9 @@ void add_doctor(CLI::App& app, Action& action) {
       "exit code 69: a run would not start");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "the same as JSON, nothing else");
-  command->callback([json, &action] { action = [json] { return examine(*json); }; });
+  auto port = std::make_shared<int>(0);
+  add_port_option(*command, *port);
+  command->callback([=, &action] { action = [=] { return examine(*json, *port); }; });
 }
 
 }  // namespace grit

@@ -13,7 +13,9 @@ void add_internal(CLI::App& app, Action& action) {
   auto* rank = app.add_subcommand("rank", "a rank of the local cluster")->group("");
   auto directory = std::make_shared<std::string>();
   rank->add_option("run", *directory)->required();
-  rank->callback([directory, &action] { action = [directory] { return execute_rank(*directory); }; });
+  auto port = std::make_shared<int>(0);
+  rank->add_option("port", *port)->required();
+  rank->callback([=, &action] { action = [=] { return execute_rank(*directory, *port); }; });
 
   auto* agent = app.add_subcommand("agent", "a node's agent")->group("");
   agent->callback([&action] { action = []() -> Result<int> { return agent_main(); }; });

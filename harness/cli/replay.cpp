@@ -20,11 +20,13 @@ namespace {
 struct ReplayCommand {
   std::string run{};
   std::string out{};
+  int port = 0;
   bool json = false;
   AllowOptions allow{};
 
   [[nodiscard]] std::vector<std::string> command_line() const {
     std::vector<std::string> words{"grit", "replay", run};
+    if (port != 0) words.insert(words.end(), {"--port", std::to_string(port)});
     const std::vector<std::string> allowed = allow.words();
     words.insert(words.end(), allowed.begin(), allowed.end());
     return words;
@@ -43,7 +45,8 @@ struct ReplayCommand {
                      .scenario_file = (directory / "scenario.lua").string(),
                      .run_directory = out,
                      .command_line = command_line(),
-                     .json = json};
+                     .json = json,
+                     .port = port};
   }
 
   /// The plan names devices, and its peers' addresses: on other nodes those are somebody else's.
@@ -97,6 +100,7 @@ void add_replay(CLI::App& app, Action& action) {
   command->add_option("run", replay->run, "the earlier run's directory")->required();
   command->add_option("--out", replay->out, "the new run directory");
   replay->allow.add_to(*command);
+  add_port_option(*command, replay->port);
   command->add_flag("--json", replay->json, "print verdict.json on standard output and nothing else");
   command->callback([replay, &action] { action = [replay] { return (*replay)(); }; });
 }

@@ -19,6 +19,7 @@ namespace {
 struct ResumeCommand {
   std::string directory{};
   std::string cut_off{"ask"};
+  int port = 0;
   bool json = false;
   AllowOptions allow{};
 
@@ -41,6 +42,7 @@ struct ResumeCommand {
                        .directory = directory,
                        .command_line = earlier.command_line,
                        .json = json,
+                       .port = port,
                        .earlier = std::move(earlier)};
   }
 
@@ -99,6 +101,7 @@ void add_resume(CLI::App& app, Action& action) {
                    "\"repeat\" it")
       ->check(CLI::IsMember({"ask", "happened", "repeat"}));
   resume->allow.add_to(*command);
+  add_port_option(*command, resume->port);
   command->add_flag("--json", resume->json, "print verdict.json on standard output and nothing else");
   command->callback([resume, &action] { action = [resume] { return (*resume)(); }; });
 }

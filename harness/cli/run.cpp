@@ -14,6 +14,7 @@ namespace {
 struct RunCommand {
   ScenarioOptions options{};
   std::string out{};
+  int port = 0;
   bool json = false;
   std::vector<std::string> baselines{};
 
@@ -24,7 +25,8 @@ struct RunCommand {
                      .run_directory = out,
                      .command_line = command_line(),
                      .json = json,
-                     .baselines = {baselines.begin(), baselines.end()}};
+                     .baselines = {baselines.begin(), baselines.end()},
+                     .port = port};
   }
 
   /// For a scenario with `search` or `drive`.
@@ -38,7 +40,8 @@ struct RunCommand {
                        .topology = topology,
                        .directory = out,
                        .command_line = command_line(),
-                       .json = json};
+                       .json = json,
+                       .port = port};
   }
 
   [[nodiscard]] std::vector<std::string> command_line() const {
@@ -47,6 +50,7 @@ struct RunCommand {
     if (options.nodes) words.insert(words.end(), {"-n", std::to_string(*options.nodes)});
     if (options.ranks_per_node)
       words.insert(words.end(), {"--ranks-per-node", std::to_string(*options.ranks_per_node)});
+    if (port != 0) words.insert(words.end(), {"--port", std::to_string(port)});
     for (const std::string& baseline : baselines) words.insert(words.end(), {"--baseline", baseline});
     const std::vector<std::string> allowed = options.allow.words();
     words.insert(words.end(), allowed.begin(), allowed.end());
@@ -106,6 +110,7 @@ void add_run(CLI::App& app, Action& action) {
       ->add_option("--baseline", run->baselines,
                    "an older run of the same thing, to compare this one with at its end; may be given several times")
       ->allow_extra_args(false);
+  add_port_option(*command, run->port);
   command->add_flag("--json", run->json, "print verdict.json on standard output and nothing else");
   command->callback([run, &action] { action = [run] { return (*run)(); }; });
 }

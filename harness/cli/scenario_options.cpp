@@ -45,6 +45,13 @@ std::vector<std::string> AllowOptions::words() const {
   return words;
 }
 
+void add_port_option(CLI::App& command, int& port) {
+  command
+      .add_option("--port", port,
+                  "the TCP port of the first node at which the agents of all nodes report (default: any free one)")
+      ->check(CLI::Range(1, 65535));
+}
+
 void ScenarioOptions::add_to(CLI::App& command) {
   command.add_option("scenario", scenario, "the Lua file, e.g. scenarios/link_flap.lua")->required();
   command.add_option("--set", sets, "an option of the scenario, e.g. --set node=2 --set down=5s")

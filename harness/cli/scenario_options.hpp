@@ -30,6 +30,9 @@ struct AllowOptions {
   [[nodiscard]] std::vector<std::string> words() const;
 };
 
+/// --port of the commands that start or examine a job. 0, when it is not given: any free one.
+void add_port_option(CLI::App& command, int& port);
+
 struct ScenarioOptions {
   std::string scenario{};
   std::vector<std::string> sets{};

@@ -102,7 +102,7 @@ class NicScan {
     return scan;
   }
 
-  std::vector<Nic> run(std::map<std::string, std::string> environment, const std::filesystem::path& run_directory) {
+  std::vector<Nic> run(std::map<std::string, std::string> environment, const std::vector<NeededFile>& files) {
     for (const Link& link : links_) {
       const auto type = ethtool_.hardware_type(link.name);
       if (type == ARPHRD_ETHER || type == ARPHRD_INFINIBAND) add(link);  // neither loopback nor tunnels
@@ -110,8 +110,7 @@ class NicScan {
     for (std::size_t i = 0; i < nics_.size(); ++i) inherit(nics_[i]);
     name_physical_functions();
     hints_.environment = std::move(environment);
-    hints_.mountinfo = read_file("/proc/self/mountinfo").value_or("");
-    hints_.run_directory = run_directory;
+    hints_.file_servers = file_servers(read_file("/proc/self/mountinfo").value_or(""), files);
     assign_roles(nics_, hints_);
     drop_idle_nics(nics_, hints_);
     mark_job_nics(nics_, hints_.environment);
@@ -189,6 +188,19 @@ std::map<std::string, std::string> own_environment() {
   return variables;
 }
 
+/// Without them nobody takes a fault off, starts the next rank, or writes down what happened.
+std::vector<NeededFile> needed_files(const DiscoveryHints& hints,
+                                     const std::map<std::string, std::string>& environment) {
+  std::vector<NeededFile> files{{"the run directory", hints.run_directory},
+                                {"the undo journals", hints.journal_directory},
+                                {"the program", "/proc/self/exe"}};
+  for (auto& file : mapped_files(read_file("/proc/self/maps").value_or("")))
+    files.push_back({"the library", std::move(file)});
+  if (const auto home = environment.find("HOME"); home != environment.end())
+    files.push_back({"the home directory", home->second});
+  return files;
+}
+
 }  // namespace
 
 Node describe_machine() {
@@ -207,7 +219,8 @@ Result<Node> discover_node(const DiscoveryHints& hints) {
   GRIT_TRY(NicScan scan, NicScan::make());
   Node node = describe_machine();
   node.name = host_name();
-  node.nics = scan.run(own_environment(), hints.run_directory);
+  const auto environment = own_environment();
+  node.nics = scan.run(environment, needed_files(hints, environment));
   return node;
 }
 

@@ -9,14 +9,17 @@
 
 namespace grit {
 
+/// A NIC that carries the mount of one of these is a management NIC; empty: not considered.
 struct DiscoveryHints {
-  std::filesystem::path run_directory{};  // a NIC that carries its mount is a management NIC; empty: not considered
+  std::filesystem::path run_directory{};
+  std::filesystem::path journal_directory{};
 };
 
 /// This node, in its current network namespace. index and ranks are left to the caller, who knows the job. NICs are in
 /// the order of their ifindex, Ethernet and InfiniBand only, and only those of use (drop_idle_nics), so that a host of
 /// containers does not fill the plan; link-local IPv6 addresses are left out, because the kernel makes them by itself
-/// and late. Roles: harness/cluster/nic_roles.hpp. Error: the kernel does not answer over netlink.
+/// and late. Roles: harness/cluster/nic_roles.hpp, with the mounts of the program and its libraries and of $HOME, too,
+/// which ranks and mpirun read. Error: the kernel does not answer over netlink.
 Result<Node> discover_node(const DiscoveryHints& hints);
 
 /// The part of a Node that is the machine's and not the namespace's: cores this process may run on

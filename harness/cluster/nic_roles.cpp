@@ -143,11 +143,11 @@ std::optional<std::string> by_out_of_band(const Nic& nic, const RoleHints& hints
   return std::nullopt;
 }
 
-std::optional<std::string> by_run_directory(const Nic& nic, const RoleHints& hints) {
-  if (hints.run_directory.empty()) return std::nullopt;
-  for (const auto& server : mount_servers(hints.mountinfo, hints.run_directory))
-    if (contains(interfaces_towards(hints.routes, server), nic.ifindex))
-      return fmt::format("carries the run directory's mount (server {})", server);
+std::optional<std::string> by_mount(const Nic& nic, const RoleHints& hints) {
+  for (const FileServer& server : hints.file_servers)
+    if (contains(interfaces_towards(hints.routes, server.address), nic.ifindex))
+      return fmt::format("carries the mount of {} {} (server {})", server.file.what, server.file.path.string(),
+                         server.address);
   return std::nullopt;
 }
 
@@ -246,6 +246,26 @@ std::vector<std::string> servers_in(const std::string& source, const std::string
   return servers;
 }
 
+// Of the mount that an absolute path without symbolic links is on.
+std::vector<std::string> mount_servers(const std::string& mountinfo, const std::filesystem::path& path) {
+  std::vector<std::string> servers;
+  std::size_t longest = 0;
+  for (const auto& line : split(mountinfo, '\n')) {
+    // ID PARENT MAJOR:MINOR ROOT MOUNT_POINT OPTIONS TAGS... - TYPE SOURCE SUPER_OPTIONS
+    const auto separator = line.find(" - ");
+    if (separator == std::string::npos) continue;
+    const auto head = split(line.substr(0, separator), ' ');
+    const auto tail = split(line.substr(separator + 3), ' ');
+    if (head.size() < 6 || tail.size() < 3) continue;
+    const auto mount_point = unescape(head[4]);
+    // Of several mounts on one point the last hides the others.
+    if (!path_is_under(path, mount_point) || mount_point.size() < longest) continue;
+    longest = mount_point.size();
+    servers = servers_in(unescape(tail[1]), tail[2]);
+  }
+  return servers;
+}
+
 }  // namespace
 
 bool address_in_network(const std::string& address, const std::string& network) {
@@ -262,32 +282,34 @@ bool address_in_network(const std::string& address, const std::string& network) 
   return same_prefix(*base, *candidate, prefix);
 }
 
-std::vector<std::string> mount_servers(const std::string& mountinfo, const std::filesystem::path& path) {
-  // The mount table has absolute paths without symbolic links; the directory itself need not exist yet.
-  std::error_code unresolved;
-  auto whole = std::filesystem::weakly_canonical(std::filesystem::absolute(path), unresolved);
-  if (unresolved) whole = std::filesystem::absolute(path).lexically_normal();
-  std::vector<std::string> servers;
-  std::size_t longest = 0;
-  for (const auto& line : split(mountinfo, '\n')) {
-    // ID PARENT MAJOR:MINOR ROOT MOUNT_POINT OPTIONS TAGS... - TYPE SOURCE SUPER_OPTIONS
-    const auto separator = line.find(" - ");
-    if (separator == std::string::npos) continue;
-    const auto head = split(line.substr(0, separator), ' ');
-    const auto tail = split(line.substr(separator + 3), ' ');
-    if (head.size() < 6 || tail.size() < 3) continue;
-    const auto mount_point = unescape(head[4]);
-    // Of several mounts on one point the last hides the others.
-    if (!path_is_under(whole, mount_point) || mount_point.size() < longest) continue;
-    longest = mount_point.size();
-    servers = servers_in(unescape(tail[1]), tail[2]);
+std::vector<FileServer> file_servers(const std::string& mountinfo, const std::vector<NeededFile>& files) {
+  std::vector<FileServer> servers;
+  for (const NeededFile& file : files) {
+    if (file.path.empty()) continue;
+    // The mount table has absolute paths without symbolic links; the file itself need not exist yet.
+    std::error_code unresolved;
+    auto whole = std::filesystem::weakly_canonical(std::filesystem::absolute(file.path), unresolved);
+    if (unresolved) whole = std::filesystem::absolute(file.path).lexically_normal();
+    for (std::string& address : mount_servers(mountinfo, whole)) servers.push_back({file, std::move(address)});
   }
   return servers;
 }
 
+std::vector<std::filesystem::path> mapped_files(const std::string& maps) {
+  std::map<std::filesystem::path, std::filesystem::path> by_directory;
+  for (const auto& line : split(maps, '\n')) {
+    const auto start = line.find('/');  // ADDRESS PERMISSIONS OFFSET DEVICE INODE PATH; only a path has a slash in it
+    if (start == std::string::npos) continue;
+    const std::filesystem::path file = unescape(line.substr(start));
+    by_directory.emplace(file.parent_path(), file);
+  }
+  std::vector<std::filesystem::path> files;
+  for (auto& [directory, file] : by_directory) files.push_back(std::move(file));
+  return files;
+}
+
 void assign_roles(std::vector<Nic>& nics, const RoleHints& hints) {
-  static constexpr std::array kManagementRules{by_default_route, by_ssh_session, by_out_of_band, by_run_directory,
-                                               by_name};
+  static constexpr std::array kManagementRules{by_default_route, by_ssh_session, by_out_of_band, by_mount, by_name};
   for (auto& nic : nics) {
     nic.role = NicRole::other;
     nic.role_evidence.clear();

@@ -12,24 +12,35 @@
 
 namespace grit {
 
+/// A file that grit, or the job around it, cannot do without.
+struct NeededFile {
+  std::string what{};  // "the run directory"
+  std::filesystem::path path{};
+};
+
+/// A host that one of them comes from.
+struct FileServer {
+  NeededFile file{};
+  std::string address{};
+};
+
 /// All that the roles follow from, as read from the system; a plain value, so that the rules can be tried on any
 /// machine.
 struct RoleHints {
   std::vector<Route> routes{};
   std::map<std::string, std::string> environment{};  // SSH_CONNECTION, GRIT_*_NICS, OMPI_MCA_*, PMIX_SERVER_URI*
-  std::string mountinfo{};                           // the text of /proc/self/mountinfo, proc(5)
-  std::filesystem::path run_directory{};             // empty: not known yet
-  std::map<std::string, std::string> kinds{};        // NIC name -> "bridge", "veth", "bond" ...; none: hardware
-  std::map<std::string, std::string> physical{};     // NIC name of a virtual function -> its physical function's, where
-                                                     // that is a NIC of this node as well
+  std::vector<FileServer> file_servers{};
+  std::map<std::string, std::string> kinds{};     // NIC name -> "bridge", "veth", "bond" ...; none: hardware
+  std::map<std::string, std::string> physical{};  // NIC name of a virtual function -> its physical function's, where
+                                                  // that is a NIC of this node as well
 };
 
 /// Sets role and role_evidence of each NIC. In this order: management, when it carries the default route, the ssh
-/// session, Open MPI's out-of-band traffic or the run directory's mount, when it is named like one (mgmt*, bmc*), when
-/// GRIT_MANAGEMENT_NICS (names, comma-separated) says so, or when such a NIC is stacked on it (a port of a management
-/// bond, the device of a management VLAN); data, when it is up and has an address (one of 169.254.0.0/16 is none: a
-/// BMC's USB NIC has such a one), an RDMA device, or routes that lead over it (an unnumbered fabric); else other.
-/// GRIT_DATA_NICS (names, comma-separated): those whose default route is not meant to make them management NICs.
+/// session, Open MPI's out-of-band traffic or the mount of a file that is needed, when it is named like one (mgmt*,
+/// bmc*), when GRIT_MANAGEMENT_NICS (names, comma-separated) says so, or when such a NIC is stacked on it (a port of a
+/// management bond, the device of a management VLAN); data, when it is up and has an address (one of 169.254.0.0/16 is
+/// none: a BMC's USB NIC has such a one), an RDMA device, or routes that lead over it (an unnumbered fabric); else
+/// other. GRIT_DATA_NICS (names, comma-separated): those whose default route is not meant to make them management NICs.
 void assign_roles(std::vector<Nic>& nics, const RoleHints& hints);
 
 /// Drops those that are there neither for the job nor for its node: containers' veths, bridges, virtual functions that
@@ -40,8 +51,12 @@ void drop_idle_nics(std::vector<Nic>& nics, const RoleHints& hints);
 /// "10.1.2.3" is in "10.1.0.0/16"; IPv4 and IPv6. False when either is not an address.
 bool address_in_network(const std::string& address, const std::string& network);
 
-/// Addresses of the file servers that a path depends on: of the mount it is on, in a mountinfo text. Empty for local
-/// file systems. The path may be relative, go through symbolic links, and not exist yet.
-std::vector<std::string> mount_servers(const std::string& mountinfo, const std::filesystem::path& path);
+/// The file servers that each file depends on: of the mount it is on, in the text of /proc/self/mountinfo, proc(5).
+/// None for local file systems. Paths may be relative, go through symbolic links, and not exist yet; empty ones are
+/// left out.
+std::vector<FileServer> file_servers(const std::string& mountinfo, const std::vector<NeededFile>& files);
+
+/// Of the text of /proc/PID/maps, proc(5): a file for each directory that the process has code or data mapped from.
+std::vector<std::filesystem::path> mapped_files(const std::string& maps);
 
 }  // namespace grit

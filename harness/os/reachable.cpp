@@ -1,67 +1,123 @@
 #include "harness/os/reachable.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <array>
-#include <cstdlib>
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <cstring>
-#include <memory>
+#include <string_view>
 
 #include "harness/base/clock.hpp"
+#include "harness/base/fd.hpp"
 
 namespace grit {
 namespace {
 
-using AddressList = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+constexpr std::string_view kScheme = "tcp://";
 
-Result<AddressList> numeric(const std::string& address, int port) {
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  wanted.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  if (const int failed = ::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &wanted, &found); failed != 0)
-    return unavailable_error(fmt::format("{} is no address: {}", address, ::gai_strerror(failed)));
-  return AddressList(found, &::freeaddrinfo);
+/// 0 bytes long: not an address in numbers.
+struct SocketAddress {
+  sockaddr_storage bytes{};
+  socklen_t size = 0;
+};
+
+SocketAddress socket_address(const Endpoint& endpoint) {
+  SocketAddress made;
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  if (::inet_pton(AF_INET, endpoint.address.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(static_cast<std::uint16_t>(endpoint.port));
+    std::memcpy(&made.bytes, &v4, made.size = sizeof v4);
+  } else if (::inet_pton(AF_INET6, endpoint.address.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(static_cast<std::uint16_t>(endpoint.port));
+    std::memcpy(&made.bytes, &v6, made.size = sizeof v6);
+  }
+  return made;
 }
 
-Failure failed_at(const std::string& address, int port, int error) {
-  return unavailable_error(fmt::format("{} port {}: {}", address, port, std::strerror(error)));
+/// Nothing: it is no port.
+std::optional<int> port_number(std::string_view text) {
+  if (text == "*") return 0;
+  int port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size() || port < 1 || port > 65535) return std::nullopt;
+  return port;
 }
+
+class Attempt {
+ public:
+  explicit Attempt(const Endpoint& endpoint) : endpoint_(endpoint) {
+    const SocketAddress where = socket_address(endpoint);
+    socket_ = Fd(::socket(where.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket_ || ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&where.bytes), where.size) != 0)
+      error_ = errno;
+  }
+
+  [[nodiscard]] bool is_under_way() const { return error_ == EINPROGRESS; }
+  [[nodiscard]] pollfd awaited() const { return {is_under_way() ? socket_.get() : -1, POLLOUT, 0}; }
+  void finish() {
+    socklen_t size = sizeof error_;
+    ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error_, &size);
+  }
+  [[nodiscard]] Status outcome() const {
+    if (error_ == 0) return {};
+    const int why = is_under_way() ? ETIMEDOUT : error_;
+    return unavailable_error(fmt::format("{} port {}: {}", endpoint_.address, endpoint_.port, std::strerror(why)));
+  }
+
+ private:
+  Endpoint endpoint_;
+  Fd socket_{};
+  int error_ = 0;
+};
 
 }  // namespace
 
-Result<ListeningSocket> listen_on(const std::string& address) {
-  GRIT_TRY(const AddressList where, numeric(address, 0));
-  ListeningSocket listening;
-  listening.fd = Fd(::socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  if (!listening.fd || ::bind(listening.fd.get(), where->ai_addr, where->ai_addrlen) != 0 ||
-      ::listen(listening.fd.get(), SOMAXCONN) != 0 ||
-      ::getsockname(listening.fd.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0)
-    return failed_at(address, 0, errno);
-  std::array<char, NI_MAXSERV> port{};
-  ::getnameinfo(reinterpret_cast<sockaddr*>(&bound), size, nullptr, 0, port.data(), port.size(), NI_NUMERICSERV);
-  listening.port = std::atoi(port.data());
-  return listening;
+std::string to_string(const Endpoint& endpoint) {
+  const bool v6 = endpoint.address.find(':') != std::string::npos;
+  return fmt::format("{}{}{}{}:{}", kScheme, v6 ? "[" : "", endpoint.address, v6 ? "]" : "",
+                     endpoint.port == 0 ? "*" : std::to_string(endpoint.port));
 }
 
-Status try_to_connect(const std::string& address, int port, std::int64_t timeout_ns) {
-  GRIT_TRY(const AddressList where, numeric(address, port));
-  const Fd socket(::socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) return errno_error("socket");
-  if (::connect(socket.get(), where->ai_addr, where->ai_addrlen) == 0) return {};
-  if (errno != EINPROGRESS) return failed_at(address, port, errno);
-  pollfd ready{socket.get(), POLLOUT, 0};
-  if (::poll(&ready, 1, static_cast<int>(timeout_ns / kNsPerMs)) != 1) return failed_at(address, port, ETIMEDOUT);
-  int error = 0;
-  socklen_t size = sizeof error;
-  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  return error == 0 ? Status() : failed_at(address, port, error);
+Result<Endpoint> parse_endpoint(const std::string& text) {
+  const auto colon = text.rfind(':');
+  if (text.starts_with(kScheme) && colon != std::string::npos && colon >= kScheme.size()) {
+    Endpoint endpoint{.address = text.substr(kScheme.size(), colon - kScheme.size())};
+    const bool bracketed = endpoint.address.starts_with('[') && endpoint.address.ends_with(']');
+    if (bracketed) endpoint.address = endpoint.address.substr(1, endpoint.address.size() - 2);
+    const auto port = port_number(std::string_view(text).substr(colon + 1));
+    const bool v6 = endpoint.address.find(':') != std::string::npos;
+    if (port && bracketed == v6 && socket_address(endpoint).size != 0) {
+      endpoint.port = *port;
+      return endpoint;
+    }
+  }
+  return usage_error(fmt::format("'{}' is not an endpoint of the form tcp://ADDRESS:PORT", text));
+}
+
+std::vector<Status> try_to_connect(const std::vector<Endpoint>& endpoints, std::int64_t timeout_ns) {
+  std::vector<Attempt> attempts;
+  for (const Endpoint& endpoint : endpoints) attempts.emplace_back(endpoint);
+  const std::int64_t deadline_ns = monotonic_ns() + timeout_ns;
+  while (std::any_of(attempts.begin(), attempts.end(), [](const Attempt& one) { return one.is_under_way(); })) {
+    const std::int64_t left_ns = deadline_ns - monotonic_ns();
+    if (left_ns <= 0) break;
+    std::vector<pollfd> awaited;
+    for (const Attempt& attempt : attempts) awaited.push_back(attempt.awaited());
+    ::poll(awaited.data(), awaited.size(), static_cast<int>(left_ns / kNsPerMs) + 1);
+    for (std::size_t i = 0; i < attempts.size(); ++i)
+      if (awaited[i].revents != 0) attempts[i].finish();
+  }
+  std::vector<Status> outcomes;
+  for (const Attempt& attempt : attempts) outcomes.push_back(attempt.outcome());
+  return outcomes;
 }
 
 }  // namespace grit

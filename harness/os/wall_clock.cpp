@@ -74,19 +74,23 @@ std::optional<std::string> what_disciplines_the_kernel(int status, std::int64_t 
   return std::nullopt;
 }
 
-std::optional<std::string> what_keeps_the_clock(const std::filesystem::path& proc) {
+std::string running_time_daemon(const std::filesystem::path& proc) {
   std::error_code error;
   for (std::filesystem::directory_iterator entry(proc, error), end; !error && entry != end; entry.increment(error)) {
     auto name = read_file(entry->path() / "comm", 64);
     if (!name) continue;
     while (!name->empty() && name->back() == '\n') name->pop_back();
     for (const auto& [process, unit] : kTimeDaemons)
-      if (*name == process)
-        return fmt::format(
-            "{} keeps the machine's clock right and would fight the skew: stop it for the run (systemctl "
-            "stop {})",
-            process, unit);
+      if (*name == process) return std::string(unit);
   }
+  return "";
+}
+
+std::optional<std::string> what_keeps_the_clock(const std::filesystem::path& proc) {
+  if (const std::string daemon = running_time_daemon(proc); !daemon.empty())
+    return fmt::format(
+        "{0} keeps the machine's clock right and would fight clock_skew: stop it for such a run (systemctl stop {0})",
+        daemon);
   timex now{};
   if (::adjtimex(&now) < 0)
     return std::string("the kernel does not say whether the clock is kept right: ") + std::strerror(errno);

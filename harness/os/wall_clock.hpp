@@ -19,6 +19,9 @@ std::int64_t wall_clock_origin_ns();
 /// Why this process may not set the machine's clock; nothing when it may. Changes nothing.
 std::optional<std::string> why_no_clock_setting();
 
+/// The unit of a time daemon that runs here ("chronyd"), by the names of processes; empty: none that is seen.
+std::string running_time_daemon(const std::filesystem::path& proc = "/proc");
+
 /// What else sets or slews this machine's clock, in words, with what to stop; nothing when nothing does. By the names
 /// of its processes; in a container, which does not see these, by the kernel, for which a clock that a daemon keeps
 /// right counts as synchronized (adjtimex(2)).

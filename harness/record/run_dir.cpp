@@ -38,7 +38,10 @@ Failure cannot_make(const std::filesystem::path& directory, int error_number) {
   const std::string what = "cannot make the run directory " + directory.string();
   if (error_number == ENOTDIR)
     return usage_error(what + ": a part of the path is a file, not a directory; choose another --out");
-  return write_error(what, error_number);
+  Failure why = write_error(what, error_number);
+  if (why.value().kind != ErrorKind::internal) return why;
+  // Whatever it is, it is the place that does not bear a directory: /proc, a name that is too long.
+  return unavailable_error(why.value().message + "; choose another --out");
 }
 
 Status make_parents(const std::filesystem::path& directory, MadeDirectories& made) {

@@ -122,7 +122,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   LocalClusterOptions options;
   options.nodes = static_cast<int>(nodes);
   options.ranks_per_node = static_cast<int>(execution.plan.topology.nodes.front().ranks.size());
-  options.command = {program, "rank", directory.string()};
+  options.command = {program, "rank", directory.string(), std::to_string(execution.port)};
   options.run_directory = directory;
   options.environment = {"GRIT_JOURNAL_DIR=" + (directory / "journal").string(),
                          "GRIT_PROGRESS=" + progress_style(execution.json), "OPENBLAS_NUM_THREADS=1"};
@@ -164,14 +164,14 @@ Result<fs::path> run_under_mpi(const Job& job, const Execution& execution) {
     GRIT_CHECK(check_baselines(execution.plan, execution.baselines));
     const fs::path directory = choose_directory(execution);
     GRIT_CHECK(prepare_directory(execution, directory));
-    handed_out = Json{{"plan", to_json(execution.plan)}, {"directory", directory.string()}};
+    handed_out = Json{{"plan", to_json(execution.plan)}, {"directory", directory.string()}, {"port", execution.port}};
     return {};
   };
   GRIT_CHECK(job.first(prepare));
   GRIT_TRY(const Json received, parse_json(job.broadcast(json_text(handed_out))));
   GRIT_TRY(const Plan plan, plan_from_json(received.at("plan")));
   const fs::path directory = received.at("directory").get<std::string>();
-  GRIT_CHECK(run_session(job, plan, directory));
+  GRIT_CHECK(run_session(job, plan, directory, received.at("port").get<int>()));
   GRIT_CHECK(job.each([&]() -> Status {
     if (job.rank() != 0) return {};
     const auto finished = finish_run(directory);
@@ -192,7 +192,7 @@ Result<int> execute_under_mpi(const Job& job, const Execution& execution) {
   return shared.get<int>();
 }
 
-Result<int> execute_rank(const fs::path& directory) {
+Result<int> execute_rank(const fs::path& directory, int port) {
   return run_in_job([&](const Job& job) -> Result<int> {
     Json document;
     const auto read = [&]() -> Status {
@@ -205,7 +205,7 @@ Result<int> execute_rank(const fs::path& directory) {
     if (plan.topology.nodes.size() != static_cast<std::size_t>(job.node_count()))
       return internal_error(
           fmt::format("the plan is for {} nodes, the job has {}", plan.topology.nodes.size(), job.node_count()));
-    GRIT_CHECK(run_session(job, plan, directory));
+    GRIT_CHECK(run_session(job, plan, directory, port));
     return 0;
   });
 }

@@ -20,6 +20,7 @@ struct Execution {
   std::vector<std::string> command_line{};
   bool json = false;                               // verdict.json on standard output, nothing else
   std::vector<std::filesystem::path> baselines{};  // older runs that this one is compared with at its end
+  int port = 0;                                    // of node 0's recorder, to which agents report; 0: any free one
   std::string heading{};                           // the line that says what begins; empty: the scenario's name
 };
 
@@ -42,7 +43,7 @@ Result<int> execute_on_local_cluster(const Execution& execution);
 Result<int> execute_under_mpi(const Job& job, const Execution& execution);
 
 /// What a rank of the local cluster runs: the plan of an existing run directory.
-Result<int> execute_rank(const std::filesystem::path& run_directory);
+Result<int> execute_rank(const std::filesystem::path& run_directory, int port);
 
 /// Prints the verdict of a finished run or series and, when there is one, its comparison with older runs, which is the
 /// member "comparison" of the JSON. Returns the verdict's exit code: 70 when a fault could not be reverted.

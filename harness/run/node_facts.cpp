@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <linux/capability.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "harness/agent/journal.hpp"
 #include "harness/agent/journal_files.hpp"
 #include "harness/agent/node_lock.hpp"
+#include "harness/agent/uplink.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/units.hpp"
@@ -23,17 +25,17 @@
 #include "harness/cluster/launcher.hpp"
 #include "harness/os/capability.hpp"
 #include "harness/os/cpus.hpp"
+#include "harness/os/interrupts.hpp"
 #include "harness/os/job_control.hpp"
 #include "harness/os/memory.hpp"
-#include "harness/os/reachable.hpp"
+#include "harness/os/wall_clock.hpp"
+#include "harness/run/rendezvous.hpp"
 #include "harness/run/session.hpp"
 
 namespace grit {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::int64_t kConnect_ns = 3 * kNsPerS;
 
 Fact alike(std::string topic, std::string value) {
   return {.topic = std::move(topic), .value = value, .compared = value};
@@ -49,7 +51,7 @@ Fact binding() {
 }
 
 Fact data_nics() {
-  const auto node = discover_node(DiscoveryHints{"runs"});
+  const auto node = discover_node({"runs", default_journal_directory()});
   if (!node) return {.topic = "data NICs", .value = "?", .problem = node.error().message, .fatal = true};
   std::vector<std::string> names;
   for (const Nic& nic : node->nics)
@@ -89,14 +91,12 @@ fs::path existing_part(fs::path directory) {
 
 Fact journal() {
   const fs::path directory = default_journal_directory();
-  Fact fact = alike("undo journal", "ok");
+  Fact fact = alike("undo journal", directory.string());
   const fs::path existing = existing_part(directory);
   if (std::error_code error; !fs::is_directory(existing, error) || ::access(existing.c_str(), W_OK) != 0) {
     fact.value = fact.compared = "not writable";
-    fact.problem = fmt::format(
-        "{} cannot be written: without an undo journal no fault is injected; name another directory "
-        "of the node's own disk with GRIT_JOURNAL_DIR",
-        directory.string());
+    fact.problem = fmt::format("{} cannot be written: without an undo journal no fault is injected; {}",
+                               directory.string(), other_journal_directory());
     fact.fatal = true;
     return fact;
   }
@@ -127,16 +127,35 @@ Fact memory() {
           .compared = fmt::format("{:.0f}", gib(memory->total_bytes))};
 }
 
-bool runs(const std::string& program) {
-  std::error_code error;
-  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error))
-    if (read_file(entry->path() / "comm").value_or("") == program + "\n") return true;
-  return false;
+/// Whether a fault on the NIC that carries grit's own files can be taken off in time.
+Fact locked_memory() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_MEMLOCK, &limit);
+  const bool unlimited = limit.rlim_cur == RLIM_INFINITY || has_capability(CAP_IPC_LOCK);
+  Fact fact = alike("memory lock", unlimited ? "unlimited" : fmt::format("{} KiB", limit.rlim_cur / 1024));
+  if (!unlimited)
+    fact.problem =
+        "agents cannot keep their memory in RAM: a fault on the NIC that carries grit's own files might come off late. "
+        "Raise the limit (ulimit -l unlimited; under Slurm PropagateResourceLimitsExcept=MEMLOCK), or run as root";
+  return fact;
+}
+
+Fact clock_daemon() {
+  const std::string daemon = running_time_daemon();
+  const auto kept = what_keeps_the_clock();
+  return {.topic = "clock",
+          .value = !daemon.empty() ? daemon
+                   : kept          ? "kept from outside"
+                                   : "no daemon",
+          .compared = !daemon.empty() ? daemon
+                      : kept          ? "kept from outside"
+                                      : "no daemon",
+          .problem = kept.value_or("")};
 }
 
 Fact irqbalance() {
-  Fact fact = alike("irqbalance", runs("irqbalance") ? "runs" : "no");
-  if (fact.value == "runs") fact.problem = "irqbalance takes irq_misplacement back within 10 s: stop it for that fault";
+  Fact fact = alike("irqbalance", irqbalance_runs() ? "runs" : "no");
+  if (irqbalance_runs()) fact.problem = "irqbalance takes irq_misplacement back within 10 s: stop it for that fault";
   return fact;
 }
 
@@ -149,54 +168,59 @@ Fact other_run() {
 
 Fact ranks(const Job& job) { return alike("ranks", fmt::format("{} by {}", job.local_size(), find_launcher().name)); }
 
-/// Rank 0 listens where its recorder would, for as long as the others try.
+/// Rank 0 listens as its recorder would, and every node tries what a run tries.
 class Meeting {
  public:
-  explicit Meeting(const Job& job) : job_(job) {}
+  Meeting(const Job& job, int port) : job_(job), port_(port) {}
 
   Result<Fact> meet() {
     GRIT_TRY(const Topology topology, discover_topology(job_, "runs"));
     Json told;
-    if (job_.rank() == 0) told = open(topology);
+    if (job_.rank() == 0) {
+      const Status listens = listen(topology);
+      told = listens ? Json{{"endpoints", recorder_->endpoints()}} : Json{{"error", listens.error().message}};
+    }
     GRIT_TRY(const Json where, parse_json(job_.broadcast(json_text(told))));
-    Fact fact = job_.local_rank() == 0 ? reach(where) : Fact{};
+    if (where.contains("error")) return unreached("none", where["error"].get<std::string>());
+    const auto endpoints = where.at("endpoints").get<std::vector<std::string>>();
+    const Reach mine = job_.local_rank() == 0 ? try_endpoints(endpoints) : Reach{};
+    const auto chosen = agree_on_endpoint(job_, endpoints, mine);
     job_.barrier();
-    return fact;
+    return chosen ? alike("recorder", *chosen) : of_its_own(mine, endpoints);
   }
 
  private:
-  Json open(const Topology& topology) {
-    const auto address = recorder_address(topology);
-    if (!address) return Json{{"error", address.error().message}};
-    auto listening = listen_on(*address);
-    if (!listening) return Json{{"error", listening.error().message}};
-    listening_ = std::move(*listening);
-    return Json{{"address", *address}, {"port", listening_.port}};
+  Status listen(const Topology& topology) {
+    GRIT_TRY(const auto endpoints, recorder_endpoints(topology, port_));
+    GRIT_TRY(const RunKeys keys, make_run_keys());
+    GRIT_TRY(recorder_, RecorderSocket::bind(endpoints, keys));
+    return {};
   }
 
-  static Fact reach(const Json& where) {
-    Fact fact = alike("recorder", "");
-    if (where.contains("error")) {
-      fact.value = fact.compared = "none";
-      fact.problem = where["error"].get<std::string>();
-      fact.fatal = true;
-      return fact;
-    }
-    const auto address = where["address"].get<std::string>();
-    const auto connected = try_to_connect(address, where["port"].get<int>(), kConnect_ns);
-    fact.value = fact.compared = connected ? "reached at " + address : "not reached";
-    if (!connected) {
-      fact.problem = fmt::format(
-          "{}. Agents report there, to a port that the kernel chooses: let the nodes reach each other "
-          "on it, or name the NICs to use with GRIT_MANAGEMENT_NICS",
-          connected.error().message);
-      fact.fatal = true;
-    }
+  static Fact unreached(std::string value, std::string why) {
+    Fact fact = alike("recorder", std::move(value));
+    fact.problem = std::move(why);
+    fact.fatal = true;
     return fact;
   }
 
+  /// Where no endpoint is reached by all nodes: those that this one reaches, and the others' reasons.
+  static Fact of_its_own(const Reach& mine, const std::vector<std::string>& endpoints) {
+    std::vector<std::string> reached, why_not;
+    for (std::size_t i = 0; i < mine.why_not.size(); ++i)
+      mine.why_not[i].empty() ? reached.push_back(endpoints[i]) : why_not.push_back(mine.why_not[i]);
+    if (why_not.empty()) return alike("recorder", "reached");
+    return unreached(
+        reached.empty() ? "not reached" : fmt::format("only {}", fmt::join(reached, ", ")),
+        fmt::format("{}. The agents of all nodes report to one address of the first node: let the firewall "
+                    "pass TCP there (--port chooses a port of yours), or name the interfaces that reach "
+                    "each other with GRIT_MANAGEMENT_NICS",
+                    fmt::join(why_not, "; ")));
+  }
+
   const Job& job_;
-  ListeningSocket listening_{};
+  int port_;
+  std::optional<RecorderSocket> recorder_{};
 };
 
 Json to_json(const Fact& fact) {
@@ -236,12 +260,12 @@ NodeFacts facts_of_this_node() {
   utsname names{};
   ::uname(&names);
   return {names.nodename,
-          {binding(), data_nics(), privileges(), journal(), other_run(), agent_outlives(), memory(), irqbalance(),
-           version()}};
+          {binding(), data_nics(), privileges(), journal(), other_run(), agent_outlives(), memory(), locked_memory(),
+           clock_daemon(), irqbalance(), version()}};
 }
 
-Result<std::vector<NodeFacts>> facts_of_nodes(const Job& job) {
-  GRIT_TRY(const Fact recorder, Meeting(job).meet());
+Result<std::vector<NodeFacts>> facts_of_nodes(const Job& job, int port) {
+  GRIT_TRY(const Fact recorder, Meeting(job, port).meet());
   std::string mine;
   const auto look = [&]() -> Status {
     if (job.local_rank() != 0) return {};

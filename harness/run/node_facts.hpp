@@ -25,9 +25,9 @@ struct NodeFacts {
 /// Of this process on this machine. Looks only; changes nothing.
 NodeFacts facts_of_this_node();
 
-/// Of each node of the job, with who its launcher is and whether its agent could reach the recorder; on rank 0,
-/// elsewhere none. Collective.
-Result<std::vector<NodeFacts>> facts_of_nodes(const Job& job);
+/// Of each node of the job, with who its launcher is and whether its agent could reach the recorder, at `port` as
+/// Execution::port; on rank 0, elsewhere none. Collective.
+Result<std::vector<NodeFacts>> facts_of_nodes(const Job& job, int port);
 
 /// By node and fact: true where the node is not like most others in it. Where no value has a majority all are.
 std::vector<std::vector<bool>> unlike_most(const std::vector<NodeFacts>& nodes);

@@ -213,6 +213,7 @@ class SeriesRunner {
         .run_directory = directory_ / trial_directory(trial.number),
         .command_line = std::move(words),
         .json = setup_.json,
+        .port = setup_.port,
         .heading = fmt::format("trial {} of at most {}: {}{}", trial.number, series_.search.trials,
                                trial_subject(series_, trial), trial.why.empty() ? "" : " (" + trial.why + ")")};
   }

@@ -26,6 +26,7 @@ struct SeriesSetup {
   std::filesystem::path directory{};  // empty: runs/<scenario>/<UTC time>-<seed>
   std::vector<std::string> command_line{};
   bool json = false;
+  int port = 0;                     // as Execution::port, of every trial
   std::optional<Series> earlier{};  // a series that goes on in `directory`
 };
 

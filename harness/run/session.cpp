@@ -20,6 +20,7 @@
 #include "harness/run/interrupt.hpp"
 #include "harness/run/progress.hpp"
 #include "harness/run/rank_loop.hpp"
+#include "harness/run/rendezvous.hpp"
 #include "workloads/fabric/mpi.hpp"
 
 namespace grit {
@@ -115,32 +116,34 @@ struct RunDirectories {
   std::filesystem::path seen{};  // the same, or empty on a node that does not see it
 };
 
-/// Rank 0 starts the recorder; knowing its endpoint, each node's first rank starts its agent. What was started is in
-/// `kept` also when something failed.
-Status start_processes(const Job& job, const Plan& plan, const RunDirectories& directories, const Segment& segment,
-                       Kept& kept) {
+/// Rank 0 starts the recorder; when it is known where all nodes reach that, each node's first rank starts its agent.
+/// What was started is in `kept` also when something failed.
+Status start_processes(const Job& job, const Plan& plan, const RunDirectories& directories, int port,
+                       const Segment& segment, Kept& kept) {
   Json handed_out;
   const auto start_recorder = [&]() -> Status {
     if (job.rank() != 0) return {};
     RecorderConfig config{.nodes = job.node_count(), .run_directory = directories.of_rank_0};
     config.judges = !plan.topology.local_cluster;  // there the grit that made the cluster does
-    GRIT_TRY(config.listen_address, recorder_address(plan.topology));
+    GRIT_TRY(config.endpoints, recorder_endpoints(plan.topology, port));
     GRIT_TRY(config.keys, make_run_keys());
     RunKeys clients = config.keys;
     GRIT_TRY(kept.recorder, RecorderProcess::start(std::move(config), segment));
     clients.server_secret.clear();
-    handed_out = Json{{"endpoint", kept.recorder->endpoint()}, {"keys", to_json(clients)}};
+    handed_out = Json{{"endpoints", kept.recorder->endpoints()}, {"keys", to_json(clients)}};
     return {};
   };
   GRIT_CHECK(job.each(start_recorder));
-  const std::string received = job.broadcast(json_text(handed_out));
+  GRIT_TRY(const Json received, parse_json(job.broadcast(json_text(handed_out))));
+  const auto endpoints = received.at("endpoints").get<std::vector<std::string>>();
+  GRIT_TRY(const std::string endpoint,
+           agree_on_endpoint(job, endpoints, job.local_rank() == 0 ? try_endpoints(endpoints) : Reach{}));
   const auto start_agent = [&]() -> Status {
     if (job.local_rank() != 0) return {};
     AgentConfig config{.plan = plan, .node = job.node(), .run_directory = directories.seen};
     config.journal_directory = default_journal_directory();
-    GRIT_TRY(const Json told, parse_json(received));
-    config.endpoint = told.at("endpoint").get<std::string>();
-    GRIT_TRY(config.keys, run_keys_from_json(told.at("keys")));
+    config.endpoint = endpoint;
+    GRIT_TRY(config.keys, run_keys_from_json(received.at("keys")));
     GRIT_TRY(kept.agent, AgentProcess::start(std::move(config), segment));
     return {};
   };
@@ -219,9 +222,9 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
 }
 
 /// From the agents to the last step. Every rank returns the same, or an error that not all have.
-Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& directories, Segment& segment,
+Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& directories, int port, Segment& segment,
                         Kept& kept) {
-  GRIT_CHECK(start_processes(job, plan, directories, segment, kept));
+  GRIT_CHECK(start_processes(job, plan, directories, port, segment, kept));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
   auto fabric = make_mpi_fabric(job.world());
   GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, directories.seen));
@@ -246,26 +249,13 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
 
 }  // namespace
 
-Result<std::string> recorder_address(const Topology& topology) {
-  if (topology.nodes.size() == 1) return std::string("127.0.0.1");
-  for (const Nic& nic : topology.nodes.front().nics) {
-    if (nic.role != NicRole::management) continue;
-    for (const std::string& address : nic.addresses)
-      if (address.find(':') == std::string::npos) return address.substr(0, address.find('/'));
-  }
-  return unavailable_error(
-      "node " + topology.nodes.front().name +
-      " has no management interface with an IPv4 address for the agents to report to; name it with the "
-      "environment variable GRIT_MANAGEMENT_NICS, e.g. GRIT_MANAGEMENT_NICS=eno1");
-}
-
 Result<Topology> discover_topology(const Job& job, const std::filesystem::path& run_directory) {
   // As rank 0 sees it: another node may have started in another working directory.
   const std::filesystem::path directory = job.broadcast(std::filesystem::absolute(run_directory).string());
   std::string mine;
   Status found;
   if (job.local_rank() == 0) {
-    auto node = discover_node(DiscoveryHints{directory});
+    auto node = discover_node({directory, default_journal_directory()});
     if (node)
       node->index = job.node(), mine = json_text(to_json(*node));
     else
@@ -289,7 +279,7 @@ Result<Topology> discover_topology(const Job& job, const std::filesystem::path& 
   return topology;
 }
 
-Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory) {
+Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory, int port) {
   GRIT_CHECK(write_environments(job, run_directory));
   const auto seen_directory = sees_run_directory(job, run_directory) ? run_directory : std::filesystem::path();
   GRIT_TRY(Segment segment, open_segment(job));
@@ -297,7 +287,9 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   Kept kept;
   const InterruptGuard interrupts(slot);
   const Status done = caught([&] {
-    Status ran = caught([&] { return run_beside_agent(job, plan, {run_directory, seen_directory}, segment, kept); });
+    Status ran = caught([&] {
+      return run_beside_agent(job, plan, {run_directory, seen_directory}, port, segment, kept);
+    });
     // Said while this node's agent still runs: one that is told to end, or sees a rank end, ends the ranks of all
     // nodes.
     if (!ran) job.all_failed_or_abort(ran.error()), ran = Failure(job.say(ran.error()));

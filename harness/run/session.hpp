@@ -14,13 +14,9 @@ namespace grit {
 /// them. Collective; an error is every rank's. run_directory tells discovery which NIC carries it; it need not exist.
 Result<Topology> discover_topology(const Job& job, const std::filesystem::path& run_directory);
 
-/// Where the recorder listens for the agents: a management interface of node 0, and nothing else. Error (unavailable):
-/// it has none; says what to do.
-Result<std::string> recorder_address(const Topology& topology);
-
 /// Runs the plan. Collective. The run directory exists on node 0 and holds plan.json; steps, events, clock.json and
-/// env/ are written there by node 0. When it returns, on every rank alike, agents have ended and all faults are off.
-/// Error: what is missing on which node (unavailable), or what failed.
-Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory);
+/// env/ are written there by node 0. Its recorder listens at `port`; 0: at free ones. When it returns, on every rank
+/// alike, agents have ended and all faults are off. Error: what is missing on which node (unavailable), or what failed.
+Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory, int port);
 
 }  // namespace grit

@@ -127,7 +127,7 @@
 
 ---@class grit.fault.link_flap.params: grit.moments
 ---@field on?    grit.nodes           the nodes it acts on (default "any")
----@field nic?   string               "data": the node's first data NIC; or the name of an interface (default "data")
+---@field nic?   string               "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 ---@field down?  grit.time            how long it stays down, at least "1ms" (default "1s")
 ---@field every? grit.time            from one start to the next; 0: twice `down` (default 0)
 ---@field count? grit.count           how many times in a block, 1 to 10000 (default 1)
@@ -189,7 +189,7 @@
 
 ---@class grit.fault.irq_misplacement.params: grit.timing
 ---@field on?    grit.nodes the nodes it acts on (default "any")
----@field nic?   string     "data": the node's first data NIC; or the name of an interface (default "data")
+---@field nic?   string     "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 ---@field cores? string     "rank": those that the node's ranks may run on; "all"; or a list "0,2-3" (default "rank")
 
 ---@class grit.fault.clock_skew.params: grit.timing
@@ -199,7 +199,7 @@
 
 ---@class grit.fault.ethernet_flood.params: grit.timing
 ---@field on?        grit.nodes      the nodes that send (default "any")
----@field nic?       string          "data": each node's first data NIC; or the name of an interface (default "data")
+---@field nic?       string          "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 ---@field to?        string          receivers: "others" (nodes not in `on`), "all", or a list "1,3" (default "others")
 ---@field protocol?  "tcp"|"udp"     what is sent (default "tcp")
 ---@field rate?      grit.bit_rate   payload each sending node sends in all; 0: as fast as it goes (default 0)
@@ -209,7 +209,7 @@
 
 ---@class grit.fault.partition.params: grit.timing
 ---@field on?        grit.nodes          the nodes of one side, where the rules are (default "any")
----@field nic?       string              "data": the node's first data NIC; or the name of an interface (default "data")
+---@field nic?       string              "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 ---@field from?      string              whom they are cut off from: "others", "all", or nodes such as "1,3" (default "others")
 ---@field direction? "both"|"in"|"out"   of the packets dropped, as seen from the nodes in `on` (default "both")
 ---@field after?     grit.time           from the start of the block to the cut (default "200ms")
@@ -227,7 +227,7 @@
 
 ---@class grit.fault.link_down.params: grit.timing
 ---@field on?  grit.nodes   the nodes it acts on (default "any")
----@field nic? string       "data": the node's first data NIC; or the name of an interface (default "data")
+---@field nic? string       "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 
 ---@class grit.fault.memory_bandwidth.params: grit.timing
 ---@field on?      grit.nodes    the nodes it acts on (default "any")
@@ -272,19 +272,19 @@
 
 ---@class grit.fault.link_rate.params: grit.timing
 ---@field on?      grit.nodes    the nodes it acts on (default "any")
----@field nic?     string        "data": the node's first data NIC; or the name of an interface (default "data")
+---@field nic?     string        "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 ---@field rate?    grit.bit_rate what it may send, at least "8kbit/s" (default "1Gbit/s")
 ---@field burst?   grit.bytes    what goes out at once after a silence; 0: 1 ms at the rate, and two frames at least (default 0)
 ---@field latency? grit.time     how long a packet may wait; those that would wait longer are dropped (default "50ms")
 
 ---@class grit.fault.link_mtu.params: grit.timing
 ---@field on?  grit.nodes the nodes it acts on (default "any")
----@field nic? string     "data": the node's first data NIC; or the name of an interface (default "data")
+---@field nic? string     "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 ---@field mtu? grit.size the largest IP packet it then carries; under 1280 it has no IPv6 (default 1280)
 
 ---@class grit.fault.link_delay.params: grit.timing
 ---@field on?           grit.nodes    the nodes it acts on (default "any")
----@field nic?          string        "data": the node's first data NIC; or the name of an interface (default "data")
+---@field nic?          string        "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 ---@field delay?        grit.time     how much later what it sends arrives (default "5ms")
 ---@field jitter?       grit.time     at random so much more or less (default 0)
 ---@field distribution? "normal"|"uniform"|"pareto" of the jitter: as its standard deviation (normal, pareto) or its largest (uniform; default "normal")
@@ -293,7 +293,7 @@
 
 ---@class grit.fault.link_loss.params: grit.timing
 ---@field on?        grit.nodes    the nodes it acts on (default "any")
----@field nic?       string        "data": the node's first data NIC; or the name of an interface (default "data")
+---@field nic?       string        "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
 ---@field loss?      grit.fraction share of the packets that are lost (default "1%")
 ---@field burst?     number        mean number of packets lost in a row; 1: each by itself (default 1)
 ---@field direction? "out"|"in"|"both" what the node sends, what it receives, or both; "in" and "both" by nftables only (default "out")
@@ -312,10 +312,10 @@
 ---@field checkpoint? grit.bytes            bytes a rank writes for a checkpoint; 0: follows from the model (default 0)
 
 ---@class grit.check.link_up.params
----@field nic? string "data": all data NICs of the node; or the name of an interface (default "data")
+---@field nic? string "data": all data NICs of the node; "rail:1": the second; or an interface's name (default "data")
 
 ---@class grit.check.nic_errors.params
----@field nic? string "data": all data NICs of the node; or the name of an interface (default "data")
+---@field nic? string "data": all data NICs of the node; "rail:1": the second; or an interface's name (default "data")
 
 local grit = { fault = {}, workload = {}, check = {}, search = {} }
 

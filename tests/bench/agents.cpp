@@ -47,12 +47,12 @@ Json used() {
 Status record(const fs::path& directory, int nodes, int seconds) {
   GRIT_CHECK(create_run_directory(directory));
   GRIT_TRY(const RunKeys keys, make_run_keys());
-  GRIT_TRY(Recorder recorder, Recorder::open(directory, "127.0.0.1", "", keys, nodes));
+  GRIT_TRY(Recorder recorder, Recorder::open(directory, {"tcp://127.0.0.1:*"}, keys, nodes));
   RunKeys clients = keys;
   clients.server_secret.clear();
   GRIT_CHECK(write_file_durably(
       directory / "contact",
-      Json{{"endpoint", recorder.endpoint()}, {"keys", to_json(clients)}, {"begin_ns", monotonic_ns() + kStart_ns}}
+      Json{{"endpoint", recorder.endpoints().front()}, {"keys", to_json(clients)}, {"begin_ns", monotonic_ns() + kStart_ns}}
           .dump()));
   const std::int64_t deadline_ns = monotonic_ns() + seconds * kNsPerS;
   std::uint64_t messages = 0, longest_pump_ns = 0;

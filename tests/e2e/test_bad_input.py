@@ -35,11 +35,18 @@ with Workspace() as work:
     management = work.write("mgmt.lua", SHORT_FLAP.replace("on = o.node,", 'on = o.node, nic = "mgmt0",'))
     refused(work, management, "--set", "node=1", code=64, says=["mgmt0", "--allow-management"])
     refused(work, flap, "--no-such-flag", code=64, says=[])
+    for port in 0, 65536, "ssh":
+        refused(work, flap, "--port", port, code=64, says=["--port"])
 
     # The guard rail's override works: planned, not refused.
     grit("plan", management, "--set", "node=1", expect=64)
     allowed = grit("plan", management, "--set", "node=1", "--allow-management", expect=0)
     assert "mgmt0" in allowed.out
+
+    # A place that bears no directory.
+    for place in "/proc/grit", "/proc/self/fdinfo/x/y", work.path / ("long" * 100):
+        done = grit("run", flap, "--out", place, expect=69, timeout=60)
+        assert "cannot make the run directory" in done.err and "--out" in done.err, done.err
 
     # A run directory that exists is not touched.
     existing = work.path / "existing"

@@ -2,13 +2,14 @@
 
 import json
 import os
+import socket
 import subprocess
 from gritlib import GRIT, Workspace, grit
 
 MPIRUN = ["mpirun", "-n", "3", "--oversubscribe", "--allow-run-as-root", "--mca", "btl", "tcp,self", "--mca",
           "btl_tcp_if_include", "lo"]
 TOPICS = ["ranks", "recorder", "CPUs of a rank", "data NICs", "capabilities", "undo journal", "other run",
-          "agent outlives the job", "memory", "irqbalance", "grit"]
+          "agent outlives the job", "memory", "memory lock", "clock", "irqbalance", "grit"]
 
 
 def doctor(work, *arguments, **variables):
@@ -28,8 +29,17 @@ with Workspace() as work:
     assert done.returncode == 0, done.stdout + done.stderr
     head, row = done.stdout.splitlines()[:2]
     assert all(topic in head for topic in TOPICS), head
-    assert "3 by mpirun" in row and "reached at 127.0.0.1" in row and "*" not in row and "!" not in row, row
+    assert "3 by mpirun" in row and "tcp://127.0.0.1:" in row and "*" not in row and "!" not in row, row
     assert not (work.path / "journal").exists(), "doctor makes nothing"
+
+    # The port that is asked for, or why not that one.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        refused = doctor(work, "--port", port, GRIT_JOURNAL_DIR=str(work.path / "journal"))
+        assert refused.returncode == 69 and f"127.0.0.1 port {port}: Address already in use" in refused.stdout, refused.stdout
+    free = doctor(work, "--port", port, GRIT_JOURNAL_DIR=str(work.path / "journal"))
+    assert free.returncode == 0 and f"tcp://127.0.0.1:{port}" in free.stdout, free.stdout + free.stderr
 
     # What keeps a run from starting is said of its node, and is the exit code.
     in_the_way = work.write("file", "no directory")

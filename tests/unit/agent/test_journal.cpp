@@ -483,6 +483,12 @@ TEST_CASE("revert: an entry that cannot be reverted stays pending") {
   });
 }
 
+TEST_CASE("journal directory: who is told to choose another can") {
+  CHECK_THAT(other_journal_directory(false), Contains("with GRIT_JOURNAL_DIR"));
+  CHECK_THAT(other_journal_directory(true), Contains("as root") && Contains("ignores GRIT_JOURNAL_DIR"));
+  CHECK(other_journal_directory() == other_journal_directory(false));  // of this program
+}
+
 TEST_CASE("journal directory: the environment chooses it, else the user's state directory or /var/lib") {
   test::in_namespaces([] {
     ::setenv("GRIT_JOURNAL_DIR", "/somewhere/else", 1);

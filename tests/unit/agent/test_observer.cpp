@@ -17,20 +17,20 @@
 namespace grit {
 namespace {
 
-constexpr auto kHere = "127.0.0.1";
+constexpr auto kAnyPort = "tcp://127.0.0.1:*";
 
 /// A node of one rank, which is this process, its observer, and a recorder in this process.
 struct Node {
   test::TempDirectory directory{};
   RunKeys keys = *make_run_keys();
   Segment segment = *Segment::create(1);
-  std::optional<Recorder> recorder = *Recorder::open(directory.path(), kHere, "", keys, 1);
+  std::optional<Recorder> recorder = *Recorder::open(directory.path(), {kAnyPort}, keys, 1);
   AgentConfig config{};
 
   Node() {
     segment.slots()[0].pid = ::getpid();
     segment.slots()[0].rank = 0;
-    config.endpoint = recorder->endpoint();
+    config.endpoint = recorder->endpoints().front();
     config.keys = keys;
     config.plan.topology.nodes.resize(1);
     config.plan.design.hang_ns = 300 * kNsPerMs;

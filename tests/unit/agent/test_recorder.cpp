@@ -17,7 +17,7 @@ namespace {
 using test::read_steps;
 using test::TempDirectory;
 
-constexpr auto kHere = "127.0.0.1";
+constexpr auto kAnyPort = "tcp://127.0.0.1:*";
 
 /// Pumps until the condition holds (true) or a long time is over; counts the errors.
 bool pump_until(Recorder& recorder, const std::function<bool()>& condition, int* errors = nullptr) {
@@ -40,11 +40,11 @@ std::size_t count_events(const std::filesystem::path& directory, std::string_vie
 TEST_CASE("what two agents report is in the run directory") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
-  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 2);
+  auto recorder = Recorder::open(directory.path(), {kAnyPort}, keys, 2);
   REQUIRE(recorder);
   CHECK(recorder->last_heard_ns(0) == 0);
-  auto first = Uplink::connect(recorder->endpoint(), keys, 0);
-  auto second = Uplink::connect(recorder->endpoint(), keys, 1);
+  auto first = Uplink::connect(recorder->endpoints().front(), keys, 0);
+  auto second = Uplink::connect(recorder->endpoints().front(), keys, 1);
   REQUIRE(first->send_records(test::numbered(0, 700)));
   REQUIRE(first->send_event(make_event("block", 0, 5)));
   first->goodbye();
@@ -69,10 +69,10 @@ TEST_CASE("what two agents report is in the run directory") {
 TEST_CASE("a node whose connection is gone is lost, once; one never heard of gets longer; a busy one is not") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
-  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 3);
+  auto recorder = Recorder::open(directory.path(), {kAnyPort}, keys, 3);
   REQUIRE(recorder);
-  std::optional<Uplink> talker = *Uplink::connect(recorder->endpoint(), keys, 1);
-  auto busy = Uplink::connect(recorder->endpoint(), keys, 2);
+  std::optional<Uplink> talker = *Uplink::connect(recorder->endpoints().front(), keys, 1);
+  auto busy = Uplink::connect(recorder->endpoints().front(), keys, 2);
   REQUIRE(pump_until(*recorder, [&] { return recorder->last_heard_ns(1) != 0 && recorder->last_heard_ns(2) != 0; }));
   const std::int64_t heard_ns = recorder->last_heard_ns(1);
   REQUIRE(recorder->pump(heard_ns + 2 * Recorder::kSilence_ns));
@@ -101,9 +101,9 @@ TEST_CASE("a node whose connection is gone is lost, once; one never heard of get
 TEST_CASE("heartbeats that waited while the recorder itself was paused keep a node alive") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
-  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 1);
+  auto recorder = Recorder::open(directory.path(), {kAnyPort}, keys, 1);
   REQUIRE(recorder);
-  auto talker = Uplink::connect(recorder->endpoint(), keys, 0);
+  auto talker = Uplink::connect(recorder->endpoints().front(), keys, 0);
   REQUIRE(pump_until(*recorder, [&] { return recorder->last_heard_ns(0) != 0; }));
   const std::int64_t later_ns = recorder->last_heard_ns(0) + 2 * Recorder::kSilence_ns;
   talker->heartbeat();
@@ -116,11 +116,11 @@ TEST_CASE("heartbeats that waited while the recorder itself was paused keep a no
 TEST_CASE("nodes that are not of this run and events that are not JSON objects are counted, not written") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
-  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 1);
+  auto recorder = Recorder::open(directory.path(), {kAnyPort}, keys, 1);
   REQUIRE(recorder);
-  auto foreign = Uplink::connect(recorder->endpoint(), keys, 1);
+  auto foreign = Uplink::connect(recorder->endpoints().front(), keys, 1);
   REQUIRE(foreign->send_records(test::numbered(0, 5)));
-  auto known = Uplink::connect(recorder->endpoint(), keys, 0);
+  auto known = Uplink::connect(recorder->endpoints().front(), keys, 0);
   REQUIRE(known->send_event(Json("only text")));
   known->goodbye();
   CHECK(pump_until(*recorder, [&] { return recorder->all_said_goodbye() && recorder->malformed() == 3; }));
@@ -131,20 +131,20 @@ TEST_CASE("nodes that are not of this run and events that are not JSON objects a
 TEST_CASE("a restarted recorder listens at the old endpoint and continues the files") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
-  std::optional<Recorder> recorder = *Recorder::open(directory.path(), kHere, "", keys, 1);
-  const std::string endpoint = recorder->endpoint();
+  std::optional<Recorder> recorder = *Recorder::open(directory.path(), {kAnyPort}, keys, 1);
+  const std::string endpoint = recorder->endpoints().front();
   auto uplink = Uplink::connect(endpoint, keys, 0);
   REQUIRE(uplink->send_records(test::numbered(0, 10)));
   const auto steps = [&] { return *read_steps(directory.path() / "steps.npy"); };
   REQUIRE(pump_until(*recorder, [&] { return steps().size() == 10; }));
   recorder.reset();
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the uplink notices
-  recorder = *Recorder::open(directory.path(), kHere, endpoint, keys, 1);
-  CHECK(recorder->endpoint() == endpoint);
+  recorder = *Recorder::open(directory.path(), {endpoint}, keys, 1);
+  CHECK(recorder->endpoints().front() == endpoint);
   REQUIRE(uplink->send_records(test::numbered(10, 10)));
   REQUIRE(pump_until(*recorder, [&] { return steps().size() == 20; }));
   CHECK(test::all_numbered(steps()));
-  CHECK_FALSE(Recorder::open(directory.path(), kHere, "nonsense", keys, 1));
+  CHECK_FALSE(Recorder::open(directory.path(), {"nonsense"}, keys, 1));
 }
 
 /// What an agent hears within a while; heartbeats are passed over.
@@ -161,8 +161,8 @@ std::optional<Json> order_to(Recorder& recorder, Uplink& uplink) {
 TEST_CASE("what ends a run ends it on all nodes, with the event that told it") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
-  std::optional<Recorder> recorder = *Recorder::open(directory.path(), kHere, "", keys, 2);
-  const std::string endpoint = recorder->endpoint();
+  std::optional<Recorder> recorder = *Recorder::open(directory.path(), {kAnyPort}, keys, 2);
+  const std::string endpoint = recorder->endpoints().front();
   auto first = Uplink::connect(endpoint, keys, 0);
   auto second = Uplink::connect(endpoint, keys, 1);
   REQUIRE(pump_until(*recorder, [&] { return recorder->last_heard_ns(0) != 0 && recorder->last_heard_ns(1) != 0; }));
@@ -199,7 +199,7 @@ TEST_CASE("what ends a run ends it on all nodes, with the event that told it") {
     event["rank"] = 1;
     recorder.reset();
     REQUIRE(EventsWriter::open(directory.path() / "events.jsonl")->append(event));
-    recorder = *Recorder::open(directory.path(), kHere, endpoint, keys, 2);
+    recorder = *Recorder::open(directory.path(), {endpoint}, keys, 2);
     patience_ns = 20 * kNsPerS;
     first->heartbeat();
     second->heartbeat();
@@ -217,14 +217,14 @@ TEST_CASE("what ends a run ends it on all nodes, with the event that told it") {
 TEST_CASE("a lost node ends the run, and is heard of again") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
-  auto recorder = Recorder::open(directory.path(), kHere, "", keys, 1);
-  std::optional<Uplink> talker = *Uplink::connect(recorder->endpoint(), keys, 0);
+  auto recorder = Recorder::open(directory.path(), {kAnyPort}, keys, 1);
+  std::optional<Uplink> talker = *Uplink::connect(recorder->endpoints().front(), keys, 0);
   REQUIRE(pump_until(*recorder, [&] { return recorder->last_heard_ns(0) != 0; }));
   talker.reset();
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the closed connection is seen
   REQUIRE(recorder->pump(recorder->last_heard_ns(0) + Recorder::kSilence_ns + 1));
   CHECK(count_events(directory.path(), "end_ordered") == 1);
-  talker = *Uplink::connect(recorder->endpoint(), keys, 0);
+  talker = *Uplink::connect(recorder->endpoints().front(), keys, 0);
   REQUIRE(pump_until(*recorder, [&] { return recorder->lost_nodes().empty(); }));
   CHECK(count_events(directory.path(), "node_back") == 1);
   CHECK(order_to(*recorder, *talker)->at("type") == "node_lost");
@@ -234,9 +234,9 @@ TEST_CASE("a lost node ends the run, and is heard of again") {
 std::string record_across_a_full_disk(const std::filesystem::path& directory) {
   ::signal(SIGXFSZ, SIG_IGN);
   const RunKeys keys = *make_run_keys();
-  auto recorder = Recorder::open(directory, kHere, "", keys, 1);
+  auto recorder = Recorder::open(directory, {kAnyPort}, keys, 1);
   if (!recorder) return recorder.error().message;
-  auto uplink = Uplink::connect(recorder->endpoint(), keys, 0);
+  auto uplink = Uplink::connect(recorder->endpoints().front(), keys, 0);
   const rlimit small{20'000, RLIM_INFINITY}, large{10'000'000, RLIM_INFINITY};
   ::setrlimit(RLIMIT_FSIZE, &small);
   int errors = 0;

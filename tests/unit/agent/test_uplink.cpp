@@ -10,6 +10,7 @@
 #include "harness/agent/uplink.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/model/event.hpp"
+#include "harness/os/reachable.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/record/support.hpp"
 
@@ -19,6 +20,7 @@ namespace {
 using Catch::Matchers::Contains;
 
 constexpr auto kHere = "127.0.0.1";
+constexpr auto kAnyPort = "tcp://127.0.0.1:*";
 constexpr std::int64_t kPatience_ns = 20 * kNsPerS;
 
 void nap(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
@@ -91,7 +93,7 @@ TEST_CASE("run keys survive their JSON, whole and without the server's secret") 
   RunKeys client = *keys;
   client.server_secret.clear();
   CHECK(run_keys_from_json(to_json(client)));
-  CHECK_FALSE(RecorderSocket::bind(kHere, 0, client));
+  CHECK_FALSE(RecorderSocket::bind({kAnyPort}, client));
 
   Json wrong = to_json(*keys);
   wrong["client_secret"] = make_run_keys()->client_secret;
@@ -103,39 +105,55 @@ TEST_CASE("run keys survive their JSON, whole and without the server's secret") 
   CHECK(run_keys_from_json(wrong).error().kind == ErrorKind::usage);
 }
 
-TEST_CASE("the recorder listens on one named address of this machine only") {
+TEST_CASE("the recorder listens on named addresses of this machine only") {
   const RunKeys keys = *make_run_keys();
-  for (const char* address : {"0.0.0.0", "::", "*", "localhost", ""})
-    CHECK(RecorderSocket::bind(address, 0, keys).error().kind == ErrorKind::usage);
-  CHECK(RecorderSocket::bind("192.0.2.1", 0, keys).error().kind == ErrorKind::unavailable);  // TEST-NET-1: nobody's
+  for (const char* endpoint : {"tcp://0.0.0.0:*", "tcp://[::]:*", "tcp://*:*", "tcp://localhost:*", "127.0.0.1", ""})
+    CHECK(RecorderSocket::bind({endpoint}, keys).error().kind == ErrorKind::usage);
+  const std::string nobodys = "tcp://192.0.2.1:*";  // TEST-NET-1
+  CHECK(RecorderSocket::bind({nobodys}, keys).error().kind == ErrorKind::unavailable);
+  CHECK(RecorderSocket::bind({nobodys, kAnyPort}, keys)->endpoints().size() == 1);
 
-  auto recorder = RecorderSocket::bind(kHere, 0, keys);
+  auto recorder = RecorderSocket::bind({kAnyPort}, keys);
   REQUIRE(recorder);
-  CHECK_THAT(recorder->endpoint(), Catch::Matchers::StartsWith("tcp://127.0.0.1:"));
-  const auto port = port_of(recorder->endpoint());
-  REQUIRE(port);
-  CHECK(RecorderSocket::bind(kHere, *port, keys).error().kind == ErrorKind::unavailable);
+  CHECK_THAT(recorder->endpoints().front(), Catch::Matchers::StartsWith("tcp://127.0.0.1:"));
+  const int port = parse_endpoint(recorder->endpoints().front())->port;
+  const Error taken = RecorderSocket::bind({kAnyPort, recorder->endpoints().front()}, keys).error();
+  CHECK(taken.kind == ErrorKind::unavailable);
+  CHECK_THAT(taken.message, Contains(fmt::format("127.0.0.1 port {}", port)) && Contains("--port"));
 
   const Fd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in elsewhere{};
   elsewhere.sin_family = AF_INET;
-  elsewhere.sin_port = htons(static_cast<std::uint16_t>(*port));
+  elsewhere.sin_port = htons(static_cast<std::uint16_t>(port));
   elsewhere.sin_addr.s_addr = ::inet_addr("127.0.0.2");
   CHECK(::connect(probe.get(), reinterpret_cast<const sockaddr*>(&elsewhere), sizeof elsewhere) != 0);
 }
 
-TEST_CASE("port_of takes tcp endpoints only") {
-  CHECK(*port_of("tcp://10.77.0.1:40123") == 40123);
-  CHECK(*port_of("tcp://[fd00::1]:5") == 5);
-  for (const char* wrong : {"", "tcp://", "tcp://a:0", "tcp://a:65536", "tcp://a:1x", "ipc:///x:5", "tcp://a"})
-    CHECK_FALSE(port_of(wrong));
+TEST_CASE("an agent on IPv4 and one on IPv6 reach the same recorder, whoever connects and says nothing") {
+  const RunKeys keys = *make_run_keys();
+  auto recorder = RecorderSocket::bind({kAnyPort, "tcp://[::1]:*"}, keys);
+  REQUIRE(recorder);
+  const auto endpoints = recorder->endpoints();
+  REQUIRE(endpoints.size() == 2);
+  std::vector<Endpoint> probed;
+  for (const std::string& endpoint : endpoints) probed.push_back(*parse_endpoint(endpoint));
+  for (int i = 0; i < 100; ++i)
+    for (const Status& reached : try_to_connect(probed, kNsPerS)) REQUIRE(reached);
+  auto v4 = Uplink::connect(endpoints[0], keys, 0), v6 = Uplink::connect(endpoints[1], keys, 1);
+  REQUIRE((v4 && v6));
+  const auto heard = receive_until(*recorder, [](const auto& messages) { return messages.size() >= 2; });
+  REQUIRE(heard.size() == 2);
+  CHECK(heard[0].node + heard[1].node == 1);
+  CHECK(recorder->send(0, MessageKind::heartbeat));
+  CHECK(recorder->send(1, MessageKind::heartbeat));
+  CHECK(recorder->malformed() + recorder->refused() == 0);
 }
 
 TEST_CASE("with the run's key everything arrives, in order") {
   const RunKeys keys = *make_run_keys();
-  auto recorder = RecorderSocket::bind(kHere, 0, keys);
+  auto recorder = RecorderSocket::bind({kAnyPort}, keys);
   REQUIRE(recorder);
-  auto uplink = Uplink::connect(recorder->endpoint(), keys, 3);
+  auto uplink = Uplink::connect(recorder->endpoints().front(), keys, 3);
   REQUIRE(uplink);
   const std::uint32_t count = 2 * Uplink::kRecordsPerMessage + 1;
   REQUIRE(uplink->send_event(make_event("run", 3, 7)));
@@ -167,7 +185,7 @@ TEST_CASE("with the run's key everything arrives, in order") {
 
 TEST_CASE("nobody without the run's client key gets anything through") {
   const RunKeys keys = *make_run_keys();
-  auto recorder = RecorderSocket::bind(kHere, 0, keys);
+  auto recorder = RecorderSocket::bind({kAnyPort}, keys);
   REQUIRE(recorder);
   std::vector<Message> messages;
   const auto until = [&](const std::function<bool()>& condition) {
@@ -182,19 +200,19 @@ TEST_CASE("nobody without the run's client key gets anything through") {
   SECTION("a stranger with the server's public key and a key pair of his own") {
     RunKeys stolen = *make_run_keys();
     stolen.server_public = keys.server_public;
-    auto stranger = Uplink::connect(recorder->endpoint(), stolen, 1);
+    auto stranger = Uplink::connect(recorder->endpoints().front(), stolen, 1);
     REQUIRE(stranger);
     REQUIRE(stranger->send_event(make_event("run", 1)));
     CHECK(until([&] { return recorder->refused() >= 1; }));
   }
   SECTION("the client of another run") {
     const RunKeys other = *make_run_keys();
-    Stranger stranger(recorder->endpoint(), &other);
+    Stranger stranger(recorder->endpoints().front(), &other);
     stranger.send({"goodbye", "1", ""});
     CHECK(until([&] { return stranger.turned_away(); }));
   }
   SECTION("no CURVE at all") {
-    Stranger stranger(recorder->endpoint());
+    Stranger stranger(recorder->endpoints().front());
     stranger.send({"goodbye", "1", ""});
     CHECK(until([&] { return stranger.turned_away(); }));
   }
@@ -202,14 +220,14 @@ TEST_CASE("nobody without the run's client key gets anything through") {
     const Fd raw(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in there{};
     there.sin_family = AF_INET;
-    there.sin_port = htons(static_cast<std::uint16_t>(*port_of(recorder->endpoint())));
+    there.sin_port = htons(static_cast<std::uint16_t>(parse_endpoint(recorder->endpoints().front())->port));
     there.sin_addr.s_addr = ::inet_addr(kHere);
     REQUIRE(::connect(raw.get(), reinterpret_cast<const sockaddr*>(&there), sizeof there) == 0);
     REQUIRE(::send(raw.get(), "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL) == 18);
   }
   CHECK(messages.empty());
 
-  auto uplink = Uplink::connect(recorder->endpoint(), keys, 2);
+  auto uplink = Uplink::connect(recorder->endpoints().front(), keys, 2);
   REQUIRE(uplink);
   uplink->goodbye();
   const auto good = receive_until(*recorder, kUntilGoodbye);
@@ -219,9 +237,9 @@ TEST_CASE("nobody without the run's client key gets anything through") {
 
 TEST_CASE("malformed messages are counted and dropped, and the good ones between them arrive") {
   const RunKeys keys = *make_run_keys();
-  auto recorder = RecorderSocket::bind(kHere, 0, keys);
+  auto recorder = RecorderSocket::bind({kAnyPort}, keys);
   REQUIRE(recorder);
-  Stranger insider(recorder->endpoint(), &keys);
+  Stranger insider(recorder->endpoints().front(), &keys);
   const std::vector<std::vector<std::string>> wrong{
       {"event"},
       {"event", "0"},
@@ -251,9 +269,9 @@ TEST_CASE("malformed messages are counted and dropped, and the good ones between
 
 TEST_CASE("an event too large for the recorder is refused where it is made") {
   const RunKeys keys = *make_run_keys();
-  auto recorder = RecorderSocket::bind(kHere, 0, keys);
+  auto recorder = RecorderSocket::bind({kAnyPort}, keys);
   REQUIRE(recorder);
-  auto uplink = Uplink::connect(recorder->endpoint(), keys, 0);
+  auto uplink = Uplink::connect(recorder->endpoints().front(), keys, 0);
   REQUIRE(uplink);
   Json event = make_event("witness", 0);
   event["what"] = std::string(static_cast<std::size_t>(kLargestMessage_bytes), 'x');
@@ -273,8 +291,8 @@ Json numbered_event(int number) {
 
 TEST_CASE("the recorder comes back on the same port: the uplink reconnects and delivers what waited, in order") {
   const RunKeys keys = *make_run_keys();
-  std::optional<RecorderSocket> recorder = *RecorderSocket::bind(kHere, 0, keys);
-  const std::string endpoint = recorder->endpoint();
+  std::optional<RecorderSocket> recorder = *RecorderSocket::bind({kAnyPort}, keys);
+  const std::string endpoint = recorder->endpoints().front();
   auto uplink = Uplink::connect(endpoint, keys, 0);
   REQUIRE(uplink);
   REQUIRE(uplink->send_event(numbered_event(-1)));
@@ -283,7 +301,7 @@ TEST_CASE("the recorder comes back on the same port: the uplink reconnects and d
   recorder.reset();
   nap(500);  // the uplink sees the closed connection; what it sent before that would be gone with the old recorder
   for (int number = 0; number < 100; ++number) REQUIRE(uplink->send_event(numbered_event(number)));
-  recorder = *RecorderSocket::bind(kHere, *port_of(endpoint), keys);
+  recorder = *RecorderSocket::bind({endpoint}, keys);
   uplink->goodbye();
   const auto messages = receive_until(*recorder, kUntilGoodbye);
   REQUIRE(messages.size() == 101);
@@ -325,8 +343,8 @@ TEST_CASE("with no recorder the backlog is bounded, what is dropped is counted, 
 
 TEST_CASE("the recorder answers: every agent by its own connection, also after it came back on the same port") {
   const RunKeys keys = *make_run_keys();
-  std::optional<RecorderSocket> recorder = *RecorderSocket::bind(kHere, 0, keys);
-  const std::string endpoint = recorder->endpoint();
+  std::optional<RecorderSocket> recorder = *RecorderSocket::bind({kAnyPort}, keys);
+  const std::string endpoint = recorder->endpoints().front();
   auto first = Uplink::connect(endpoint, keys, 0);
   auto second = Uplink::connect(endpoint, keys, 1);
   const auto hear = [](Uplink& uplink) {
@@ -355,16 +373,16 @@ TEST_CASE("the recorder answers: every agent by its own connection, also after i
     nap(500);
     first->heartbeat();
     second->heartbeat();
-    recorder = *RecorderSocket::bind(kHere, *port_of(endpoint), keys);
+    recorder = *RecorderSocket::bind({endpoint}, keys);
   }
 }
 
 TEST_CASE("close() hands over what is queued") {
   const RunKeys keys = *make_run_keys();
-  auto recorder = RecorderSocket::bind(kHere, 0, keys);
+  auto recorder = RecorderSocket::bind({kAnyPort}, keys);
   REQUIRE(recorder);
   std::thread agent([&] {
-    auto uplink = Uplink::connect(recorder->endpoint(), keys, 0);
+    auto uplink = Uplink::connect(recorder->endpoints().front(), keys, 0);
     for (int i = 0; i < 1000; ++i) GRIT_ASSERT(uplink->send_event(numbered_event(i)));
     uplink->goodbye();
     uplink->close(20'000);

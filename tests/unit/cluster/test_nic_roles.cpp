@@ -1,6 +1,9 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
+#include "harness/base/files.hpp"
 #include "harness/cluster/nic_roles.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
@@ -48,6 +51,15 @@ grit::Nic role_of_second(const std::string& variable, const std::string& value) 
   return role_of_second(hints);
 }
 
+using List = std::vector<std::string>;
+
+/// The servers of one file.
+List servers_of(const std::string& mountinfo, const std::filesystem::path& path) {
+  List addresses;
+  for (const auto& server : grit::file_servers(mountinfo, {{"a file", path}})) addresses.push_back(server.address);
+  return addresses;
+}
+
 }  // namespace
 
 TEST_CASE("a NIC with an address and no management traffic carries data") {
@@ -87,28 +99,48 @@ TEST_CASE("Open MPI's out-of-band network is management") {
   CHECK(role_of_second("PMIX_SERVER_URI41", "1.1;tcp6://[fd00::2]:4321;tcp4://10.2.0.5:1").role == NicRole::management);
 }
 
-TEST_CASE("the NIC towards the run directory's file server is management") {
+TEST_CASE("the NIC towards the server of a needed file is management, and the reason says which file") {
   grit::RoleHints hints;
   hints.routes = connected();
-  hints.run_directory = "/mnt/my runs/one";
-  hints.mountinfo =
+  const std::string mountinfo =
       "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
       "30 20 0:40 / /mnt/my\\040runs rw,relatime shared:5 - nfs4 filer:/export rw,vers=4.2,addr=10.2.0.200\n"
       "31 20 0:41 / /mnt/other rw - nfs4 filer:/o rw,addr=10.1.0.200\n";
-  const auto found = role_of_second(hints);
-  CHECK(found.role == NicRole::management);
-  CHECK_THAT(found.role_evidence, Catch::Contains("10.2.0.200"));
-  hints.run_directory = "/home/me";
+  // Whatever is needed: one of several is enough.
+  for (const char* what : {"the run directory", "the program", "the library", "the home directory"}) {
+    hints.file_servers = grit::file_servers(
+        mountinfo,
+        {{"the undo journals", "/var/lib/grit/journal"}, {what, "/mnt/my runs/one"}, {"something not known", ""}});
+    REQUIRE(hints.file_servers.size() == 1);
+    const auto found = role_of_second(hints);
+    CHECK(found.role == NicRole::management);
+    CHECK(found.role_evidence == fmt::format("carries the mount of {} /mnt/my runs/one (server 10.2.0.200)", what));
+  }
+  hints.file_servers = grit::file_servers(mountinfo, {{"the home directory", "/home/me"}});
+  CHECK(hints.file_servers.empty());
   CHECK(role_of_second(hints).role == NicRole::data);
+}
+
+TEST_CASE("of the files that a process has mapped there is one for each directory") {
+  const std::string maps =
+      "55d0c0000000-55d0c0001000 r--p 00000000 fe:01 1234                       /opt/grit/bin/grit\n"
+      "55d0c0001000-55d0c0002000 rw-p 00000000 00:00 0                          [heap]\n"
+      "7f0000000000-7f0000001000 r-xp 00000000 00:2e 77                         /nfs/open mpi/lib/libmpi.so.40\n"
+      "7f0000001000-7f0000002000 r-xp 00000000 00:2e 78                         /nfs/open mpi/lib/libopen-pal.so.40\n"
+      "7f0000002000-7f0000003000 rw-p 00000000 00:00 0\n";
+  using List = std::vector<std::filesystem::path>;
+  CHECK(grit::mapped_files(maps) == List{"/nfs/open mpi/lib/libmpi.so.40", "/opt/grit/bin/grit"});
+  const auto mine = grit::mapped_files(grit::read_file("/proc/self/maps").value_or(""));
+  CHECK(std::any_of(mine.begin(), mine.end(),
+                    [](const auto& file) { return file.filename().string().starts_with("lib"); }));
 }
 
 TEST_CASE("the run directory's mount is found by a relative path and behind a symbolic link") {
   const auto servers = [](const std::filesystem::path& mount, const std::filesystem::path& run) {
-    return grit::mount_servers(
+    return servers_of(
         "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:40 / " + mount.string() + " rw - nfs4 filer:/e rw,addr=10.2.0.200\n",
         run);
   };
-  using List = std::vector<std::string>;
   CHECK(servers(std::filesystem::current_path(), "runs") == List{"10.2.0.200"});
   CHECK(servers(std::filesystem::current_path(), "./runs/../runs/x") == List{"10.2.0.200"});
   CHECK(servers(std::filesystem::current_path() / "elsewhere", "runs").empty());
@@ -120,17 +152,14 @@ TEST_CASE("the run directory's mount is found by a relative path and behind a sy
 }
 
 TEST_CASE("the servers of a mount are read from its options and its source") {
-  const auto servers = [](const std::string& tail) {
-    return grit::mount_servers("1 0 0:1 / /d rw - " + tail + "\n", "/d/run");
-  };
-  using List = std::vector<std::string>;
+  const auto servers = [](const std::string& tail) { return servers_of("1 0 0:1 / /d rw - " + tail + "\n", "/d/run"); };
   CHECK(servers("ceph 10.0.0.1:6789,10.0.0.2:6789:/vol rw") == List{"10.0.0.1", "10.0.0.2"});
   CHECK(servers("lustre 10.0.0.3@tcp:/fs rw") == List{"10.0.0.3"});
   CHECK(servers("cifs //10.0.0.4/share rw") == List{"10.0.0.4"});
   CHECK(servers("nfs [fd00::5]:/x rw") == List{"fd00::5"});
   CHECK(servers("ext4 /dev/sda1 rw").empty());
-  CHECK(grit::mount_servers("1 0 0:1 / /d rw - nfs 10.0.0.1:/ rw\n2 1 0:2 / /d rw - ext4 /dev/sdb rw\n", "/d").empty());
-  CHECK(grit::mount_servers("1 0 0:1 / /data rw - nfs 10.0.0.1:/ rw\n", "/database").empty());
+  CHECK(servers_of("1 0 0:1 / /d rw - nfs 10.0.0.1:/ rw\n2 1 0:2 / /d rw - ext4 /dev/sdb rw\n", "/d").empty());
+  CHECK(servers_of("1 0 0:1 / /data rw - nfs 10.0.0.1:/ rw\n", "/database").empty());
 }
 
 TEST_CASE("names and the user's word make management NICs") {

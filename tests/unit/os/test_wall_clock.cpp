@@ -36,12 +36,14 @@ TEST_CASE("a time daemon is found by its name, with what to stop") {
   std::filesystem::create_directories(proc.path() / "8");
   std::ofstream(proc.path() / "7" / "comm") << "bash\n";
   const auto without = what_keeps_the_clock(proc.path());
+  CHECK(running_time_daemon(proc.path()).empty());
   CHECK((!without || without->find("bash") == std::string::npos));
   for (const auto& [name, unit] : {std::pair{"chronyd", "chronyd"}, {"systemd-timesyn", "systemd-timesyncd"}}) {
     std::ofstream(proc.path() / "8" / "comm") << name << "\n";
     const auto why = what_keeps_the_clock(proc.path());
     REQUIRE(why.has_value());
-    CHECK_THAT(*why, Catch::Contains(name) && Catch::Contains(fmt::format("systemctl stop {}", unit)));
+    CHECK(running_time_daemon(proc.path()) == unit);
+    CHECK_THAT(*why, Catch::Contains(unit) && Catch::Contains(fmt::format("systemctl stop {}", unit)));
   }
 }
 

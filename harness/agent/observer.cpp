@@ -1,7 +1,9 @@
 #include "harness/agent/observer.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <zmq.h>
 
 #include <algorithm>
@@ -54,19 +56,29 @@ class Observer {
         uplink_(std::move(uplink)),
         usage_(processes_of(segment)),
         check_log_(config.node, [this](Json event) { emit(event); }),
-        batch_(kBatch) {}
+        batch_(kBatch) {
+    for (RankSlot& slot : segment.slots()) {
+      Fd process(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
+      if (process || errno == ESRCH) running_.push_back({&slot, std::move(process)});
+    }
+  }
 
   void run() {
     open_kernel_log();
+    watch_ranks();
     while (!agent_done_ && !agent_gone_) {
       poll_once();
       take_from_agent();
       take_orders();
-      if (!agent_gone_) tick();
+      if (!agent_gone_) {
+        watch_ranks();
+        tick();
+      }
       watch_kernel_log();
       segment_.control().observer_beat_ns.store(monotonic_ns());
     }
     if (agent_done_) {
+      watch_ranks();
       if (in_block_) check_log_.end_block(block_);
       drain_records();
       report_lost_records();
@@ -76,11 +88,16 @@ class Observer {
   }
 
  private:
+  struct Running {
+    RankSlot* slot = nullptr;
+    Fd process{};  // pidfd; empty: it had ended when the observer began
+  };
   enum class CheckTime { block_begins, in_block, block_ends };
 
   void poll_once() {
     std::vector<zmq_pollitem_t> items{{nullptr, line_.get(), ZMQ_POLLIN, 0}, {uplink_.socket(), 0, ZMQ_POLLIN, 0}};
     if (kernel_log_) items.push_back({nullptr, kernel_log_->descriptor(), ZMQ_POLLIN, 0});
+    for (const Running& rank : running_) items.push_back({nullptr, rank.process.get(), ZMQ_POLLIN, 0});
     ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ns / kNsPerMs);
   }
 
@@ -170,6 +187,31 @@ class Observer {
       last_check_ns_ = now_ns;
       run_checks(CheckTime::in_block);
     }
+  }
+
+  void watch_ranks() {
+    std::erase_if(running_, [this](const Running& rank) {
+      pollfd process{rank.process.get(), POLLIN, 0};
+      if (rank.process && ::poll(&process, 1, 0) != 1) return false;
+      tell_end(*rank.slot);
+      return true;
+    });
+  }
+
+  /// The first of the node's ranks that ends without having finished, unless its agent has ended it. The agent takes
+  /// the faults off then, but it may be in another revert: nobody waits for that to hear of the death.
+  void tell_end(RankSlot& slot) {
+    const RankEnd end = slot.end.load();
+    if (end == RankEnd::finished) return;
+    NodeControl& control = segment_.control();
+    const std::int64_t ended_ns = note_end(slot, monotonic_ns()), killed_ns = control.agent_ends_ranks_ns.load();
+    if ((killed_ns != 0 && ended_ns >= killed_ns) || control.end_told.load() != 0) return;
+    Json event = make_event(end == RankEnd::running ? "rank_died" : "run", config_.node, ended_ns);
+    event["rank"] = slot.rank;
+    event["pid"] = slot.pid;
+    if (end != RankEnd::running) event["state"] = end == RankEnd::interrupted ? "interrupted" : "failed";
+    emit(event);
+    control.end_told.store(1);
   }
 
   void drain_records() {
@@ -288,6 +330,7 @@ class Observer {
   RankUsage usage_;
   CheckLog check_log_;
   std::vector<StepRecord> batch_;
+  std::vector<Running> running_{};
   std::vector<CheckMemory> check_memory_{};      // by place in Plan::checks
   std::optional<KernelLogReader> kernel_log_{};  // empty: it may not be read here
   int kernel_lines_ = 0;

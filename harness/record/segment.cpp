@@ -168,6 +168,11 @@ void push_record(RankSlot& slot, const StepRecord& record) {
   slot.head.store(head + 1, std::memory_order_release);
 }
 
+std::int64_t note_end(RankSlot& slot, std::int64_t now_ns) {
+  std::int64_t first_ns = 0;
+  return slot.ended_ns.compare_exchange_strong(first_ns, now_ns) ? now_ns : first_ns;
+}
+
 std::size_t pop_records(RankSlot& slot, std::span<StepRecord> out) {
   const std::uint64_t tail = slot.tail.load(std::memory_order_relaxed);  // ours alone
   const std::uint64_t head = slot.head.load(std::memory_order_acquire);

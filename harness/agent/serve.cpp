@@ -24,7 +24,9 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kTick_ns = 100 * kNsPerMs;           // how often free memory and the observer are looked at
+constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often free memory and carriers are looked at
+constexpr std::int64_t kIdleTick_ns =
+    500 * kNsPerMs;  // when no fault and no end keeps the agent busy; whether its observer was stopped
 constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
 constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
 constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
@@ -245,9 +247,14 @@ void Agent::act() {
   }
 }
 
+std::int64_t Agent::tick_ns() const {
+  const bool idle = windows_.lease_deadline_ns() == 0 && !carriers_.waits() && deaths_at_ns_ == 0 && ended_at_ns_ == 0;
+  return idle ? kIdleTick_ns : kTick_ns;
+}
+
 void Agent::tick() {
   const std::int64_t now_ns = monotonic_ns();
-  if (now_ns - last_tick_ns_ < kTick_ns) return;
+  if (now_ns - last_tick_ns_ < tick_ns()) return;
   last_tick_ns_ = now_ns;
   windows_.keep_memory_free();
   watch_observer();
@@ -330,7 +337,7 @@ void Agent::poll_once() {
     at.it_value.tv_nsec = *due % kNsPerS;
     ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
   }
-  ::poll(items.data(), items.size(), kTick_ns / kNsPerMs);
+  ::poll(items.data(), items.size(), static_cast<int>(tick_ns() / kNsPerMs));
   if (items[0].revents != 0) swallow(wake_.get());
   if (items[1].revents != 0) swallow(timer_.get());
   if (items[2].revents != 0 && stopping_at_ns_ == 0) stopping_at_ns_ = monotonic_ns();

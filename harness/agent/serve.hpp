@@ -48,6 +48,7 @@ class Agent {
   [[nodiscard]] bool waits_for_look() const;
   void act();
   void tick();
+  [[nodiscard]] std::int64_t tick_ns() const;
   /// What the observer says, and another one when it is gone.
   void watch_observer();
   /// Takes the faults off and ends the node's ranks, once.

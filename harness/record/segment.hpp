@@ -101,6 +101,9 @@ void push_record(RankSlot& slot, const StepRecord& record);
 /// observer, each of which may be busy. Gives when that was (CLOCK_MONOTONIC), whoever asks later.
 std::int64_t note_end(RankSlot& slot, std::int64_t now_ns);
 
+/// How many records the reader, who alone may ask, has not taken.
+std::size_t waiting_records(const RankSlot& slot);
+
 /// Takes at most out.size() records; returns how many.
 std::size_t pop_records(RankSlot& slot, std::span<StepRecord> out);
 

@@ -28,8 +28,9 @@ class FirstCause {
   ///   - a rank or agent that was told to end only counts when nothing else does: launchers do that to the ranks that a
   ///     death leaves. When whoever started the run interrupted it, that is why they were told;
   ///   - when a node is lost, the deaths of its own ranks within the second before its last sign are part of that.
-  /// A hang counts from when it was told: a death in the same step, which the hang follows from, is earlier; a rank
-  /// that dies of a hang dies later.
+  /// A death counts from when it was first seen, a failed revert from its last try, a lost recorder from when that was
+  /// told: before, it could still have come back. A hang counts from when it was told: a death in the same step, which
+  /// the hang follows from, is earlier; a rank that dies of a hang dies later.
   [[nodiscard]] std::optional<Found> decide(const NodeClocks& clocks) const;
 
  private:

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +18,6 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
-#include "harness/os/process.hpp"
 
 extern char** environ;
 
@@ -24,8 +25,8 @@ namespace grit {
 namespace {
 
 constexpr int kReplyTimeout_ms = 20'000;
-constexpr auto kWatchInterval = std::chrono::milliseconds(200);
-constexpr int kLooksStopped = 5;  // one second: nobody stops such a process for long and means well
+constexpr int kWatchInterval_ms = 500;  // its end is seen at once; this is for whether it was stopped, or is of no use
+constexpr int kLooksStopped = 2;        // one second: nobody stops such a process for long and means well
 constexpr std::int64_t kEndPatience_ns = 5 * kNsPerS;
 constexpr std::int64_t kNoSign_ns = 60 * kNsPerS;
 /// On it the configuration comes and the answer goes.
@@ -122,11 +123,14 @@ void answer(int bootstrap, const Result<Ready>& ready) {
 }
 
 /// By SIGSTOP: it would neither work nor end.
-bool is_stopped(pid_t pid) {
-  const auto identity = identify_process(pid);
-  const auto state = identity ? process_state(*identity) : Result<std::optional<ProcessState>>(std::nullopt);
-  return state && *state && (*state)->state == 'T';
+bool is_stopped(pid_t child) {
+  siginfo_t stopped{};
+  return ::waitid(P_PID, static_cast<id_t>(child), &stopped, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+         stopped.si_pid == child;
 }
+
+/// Empty: poll(2) then waits for the time alone.
+Fd open_process(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
 }  // namespace
 
@@ -176,8 +180,12 @@ Status KeptProcess::spawn() {
 }
 
 void KeptProcess::watch() {
+  ::pthread_setname_np(::pthread_self(), "grit-keeper");
   int looks_stopped = 0;
+  Fd process = open_process(pid_.load());
   for (;;) {
+    pollfd end{process.get(), POLLIN, 0};
+    ::poll(&end, 1, kWatchInterval_ms);
     int status = 0;
     const pid_t pid = pid_.load();
     if (::waitpid(pid, &status, WNOHANG) == pid) {
@@ -190,11 +198,11 @@ void KeptProcess::watch() {
         break;
       }
       looks_stopped = 0;
+      process = open_process(pid_.load());
     } else {
       looks_stopped = is_stopped(pid) ? looks_stopped + 1 : 0;
       if (looks_stopped >= kLooksStopped || setup_.is_useless()) ::kill(pid, SIGKILL);
     }
-    std::this_thread::sleep_for(kWatchInterval);
   }
   ended_.store(true);
 }

@@ -1,8 +1,9 @@
 #include "harness/agent/observer.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <zmq.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <array>
@@ -21,7 +22,11 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often records are collected
+constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often ranks' states are sampled and rings are looked at
+/// How often records go up, unless a ring is a fourth full before, or a block ends: nothing waits for them, and what a
+/// message costs on both sides does not depend on how many are in it.
+constexpr std::int64_t kRecords_ns = kNsPerS;
+constexpr std::size_t kManyRecords = kRingCapacity / 4;
 constexpr std::int64_t kHeartbeat_ns = kNsPerS;
 constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
 constexpr std::int64_t kBusy_ns = 2 * kNsPerS;  // an agent that has not gone around its loop for so long is busy
@@ -30,7 +35,6 @@ constexpr int kGoodbye_ms = 6000;               // how long what is queued for t
 /// to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node ends
 /// itself.
 constexpr std::int64_t kRecorderSilence_ns = 7 * kNsPerS;
-constexpr std::size_t kBatch = 512;
 constexpr int kWorstKernelLevel = 4;   // warnings and worse (syslog(2)); a link that goes down is 6, and seen elsewhere
 constexpr int kMostKernelLines = 200;  // a node in trouble can write thousands
 
@@ -53,20 +57,23 @@ class Observer {
         line_(std::move(line)),
         uplink_(std::move(uplink)),
         usage_(processes_of(segment)),
-        check_log_(config.node, [this](Json event) { emit(event); }),
-        batch_(kBatch) {}
+        check_log_(config.node, [this](Json event) { emit(event); }) {
+    for (RankSlot& slot : segment.slots()) {
+      Fd process(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
+      if (process || errno == ESRCH) running_.push_back({&slot, std::move(process)});
+    }
+  }
 
   void run() {
     open_kernel_log();
+    watch_ranks();
     while (!agent_done_ && !agent_gone_) {
       poll_once();
-      take_from_agent();
-      take_orders();
       if (!agent_gone_) tick();
-      watch_kernel_log();
       segment_.control().observer_beat_ns.store(monotonic_ns());
     }
     if (agent_done_) {
+      watch_ranks();
       if (in_block_) check_log_.end_block(block_);
       drain_records();
       report_lost_records();
@@ -76,12 +83,25 @@ class Observer {
   }
 
  private:
+  struct Running {
+    RankSlot* slot = nullptr;
+    Fd process{};  // pidfd; empty: it had ended when the observer began
+  };
   enum class CheckTime { block_begins, in_block, block_ends };
 
   void poll_once() {
-    std::vector<zmq_pollitem_t> items{{nullptr, line_.get(), ZMQ_POLLIN, 0}, {uplink_.socket(), 0, ZMQ_POLLIN, 0}};
-    if (kernel_log_) items.push_back({nullptr, kernel_log_->descriptor(), ZMQ_POLLIN, 0});
-    ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ns / kNsPerMs);
+    enum : std::size_t { kAgent, kRecorder, kKernel, kRanks };
+    std::vector<pollfd> items{{line_.get(), POLLIN, 0},
+                              {uplink_.descriptor(), POLLIN, 0},
+                              {kernel_log_ ? kernel_log_->descriptor() : -1, POLLIN, 0}};
+    for (const Running& rank : running_) items.push_back({rank.process.get(), POLLIN, 0});
+    const bool message = uplink_.has_message();
+    if (::poll(items.data(), items.size(), message ? 0 : kTick_ns / kNsPerMs) <= 0 && !message) return;
+    if (items[kAgent].revents != 0) take_from_agent();
+    if (message || items[kRecorder].revents != 0) take_orders();
+    if (items[kKernel].revents != 0) watch_kernel_log();
+    const auto ended = [](const pollfd& item) { return item.revents != 0; };
+    if (!agent_gone_ && std::any_of(items.begin() + kRanks, items.end(), ended)) watch_ranks();
   }
 
   void emit(const Json& event) {
@@ -142,7 +162,10 @@ class Observer {
       const bool named = cause && cause->is_object() && type != cause->end() && type->is_string();
       tell_agent(Json{{"end", named ? type->get<std::string>() : "ordered"}});
     }
-    const std::int64_t silent_ns = monotonic_ns() - recorder_heard_ns_;
+  }
+
+  void watch_recorder(std::int64_t now_ns) {
+    const std::int64_t silent_ns = now_ns - recorder_heard_ns_;
     if (silent_ns < kRecorderSilence_ns) return;
     if (!recorder_lost_) {
       Json event = make_event("recorder_lost", config_.node);
@@ -157,26 +180,66 @@ class Observer {
     const std::int64_t now_ns = monotonic_ns();
     if (now_ns - last_tick_ns_ >= kTick_ns) {
       last_tick_ns_ = now_ns;
-      drain_records();
+      if (records_are_due(now_ns)) drain_records();
+      watch_recorder(now_ns);
       usage_.look(now_ns);
       watch_for_hang(now_ns);
       watch_agent(now_ns);
     }
-    if (now_ns - last_heartbeat_ns_ >= kHeartbeat_ns) {
-      last_heartbeat_ns_ = now_ns;
-      uplink_.heartbeat();
-    }
+    if (now_ns - uplink_.last_sent_ns() >= kHeartbeat_ns) uplink_.heartbeat();
     if (in_block_ && !config_.plan.checks.empty() && now_ns - last_check_ns_ >= kCheck_ns) {
       last_check_ns_ = now_ns;
       run_checks(CheckTime::in_block);
     }
   }
 
+  void watch_ranks() {
+    std::erase_if(running_, [this](const Running& rank) {
+      pollfd process{rank.process.get(), POLLIN, 0};
+      if (rank.process && ::poll(&process, 1, 0) != 1) return false;
+      tell_end(*rank.slot);
+      return true;
+    });
+  }
+
+  /// The first of the node's ranks that ends without having finished, unless its agent has ended it. The agent takes
+  /// the faults off then, but it may be in another revert: nobody waits for that to hear of the death.
+  void tell_end(RankSlot& slot) {
+    const RankEnd end = slot.end.load();
+    if (end == RankEnd::finished) return;
+    NodeControl& control = segment_.control();
+    const std::int64_t ended_ns = note_end(slot, monotonic_ns()), killed_ns = control.agent_ends_ranks_ns.load();
+    if ((killed_ns != 0 && ended_ns >= killed_ns) || control.end_told.load() != 0) return;
+    Json event = make_event(end == RankEnd::running ? "rank_died" : "run", config_.node, ended_ns);
+    event["rank"] = slot.rank;
+    event["pid"] = slot.pid;
+    if (end != RankEnd::running) event["state"] = end == RankEnd::interrupted ? "interrupted" : "failed";
+    emit(event);
+    control.end_told.store(1);
+  }
+
   void drain_records() {
-    for (RankSlot& slot : segment_.slots())
-      for (std::size_t got = pop_records(slot, batch_); got > 0; got = pop_records(slot, batch_))
-        if (auto sent = uplink_.send_records({batch_.data(), got}); !sent)
-          fmt::print(stderr, "grit observer: {}\n", sent.error().message);
+    drained_at_ns_ = monotonic_ns();
+    for (RankSlot& slot : segment_.slots()) {
+      const std::size_t before = batch_.size();
+      batch_.resize(before + waiting_records(slot));
+      batch_.resize(before + pop_records(slot, std::span(batch_).subspan(before)));
+      if (batch_.size() >= kManyRecords) send_batch();
+    }
+    send_batch();
+  }
+
+  void send_batch() {
+    if (auto sent = uplink_.send_records(batch_); !sent)
+      fmt::print(stderr, "grit observer: {}\n", sent.error().message);
+    batch_.clear();
+  }
+
+  [[nodiscard]] bool records_are_due(std::int64_t now_ns) const {
+    const auto slots = segment_.slots();
+    return now_ns - drained_at_ns_ >= kRecords_ns || std::any_of(slots.begin(), slots.end(), [](const RankSlot& slot) {
+             return waiting_records(slot) >= kManyRecords;
+           });
   }
 
   void report_lost_records() {
@@ -287,7 +350,8 @@ class Observer {
   Uplink uplink_;
   RankUsage usage_;
   CheckLog check_log_;
-  std::vector<StepRecord> batch_;
+  std::vector<StepRecord> batch_{};
+  std::vector<Running> running_{};
   std::vector<CheckMemory> check_memory_{};      // by place in Plan::checks
   std::optional<KernelLogReader> kernel_log_{};  // empty: it may not be read here
   int kernel_lines_ = 0;
@@ -296,7 +360,7 @@ class Observer {
   bool agent_done_ = false, agent_gone_ = false;
   bool recorder_lost_ = false, hang_told_ = false;
   std::int64_t recorder_heard_ns_ = monotonic_ns();
-  std::int64_t last_tick_ns_ = 0, last_heartbeat_ns_ = 0, last_check_ns_ = 0;
+  std::int64_t last_tick_ns_ = 0, last_check_ns_ = 0, drained_at_ns_ = 0;
   std::uint64_t progress_ = 0;       // changes when a rank of this node begins a step
   std::int64_t progress_at_ns_ = 0;  // when it last did
   std::int64_t agent_busy_since_ns_ = 0;

@@ -15,9 +15,10 @@ namespace grit {
 constexpr std::string_view kObserverGoodbye = "goodbye";
 
 /// The life of an observer: takes the agent's events and sends them on, drains the ranks' step records (it is their
-/// only reader), makes checks, reads usage and the kernel's log, watches for hangs, keeps the heart beating, passes
-/// orders on. Returns when the agent has said goodbye, and that was said to the recorder, or when the agent is gone:
-/// then what waits is still sent, but no record is taken any more, which the successor does. Error: it cannot connect.
+/// only reader), makes checks, reads usage and the kernel's log, tells when a rank has ended, watches for hangs, keeps
+/// the heart beating, passes orders on. Returns when the agent has said goodbye, and that was said to the recorder, or
+/// when the agent is gone: then what waits is still sent, but no record is taken any more, which the successor does.
+/// Error: it cannot connect.
 Status observe(const AgentConfig& config, const Segment& segment, Fd line);
 
 }  // namespace grit

@@ -1,23 +1,44 @@
 #include "harness/agent/rank_usage.hpp"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <string_view>
+
 #include "harness/os/cpus.hpp"
 #include "harness/os/memory.hpp"
 
 namespace grit {
+namespace {
+
+/// The state's letter, which follows the name; that may hold parentheses itself (proc_pid_stat(5)). '?': it has ended.
+char state_in(const Fd& stat) {
+  std::array<char, 512> bytes{};
+  const ssize_t got = ::pread(stat.get(), bytes.data(), bytes.size(), 0);
+  const std::string_view text(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  const std::size_t name_end = text.rfind(')');
+  return name_end == std::string_view::npos || name_end + 2 >= text.size() ? '?' : text[name_end + 2];
+}
+
+}  // namespace
 
 RankUsage::RankUsage(const std::vector<RankProcess>& ranks) {
   for (const RankProcess& process : ranks)
-    if (auto identity = identify_process(process.pid)) ranks_.push_back({process.rank, std::move(*identity)});
+    if (auto identity = identify_process(process.pid))
+      ranks_.push_back({.rank = process.rank,
+                        .identity = std::move(*identity),
+                        .stat = Fd(::open(fmt::format("/proc/{}/stat", process.pid).c_str(), O_RDONLY | O_CLOEXEC))});
 }
 
 void RankUsage::look(std::int64_t now_ns) {
   const std::int64_t since_ns = looked_at_ns_ == 0 ? 0 : now_ns - looked_at_ns_;
   looked_at_ns_ = now_ns;
   for (Watched& watched : ranks_) {
-    const auto state = process_state(watched.identity);
-    if (!state || !*state) continue;
-    if ((*state)->state == 'T') watched.stopped_ns += since_ns;
-    if ((*state)->state == 'D') watched.blocked_ns += since_ns;
+    const char state = state_in(watched.stat);
+    if (state == 'T') watched.stopped_ns += since_ns;
+    if (state == 'D') watched.blocked_ns += since_ns;
   }
 }
 

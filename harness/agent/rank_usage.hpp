@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "harness/base/fd.hpp"
 #include "harness/base/json.hpp"
 #include "harness/os/process.hpp"
 
@@ -15,7 +16,7 @@ struct RankProcess {
   int pid = 0;
 };
 
-/// At the edges of blocks, outside of any rank's hot path: a few files of /proc for each rank.
+/// Outside of any rank's hot path: a few files of /proc for each rank at the edges of blocks, one read in between.
 class RankUsage {
  public:
   explicit RankUsage(const std::vector<RankProcess>& ranks);
@@ -32,6 +33,7 @@ class RankUsage {
   struct Watched {
     int rank = -1;
     ProcessIdentity identity{};
+    Fd stat{};  // its /proc/PID/stat, kept open: of this very process as long as it lives
     std::int64_t stopped_ns = 0, blocked_ns = 0;
   };
   std::vector<Watched> ranks_{};

@@ -38,7 +38,7 @@ class Recorder {
   /// How long after the first report of a hang the run ends: the other agents then say where their ranks stand, too.
   static constexpr std::int64_t kOthersReport_ns = kNsPerS;
   /// How often each agent hears of the recorder, and how often it is told to end until it says goodbye.
-  static constexpr std::int64_t kBeat_ns = kNsPerS;
+  static constexpr std::int64_t kBeat_ns = 2 * kNsPerS;
   static constexpr std::int64_t kOrderAgain_ns = 200 * kNsPerMs;
 
   /// Writes what has arrived; returns how many messages. Silent nodes get a "node_lost" event, and "node_back" when

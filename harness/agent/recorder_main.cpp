@@ -20,7 +20,8 @@ extern char** environ;
 namespace grit {
 namespace {
 
-constexpr int kTick_ms = 100;
+constexpr int kTick_ms = 500;        // messages wake it; this is for what nobody says: lost nodes, SIGTERM
+constexpr int kEndingTick_ms = 100;  // orders go out again and again
 constexpr std::int64_t kOthersSayGoodbye_ns = 30 * kNsPerS;  // after SIGTERM, which a batch system sends to all
 constexpr int kFirstRankDies_ms = 2000;                      // after its agent has ended it
 
@@ -43,7 +44,7 @@ class Recording {
     while (!recorder_.is_over() && !gives_up()) {
       std::array<zmq_pollitem_t, 2> items{};
       for (std::size_t i = 0; i < items.size(); ++i) items[i] = {recorder_.sockets()[i], 0, ZMQ_POLLIN, 0};
-      ::zmq_poll(items.data(), static_cast<int>(items.size()), kTick_ms);
+      ::zmq_poll(items.data(), static_cast<int>(items.size()), recorder_.cause() ? kEndingTick_ms : kTick_ms);
       if (auto pumped = recorder_.pump(); !pumped) fmt::print(stderr, "grit recorder: {}\n", pumped.error().message);
       control.left_by_all.store(recorder_.left_by_all(), std::memory_order_release);
       control.recorder_beat_ns.store(monotonic_ns());

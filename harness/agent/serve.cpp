@@ -24,7 +24,9 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kTick_ns = 100 * kNsPerMs;           // how often free memory and the observer are looked at
+constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often free memory and carriers are looked at
+constexpr std::int64_t kIdleTick_ns =
+    500 * kNsPerMs;  // when no fault and no end keeps the agent busy; whether its observer was stopped
 constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
 constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
 constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
@@ -245,9 +247,14 @@ void Agent::act() {
   }
 }
 
+std::int64_t Agent::tick_ns() const {
+  const bool idle = windows_.lease_deadline_ns() == 0 && !carriers_.waits() && deaths_at_ns_ == 0 && ended_at_ns_ == 0;
+  return idle ? kIdleTick_ns : kTick_ns;
+}
+
 void Agent::tick() {
   const std::int64_t now_ns = monotonic_ns();
-  if (now_ns - last_tick_ns_ < kTick_ns) return;
+  if (now_ns - last_tick_ns_ < tick_ns()) return;
   last_tick_ns_ = now_ns;
   windows_.keep_memory_free();
   watch_observer();
@@ -265,11 +272,7 @@ bool Agent::watch_ranks() {
     if (!gone) any_runs = true;
     if (!gone || deaths_at_ns_ != 0 || ended_at_ns_ != 0) continue;
     deaths_at_ns_ = monotonic_ns();
-    Json event = make_event(end == RankEnd::running ? "rank_died" : "run", config_.node);
-    event["rank"] = slots[i].rank;
-    event["pid"] = slots[i].pid;
-    if (end != RankEnd::running) event["state"] = end == RankEnd::interrupted ? "interrupted" : "failed";
-    emit(std::move(event));  // before a revert that may take long: the others are to be told
+    note_end(slots[i], deaths_at_ns_);  // the observer, which no revert keeps waiting, tells the others
     windows_.end(RevertReason::rank_died);
     segment_.control().lease_deadline_ns.store(0);
   }
@@ -288,6 +291,7 @@ void Agent::end_run(const std::string& why) {
   event["why"] = why;
   event["ranks"] = Json::array();
   const auto slots = segment_.slots();
+  segment_.control().agent_ends_ranks_ns.store(monotonic_ns());
   for (std::size_t i = 0; i < ranks_.size(); ++i)
     if (ranks_[i] && ::syscall(SYS_pidfd_send_signal, ranks_[i].get(), SIGKILL, nullptr, 0) == 0)
       event["ranks"].push_back(slots[i].rank);
@@ -333,15 +337,15 @@ void Agent::poll_once() {
     at.it_value.tv_nsec = *due % kNsPerS;
     ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
   }
-  ::poll(items.data(), items.size(), kTick_ns / kNsPerMs);
+  ::poll(items.data(), items.size(), static_cast<int>(tick_ns() / kNsPerMs));
   if (items[0].revents != 0) swallow(wake_.get());
   if (items[1].revents != 0) swallow(timer_.get());
-  if (items[2].revents != 0) stopping_ = true;
+  if (items[2].revents != 0 && stopping_at_ns_ == 0) stopping_at_ns_ = monotonic_ns();
   if (items[3].revents != 0) watch_observer();
 }
 
 void Agent::serve() {
-  while ((watch_ranks() || carriers_.waits()) && !stopping_) {
+  while ((watch_ranks() || carriers_.waits()) && stopping_at_ns_ == 0) {
     segment_.control().agent_beat_ns.store(monotonic_ns());
     poll_once();
     follow_blocks();
@@ -389,8 +393,8 @@ bool Agent::node_is_as_before() {
 
 void Agent::finish() {
   follow_blocks();
-  if (stopping_) {
-    emit(make_event("agent_stopped", config_.node));
+  if (stopping_at_ns_ != 0) {
+    emit(make_event("agent_stopped", config_.node, stopping_at_ns_));
     end_run("agent_stopped");
   }
   const Doing doing(segment_.control(), AgentDoing::ending);

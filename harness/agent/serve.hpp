@@ -48,6 +48,7 @@ class Agent {
   [[nodiscard]] bool waits_for_look() const;
   void act();
   void tick();
+  [[nodiscard]] std::int64_t tick_ns() const;
   /// What the observer says, and another one when it is gone.
   void watch_observer();
   /// Takes the faults off and ends the node's ranks, once.
@@ -55,7 +56,6 @@ class Agent {
   [[nodiscard]] bool all_left_block() const;
   /// What the last block was is looked at before the next one can begin, or it takes too long.
   [[nodiscard]] bool last_block_is_observed() const;
-  void report_hang(std::int64_t waited_ns);
   /// False when no rank of this node runs any more.
   bool watch_ranks();
   void finish();
@@ -88,11 +88,11 @@ class Agent {
   bool residue_ = false;
   int block_ = 0;  // the armed block, or the one the ranks are in
   bool in_block_ = false;
-  bool stopping_ = false;
   std::int64_t last_tick_ns_ = 0, deaths_at_ns_ = 0;
-  int observed_block_ = -1;        // the observer is done with the end of this block
-  std::int64_t block_end_ns_ = 0;  // when the last one ended
-  std::int64_t ended_at_ns_ = 0;   // when this node's part of the run was ended; 0: it was not
+  std::int64_t stopping_at_ns_ = 0;  // when SIGTERM was seen; 0: it was not
+  int observed_block_ = -1;          // the observer is done with the end of this block
+  std::int64_t block_end_ns_ = 0;    // when the last one ended
+  std::int64_t ended_at_ns_ = 0;     // when this node's part of the run was ended; 0: it was not
 };
 
 }  // namespace grit

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "harness/agent/uplink_wire.hpp"
+#include "harness/base/clock.hpp"
 #include "harness/os/reachable.hpp"
 
 namespace grit {
@@ -24,6 +25,7 @@ struct Uplink::State {
   std::uint64_t dropped_messages = 0;
   std::uint64_t dropped_records = 0;
   bool said_full = false;
+  std::int64_t last_sent_ns = 0;
 
   void open(const std::string& endpoint, const RunKeys& keys);
   bool send(MessageKind kind, std::string_view payload);
@@ -57,6 +59,7 @@ bool Uplink::State::send(MessageKind kind, std::string_view payload) {
     // The first frame found room for the message: the others never wait.
     dealer.send(zmq::buffer(node), send_flags::sndmore | send_flags::dontwait);
     dealer.send(zmq::buffer(payload), send_flags::dontwait);
+    last_sent_ns = monotonic_ns();
     return true;
   } catch (const zmq::error_t&) {
     ++dropped_messages;
@@ -128,7 +131,11 @@ std::optional<Message> Uplink::receive() {
   }
 }
 
-void* Uplink::socket() const { return state_->dealer.handle(); }
+int Uplink::descriptor() const { return state_->dealer.get(zmq::sockopt::fd); }
+
+bool Uplink::has_message() const { return (state_->dealer.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
+
+std::int64_t Uplink::last_sent_ns() const { return state_->last_sent_ns; }
 
 void Uplink::heartbeat() { state_->send(MessageKind::heartbeat, ""); }
 

@@ -47,8 +47,10 @@ struct Message {
   std::string payload{};
 };
 
-constexpr int kConnectionBeat_ms = 1000;
-constexpr int kConnectionSilence_ms = 4000;
+/// libzmq asks for a sign of life so often, and takes the connection for gone when none comes within
+/// kConnectionSilence_ms.
+constexpr int kConnectionBeat_ms = 2000;
+constexpr int kConnectionSilence_ms = 3000;
 constexpr std::int64_t kLargestMessage_bytes = std::int64_t{8} << 20;
 
 /// The recorder's end. Serves its own authentication (ZAP, RFC 27) in receive(), without a thread: call it whenever one
@@ -115,8 +117,12 @@ class Uplink {
   Status send_records(std::span<const StepRecord> records);
   /// What the recorder says; nothing when there is nothing now. Never blocks.
   std::optional<Message> receive();
-  /// For zmq_poll with ZMQ_POLLIN; call receive() when it is readable.
-  [[nodiscard]] void* socket() const;
+  /// For poll(2) with POLLIN. It becomes readable only once for what has come: before each poll ask has_message(), and
+  /// when either says so call receive() until there is nothing (ZMQ_FD, zmq_getsockopt(3)).
+  [[nodiscard]] int descriptor() const;
+  [[nodiscard]] bool has_message() const;
+  /// When a message last went out (CLOCK_MONOTONIC): each is a sign of life as good as a heartbeat.
+  [[nodiscard]] std::int64_t last_sent_ns() const;
   /// Errors are only counted: the recorder's "node lost" says the same.
   void heartbeat();
   void goodbye();

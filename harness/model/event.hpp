@@ -30,7 +30,8 @@
 //   check_summary   check, block, readings, failures, not_made, detail (why the first of these could not be made); of
 //             all its readings in a block, at its end
 //   check     as check_change, of every reading: in runs from before there were summaries
-//   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it
+//   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it; t_ns: when it was
+//             first seen (of "run" with state "failed" and a rank: when that said so), whatever had to be reverted then
 //   end_ordered     cause{} (the event that told it); from here on the recorder tells all agents to end the run
 //   ended     why, ranks[]; an agent took its faults off and ended these ranks, whose deaths are told nowhere else
 //   corruption      rank, block, step, values; told by the recorder, once: a step's reduced values were wrong

@@ -168,12 +168,21 @@ void push_record(RankSlot& slot, const StepRecord& record) {
   slot.head.store(head + 1, std::memory_order_release);
 }
 
+std::int64_t note_end(RankSlot& slot, std::int64_t now_ns) {
+  std::int64_t first_ns = 0;
+  return slot.ended_ns.compare_exchange_strong(first_ns, now_ns) ? now_ns : first_ns;
+}
+
+std::size_t waiting_records(const RankSlot& slot) {
+  const std::uint64_t tail = slot.tail.load(std::memory_order_relaxed);
+  // The bound keeps a head that a stray write of the rank spoiled from making us read the ring round and round.
+  return static_cast<std::size_t>(
+      std::min<std::uint64_t>(slot.head.load(std::memory_order_acquire) - tail, kRingCapacity));
+}
+
 std::size_t pop_records(RankSlot& slot, std::span<StepRecord> out) {
   const std::uint64_t tail = slot.tail.load(std::memory_order_relaxed);  // ours alone
-  const std::uint64_t head = slot.head.load(std::memory_order_acquire);
-  // The bound keeps a head that a stray write of the rank spoiled from making us read the ring round and round.
-  const auto available = static_cast<std::size_t>(std::min<std::uint64_t>(head - tail, kRingCapacity));
-  const std::size_t count = std::min(available, out.size());
+  const std::size_t count = std::min(waiting_records(slot), out.size());
   const std::size_t start = tail % kRingCapacity;
   const std::size_t before_wrap = std::min<std::size_t>(count, kRingCapacity - start);
   std::copy_n(slot.records + start, before_wrap, out.begin());

@@ -40,6 +40,7 @@ struct RankSlot {
   std::atomic<std::uint32_t> step_in_block{0};  // the step of this block that the rank has begun
   std::atomic<std::int32_t> block_left{-1};     // Block::index of the last block it has finished
   std::atomic<RankEnd> end{RankEnd::running};
+  std::atomic<std::int64_t> ended_ns{0};  // note_end(); 0: it runs
   RankDials dials{};
   alignas(64) std::atomic<std::uint64_t> tail{0};  // records read
   StepRecord records[kRingCapacity];
@@ -56,7 +57,10 @@ struct NodeControl {
       0};  // a fault in force must be off by then (CLOCK_MONOTONIC); 0: none in force
   std::atomic<std::uint32_t> agent_generation{
       0};  // counts agents started on this node: more than 1 means that one was lost
-  std::atomic<std::int64_t> agent_beat_ns{0};  // when the agent last went around its loop (CLOCK_MONOTONIC)
+  std::atomic<std::int64_t> agent_ends_ranks_ns{0};  // from then on (CLOCK_MONOTONIC) the agent kills the node's ranks,
+                                                     // whose deaths are its own doing; 0: it did not
+  std::atomic<std::uint32_t> end_told{0};            // 1: the recorder was told that a rank of the node has ended
+  std::atomic<std::int64_t> agent_beat_ns{0};        // when the agent last went around its loop (CLOCK_MONOTONIC)
   std::atomic<AgentDoing> agent_doing{AgentDoing::waiting};
   std::atomic<std::int64_t> observer_beat_ns{0};  // the same of its observer
   std::atomic<std::int64_t> recorder_beat_ns{0};  // the same of the recorder, on its node
@@ -92,6 +96,13 @@ class Segment {
 
 /// Appends a record: two atomic loads, a copy, one release store. A full ring drops the record and counts it.
 void push_record(RankSlot& slot, const StepRecord& record);
+
+/// This rank has failed, or was seen to have ended: by whoever sees it first, the rank itself, its agent or the
+/// observer, each of which may be busy. Gives when that was (CLOCK_MONOTONIC), whoever asks later.
+std::int64_t note_end(RankSlot& slot, std::int64_t now_ns);
+
+/// How many records the reader, who alone may ask, has not taken.
+std::size_t waiting_records(const RankSlot& slot);
 
 /// Takes at most out.size() records; returns how many.
 std::size_t pop_records(RankSlot& slot, std::span<StepRecord> out);

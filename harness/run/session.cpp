@@ -240,6 +240,7 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
   RankLoop loop({job, plan, segment.control(), slot, *workload, kept.agent.get(), progress ? &*progress : nullptr,
                  run_directory, links ? &*links : nullptr});
   if (auto done = caught([&] { return loop.run(); }); !done) {
+    note_end(slot, monotonic_ns());  // before anything that follows from it, on whichever node
     slot.end.store(RankEnd::failed);
     job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
   }

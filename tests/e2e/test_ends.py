@@ -109,6 +109,38 @@ def try_out(work, name, hurt, outcome, words):
     assert len(events(run, "end_ordered")) == 1, events(run, "end_ordered")
 
 
+SLOW = """
+local grit = require "grit"
+return grit.scenario {
+  name = "slow", summary = "a rank dies while its agent waits for a fault to come off",
+  workload = grit.workload.ddp { model = "gpt2-small", scale = 0.01 },
+  faults = { grit.fault.command { on = 1, apply = "touch MARK", evidence = "test -e MARK", counter = "date +%s%N",
+                                  revert = "touch MARK-off; sleep 4; rm MARK", timeout = "10s" } },
+  design = { pairs = 6, block = "1s", warmup = 0 },
+  expect = { slowdown = { at_least = "1%" } },
+}
+"""
+
+
+def dies_during_a_revert(work):
+    """The death is told at once and when it was, not when the agent is done with the revert that takes 4 s."""
+    run, mark = work.path / "slow", work.path / "mark"
+    process = start("run", work.write("slow.lua", SLOW.replace("MARK", str(mark))), "--allow-command", "--out", run, "-n", 4)
+    try:
+        wait_until(lambda: process.poll() is not None or os.path.exists(f"{mark}-off"), 120, "the fault never went off")
+        assert process.poll() is None, process.communicate()
+        killed_ns = time.monotonic_ns()
+        kill_rank(1)(process)
+        process.communicate(timeout=60)
+    finally:
+        terminate(process)
+    died, ordered = events(run, "rank_died")[0], events(run, "end_ordered")[0]
+    after_s = [(event["t_ns"] - killed_ns) / 1e9 for event in (died, ordered)]
+    print(f"slow: the death was seen after {after_s[0]:.3f} s, the end ordered after {after_s[1]:.3f} s", flush=True)
+    assert died["rank"] == 1 and 0 < after_s[0] < 1 and after_s[1] < 2, (died, ordered, killed_ns)
+    assert verdict(run)["outcome"] == "rank_death", verdict(run)
+
+
 def kill_rank(number):
     def hurt(process):
         os.kill(next(pid for pid in ranks_of(process) if rank_number(pid) == number), signal.SIGKILL)
@@ -120,6 +152,8 @@ with Workspace() as work:
     try_out(work, "rank3", kill_rank(3), "rank_death", "rank 3 on node3 died")
     assert_same_state(before)
     try_out(work, "rank0", kill_rank(0), "rank_death", "rank 0 on node0 died")
+    assert_same_state(before)
+    dies_during_a_revert(work)
     assert_same_state(before)
     for program, event in (("grit-agent", "agent_restarted"), ("grit-observer", "observer_restarted"), ("grit-recorder", None)):
         for how in (signal.SIGKILL, signal.SIGSTOP):

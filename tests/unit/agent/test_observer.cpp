@@ -127,6 +127,55 @@ TEST_CASE("an observer that takes nothing does not hold up its agent: events wai
   CHECK(observer->dropped() > 0);  // and here we are, though it took nothing
 }
 
+TEST_CASE("a rank's end is told at once, with the time at which it was first seen, whatever its agent is busy with") {
+  Node node;
+  RankSlot& slot = node.segment.slots()[0];
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  REQUIRE(pid > 0);
+  slot.pid = pid;
+  auto observer = ObserverProcess::fork(node.config, node.segment);
+  REQUIRE(observer);
+  REQUIRE(node.pump_until([&] { return node.segment.control().observer_beat_ns.load() != 0; }));
+  const std::int64_t before_ns = monotonic_ns();
+  std::string type = "rank_died";
+  std::size_t told = 1;
+  std::int64_t from_ns = before_ns, to_ns = before_ns + kNsPerS;
+  SECTION("it dies; here there is no agent at all") {}
+  SECTION("it says that it has failed, and dies later") {
+    to_ns = note_end(slot, before_ns);
+    slot.end = RankEnd::failed;
+    type = "run";
+  }
+  SECTION("it has finished") {
+    slot.end = RankEnd::finished;
+    told = 0;
+  }
+  SECTION("its agent ends it") {
+    node.segment.control().agent_ends_ranks_ns = before_ns;
+    told = 0;
+  }
+  ::kill(pid, SIGKILL);
+  REQUIRE(node.pump_until([&] { return ::waitpid(pid, nullptr, WNOHANG) == pid; }));
+  if (told == 0) {
+    std::thread goodbye([&] { CHECK(observer->say_goodbye(20 * kNsPerS)); });
+    CHECK(node.pump_until([&] { return node.recorder->all_said_goodbye(); }));
+    goodbye.join();
+    CHECK(node.count("rank_died") + node.count("run") == 0);
+    return;
+  }
+  REQUIRE(node.pump_until([&] { return node.count(type) == told; }));
+  const std::vector<Json> events = *read_events(node.directory.path() / "events.jsonl");
+  for (const Json& event : events) {
+    if (event.at("type") != type) continue;
+    CHECK(event.at("t_ns").get<std::int64_t>() >= from_ns);
+    CHECK(event.at("t_ns").get<std::int64_t>() <= to_ns);
+  }
+}
+
 TEST_CASE("ranks that begin no step are told where they stand") {
   Node node;
   node.segment.slots()[0].block_entered = 2;

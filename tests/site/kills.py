@@ -11,6 +11,7 @@ from sitelib import GRIT_HERE, LONG, SiteError, outside, wait_for, write
 
 OFF_LIMIT_S = 2.0  # from the kill until no fault is in force on any node
 OVER_LIMIT_S = 10.0  # from the kill until the launcher has ended
+START_LIMIT_S = 90.0  # longer than grit waits for its ranks to come together, so that it says who is missing
 FAULTED = ("n1", "n2")  # by LONG
 
 
@@ -53,7 +54,7 @@ class LongRun:
             self.process = self.site.start(*self.site.launch(self.ranks, options=self._alone()), GRIT_HERE, "run", write(self.site, "long.lua", LONG), "--out", self.run,
                                            "--seed", "1")  # fmt: skip
             try:
-                wait_for("faults in force", lambda: in_force(self.site) == list(FAULTED), 40, alive=self._alive)
+                wait_for("faults in force", lambda: in_force(self.site) == list(FAULTED), START_LIMIT_S, alive=self._alive)
                 return self
             except (SiteError, AssertionError) as error:
                 begun = self.site.path(self.run, node="n0").exists()

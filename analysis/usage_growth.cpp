@@ -5,6 +5,11 @@
 #include "analysis/median.hpp"
 
 namespace grit {
+namespace {
+
+constexpr double kFull = 0.9;  // of all CPUs; their busy time is counted in ticks
+
+}  // namespace
 
 /// The counters' edges are those of the block, so they hold its settling steps as well.
 std::optional<Usage> UsageGrowth::of_block(int block, std::size_t rank) const {
@@ -68,6 +73,12 @@ std::optional<OthersUsage> UsageGrowth::others(int block, std::size_t node) cons
   return OthersUsage{machine.cpu_ns - ranks.cpu_ns, machine.page_faults - ranks.page_faults};
 }
 
+bool UsageGrowth::was_full(int block, std::size_t node) const {
+  const Node& one = plan_.topology.nodes[node];
+  const auto used = of_block(block, static_cast<std::size_t>(one.ranks.front()));
+  return used && used->machine_cpu_ns >= kFull * one.cores * work_.block(block).step_ns;
+}
+
 std::optional<OthersUsage> UsageGrowth::others() const {
   std::vector<double> cpu_ns, page_faults;  // by node
   for (std::size_t node = 0; node < work_.nodes(); ++node) {
@@ -75,8 +86,11 @@ std::optional<OthersUsage> UsageGrowth::others() const {
     for (const BlockPair& pair : pairs_) {
       const auto before = others(pair.baseline, node), during = others(pair.fault, node);
       if (!before || !during) return std::nullopt;
-      cpu_grown_ns.push_back(during->cpu_ns - before->cpu_ns);
-      faults_grown.push_back(during->page_faults - before->page_faults);
+      // Of CPUs that were all busy before nobody can take more in the same time.
+      const double longer =
+          was_full(pair.baseline, node) ? 1 : work_.block(pair.fault).step_ns / work_.block(pair.baseline).step_ns;
+      cpu_grown_ns.push_back(during->cpu_ns - longer * before->cpu_ns);
+      faults_grown.push_back(during->page_faults - longer * before->page_faults);
     }
     cpu_ns.push_back(median(std::move(cpu_grown_ns)));
     page_faults.push_back(median(std::move(faults_grown)));

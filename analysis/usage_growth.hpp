@@ -33,12 +33,15 @@ class UsageGrowth {
   /// Time waiting for a CPU, of the middle rank; 0 where it is not known.
   [[nodiscard]] double middle_wait_ns() const;
 
-  /// What processes that are no ranks took of a node's machine, on the middle node. Empty: not known.
+  /// What processes that are no ranks took of a node's machine, on the middle node, beyond what they take in so long a
+  /// time without the fault: of what always runs beside, a longer step has more. Where all CPUs were busy already, what
+  /// they took of a step more than without the fault. Empty: not known.
   [[nodiscard]] std::optional<OthersUsage> others() const;
 
  private:
   [[nodiscard]] std::optional<Usage> of_pair(const BlockPair& pair, std::size_t rank) const;
   [[nodiscard]] std::optional<OthersUsage> others(int block, std::size_t node) const;
+  [[nodiscard]] bool was_full(int block, std::size_t node) const;
 
   const Plan& plan_;
   const OwnWork& work_;

@@ -5,12 +5,18 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 from sitelib import GRIT_HERE, LONG, SiteError, outside, wait_for, write
 
 OFF_LIMIT_S = 2.0  # from the kill until no fault is in force on any node
 OVER_LIMIT_S = 10.0  # from the kill until the launcher has ended
+START_LIMIT_S = 90.0  # longer than grit waits for its ranks to come together, so that it says who is missing
 FAULTED = ("n1", "n2")  # by LONG
+# A node that is gone is missed by the others after 5 s of silence; Slurm misses it, or a slurmd, after SlurmdTimeout (10 s) and its next look
+# (a third of that later at most), and srun ends the step in 3 s.
+LOST_OFF_LIMIT_S = 7.0
+LOST_OVER_LIMIT_S = 25.0
 
 
 @dataclasses.dataclass
@@ -21,6 +27,8 @@ class Ending:
     outcome: str  # verdict.json
     sentence: str
     right: bool  # the run's directory names the killed thing
+    off_limit_s: float = OFF_LIMIT_S
+    over_limit_s: float = OVER_LIMIT_S
 
     def __str__(self):
         return (f"{self.what}: faults off after {self.off_s:.2f} s, over after {self.over_s:.1f} s; {self.outcome}: {self.sentence}"
@@ -28,7 +36,7 @@ class Ending:
 
     @property
     def good(self):
-        return self.right and self.off_s <= OFF_LIMIT_S and self.over_s <= OVER_LIMIT_S
+        return self.right and self.off_s <= self.off_limit_s and self.over_s <= self.over_limit_s
 
 
 def in_force(site, nodes=FAULTED):
@@ -52,14 +60,15 @@ class LongRun:
             self.process = self.site.start(*self.site.launch(self.ranks, options=self._alone()), GRIT_HERE, "run", write(self.site, "long.lua", LONG), "--out", self.run,
                                            "--seed", "1")  # fmt: skip
             try:
-                wait_for("faults in force", lambda: in_force(self.site) == list(FAULTED), 40, alive=self._alive)
+                wait_for("faults in force", lambda: in_force(self.site) == list(FAULTED), START_LIMIT_S, alive=self._alive)
                 return self
             except (SiteError, AssertionError) as error:
                 begun = self.site.path(self.run, node="n0").exists()
+                seen = self._look()
                 self.__exit__()
                 # Open MPI's, on a busy machine, before grit has begun: open-mpi/ompi issue 12495.
                 if begun or "Segmentation fault" not in str(error) + self.said:
-                    raise SiteError(f"{error}\n{self.said[-3000:]}") from error
+                    raise SiteError(f"{error}\n{self.said[-3000:]}\n{seen}") from error
                 print(f"MPI_Init crashed in try {attempt}: again", flush=True)
         raise SiteError("MPI_Init crashed three times")
 
@@ -82,6 +91,17 @@ class LongRun:
     def _alive(self):
         assert self.process.poll() is None, self.process.communicate()
 
+    def _look(self):
+        """What runs and waits for what, and what the run's own processes have written."""
+        lines = []
+        for node in self.site.names:
+            for pid, argv in self.site.processes(node).items():
+                lines.append(f"{node}: {state(pid)} {' '.join(argv)[:100]}")
+        directory = outside(self.site, self.run)
+        for file in sorted(directory.glob("*.log")) + sorted(directory.glob("events.jsonl")):
+            lines += [f"── {file.name}", *file.read_text(errors="replace").splitlines()[-10:]]
+        return "\n".join(lines)
+
     def wait_until_off(self, limit_s=30, nodes=FAULTED):
         wait_for("all faults off", lambda: not in_force(self.site, nodes), limit_s, poll_s=0.005)
 
@@ -98,6 +118,15 @@ class LongRun:
         return json.loads((outside(self.site, self.run) / "verdict.json").read_text())
 
 
+def state(pid):
+    """Of each thread of a process: its state, and where in the kernel it waits."""
+    try:
+        threads = [Path(f"/proc/{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")]
+        return " ".join(f"{(one / 'stat').read_text().rsplit(')', 1)[1].split()[0]}:{(one / 'wchan').read_text()}" for one in threads)
+    except OSError:
+        return "gone"
+
+
 def kill(pid):
     try:
         os.kill(pid, signal.SIGKILL)
@@ -105,7 +134,7 @@ def kill(pid):
         pass
 
 
-def watch(site, name, what, hurt, is_right, *, delay_s=0.0, surviving=FAULTED, ranks=4):
+def watch(site, name, what, hurt, is_right, *, delay_s=0.0, surviving=FAULTED, ranks=4, limits_s=(OFF_LIMIT_S, OVER_LIMIT_S)):
     """hurt(run) is done once all faults are in force and delay_s have passed. is_right(verdict): whether it names what was hurt. surviving: those of
     FAULTED that are there afterwards."""
     with LongRun(site, name, ranks=ranks) as run:
@@ -117,7 +146,7 @@ def watch(site, name, what, hurt, is_right, *, delay_s=0.0, surviving=FAULTED, r
         out, err = run.wait_until_over()
         over_s = time.monotonic() - hurt_at
         verdict = run.verdict()
-        ending = Ending(what, off_s, over_s, verdict["outcome"], verdict["sentence"], is_right(verdict))
+        ending = Ending(what, off_s, over_s, verdict["outcome"], verdict["sentence"], is_right(verdict), *limits_s)
         print(ending, flush=True)
         if not ending.right:
             print(out[-1000:], err[-1000:], *run.events()[-12:], sep="\n", flush=True)
@@ -135,12 +164,13 @@ def kill_rank(site, name, rank, *, ranks=4, **options):
                  lambda verdict: verdict["outcome"] == "rank_death" and f"rank {rank} on {node}" in words(verdict), ranks=ranks, **options)  # fmt: skip
 
 
-def kill_node(site, name, node, **options):
+def kill_node(site, name, node):
     """A node vanishes with all that is on it; it is there again, as after a restart, when this returns."""
     surviving = [other for other in FAULTED if other != node]
     try:
         return watch(site, name, f"node {node}", lambda _: site.kill_node(node),
-                     lambda verdict: verdict["outcome"] == "node_loss" and node in words(verdict), surviving=surviving, **options)  # fmt: skip
+                     lambda verdict: verdict["outcome"] == "node_loss" and node in words(verdict), surviving=surviving,
+                     limits_s=(LOST_OFF_LIMIT_S, LOST_OVER_LIMIT_S))  # fmt: skip
     finally:
         site.revive_node(node)
 
@@ -159,9 +189,26 @@ def kill_orted(site, name, node, **options):
     return watch(site, name, f"orted of {node}", hurt, lambda verdict: verdict["outcome"] != "completed", **options)
 
 
-def kill_daemon(site, name, node):
-    """slurmd of a node dies. Its ranks do not notice; slurmctld does after SlurmdTimeout, and ends the job on the other nodes."""
-    ending = watch(site, name, f"slurmd of {node}", lambda _: kill(site.daemon_pid(node)), lambda verdict: verdict["outcome"] != "completed")
+def kill_slurmd(site, name, node):
+    """slurmd of a node dies. Its rank, its agent and Slurm's own slurmstepd do not: the run goes on, with its faults, until slurmctld misses slurmd and ends
+    the job on the other nodes. Their agents are then told to end, and end the node without slurmd as well; only srun knows which node that was."""
+    limit_s = LOST_OVER_LIMIT_S
+    with LongRun(site, name) as run:
+        before = site.ranks(node), site.agents(node)
+        hurt_at = time.monotonic()
+        kill(site.daemon_pid(node))
+        time.sleep(3)
+        assert (site.ranks(node), site.agents(node)) == before and in_force(site) == list(FAULTED), "the run noticed that slurmd died"
+        run.wait_until_off(limit_s)
+        off_s = time.monotonic() - hurt_at
+        _, err = run.wait_until_over()
+        over_s = time.monotonic() - hurt_at
+        wait_for(f"nothing of the run on {node}", lambda: not site.grit_processes(node), 5)
+        verdict = run.verdict()
+        own = [event for event in run.events() if event["node"] == site.names.index(node)]
+        right = verdict["outcome"] == "interrupted" and f"Node failure on {node}" in err and any(event["type"] == "ended" for event in own)
+        ending = Ending(f"slurmd of {node}", off_s, over_s, verdict["outcome"], verdict["sentence"], right, limit_s, limit_s)
+        print(ending, *([] if right else [err, *own]), sep="\n", flush=True)
     site.restart_daemon(node)
     return ending
 

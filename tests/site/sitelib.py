@@ -56,6 +56,11 @@ class Layout:
     def prefix(self):
         return 64 if self.ipv6_only else 24
 
+    @property
+    def wires(self):
+        """Of a node, besides the management NIC's."""
+        return 2 if self.bond else self.data_nics
+
     def data_nic(self, nic=0):
         return "bond0.7" if self.bond else f"ens{nic + 1}"
 
@@ -236,8 +241,10 @@ class Site:
     # ── What runs on a node ──
 
     def processes(self, node):
-        """pid (as the test sees it) -> command line, of everything on a node but its process 1."""
+        """pid (as the test sees it) -> command line, of everything on a node but its process 1; nothing once that is dead."""
         init = self._node_pids[node]
+        if not os.path.exists(f"/proc/{init}/ns/pid"):
+            return {}
         space = os.readlink(f"/proc/{init}/ns/pid")
         found = {}
         for entry in os.listdir("/proc"):
@@ -307,8 +314,11 @@ class Site:
 
     def revive_node(self, node):
         """A node after a restart: nothing of before is there, its name and addresses aside."""
-        self._on_head(f"ip netns del {node}; rm -d /srv/state/*-{node}")
-        self._start_node(self.names.index(node), node)
+        index = self.names.index(node)
+        wires = [f"m{index}", *(f"d{index}x{nic}" for nic in range(self.layout.wires))]
+        gone = "\n".join(f"if ip link show {wire} >/dev/null 2>&1; then ip link del {wire}; fi" for wire in wires)  # or the kernel is about to
+        self._on_head(f"{gone}\nip netns del {node}; rm -d /srv/state/*-{node}")
+        self._start_node(index, node)
         self.restart_daemon(node)
 
     # ── Coming up ──
@@ -348,7 +358,7 @@ class Site:
         layout = self.layout
         self._on_head(f"ip netns add {name}; mkdir /srv/state/cgroup-{name} /srv/state/munge-{name}")
         wires = [f"link add m{index} type veth peer name {MANAGEMENT_NIC} netns {name}", f"link set m{index} master br-mgmt up"]
-        for nic in range(2 if layout.bond else layout.data_nics):
+        for nic in range(layout.wires):
             bridge = 0 if layout.bond else nic
             wires += [f"link add d{index}x{nic} type veth peer name ens{nic + 1} netns {name}",
                       f"link set d{index}x{nic} master br-data{bridge} up"]  # fmt: skip

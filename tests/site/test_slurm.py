@@ -1,4 +1,6 @@
-"""A real Slurm with a slurmd a node: runs end with the right verdict, and whatever is killed, nothing stays behind."""
+"""A real Slurm with a slurmd a node: runs end with the right verdict, and whatever is killed, nothing stays behind.
+
+usage: test_slurm.py [CHECK...]     these only; by default all but the nightly ones"""
 
 import json
 import os
@@ -45,6 +47,17 @@ def check_rank_kill(site):
 
 def check_scancel(site):
     ending = kills.cancel(site, "scancel")
+    assert ending.good, ending
+
+
+def check_node_loss(site):
+    ending = kills.kill_node(site, "node", "n1")
+    assert ending.good, ending
+    return site_state(site)  # as after its restart: other MAC addresses
+
+
+def check_slurmd_kill(site):
+    ending = kills.kill_slurmd(site, "slurmd", "n1")
     assert ending.good, ending
 
 
@@ -129,17 +142,17 @@ def install_hook(site, program):
 
 
 CHECKS = [check_healthy, check_link_flap_names_its_node, check_two_bound_ranks_a_node, check_agent_kill, check_rank_kill, check_scancel, check_without_pmix,
-          check_held_node, check_one_rank_fails,
-          check_epilog_mends_a_node, check_epilog_that_fails_drains_its_node]  # fmt: skip
+          check_held_node, check_one_rank_fails, check_node_loss, check_epilog_mends_a_node, check_epilog_that_fails_drains_its_node]  # fmt: skip
+NIGHTLY = [check_slurmd_kill]
 
 
 def main(names):
     with Site("slurm") as site:
         before = site_state(site)
-        for check in CHECKS:
-            if not names or check.__name__ in names:
+        for check in CHECKS + NIGHTLY:
+            if check.__name__ in (names or [one.__name__ for one in CHECKS]):
                 print(f"── {check.__name__}", flush=True)
-                check(site)
+                before = check(site) or before
                 site.wait_until_up()
                 assert_no_residue(site, before)
 

@@ -201,7 +201,7 @@ TEST_CASE("where one machine's links and all own work become slow together, it i
   }
 }
 
-TEST_CASE("slow communication with normal own work is the network; whose, the link test tells") {
+TEST_CASE("slow communication with normal own work is the network, and the link test tells whose") {
   SimulatedJob job({});
   job.run({}, [](int) { return 15e6; });
   const auto node1 = [](int a, int b) { return a == 1 || b == 1 ? 4.0 : 1.0; };
@@ -274,26 +274,40 @@ TEST_CASE("slow communication with normal own work is the network; whose, the li
     REQUIRE(culprit);
     CHECK(culprit->suspects.at(0).resource == (others_ns > 0 ? "compute" : "network"));
   }
-  SECTION("nor when others go on as before: of a longer step they take more, and ranks that poll wait more often") {
+  SECTION("nor when others took as much as at other times, of which a longer step has more") {
+    // One CPU, always; under the fault one more; or on a machine whose two CPUs were busy all along, whose ranks wait
+    // for turns to poll as often as before, or more often.
+    struct Case {
+      double others_cpus[2];
+      int cores;
+      double wait_share[2];
+      const char* resource;
+    };
+    const Case one = GENERATE(Case{{1, 1}, 8, {0.005, 0.25}, "network"}, Case{{1, 2}, 8, {0.005, 0.25}, "compute"},
+                              Case{{1.9, 1.9}, 2, {0.4, 0.4}, "network"}, Case{{1.9, 1.9}, 2, {0.1, 0.4}, "compute"});
+    for (Node& node : job.plan.topology.nodes) node.cores = one.cores;
     const OwnWork work = own_work(job.plan, job.records, kNoFile);
+    const auto length_ns = [&](int block) { return work.block(block).step_ns * work.block(block).steps; };
+    const auto first = [&](BlockKind kind) {
+      return std::find_if(job.plan.blocks.begin(), job.plan.blocks.end(),
+                          [&](const Block& b) { return b.kind == kind; })
+          ->index;
+    };
     job.count([&](bool fault, int) {
-      const auto first = std::find_if(job.plan.blocks.begin(), job.plan.blocks.end(), [&](const Block& block) {
-        return block.kind == (fault ? BlockKind::fault : BlockKind::baseline);
-      });
-      const BlockWork& block = work.block(first->index);
-      return counters(50, 0.5e-6 * block.step_ns * static_cast<double>(block.steps));
+      const int block = first(fault ? BlockKind::fault : BlockKind::baseline);
+      return counters(50, 1e-6 * one.wait_share[fault] * length_ns(block));
     });
     double busy_ns = 1e9;
     for (Json& event : job.events) {
-      const BlockWork& block = work.block(event["block"].get<int>());
-      if (event["edge"] == "end") busy_ns += 50e6 + 2 * block.step_ns * static_cast<double>(block.steps);
+      const int block = event["block"].get<int>();
+      const bool fault = job.plan.blocks[static_cast<std::size_t>(block)].kind == BlockKind::fault;
+      if (event["edge"] == "end") busy_ns += 50e6 + one.others_cpus[fault] * length_ns(block);
       event["cpu_busy_ns"] = busy_ns;
     }
     const auto culprit = culprit_of(job, links_of(node1));
     REQUIRE(culprit);
-    INFO(culprit->suspects.at(0).why);
-    CHECK(culprit->suspects.at(0).resource == "network");
-    CHECK(culprit->suspects.at(0).node == 1);
+    INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+    CHECK(culprit->suspects.at(0).resource == one.resource);
   }
   SECTION("but of memory, when what others take CPUs for is faulting pages in") {
     job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });

@@ -287,7 +287,9 @@ TEST_CASE("slow communication with normal own work is the network, and the link 
                               Case{{1.9, 1.9}, 2, {0.4, 0.4}, "network"}, Case{{1.9, 1.9}, 2, {0.1, 0.4}, "compute"});
     for (Node& node : job.plan.topology.nodes) node.cores = one.cores;
     const OwnWork work = own_work(job.plan, job.records, kNoFile);
-    const auto length_ns = [&](int block) { return work.block(block).step_ns * work.block(block).steps; };
+    const auto length_ns = [&](int block) {
+      return work.block(block).step_ns * static_cast<double>(work.block(block).steps);
+    };
     const auto first = [&](BlockKind kind) {
       return std::find_if(job.plan.blocks.begin(), job.plan.blocks.end(),
                           [&](const Block& b) { return b.kind == kind; })

@@ -327,17 +327,21 @@ TEST_CASE("conformance: ranks that end before or under the fault are no error", 
       REQUIRE(as_before() == "");
     }
 
-    const Prepared made = ok(injector.prepare(target_in(node, plan)));
-    ok(made.fault->start());
-    wait_until_it_holds(*made.fault);
-    node.rank.kill();
-    node.other_rank.kill();
-    ok(made.fault->read());
-    ok(made.fault->counters());
-    ok(made.fault->stop());
-    if (!injector.info().irreversible) REQUIRE_FALSE(ok(made.fault->read()).left);
-    if (!made.undo.is_null()) ok(injector.revert(made.undo));
-    REQUIRE(as_before() == "");
+    for (const bool waited_for : {false, true}) {
+      const Prepared made = ok(injector.prepare(target_in(node, plan)));
+      ok(made.fault->start());
+      wait_until_it_holds(*made.fault);
+      for (const test::StandInRank* rank : {&node.rank, &node.other_rank}) {
+        rank->kill();
+        if (waited_for) rank->wait_for();
+      }
+      ok(made.fault->read());
+      ok(made.fault->counters());
+      ok(made.fault->stop());
+      if (!injector.info().irreversible) REQUIRE_FALSE(ok(made.fault->read()).left);
+      if (!made.undo.is_null()) ok(injector.revert(made.undo));
+      REQUIRE(as_before() == "");
+    }
   });
 }
 

@@ -170,7 +170,7 @@ class EthernetFlood final : public Injector {
         .summary = "TCP or UDP traffic from the nodes to others over their NICs, at a rate or as fast as it goes",
         .params =
             {fault_nic_param(),
-             {"to", Unit::text, "others", "receivers: \"others\" (nodes not in `on`), \"all\", or a list \"1,3\""},
+             {"to", Unit::text, "others", "receivers: \"others\" (nodes not in `on`), \"all\", or a list \"1,3-5\""},
              {"protocol", Unit::text, "tcp", "what is sent", {"tcp", "udp"}},
              {"rate",
               Unit::bits_per_s,

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
-
 #include "harness/base/json.hpp"
+#include "harness/os/cpus.hpp"
 
 namespace grit {
 
@@ -15,17 +13,17 @@ Result<std::vector<int>> listed_nodes(const std::string& name, const std::string
   std::vector<bool> listed(count, text == "all" || text == "others");
   if (text == "others")
     for (const int node : on) listed.at(static_cast<std::size_t>(node)) = false;
-  for (std::size_t at = 0; text != "all" && text != "others" && at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    std::size_t node = 0;
-    const auto parsed = std::from_chars(text.data() + at, text.data() + comma, node);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + comma)
-      return usage_error(fmt::format("{} = \"{}\": expected \"others\", \"all\" or nodes such as \"1,3\"", name, text));
-    if (node >= count)
+  if (text != "all" && text != "others") {
+    const auto numbers = cpus_from_list(text);  // written like a list of CPUs
+    if (!numbers)
       return usage_error(
-          fmt::format("{} = \"{}\": there is no node {}; there are nodes 0 to {}", name, text, node, count - 1));
-    listed[node] = true;
-    at = comma + 1;
+          fmt::format("{} = \"{}\": expected \"others\", \"all\" or nodes such as \"1,3-5\"", name, text));
+    for (const int node : *numbers) {
+      if (static_cast<std::size_t>(node) >= count)
+        return usage_error(
+            fmt::format("{} = \"{}\": there is no node {}; there are nodes 0 to {}", name, text, node, count - 1));
+      listed[static_cast<std::size_t>(node)] = true;
+    }
   }
   std::vector<int> nodes;
   for (std::size_t node = 0; node < count; ++node)

@@ -11,7 +11,8 @@
 namespace grit {
 
 /// The nodes that `text`, the parameter `name` of a fault, says: "all", "others" (all but those in `on`), or a list
-/// such as "1,3". In ascending order, each once. Error (usage): it is none of these, or names a node that is not there.
+/// such as "1,3-5". In ascending order, each once. Error (usage): it is none of these, or names a node that is not
+/// there.
 Result<std::vector<int>> listed_nodes(const std::string& name, const std::string& text, const Topology& topology,
                                       const std::vector<int>& on);
 

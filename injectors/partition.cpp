@@ -51,7 +51,7 @@ class Partition final : public Injector {
         .summary = "Nodes cannot reach each other over the data network: their packets are dropped",
         .params = {fault_nic_param(),
                    {"from", Unit::text, "others",
-                    "whom they are cut off from: \"others\", \"all\", or nodes such as \"1,3\""},
+                    "whom they are cut off from: \"others\", \"all\", or nodes such as \"1,3-5\""},
                    {"direction",
                     Unit::text,
                     "both",

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
-#include <optional>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
@@ -137,13 +136,13 @@ class Job {
 
  private:
   [[nodiscard]] int running_timeout_ms() const {
-    if (!stop_limit_ns_) return came_up_ ? -1 : kLaunchPoll_ms;
-    return static_cast<int>(std::max<std::int64_t>(0, (*stop_limit_ns_ - monotonic_ns()) / kNsPerMs) + 1);
+    if (stop_limit_ns_ == 0) return came_up_ ? -1 : kLaunchPoll_ms;
+    return static_cast<int>(std::max<std::int64_t>(0, (stop_limit_ns_ - monotonic_ns()) / kNsPerMs) + 1);
   }
 
   /// A launch that hangs says nothing by itself.
   void watch_launch() {
-    if (came_up_ || ended_ || stop_limit_ns_) return;
+    if (came_up_ || ended_ || stop_limit_ns_ != 0) return;
     const auto silent = silent_nodes(node_inits_);
     came_up_ = silent.empty();
     if (came_up_) return;
@@ -170,7 +169,7 @@ class Job {
     if (sources[0].revents != 0) read_control();
     if (sources[1].revents != 0) read_signals();
     reap();
-    if (!ended_ && stop_limit_ns_ && monotonic_ns() >= *stop_limit_ns_) ::kill(mpirun_, SIGKILL);
+    if (!ended_ && stop_limit_ns_ != 0 && monotonic_ns() >= stop_limit_ns_) ::kill(mpirun_, SIGKILL);
   }
 
   void read_control() {
@@ -188,7 +187,7 @@ class Job {
 
   void stop() {
     end_.interrupted = true;
-    if (!ended_ && !stop_limit_ns_) end_mpirun();
+    if (!ended_ && stop_limit_ns_ == 0) end_mpirun();
   }
 
   void reap() {
@@ -206,7 +205,7 @@ class Job {
   std::int64_t launch_deadline_ns_;
   std::int64_t next_word_ns_ = monotonic_ns() + kFirstWord_ns;
   bool ended_ = false;
-  std::optional<std::int64_t> stop_limit_ns_{};
+  std::int64_t stop_limit_ns_ = 0;  // by when mpirun must have ended; 0: it goes on
   JobEnd end_{};
 };
 

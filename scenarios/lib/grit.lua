@@ -200,7 +200,7 @@
 ---@class grit.fault.ethernet_flood.params: grit.timing
 ---@field on?        grit.nodes      the nodes that send (default "any")
 ---@field nic?       string          "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field to?        string          receivers: "others" (nodes not in `on`), "all", or a list "1,3" (default "others")
+---@field to?        string          receivers: "others" (nodes not in `on`), "all", or a list "1,3-5" (default "others")
 ---@field protocol?  "tcp"|"udp"     what is sent (default "tcp")
 ---@field rate?      grit.bit_rate   payload each sending node sends in all; 0: as fast as it goes (default 0)
 ---@field streams?   grit.count      connections of one node to another, 1 to 64 (default 2)
@@ -210,7 +210,7 @@
 ---@class grit.fault.partition.params: grit.timing
 ---@field on?        grit.nodes          the nodes of one side, where the rules are (default "any")
 ---@field nic?       string              "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field from?      string              whom they are cut off from: "others", "all", or nodes such as "1,3" (default "others")
+---@field from?      string              whom they are cut off from: "others", "all", or nodes such as "1,3-5" (default "others")
 ---@field direction? "both"|"in"|"out"   of the packets dropped, as seen from the nodes in `on` (default "both")
 ---@field after?     grit.time           from the start of the block to the cut (default "200ms")
 ---@field lasts?     grit.time           until it heals; a collective over TCP stands still as long, so a block never ends before (default "500ms")

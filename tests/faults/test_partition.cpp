@@ -192,6 +192,7 @@ TEST_CASE("partition: the plan settles the peers' data addresses") {
   CHECK_FALSE(resolve("1,", {0}, 0));
   CHECK_FALSE(resolve("0", {0}, 0));
   CHECK_FALSE(resolve("others", {0, 1, 2}, 0));
+  CHECK(peers(resolve("1-2", {0}, 0)) == peers(resolve("1,2", {0}, 0)));
   Target hostile = target();
   hostile.resolved = {{"peers", {"10.0.0.1 }; flush ruleset; #"}}};
   CHECK(partition().why_unavailable(hostile).value_or("").find("no IP address") != std::string::npos);

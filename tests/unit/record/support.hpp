@@ -118,7 +118,7 @@ inline std::string on_small_disk(const std::filesystem::path& directory, const s
       const Fd fd(::open((std::string("/proc/self/") + file).c_str(), O_WRONLY | O_CLOEXEC));
       if (!fd || !write_all(fd.get(), text)) return std::string(kCannot) + "no mapping of users here";
     }
-    if (::mount("tmpfs", directory.c_str(), "tmpfs", flags, options.c_str()) != 0)
+    if (::mount("tmpfs", directory.c_str(), "tmpfs", flags, ("mode=755," + options).c_str()) != 0)
       return std::string(kCannot) + "no tmpfs in a user namespace here";
     return function();
   });

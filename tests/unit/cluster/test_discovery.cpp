@@ -48,6 +48,8 @@ TEST_CASE("the NIC that any needed file comes over carries no data") {
     ok(netlink.add_address(nic, "10.2.0.5/24"));
     ok(netlink.set_up(nic));
     ok(far.set_up(ok(far.link("far")).ifindex));
+    for (int i = 0; i < 500 && !ok(netlink.link("ens1")).running(); ++i)  // the kernel says so a little later
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     // Nothing is asked of this server: the mount table says that it is one, as with NFS.
     REQUIRE(::mount("10.2.0.200:/export", here.c_str(), "tmpfs", 0, nullptr) == 0);
     const auto file = here / "libneeded.so";

@@ -13,8 +13,9 @@
 //   4. Communication that takes longer with normal own work is the network; which node's, only the link test
 //      (analysis/links.hpp) can tell, or a check that failed under the fault on one node alone. But where ranks
 //      waited for a CPU for a third of the loss, it is the CPUs that are short; unless others took no quarter of a
-//      CPU meanwhile (ranks that wait for each other poll, and where cores are shared, wait for turns to poll), or
-//      the link test saw that packets are lost on one node's links alone, or that one link alone is many times slower.
+//      CPU more than at other times (ranks that wait for each other poll, and where cores are shared, wait for turns to
+//      poll), or the link test saw that packets are lost on one node's links alone, or that one link alone is many
+//      times slower.
 //   5. Own work that grows on all nodes alike has no culprit: a shared resource. On a local cluster (one machine),
 //      communication over links that all became slow with it is laid to that resource too.
 // A suspect that explains at least half of the loss is named. What resource: analysis/resource_class.hpp.

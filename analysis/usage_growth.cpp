@@ -76,8 +76,9 @@ std::optional<OthersUsage> UsageGrowth::others() const {
     for (const BlockPair& pair : pairs_) {
       const auto before = others(pair.baseline, node), during = others(pair.fault, node);
       if (!before || !during) return std::nullopt;
-      cpu_grown_ns.push_back(during->cpu_ns - before->cpu_ns);
-      faults_grown.push_back(during->page_faults - before->page_faults);
+      const double longer = work_.block(pair.fault).step_ns / work_.block(pair.baseline).step_ns;
+      cpu_grown_ns.push_back(during->cpu_ns - longer * before->cpu_ns);
+      faults_grown.push_back(during->page_faults - longer * before->page_faults);
     }
     cpu_ns.push_back(median(std::move(cpu_grown_ns)));
     page_faults.push_back(median(std::move(faults_grown)));

@@ -33,7 +33,8 @@ class UsageGrowth {
   /// Time waiting for a CPU, of the middle rank; 0 where it is not known. With what polling longer costs, or without.
   [[nodiscard]] double middle_wait_ns(bool polling) const;
 
-  /// What processes that are no ranks took of a node's machine, on the middle node. Empty: not known.
+  /// What processes that are no ranks took of a node's machine, on the middle node, beyond what they take in so long a
+  /// time without the fault: of what always runs beside, a longer step has more. Empty: not known.
   [[nodiscard]] std::optional<OthersUsage> others() const;
 
  private:

@@ -82,6 +82,8 @@ class RecorderProcess {
  public:
   /// As AgentProcess::start().
   static Result<std::unique_ptr<RecorderProcess>> start(RecorderConfig config, const Segment& segment);
+  /// Tells it that agents it has not heard of do not come any more: it ends when the others have said goodbye.
+  void nobody_else_comes() const { process_->ask_to_end(); }
   /// Where it listens, and does again after a restart.
   [[nodiscard]] const std::vector<std::string>& endpoints() const { return config_.endpoints; }
   [[nodiscard]] bool wait_for_end() const { return process_->wait_for_end(segment_.control().recorder_beat_ns); }

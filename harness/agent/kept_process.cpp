@@ -199,6 +199,10 @@ void KeptProcess::watch() {
   ended_.store(true);
 }
 
+void KeptProcess::ask_to_end() const {
+  if (!ended_.load()) ::kill(pid_.load(), SIGTERM);
+}
+
 bool KeptProcess::wait_for_end(const std::atomic<std::int64_t>& beat_ns) const {
   const std::int64_t since_ns = monotonic_ns();
   while (!ended_.load()) {
@@ -211,7 +215,7 @@ bool KeptProcess::wait_for_end(const std::atomic<std::int64_t>& beat_ns) const {
 KeptProcess::~KeptProcess() {
   stop_.store(true);
   if (watcher_.joinable()) {
-    if (!ended_.load()) ::kill(pid_.load(), SIGTERM);
+    ask_to_end();
     const std::int64_t deadline_ns = monotonic_ns() + kEndPatience_ns;
     while (!ended_.load() && monotonic_ns() < deadline_ns) std::this_thread::sleep_for(std::chrono::milliseconds(20));
     if (!ended_.load()) ::kill(pid_.load(), SIGKILL);

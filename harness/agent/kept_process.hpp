@@ -47,6 +47,8 @@ class KeptProcess {
 
   /// The id of the one that runs now.
   [[nodiscard]] pid_t pid() const { return pid_.load(); }
+  /// Asks the process to end (SIGTERM); it decides when.
+  void ask_to_end() const;
   /// Waits until it has ended by itself, its work done. `beat_ns` is the moment of the last sign that it gave of its
   /// going on; false: none for a minute.
   [[nodiscard]] bool wait_for_end(const std::atomic<std::int64_t>& beat_ns) const;

@@ -405,6 +405,7 @@ void Agent::finish() {
     event["state"] = all_finished ? "finished" : "ended early";
     emit(std::move(event));
   }
+  { const NodeLock let_go = std::move(lock_); }  // nothing is done to the node any more; the recorder may be gone
   segment_.control().agent_beat_ns.store(monotonic_ns());
   if (!observer_.say_goodbye(kGoodbye_ns)) fmt::print(stderr, "grit agent: the observer did not end\n");
 }

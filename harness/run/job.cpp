@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -42,6 +45,20 @@ Status all_tasks_meet(const Launcher& launcher, int ranks_seen) {
   auto met = check_tasks_meet(launcher, ranks_seen);
   if (!met && launcher.task != 0) std::this_thread::sleep_for(std::chrono::seconds(1));
   return met;
+}
+
+// A signal handler has no other way to reach its data (signal-safety(7)).
+std::atomic<int> settled_code{0};
+
+void leave_as_settled(int) { ::_exit(settled_code.load()); }
+
+/// From now on SIGTERM cannot change how this rank ends: a launcher kills the others as soon as the first has left with
+/// another code than 0, and whether these were as quick would be in the job's exit code.
+void settle(int code) {
+  settled_code.store(code);
+  struct sigaction action {};
+  action.sa_handler = leave_as_settled;
+  ::sigaction(SIGTERM, &action, nullptr);
 }
 
 }  // namespace
@@ -189,9 +206,12 @@ void Job::barrier_local() const { MPI_Barrier(local_); }
 Result<int> run_in_job(const std::function<Result<int>(const Job&)>& work) {
   GRIT_TRY(const Job job, Job::init());
   auto code = caught([&] { return work(job); });
-  if (code) return code;
-  job.all_failed_or_abort(code.error());
-  return Failure(job.say(code.error()));
+  if (!code) {
+    job.all_failed_or_abort(code.error());
+    code = Failure(job.say(code.error()));
+  }
+  settle(code ? *code : static_cast<int>(code.error().kind));
+  return code;
 }
 
 }  // namespace grit

@@ -155,13 +155,21 @@ Status start_processes(const Job& job, const Plan& plan, const RunDirectories& d
 }
 
 /// Agents end when they have taken everything off and sent what they had, the recorder when it has heard of all that.
-Status wait_for_end(const Kept& kept) {
-  if (kept.agent) {
+/// ran: false when perhaps not every node has an agent.
+Status wait_for_end(const Job& job, const Kept& kept, bool ran) {
+  const auto agent_ends = [&]() -> Status {
+    if (!kept.agent) return {};
     kept.agent->wake();
     if (!kept.agent->wait_for_end()) return internal_error("the node's agent gets nowhere with its end");
-  }
-  if (kept.recorder && !kept.recorder->wait_for_end()) return internal_error("the recorder gets nowhere with its end");
-  return {};
+    return {};
+  };
+  GRIT_CHECK(job.each(agent_ends));
+  return job.each([&]() -> Status {
+    if (!kept.recorder) return {};
+    if (!ran) kept.recorder->nobody_else_comes();
+    if (!kept.recorder->wait_for_end()) return internal_error("the recorder gets nowhere with its end");
+    return {};
+  });
 }
 
 Status write_clock(const std::filesystem::path& run_directory, const Json& before, const Json& after) {
@@ -287,7 +295,7 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
     if (!ran) job.all_failed_or_abort(ran.error()), ran = Failure(job.say(ran.error()));
     job.barrier();  // as long as one may still die, the agents must end those that would wait for it here
     slot.end.store(RankEnd::finished);
-    const Status ended = job.each([&] { return wait_for_end(kept); });
+    const Status ended = wait_for_end(job, kept, ran.has_value());
     return ran ? ended : ran;
   });
   if (!done) job.all_failed_or_abort(done.error());

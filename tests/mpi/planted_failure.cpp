@@ -17,6 +17,7 @@ namespace {
 bool is_chosen_rank() {
   const char* chosen = std::getenv("PLANT_RANK");
   const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  if (rank == nullptr) rank = std::getenv("SLURM_PROCID");
   return chosen != nullptr && rank != nullptr && std::strcmp(chosen, rank) == 0;
 }
 

@@ -5,11 +5,13 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 from sitelib import GRIT_HERE, LONG, SiteError, outside, wait_for, write
 
 OFF_LIMIT_S = 2.0  # from the kill until no fault is in force on any node
 OVER_LIMIT_S = 10.0  # from the kill until the launcher has ended
+START_LIMIT_S = 90.0  # longer than grit waits for its ranks to come together, so that it says who is missing
 FAULTED = ("n1", "n2")  # by LONG
 
 
@@ -52,14 +54,15 @@ class LongRun:
             self.process = self.site.start(*self.site.launch(self.ranks, options=self._alone()), GRIT_HERE, "run", write(self.site, "long.lua", LONG), "--out", self.run,
                                            "--seed", "1")  # fmt: skip
             try:
-                wait_for("faults in force", lambda: in_force(self.site) == list(FAULTED), 40, alive=self._alive)
+                wait_for("faults in force", lambda: in_force(self.site) == list(FAULTED), START_LIMIT_S, alive=self._alive)
                 return self
             except (SiteError, AssertionError) as error:
                 begun = self.site.path(self.run, node="n0").exists()
+                seen = self._look()
                 self.__exit__()
                 # Open MPI's, on a busy machine, before grit has begun: open-mpi/ompi issue 12495.
                 if begun or "Segmentation fault" not in str(error) + self.said:
-                    raise SiteError(f"{error}\n{self.said[-3000:]}") from error
+                    raise SiteError(f"{error}\n{self.said[-3000:]}\n{seen}") from error
                 print(f"MPI_Init crashed in try {attempt}: again", flush=True)
         raise SiteError("MPI_Init crashed three times")
 
@@ -82,6 +85,17 @@ class LongRun:
     def _alive(self):
         assert self.process.poll() is None, self.process.communicate()
 
+    def _look(self):
+        """What runs and waits for what, and what the run's own processes have written."""
+        lines = []
+        for node in self.site.names:
+            for pid, argv in self.site.processes(node).items():
+                lines.append(f"{node}: {state(pid)} {' '.join(argv)[:100]}")
+        directory = outside(self.site, self.run)
+        for file in sorted(directory.glob("*.log")) + sorted(directory.glob("events.jsonl")):
+            lines += [f"── {file.name}", *file.read_text(errors="replace").splitlines()[-10:]]
+        return "\n".join(lines)
+
     def wait_until_off(self, limit_s=30, nodes=FAULTED):
         wait_for("all faults off", lambda: not in_force(self.site, nodes), limit_s, poll_s=0.005)
 
@@ -96,6 +110,15 @@ class LongRun:
         """What the run's directory says in the end; made by who looks, when the run's own front end was killed."""
         self.site.run(GRIT_HERE, "report", self.run, node="n0", expect=(0, 1, 2, 70))
         return json.loads((outside(self.site, self.run) / "verdict.json").read_text())
+
+
+def state(pid):
+    """Of each thread of a process: its state, and where in the kernel it waits."""
+    try:
+        threads = [Path(f"/proc/{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")]
+        return " ".join(f"{(one / 'stat').read_text().rsplit(')', 1)[1].split()[0]}:{(one / 'wchan').read_text()}" for one in threads)
+    except OSError:
+        return "gone"
 
 
 def kill(pid):

@@ -150,7 +150,7 @@ class Site:
         self.names = [f"n{node}" for node in range(layout.nodes)]
         self._slurm_conf = slurm_conf
         self._processes = []  # (what, Popen, log file or None), in the order of their start
-        self._groups = []  # control groups, to be removed at the end
+        self._groups = {}  # node -> its control group, to be removed at the end
         self._head_pid = 0
         self._node_pids = {}
 
@@ -173,7 +173,7 @@ class Site:
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-        for group in self._groups:
+        for group in self._groups.values():
             remove_group(group)
 
     # ── Running things ──
@@ -186,7 +186,8 @@ class Site:
     def command(self, *words, node=None, user=None):
         """argv that runs words on the head, or on a node, as root or as the given user id."""
         pid = self._head_pid if node is None else self._node_pids[node]
-        entered = ["nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--ipc", "--pid", "--wd=/srv", "--"]
+        group = in_memory_group(self._groups[node]) if node in self._groups else []
+        entered = [*group, "nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--ipc", "--pid", "--wd=/srv", "--"]
         become = ["setpriv"] if user is None else ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         return [*entered, *become, "--pdeathsig=KILL", "--", *map(str, words)]  # who kills nsenter means what it has started
 
@@ -376,7 +377,7 @@ class Site:
 
     def _make_group(self, name):
         group = make_group(f"grit-site-{os.getpid()}-{name}", self.layout.memory_limit_bytes)
-        self._groups.append(group)
+        self._groups[name] = group
         return group
 
     def _start_daemon(self, what, *words, node=None):
@@ -644,7 +645,7 @@ def run_grit(site, launch, *words, run, tries=3, **options):
 
 
 def run_until_clear(site, launch, scenario, run, *flags, tries=3, **options):
-    """A run that must end reproduced. A busy machine can make a run inconclusive, or its analysis name nobody; both are honest, and such
+    """A run that must end reproduced; its directory, as the test sees it. A busy machine can make a run inconclusive, or its analysis name nobody; both are honest, and such
     a run is done again, aloud. Any other end is wrong at once."""
     for attempt in range(1, tries + 1):
         done = run_grit(site, launch, scenario, *flags, run=f"{run}-{attempt}", **options)
@@ -653,7 +654,7 @@ def run_until_clear(site, launch, scenario, run, *flags, tries=3, **options):
         assert file.exists(), f"no verdict: exit code {done.returncode}\n{done.err}"
         result = json.loads(file.read_text())
         if result["verdict"] == "reproduced":
-            return result
+            return file.parent
         unmet = [expectation["text"] for expectation in result["expectations"] if expectation["met"] is False]
         nobody = result["culprit"] is None and all(text.startswith("culprit") for text in unmet)
         assert attempt < tries and (result["verdict"] == "inconclusive" or nobody), f"{result}\n{done.err}"

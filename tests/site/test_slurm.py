@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 
 import kills
-from sitelib import (FLAP, GRIT_HERE, HEALTHY, THROTTLE, Site, assert_no_residue, outside, run_grit, run_until_clear,
+from sitelib import (FLAP, GRIT_HERE, HEALTHY, LONG, THROTTLE, Site, assert_no_residue, outside, run_grit, run_until_clear,
                      site_state, wait_for, write)  # fmt: skip
 
 
@@ -55,6 +56,43 @@ def check_without_pmix(site):
     assert done.err.count("--mpi=pmix") == 1, "said by every task:\n" + done.err
 
 
+# Holds a node as a run of somebody else does.
+HOLD = "mkdir -p -m 700 /run/grit; exec 9>/run/grit/lock; flock 9; echo -n 4711 >&9; echo held; exec sleep 600"
+
+
+def check_held_node(site):
+    """One node's agent cannot start, and the others' have: why is said once, and nobody waits for it."""
+    holder = site.start("sh", "-c", HOLD, node="n2")
+    assert holder.stdout.readline() == "held\n"
+    done = run_grit(site, site.launch(4), write(site, "long.lua", LONG), run="/srv/runs/held")
+    free = [node for node in site.names if node != "n2"]
+    wait_for("the lock of the other nodes", lambda: all(may_run(site, node) for node in free), 1)
+    kills.kill(holder.pid)
+    holder.communicate()
+    assert done.returncode == 69, done.err
+    assert done.err.count("another grit run is going on") == 1, done.err
+    assert "grit: rank 2 on n2: another grit run is going on on this node (process 4711)" in done.err, done.err
+
+
+def may_run(site, node):
+    return site.run("sh", "-c", "[ ! -e /run/grit/lock ] || flock -n /run/grit/lock true", node=node, expect=(0, 1)).returncode == 0
+
+
+def check_one_rank_fails(site):
+    """Before the first step, with all agents there, in a call in which the others wait for it."""
+    shutil.copy(os.environ["GRIT_PLANTED_FAILURE"], site.path("/srv/planted.so"))
+    launch = [*site.launch(4), "env", "LD_PRELOAD=/srv/planted.so"]
+    healthy = write(site, "healthy.lua", HEALTHY)
+    done = run_grit(site, launch, healthy, run="/srv/runs/calls", env={"PLANT_RANK": "2", "PLANT_LIST": "/srv/calls"})
+    assert done.returncode in (0, 2), done.err
+    calls = site.path("/srv/calls").read_text().splitlines()
+    at = next(line.split()[0] for line in calls if "MPI_Allgather " in line)  # of the clocks, just before the first step
+    done = run_grit(site, launch, healthy, run="/srv/runs/one", env={"PLANT_RANK": "2", "PLANT_AT": at})
+    wait_for("the lock of all nodes", lambda: all(may_run(site, node) for node in site.names), 1)
+    assert done.returncode == 70 and done.err.count("planted failure") == 1, done.err
+    assert "grit: rank 2 on n2: internal error: planted failure" in done.err, done.err
+
+
 def kill_whole_job(site, name, then):
     """A job with faults in force is killed at once on n1, agent and all, as an OOM killer or a control group does it."""
     with kills.LongRun(site, name) as run:
@@ -91,6 +129,7 @@ def install_hook(site, program):
 
 
 CHECKS = [check_healthy, check_link_flap_names_its_node, check_two_bound_ranks_a_node, check_agent_kill, check_rank_kill, check_scancel, check_without_pmix,
+          check_held_node, check_one_rank_fails,
           check_epilog_mends_a_node, check_epilog_that_fails_drains_its_node]  # fmt: skip
 
 

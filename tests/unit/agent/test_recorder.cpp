@@ -66,7 +66,7 @@ TEST_CASE("what two agents report is in the run directory") {
   CHECK(recorder->malformed() == 0);
 }
 
-TEST_CASE("a node whose connection is gone is lost, once; one never heard of gets longer; a busy one is not") {
+TEST_CASE("a node whose connection is gone is lost, once, one never heard of gets longer, and a busy one is not") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
   auto recorder = Recorder::open(directory.path(), {kAnyPort}, keys, 3);
@@ -259,7 +259,7 @@ std::string record_across_a_full_disk(const std::filesystem::path& directory) {
   return test::all_numbered(*read_steps(directory / "steps.npy")) ? "" : "the records are not in order";
 }
 
-TEST_CASE("a full disk is an error once; what is lost is counted and recording goes on") {
+TEST_CASE("a full disk is an error once, what is lost is counted, and recording goes on") {
   const TempDirectory directory;
   CHECK(test::in_child([&] { return record_across_a_full_disk(directory.path()); }) == "");
 }

@@ -201,7 +201,7 @@ TEST_CASE("where one machine's links and all own work become slow together, it i
   }
 }
 
-TEST_CASE("slow communication with normal own work is the network; whose, the link test tells") {
+TEST_CASE("slow communication with normal own work is the network, and the link test tells whose") {
   SimulatedJob job({});
   job.run({}, [](int) { return 15e6; });
   const auto node1 = [](int a, int b) { return a == 1 || b == 1 ? 4.0 : 1.0; };
@@ -263,6 +263,22 @@ TEST_CASE("slow communication with normal own work is the network; whose, the li
     const auto culprit = culprit_of(job, links_of(node1));
     REQUIRE(culprit);
     CHECK(culprit->suspects.at(0).resource == (others_ns > 0 ? "compute" : "network"));
+  }
+  SECTION("nor when others took as much as at other times, of which a longer step has more") {
+    job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
+    const double others_cpus = GENERATE(0.0, 1.0);  // more under the fault than one, which is taken always
+    double busy_ns = 1e9;
+    for (Json& event : job.events) {
+      const Block& block = job.plan.blocks[event["block"].get<std::size_t>()];
+      const bool fault = block.kind == BlockKind::fault;
+      const double block_ns = 12 * (fault ? 52e6 : 37e6);
+      if (event["edge"] == "end") busy_ns += 50e6 + block_ns * (fault ? 1 + others_cpus : 1);
+      event["cpu_busy_ns"] = busy_ns;
+    }
+    const auto culprit = culprit_of(job, links_of(node1));
+    REQUIRE(culprit);
+    INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+    CHECK(culprit->suspects.at(0).resource == (others_cpus > 0 ? "compute" : "network"));
   }
   SECTION("but of memory, when what others take CPUs for is faulting pages in") {
     job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });

@@ -79,7 +79,7 @@ TEST_CASE("no work takes no kernel") {
   CHECK(progress.pokes == 0);
 }
 
-TEST_CASE("a poke within the kernel's time costs nothing; what goes beyond is held against the collectives") {
+TEST_CASE("a poke within the kernel's time costs nothing, and what goes beyond is held against the collectives") {
   struct SlowProgress final : Progress {
     void poke() override { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }
   } progress;

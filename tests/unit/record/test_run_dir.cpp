@@ -85,7 +85,7 @@ TEST_CASE("a run directory that cannot be written says why and leaves nothing") 
   }
 }
 
-TEST_CASE("events come back in order; torn and foreign lines are skipped") {
+TEST_CASE("events come back in order, and torn and foreign lines are skipped") {
   const TempDirectory directory;
   const auto file = directory.path() / "events.jsonl";
   REQUIRE(read_events(file));

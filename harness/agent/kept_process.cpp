@@ -50,7 +50,13 @@ class SpawnActions {
   }
   void dup(int from, int to) { GRIT_ASSERT(posix_spawn_file_actions_adddup2(&actions_, from, to) == 0); }
   Result<pid_t> spawn(const char* program, std::array<char*, 3> arguments) {
-    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID);
+    // From its first moment, in all threads: libraries start threads before main (OpenBLAS does), and one that does not
+    // block SIGTERM would let it end the process at once.
+    sigset_t taken_by_main{};
+    sigemptyset(&taken_by_main);
+    sigaddset(&taken_by_main, SIGTERM);
+    posix_spawnattr_setsigmask(&attributes_, &taken_by_main);
+    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
     pid_t pid = -1;
     const int error = posix_spawn(&pid, program, &actions_, &attributes_, arguments.data(), environ);
     if (error != 0) return errno_error(fmt::format("cannot start the {}", arguments[1]), error);

@@ -72,8 +72,9 @@ struct Ready {
 };
 
 /// The main of such a process: reads its configuration, lets `start` make it ready, answers, serves. It inherits so
-/// many `descriptors`, and ignores the signals that a terminal or a batch system sends to a whole job, SIGTERM aside.
-/// Returns the exit code: 0, or the kind of start's error.
+/// many `descriptors`, and ignores the signals that a terminal or a batch system sends to a whole job. SIGTERM is
+/// blocked in all of its threads from the start: `serve` takes it when it can. Returns the exit code: 0, or the kind of
+/// start's error.
 int kept_process_main(const char* name, int descriptors, const std::function<Result<Ready>(const Json&)>& start);
 
 }  // namespace grit

@@ -34,7 +34,6 @@ class Recording {
         first_rank_(static_cast<int>(::syscall(SYS_pidfd_open, segment_.slots()[0].pid, 0))) {
     sigemptyset(&term_);
     sigaddset(&term_, SIGTERM);
-    ::sigprocmask(SIG_BLOCK, &term_, nullptr);
   }
 
   [[nodiscard]] const std::vector<std::string>& endpoints() const { return recorder_.endpoints(); }

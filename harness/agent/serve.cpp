@@ -143,7 +143,6 @@ Status Agent::open_descriptors() {
   sigset_t term;
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &term, nullptr);
   signals_ = Fd(::signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return errno_error("signalfd");
   for (const RankSlot& slot : segment_.slots()) {

@@ -232,17 +232,38 @@ bool path_is_under(const std::filesystem::path& path, const std::filesystem::pat
   return !relative.empty() && *relative.begin() != "..";
 }
 
+// The addresses in a list such as "10.0.0.1:6789,[fd00::5]:6789" or "10.0.0.1@o2ib:10.0.0.2@o2ib".
+std::vector<std::string> addresses_in(const std::string& list) {
+  std::vector<std::string> addresses;
+  std::string word;
+  bool bracketed = false;
+  for (const char one : list + ",") {
+    if (one == '[' || one == ']') {
+      bracketed = one == '[';
+    } else if (bracketed || std::string_view(",:@/").find(one) == std::string_view::npos) {
+      word += one;
+    } else {
+      if (parse_ip(word)) addresses.push_back(word);
+      word.clear();
+    }
+  }
+  return addresses;
+}
+
 // Where a mount's source and options name hosts by address: "10.0.0.1:/export", "10.0.0.1:6789,10.0.0.2:6789:/" (ceph),
-// "10.0.0.1@tcp:/fs" (lustre), "//10.0.0.1/share" (cifs), "addr=10.0.0.1" (nfs, cifs).
+// "10.0.0.1@tcp:10.0.0.2@tcp:/fs" (lustre and its failover partner), "//10.0.0.1/share" (cifs), "addr=10.0.0.1" (nfs,
+// cifs), "mon_addr=10.0.0.1:3300/10.0.0.2:3300" (ceph).
 std::vector<std::string> servers_in(const std::string& source, const std::string& options) {
   std::vector<std::string> servers;
-  for (const auto& option : split(options, ','))
+  const auto add = [&](const std::string& list) {
+    for (auto& address : addresses_in(list)) servers.push_back(std::move(address));
+  };
+  for (const auto& option : split(options, ',')) {
     if (option.starts_with("addr=")) servers.push_back(option.substr(5));
-  for (auto host : split(source, ',')) {
-    if (host.starts_with("//")) host.erase(0, 2);
-    host = host.starts_with("[") ? host.substr(1, host.find(']') - 1) : host.substr(0, host.find_first_of(":@/"));
-    if (parse_ip(host)) servers.push_back(host);
+    if (option.starts_with("mon_addr=")) add(option.substr(9));
   }
+  const auto hosts = source.starts_with("//") ? source.substr(2) : source;
+  add(hosts.substr(0, hosts.find('/')));
   return servers;
 }
 

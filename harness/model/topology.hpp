@@ -28,10 +28,10 @@ struct Nic {
   bool up = false;
   std::vector<std::string> addresses{};  // "10.77.1.1/24", IPv4 and IPv6
   NicRole role = NicRole::other;
-  std::string role_evidence{};       // why: "carries the default route", "carries the mount of the run directory ..." ...
-  std::string pci{};                 // "0000:81:00.0"; of a bond that of its first port; empty: no PCI device
-  int numa_node = -1;                // next to which the PCI device is; -1: not known
-  std::optional<RdmaPort> rdma{};    // none: no RDMA device
+  std::string role_evidence{};     // why: "carries the default route", "carries the mount of the run directory ..." ...
+  std::string pci{};               // "0000:81:00.0"; of a bond that of its first port; empty: no PCI device
+  int numa_node = -1;              // next to which the PCI device is; -1: not known
+  std::optional<RdmaPort> rdma{};  // none: no RDMA device
   std::vector<std::string> lower{};  // what it is stacked on: a bond's ports, the device of a VLAN
   std::string chosen_by{};  // a data NIC that the job is told to use: "UCX_NET_DEVICES=mlx5_2:1"; empty: nobody
                             // says

@@ -161,7 +161,7 @@ Fact irqbalance() {
 
 Fact other_run() {
   const auto lock = NodeLock::acquire();
-  Fact fact = alike("other run", lock ? "none" : "yes");
+  Fact fact = alike("other run", lock ? "none" : "refused");
   if (!lock) fact.problem = lock.error().message, fact.fatal = true;
   return fact;
 }

@@ -50,10 +50,10 @@ Status record(const fs::path& directory, int nodes, int seconds) {
   GRIT_TRY(Recorder recorder, Recorder::open(directory, {"tcp://127.0.0.1:*"}, keys, nodes));
   RunKeys clients = keys;
   clients.server_secret.clear();
-  GRIT_CHECK(write_file_durably(
-      directory / "contact",
-      Json{{"endpoint", recorder.endpoints().front()}, {"keys", to_json(clients)}, {"begin_ns", monotonic_ns() + kStart_ns}}
-          .dump()));
+  GRIT_CHECK(write_file_durably(directory / "contact", Json{{"endpoint", recorder.endpoints().front()},
+                                                            {"keys", to_json(clients)},
+                                                            {"begin_ns", monotonic_ns() + kStart_ns}}
+                                                           .dump()));
   const std::int64_t deadline_ns = monotonic_ns() + seconds * kNsPerS;
   std::uint64_t messages = 0, longest_pump_ns = 0;
   while (!recorder.all_said_goodbye() && monotonic_ns() < deadline_ns) {

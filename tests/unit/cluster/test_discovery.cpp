@@ -1,14 +1,17 @@
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <set>
 #include <tuple>
 
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/local.hpp"
-#include "tests/catch.hpp"
+#include "tests/namespace.hpp"
 
 TEST_CASE("discovery describes this machine") {
   const auto node = grit::discover_node({});
@@ -25,6 +28,47 @@ TEST_CASE("discovery describes this machine") {
     CHECK_FALSE(nic.role_evidence.empty());
     for (const auto& address : nic.addresses) CHECK_FALSE(address.starts_with("fe80:"));
   }
+}
+
+TEST_CASE("the NIC that any needed file comes over carries no data") {
+  using grit::test::ok;
+  const std::filesystem::path here = std::filesystem::temp_directory_path();
+  const auto role_of_nic = [](const grit::DiscoveryHints& hints) {
+    const grit::Node node = ok(grit::discover_node(hints));
+    REQUIRE(node.nics.size() == 1);
+    return std::pair(node.nics.front().role, node.nics.front().role_evidence);
+  };
+  grit::test::in_namespaces([&] {
+    grit::test::without_dad();
+    grit::Netlink netlink = ok(grit::Netlink::open());
+    const grit::Fd elsewhere = grit::test::new_netns();
+    grit::Netlink far = ok(grit::Netlink::open_in(elsewhere.get()));
+    ok(netlink.create_veth({.name = "ens1"}, {.name = "far", .netns_fd = elsewhere.get()}));
+    const int nic = ok(netlink.link("ens1")).ifindex;
+    ok(netlink.add_address(nic, "10.2.0.5/24"));
+    ok(netlink.set_up(nic));
+    ok(far.set_up(ok(far.link("far")).ifindex));
+    for (int i = 0; i < 500 && !ok(netlink.link("ens1")).running(); ++i)  // the kernel says so a little later
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    // Nothing is asked of this server: the mount table says that it is one, as with NFS.
+    REQUIRE(::mount("10.2.0.200:/export", here.c_str(), "tmpfs", 0, nullptr) == 0);
+    const auto file = here / "libneeded.so";
+    std::ofstream(file) << "needed";
+    ::setenv("HOME", "/", 1);
+    ::unsetenv("SSH_CONNECTION");
+    REQUIRE(role_of_nic({}).first == grit::NicRole::data);
+
+    const std::string tail = here.string() + "/runs (server 10.2.0.200)";
+    REQUIRE(role_of_nic({.run_directory = here / "runs"}).second == "carries the mount of the run directory " + tail);
+    REQUIRE(role_of_nic({.journal_directory = here / "runs"}).second ==
+            "carries the mount of the undo journals " + tail);
+    ::setenv("HOME", here.c_str(), 1);
+    REQUIRE_THAT(role_of_nic({}).second, Catch::StartsWith("carries the mount of the home directory"));
+    ::setenv("HOME", "/", 1);
+    const grit::Fd opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, opened.get(), 0) != MAP_FAILED);
+    REQUIRE_THAT(role_of_nic({}).second, Catch::StartsWith("carries the mount of the library " + file.string()));
+  });
 }
 
 TEST_CASE("cores are those this process could be given, whatever a launcher has bound it to") {

@@ -155,6 +155,9 @@ TEST_CASE("the servers of a mount are read from its options and its source") {
   const auto servers = [](const std::string& tail) { return servers_of("1 0 0:1 / /d rw - " + tail + "\n", "/d/run"); };
   CHECK(servers("ceph 10.0.0.1:6789,10.0.0.2:6789:/vol rw") == List{"10.0.0.1", "10.0.0.2"});
   CHECK(servers("lustre 10.0.0.3@tcp:/fs rw") == List{"10.0.0.3"});
+  CHECK(servers("lustre 10.0.0.3@o2ib1:10.0.0.4@o2ib1:/fs rw") == List{"10.0.0.3", "10.0.0.4"});
+  CHECK(servers("ceph me@0123-45.fs=/ rw,mon_addr=10.0.0.1:3300/[fd00::6]:3300") == List{"10.0.0.1", "fd00::6"});
+  CHECK(servers("nfs4 filer:/10.0.0.9 rw,addr=10.0.0.1") == List{"10.0.0.1"});
   CHECK(servers("cifs //10.0.0.4/share rw") == List{"10.0.0.4"});
   CHECK(servers("nfs [fd00::5]:/x rw") == List{"fd00::5"});
   CHECK(servers("ext4 /dev/sda1 rw").empty());

@@ -676,10 +676,9 @@ class Meanwhile(threading.Thread):
         assert kind is not None or self._seen == self._wanted, f"last seen {self._seen}"
 
 
-def run_until_clear(site, launch, scenario, run, *flags, tries=5, **options):
-    """A run that must end reproduced; its directory, as the test sees it. A busy machine can make a run inconclusive, or its analysis name nobody: the
-    nodes share one machine's cores, which grit is not told, so that ranks of other nodes that poll look like somebody else's load. Both are
-    honest, and such a run is done again, aloud. Any other end is wrong at once."""
+def run_until_clear(site, launch, scenario, run, *flags, tries=3, **options):
+    """A run that must end reproduced; its directory, as the test sees it. A busy machine can make a run inconclusive, or its analysis name nobody; both
+    are honest, and such a run is done again, aloud. Any other end is wrong at once."""
     for attempt in range(1, tries + 1):
         done = run_grit(site, launch, scenario, *flags, run=f"{run}-{attempt}", **options)
         print(done.out, flush=True)

@@ -1,7 +1,5 @@
 #include "analysis/block_usage.hpp"
 
-#include <string>
-
 namespace grit {
 namespace {
 
@@ -43,9 +41,11 @@ void BlockUsage::take(const Json& event) {
   const auto ranks = event.find("ranks"), stalls = event.find("stalls_ns");
   const std::string edge = text_at(event, "edge");
   if (ranks == event.end() || !ranks->is_array() || (edge != "begin" && edge != "end")) return;
+  const std::string machine = text_at(event, "machine");
   const bool stalls_known = stalls != event.end() && stalls->is_object();
   for (const Json& one : *ranks) {
     if (!one.is_object() || !one.contains("cpu_ns") || !one.contains("run_wait_ns")) continue;
+    if (!machine.empty()) machine_[integer_at(one, "rank")] = machine;
     Usage& usage = (edge == "begin" ? begin_ : end_)[{integer_at(event, "block"), integer_at(one, "rank")}];
     usage.cpu_ns = number_at(one, "cpu_ns");
     usage.run_wait_ns = number_at(one, "run_wait_ns");
@@ -65,6 +65,11 @@ std::optional<Usage> BlockUsage::of(int block, int rank) const {
   const auto begin = begin_.find({block, rank}), end = end_.find({block, rank});
   if (begin == begin_.end() || end == end_.end()) return std::nullopt;
   return end->second - begin->second;
+}
+
+std::string BlockUsage::machine_of(int rank) const {
+  const auto found = machine_.find(rank);
+  return found == machine_.end() ? std::string() : found->second;
 }
 
 }  // namespace grit

@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "harness/base/json.hpp"
@@ -42,11 +43,15 @@ class BlockUsage {
   explicit BlockUsage(const JsonLines& events);
   /// Of the whole block. Empty: not known.
   [[nodiscard]] std::optional<Usage> of(int block, int rank) const;
+  /// Whose kernel counted for this rank; ranks of several nodes (containers of one host) may have the same. Empty: not
+  /// known.
+  [[nodiscard]] std::string machine_of(int rank) const;
 
  private:
   void take(const Json& event);
   using Place = std::pair<std::int64_t, std::int64_t>;  // block, rank
   std::map<Place, Usage> begin_{}, end_{};
+  std::map<std::int64_t, std::string> machine_{};  // by rank
 };
 
 }  // namespace grit

@@ -1,6 +1,9 @@
 #include "analysis/usage_growth.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
 
 #include "analysis/median.hpp"
 
@@ -10,6 +13,21 @@ namespace {
 constexpr double kFull = 0.9;  // of all CPUs; their busy time is counted in ticks
 
 }  // namespace
+
+UsageGrowth::UsageGrowth(const Plan& plan, const OwnWork& work, const JsonLines& events, std::vector<BlockPair> pairs)
+    : plan_(plan), work_(work), usage_(events), pairs_(std::move(pairs)) {
+  std::map<std::string, std::size_t> known;
+  for (std::size_t node = 0; node < plan_.topology.nodes.size(); ++node) {
+    const std::vector<int>& ranks = plan_.topology.nodes[node].ranks;
+    std::string name = ranks.empty() ? "" : usage_.machine_of(ranks.front());
+    if (plan_.topology.local_cluster) name = "this";
+    std::size_t machine = machines_.size();
+    if (!name.empty()) machine = known.emplace(name, machine).first->second;
+    if (machine == machines_.size()) machines_.emplace_back();
+    machines_[machine].push_back(node);
+    machine_of_.push_back(machine);
+  }
+}
 
 /// The counters' edges are those of the block, so they hold its settling steps as well.
 std::optional<Usage> UsageGrowth::of_block(int block, std::size_t rank) const {
@@ -56,9 +74,9 @@ double UsageGrowth::middle_wait_ns() const {
 }
 
 std::optional<OthersUsage> UsageGrowth::others(int block, std::size_t node) const {
-  const std::vector<Node>& nodes = plan_.topology.nodes;
   OthersUsage machine, ranks;
-  const auto add = [&](const Node& one) {
+  const auto add = [&](std::size_t of_machine) {
+    const Node& one = plan_.topology.nodes[of_machine];
     return std::all_of(one.ranks.begin(), one.ranks.end(), [&](int rank) {
       const auto used = of_block(block, static_cast<std::size_t>(rank));
       if (!used || used->machine_cpu_ns <= 0) return false;
@@ -67,9 +85,8 @@ std::optional<OthersUsage> UsageGrowth::others(int block, std::size_t node) cons
       return true;
     });
   };
-  // Nodes of a local cluster are one machine.
-  const bool known = plan_.topology.local_cluster ? std::all_of(nodes.begin(), nodes.end(), add) : add(nodes[node]);
-  if (!known || machine.cpu_ns <= 0) return std::nullopt;
+  const std::vector<std::size_t>& nodes = machines_[machine_of_[node]];
+  if (!std::all_of(nodes.begin(), nodes.end(), add) || machine.cpu_ns <= 0) return std::nullopt;
   return OthersUsage{machine.cpu_ns - ranks.cpu_ns, machine.page_faults - ranks.page_faults};
 }
 

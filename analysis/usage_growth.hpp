@@ -1,6 +1,7 @@
 // What the kernel counted more of under the fault than without it: for ranks, and for everybody else on their machine.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <vector>
@@ -20,8 +21,7 @@ struct BlockPair {
 /// All figures are a step's; growth is the middle over the pairs.
 class UsageGrowth {
  public:
-  UsageGrowth(const Plan& plan, const OwnWork& work, const JsonLines& events, std::vector<BlockPair> pairs)
-      : plan_(plan), work_(work), usage_(events), pairs_(std::move(pairs)) {}
+  UsageGrowth(const Plan& plan, const OwnWork& work, const JsonLines& events, std::vector<BlockPair> pairs);
 
   /// Empty: not known.
   [[nodiscard]] std::optional<Usage> of_block(int block, std::size_t rank) const;
@@ -47,6 +47,8 @@ class UsageGrowth {
   const OwnWork& work_;
   BlockUsage usage_;
   std::vector<BlockPair> pairs_;
+  std::vector<std::vector<std::size_t>> machines_{};  // the nodes of each
+  std::vector<std::size_t> machine_of_{};             // by node
 };
 
 }  // namespace grit

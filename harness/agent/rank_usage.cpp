@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "harness/os/cpus.hpp"
+#include "harness/os/identity.hpp"
 #include "harness/os/memory.hpp"
 
 namespace grit {
@@ -64,6 +65,7 @@ Json RankUsage::read() const {
   Json usage{{"ranks", std::move(ranks)}, {"stalls_ns", std::move(stalls)}};
   if (const auto faults = read_page_faults()) usage["page_faults"] = *faults;
   if (const auto busy_ns = read_cpu_busy_ns()) usage["cpu_busy_ns"] = *busy_ns;
+  if (const auto boot = boot_id()) usage["machine"] = *boot;
   return usage;
 }
 

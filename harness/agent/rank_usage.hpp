@@ -25,7 +25,7 @@ class RankUsage {
   /// counter tells these, so they are sampled; states that come and go between two looks are missed.
   void look(std::int64_t now_ns);
 
-  /// The fields "ranks" and "stalls_ns" of a "usage" event (harness/model/event.hpp), all since the processes began.
+  /// The fields of a "usage" event (harness/model/event.hpp) but for its block, all counted since the processes began.
   /// What the kernel does not say is left out.
   [[nodiscard]] Json read() const;
 

@@ -21,7 +21,7 @@
 //             it is back, or is not after 30 s; problem: what could not be put back then
 //   witness   fault, block, what, ...; the kernel's own notification
 //   usage     block, edge, ranks[{rank, cpu_ns, run_wait_ns, minor_faults, major_faults, stopped_ns, blocked_ns}],
-//             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns
+//             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns, machine (its boot id)
 //             of processes since they began, stopped (T) and blocked (D) sampled by the agent;
 //             of the machine: pressure stall information ("some"), page faults and busy CPUs
 //   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -579,7 +580,7 @@ local grit = require "grit"
 return grit.scenario {
   name = "site_throttle",
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.005, peak = "50 GFLOP/s" },
-  faults = { grit.fault.gpu_throttle { on = 1, clock = "50%" } },
+  faults = { grit.fault.gpu_throttle { on = 1, clock = "25%" } },
   design = { pairs = 6, block = "1s" },
   expect = { slowdown = { at_least = "5%" }, culprit = { node = 1 } },  -- eight ranks on two cores: which resource is short beside is another matter
 }
@@ -654,9 +655,30 @@ def run_grit(site, launch, *words, run, tries=3, **options):
         print(f"MPI_Init crashed in try {attempt} of {tries}: again", flush=True)
 
 
+class Meanwhile(threading.Thread):
+    """Looks until it has seen what is wanted, for as long as a block of the test lasts. Use as a context manager."""
+
+    def __init__(self, look, wanted):
+        super().__init__()
+        self._look, self._wanted, self._over = look, wanted, threading.Event()
+        self._seen = None
+
+    def run(self):
+        while not self._over.wait(0.1) and self._seen != self._wanted:
+            self._seen = self._look()
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, kind, *_):
+        self._over.set()
+        self.join()
+        assert kind is not None or self._seen == self._wanted, f"last seen {self._seen}"
+
+
 def run_until_clear(site, launch, scenario, run, *flags, tries=3, **options):
-    """A run that must end reproduced; its directory, as the test sees it. A busy machine can make a run inconclusive, or its analysis name nobody; both are honest, and such
-    a run is done again, aloud. Any other end is wrong at once."""
+    """A run that must end reproduced; its directory, as the test sees it. A busy machine can make a run inconclusive, or its analysis name nobody; both
+    are honest, and such a run is done again, aloud. Any other end is wrong at once."""
     for attempt in range(1, tries + 1):
         done = run_grit(site, launch, scenario, *flags, run=f"{run}-{attempt}", **options)
         print(done.out, flush=True)

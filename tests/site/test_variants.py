@@ -6,9 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
-from sitelib import (GRIT_HERE, MANAGEMENT_NIC, USER_ID, Layout, Site, assert_no_residue, outside, run_grit, run_until_clear, site_state, skip,
+from sitelib import (GRIT_HERE, MANAGEMENT_NIC, USER_ID, Layout, Meanwhile, Site, assert_no_residue, outside, run_grit, run_until_clear, site_state, skip,
                      wait_for, write)  # fmt: skip
 
 FLAP = """
@@ -146,27 +145,6 @@ def checkpoint_places(site):
                 continue
             found[node] = {os.path.dirname(file) for file in files if file.endswith(" (deleted)") and "/#" in file}
     return found
-
-
-class Meanwhile(threading.Thread):
-    """Looks until it has seen what is wanted, for as long as a block of the test lasts. Use as a context manager."""
-
-    def __init__(self, look, wanted):
-        super().__init__()
-        self._look, self._wanted, self._over = look, wanted, threading.Event()
-        self._seen = None
-
-    def run(self):
-        while not self._over.wait(0.1) and self._seen != self._wanted:
-            self._seen = self._look()
-
-    def __enter__(self):
-        self.start()
-
-    def __exit__(self, kind, *_):
-        self._over.set()
-        self.join()
-        assert kind is not None or self._seen == self._wanted, f"last seen {self._seen}"
 
 
 def check_memory_limit(site):

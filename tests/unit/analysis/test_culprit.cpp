@@ -311,6 +311,22 @@ TEST_CASE("slow communication with normal own work is the network, and the link 
     INFO(culprit->text << ": " << culprit->suspects.at(0).why);
     CHECK(culprit->suspects.at(0).resource == one.resource);
   }
+  SECTION("nor are ranks of other nodes others, where these are one machine that is no local cluster") {
+    job.plan.topology.local_cluster = false;
+    job.count([](bool fault, int) { return counters(fault ? 350 : 50, fault ? 150 : 2); });
+    const bool known = GENERATE(true, false);
+    double busy_ns = 1e9;
+    for (Json& event : job.events) {
+      const bool fault = job.plan.blocks[event["block"].get<std::size_t>()].kind == BlockKind::fault;
+      if (event["edge"] == "end") busy_ns += 4 * (fault ? 350e6 : 50e6);
+      event["cpu_busy_ns"] = busy_ns;
+      if (known) event["machine"] = "d41f0f7e";
+    }
+    const auto culprit = culprit_of(job, links_of(node1));
+    REQUIRE(culprit);
+    INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+    CHECK(culprit->suspects.at(0).resource == (known ? "network" : "compute"));
+  }
   SECTION("but of memory, when what others take CPUs for is faulting pages in") {
     job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
     const bool touches_pages = GENERATE(false, true);

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often free memory and carriers are looked at
 constexpr std::int64_t kIdleTick_ns =
-    500 * kNsPerMs;  // when no fault and no end keeps the agent busy; whether its observer was stopped
+    kNsPerS;  // when no fault and no end keeps the agent busy; whether its observer was stopped
 constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
 constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
 constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer

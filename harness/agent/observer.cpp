@@ -26,20 +26,20 @@ namespace {
 /// these.
 constexpr std::int64_t kShortestTick_ns = 100 * kNsPerMs, kLongestTick_ns = 500 * kNsPerMs;
 constexpr std::int64_t kSamplesABlock = 50;
-/// How often records go up, unless a ring is a fourth full before, or a block ends: nothing waits for them, and what a
-/// message costs on both sides does not depend on how many are in it.
-constexpr std::int64_t kRecords_ns = kNsPerS;
+/// How often the recorder hears of this node at least: by its records, else by a heartbeat. Nothing waits for them, and
+/// what a message costs on both sides hardly depends on how many records are in it. They go at once when a ring is a
+/// fourth full, and when a block ends.
+constexpr std::int64_t kSpeak_ns = 2 * kNsPerS;
 constexpr std::size_t kManyRecords = kRingCapacity / 4;
-/// With more than that waiting, of a second at most, steps are so short that a ring is looked at in every shortest
+/// With more than that waiting, of that time at most, steps are so short that a ring is looked at in every shortest
 /// tick.
 constexpr std::size_t kFewRecords = kRingCapacity / 64;
-constexpr std::int64_t kHeartbeat_ns = kNsPerS;
 constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
 constexpr std::int64_t kBusy_ns = 2 * kNsPerS;  // an agent that has not gone around its loop for so long is busy
 constexpr int kGoodbye_ms = 6000;               // how long what is queued for the recorder may take at the end
-/// How long the recorder may be silent: it speaks once a second, and when it died its successor may need some seconds
-/// to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node ends
-/// itself.
+/// How long the recorder may be silent: it speaks every two seconds, and when it died its successor may need some
+/// seconds to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node
+/// ends itself.
 constexpr std::int64_t kRecorderSilence_ns = 7 * kNsPerS;
 constexpr int kWorstKernelLevel = 4;   // warnings and worse (syslog(2)); a link that goes down is 6, and seen elsewhere
 constexpr int kMostKernelLines = 200;  // a node in trouble can write thousands
@@ -193,7 +193,7 @@ class Observer {
       watch_for_hang(now_ns);
       watch_agent(now_ns);
     }
-    if (now_ns - uplink_.last_sent_ns() >= kHeartbeat_ns) uplink_.heartbeat();
+    if (now_ns - uplink_.last_sent_ns() >= kSpeak_ns) uplink_.heartbeat();
     if (in_block_ && !config_.plan.checks.empty() && now_ns - last_check_ns_ >= kCheck_ns) {
       last_check_ns_ = now_ns;
       run_checks(CheckTime::in_block);
@@ -248,7 +248,7 @@ class Observer {
     const bool fast = most > kFewRecords;
     tick_ns_ = fast ? kShortestTick_ns
                     : std::clamp(config_.plan.design.block_ns / kSamplesABlock, kShortestTick_ns, kLongestTick_ns);
-    if (now_ns - drained_at_ns_ >= kRecords_ns || most >= kManyRecords) drain_records();
+    if (now_ns - drained_at_ns_ >= kSpeak_ns || most >= kManyRecords) drain_records();
   }
 
   void report_lost_records() {

@@ -10,7 +10,7 @@ namespace {
 using Kind = EndCause::Kind;
 
 constexpr std::int64_t kOnItsWay_ns = 20 * kNsPerMs;   // from an agent to the file, on a busy management network
-constexpr std::int64_t kDiesWithItsNode_ns = kNsPerS;  // an agent is heard of once a second
+constexpr std::int64_t kDiesWithItsNode_ns = kNsPerS;  // while its agent still says what it does about the death
 
 /// On node 0's clock: measured; its own; or when its recorder heard of it.
 std::optional<NodeClocks::Aligned> time_of(const EndCause& cause, const Json& event, const NodeClocks& clocks) {

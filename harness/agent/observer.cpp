@@ -22,18 +22,24 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often ranks' states are sampled and rings are looked at
-/// How often records go up, unless a ring is a fourth full before, or a block ends: nothing waits for them, and what a
-/// message costs on both sides does not depend on how many are in it.
-constexpr std::int64_t kRecords_ns = kNsPerS;
+/// How often ranks' states are sampled and their rings looked at: so often that a block has kSamplesABlock, within
+/// these.
+constexpr std::int64_t kShortestTick_ns = 100 * kNsPerMs, kLongestTick_ns = 500 * kNsPerMs;
+constexpr std::int64_t kSamplesABlock = 50;
+/// How often the recorder hears of this node at least: by its records, else by a heartbeat. Nothing waits for them, and
+/// what a message costs on both sides hardly depends on how many records are in it. They go at once when a ring is a
+/// fourth full, and when a block ends.
+constexpr std::int64_t kSpeak_ns = 2 * kNsPerS;
 constexpr std::size_t kManyRecords = kRingCapacity / 4;
-constexpr std::int64_t kHeartbeat_ns = kNsPerS;
+/// With more than that waiting, of that time at most, steps are so short that a ring is looked at in every shortest
+/// tick.
+constexpr std::size_t kFewRecords = kRingCapacity / 64;
 constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
 constexpr std::int64_t kBusy_ns = 2 * kNsPerS;  // an agent that has not gone around its loop for so long is busy
 constexpr int kGoodbye_ms = 6000;               // how long what is queued for the recorder may take at the end
-/// How long the recorder may be silent: it speaks once a second, and when it died its successor may need some seconds
-/// to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node ends
-/// itself.
+/// How long the recorder may be silent: it speaks every two seconds, and when it died its successor may need some
+/// seconds to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node
+/// ends itself.
 constexpr std::int64_t kRecorderSilence_ns = 7 * kNsPerS;
 constexpr int kWorstKernelLevel = 4;   // warnings and worse (syslog(2)); a link that goes down is 6, and seen elsewhere
 constexpr int kMostKernelLines = 200;  // a node in trouble can write thousands
@@ -96,7 +102,8 @@ class Observer {
                               {kernel_log_ ? kernel_log_->descriptor() : -1, POLLIN, 0}};
     for (const Running& rank : running_) items.push_back({rank.process.get(), POLLIN, 0});
     const bool message = uplink_.has_message();
-    if (::poll(items.data(), items.size(), message ? 0 : kTick_ns / kNsPerMs) <= 0 && !message) return;
+    if (::poll(items.data(), items.size(), message ? 0 : static_cast<int>(tick_ns_ / kNsPerMs)) <= 0 && !message)
+      return;
     if (items[kAgent].revents != 0) take_from_agent();
     if (message || items[kRecorder].revents != 0) take_orders();
     if (items[kKernel].revents != 0) watch_kernel_log();
@@ -178,15 +185,15 @@ class Observer {
 
   void tick() {
     const std::int64_t now_ns = monotonic_ns();
-    if (now_ns - last_tick_ns_ >= kTick_ns) {
+    if (now_ns - last_tick_ns_ >= tick_ns_) {
       last_tick_ns_ = now_ns;
-      if (records_are_due(now_ns)) drain_records();
+      look_at_rings(now_ns);
       watch_recorder(now_ns);
       usage_.look(now_ns);
       watch_for_hang(now_ns);
       watch_agent(now_ns);
     }
-    if (now_ns - uplink_.last_sent_ns() >= kHeartbeat_ns) uplink_.heartbeat();
+    if (now_ns - uplink_.last_sent_ns() >= kSpeak_ns) uplink_.heartbeat();
     if (in_block_ && !config_.plan.checks.empty() && now_ns - last_check_ns_ >= kCheck_ns) {
       last_check_ns_ = now_ns;
       run_checks(CheckTime::in_block);
@@ -235,11 +242,13 @@ class Observer {
     batch_.clear();
   }
 
-  [[nodiscard]] bool records_are_due(std::int64_t now_ns) const {
-    const auto slots = segment_.slots();
-    return now_ns - drained_at_ns_ >= kRecords_ns || std::any_of(slots.begin(), slots.end(), [](const RankSlot& slot) {
-             return waiting_records(slot) >= kManyRecords;
-           });
+  void look_at_rings(std::int64_t now_ns) {
+    std::size_t most = 0;
+    for (const RankSlot& slot : segment_.slots()) most = std::max(most, waiting_records(slot));
+    const bool fast = most > kFewRecords;
+    tick_ns_ = fast ? kShortestTick_ns
+                    : std::clamp(config_.plan.design.block_ns / kSamplesABlock, kShortestTick_ns, kLongestTick_ns);
+    if (now_ns - drained_at_ns_ >= kSpeak_ns || most >= kManyRecords) drain_records();
   }
 
   void report_lost_records() {
@@ -252,8 +261,17 @@ class Observer {
     }
   }
 
-  void run_checks(CheckTime time) {
+  Result<CheckOutcome> read_check(const Check& check, const ScenarioPlugin& planned, CheckMemory& memory) {
+    if (!netlink_) {
+      GRIT_TRY(netlink_, Netlink::open());
+    }
     const Node& node = config_.plan.topology.nodes[static_cast<std::size_t>(config_.node)];
+    auto outcome = check.run(node, Params(planned.params), memory, *netlink_);
+    if (!outcome) netlink_.reset();  // another the next time
+    return outcome;
+  }
+
+  void run_checks(CheckTime time) {
     check_memory_.resize(config_.plan.checks.size());
     for (std::size_t i = 0; i < config_.plan.checks.size(); ++i) {
       const ScenarioPlugin& planned = config_.plan.checks[i];
@@ -261,7 +279,7 @@ class Observer {
       GRIT_ASSERT(check != nullptr);
       if (time == CheckTime::block_begins) check_memory_[i].clear();
       if (time != CheckTime::in_block && !check->info().counts) continue;
-      const auto outcome = check->run(node, Params(planned.params), check_memory_[i]);
+      const auto outcome = read_check(*check, planned, check_memory_[i]);
       if (time == CheckTime::block_begins) continue;  // what it counts from
       check_log_.take(i, planned.name, block_, outcome);
     }
@@ -352,6 +370,7 @@ class Observer {
   CheckLog check_log_;
   std::vector<StepRecord> batch_{};
   std::vector<Running> running_{};
+  std::optional<Netlink> netlink_{};             // for checks
   std::vector<CheckMemory> check_memory_{};      // by place in Plan::checks
   std::optional<KernelLogReader> kernel_log_{};  // empty: it may not be read here
   int kernel_lines_ = 0;
@@ -360,6 +379,7 @@ class Observer {
   bool agent_done_ = false, agent_gone_ = false;
   bool recorder_lost_ = false, hang_told_ = false;
   std::int64_t recorder_heard_ns_ = monotonic_ns();
+  std::int64_t tick_ns_ = kShortestTick_ns;
   std::int64_t last_tick_ns_ = 0, last_check_ns_ = 0, drained_at_ns_ = 0;
   std::uint64_t progress_ = 0;       // changes when a rank of this node begins a step
   std::int64_t progress_at_ns_ = 0;  // when it last did

@@ -11,8 +11,11 @@
 
 #include <array>
 #include <cerrno>
+#include <sstream>
 
 #include "harness/agent/journal.hpp"
+#include "harness/base/files.hpp"
+#include "harness/os/cgroup_files.hpp"
 #include "harness/os/cpus.hpp"
 
 namespace grit {
@@ -26,16 +29,32 @@ Status leave_ranks_their_cpus(const std::vector<int>& rank_pids) {
   return set_affinity_of_thread(0, cpus_beside(allowed, taken));
 }
 
+void leave_control_groups() {
+  const std::string cgroups = read_file("/proc/self/cgroup").value_or("");
+  const std::string mounts = read_file("/proc/self/mountinfo").value_or("");
+  std::istringstream lines(cgroups);
+  for (std::string line; std::getline(lines, line);) {  // "4:cpu,cpuacct:/path", version 2: "0::/path"
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos || line.substr(second + 1) == "/") continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const auto groups =
+        cgroup_files::own_and_above(controllers.empty() ? CgroupVersion::v2 : CgroupVersion::v1,
+                                    std::string_view(controllers).substr(0, controllers.find(',')), cgroups, mounts);
+    if (groups.empty()) continue;
+    static_cast<void>(cgroup_files::write_setting(groups.back() / "cgroup.procs", "0"));  // 0: whoever writes
+  }
+}
+
 std::vector<std::string> ends_with_the_job(std::string_view cgroups, const std::filesystem::path& journal_directory) {
   // Names that Slurm, PBS, LSF and Kubernetes give to the groups of their jobs.
   static constexpr std::array<std::string_view, 5> kJobGroups{"slurm", "/pbs_jobs", "/pbspro", "/lsf", "kubepods"};
   std::vector<std::string> reasons;
   for (const std::string_view name : kJobGroups) {
     if (cgroups.find(name) == std::string_view::npos) continue;
-    reasons.push_back(
-        fmt::format("the agents run in the job's control group ({}): whoever ends the job at once ends them "
-                    "before they can take a fault off; have `grit revert` run in the job's epilog",
-                    name.substr(name.front() == '/' ? 1 : 0)));
+    reasons.push_back(fmt::format(
+        "the agents and their heirs cannot leave the job's control group ({}): whoever ends the job at once "
+        "ends them before they can take a fault off; have `grit revert` run in the job's epilog",
+        name.substr(name.front() == '/' ? 1 : 0)));
     break;
   }
   std::filesystem::path there = journal_directory;  // made only when there is something to write

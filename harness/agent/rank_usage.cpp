@@ -28,9 +28,10 @@ char state_in(const Fd& stat) {
 RankUsage::RankUsage(const std::vector<RankProcess>& ranks) {
   for (const RankProcess& process : ranks)
     if (auto identity = identify_process(process.pid))
-      ranks_.push_back({.rank = process.rank,
-                        .identity = std::move(*identity),
-                        .stat = Fd(::open(fmt::format("/proc/{}/stat", process.pid).c_str(), O_RDONLY | O_CLOEXEC))});
+      ranks_.push_back(
+          {.rank = process.rank,
+           .identity = std::move(*identity),
+           .stat = Fd(::open(fmt::format("/proc/{0}/task/{0}/stat", process.pid).c_str(), O_RDONLY | O_CLOEXEC))});
 }
 
 void RankUsage::look(std::int64_t now_ns) {

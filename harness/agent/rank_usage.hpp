@@ -33,7 +33,7 @@ class RankUsage {
   struct Watched {
     int rank = -1;
     ProcessIdentity identity{};
-    Fd stat{};  // its /proc/PID/stat, kept open: of this very process as long as it lives
+    Fd stat{};  // of its main thread, whose state is the process's, and less work for the kernel; kept open
     std::int64_t stopped_ns = 0, blocked_ns = 0;
   };
   std::vector<Watched> ranks_{};

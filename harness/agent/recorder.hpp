@@ -19,8 +19,8 @@ namespace grit {
 class Recorder {
  public:
   /// A node that has been heard of, is silent for longer and whose connection is gone is lost. Agents send a heartbeat
-  /// every second, but one that does something slow (a fault's own command, a link that takes long to come up) is busy
-  /// and not lost: its connection lives.
+  /// every two seconds, but one that does something slow (a fault's own command, a link that takes long to come up) is
+  /// busy and not lost: its connection lives.
   static constexpr std::int64_t kSilence_ns = 5 * kNsPerS;
   /// The same for one that was never heard of: its agent may still be starting.
   static constexpr std::int64_t kFirstContact_ns = 30 * kNsPerS;

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::int64_t kTick_ns = 100 * kNsPerMs;  // how often free memory and carriers are looked at
 constexpr std::int64_t kIdleTick_ns =
-    500 * kNsPerMs;  // when no fault and no end keeps the agent busy; whether its observer was stopped
+    kNsPerS;  // when no fault and no end keeps the agent busy; whether its observer was stopped
 constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
 constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
 constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
@@ -103,12 +103,22 @@ Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, 
 
 /// Only where something would have to be taken off; in a local cluster all goes with its namespaces.
 void Agent::note_dangers() {
-  const auto kept = keep_in_memory();
   const bool any_persistent = std::any_of(
       config_.plan.faults.begin(), config_.plan.faults.end(),
       [this](const PlannedFault& fault) { return fault.node == config_.node && fault.undo == UndoClass::persistent; });
-  if (!any_persistent || config_.plan.topology.local_cluster) return;
-  warnings_ = ends_with_the_job(read_file("/proc/self/cgroup").value_or(""), config_.journal_directory);
+  const bool any_outlives = any_persistent && !config_.plan.topology.local_cluster;
+  if (any_outlives) {
+    auto heir = Heir::fork(config_.journal_directory, segment_);  // before memory is locked, which a fork would copy
+    if (heir)
+      heir_ = std::move(*heir);
+    else
+      warnings_.push_back(heir.error().message);
+  }
+  const auto kept = keep_in_memory();
+  if (!any_outlives) return;
+  for (std::string& reason : ends_with_the_job(heir_ ? heir_->cgroups() : read_file("/proc/self/cgroup").value_or(""),
+                                               config_.journal_directory))
+    warnings_.push_back(std::move(reason));
   if (!kept) warnings_.push_back(kept.error().message);
   for (const std::string& warning : warnings_) {
     Json event = make_event("agent_unprotected", config_.node);

@@ -12,6 +12,7 @@
 #include "harness/agent/agent_process.hpp"
 #include "harness/agent/carrier_watch.hpp"
 #include "harness/agent/fault_windows.hpp"
+#include "harness/agent/heir.hpp"
 #include "harness/agent/node_lock.hpp"
 #include "harness/agent/observer_process.hpp"
 #include "harness/os/node_state.hpp"
@@ -75,6 +76,7 @@ class Agent {
   Fd wake_;
   NodeLock lock_;
   ObserverProcess observer_;
+  std::optional<Heir> heir_{};  // where something would have to be taken off
   FaultWindows windows_;
   Fd timer_{};               // the next fault action
   Fd signals_{};             // SIGTERM: revert and end

@@ -8,6 +8,7 @@
 
 #include "harness/model/params.hpp"
 #include "harness/model/topology.hpp"
+#include "harness/os/netlink.hpp"
 
 namespace grit {
 
@@ -40,7 +41,9 @@ class Check {
   [[nodiscard]] virtual Status fits(const Node& node, const Params& params) const = 0;
   /// `node` is this node as discovery found it before the run: what it is compared with.
   /// Error: the check could not be made, which says nothing about the node's health.
-  [[nodiscard]] virtual Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& memory) const = 0;
+  /// `netlink` is open from one reading to the next.
+  [[nodiscard]] virtual Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& memory,
+                                                 Netlink& netlink) const = 0;
 };
 
 /// All checks, in the order of `grit list`.

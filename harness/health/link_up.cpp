@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "harness/health/chosen_nics.hpp"
-#include "harness/os/netlink.hpp"
 
 namespace grit {
 namespace {
@@ -48,10 +47,9 @@ class LinkUp final : public Check {
     return has_named_nic(node, params);
   }
 
-  [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params,
-                                         CheckMemory& /*memory*/) const override {
+  [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& /*memory*/,
+                                         Netlink& netlink) const override {
     GRIT_TRY(const std::vector<Nic> nics, chosen_nics(node, params));
-    GRIT_TRY(Netlink netlink, Netlink::open());
     std::vector<std::string> names, faults;
     for (const Nic& nic : nics) {
       names.push_back(nic.name);

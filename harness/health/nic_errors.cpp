@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 
 #include "harness/health/chosen_nics.hpp"
-#include "harness/os/netlink.hpp"
 
 namespace grit {
 namespace {
@@ -37,9 +36,9 @@ class NicErrors final : public Check {
     return has_named_nic(node, params);
   }
 
-  [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& memory) const override {
+  [[nodiscard]] Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& memory,
+                                         Netlink& netlink) const override {
     GRIT_TRY(const std::vector<Nic> nics, chosen_nics(node, params));
-    GRIT_TRY(Netlink netlink, Netlink::open());
     std::vector<std::string> grown;
     for (const Nic& nic : nics) {
       GRIT_TRY(const auto link, netlink.find_link(nic.name));

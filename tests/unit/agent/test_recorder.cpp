@@ -237,24 +237,25 @@ std::string record_across_a_full_disk(const std::filesystem::path& directory) {
   auto recorder = Recorder::open(directory, {kAnyPort}, keys, 1);
   if (!recorder) return recorder.error().message;
   auto uplink = Uplink::connect(recorder->endpoints().front(), keys, 0);
-  const rlimit small{20'000, RLIM_INFINITY}, large{10'000'000, RLIM_INFINITY};
+  const rlimit small{10'000, RLIM_INFINITY}, large{10'000'000, RLIM_INFINITY};
   ::setrlimit(RLIMIT_FSIZE, &small);
   int errors = 0;
-  for (std::uint32_t i = 0; i < 10; ++i) {  // batch by batch: 100 records are 10 400 bytes
-    if (!uplink->send_records(test::numbered(100 * i, 100))) return "not sent";
-    const std::uint64_t handled = 100 * (i + 1);
+  for (std::uint32_t i = 0; i < 10;
+       ++i) {  // message by message, which are written whole or not at all: 64 records are 6 656 bytes
+    if (!uplink->send_records(test::numbered(64 * i, 64))) return "not sent";
+    const std::uint64_t handled = 64 * (i + 1);
     const auto done = [&] {
       return read_steps(directory / "steps.npy")->size() + recorder->unwritten_records() == handled;
     };
     if (!pump_until(*recorder, done, &errors)) return "a batch was neither written nor counted";
   }
   if (errors != 1) return std::to_string(errors) + " errors instead of one";
-  if (recorder->unwritten_records() != 900) return "900 records cannot have been written";
+  if (recorder->unwritten_records() != 576) return "576 records cannot have been written";
   if (!uplink->send_event(make_event("block", 0, 1))) return "event not sent";
   if (!pump_until(*recorder, [&] { return count_events(directory, "block") == 1; })) return "the event is not there";
   ::setrlimit(RLIMIT_FSIZE, &large);
-  if (!uplink->send_records(test::numbered(100, 100))) return "not sent";
-  if (!pump_until(*recorder, [&] { return read_steps(directory / "steps.npy")->size() == 200; }))
+  if (!uplink->send_records(test::numbered(64, 64))) return "not sent";
+  if (!pump_until(*recorder, [&] { return read_steps(directory / "steps.npy")->size() == 128; }))
     return "did not go on";
   return test::all_numbered(*read_steps(directory / "steps.npy")) ? "" : "the records are not in order";
 }

@@ -10,7 +10,8 @@ CheckOutcome look(const Node& node, Json given = Json::object()) {
   const Check* check = find_check("link_up");
   REQUIRE(check != nullptr);
   CheckMemory memory;
-  return ok(check->run(node, Params(ok(complete_params(check->info().params, std::move(given)))), memory));
+  Netlink netlink = ok(Netlink::open());
+  return ok(check->run(node, Params(ok(complete_params(check->info().params, std::move(given)))), memory, netlink));
 }
 
 Node node_with_eth0() {
@@ -50,8 +51,9 @@ TEST_CASE("link_up: a node without such a NIC is an error, not a sick node") {
   Node node = node_with_eth0();
   node.nics.clear();
   CheckMemory memory;
-  REQUIRE(check->run(node, Params(Json{{"nic", "data"}}), memory).error().kind == ErrorKind::usage);
-  REQUIRE(check->run(node, Params(Json{{"nic", "ib0"}}), memory).error().kind == ErrorKind::usage);
+  Netlink netlink = ok(Netlink::open());
+  REQUIRE(check->run(node, Params(Json{{"nic", "data"}}), memory, netlink).error().kind == ErrorKind::usage);
+  REQUIRE(check->run(node, Params(Json{{"nic", "ib0"}}), memory, netlink).error().kind == ErrorKind::usage);
 }
 
 TEST_CASE("checks: the registry names each once") {

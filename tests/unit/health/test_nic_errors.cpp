@@ -53,7 +53,8 @@ Node node_with(const char* nic) {
 }
 
 CheckOutcome look(const Node& node, CheckMemory& memory) {
-  return ok(find_check("nic_errors")->run(node, Params(Json{{"nic", "data"}}), memory));
+  Netlink netlink = ok(Netlink::open());
+  return ok(find_check("nic_errors")->run(node, Params(Json{{"nic", "data"}}), memory, netlink));
 }
 
 }  // namespace

@@ -76,10 +76,10 @@ void FaultWindows::arm(const Block& block) {
     if (fault.node == node_ && pulses_in_block(fault, block_) > 0) arm_fault(fault);
 }
 
-/// What slow faults have done meanwhile.
+/// What slow faults have done meanwhile. What follows from it may keep such a fault's thread busy again.
 void FaultWindows::collect() {
   for (Armed& armed : armed_)
-    if (is_ready(armed.busy)) wait_for(armed);
+    if (is_ready(armed.busy)) armed.busy.get()();
 }
 
 void FaultWindows::start(std::int64_t entered_ns) { entered_ns_ = entered_ns; }
@@ -121,7 +121,7 @@ std::optional<std::int64_t> FaultWindows::anchor_ns(const Armed& armed) const {
 }
 
 std::optional<std::int64_t> FaultWindows::due_ns(const Armed& armed) const {
-  if (!entered_ns_ || under_way(armed) || armed.next_pulse >= armed.fault->pulses.size()) return std::nullopt;
+  if (!entered_ns_ || taking_off_ || under_way(armed) || armed.next_pulse >= armed.fault->pulses.size()) return std::nullopt;
   const auto from_ns = anchor_ns(armed);
   if (!from_ns) return std::nullopt;
   const Pulse& pulse = armed.fault->pulses[armed.next_pulse];
@@ -174,6 +174,7 @@ void FaultWindows::act(std::int64_t now_ns) {
     if (armed.settling && !armed.busy.valid() && armed.settling->next_look_ns <= now_ns) look_again(armed);
     if (armed.retry && armed.retry->due_ns <= now_ns) stop_again(armed);
   }
+  if (taking_off_) return take_off(*taking_off_);
   for (auto action = next_action(); action && action->due_ns <= now_ns; action = next_action()) {
     Armed& armed = *action->armed;
     if (!armed.in_force) {
@@ -237,9 +238,14 @@ void FaultWindows::keep_memory_free() {
   }
 }
 
-void FaultWindows::end(RevertReason reason) {
+void FaultWindows::take_off(RevertReason reason) {
+  taking_off_ = reason;
   for (Armed* armed : in_force_last_first())
     if (!under_way(*armed)) revert(*armed, reason);
+}
+
+void FaultWindows::end(RevertReason reason) {
+  take_off(reason);
   for (Armed& armed : armed_) {
     wait_for(armed);
     if (armed.in_force && !armed.retry) revert(armed, reason);
@@ -254,6 +260,7 @@ void FaultWindows::end(RevertReason reason) {
   for (Armed& armed : armed_) close_window(armed);
   armed_.clear();
   entered_ns_.reset();
+  taking_off_.reset();
 }
 
 std::int64_t FaultWindows::lease_deadline_ns() const {

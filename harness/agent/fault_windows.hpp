@@ -51,6 +51,9 @@ class FaultWindows {
   /// Takes the faults that hold memory off for the rest of the block when less than the plan's floor is available.
   /// Reads /proc only while one is in force.
   void keep_memory_free();
+  /// Nothing more begins in this block, and what is in force comes off: all but slow faults and what fails before this
+  /// returns, those in act().
+  void take_off(RevertReason reason);
   /// Takes everything off that is in force, reads the evidence and closes the window. Waits for slow faults last.
   void end(RevertReason reason);
 
@@ -131,7 +134,7 @@ class FaultWindows {
   void started(Armed& armed, const Status& status, Result<Reading> reading, std::int64_t done_ns, std::int64_t due_ns);
   void look_again(Armed& armed);
   void settle(Armed& armed, Reading reading, std::int64_t done_ns, std::int64_t due_ns);
-  void report_applied(Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
+  void report_applied(Armed& armed, Json event, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
   void revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns = {});
   void stop(Armed& armed, Json event, int attempt);
   void stop_again(Armed& armed);
@@ -151,6 +154,7 @@ class FaultWindows {
   int block_ = -1;
   bool sham_ = false;  // the block is: nothing is applied in it
   std::optional<std::int64_t> entered_ns_{};
+  std::optional<RevertReason> taking_off_{};  // everything, and nothing begins any more
   std::vector<Armed> armed_{};
   bool all_mended_ = true;
 };

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/agent/fault_windows.hpp"
 #include "harness/base/clock.hpp"
@@ -139,7 +140,7 @@ void FaultWindows::settle(Armed& armed, Reading reading, std::int64_t done_ns, s
   const std::int64_t waited_ns = done_ns - *armed.applied_ns;
   if (reading.holds || sham_ || waited_ns >= armed.prepared.fault->patience_ns()) {
     armed.settling.reset();
-    return report_applied(armed, reading, done_ns, due_ns);
+    return report_applied(armed, fault_event(armed, "applied"), reading, done_ns, due_ns);
   }
   armed.settling = Settling{.due_ns = due_ns,
                             .next_look_ns = done_ns + std::clamp(waited_ns / 4, kFirstLook_ns, kLastLook_ns),
@@ -158,9 +159,9 @@ void FaultWindows::look_again(Armed& armed) {
   });
 }
 
-void FaultWindows::report_applied(Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns) {
+void FaultWindows::report_applied(Armed& armed, Json event, const Reading& reading, std::int64_t done_ns,
+                                  std::int64_t due_ns) {
   if (!armed.first_applied_ns) armed.first_applied_ns = done_ns;
-  Json event = fault_event(armed, "applied");
   event["t_ns"] = done_ns;
   event["ok"] = reading.holds;
   event["reading"] = reading.details;
@@ -173,16 +174,20 @@ void FaultWindows::report_applied(Armed& armed, const Reading& reading, std::int
 }
 
 void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns) {
-  if (armed.settling) {
-    // Once more: what it did may be why it ends, as when the rank that it kills is gone.
-    auto last = armed.prepared.fault->read();
-    report_applied(armed, last ? *last : armed.settling->reading, monotonic_ns(), armed.settling->due_ns);
-    armed.settling.reset();
-  }
   Json event = fault_event(armed, "reverted");
   event["why"] = to_string(reason);
   if (planned_ns) event["planned_ns"] = *planned_ns;
-  stop(armed, std::move(event), 1);
+  if (!armed.settling) return stop(armed, std::move(event), 1);
+  // Read once more: what it did may be why it ends, as when the rank that it kills is gone.
+  const auto settling = *std::exchange(armed.settling, std::nullopt);
+  run(armed, [this, &armed, event, settling, applied = fault_event(armed, "applied")]() -> Then {
+    const auto last = armed.prepared.fault->read();
+    return [this, &armed, event, settling, applied, reading = last ? *last : settling.reading,
+            done_ns = monotonic_ns()] {
+      report_applied(armed, applied, reading, done_ns, settling.due_ns);
+      stop(armed, event, 1);
+    };
+  });
 }
 
 /// One that fails is tried again some time later; at once where the fault shares its device, as what it stands on may

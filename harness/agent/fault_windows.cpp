@@ -246,15 +246,16 @@ void FaultWindows::take_off(RevertReason reason) {
 
 void FaultWindows::end(RevertReason reason) {
   take_off(reason);
-  for (Armed& armed : armed_) {
-    wait_for(armed);
-    if (armed.in_force && !armed.retry) revert(armed, reason);
-    wait_for(armed);
-  }
-  for (Armed& armed : armed_)  // all others are off
-    for (; armed.retry; wait_for(armed)) {
-      std::this_thread::sleep_for(std::chrono::nanoseconds(armed.retry->due_ns - monotonic_ns()));
-      stop_again(armed);
+  for (Armed& armed : armed_)
+    while (armed.in_force) {  // what is slow, or has to be tried again
+      if (armed.busy.valid()) {
+        wait_for(armed);
+      } else if (armed.retry) {
+        std::this_thread::sleep_for(std::chrono::nanoseconds(armed.retry->due_ns - monotonic_ns()));
+        stop_again(armed);
+      } else {
+        revert(armed, reason);
+      }
     }
   drain_witnesses();
   for (Armed& armed : armed_) close_window(armed);

@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "harness/agent/journal.hpp"
@@ -91,7 +92,7 @@ class FaultWindows {
     Json counters_before{};                 // at its last start; null: it never started
     std::optional<Json> counters_acting{};  // read later, when they showed that it acted
     std::unique_ptr<Witness> witness{};
-    std::future<Then> busy{};  // a slow fault's thread
+    std::future<Then> busy{};  // what a slow fault's thread does
     std::optional<Settling> settling{};
     std::optional<Retry> retry{};
     std::size_t next_pulse = 0;               // its place in PlannedFault::pulses
@@ -102,6 +103,7 @@ class FaultWindows {
     std::optional<std::int64_t> applied_ns;   // last
     std::optional<std::int64_t> first_applied_ns;
     std::optional<std::int64_t> reverted_ns;  // last
+    std::jthread thread{};                    // of a slow fault; ended before what it uses
   };
   /// Something that is due: the fault comes into force or goes off.
   struct Action {

@@ -81,11 +81,12 @@ void FaultWindows::arm_fault(const PlannedFault& fault) {
 
 void FaultWindows::run(Armed& armed, std::function<Then()> work) {
   if (!armed.injector->info().slow) return work()();
-  armed.busy = std::async(std::launch::async, [work = std::move(work), done = done_.get()] {
-    Then then = work();
+  std::packaged_task<Then()> task(std::move(work));
+  armed.busy = task.get_future();
+  armed.thread = std::jthread([task = std::move(task), done = done_.get()]() mutable {
+    task();  // from here on the future is ready: whoever is woken takes it at once
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(done, &one, sizeof one);
-    return then;
   });
 }
 

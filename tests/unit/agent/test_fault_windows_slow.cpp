@@ -38,8 +38,13 @@ class Run {
 
   void block(std::size_t index, std::int64_t lasts_ns) {
     windows_.arm(plan_.blocks[index]);
+    windows_.start(monotonic_ns());
+    goes_on(lasts_ns);
+    windows_.end(RevertReason::block_end);
+  }
+  /// What the agent's loop does, for a while.
+  void goes_on(std::int64_t lasts_ns) {
     const std::int64_t start_ns = monotonic_ns();
-    windows_.start(start_ns);
     while (monotonic_ns() < start_ns + lasts_ns) {
       const auto next_ns = windows_.next_action_ns();
       if (next_ns && *next_ns <= monotonic_ns()) {
@@ -50,7 +55,15 @@ class Run {
       windows_.drain_witnesses();
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
-    windows_.end(RevertReason::block_end);
+  }
+  /// So long after the first block's start; for how long the caller waited.
+  std::int64_t takes_off_after(std::int64_t lasts_ns) {
+    windows_.arm(plan_.blocks[0]);
+    windows_.start(monotonic_ns());
+    goes_on(lasts_ns);
+    const std::int64_t before_ns = monotonic_ns();
+    windows_.take_off(RevertReason::rank_died);
+    return monotonic_ns() - before_ns;
   }
   bool close() { return windows_.close(); }
 
@@ -129,6 +142,46 @@ TEST_CASE("fault windows: commands that take long hold up no other fault's start
     CHECK(run.event(1, "applied", 1)["t_ns"] < run.event(0, "reverted")["t_ns"]);
     REQUIRE(run.event(1, "reverted", 1)["ok"] == true);
     CHECK(run.longest_act_ns() < ms(400));  // on a busy machine; the commands sleep for 500 ms
+    REQUIRE(run.close());
+  });
+}
+
+TEST_CASE("fault windows: a command whose start failed is reverted without holding up other faults") {
+  test::in_namespaces([] {
+    test::without_dad();
+    const test::TwoNodes nodes;
+    Run run({planned("command",
+                     {{"apply", "exit 1"}, {"evidence", "false"}, {"counter", "echo 1"}, {"revert", "sleep 0.6"}},
+                     {{0, ms(1000)}}),
+             planned("link_mtu", {{"mtu", 1300}}, {{ms(100), ms(200)}})});
+    run.block(0, ms(1000));
+    REQUIRE(run.event(0, "error")["message"].get<std::string>().starts_with("apply: "));
+    REQUIRE(run.event(0, "reverted")["ok"] == true);
+    CHECK(run.event(1, "reverted")["t_ns"] < run.event(0, "reverted")["t_ns"]);
+    CHECK(run.longest_act_ns() < ms(500));  // on a busy machine; the command sleeps for 600 ms
+    REQUIRE(run.close());
+  });
+}
+
+TEST_CASE("fault windows: what is to come off while a command runs comes off without waiting for it") {
+  test::in_namespaces([] {
+    test::without_dad();
+    const test::TwoNodes nodes;
+    const test::TempDirectory files;
+    const std::string file = (files.path() / "slow").string();
+    Json slow = touching(file, "true ");
+    slow["apply"] = "sleep 0.8; touch " + file;
+    Run run({planned("command", slow, {{0, ms(5000)}}),
+             planned("link_mtu", {{"mtu", 1300}}, {{ms(50), ms(5000)}, {ms(5100), ms(5200)}})});
+    const std::int64_t waited_ns = run.takes_off_after(ms(300));
+    CHECK(waited_ns < ms(400));
+    REQUIRE(run.event(1, "reverted")["why"] == "rank_died");
+    REQUIRE(run.event(0, "reverted").is_null());
+    run.goes_on(ms(900));  // nobody ends the block: the loop does it
+    REQUIRE(run.event(0, "reverted")["ok"] == true);
+    REQUIRE(run.event(0, "reverted")["why"] == "rank_died");
+    REQUIRE_FALSE(std::filesystem::exists(file));
+    REQUIRE(run.event(1, "applied", 1).is_null());
     REQUIRE(run.close());
   });
 }

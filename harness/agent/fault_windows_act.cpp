@@ -16,8 +16,11 @@ namespace {
 /// these.
 constexpr std::int64_t kFirstLook_ns = 50 * kNsPerUs;
 constexpr std::int64_t kLastLook_ns = 20 * kNsPerMs;
+/// A stop that fails is said to have failed after so many attempts. Their distance doubles from then on, up to the
+/// last.
 constexpr int kStopAttempts = 3;
 constexpr std::int64_t kStopAgain_ns = 200 * kNsPerMs;
+constexpr std::int64_t kLastStopAgain_ns = 5 * kNsPerS;
 
 }  // namespace
 
@@ -44,7 +47,7 @@ void FaultWindows::report_error(const Armed& armed, const std::string& message) 
 /// The fault made, unless it is, and its undo record on disk; the witness once a block. Nothing is injected into a node
 /// that is not as it was: the next snapshot would take the fault before for what was there.
 Status FaultWindows::prepare(Armed& armed) {
-  if (!all_mended_) return unavailable_error("a fault before it could not be reverted on this node");
+  if (!all_mended()) return unavailable_error("a fault before it could not be reverted on this node");
   if (armed.prepared.fault) return {};
   GRIT_TRY(Prepared made, armed.injector->prepare(armed.target));
   if (!armed.witness) {
@@ -72,7 +75,7 @@ void FaultWindows::arm_fault(const PlannedFault& fault) {
   armed.shares_device = shares_device(fault);
   while (fault.pulses[armed.next_pulse].block >= 0 && fault.pulses[armed.next_pulse].block != block_)
     ++armed.next_pulse;
-  const Status prepared = armed.shares_device ? Status{} : prepare(armed);
+  const Status prepared = armed.shares_device && all_mended() ? Status{} : prepare(armed);
   if (prepared)
     armed_.push_back(std::move(armed));
   else
@@ -178,23 +181,22 @@ void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::
   Json event = fault_event(armed, "reverted");
   event["why"] = to_string(reason);
   if (planned_ns) event["planned_ns"] = *planned_ns;
-  if (!armed.settling) return stop(armed, std::move(event), 1);
+  if (!armed.settling) return stop(armed, {.event = std::move(event), .since_ns = monotonic_ns()});
   // Read once more: what it did may be why it ends, as when the rank that it kills is gone.
   const auto settling = *std::exchange(armed.settling, std::nullopt);
   run(armed, [this, &armed, event, settling, applied = fault_event(armed, "applied")]() -> Then {
     const auto last = armed.prepared.fault->read();
-    return [this, &armed, event, settling, applied, reading = last ? *last : settling.reading,
-            done_ns = monotonic_ns()] {
-      report_applied(armed, applied, reading, done_ns, settling.due_ns);
-      stop(armed, event, 1);
-    };
+    return
+        [this, &armed, event, settling, applied, reading = last ? *last : settling.reading, done_ns = monotonic_ns()] {
+          report_applied(armed, applied, reading, done_ns, settling.due_ns);
+          stop(armed, {.event = event, .since_ns = monotonic_ns()});
+        };
   });
 }
 
-/// One that fails is tried again some time later; at once where the fault shares its device, as what it stands on may
-/// come off next.
-void FaultWindows::stop(Armed& armed, Json event, int attempt) {
-  run(armed, [this, &armed, event = std::move(event), attempt]() mutable -> Then {
+/// Once; as often as it makes sense at once where the fault shares its device, as what it stands on may come off next.
+void FaultWindows::stop(Armed& armed, Stopping stopping) {
+  run(armed, [this, &armed, stopping = std::move(stopping)]() mutable -> Then {
     Fault& fault = *armed.prepared.fault;
     const auto look_whether_it_acted = [&] {
       if (armed.counters_acting || armed.counters_before.is_null()) return;
@@ -202,31 +204,48 @@ void FaultWindows::stop(Armed& armed, Json event, int attempt) {
       if (now && armed.injector->acted(armed.counters_before, *now)) armed.counters_acting = std::move(*now);
     };
     look_whether_it_acted();  // a counter may be part of what the fault has made, and go with it
-    Status stopped = armed.something_on ? fault.stop() : Status{};
-    for (; !stopped && armed.shares_device && attempt < kStopAttempts; ++attempt) stopped = fault.stop();
+    Status status;
+    do {
+      ++stopping.attempts;
+      status = armed.something_on ? fault.stop() : Status{};
+    } while (!status && armed.shares_device && stopping.attempts < kStopAttempts);
     armed.reverted_ns = monotonic_ns();
-    if (!stopped && attempt < kStopAttempts)
-      return [&armed, event = std::move(event), attempt] {
-        armed.retry = Retry{.due_ns = *armed.reverted_ns + kStopAgain_ns, .attempts = attempt, .event = event};
-      };
     auto reading = fault.read();
     look_whether_it_acted();  // or be known only when it is over
-    return [this, &armed, event, stopped, reading = std::move(reading)] { reverted(armed, event, stopped, reading); };
+    return
+        [this, &armed, stopping, status, reading = std::move(reading)] { stopped(armed, stopping, status, reading); };
   });
 }
 
 void FaultWindows::stop_again(Armed& armed) {
-  Retry retry = std::move(*armed.retry);
-  armed.retry.reset();
-  stop(armed, std::move(retry.event), retry.attempts + 1);
+  Stopping stopping = std::move(*armed.stopping);
+  armed.stopping.reset();
+  stop(armed, std::move(stopping));
 }
 
-void FaultWindows::reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading) {
+/// It is off when the kernel shows so. Else it is stopped again some time later; it is said not to have come off when
+/// that has failed often enough, or when what its stop set off takes longer than the fault says.
+void FaultWindows::stopped(Armed& armed, Stopping stopping, const Status& status, const Result<Reading>& reading) {
+  const bool off = status && (armed.injector->info().irreversible || (reading && !reading->left));
+  const bool was_reported = stopping.reported;
+  if (!off) {
+    const bool may_vanish = status && reading && !armed.shares_device &&
+                            *armed.reverted_ns - stopping.since_ns < armed.prepared.fault->patience_ns();
+    stopping.reported = was_reported || (stopping.attempts >= kStopAttempts && !may_vanish);
+    const int doublings = std::clamp(stopping.attempts - kStopAttempts, 0, 10);
+    stopping.due_ns = *armed.reverted_ns + std::min(kStopAgain_ns << doublings, kLastStopAgain_ns);
+    armed.stopping = stopping;
+    if (was_reported || !stopping.reported) return;
+  }
   armed.in_force = false;
-  armed.something_on = false;
+  armed.something_on = armed.something_on && !off;
+  armed.mended = off;
+  report_reverted(armed, std::move(stopping.event), status, reading);
+  if (armed.shares_device || was_reported) journal_reverted(armed);
+}
+
+void FaultWindows::report_reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading) {
   const bool irreversible = armed.injector->info().irreversible;
-  armed.mended = status && (irreversible || (reading && !reading->left));
-  if (!armed.mended) all_mended_ = false;
   event["t_ns"] = *armed.reverted_ns;
   event["ok"] = armed.mended;
   if (reading) event["reading"] = reading->details;
@@ -234,7 +253,6 @@ void FaultWindows::reverted(Armed& armed, Json event, const Status& status, cons
   if (!status) event["message"] = status.error().message;
   if (status && !reading && !irreversible) event["message"] = reading.error().message;
   emit_(std::move(event));
-  if (armed.shares_device) journal_reverted(armed);
 }
 
 /// Off for good, or until it is prepared again. What is not proven to be off stays pending, for `grit revert`.
@@ -248,7 +266,7 @@ void FaultWindows::journal_reverted(Armed& armed) {
 }
 
 void FaultWindows::close_window(Armed& armed) {
-  if (!armed.counters_before.is_null()) {
+  if (!std::exchange(armed.window_closed, true) && !armed.counters_before.is_null()) {
     auto after = armed.counters_acting  ? Result<Json>(*armed.counters_acting)
                  : armed.prepared.fault ? armed.prepared.fault->counters()
                                         : Result<Json>(armed.counters_before);

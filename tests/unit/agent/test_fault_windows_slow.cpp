@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "harness/agent/fault_windows.hpp"
@@ -66,6 +67,7 @@ class Run {
     return monotonic_ns() - before_ns;
   }
   bool close() { return windows_.close(); }
+  void keep_trying(std::int64_t patience_ns) { windows_.keep_trying(patience_ns); }
 
   /// The nth event of a fault with this action.
   [[nodiscard]] Json event(int fault, const std::string& action, int nth = 0) const {
@@ -184,6 +186,50 @@ TEST_CASE("fault windows: what is to come off while a command runs comes off wit
     REQUIRE(run.event(1, "applied", 1).is_null());
     REQUIRE(run.close());
   });
+}
+
+TEST_CASE("fault windows: what a revert sets off may take as long as what an apply does") {
+  const test::TempDirectory files;
+  const std::string file = (files.path() / "lingers").string();
+  Json lingers = touching(file, "true ");
+  lingers["apply"] = "touch " + file;
+  lingers["revert"] = "(sleep 0.9; rm -f " + file + ") >/dev/null 2>&1 &";
+  Run run({planned("command", lingers, {{0, ms(100)}})});
+  run.block(0, ms(300));
+  const Json reverted = run.event(0, "reverted");
+  INFO(reverted.dump());
+  REQUIRE(reverted["ok"] == true);
+  REQUIRE_FALSE(std::filesystem::exists(file));
+  REQUIRE(run.event(0, "reverted", 1).is_null());
+  REQUIRE(run.close());
+}
+
+TEST_CASE("fault windows: what did not come off is tried again, after its block and before the agent ends") {
+  const bool between_blocks = GENERATE(true, false);
+  const test::TempDirectory files;
+  const std::string file = (files.path() / "stuck").string(), key = (files.path() / "key").string();
+  Json stuck = touching(file, "true ");
+  stuck["apply"] = "touch " + file;
+  stuck["revert"] = "test -e " + key + " && rm -f " + file;
+  Run run({planned("command", stuck, {{0, ms(100)}})});
+  run.block(0, ms(200));
+  REQUIRE(run.event(0, "reverted")["ok"] == false);
+  run.block(1, ms(200));
+  REQUIRE_THAT(run.event(0, "error")["message"].get<std::string>(), Catch::Contains("could not be reverted"));
+  REQUIRE(run.event(0, "reverted", 1).is_null());  // said once
+  std::ofstream(key).close();
+  if (between_blocks)
+    run.goes_on(ms(3000));
+  else
+    run.keep_trying(ms(5000));
+  const Json mended = run.event(0, "reverted", 1);
+  INFO(mended.dump());
+  REQUIRE(mended["ok"] == true);
+  REQUIRE(mended["block"] == 0);
+  REQUIRE_FALSE(std::filesystem::exists(file));
+  run.block(1, ms(200));  // all is well again
+  REQUIRE(run.event(0, "applied", 1)["ok"] == true);
+  REQUIRE(run.close());
 }
 
 TEST_CASE("fault windows: after a revert that failed nothing more is injected into the node") {

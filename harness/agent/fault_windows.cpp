@@ -67,7 +67,7 @@ Status FaultWindows::check_available() const {
 }
 
 void FaultWindows::arm(const Block& block) {
-  GRIT_ASSERT(armed_.empty());
+  std::erase_if(armed_, [](const Armed& armed) { return armed.mended; });  // of blocks before, late
   block_ = block.index;
   entered_ns_.reset();
   sham_ = block.kind == BlockKind::sham;
@@ -76,10 +76,10 @@ void FaultWindows::arm(const Block& block) {
     if (fault.node == node_ && pulses_in_block(fault, block_) > 0) arm_fault(fault);
 }
 
-/// What slow faults have done meanwhile.
+/// What slow faults have done meanwhile. What follows from it may keep such a fault's thread busy again.
 void FaultWindows::collect() {
   for (Armed& armed : armed_)
-    if (is_ready(armed.busy)) wait_for(armed);
+    if (is_ready(armed.busy)) armed.busy.get()();
 }
 
 void FaultWindows::start(std::int64_t entered_ns) { entered_ns_ = entered_ns; }
@@ -121,7 +121,9 @@ std::optional<std::int64_t> FaultWindows::anchor_ns(const Armed& armed) const {
 }
 
 std::optional<std::int64_t> FaultWindows::due_ns(const Armed& armed) const {
-  if (!entered_ns_ || under_way(armed) || armed.next_pulse >= armed.fault->pulses.size()) return std::nullopt;
+  if (!entered_ns_ || taking_off_ || armed.window_closed || under_way(armed) ||
+      armed.next_pulse >= armed.fault->pulses.size())
+    return std::nullopt;
   const auto from_ns = anchor_ns(armed);
   if (!from_ns) return std::nullopt;
   const Pulse& pulse = armed.fault->pulses[armed.next_pulse];
@@ -162,7 +164,7 @@ std::optional<std::int64_t> FaultWindows::next_action_ns() const {
   for (const Armed& armed : armed_) {
     consider(due_ns(armed));
     if (armed.settling && !armed.busy.valid()) consider(armed.settling->next_look_ns);
-    if (armed.retry) consider(armed.retry->due_ns);
+    if (armed.stopping) consider(armed.stopping->due_ns);
     if (is_ready(armed.busy)) consider(monotonic_ns());
   }
   return next;
@@ -172,8 +174,9 @@ void FaultWindows::act(std::int64_t now_ns) {
   collect();
   for (Armed& armed : armed_) {
     if (armed.settling && !armed.busy.valid() && armed.settling->next_look_ns <= now_ns) look_again(armed);
-    if (armed.retry && armed.retry->due_ns <= now_ns) stop_again(armed);
+    if (armed.stopping && armed.stopping->due_ns <= now_ns) stop_again(armed);
   }
+  if (taking_off_) return take_off(*taking_off_);
   for (auto action = next_action(); action && action->due_ns <= now_ns; action = next_action()) {
     Armed& armed = *action->armed;
     if (!armed.in_force) {
@@ -237,15 +240,20 @@ void FaultWindows::keep_memory_free() {
   }
 }
 
-void FaultWindows::end(RevertReason reason) {
+void FaultWindows::take_off(RevertReason reason) {
+  taking_off_ = reason;
   for (Armed* armed : in_force_last_first())
     if (!under_way(*armed)) revert(*armed, reason);
+}
+
+void FaultWindows::end(RevertReason reason) {
+  take_off(reason);
   for (Armed& armed : armed_)
-    while (armed.in_force) {  // what is slow, or has to be tried again
+    while (armed.in_force || armed.busy.valid()) {  // what is slow, or has to be tried again
       if (armed.busy.valid()) {
         wait_for(armed);
-      } else if (armed.retry) {
-        std::this_thread::sleep_for(std::chrono::nanoseconds(armed.retry->due_ns - monotonic_ns()));
+      } else if (armed.stopping) {
+        std::this_thread::sleep_for(std::chrono::nanoseconds(armed.stopping->due_ns - monotonic_ns()));
         stop_again(armed);
       } else {
         revert(armed, reason);
@@ -253,8 +261,22 @@ void FaultWindows::end(RevertReason reason) {
     }
   drain_witnesses();
   for (Armed& armed : armed_) close_window(armed);
-  armed_.clear();
+  std::erase_if(armed_, [](const Armed& armed) { return armed.mended; });
   entered_ns_.reset();
+  taking_off_.reset();
+}
+
+void FaultWindows::keep_trying(std::int64_t patience_ns) {
+  const std::int64_t deadline_ns = monotonic_ns() + patience_ns;
+  for (Armed& armed : armed_)
+    for (wait_for(armed); armed.stopping && armed.stopping->due_ns <= deadline_ns; wait_for(armed)) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(armed.stopping->due_ns - monotonic_ns()));
+      stop_again(armed);
+    }
+}
+
+bool FaultWindows::all_mended() const {
+  return std::all_of(armed_.begin(), armed_.end(), [](const Armed& armed) { return armed.mended; });
 }
 
 std::int64_t FaultWindows::lease_deadline_ns() const {
@@ -291,10 +313,10 @@ void FaultWindows::drain_witnesses() {
 
 bool FaultWindows::close() {
   end(RevertReason::shutdown);
-  if (journal_ && all_mended_) {
+  if (journal_ && all_mended()) {
     if (auto removed = journal_->remove_if_clean(); !removed) return false;
   }
-  return all_mended_;
+  return all_mended();
 }
 
 }  // namespace grit

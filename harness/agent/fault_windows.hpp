@@ -6,8 +6,10 @@
 
 #include <functional>
 #include <future>
+#include <list>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "harness/agent/journal.hpp"
@@ -51,8 +53,14 @@ class FaultWindows {
   /// Takes the faults that hold memory off for the rest of the block when less than the plan's floor is available.
   /// Reads /proc only while one is in force.
   void keep_memory_free();
-  /// Takes everything off that is in force, reads the evidence and closes the window. Waits for slow faults last.
+  /// Nothing more begins in this block, and what is in force comes off: all but slow faults and what fails before this
+  /// returns, those in act().
+  void take_off(RevertReason reason);
+  /// Takes everything off that is in force, reads the evidence and closes the window. Waits for slow faults last. What
+  /// does not come off is tried again in act(), from block to block, and nothing is applied any more until it is off.
   void end(RevertReason reason);
+  /// Tries what did not come off again for so long.
+  void keep_trying(std::int64_t patience_ns);
 
   /// By when what is in force must be off; 0 when nothing is.
   [[nodiscard]] std::int64_t lease_deadline_ns() const;
@@ -72,11 +80,13 @@ class FaultWindows {
     std::int64_t next_look_ns = 0;
     Reading reading{};  // the last
   };
-  /// Its stop has failed, and is to be tried again.
-  struct Retry {
-    std::int64_t due_ns = 0;
-    int attempts = 0;  // so far
-    Json event{};      // that says that it came off
+  /// It is coming off. That goes on, ever more rarely, until it is proven to be off.
+  struct Stopping {
+    Json event{};               // that says that it came off, or that it did not
+    std::int64_t since_ns = 0;  // its first attempt
+    int attempts = 0;           // so far
+    std::int64_t due_ns = 0;    // the next one
+    bool reported = false;      // that it did not come off
   };
   struct Armed {
     const PlannedFault* fault = nullptr;
@@ -88,17 +98,19 @@ class FaultWindows {
     Json counters_before{};                 // at its last start; null: it never started
     std::optional<Json> counters_acting{};  // read later, when they showed that it acted
     std::unique_ptr<Witness> witness{};
-    std::future<Then> busy{};  // a slow fault's thread
+    std::future<Then> busy{};  // what a slow fault's thread does
     std::optional<Settling> settling{};
-    std::optional<Retry> retry{};
+    std::optional<Stopping> stopping{};       // between two attempts
     std::size_t next_pulse = 0;               // its place in PlannedFault::pulses
-    bool in_force = false;                    // from its start until it is off
+    bool in_force = false;                    // from its start until it is off, or said not to come off
     bool something_on = false;                // there is something to stop; false in a sham, mostly
-    bool mended = true;                       // the last revert was read back as such
+    bool mended = true;                       // the last revert was read back as such; else it stays to be tried again
+    bool window_closed = false;               // of a block before: it only has to come off
     std::optional<std::int64_t> anchored_ns;  // anchor step: when it began
     std::optional<std::int64_t> applied_ns;   // last
     std::optional<std::int64_t> first_applied_ns;
     std::optional<std::int64_t> reverted_ns;  // last
+    std::jthread thread{};                    // of a slow fault; ended before what it uses
   };
   /// Something that is due: the fault comes into force or goes off.
   struct Action {
@@ -116,6 +128,7 @@ class FaultWindows {
   void revert_above(const Armed& armed);
   [[nodiscard]] bool shares_device(const PlannedFault& fault) const;
   [[nodiscard]] std::vector<Armed*> in_force_last_first();
+  [[nodiscard]] bool all_mended() const;
 
   // --- how (fault_windows_act.cpp)
   [[nodiscard]] Result<Target> target_of(const PlannedFault& fault, const Injector& injector) const;
@@ -126,16 +139,17 @@ class FaultWindows {
   void collect();
   static void wait_for(Armed& armed);
   /// It is on its way: nothing else can be begun with it.
-  [[nodiscard]] static bool under_way(const Armed& armed) { return armed.busy.valid() || armed.retry; }
+  [[nodiscard]] static bool under_way(const Armed& armed) { return armed.busy.valid() || armed.stopping; }
   void begin(Armed& armed, std::int64_t due_ns);
   void started(Armed& armed, const Status& status, Result<Reading> reading, std::int64_t done_ns, std::int64_t due_ns);
   void look_again(Armed& armed);
   void settle(Armed& armed, Reading reading, std::int64_t done_ns, std::int64_t due_ns);
-  void report_applied(Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
+  void report_applied(Armed& armed, Json event, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
   void revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns = {});
-  void stop(Armed& armed, Json event, int attempt);
+  void stop(Armed& armed, Stopping stopping);
   void stop_again(Armed& armed);
-  void reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading);
+  void stopped(Armed& armed, Stopping stopping, const Status& status, const Result<Reading>& reading);
+  void report_reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading);
   void journal_reverted(Armed& armed);
   void close_window(Armed& armed);
   void report_error(const Armed& armed, const std::string& message);
@@ -151,8 +165,8 @@ class FaultWindows {
   int block_ = -1;
   bool sham_ = false;  // the block is: nothing is applied in it
   std::optional<std::int64_t> entered_ns_{};
-  std::vector<Armed> armed_{};
-  bool all_mended_ = true;
+  std::optional<RevertReason> taking_off_{};  // everything, and nothing begins any more
+  std::list<Armed> armed_{};                  // slow faults' threads refer to them
 };
 
 }  // namespace grit

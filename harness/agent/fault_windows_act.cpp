@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/agent/fault_windows.hpp"
 #include "harness/base/clock.hpp"
@@ -15,8 +16,11 @@ namespace {
 /// these.
 constexpr std::int64_t kFirstLook_ns = 50 * kNsPerUs;
 constexpr std::int64_t kLastLook_ns = 20 * kNsPerMs;
+/// A stop that fails is said to have failed after so many attempts. Their distance doubles from then on, up to the
+/// last.
 constexpr int kStopAttempts = 3;
 constexpr std::int64_t kStopAgain_ns = 200 * kNsPerMs;
+constexpr std::int64_t kLastStopAgain_ns = 5 * kNsPerS;
 
 }  // namespace
 
@@ -43,7 +47,7 @@ void FaultWindows::report_error(const Armed& armed, const std::string& message) 
 /// The fault made, unless it is, and its undo record on disk; the witness once a block. Nothing is injected into a node
 /// that is not as it was: the next snapshot would take the fault before for what was there.
 Status FaultWindows::prepare(Armed& armed) {
-  if (!all_mended_) return unavailable_error("a fault before it could not be reverted on this node");
+  if (!all_mended()) return unavailable_error("a fault before it could not be reverted on this node");
   if (armed.prepared.fault) return {};
   GRIT_TRY(Prepared made, armed.injector->prepare(armed.target));
   if (!armed.witness) {
@@ -71,7 +75,7 @@ void FaultWindows::arm_fault(const PlannedFault& fault) {
   armed.shares_device = shares_device(fault);
   while (fault.pulses[armed.next_pulse].block >= 0 && fault.pulses[armed.next_pulse].block != block_)
     ++armed.next_pulse;
-  const Status prepared = armed.shares_device ? Status{} : prepare(armed);
+  const Status prepared = armed.shares_device && all_mended() ? Status{} : prepare(armed);
   if (prepared)
     armed_.push_back(std::move(armed));
   else
@@ -80,11 +84,12 @@ void FaultWindows::arm_fault(const PlannedFault& fault) {
 
 void FaultWindows::run(Armed& armed, std::function<Then()> work) {
   if (!armed.injector->info().slow) return work()();
-  armed.busy = std::async(std::launch::async, [work = std::move(work), done = done_.get()] {
-    Then then = work();
+  std::packaged_task<Then()> task(std::move(work));
+  armed.busy = task.get_future();
+  armed.thread = std::jthread([task = std::move(task), done = done_.get()]() mutable {
+    task();  // from here on the future is ready: whoever is woken takes it at once
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(done, &one, sizeof one);
-    return then;
   });
 }
 
@@ -139,7 +144,7 @@ void FaultWindows::settle(Armed& armed, Reading reading, std::int64_t done_ns, s
   const std::int64_t waited_ns = done_ns - *armed.applied_ns;
   if (reading.holds || sham_ || waited_ns >= armed.prepared.fault->patience_ns()) {
     armed.settling.reset();
-    return report_applied(armed, reading, done_ns, due_ns);
+    return report_applied(armed, fault_event(armed, "applied"), reading, done_ns, due_ns);
   }
   armed.settling = Settling{.due_ns = due_ns,
                             .next_look_ns = done_ns + std::clamp(waited_ns / 4, kFirstLook_ns, kLastLook_ns),
@@ -158,9 +163,9 @@ void FaultWindows::look_again(Armed& armed) {
   });
 }
 
-void FaultWindows::report_applied(Armed& armed, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns) {
+void FaultWindows::report_applied(Armed& armed, Json event, const Reading& reading, std::int64_t done_ns,
+                                  std::int64_t due_ns) {
   if (!armed.first_applied_ns) armed.first_applied_ns = done_ns;
-  Json event = fault_event(armed, "applied");
   event["t_ns"] = done_ns;
   event["ok"] = reading.holds;
   event["reading"] = reading.details;
@@ -173,22 +178,25 @@ void FaultWindows::report_applied(Armed& armed, const Reading& reading, std::int
 }
 
 void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns) {
-  if (armed.settling) {
-    // Once more: what it did may be why it ends, as when the rank that it kills is gone.
-    auto last = armed.prepared.fault->read();
-    report_applied(armed, last ? *last : armed.settling->reading, monotonic_ns(), armed.settling->due_ns);
-    armed.settling.reset();
-  }
   Json event = fault_event(armed, "reverted");
   event["why"] = to_string(reason);
   if (planned_ns) event["planned_ns"] = *planned_ns;
-  stop(armed, std::move(event), 1);
+  if (!armed.settling) return stop(armed, {.event = std::move(event), .since_ns = monotonic_ns()});
+  // Read once more: what it did may be why it ends, as when the rank that it kills is gone.
+  const auto settling = *std::exchange(armed.settling, std::nullopt);
+  run(armed, [this, &armed, event, settling, applied = fault_event(armed, "applied")]() -> Then {
+    const auto last = armed.prepared.fault->read();
+    return
+        [this, &armed, event, settling, applied, reading = last ? *last : settling.reading, done_ns = monotonic_ns()] {
+          report_applied(armed, applied, reading, done_ns, settling.due_ns);
+          stop(armed, {.event = event, .since_ns = monotonic_ns()});
+        };
+  });
 }
 
-/// One that fails is tried again some time later; at once where the fault shares its device, as what it stands on may
-/// come off next.
-void FaultWindows::stop(Armed& armed, Json event, int attempt) {
-  run(armed, [this, &armed, event = std::move(event), attempt]() mutable -> Then {
+/// Once; as often as it makes sense at once where the fault shares its device, as what it stands on may come off next.
+void FaultWindows::stop(Armed& armed, Stopping stopping) {
+  run(armed, [this, &armed, stopping = std::move(stopping)]() mutable -> Then {
     Fault& fault = *armed.prepared.fault;
     const auto look_whether_it_acted = [&] {
       if (armed.counters_acting || armed.counters_before.is_null()) return;
@@ -196,31 +204,48 @@ void FaultWindows::stop(Armed& armed, Json event, int attempt) {
       if (now && armed.injector->acted(armed.counters_before, *now)) armed.counters_acting = std::move(*now);
     };
     look_whether_it_acted();  // a counter may be part of what the fault has made, and go with it
-    Status stopped = armed.something_on ? fault.stop() : Status{};
-    for (; !stopped && armed.shares_device && attempt < kStopAttempts; ++attempt) stopped = fault.stop();
+    Status status;
+    do {
+      ++stopping.attempts;
+      status = armed.something_on ? fault.stop() : Status{};
+    } while (!status && armed.shares_device && stopping.attempts < kStopAttempts);
     armed.reverted_ns = monotonic_ns();
-    if (!stopped && attempt < kStopAttempts)
-      return [&armed, event = std::move(event), attempt] {
-        armed.retry = Retry{.due_ns = *armed.reverted_ns + kStopAgain_ns, .attempts = attempt, .event = event};
-      };
     auto reading = fault.read();
     look_whether_it_acted();  // or be known only when it is over
-    return [this, &armed, event, stopped, reading = std::move(reading)] { reverted(armed, event, stopped, reading); };
+    return
+        [this, &armed, stopping, status, reading = std::move(reading)] { stopped(armed, stopping, status, reading); };
   });
 }
 
 void FaultWindows::stop_again(Armed& armed) {
-  Retry retry = std::move(*armed.retry);
-  armed.retry.reset();
-  stop(armed, std::move(retry.event), retry.attempts + 1);
+  Stopping stopping = std::move(*armed.stopping);
+  armed.stopping.reset();
+  stop(armed, std::move(stopping));
 }
 
-void FaultWindows::reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading) {
+/// It is off when the kernel shows so. Else it is stopped again some time later; it is said not to have come off when
+/// that has failed often enough, or when what its stop set off takes longer than the fault says.
+void FaultWindows::stopped(Armed& armed, Stopping stopping, const Status& status, const Result<Reading>& reading) {
+  const bool off = status && (armed.injector->info().irreversible || (reading && !reading->left));
+  const bool was_reported = stopping.reported;
+  if (!off) {
+    const bool may_vanish = status && reading && !armed.shares_device &&
+                            *armed.reverted_ns - stopping.since_ns < armed.prepared.fault->patience_ns();
+    stopping.reported = was_reported || (stopping.attempts >= kStopAttempts && !may_vanish);
+    const int doublings = std::clamp(stopping.attempts - kStopAttempts, 0, 10);
+    stopping.due_ns = *armed.reverted_ns + std::min(kStopAgain_ns << doublings, kLastStopAgain_ns);
+    armed.stopping = stopping;
+    if (was_reported || !stopping.reported) return;
+  }
   armed.in_force = false;
-  armed.something_on = false;
+  armed.something_on = armed.something_on && !off;
+  armed.mended = off;
+  report_reverted(armed, std::move(stopping.event), status, reading);
+  if (armed.shares_device || was_reported) journal_reverted(armed);
+}
+
+void FaultWindows::report_reverted(Armed& armed, Json event, const Status& status, const Result<Reading>& reading) {
   const bool irreversible = armed.injector->info().irreversible;
-  armed.mended = status && (irreversible || (reading && !reading->left));
-  if (!armed.mended) all_mended_ = false;
   event["t_ns"] = *armed.reverted_ns;
   event["ok"] = armed.mended;
   if (reading) event["reading"] = reading->details;
@@ -228,7 +253,6 @@ void FaultWindows::reverted(Armed& armed, Json event, const Status& status, cons
   if (!status) event["message"] = status.error().message;
   if (status && !reading && !irreversible) event["message"] = reading.error().message;
   emit_(std::move(event));
-  if (armed.shares_device) journal_reverted(armed);
 }
 
 /// Off for good, or until it is prepared again. What is not proven to be off stays pending, for `grit revert`.
@@ -242,7 +266,7 @@ void FaultWindows::journal_reverted(Armed& armed) {
 }
 
 void FaultWindows::close_window(Armed& armed) {
-  if (!armed.counters_before.is_null()) {
+  if (!std::exchange(armed.window_closed, true) && !armed.counters_before.is_null()) {
     auto after = armed.counters_acting  ? Result<Json>(*armed.counters_acting)
                  : armed.prepared.fault ? armed.prepared.fault->counters()
                                         : Result<Json>(armed.counters_before);

@@ -282,8 +282,8 @@ bool Agent::watch_ranks() {
     if (!gone || deaths_at_ns_ != 0 || ended_at_ns_ != 0) continue;
     deaths_at_ns_ = monotonic_ns();
     note_end(slots[i], deaths_at_ns_);  // the observer, which no revert keeps waiting, tells the others
-    windows_.end(RevertReason::rank_died);
-    segment_.control().lease_deadline_ns.store(0);
+    windows_.take_off(RevertReason::rank_died);
+    segment_.control().lease_deadline_ns.store(windows_.lease_deadline_ns());
   }
   const std::int64_t now_ns = monotonic_ns();
   if (any_runs && deaths_at_ns_ != 0 && now_ns - deaths_at_ns_ >= kOrder_ns)
@@ -294,8 +294,7 @@ bool Agent::watch_ranks() {
 void Agent::end_run(const std::string& why) {
   if (ended_at_ns_ != 0) return;
   ended_at_ns_ = monotonic_ns();
-  windows_.end(RevertReason::shutdown);
-  segment_.control().lease_deadline_ns.store(0);
+  windows_.take_off(RevertReason::shutdown);  // a command that takes long does not keep the ranks alive
   Json event = make_event("ended", config_.node);
   event["why"] = why;
   event["ranks"] = Json::array();
@@ -305,6 +304,8 @@ void Agent::end_run(const std::string& why) {
     if (ranks_[i] && ::syscall(SYS_pidfd_send_signal, ranks_[i].get(), SIGKILL, nullptr, 0) == 0)
       event["ranks"].push_back(slots[i].rank);
   emit(std::move(event));
+  windows_.end(RevertReason::shutdown);
+  segment_.control().lease_deadline_ns.store(0);
 }
 
 bool Agent::waits_for_look() const {

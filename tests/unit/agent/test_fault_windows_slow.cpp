@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "harness/agent/fault_windows.hpp"
@@ -38,8 +39,13 @@ class Run {
 
   void block(std::size_t index, std::int64_t lasts_ns) {
     windows_.arm(plan_.blocks[index]);
+    windows_.start(monotonic_ns());
+    goes_on(lasts_ns);
+    windows_.end(RevertReason::block_end);
+  }
+  /// What the agent's loop does, for a while.
+  void goes_on(std::int64_t lasts_ns) {
     const std::int64_t start_ns = monotonic_ns();
-    windows_.start(start_ns);
     while (monotonic_ns() < start_ns + lasts_ns) {
       const auto next_ns = windows_.next_action_ns();
       if (next_ns && *next_ns <= monotonic_ns()) {
@@ -50,9 +56,18 @@ class Run {
       windows_.drain_witnesses();
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
-    windows_.end(RevertReason::block_end);
+  }
+  /// So long after the first block's start; for how long the caller waited.
+  std::int64_t takes_off_after(std::int64_t lasts_ns) {
+    windows_.arm(plan_.blocks[0]);
+    windows_.start(monotonic_ns());
+    goes_on(lasts_ns);
+    const std::int64_t before_ns = monotonic_ns();
+    windows_.take_off(RevertReason::rank_died);
+    return monotonic_ns() - before_ns;
   }
   bool close() { return windows_.close(); }
+  void keep_trying(std::int64_t patience_ns) { windows_.keep_trying(patience_ns); }
 
   /// The nth event of a fault with this action.
   [[nodiscard]] Json event(int fault, const std::string& action, int nth = 0) const {
@@ -131,6 +146,90 @@ TEST_CASE("fault windows: commands that take long hold up no other fault's start
     CHECK(run.longest_act_ns() < ms(400));  // on a busy machine; the commands sleep for 500 ms
     REQUIRE(run.close());
   });
+}
+
+TEST_CASE("fault windows: a command whose start failed is reverted without holding up other faults") {
+  test::in_namespaces([] {
+    test::without_dad();
+    const test::TwoNodes nodes;
+    Run run({planned("command",
+                     {{"apply", "exit 1"}, {"evidence", "false"}, {"counter", "echo 1"}, {"revert", "sleep 0.6"}},
+                     {{0, ms(1000)}}),
+             planned("link_mtu", {{"mtu", 1300}}, {{ms(100), ms(200)}})});
+    run.block(0, ms(1000));
+    REQUIRE(run.event(0, "error")["message"].get<std::string>().starts_with("apply: "));
+    REQUIRE(run.event(0, "reverted")["ok"] == true);
+    CHECK(run.event(1, "reverted")["t_ns"] < run.event(0, "reverted")["t_ns"]);
+    CHECK(run.longest_act_ns() < ms(500));  // on a busy machine; the command sleeps for 600 ms
+    REQUIRE(run.close());
+  });
+}
+
+TEST_CASE("fault windows: what is to come off while a command runs comes off without waiting for it") {
+  test::in_namespaces([] {
+    test::without_dad();
+    const test::TwoNodes nodes;
+    const test::TempDirectory files;
+    const std::string file = (files.path() / "slow").string();
+    Json slow = touching(file, "true ");
+    slow["apply"] = "sleep 0.8; touch " + file;
+    Run run({planned("command", slow, {{0, ms(5000)}}),
+             planned("link_mtu", {{"mtu", 1300}}, {{ms(50), ms(5000)}, {ms(5100), ms(5200)}})});
+    const std::int64_t waited_ns = run.takes_off_after(ms(300));
+    CHECK(waited_ns < ms(400));
+    REQUIRE(run.event(1, "reverted")["why"] == "rank_died");
+    REQUIRE(run.event(0, "reverted").is_null());
+    run.goes_on(ms(900));  // nobody ends the block: the loop does it
+    REQUIRE(run.event(0, "reverted")["ok"] == true);
+    REQUIRE(run.event(0, "reverted")["why"] == "rank_died");
+    REQUIRE_FALSE(std::filesystem::exists(file));
+    REQUIRE(run.event(1, "applied", 1).is_null());
+    REQUIRE(run.close());
+  });
+}
+
+TEST_CASE("fault windows: what a revert sets off may take as long as what an apply does") {
+  const test::TempDirectory files;
+  const std::string file = (files.path() / "lingers").string();
+  Json lingers = touching(file, "true ");
+  lingers["apply"] = "touch " + file;
+  lingers["revert"] = "(sleep 0.9; rm -f " + file + ") >/dev/null 2>&1 &";
+  Run run({planned("command", lingers, {{0, ms(100)}})});
+  run.block(0, ms(300));
+  const Json reverted = run.event(0, "reverted");
+  INFO(reverted.dump());
+  REQUIRE(reverted["ok"] == true);
+  REQUIRE_FALSE(std::filesystem::exists(file));
+  REQUIRE(run.event(0, "reverted", 1).is_null());
+  REQUIRE(run.close());
+}
+
+TEST_CASE("fault windows: what did not come off is tried again, after its block and before the agent ends") {
+  const bool between_blocks = GENERATE(true, false);
+  const test::TempDirectory files;
+  const std::string file = (files.path() / "stuck").string(), key = (files.path() / "key").string();
+  Json stuck = touching(file, "true ");
+  stuck["apply"] = "touch " + file;
+  stuck["revert"] = "test -e " + key + " && rm -f " + file;
+  Run run({planned("command", stuck, {{0, ms(100)}})});
+  run.block(0, ms(200));
+  REQUIRE(run.event(0, "reverted")["ok"] == false);
+  run.block(1, ms(200));
+  REQUIRE_THAT(run.event(0, "error")["message"].get<std::string>(), Catch::Contains("could not be reverted"));
+  REQUIRE(run.event(0, "reverted", 1).is_null());  // said once
+  std::ofstream(key).close();
+  if (between_blocks)
+    run.goes_on(ms(3000));
+  else
+    run.keep_trying(ms(5000));
+  const Json mended = run.event(0, "reverted", 1);
+  INFO(mended.dump());
+  REQUIRE(mended["ok"] == true);
+  REQUIRE(mended["block"] == 0);
+  REQUIRE_FALSE(std::filesystem::exists(file));
+  run.block(1, ms(200));  // all is well again
+  REQUIRE(run.event(0, "applied", 1)["ok"] == true);
+  REQUIRE(run.close());
 }
 
 TEST_CASE("fault windows: after a revert that failed nothing more is injected into the node") {

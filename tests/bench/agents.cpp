@@ -4,9 +4,9 @@
 //                                              all have said goodbye, or after SECONDS; one JSON object on its output
 //   bench_agents agents DIR FIRST COUNT SECONDS   the agents of COUNT nodes, FIRST and following
 //
-// An agent says what a real one does with 8 ranks and steps of 100 ms: a record a rank and step, ten times a second; a
-// heartbeat a second; at both ends of blocks of 5 s, which all agents reach together, "block" and "usage" events and
-// the summary of a check.
+// An agent says what a real one does with 8 ranks and steps of 100 ms, but more often, which is harder on the recorder:
+// a record a rank and step, ten times a second, where a real one sends them every two seconds; a heartbeat a second; at
+// both ends of blocks of 5 s, which all agents reach together, "block" and "usage" events and the summary of a check.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <zmq.h>

@@ -28,10 +28,10 @@ struct Nic {
   bool up = false;
   std::vector<std::string> addresses{};  // "10.77.1.1/24", IPv4 and IPv6
   NicRole role = NicRole::other;
-  std::string role_evidence{};       // why: "carries the default route", "carries the mount of the run directory ..." ...
-  std::string pci{};                 // "0000:81:00.0"; of a bond that of its first port; empty: no PCI device
-  int numa_node = -1;                // next to which the PCI device is; -1: not known
-  std::optional<RdmaPort> rdma{};    // none: no RDMA device
+  std::string role_evidence{};     // why: "carries the default route", "carries the mount of the run directory ..." ...
+  std::string pci{};               // "0000:81:00.0"; of a bond that of its first port; empty: no PCI device
+  int numa_node = -1;              // next to which the PCI device is; -1: not known
+  std::optional<RdmaPort> rdma{};  // none: no RDMA device
   std::vector<std::string> lower{};  // what it is stacked on: a bond's ports, the device of a VLAN
   std::string chosen_by{};  // a data NIC that the job is told to use: "UCX_NET_DEVICES=mlx5_2:1"; empty: nobody
                             // says
@@ -59,6 +59,11 @@ std::string describe_nics(const Node& node);
 
 /// Rails: the node's data NICs in the order of their PCI addresses; those without one come last, as they were found.
 std::vector<const Nic*> rails(const Node& node);
+
+/// Does one of a node's interfaces stand on the other, directly or by way of others (a VLAN on a bond on its ports)?
+bool stands_on(const Node& node, const std::string& upper, const std::string& lower);
+/// The same interface, or one stands on the other: what is done to one can be done to both.
+bool are_one(const Node& node, const std::string& nic, const std::string& other);
 
 /// What a parameter `nic` names: "data", the data NIC that the job is told to use, else the first rail; "all", every
 /// rail; "rail:1", the second one; anything else, the NIC of that name, whatever its role (the guard rails see to

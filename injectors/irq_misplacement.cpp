@@ -52,16 +52,20 @@ Result<Undo> undo_from_json(const Json& json) {
   return undo;
 }
 
-/// Those of this boot that are still there, as they are now.
+/// Those of this boot that are still there, as they are now: all of them, also when one fails. Error: the first.
 template <class Work>
 Status for_each_living(const Undo& undo, Work work) {
   GRIT_TRY(const std::string boot, boot_id());
   if (boot != undo.boot) return {};
+  Status first;
   for (const Moved& one : undo.interrupts) {
-    GRIT_TRY(const auto now, find_same_interrupt(one.before));
-    if (now) GRIT_CHECK(work(one, *now));
+    const auto worked = [&]() -> Status {
+      GRIT_TRY(const auto now, find_same_interrupt(one.before));
+      return now ? work(one, *now) : Status{};
+    }();
+    if (!worked && first) first = worked;
   }
-  return {};
+  return first;
 }
 
 class IrqMisplacement final : public SettingInjector<Undo> {
@@ -166,7 +170,8 @@ class IrqMisplacement final : public SettingInjector<Undo> {
     std::size_t living = 0;
     GRIT_CHECK(for_each_living(undo, [&](const Moved& one, const Interrupt& now) {
       ++living;
-      return now.cpus == one.before.cpus ? Status{} : set_interrupt_cpus(now.number, one.before.cpus);
+      // Any other was set by somebody else meanwhile, or is back already.
+      return now.cpus == Cpus{one.core} ? set_interrupt_cpus(now.number, one.before.cpus) : Status{};
     }));
     return living == 0 ? Reverted::gone : Reverted::put_back;
   }

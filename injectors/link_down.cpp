@@ -34,6 +34,10 @@ class LinkDown final : public SettingInjector<Undo> {
     return info;
   }
 
+  [[nodiscard]] std::string mechanism(const Node& node, const Params& params) const override {
+    return SettingInjector::mechanism(node, params) + past_infiniband(node, params);
+  }
+
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
     const Status allowed = may_take_links_down();
     return {{"admin", allowed ? std::nullopt : std::optional(allowed.error().message)}};

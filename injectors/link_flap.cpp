@@ -128,7 +128,9 @@ class LinkFlap final : public SettingInjector<Undo> {
     return Injector::resolve_device(node, params);
   }
 
-  [[nodiscard]] std::string mechanism(const Node&, const Params& params) const override { return params.text("side"); }
+  [[nodiscard]] std::string mechanism(const Node& node, const Params& params) const override {
+    return params.text("side") + past_infiniband(node, params);
+  }
 
   [[nodiscard]] std::vector<Pulse> pulses(const Params& params) const override {
     const std::int64_t down_ns = params.integer("down");

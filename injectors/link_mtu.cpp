@@ -20,6 +20,7 @@
 #include "injectors/faults.hpp"
 #include "injectors/link_state.hpp"
 #include "injectors/nic.hpp"
+#include "injectors/root_qdisc.hpp"
 #include "injectors/setting.hpp"
 
 namespace grit {
@@ -28,13 +29,14 @@ namespace {
 constexpr std::int64_t kMin_bytes = 68;  // RFC 791
 constexpr std::int64_t kMax_bytes = 65535;
 constexpr std::int64_t kIpv6Min_bytes = 1280;
+constexpr const char* kIpv6Mtu = "conf/mtu";  // what IPv6 sends at most; the interface's own MTU, or less
 
 /// The undo record, typed.
 struct Undo {
   LinkConfig link{};
   std::int64_t before_bytes = 0;
   std::int64_t asked_bytes = 0;
-  std::map<std::string, std::int64_t> ipv6_settings{};  // for an MTU under 1280
+  std::map<std::string, std::int64_t> ipv6_settings{};  // for an MTU under 1280 all, else its MTU only
 };
 
 Json to_json(const Undo& undo) {
@@ -99,22 +101,28 @@ std::int64_t small_segments(const std::vector<Address>& addresses, std::int64_t 
 class LinkMtu final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
-    static const InjectorInfo info{.name = "link_mtu",
-                                   .summary = "A network interface has a smaller MTU than it had",
-                                   .params = {fault_nic_param(),
-                                              {"mtu",
-                                               Unit::size_bytes,
-                                               kIpv6Min_bytes,
-                                               "the largest IP packet it then carries; under 1280 it has no IPv6",
-                                               {},
-                                               static_cast<double>(kMin_bytes),
-                                               static_cast<double>(kMax_bytes)}},
-                                   .mechanisms = {"mtu"},
-                                   .needs = {"CAP_NET_ADMIN in the node's network namespace"},
-                                   .touches = {"the MTU"},
-                                   .undo = UndoClass::persistent,
-                                   .takes_nic = true};
+    static const InjectorInfo info{
+        .name = "link_mtu",
+        .summary = "A network interface has a smaller MTU than it had",
+        .params = {fault_nic_param(),
+                   {"mtu",
+                    Unit::size_bytes,
+                    kIpv6Min_bytes,
+                    "the largest IP packet it then carries; under 1280 it has no IPv6",
+                    {},
+                    static_cast<double>(kMin_bytes),
+                    static_cast<double>(kMax_bytes)}},
+        .mechanisms = {"mtu"},
+        .needs = {"CAP_NET_ADMIN in the node's network namespace"},
+        // A root qdisc is made for the MTU: of frames that are larger later, loss and rate would drop all.
+        .touches = {"the MTU", kRootQdisc},
+        .undo = UndoClass::persistent,
+        .takes_nic = true};
     return info;
+  }
+
+  [[nodiscard]] std::string mechanism(const Node& node, const Params& params) const override {
+    return SettingInjector::mechanism(node, params) + past_infiniband(node, params);
   }
 
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
@@ -152,10 +160,11 @@ class LinkMtu final : public SettingInjector<Undo> {
     if (undo.asked_bytes >= undo.before_bytes)
       return unavailable_error(
           fmt::format("the MTU of {} is {} already: ask for a smaller one than that", link.name, undo.before_bytes));
-    if (undo.asked_bytes < kIpv6Min_bytes) {
+    undo.ipv6_settings = read_all_ipv6_settings(link.name);
+    if (undo.asked_bytes < kIpv6Min_bytes)
       GRIT_CHECK(refuse_secret(link.name));
-      undo.ipv6_settings = read_all_ipv6_settings(link.name);
-    }
+    else  // IPv6 stays, but its MTU follows each change (addrconf_notify() in net/ipv6/addrconf.c)
+      std::erase_if(undo.ipv6_settings, [](const auto& one) { return one.first != kIpv6Mtu; });
     return undo;
   }
   [[nodiscard]] Result<Undo> parse(const Json& record) const override { return undo_from_json(record); }
@@ -196,7 +205,9 @@ class LinkMtu final : public SettingInjector<Undo> {
       if (!still_there) return Reverted::gone;
       GRIT_CHECK(set);
     }
-    GRIT_CHECK(write_ipv6_settings(link->name, undo.ipv6_settings));
+    auto settings = undo.ipv6_settings;
+    if (link->mtu_bytes != undo.asked_bytes && link->mtu_bytes != undo.before_bytes) settings.erase(kIpv6Mtu);
+    GRIT_CHECK(write_ipv6_settings(link->name, settings));
     return restore_link_config(undo.link);
   }
 };

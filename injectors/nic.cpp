@@ -22,4 +22,9 @@ std::string past_rdma(const Node& node, const Params& params) {
   return fmt::format("; RDMA of {} goes past it", nics->front()->rdma->device);
 }
 
+std::string past_infiniband(const Node& node, const Params& params) {
+  const auto nics = choose_nics(node, params.text("nic"));
+  return nics && nics->front()->rdma && nics->front()->rdma->link_layer == "InfiniBand" ? past_rdma(node, params) : "";
+}
+
 }  // namespace grit

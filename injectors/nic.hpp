@@ -20,4 +20,8 @@ Result<std::string> resolve_nic(const Node& node, const std::string& nic);
 /// NIC has RDMA; else nothing.
 std::string past_rdma(const Node& node, const Params& params);
 
+/// The same, for a fault that acts on the interface: an InfiniBand NIC's RDMA goes on without it, that of an Ethernet
+/// NIC (RoCE) does not, for want of its address.
+std::string past_infiniband(const Node& node, const Params& params);
+
 }  // namespace grit

@@ -44,7 +44,9 @@ std::optional<std::string> why_not_default(const TcTree& tree) {
 }  // namespace
 
 std::int64_t largest_frame_bytes(const Link& link) {
-  constexpr std::int64_t kHeader_bytes = 14 + 2 * 4;
+  // Ethernet's header with two VLAN tags has 22 bytes, IPoIB's 24 (IPOIB_HARD_LEN in drivers/infiniband/ulp/ipoib).
+  // What is to be cut has at least a whole segment more than one frame.
+  constexpr std::int64_t kHeader_bytes = 64;
   return link.mtu_bytes + kHeader_bytes;
 }
 

@@ -25,7 +25,7 @@ constexpr const char* kRootQdisc = "the root qdisc";
 /// As the parameters say; or none: the qdisc is there and does nothing.
 enum class QdiscDose { whole, none };
 
-/// The largest frame that an interface sends, as qdiscs count it: with an Ethernet header and two VLAN tags, without
+/// No frame that an interface sends is larger, as qdiscs count it: with its header, whatever the link layer, without
 /// preamble, checksum and gap.
 std::int64_t largest_frame_bytes(const Link& link);
 

@@ -67,19 +67,13 @@ std::vector<std::string> address_list(const std::vector<Address>& all, int ifind
   return texts;
 }
 
-// The PCI address that ethtool names; other buses' names have another form.
-std::string pci_address(const std::string& bus) {
-  return std::count(bus.begin(), bus.end(), ':') == 2 && bus.find('.') != std::string::npos ? bus : "";
-}
-
 std::optional<RdmaPort> rdma_port(const Nic& nic, const std::vector<RdmaDevice>& devices) {
   for (const RdmaDevice& device : devices) {
     const bool same_pci = !nic.pci.empty() && device.pci == nic.pci;
     if ((!same_pci && device.parent != nic.name) || device.ports.empty()) continue;
     // One PCI function with two ports: the interface says which it is, counted from 0.
     int port = device.ports.begin()->first;
-    if (device.ports.size() > 1)
-      port = std::atoi(read_file("/sys/class/net/" + nic.name + "/dev_port").value_or("0").c_str()) + 1;
+    if (device.ports.size() > 1) port = interface_port(nic.pci, nic.name) + 1;
     const auto found = device.ports.find(port);
     if (found != device.ports.end()) return RdmaPort{device.name, port, found->second};
   }
@@ -125,10 +119,11 @@ class NicScan {
     nic.name = link.name;
     nic.ifindex = link.ifindex;
     nic.mac = link.mac;
-    if (!link.kind.empty()) hints_.kinds[link.name] = link.kind;
+    const bool hardware = is_hardware(link);
+    if (!hardware) hints_.kinds[link.name] = link.kind;
     if (const auto driver = ethtool_.driver(link.name)) {
       nic.driver = driver->driver;
-      if (link.kind.empty()) nic.pci = pci_address(driver->bus);
+      if (hardware) nic.pci = pci_address(driver->bus);
     }
     nic.speed_bits_per_s = ethtool_.speed_bits_per_s(link.name);
     nic.mtu_bytes = link.mtu_bytes;
@@ -138,17 +133,10 @@ class NicScan {
     nic.numa_node = function.numa_node;
     if (!function.physical.empty()) hints_.physical[nic.name] = function.physical;
     // The parent of a device made by software is known by name only, and another namespace may have the same name.
-    if (link.kind.empty()) nic.rdma = rdma_port(nic, rdma_);
+    if (hardware) nic.rdma = rdma_port(nic, rdma_);
     for (const Link& other : links_)
-      if (is_below(other, link)) nic.lower.push_back(other.name);
+      if (is_below(other, link, links_)) nic.lower.push_back(other.name);
     nics_.push_back(std::move(nic));
-  }
-
-  /// A bond's port, a VLAN's device. Containers hang on a bridge by veths: nothing of the node goes over those.
-  static bool is_below(const Link& lower, const Link& upper) {
-    if (lower.master_ifindex == upper.ifindex) return upper.kind != "bridge" || lower.kind != "veth";
-    return upper.link_ifindex == lower.ifindex && !upper.link_netnsid && upper.kind != "veth" && lower.ifindex != 0 &&
-           lower.ifindex != upper.ifindex;
   }
 
   /// A bond is where its first port is.
@@ -157,7 +145,8 @@ class NicScan {
       for (const Nic& lower : nics_) {
         if (lower.name != name || !nic.pci.empty()) continue;
         nic.pci = lower.pci, nic.numa_node = lower.numa_node;
-        if (hints_.kinds.at(nic.name) == "bond") nic.rdma = lower.rdma;
+        const auto kind = hints_.kinds.find(nic.name);
+        if (kind != hints_.kinds.end() && kind->second == "bond") nic.rdma = lower.rdma;
       }
   }
 

@@ -143,6 +143,15 @@ std::optional<std::string> by_out_of_band(const Nic& nic, const RoleHints& hints
   return std::nullopt;
 }
 
+// srun's step daemons answer to it, whether there is a default route or not.
+std::optional<std::string> by_slurm(const Nic& nic, const RoleHints& hints) {
+  const std::string address = value_of(hints, "SLURM_LAUNCH_NODE_IPADDR");
+  if (is_named_in(hints, "GRIT_DATA_NICS", nic)) return std::nullopt;
+  if (!has_address(nic, address) && !contains(interfaces_towards(hints.routes, address), nic.ifindex))
+    return std::nullopt;
+  return "carries Slurm's traffic to " + address + ", from where srun was started";
+}
+
 std::optional<std::string> by_mount(const Nic& nic, const RoleHints& hints) {
   for (const FileServer& server : hints.file_servers)
     if (contains(interfaces_towards(hints.routes, server.address), nic.ifindex))
@@ -168,14 +177,21 @@ bool is_stacked_on(const Nic& upper, const std::string& name) {
   return std::find(upper.lower.begin(), upper.lower.end(), name) != upper.lower.end();
 }
 
-// Whoever takes down what a management NIC is stacked on takes the management NIC down.
-void spread_downwards(std::vector<Nic>& nics, const Nic& upper) {
+bool is_function_of(const Nic& nic, const std::string& physical, const RoleHints& hints) {
+  const auto found = hints.physical.find(nic.name);
+  return found != hints.physical.end() && found->second == physical;
+}
+
+// Whoever takes down what a management NIC is stacked on, or whose virtual function it is, takes the management NIC
+// down.
+void spread_downwards(std::vector<Nic>& nics, const Nic& upper, const RoleHints& hints) {
   const std::string why = fmt::format("carries {}, which {}", upper.name, upper.role_evidence);
   for (Nic& nic : nics) {
-    if (nic.role == NicRole::management || !is_stacked_on(upper, nic.name)) continue;
+    if (nic.role == NicRole::management) continue;
+    if (!is_stacked_on(upper, nic.name) && !is_function_of(upper, nic.name, hints)) continue;
     nic.role = NicRole::management;
     nic.role_evidence = why;
-    spread_downwards(nics, nic);
+    spread_downwards(nics, nic, hints);
   }
 }
 
@@ -329,8 +345,22 @@ std::vector<std::filesystem::path> mapped_files(const std::string& maps) {
   return files;
 }
 
+bool is_hardware(const Link& link) { return link.kind.empty() || (link.kind == "ipoib" && link.link_ifindex == 0); }
+
+bool is_below(const Link& lower, const Link& upper, const std::vector<Link>& all) {
+  const bool container = lower.kind == "veth";
+  if (lower.master_ifindex == upper.ifindex) return upper.kind != "bridge" || !container;
+  if (upper.kind == "openvswitch" && lower.ifindex != upper.ifindex && !container)
+    return std::any_of(all.begin(), all.end(), [&](const Link& datapath) {
+      return datapath.ifindex == lower.master_ifindex && datapath.kind == "openvswitch";
+    });
+  return upper.link_ifindex == lower.ifindex && !upper.link_netnsid && upper.kind != "veth" && lower.ifindex != 0 &&
+         lower.ifindex != upper.ifindex;
+}
+
 void assign_roles(std::vector<Nic>& nics, const RoleHints& hints) {
-  static constexpr std::array kManagementRules{by_default_route, by_ssh_session, by_out_of_band, by_mount, by_name};
+  static constexpr std::array kManagementRules{by_default_route, by_ssh_session, by_out_of_band,
+                                               by_slurm,         by_mount,       by_name};
   for (auto& nic : nics) {
     nic.role = NicRole::other;
     nic.role_evidence.clear();
@@ -340,7 +370,7 @@ void assign_roles(std::vector<Nic>& nics, const RoleHints& hints) {
     }
   }
   for (const auto& nic : nics)
-    if (nic.role == NicRole::management) spread_downwards(nics, nic);
+    if (nic.role == NicRole::management) spread_downwards(nics, nic, hints);
   for (auto& nic : nics) {
     if (nic.role == NicRole::management) continue;
     auto [role, evidence] = role_of_rest(nic, nics, hints);

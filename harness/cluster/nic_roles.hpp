@@ -35,12 +35,23 @@ struct RoleHints {
                                                   // that is a NIC of this node as well
 };
 
+/// Made by nobody here: it has no kind, or is InfiniBand's interface itself, whose driver names one since Linux 5.10
+/// ("ipoib"; what is made on top of it is called so as well, and names the interface below).
+bool is_hardware(const Link& link);
+
+/// A bond's port, a VLAN's device, a port of the Open vSwitch datapath whose internal port `upper` is (which of its
+/// bridges a port belongs to is known to Open vSwitch alone). Containers hang on a bridge or a switch by veths: nothing
+/// of the node goes over those. `all`: the node's links.
+bool is_below(const Link& lower, const Link& upper, const std::vector<Link>& all);
+
 /// Sets role and role_evidence of each NIC. In this order: management, when it carries the default route, the ssh
-/// session, Open MPI's out-of-band traffic or the mount of a file that is needed, when it is named like one (mgmt*,
-/// bmc*), when GRIT_MANAGEMENT_NICS (names, comma-separated) says so, or when such a NIC is stacked on it (a port of a
-/// management bond, the device of a management VLAN); data, when it is up and has an address (one of 169.254.0.0/16 is
+/// session, Open MPI's out-of-band traffic, Slurm's traffic to where srun was started (SLURM_LAUNCH_NODE_IPADDR) or the
+/// mount of a file that is needed, when it is named like one (mgmt*, bmc*), when GRIT_MANAGEMENT_NICS (names,
+/// comma-separated) says so, or when such a NIC is stacked on it (a port of a management bond, the device of a
+/// management VLAN) or is a virtual function of it; data, when it is up and has an address (one of 169.254.0.0/16 is
 /// none: a BMC's USB NIC has such a one), an RDMA device, or routes that lead over it (an unnumbered fabric); else
-/// other. GRIT_DATA_NICS (names, comma-separated): those whose default route is not meant to make them management NICs.
+/// other. GRIT_DATA_NICS (names, comma-separated): those whose default route, or Slurm's traffic, is not
+/// meant to make them management NICs.
 void assign_roles(std::vector<Nic>& nics, const RoleHints& hints);
 
 /// Drops those that are there neither for the job nor for its node: containers' veths, bridges, virtual functions that

@@ -194,6 +194,17 @@ std::vector<const Nic*> rails(const Node& node) {
   return data;
 }
 
+bool stands_on(const Node& node, const std::string& upper, const std::string& lower) {
+  const auto nic = std::find_if(node.nics.begin(), node.nics.end(), [&](const Nic& one) { return one.name == upper; });
+  return nic != node.nics.end() && std::any_of(nic->lower.begin(), nic->lower.end(), [&](const std::string& below) {
+           return below == lower || stands_on(node, below, lower);
+         });
+}
+
+bool are_one(const Node& node, const std::string& nic, const std::string& other) {
+  return nic == other || stands_on(node, nic, other) || stands_on(node, other, nic);
+}
+
 Result<std::vector<const Nic*>> choose_nics(const Node& node, const std::string& nic) {
   const std::vector<const Nic*> data = rails(node);
   std::vector<const Nic*> chosen;

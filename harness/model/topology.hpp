@@ -60,6 +60,11 @@ std::string describe_nics(const Node& node);
 /// Rails: the node's data NICs in the order of their PCI addresses; those without one come last, as they were found.
 std::vector<const Nic*> rails(const Node& node);
 
+/// Does one of a node's interfaces stand on the other, directly or by way of others (a VLAN on a bond on its ports)?
+bool stands_on(const Node& node, const std::string& upper, const std::string& lower);
+/// The same interface, or one stands on the other: what is done to one can be done to both.
+bool are_one(const Node& node, const std::string& nic, const std::string& other);
+
 /// What a parameter `nic` names: "data", the data NIC that the job is told to use, else the first rail; "all", every
 /// rail; "rail:1", the second one; anything else, the NIC of that name, whatever its role (the guard rails see to
 /// that). At least one. Error (usage): there is none; lists the node's NICs with their roles.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
 #include "harness/os/closed_object.hpp"
+#include "harness/os/ethtool.hpp"
+#include "harness/os/rdma.hpp"
 
 namespace grit {
 namespace {
@@ -27,15 +30,13 @@ std::string first_line(const fs::path& file) {
 
 fs::path affinity_file(int number) { return fmt::format("/proc/irq/{}/smp_affinity_list", number); }
 
-/// The PCI function of a NIC has them; with virtio it is the parent of the NIC's own device.
+/// Of a PCI function.
 std::vector<int> numbers_below(const fs::path& device) {
   std::vector<int> numbers;
-  for (const fs::path& place : {device / "msi_irqs", device / ".." / "msi_irqs"}) {
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(place, error))
-      numbers.push_back(std::stoi(entry.path().filename()));
-    if (!numbers.empty()) return numbers;
-  }
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(device / "msi_irqs", error))
+    numbers.push_back(std::stoi(entry.path().filename()));
+  if (!numbers.empty()) return numbers;
   const std::string line = first_line(device / "irq");
   if (!line.empty() && line != "0") numbers.push_back(std::stoi(line));
   return numbers;
@@ -44,10 +45,13 @@ std::vector<int> numbers_below(const fs::path& device) {
 }  // namespace
 
 Result<std::vector<Interrupt>> interrupts_of_nic(const std::string& interface) {
-  const fs::path nic = fs::path("/sys/class/net") / interface;
-  std::error_code error;
-  if (!fs::exists(nic, error)) return usage_error(fmt::format("there is no network interface {}", interface));
-  std::vector<int> numbers = numbers_below(nic / "device");
+  if (::if_nametoindex(interface.c_str()) == 0)
+    return usage_error(fmt::format("there is no network interface {}", interface));
+  GRIT_TRY(const Ethtool ethtool, Ethtool::open());
+  const auto driver = ethtool.driver(interface);
+  const std::string pci = driver ? pci_address(driver->bus) : std::string();
+  if (pci.empty()) return std::vector<Interrupt>{};
+  std::vector<int> numbers = numbers_below(fs::path("/sys/bus/pci/devices") / pci);
   std::sort(numbers.begin(), numbers.end());
   std::vector<Interrupt> interrupts;
   for (const int number : numbers) {
@@ -61,9 +65,13 @@ Result<std::vector<Interrupt>> interrupts_of_nic(const std::string& interface) {
 }
 
 Result<std::optional<Interrupt>> find_same_interrupt(const Interrupt& interrupt) {
-  Interrupt now{.number = interrupt.number,
-                .action = first_line(fmt::format("/sys/kernel/irq/{}/actions", interrupt.number))};
-  if (now.action != interrupt.action) return std::nullopt;
+  const fs::path all = "/sys/kernel/irq", own = all / std::to_string(interrupt.number);
+  const auto actions = read_file(own / "actions");
+  std::error_code unknown;
+  if (!actions && (fs::exists(own, unknown) || !fs::exists(all, unknown)))
+    return with_context(actions.error(), fmt::format("who handles interrupt {}", interrupt.number));
+  if (!actions || actions->substr(0, actions->find('\n')) != interrupt.action) return std::nullopt;
+  Interrupt now{.number = interrupt.number, .action = interrupt.action};
   GRIT_TRY(const std::string list, read_file(affinity_file(now.number)));
   GRIT_TRY(now.cpus, cpus_from_list(list));
   return now;

@@ -19,11 +19,12 @@ struct Interrupt {
   Cpus cpus{};           // allowed
 };
 
-/// Of the device behind a network interface, whichever has a handler; none for virtual ones. Error (usage): there is no
-/// such interface.
+/// Of the PCI function behind a network interface of the calling thread's namespace, whichever has a handler; none
+/// where there is no such function. /sys/class/net is not asked: it may show another namespace, with the same names.
+/// Error (usage): there is no such interface.
 Result<std::vector<Interrupt>> interrupts_of_nic(const std::string& interface);
 
-/// Nothing: there is none of that number and action any more.
+/// Nothing: there is none of that number and action any more. Error: it cannot be told.
 Result<std::optional<Interrupt>> find_same_interrupt(const Interrupt& interrupt);
 /// The CPUs that serve it now, of those allowed. Empty: the kernel does not say.
 Cpus serving_cpus(int number);

@@ -133,7 +133,7 @@ Status remove_unasked(Netlink& netlink, const Link& link, const LinkConfig& want
 /// and an IPv6 source address once its duplicate address detection is over.
 Status restore_routes(Netlink& netlink, int ifindex, const LinkConfig& wanted) {
   const std::int64_t deadline = monotonic_ns() + kDadWait_ns;
-  for (;;) {
+  for (std::size_t fewest = SIZE_MAX;;) {
     GRIT_TRY(const auto link, netlink.find_link(ifindex));
     if (!link) return {};  // deleted meanwhile
     GRIT_TRY(const LinkConfig now, read_config(netlink, *link));
@@ -141,17 +141,15 @@ Status restore_routes(Netlink& netlink, int ifindex, const LinkConfig& wanted) {
     if (std::all_of(missing.begin(), missing.end(),
                     [&](const Route& route) { return link_config::waits_for_carrier(route, now); }))
       return {};
-    bool progress = false;
     Status last;
-    for (const Route& route : missing) {
-      Status added = netlink.add_route(route);
-      if (added)
-        progress = true;
-      else
-        last = std::move(added);
-    }
+    for (const Route& route : missing)
+      if (Status added = netlink.add_route(route); !added) last = std::move(added);
     if (last) return {};
-    if (progress) continue;
+    // A route that the kernel took is no progress by itself: where another like it is there, it is missing still.
+    if (missing.size() < fewest) {
+      fewest = missing.size();
+      continue;
+    }
     const bool detecting = std::any_of(now.addresses.begin(), now.addresses.end(),
                                        [](const Address& address) { return (address.flags & IFA_F_TENTATIVE) != 0; });
     if (!detecting || monotonic_ns() > deadline) return last;
@@ -159,11 +157,13 @@ Status restore_routes(Netlink& netlink, int ifindex, const LinkConfig& wanted) {
   }
 }
 
-Status restore_on(Netlink& netlink, const Link& link, const LinkConfig& wanted) {
-  if (link.up() != wanted.up) GRIT_CHECK(wanted.up ? netlink.set_up(link.ifindex) : netlink.set_down(link.ifindex));
-  if (wanted.up) GRIT_CHECK(wait_for_carrier_news(netlink, link.ifindex));
-  GRIT_CHECK(write_link_sysctls(link.name, wanted.sysctls));
+/// Sets it up before it reads anything of it: a table that cannot be read must not keep a link down.
+Status restore_on(Netlink& netlink, const Link& link, const LinkConfig& config) {
+  if (link.up() != config.up) GRIT_CHECK(config.up ? netlink.set_up(link.ifindex) : netlink.set_down(link.ifindex));
+  if (config.up) GRIT_CHECK(wait_for_carrier_news(netlink, link.ifindex));
+  GRIT_CHECK(write_link_sysctls(link.name, config.sysctls));
   GRIT_TRY(const LinkConfig now, read_config(netlink, link));
+  const LinkConfig wanted = today(config, now);
   for (const Address& address : link_config::missing_addresses(wanted, now)) GRIT_CHECK(netlink.add_address(address));
   GRIT_CHECK(restore_routes(netlink, link.ifindex, wanted));
   for (const Neighbour& neighbour : link_config::missing_neighbours(wanted, now))
@@ -207,8 +207,7 @@ Result<std::vector<std::string>> own_differences(Netlink& netlink, const LinkCon
 Result<Reverted> restore_own(Netlink& netlink, const LinkConfig& config) {
   GRIT_TRY(const auto link, find_same_link(netlink, config.identity));
   if (!link) return Reverted::gone;
-  GRIT_TRY(const LinkConfig now, read_config(netlink, *link));
-  Status restored = restore_on(netlink, *link, today(config, now));
+  Status restored = restore_on(netlink, *link, config);
   if (restored) restored = restore_active_port(netlink, config);
   if (restored) return Reverted::put_back;
   // It may have been deleted under our hands: then there is nothing left to put back.
@@ -302,10 +301,11 @@ Result<std::vector<std::string>> link_config_differences(const LinkConfig& confi
 
 Result<Reverted> restore_link_config(const LinkConfig& config) {
   GRIT_TRY(Netlink netlink, Netlink::open());
-  GRIT_TRY(const Reverted own, restore_own(netlink, config));
-  if (own == Reverted::gone) return own;
+  const auto own = restore_own(netlink, config);
+  if (own && *own == Reverted::gone) return own;
   GRIT_TRY(const auto uppers, uppers_still_on(netlink, config));
   Status first;
+  if (!own) first = tl::make_unexpected(own.error());
   for (const LinkConfig& upper : uppers)
     if (auto restored = restore_own(netlink, upper); !restored && first)
       first = tl::make_unexpected(std::move(restored).error());

@@ -6,12 +6,17 @@
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace grit::rtnl {
 namespace {
 
 constexpr int kDumpAttempts = 8;
+/// After the first interrupted dump; twice as long after each further one, 127 ms in all. So a burst of changes (a BGP
+/// daemon that starts) passes.
+constexpr auto kFirstPause = std::chrono::milliseconds(1);
 
 /// What the callbacks of one exchange write into.
 struct Answer {
@@ -43,8 +48,21 @@ int on_valid(nl_msg* message, void* argument) {
   return NL_OK;
 }
 
-int on_done(nl_msg*, void* argument) {
+int on_acknowledged(nl_msg*, void* argument) {
   static_cast<Answer*>(argument)->done = true;
+  return NL_STOP;
+}
+
+/// A dump that breaks off says why as the payload of its last message (netlink_dump_done() in
+/// net/netlink/af_netlink.c).
+int on_dump_end(nl_msg* message, void* argument) {
+  auto* answer = static_cast<Answer*>(argument);
+  answer->done = true;
+  const nlmsghdr& header = *nlmsg_hdr(message);
+  std::int32_t result = 0;
+  if (nlmsg_datalen(&header) >= static_cast<int>(sizeof result))
+    std::memcpy(&result, nlmsg_data(&header), sizeof result);
+  if (result < 0) answer->refusal = {-result, std::strerror(-result)};
   return NL_STOP;
 }
 
@@ -68,8 +86,8 @@ tl::expected<void, Refusal> receive(nl_sock* socket, Answer& answer) {
   if (!callbacks) return tl::make_unexpected(Refusal{ENOMEM, std::strerror(ENOMEM)});
   nl_cb_set(callbacks.get(), NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, &answer);
   nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_valid, &answer);
-  nl_cb_set(callbacks.get(), NL_CB_FINISH, NL_CB_CUSTOM, on_done, &answer);
-  nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, on_done, &answer);
+  nl_cb_set(callbacks.get(), NL_CB_FINISH, NL_CB_CUSTOM, on_dump_end, &answer);
+  nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, on_acknowledged, &answer);
   nl_cb_set(callbacks.get(), NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, &answer);
   nl_cb_err(callbacks.get(), NL_CB_CUSTOM, on_error, &answer);
   while (!answer.done) {
@@ -135,6 +153,7 @@ tl::expected<void, Refusal> exchange(nl_sock* socket, const Message& message, co
     if (auto received = receive(socket, answer); !received) return received;
     if (!answer.interrupted) return {};
     if (restart) restart();
+    if (attempt + 1 < kDumpAttempts) std::this_thread::sleep_for(kFirstPause * (1 << attempt));
   }
   return tl::make_unexpected(Refusal{EAGAIN, "the kernel's tables kept changing while they were read"});
 }

@@ -140,8 +140,9 @@ Result<StatePart> qdiscs_part(const Names& names) {
     const Attributes attributes(message, sizeof header);
     const std::string kind = attributes.text(TCA_KIND);
     const std::string on = name_of(names, header.tcm_ifindex);
+    // The kernel chooses the options of a default (handle 0) by the MTU that the interface has when it makes it.
     add(part, on, fmt::format("{} {:x}: parent {:x}", on, header.tcm_handle, header.tcm_parent),
-        fmt::format("{} {}", kind, qdisc_options(kind, attributes)));
+        header.tcm_handle == 0 ? kind : fmt::format("{} {}", kind, qdisc_options(kind, attributes)));
   };
   GRIT_CHECK(dump(
       socket.get(), request, receive, [&] { part.things.clear(); }, "cannot list the qdiscs"));

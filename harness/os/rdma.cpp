@@ -54,6 +54,16 @@ std::vector<RdmaDevice> rdma_devices(const fs::path& sys) {
   return devices;
 }
 
+std::string pci_address(const std::string& bus) {
+  const bool pci = std::count(bus.begin(), bus.end(), ':') == 2 && std::count(bus.begin(), bus.end(), '.') == 1 &&
+                   bus.find_first_not_of("0123456789abcdef:.") == std::string::npos;
+  return pci ? bus : std::string();
+}
+
+int interface_port(const std::string& pci, const std::string& interface, const fs::path& sys) {
+  return number_in(line_of(sys / "bus/pci/devices" / pci / "net" / interface / "dev_port")).value_or(0);
+}
+
 PciFunction pci_function(const std::string& pci, const fs::path& sys) {
   if (pci.empty()) return {};
   const fs::path directory = sys / "bus/pci/devices" / pci;

@@ -119,7 +119,8 @@ class Tc {
   Status delete_root(int ifindex);
   /// Makes the tree what `saved` says: replaces the root when it has the handle `ours`, and adds what is missing when
   /// the root is `saved`'s or the kernel's default (an earlier restore() was cut short). Any other root was put there
-  /// by somebody else meanwhile: left alone. Idempotent. Error (internal): names every difference that remains.
+  /// by somebody else meanwhile: left alone. The kernel's defaults (handle 0) are compared by kind. Idempotent. Error
+  /// (internal): names every difference that remains.
   Status restore(int ifindex, const TcTree& saved, std::uint32_t ours);
 
   /// Why the kernel does not take a qdisc of this kind on that interface ("this kernel has no sch_netem"); nothing when

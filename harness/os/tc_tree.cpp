@@ -129,6 +129,11 @@ std::string describe(const TcFilter& filter) {
 }
 
 TcQdisc comparable(TcQdisc qdisc) {
+  if (qdisc.handle == 0) {
+    qdisc.options.clear();
+    if (qdisc.parent != TC_H_ROOT) qdisc.parent = 0;
+    return qdisc;
+  }
   if (qdisc.kind != "htb") return qdisc;
   qdisc.options = edited(qdisc.options, [](int type, std::string& value) {
     constexpr std::size_t kCounter = offsetof(tc_htb_glob, direct_pkts);

@@ -14,7 +14,9 @@ std::string describe(const TcQdisc& qdisc);
 std::string describe(const TcClass& one);
 std::string describe(const TcFilter& filter);
 
-/// The options without what moves by itself: counters, flags that say what the hardware does.
+/// The options without what moves by itself: counters, flags that say what the hardware does. Of a default (handle 0)
+/// the kind alone, and whether it is the root: nobody can set more of it, and the kernel makes it anew with options
+/// from the MTU (the quantum of fq_codel and fq), under mq one for each queue, as MTU and queues are then.
 TcQdisc comparable(TcQdisc qdisc);
 TcClass comparable(TcClass one);
 TcFilter comparable(TcFilter filter);

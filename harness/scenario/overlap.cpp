@@ -84,7 +84,7 @@ class Overlaps {
   Overlaps(const Plan& plan, const std::vector<std::string>& where) : plan_(plan), where_(where) {}
 
   [[nodiscard]] Status check(const PlannedFault& a, const PlannedFault& b) const {
-    if (a.node != b.node || a.device != b.device) return {};
+    if (a.node != b.node || !are_one(node_of(a), a.device, b.device)) return {};
     const bool one_kind = a.name == b.name;
     const std::string touched = touched_by_both(a, b);
     const bool exclusive = one_kind || !touched.empty();
@@ -101,26 +101,30 @@ class Overlaps {
         return usage_error(
             fmt::format("{} and {}: {} acts on {} twice at the same time{}; use one fault there, or let one "
                         "end before the other begins",
-                        place(a), place(b), a.name, device(a), known));
+                        place(a), place(b), a.name, device(a, b), known));
       return usage_error(fmt::format(
           "{} and {}: {} and {} both change {} on {} at the same time{}; let one end before the other begins", place(a),
-          place(b), a.name, b.name, touched, device(a), known));
+          place(b), a.name, b.name, touched, device(a, b), known));
     }
     if (exclusive || !clash(intervals(a, from_a.value_or(0)), intervals(b, from_b.value_or(0)), nest)) return {};
     return usage_error(
         fmt::format("{} and {}: {} and {} overlap on {} without one lying within the other, so the one below would "
                     "have to come off "
                     "first; let one begin later and end earlier than the other, or both not meet",
-                    place(a), place(b), a.name, b.name, device(a)));
+                    place(a), place(b), a.name, b.name, device(a, b)));
   }
 
  private:
   [[nodiscard]] const std::string& place(const PlannedFault& fault) const {
     return where_.at(static_cast<std::size_t>(fault.id));
   }
-  [[nodiscard]] std::string device(const PlannedFault& fault) const {
-    return fmt::format("{}{}{}", plan_.topology.nodes.at(static_cast<std::size_t>(fault.node)).name,
-                       fault.device.empty() ? "" : " ", fault.device);
+  [[nodiscard]] const Node& node_of(const PlannedFault& fault) const {
+    return plan_.topology.nodes.at(static_cast<std::size_t>(fault.node));
+  }
+  [[nodiscard]] std::string device(const PlannedFault& a, const PlannedFault& b) const {
+    if (a.device.empty()) return node_of(a).name;
+    if (a.device == b.device) return fmt::format("{} {}", node_of(a).name, a.device);
+    return fmt::format("{} {} and {}, of which one stands on the other,", node_of(a).name, a.device, b.device);
   }
 
   const Plan& plan_;

@@ -130,13 +130,20 @@ class FaultPlanner {
     return {};
   }
 
-  /// `nic = "all"` is one fault on each of the node's rails; any other is one.
+  /// `nic = "all"` is one fault on each of the node's rails, but for those that stand on another (the VLAN of a NIC
+  /// that has an address as well): what befalls that one befalls them. Any other is one fault.
   [[nodiscard]] static Result<std::vector<Json>> params_by_device(const ScenarioFault& fault, const Injector& injector,
                                                                   const Node& node) {
     if (!injector.info().takes_nic || fault.params.value("nic", "") != "all") return std::vector<Json>{fault.params};
     GRIT_TRY(const auto nics, choose_nics(node, "all"));
-    std::vector<Json> all(nics.size(), fault.params);
-    for (std::size_t rail = 0; rail < all.size(); ++rail) all[rail]["nic"] = fmt::format("rail:{}", rail);
+    std::vector<Json> all;
+    for (std::size_t rail = 0; rail < nics.size(); ++rail) {
+      if (std::any_of(nics.begin(), nics.end(),
+                      [&](const Nic* other) { return stands_on(node, nics[rail]->name, other->name); }))
+        continue;
+      all.push_back(fault.params);
+      all.back()["nic"] = fmt::format("rail:{}", rail);
+    }
     return all;
   }
 

@@ -115,6 +115,24 @@ TEST_CASE("link_mtu: under 1280 bytes IPv6 goes, and comes back with its address
   });
 }
 
+TEST_CASE("link_mtu: an IPv6 MTU of its own comes back, unless somebody has set another MTU meanwhile") {
+  test::in_namespaces([] {
+    test::without_dad();
+    test::TwoNodes nodes;
+    set("conf/eth0/mtu", "1400");
+    const Prepared made = ok(link_mtu().prepare(target(1300)));
+    ok(link_mtu().check_undo(made.undo));
+    ok(made.fault->start());
+    REQUIRE(setting("conf/eth0/mtu") == "1300\n");
+    ok(link_mtu().revert(made.undo));
+    REQUIRE(setting("conf/eth0/mtu") == "1400\n");
+    ok(made.fault->start());
+    ok(nodes.node.set_mtu(nodes.eth0, 1350));
+    ok(link_mtu().revert(made.undo));
+    REQUIRE(setting("conf/eth0/mtu") == "1350\n");
+  });
+}
+
 TEST_CASE("link_mtu: larger than it is, what others set meanwhile, what follows, no privilege") {
   test::in_namespaces([] {
     test::TwoNodes nodes;

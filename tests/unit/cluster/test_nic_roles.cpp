@@ -221,6 +221,54 @@ TEST_CASE("what a management NIC is stacked on is a management NIC") {
   CHECK(nics[3].role == NicRole::data);
 }
 
+TEST_CASE("the physical function of a management NIC is a management NIC") {
+  std::vector<grit::Nic> nics{nic("eth0", 2, {"10.1.0.5/16"}), nic("eth0v1", 3, {"10.2.0.5/16"})};
+  grit::RoleHints hints;
+  hints.routes = {route("", 0, 3)};
+  hints.physical = {{"eth0v1", "eth0"}};
+  grit::assign_roles(nics, hints);
+  CHECK(nics[0].role == NicRole::management);
+  CHECK(nics[0].role_evidence == "carries eth0v1, which carries the default route");
+}
+
+TEST_CASE("the NIC towards the host where srun was started is management, also without a default route") {
+  CHECK(role_of_second("SLURM_LAUNCH_NODE_IPADDR", "10.2.0.9").role == NicRole::management);
+  CHECK(role_of_second("SLURM_LAUNCH_NODE_IPADDR", "10.2.0.5").role == NicRole::management);
+  CHECK(role_of_second("SLURM_LAUNCH_NODE_IPADDR", "10.3.0.5").role == NicRole::data);
+  grit::RoleHints hints;
+  hints.routes = connected();
+  hints.environment = {{"SLURM_LAUNCH_NODE_IPADDR", "10.2.0.9"}, {"GRIT_DATA_NICS", "eth1"}};
+  CHECK(role_of_second(hints).role == NicRole::data);
+}
+
+TEST_CASE("what is below what: ports, VLANs and Open vSwitch; what InfiniBand hardware is") {
+  const auto link = [](int ifindex, const char* kind, int master = 0, int lower = 0) {
+    grit::Link one;
+    one.ifindex = ifindex, one.kind = kind, one.master_ifindex = master, one.link_ifindex = lower;
+    return one;
+  };
+  const std::vector<grit::Link> all{link(2, "", 3),     link(3, "openvswitch"), link(4, "openvswitch"),
+                                    link(5, "veth", 3), link(6, "vlan", 0, 2),  link(7, "", 8),
+                                    link(8, "bond")};
+  const auto below = [&](int lower, int upper) {
+    const auto find = [&](int ifindex) {
+      return *std::find_if(all.begin(), all.end(), [&](const grit::Link& one) { return one.ifindex == ifindex; });
+    };
+    return grit::is_below(find(lower), find(upper), all);
+  };
+  CHECK(below(2, 4));  // a bridge's internal port
+  CHECK_FALSE(below(5, 4));
+  CHECK_FALSE(below(4, 4));
+  CHECK_FALSE(below(7, 4));
+  CHECK(below(7, 8));
+  CHECK(below(2, 6));
+  CHECK_FALSE(below(6, 2));
+  CHECK(grit::is_hardware(link(2, "")));
+  CHECK(grit::is_hardware(link(2, "ipoib")));
+  CHECK_FALSE(grit::is_hardware(link(3, "ipoib", 0, 2)));
+  CHECK_FALSE(grit::is_hardware(link(3, "vlan", 0, 2)));
+}
+
 TEST_CASE("data NICs without an address of their own") {
   std::vector<grit::Nic> nics{nic("ib0", 2, {}), nic("swp1", 3, {}), nic("eth0", 4, {"fd00::5/64"}), nic("eth1", 5, {}),
                               nic("usb0", 6, {"169.254.3.1/24"})};

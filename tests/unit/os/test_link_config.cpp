@@ -1,4 +1,6 @@
+#include <dlfcn.h>
 #include <linux/rtnetlink.h>
+#include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 
@@ -35,7 +37,55 @@ void add_multipath_route(int ifindex) {
   REQUIRE(rtnl::exchange(socket.get(), request).has_value());
 }
 
+/// Requests of this type fail as long as it is not 0.
+int failing_request = 0;
+
 }  // namespace
+
+/// In the place of libnl's.
+extern "C" int nl_send_auto(nl_sock* socket, nl_msg* message) {
+  if (failing_request != 0 && nlmsg_hdr(message)->nlmsg_type == failing_request) return -NLE_NOMEM;
+  static const auto theirs = reinterpret_cast<int (*)(nl_sock*, nl_msg*)>(::dlsym(RTLD_NEXT, "nl_send_auto"));
+  return theirs(socket, message);
+}
+
+TEST_CASE("link config: a link comes up again though nothing of it can be read") {
+  test::in_namespaces([] {
+    test::TwoNodes nodes;
+    const auto before = test::dump_network();
+    const LinkConfig config = ok(read_link_config("eth0"));
+    for (const int request : {RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH}) {
+      ok(nodes.node.set_down(nodes.eth0));
+      failing_request = request;
+      REQUIRE_FALSE(restore_link_config(config).has_value());
+      failing_request = 0;
+      REQUIRE(ok(nodes.node.link("eth0")).up());
+    }
+    REQUIRE(ok(restore_link_config(config)) == Reverted::put_back);
+    test::wait_for_dad(nodes.node);
+    REQUIRE(test::changes_since(before) == "");
+  });
+}
+
+TEST_CASE("link config: it ends, with what is missing, where a route is in the way of one and another is impossible") {
+  test::in_namespaces([] {
+    test::TwoNodes nodes;
+    LinkConfig config = ok(read_link_config("eth0"));
+    const auto static_one = std::find_if(config.routes.begin(), config.routes.end(),
+                                         [](const Route& one) { return one.destination == "fd92::"; });
+    REQUIRE(static_one != config.routes.end());
+    ok(nodes.node.remove_route(*static_one));
+    Route by_another = *static_one;
+    by_another.protocol = RTPROT_BOOT;
+    ok(nodes.node.add_route(by_another));
+    Route nowhere = *static_one;
+    nowhere.family = AF_INET, nowhere.destination = "10.94.0.0", nowhere.prefix = 16, nowhere.gateway = "203.0.113.1";
+    config.routes.push_back(nowhere);
+    const auto restored = restore_link_config(config);
+    REQUIRE_FALSE(restored.has_value());
+    REQUIRE_THAT(restored.error().message, Catch::Contains("10.94.0.0/16"));
+  });
+}
 
 TEST_CASE("link config: through JSON and back it is the same") {
   test::in_namespaces([] {

@@ -1,8 +1,15 @@
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 #include <poll.h>
 
+#include <cstdlib>
+#include <thread>
+
 #include "harness/os/netlink.hpp"
+#include "harness/os/netlink_message.hpp"
 #include "tests/namespace.hpp"
 
 using namespace grit;
@@ -154,6 +161,43 @@ TEST_CASE("netlink: link notifications come in the order of the changes") {
     REQUIRE(up == std::vector<bool>{true, false});
     REQUIRE(removed);
   });
+}
+
+TEST_CASE("netlink: a dump that breaks off is an error") {
+  // Two sockets of NETLINK_USERSOCK, of which one is the kernel.
+  const auto make = [] {
+    std::unique_ptr<nl_sock, decltype(&nl_socket_free)> socket(nl_socket_alloc(), nl_socket_free);
+    REQUIRE(nl_connect(socket.get(), NETLINK_USERSOCK) == 0);
+    return socket;
+  };
+  const auto here = make(), kernel = make();
+  nl_socket_set_peer_port(here.get(), nl_socket_get_local_port(kernel.get()));
+  nl_socket_set_peer_port(kernel.get(), nl_socket_get_local_port(here.get()));
+  const auto answered = [&](std::int32_t result) {
+    std::thread answer([&] {
+      sockaddr_nl from{};
+      unsigned char* raw = nullptr;
+      if (nl_recv(kernel.get(), &from, &raw, nullptr) <= 0) return;
+      struct {
+        nlmsghdr header;
+        std::int32_t result;
+      } end{*reinterpret_cast<nlmsghdr*>(raw), result};
+      std::free(raw);
+      end.header.nlmsg_len = NLMSG_LENGTH(sizeof end.result);
+      end.header.nlmsg_type = NLMSG_DONE;
+      end.header.nlmsg_flags = NLM_F_MULTI;
+      nl_sendto(kernel.get(), &end, sizeof end);
+    });
+    rtnl::Message request(RTM_GETADDR, NLM_F_DUMP);
+    request.header(ifaddrmsg{});
+    auto done = rtnl::exchange(here.get(), request);
+    answer.join();
+    return done;
+  };
+  REQUIRE(answered(0).has_value());
+  const auto broken = answered(-ENOBUFS);
+  REQUIRE_FALSE(broken.has_value());
+  REQUIRE(broken.error().error_number == ENOBUFS);
 }
 
 TEST_CASE("netlink: errors carry the kernel's words and what to do") {

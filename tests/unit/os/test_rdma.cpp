@@ -37,6 +37,15 @@ TEST_CASE("RDMA devices are known by their PCI address, or by what is below them
   CHECK(grit::rdma_devices(sys.path() / "nowhere").empty());
 }
 
+TEST_CASE("which port of its PCI function an interface is") {
+  const grit::test::TempDirectory sys;
+  write(sys.path() / "bus/pci/devices/0000:81:00.0/net/ib1/dev_port", "1");
+  CHECK(grit::interface_port("0000:81:00.0", "ib1", sys.path()) == 1);
+  CHECK(grit::interface_port("0000:81:00.0", "ib0", sys.path()) == 0);
+  CHECK(grit::pci_address("0000:81:00.0") == "0000:81:00.0");
+  CHECK(grit::pci_address("usb-0000:00:14.0-1").empty());
+}
+
 TEST_CASE("a PCI function: where it is, and whose virtual function") {
   const grit::test::TempDirectory sys;
   const fs::path all = sys.path() / "bus/pci/devices";

@@ -102,6 +102,20 @@ TEST_CASE("tc: differences name the part, and counters do not count") {
   REQUIRE_FALSE(tc::comparable(htb(a)) == tc::comparable(htb(b)));
 }
 
+TEST_CASE("tc: of the kernel's defaults the kind counts, not what it has made of the MTU and the queues") {
+  const auto tree = [](const char* kind, std::uint32_t quantum, std::uint32_t queues, std::uint32_t handle = 0) {
+    TcTree made{.qdiscs = {{"mq", handle, TC_H_ROOT, {}}}};
+    for (std::uint32_t queue = 1; queue <= queues; ++queue)
+      made.qdiscs.push_back(
+          {kind, handle == 0 ? 0 : queue << 20, handle | queue, attribute(TCA_FQ_CODEL_QUANTUM, quantum)});
+    return made;
+  };
+  REQUIRE(tc_differences(tree("fq_codel", 1514, 8), tree("fq_codel", 9014, 4)).empty());
+  REQUIRE(tc_differences(tree("fq_codel", 1514, 8), tree("fq", 1514, 8)).size() == 16);
+  REQUIRE(tc_differences(tree("fq_codel", 1514, 1, 0x10000), tree("fq_codel", 9014, 1, 0x10000)).size() == 2);
+  REQUIRE_FALSE(tc_differences(tree("fq_codel", 1514, 8), TcTree{.qdiscs = {{"fq_codel", 0, TC_H_ROOT, {}}}}).empty());
+}
+
 TEST_CASE("tc: what cannot be put back is refused, with what it is") {
   const auto why = [](const TcTree& tree) { return why_not_restorable(tree).value_or("nothing"); };
   TcTree tree = sample();

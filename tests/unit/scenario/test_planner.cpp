@@ -480,8 +480,36 @@ TEST_CASE("different faults that change the same thing of a node are refused whe
   CHECK(contains(error_of(two("link_rate { on = 1 }", "link_delay { on = 1, after = '1s', lasts = '100ms' }")),
                  "both change the root qdisc on node1 eth0"));
   CHECK(contains(error_of(two("link_rate { on = 1, at_step = 3 }", "link_delay { on = 1 }")), "as far as is known"));
-  CHECK_FALSE(
-      plan_of(two("link_mtu { on = 1 }", "link_delay { on = 1, after = '1s', lasts = '100ms' }")).faults.empty());
+  CHECK(contains(error_of(two("link_mtu { on = 1 }", "link_loss { on = 1, after = '1s', lasts = '100ms' }")),
+                 "both change the root qdisc on node1 eth0"));
+  CHECK_FALSE(plan_of(two("link_mtu { on = 1 }", "link_flap { on = 1, after = '1s', down = '100ms' }")).faults.empty());
+}
+
+TEST_CASE("a NIC and what stands on it are one: for faults that meet, and for nic = \"all\"") {
+  grit::Topology topology = cluster_of(2);
+  for (grit::Node& node : topology.nodes) {
+    node.nics.push_back({.name = "bond0", .role = grit::NicRole::data, .lower = {"eth1"}});
+    node.nics.push_back({.name = "bond0.7", .role = grit::NicRole::data, .lower = {"bond0"}});
+  }
+  const auto planned = [&](const std::string& faults) { return grit::make_plan(scenario(faults), topology, {}); };
+  const auto both = [&](const char* nic) {
+    return planned(
+        fmt::format("grit.fault.link_mtu {{ on = 1, nic = 'bond0', after = '1s', lasts = '1s' }}, "
+                    "f {{ on = 1, nic = '{}', after = '1.5s', down = '1s' }}",
+                    nic));
+  };
+  CHECK(both("eth0").has_value());
+  for (const char* related : {"bond0.7", "bond0"}) {
+    INFO(related);
+    REQUIRE_FALSE(both(related).has_value());
+  }
+  CHECK(contains(both("bond0.7").error().message,
+                 "overlap on node1 bond0 and bond0.7, of which one stands on the other, without one lying"));
+  const auto all = planned("grit.fault.link_down { on = 1, nic = 'all' }");
+  REQUIRE(all.has_value());
+  REQUIRE(all->faults.size() == 2);
+  CHECK(all->faults[0].device == "eth0");
+  CHECK(all->faults[1].device == "bond0");
 }
 
 TEST_CASE("different faults on one device nest or are refused") {

@@ -116,8 +116,15 @@ class Collector {
     const auto fault =
         std::find_if(plan_.faults.begin(), plan_.faults.end(), [&](const PlannedFault& f) { return f.id == id; });
     const auto block = block_of(event);
-    if (fault == plan_.faults.end() || !block || plan_.blocks[*block].kind != BlockKind::fault) return std::nullopt;
+    if (fault == plan_.faults.end() || !block) return std::nullopt;
+    const BlockKind kind = plan_.blocks[*block].kind;
+    if (!has_faults(kind) && kind != BlockKind::sham) return std::nullopt;
     return Window{static_cast<std::size_t>(fault - plan_.faults.begin()), *block};
+  }
+
+  /// Only what faults do in such blocks is measured. In link tests and sham blocks something may be left in force, too.
+  [[nodiscard]] bool is_measured(const Window& window) const {
+    return plan_.blocks[window.second].kind == BlockKind::fault;
   }
 
   WindowEvidence& evidence(const Window& window) { return run_.faults[window.first].blocks[window.second]; }
@@ -127,7 +134,7 @@ class Collector {
     if (!window) return;
     const std::string action = text_at(event, "action");
     const bool ok = truth_at(event, "ok");
-    evidence(*window).began = true;
+    evidence(*window).began = is_measured(*window);
     if (action == "error") {
       evidence(*window).error = text_at(event, "message");
       return;
@@ -142,7 +149,7 @@ class Collector {
       pulse.touched = true;
       pulse.in_force = !ok;
       const std::string why = text_at(event, "why");
-      if (why == "lease") evidence(*window).lease_ended = true;
+      if (why == "lease") evidence(*window).lease_ended = is_measured(*window);
       if (why == "low_memory") note_low_memory(*window);
       if (!ok) evidence(*window).error = text_at(event, "message"), evidence(*window).revert_failed = true;
     }
@@ -157,7 +164,7 @@ class Collector {
 
   void take_acting(const Json& event) {
     const auto window = window_of(event);
-    if (!window) return;
+    if (!window || !is_measured(*window)) return;
     evidence(*window).began = true;
     evidence(*window).acting = truth_at(event, "ok");
     const auto before = event.find("before"), after = event.find("after");
@@ -444,7 +451,7 @@ class Collector {
       window.unreverted = window.unreverted || pulse.in_force;
     }
     const std::size_t planned = pulses_in_block(plan_.faults[fault], plan_.blocks[block].index);
-    window.applied = applied >= std::max<std::size_t>(planned, 1);
+    window.applied = is_measured({fault, block}) && applied >= std::max<std::size_t>(planned, 1);
   }
 
   const Plan& plan_;

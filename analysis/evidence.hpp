@@ -14,7 +14,8 @@
 
 namespace grit {
 
-/// One fault in one fault block.
+/// One fault in one block. In a sham block or a link test, only what is left in force counts: `touched` to
+/// `revert_failed`, and `error`.
 struct WindowEvidence {
   bool began = false;          // an event of this block or fault says that the block was reached
   bool applied = false;        // every pulse was read back as in force
@@ -28,7 +29,7 @@ struct WindowEvidence {
 };
 
 struct FaultEvidence {
-  std::vector<WindowEvidence> blocks;   // one for each of Plan::blocks; only those of fault blocks are ever set
+  std::vector<WindowEvidence> blocks;   // one for each of Plan::blocks
   std::map<std::string, double> acted;  // its counters' change, summed over the windows
   std::string mechanism;                // the one that the node says it used; empty: it said nothing
 };

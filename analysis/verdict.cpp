@@ -118,12 +118,12 @@ class Judge {
       result.end = timing_.faults[i].end;
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) {
         const WindowEvidence& window = evidence_.faults[i].blocks[block];
+        result.unreverted += window.unreverted ? 1 : 0;  // in link tests and sham blocks, too
         if (plan_.blocks[block].kind != BlockKind::fault || !(blocks_.began(block) || window.began)) continue;
         result.windows += 1;
         result.applied += window.applied ? 1 : 0;
         result.acting += window.acting ? 1 : 0;
         result.reverted += window.touched && !window.unreverted ? 1 : 0;
-        result.unreverted += window.unreverted ? 1 : 0;
       }
       verdict_.faults.push_back(std::move(result));
     }
@@ -193,10 +193,10 @@ class Judge {
         fault.unreverted = 0;  // nobody has anything to mend
         continue;
       }
-      reason(fmt::format(
-          "NOT REVERTED: {} may still be in force (after {} of {} windows){}. Run `grit revert` on {} before it "
-          "is used for anything else",
-          place(fault), fault.unreverted, fault.windows, last_error(i), fault.node));
+      reason(
+          fmt::format("NOT REVERTED: {} may still be in force (after {} windows){}. Run `grit revert` on {} before it "
+                      "is used for anything else",
+                      place(fault), fault.unreverted, last_error(i), fault.node));
     }
   }
 

@@ -38,9 +38,11 @@ std::optional<Owner> owner_in(const std::string& file_name) {
   return owner;
 }
 
+bool is_of_boot(const Owner& here, const Owner& owner) { return !here.boot.empty() && owner.boot == here.boot; }
+
 bool may_be_of(const Owner& here, const Owner& owner) {
   if (owner.host != here.host) return false;
-  if (!here.boot.empty() && owner.boot == here.boot) return true;
+  if (is_of_boot(here, owner)) return true;
   return !here.machine.empty() && owner.machine == here.machine;
 }
 
@@ -61,11 +63,15 @@ Result<JournalFiles> find_journals(const std::filesystem::path& directory) {
     const std::string name = entry->path().filename().string();
     if (!name.ends_with(".jsonl")) continue;
     const auto owner = owner_in(name);
-    (owner && may_be_of(here, *owner) ? files.of_this_node : files.others).push_back(entry->path());
+    if (owner && may_be_of(here, *owner))
+      files.of_this_node.push_back(entry->path());
+    else
+      (owner && is_of_boot(here, *owner) ? files.of_this_boot : files.others).push_back(entry->path());
   }
   if (error && error != std::errc::no_such_file_or_directory)
     return internal_error("cannot look for undo journals in " + directory.string() + ": " + error.message());
   std::sort(files.of_this_node.begin(), files.of_this_node.end());
+  std::sort(files.of_this_boot.begin(), files.of_this_boot.end());
   return files;
 }
 

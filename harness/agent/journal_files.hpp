@@ -16,6 +16,8 @@ std::filesystem::path journal_file(const std::filesystem::path& directory, const
 struct JournalFiles {
   /// Of this host name, and of this boot or an earlier one of this machine; sorted.
   std::vector<std::filesystem::path> of_this_node{};
+  /// Of this machine since it was started, but of another host name: it was renamed, or a container wrote it; sorted.
+  std::vector<std::filesystem::path> of_this_boot{};
   /// Of other machines, or such as cannot be told whose they are; never touched.
   std::vector<std::filesystem::path> others{};
 };

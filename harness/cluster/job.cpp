@@ -128,11 +128,14 @@ class Job {
       wait_for_news(running_timeout_ms());
       watch_launch();
     }
+    if (!came_up_) silent_ = silent_nodes(node_inits_);
     const auto limit = monotonic_ns() + kDrainLimit_ns;
     while (monotonic_ns() < limit && !processes_at_work(node_inits_).empty()) wait_for_news(kDrainPoll_ms);
     return end_;
   }
   [[nodiscard]] bool timed_out() const { return timed_out_; }
+  /// Nodes on which mpirun had not got a rank going when it ended. A node that came up and died since is none of them.
+  [[nodiscard]] const std::vector<std::string>& silent() const { return silent_; }
 
  private:
   [[nodiscard]] int running_timeout_ms() const {
@@ -185,9 +188,11 @@ class Job {
       if (info.ssi_signo != SIGCHLD) stop();
   }
 
+  /// What has ended by itself cannot be interrupted, though its agents may still be at work.
   void stop() {
+    if (ended_) return;
     end_.interrupted = true;
-    if (!ended_ && stop_limit_ns_ == 0) end_mpirun();
+    if (stop_limit_ns_ == 0) end_mpirun();
   }
 
   void reap() {
@@ -199,6 +204,7 @@ class Job {
   pid_t mpirun_;
   bool came_up_ = false;  // mpirun has got a rank going on every node
   bool timed_out_ = false;
+  std::vector<std::string> silent_{};
   const std::vector<pid_t>& node_inits_;
   int control_;
   int signals_;
@@ -226,7 +232,7 @@ Result<JobEnd> run_job(const LocalClusterOptions& options, const std::vector<pid
   GRIT_TRY(const pid_t mpirun, start_mpirun(options, log));
   Job job(mpirun, node_inits, control, signals, limit_ns);
   const JobEnd end = job.run();
-  if (const auto silent = silent_nodes(node_inits); !silent.empty() && !end.interrupted)
+  if (const auto silent = job.silent(); !silent.empty() && !end.interrupted)
     return did_not_come_up(options, silent,
                            job.timed_out() ? fmt::format("within {}", format_quantity(limit_ns, Unit::time_ns))
                                            : std::string("before it ended"));

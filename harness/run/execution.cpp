@@ -132,7 +132,9 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   keeper.reset();
   if (!ended) {
     std::error_code ignored;  // nothing ran: no directory that looks like a run
-    if (ended.error().kind != ErrorKind::internal) fs::remove_all(directory, ignored);
+    const bool nothing_ran =
+        ended.error().kind != ErrorKind::internal && !fs::exists(directory / "events.jsonl", ignored);
+    if (nothing_ran) fs::remove_all(directory, ignored);
     return tl::make_unexpected(ended.error());
   }
   const LocalClusterEnd& end = *ended;

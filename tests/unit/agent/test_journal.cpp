@@ -480,10 +480,12 @@ TEST_CASE("journal files: another machine's, another host's and another form of 
   for (const std::string& name :
        {fmt::format("{}@{}@{}@flap-7-node0.jsonl", host, other, kOtherBoot),           // an equal host name
         fmt::format("{}@@{}@flap-7-node0.jsonl", host, kOtherBoot),                    // a machine without an identity
-        fmt::format("{}.cluster@{}@{}@flap-7-node0.jsonl", host, machine_id(), boot),  // a longer host name
+        fmt::format("{}.cluster@{}@{}@flap-7-node0.jsonl", host, machine_id(), kOtherBoot),  // a longer host name
         host + ".flap-7-node0.jsonl"})
     others.push_back(place.directory() / name);
-  for (const auto& group : {ours, others})
+  const std::vector<std::filesystem::path> of_this_boot{
+      place.directory() / fmt::format("{}.cluster@{}@{}@flap-7-node0.jsonl", host, machine_id(), boot)};
+  for (const auto& group : {ours, of_this_boot, others})
     for (const auto& file : group) write_private(file, "");
   write_private(place.directory() / "notes.txt", "");
   auto found = ok(find_journals(place.directory()));
@@ -491,6 +493,7 @@ TEST_CASE("journal files: another machine's, another host's and another form of 
   std::sort(others.begin(), others.end());
   std::sort(found.others.begin(), found.others.end());
   REQUIRE(found.of_this_node == ours);
+  REQUIRE(found.of_this_boot == of_this_boot);
   REQUIRE(found.others == others);
   REQUIRE(ok(find_journals(place.directory() / "nowhere")).of_this_node.empty());
 }

@@ -265,6 +265,29 @@ TEST_CASE("a fault that may still be in force is said first and makes it inconcl
   CHECK(left_something_behind(judge(load, records, events)));
 }
 
+TEST_CASE("a fault that may still be in force after a link test or a sham block is said, too") {
+  Plan plan = small_plan();
+  const int block = static_cast<int>(plan.blocks.size());
+  plan.blocks.push_back({block, -1, GENERATE(BlockKind::link_fault, BlockKind::sham)});
+  plan.topology.local_cluster = GENERATE(true, false);
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  auto events = without(events_of(plan), [&](const Json& e) { return e["type"] == "run"; });
+  const auto add = [&](Json event) { events.push_back(std::move(event)); };
+  add(fault_event("applied", block, 0, true));
+  add(fault_event("reverted", block, 0, true));
+  const Verdict well = judge(plan, records, events);
+  CHECK_FALSE(left_something_behind(well));
+
+  events.back()["ok"] = false;
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(left_something_behind(verdict));
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK_THAT(verdict.reasons.at(0), Contains("NOT REVERTED: link_flap on node1 eth0"));
+  // What is measured is so in fault blocks alone.
+  CHECK(verdict.faults.at(0).windows == well.faults.at(0).windows);
+  CHECK(verdict.faults.at(0).applied == well.faults.at(0).windows);
+}
+
 TEST_CASE("a node that is not as it was before is said and makes it inconclusive") {
   const Plan plan = small_plan();
   auto events = events_of(plan);

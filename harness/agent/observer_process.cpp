@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kLineBuffer_bytes = 1 << 20;    // the largest message, too; what the kernel gives of it
 constexpr std::int64_t kFewest_ns = kNsPerS;  // between two of them: one that dies at once must not keep the agent busy
+constexpr std::int64_t kLastWords_ns = kNsPerS;  // of an agent that gives up: what its node is left with
 constexpr auto kGoodbyeLook = std::chrono::milliseconds(10);
 
 [[noreturn]] void run_child(const AgentConfig& config, const Segment& segment, int line) {
@@ -77,6 +78,10 @@ ObserverProcess& ObserverProcess::operator=(ObserverProcess&& other) noexcept {
 }
 
 ObserverProcess::~ObserverProcess() {
+  if (pid_ <= 0) return;
+  line_.reset();  // it sends on what it was told, and ends
+  for (const std::int64_t deadline_ns = monotonic_ns() + kLastWords_ns; !reap() && monotonic_ns() < deadline_ns;)
+    std::this_thread::sleep_for(kGoodbyeLook);
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
   reap();

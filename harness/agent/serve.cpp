@@ -29,8 +29,9 @@ constexpr std::int64_t kIdleTick_ns =
     500 * kNsPerMs;  // when no fault and no end keeps the agent busy; whether its observer was stopped
 constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
 constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
-constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
-constexpr std::int64_t kOrder_ns = 2 * kNsPerS;     // from the report of a rank's end to the recorder's order, at most
+constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;     // after SIGKILL; a rank that waits for a device may take longer
+constexpr std::int64_t kKeepTrying_ns = 10 * kNsPerS;  // to take off what did not come off, before the agent ends
+constexpr std::int64_t kOrder_ns = 2 * kNsPerS;  // from the report of a rank's end to the recorder's order, at most
 /// How long what the kernel itself puts back (IPv6 addresses, links of other nodes of this machine) may take.
 constexpr std::int64_t kSettle_ns = 2 * kNsPerS;
 constexpr std::int64_t kSettleInRun_ns = 200 * kNsPerMs;  // the ranks wait meanwhile
@@ -85,6 +86,7 @@ Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock, Observ
           [this](Json event) { emit(std::move(event)); }, node_ranks(segment_)) {}
 
 Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, Fd wake) {
+  segment.control().agent_doing.store(AgentDoing::waiting);  // whatever its predecessor was at
   GRIT_CHECK(leave_ranks_their_cpus(pids_of(segment)));
   GRIT_TRY(NodeLock lock, NodeLock::acquire());
   GRIT_TRY(ObserverProcess observer, ObserverProcess::fork(config, segment));
@@ -120,7 +122,11 @@ void Agent::note_dangers() {
 /// Journals in this node's directory belong to runs that are over (we hold the node) or to our predecessor.
 Status Agent::recover() {
   GRIT_TRY(const auto files, find_journals(config_.journal_directory));
+  const Doing doing(segment_.control(),
+                    AgentDoing::applying_or_reverting);  // its keeper waits as long as that may take
+  std::string left;  // the first; one that cannot be reverted keeps nobody from the others
   for (const auto& file : files.of_this_node) {
+    segment_.control().agent_beat_ns.store(monotonic_ns());
     auto report = revert_journal(file, ::geteuid());
     Json event = make_event("recovered", config_.node);
     event["journal"] = file.string();
@@ -128,11 +134,10 @@ Status Agent::recover() {
     event["gone"] = report ? report->gone : 0;
     event["problems"] = report ? Json(report->problems) : Json::array({report.error().message});
     emit(std::move(event));
-    if (report && report->problems.empty()) continue;
-    const std::string why = report ? report->problems.front() : report.error().message;
-    return internal_error(
-        fmt::format("an earlier run left something behind that cannot be reverted ({}): {}", file.string(), why));
+    if ((report && report->problems.empty()) || !left.empty()) continue;
+    left = fmt::format("{}: {}", file.string(), report ? report->problems.front() : report.error().message);
   }
+  if (!left.empty()) return internal_error("an earlier run left something behind that cannot be reverted: " + left);
   segment_.control().lease_deadline_ns.store(0);
   return {};
 }
@@ -140,10 +145,9 @@ Status Agent::recover() {
 Status Agent::open_descriptors() {
   timer_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer_) return errno_error("timerfd_create");
-  sigset_t term;
+  sigset_t term;  // blocked from the agent's first moment (agent_main)
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &term, nullptr);
   signals_ = Fd(::signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return errno_error("signalfd");
   for (const RankSlot& slot : segment_.slots()) {
@@ -257,6 +261,8 @@ void Agent::tick() {
   if (now_ns - last_tick_ns_ < tick_ns()) return;
   last_tick_ns_ = now_ns;
   windows_.keep_memory_free();
+  segment_.control().lease_deadline_ns.store(
+      windows_.lease_deadline_ns());  // a lease that is over is nobody's to act on
   watch_observer();
   watch_carriers();
 }
@@ -400,6 +406,7 @@ void Agent::finish() {
   }
   const Doing doing(segment_.control(), AgentDoing::ending);
   windows_.end(RevertReason::shutdown);
+  windows_.keep_trying(kKeepTrying_ns);
   if (node_is_as_before()) windows_.close();  // else the journal stays, for whoever mends the node
   segment_.control().lease_deadline_ns.store(0);
   if (config_.node == 0) {

@@ -62,6 +62,7 @@ Result<ObserverProcess> ObserverProcess::fork(const AgentConfig& config, const S
 ObserverProcess::ObserverProcess(ObserverProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       line_(std::move(other.line_)),
+      ended_well_(other.ended_well_),
       started_ns_(other.started_ns_),
       waiting_(std::move(other.waiting_)),
       waiting_bytes_(other.waiting_bytes_),
@@ -70,6 +71,7 @@ ObserverProcess::ObserverProcess(ObserverProcess&& other) noexcept
 ObserverProcess& ObserverProcess::operator=(ObserverProcess&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(line_, other.line_);
+  std::swap(ended_well_, other.ended_well_);
   std::swap(started_ns_, other.started_ns_);
   std::swap(waiting_, other.waiting_);
   std::swap(waiting_bytes_, other.waiting_bytes_);
@@ -129,8 +131,9 @@ std::optional<ObserverProcess::News> ObserverProcess::receive() {
 }
 
 bool ObserverProcess::reap() {
-  if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+  if (int status = 0; pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
     pid_ = -1;
+    ended_well_ = status == 0;
     line_.reset();  // nobody polls it any more
   }
   return pid_ < 0;
@@ -159,7 +162,7 @@ bool ObserverProcess::say_goodbye(std::int64_t patience_ns) {
     flush();
     std::this_thread::sleep_for(kGoodbyeLook);
   }
-  return pid_ < 0;
+  return pid_ < 0 && ended_well_;
 }
 
 }  // namespace grit

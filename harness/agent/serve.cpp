@@ -314,7 +314,10 @@ void Agent::watch_observer() {
     if (news->end) end_run(*news->end);
     if (news->observed_block) observed_block_ = std::max(observed_block_, *news->observed_block);
   }
-  if (!observer_.is_gone(segment_.control().observer_beat_ns.load())) return;
+  if (observer_.is_gone(segment_.control().observer_beat_ns.load())) replace_observer();
+}
+
+void Agent::replace_observer() {
   auto another = ObserverProcess::fork(config_, segment_);
   if (!another) {
     fmt::print(stderr, "grit agent: {}\n", another.error().message);
@@ -419,6 +422,9 @@ void Agent::finish() {
   }
   { const NodeLock let_go = std::move(lock_); }  // nothing is done to the node any more; the recorder may be gone
   segment_.control().agent_beat_ns.store(monotonic_ns());
+  if (observer_.say_goodbye(kGoodbye_ns)) return;
+  // Without that word a run that ended well would be one that lost a node.
+  replace_observer();
   if (!observer_.say_goodbye(kGoodbye_ns)) fmt::print(stderr, "grit agent: the observer did not end\n");
 }
 

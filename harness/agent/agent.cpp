@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <csignal>
 #include <memory>
 
 #include "harness/agent/serve.hpp"
@@ -20,6 +21,11 @@ Result<Ready> start(const Json& configuration) {
 }  // namespace
 
 int agent_main() {
+  // Told to end while it reverts what was left behind, it does so when that is done.
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &term, nullptr);
   // Faults come on, and above all off, in time however busy the node is: also when a fault is what keeps it busy. Not
   // permitted to ordinary users: then as the scheduler pleases. Threads and workers are ordinary again.
   const sched_param least{.sched_priority = 1};

@@ -14,6 +14,8 @@ namespace {
 
 /// The agent's own timer reverts first; this is for an agent that is stuck.
 constexpr std::int64_t kLeaseGrace_ns = kNsPerS;
+/// What one journal may take a successor: a command may have 600 s, other faults have seconds.
+constexpr std::int64_t kLongestRevert_ns = 700 * kNsPerS;
 
 }  // namespace
 
@@ -83,6 +85,10 @@ Result<std::unique_ptr<AgentProcess>> AgentProcess::start(AgentConfig config, co
         if (one.is_string()) raw.warnings_.push_back(one.get<std::string>());
   };
   setup.is_useless = [&raw] { return raw.lease_overdue(); };
+  setup.busy_until_ns = [&control = raw.segment_.control()]() -> std::int64_t {
+    const bool reverts = control.agent_doing.load() == AgentDoing::applying_or_reverting;
+    return reverts ? control.agent_beat_ns.load() + kLongestRevert_ns : 0;
+  };
   setup.lost = [&raw](const Error& why) { raw.end_ranks(why); };
   GRIT_TRY(raw.process_, KeptProcess::start(std::move(setup)));
   return agent;

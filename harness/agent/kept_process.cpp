@@ -24,7 +24,9 @@ extern char** environ;
 namespace grit {
 namespace {
 
-constexpr int kReplyTimeout_ms = 20'000;
+constexpr std::int64_t kReplyTimeout_ns = 20 * kNsPerS;
+constexpr int kAttempts = 3;  // to start a successor
+constexpr auto kAttemptPause = std::chrono::seconds(1);
 constexpr int kWatchInterval_ms = 500;  // its end is seen at once; this is for whether it was stopped, or is of no use
 constexpr int kLooksStopped = 2;        // one second: nobody stops such a process for long and means well
 constexpr std::int64_t kEndPatience_ns = 5 * kNsPerS;
@@ -88,25 +90,6 @@ Status send_all(int socket, std::string_view text) {
     text.remove_prefix(static_cast<std::size_t>(sent));
   }
   return {};
-}
-
-Result<std::string> read_reply(int fd, const std::string& whose) {
-  std::string reply;
-  std::array<char, 4096> chunk{};
-  const std::int64_t deadline = monotonic_ns() + kReplyTimeout_ms * kNsPerMs;
-  for (;;) {
-    pollfd ready{fd, POLLIN, 0};
-    const auto left_ms = static_cast<int>((deadline - monotonic_ns()) / kNsPerMs);
-    if (left_ms <= 0 || ::poll(&ready, 1, left_ms) == 0)
-      return internal_error(fmt::format("the {} did not answer within {} s", whose, kReplyTimeout_ms / 1000));
-    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error(fmt::format("cannot read the {}'s answer", whose));
-    if (got == 0) break;
-    reply.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-  if (reply.empty()) return internal_error(fmt::format("the {} died before it answered", whose));
-  return reply;
 }
 
 /// What comes on the bootstrap socket, to the end of file. Error: it did not come whole.
@@ -176,13 +159,52 @@ Status KeptProcess::spawn() {
 
   GRIT_CHECK(send_all(ours.get(), json_text(setup_.configuration())));
   ::shutdown(ours.get(), SHUT_WR);
-  GRIT_TRY(const std::string reply, read_reply(ours.get(), setup_.command));
+  GRIT_TRY(const std::string reply, read_reply(ours.get()));
   GRIT_TRY(const Json said, parse_json(reply));
   if (said.contains("error"))
     return Failure(Error{static_cast<ErrorKind>(said.value("kind", static_cast<int>(ErrorKind::internal))),
                          said["error"].get<std::string>()});
   setup_.answered(said);
   return {};
+}
+
+Result<std::string> KeptProcess::read_reply(int fd) const {
+  std::string reply;
+  std::array<char, 4096> chunk{};
+  const std::int64_t since_ns = monotonic_ns();
+  for (;;) {
+    const std::int64_t deadline_ns = std::max(since_ns + kReplyTimeout_ns, setup_.busy_until_ns());
+    if (monotonic_ns() >= deadline_ns)
+      return internal_error(
+          fmt::format("the {} did not answer within {} s", setup_.command, (monotonic_ns() - since_ns) / kNsPerS));
+    pollfd ready{fd, POLLIN, 0};
+    if (::poll(&ready, 1, kWatchInterval_ms) == 0) continue;
+    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error(fmt::format("cannot read the {}'s answer", setup_.command));
+    if (got == 0) break;
+    reply.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+  if (reply.empty()) return internal_error(fmt::format("the {} died before it answered", setup_.command));
+  return reply;
+}
+
+void KeptProcess::kill_and_reap() {
+  const pid_t pid = pid_.exchange(-1);  // from here on its number may be another's
+  if (pid <= 0) return;
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+}
+
+/// What one could not put back, or could not do for want of memory, the next one may.
+Status KeptProcess::spawn_successor() {
+  for (int attempt = 1;; ++attempt) {
+    const Status started = spawn();
+    if (started) return started;
+    kill_and_reap();
+    if (attempt == kAttempts || stop_.load()) return started;
+    std::this_thread::sleep_for(kAttemptPause);
+  }
 }
 
 void KeptProcess::watch() {
@@ -196,10 +218,9 @@ void KeptProcess::watch() {
     const pid_t pid = pid_.load();
     if (::waitpid(pid, &status, WNOHANG) == pid) {
       const bool ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;  // its work was done
+      pid_.store(-1);
       if (ended_well || stop_.load()) break;
-      if (auto again = spawn(); !again) {
-        ::kill(pid_.load(), SIGKILL);
-        ::waitpid(pid_.load(), nullptr, 0);
+      if (auto again = spawn_successor(); !again) {
         setup_.lost(again.error());
         break;
       }
@@ -214,7 +235,7 @@ void KeptProcess::watch() {
 }
 
 void KeptProcess::ask_to_end() const {
-  if (!ended_.load()) ::kill(pid_.load(), SIGTERM);
+  if (const pid_t pid = pid_.load(); pid > 0) ::kill(pid, SIGTERM);
 }
 
 bool KeptProcess::wait_for_end(const std::atomic<std::int64_t>& beat_ns) const {
@@ -232,11 +253,10 @@ KeptProcess::~KeptProcess() {
     ask_to_end();
     const std::int64_t deadline_ns = monotonic_ns() + kEndPatience_ns;
     while (!ended_.load() && monotonic_ns() < deadline_ns) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    if (!ended_.load()) ::kill(pid_.load(), SIGKILL);
+    if (const pid_t pid = pid_.load(); pid > 0) ::kill(pid, SIGKILL);
     watcher_.join();
-  } else if (pid_.load() > 0) {  // it never became ready
-    ::kill(pid_.load(), SIGKILL);
-    ::waitpid(pid_.load(), nullptr, 0);
+  } else {
+    kill_and_reap();  // it never became ready
   }
 }
 

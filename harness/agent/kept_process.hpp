@@ -32,6 +32,9 @@ class KeptProcess {
     std::function<void(const Json&)> answered{};  // what it says when it is ready, at each start
     /// Asked five times a second, in the thread: true ends it by SIGKILL, for a successor.
     std::function<bool()> is_useless{};
+    /// Until when one that starts may take to be ready, beyond the usual 20 s; asked again and again. Without: no
+    /// longer.
+    std::function<std::int64_t()> busy_until_ns = [] { return std::int64_t{0}; };
     /// Called once, in the thread, when it could not be started again.
     std::function<void(const Error&)> lost{};
   };
@@ -56,10 +59,13 @@ class KeptProcess {
  private:
   explicit KeptProcess(Setup setup) : setup_(std::move(setup)) {}
   Status spawn();
+  Status spawn_successor();
+  [[nodiscard]] Result<std::string> read_reply(int fd) const;
+  void kill_and_reap();
   void watch();
 
   Setup setup_;
-  std::atomic<pid_t> pid_{-1};
+  std::atomic<pid_t> pid_{-1};  // -1: none runs
   std::atomic<bool> stop_{false};
   std::atomic<bool> ended_{false};
   std::thread watcher_{};

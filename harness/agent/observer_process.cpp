@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kLineBuffer_bytes = 1 << 20;    // the largest message, too; what the kernel gives of it
 constexpr std::int64_t kFewest_ns = kNsPerS;  // between two of them: one that dies at once must not keep the agent busy
+constexpr std::int64_t kLastWords_ns = kNsPerS;  // of an agent that gives up: what its node is left with
 constexpr auto kGoodbyeLook = std::chrono::milliseconds(10);
 
 [[noreturn]] void run_child(const AgentConfig& config, const Segment& segment, int line) {
@@ -61,6 +62,7 @@ Result<ObserverProcess> ObserverProcess::fork(const AgentConfig& config, const S
 ObserverProcess::ObserverProcess(ObserverProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       line_(std::move(other.line_)),
+      ended_well_(other.ended_well_),
       started_ns_(other.started_ns_),
       waiting_(std::move(other.waiting_)),
       waiting_bytes_(other.waiting_bytes_),
@@ -69,6 +71,7 @@ ObserverProcess::ObserverProcess(ObserverProcess&& other) noexcept
 ObserverProcess& ObserverProcess::operator=(ObserverProcess&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(line_, other.line_);
+  std::swap(ended_well_, other.ended_well_);
   std::swap(started_ns_, other.started_ns_);
   std::swap(waiting_, other.waiting_);
   std::swap(waiting_bytes_, other.waiting_bytes_);
@@ -77,6 +80,10 @@ ObserverProcess& ObserverProcess::operator=(ObserverProcess&& other) noexcept {
 }
 
 ObserverProcess::~ObserverProcess() {
+  if (pid_ <= 0) return;
+  line_.reset();  // it sends on what it was told, and ends
+  for (const std::int64_t deadline_ns = monotonic_ns() + kLastWords_ns; !reap() && monotonic_ns() < deadline_ns;)
+    std::this_thread::sleep_for(kGoodbyeLook);
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
   reap();
@@ -124,8 +131,9 @@ std::optional<ObserverProcess::News> ObserverProcess::receive() {
 }
 
 bool ObserverProcess::reap() {
-  if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+  if (int status = 0; pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
     pid_ = -1;
+    ended_well_ = status == 0;
     line_.reset();  // nobody polls it any more
   }
   return pid_ < 0;
@@ -154,7 +162,7 @@ bool ObserverProcess::say_goodbye(std::int64_t patience_ns) {
     flush();
     std::this_thread::sleep_for(kGoodbyeLook);
   }
-  return pid_ < 0;
+  return pid_ < 0 && ended_well_;
 }
 
 }  // namespace grit

@@ -49,7 +49,8 @@ class ObserverProcess {
   [[nodiscard]] bool is_gone(std::int64_t beat_ns);
   static constexpr std::int64_t kSilence_ns = 4 * kNsPerS;  // shorter than what makes a node lost
 
-  /// No more events: it sends what it has, says goodbye to the recorder and ends. Waits for that; false: not in time.
+  /// No more events: it sends what it has, says goodbye to the recorder and ends. Waits for that; false: it did not in
+  /// time, or died.
   bool say_goodbye(std::int64_t patience_ns);
 
   /// What waited for a predecessor that is gone.
@@ -63,6 +64,7 @@ class ObserverProcess {
 
   pid_t pid_ = -1;
   Fd line_{};
+  bool ended_well_ = false;  // it has said goodbye
   std::int64_t started_ns_ = monotonic_ns();
   std::deque<std::string> waiting_{};
   std::size_t waiting_bytes_ = 0;

@@ -29,8 +29,9 @@ constexpr std::int64_t kIdleTick_ns =
     kNsPerS;  // when no fault and no end keeps the agent busy; whether its observer was stopped
 constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
 constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
-constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
-constexpr std::int64_t kOrder_ns = 2 * kNsPerS;     // from the report of a rank's end to the recorder's order, at most
+constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;     // after SIGKILL; a rank that waits for a device may take longer
+constexpr std::int64_t kKeepTrying_ns = 10 * kNsPerS;  // to take off what did not come off, before the agent ends
+constexpr std::int64_t kOrder_ns = 2 * kNsPerS;  // from the report of a rank's end to the recorder's order, at most
 /// How long what the kernel itself puts back (IPv6 addresses, links of other nodes of this machine) may take.
 constexpr std::int64_t kSettle_ns = 2 * kNsPerS;
 constexpr std::int64_t kSettleInRun_ns = 200 * kNsPerMs;  // the ranks wait meanwhile
@@ -85,6 +86,7 @@ Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock, Observ
           [this](Json event) { emit(std::move(event)); }, node_ranks(segment_)) {}
 
 Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, Fd wake) {
+  segment.control().agent_doing.store(AgentDoing::waiting);  // whatever its predecessor was at
   GRIT_CHECK(leave_ranks_their_cpus(pids_of(segment)));
   GRIT_TRY(NodeLock lock, NodeLock::acquire());
   GRIT_TRY(ObserverProcess observer, ObserverProcess::fork(config, segment));
@@ -130,7 +132,11 @@ void Agent::note_dangers() {
 /// Journals in this node's directory belong to runs that are over (we hold the node) or to our predecessor.
 Status Agent::recover() {
   GRIT_TRY(const auto files, find_journals(config_.journal_directory));
+  const Doing doing(segment_.control(),
+                    AgentDoing::applying_or_reverting);  // its keeper waits as long as that may take
+  std::string left;  // the first; one that cannot be reverted keeps nobody from the others
   for (const auto& file : files.of_this_node) {
+    segment_.control().agent_beat_ns.store(monotonic_ns());
     auto report = revert_journal(file, ::geteuid());
     Json event = make_event("recovered", config_.node);
     event["journal"] = file.string();
@@ -138,11 +144,10 @@ Status Agent::recover() {
     event["gone"] = report ? report->gone : 0;
     event["problems"] = report ? Json(report->problems) : Json::array({report.error().message});
     emit(std::move(event));
-    if (report && report->problems.empty()) continue;
-    const std::string why = report ? report->problems.front() : report.error().message;
-    return internal_error(
-        fmt::format("an earlier run left something behind that cannot be reverted ({}): {}", file.string(), why));
+    if ((report && report->problems.empty()) || !left.empty()) continue;
+    left = fmt::format("{}: {}", file.string(), report ? report->problems.front() : report.error().message);
   }
+  if (!left.empty()) return internal_error("an earlier run left something behind that cannot be reverted: " + left);
   segment_.control().lease_deadline_ns.store(0);
   return {};
 }
@@ -150,7 +155,7 @@ Status Agent::recover() {
 Status Agent::open_descriptors() {
   timer_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer_) return errno_error("timerfd_create");
-  sigset_t term;
+  sigset_t term;  // blocked from the agent's first moment (agent_main)
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);
   signals_ = Fd(::signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -266,6 +271,8 @@ void Agent::tick() {
   if (now_ns - last_tick_ns_ < tick_ns()) return;
   last_tick_ns_ = now_ns;
   windows_.keep_memory_free();
+  segment_.control().lease_deadline_ns.store(
+      windows_.lease_deadline_ns());  // a lease that is over is nobody's to act on
   watch_observer();
   watch_carriers();
 }
@@ -317,7 +324,10 @@ void Agent::watch_observer() {
     if (news->end) end_run(*news->end);
     if (news->observed_block) observed_block_ = std::max(observed_block_, *news->observed_block);
   }
-  if (!observer_.is_gone(segment_.control().observer_beat_ns.load())) return;
+  if (observer_.is_gone(segment_.control().observer_beat_ns.load())) replace_observer();
+}
+
+void Agent::replace_observer() {
   auto another = ObserverProcess::fork(config_, segment_);
   if (!another) {
     fmt::print(stderr, "grit agent: {}\n", another.error().message);
@@ -409,6 +419,7 @@ void Agent::finish() {
   }
   const Doing doing(segment_.control(), AgentDoing::ending);
   windows_.end(RevertReason::shutdown);
+  windows_.keep_trying(kKeepTrying_ns);
   if (node_is_as_before()) windows_.close();  // else the journal stays, for whoever mends the node
   segment_.control().lease_deadline_ns.store(0);
   if (config_.node == 0) {
@@ -421,6 +432,9 @@ void Agent::finish() {
   }
   { const NodeLock let_go = std::move(lock_); }  // nothing is done to the node any more; the recorder may be gone
   segment_.control().agent_beat_ns.store(monotonic_ns());
+  if (observer_.say_goodbye(kGoodbye_ns)) return;
+  // Without that word a run that ended well would be one that lost a node.
+  replace_observer();
   if (!observer_.say_goodbye(kGoodbye_ns)) fmt::print(stderr, "grit agent: the observer did not end\n");
 }
 

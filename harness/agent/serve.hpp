@@ -52,6 +52,7 @@ class Agent {
   [[nodiscard]] std::int64_t tick_ns() const;
   /// What the observer says, and another one when it is gone.
   void watch_observer();
+  void replace_observer();
   /// Takes the faults off and ends the node's ranks, once.
   void end_run(const std::string& why);
   [[nodiscard]] bool all_left_block() const;

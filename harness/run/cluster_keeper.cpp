@@ -39,11 +39,14 @@ bool wait_for_the_end() {
 }
 
 /// Agents have their journals open until they are gone, which takes the kernel a moment.
-void clean_up(const std::filesystem::path& journal_directory, bool ended_well) {
+bool clean_up(const std::filesystem::path& journal_directory, bool ended_well) {
   const std::int64_t deadline_ns = monotonic_ns() + kPatience_ns;
   if (!ended_well) std::this_thread::sleep_for(kRetry);  // for an agent that is just about to open one
-  while (!revert_machine_wide(journal_directory, ::geteuid()) && monotonic_ns() < deadline_ns)
+  while (!revert_machine_wide(journal_directory, ::geteuid())) {
+    if (monotonic_ns() >= deadline_ns) return false;
     std::this_thread::sleep_for(kRetry);
+  }
+  return true;
 }
 
 }  // namespace
@@ -57,20 +60,24 @@ Result<ClusterKeeper> ClusterKeeper::start(const std::filesystem::path& journal_
   if (pid > 0) return ClusterKeeper(pid, std::move(writer));
   writer.reset();
   let_go_of_all_but(reader.get());
-  clean_up(journal_directory, wait_for_the_end());
-  ::_exit(0);
+  ::_exit(clean_up(journal_directory, wait_for_the_end()) ? 0 : 1);
 }
 
 ClusterKeeper::ClusterKeeper(ClusterKeeper&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), pipe_(std::move(other.pipe_)) {}
 
-ClusterKeeper::~ClusterKeeper() {
-  if (pid_ < 0) return;
+ClusterKeeper::~ClusterKeeper() { [[maybe_unused]] const bool mended = end(); }
+
+bool ClusterKeeper::end() {
+  const pid_t pid = std::exchange(pid_, -1);
+  if (pid < 0) return true;
   const char ended = 'e';
   [[maybe_unused]] const ssize_t told = ::write(pipe_.get(), &ended, 1);
   pipe_.reset();
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  int status = -1;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
+  return status == 0;
 }
 
 }  // namespace grit

@@ -23,8 +23,10 @@ class ClusterKeeper {
   ClusterKeeper& operator=(ClusterKeeper&&) = delete;
   ClusterKeeper(const ClusterKeeper&) = delete;
   ClusterKeeper& operator=(const ClusterKeeper&) = delete;
-  /// The cluster has ended: waits until the keeper has as well.
   ~ClusterKeeper();
+  /// The cluster has ended: waits until the keeper has as well. False: what faults changed of the whole machine could
+  /// not be taken off.
+  [[nodiscard]] bool end();
 
  private:
   ClusterKeeper(pid_t pid, Fd pipe) : pid_(pid), pipe_(std::move(pipe)) {}

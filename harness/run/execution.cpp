@@ -126,10 +126,9 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   options.run_directory = directory;
   options.environment = {"GRIT_JOURNAL_DIR=" + (directory / "journal").string(),
                          "GRIT_PROGRESS=" + progress_style(execution.json), "OPENBLAS_NUM_THREADS=1"};
-  std::optional<Result<ClusterKeeper>> keeper = ClusterKeeper::start(directory / "journal");
-  if (!*keeper) return tl::make_unexpected(keeper->error());
+  GRIT_TRY(ClusterKeeper keeper, ClusterKeeper::start(directory / "journal"));
   const auto ended = run_local_cluster(options);
-  keeper.reset();
+  const bool machine_is_mended = keeper.end();
   if (!ended) {
     std::error_code ignored;  // nothing ran: no directory that looks like a run
     const bool nothing_ran =
@@ -148,6 +147,11 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
     return internal_error(fmt::format("the ranks ended before anything was recorded ({}). {}",
                                       how_it_ended(end.job_status), words_of_mpirun(end.mpirun_log)));
   if (auto finished = finish_run(directory); !finished) return with_context(finished.error(), "cannot finish the run");
+  if (!machine_is_mended)
+    return internal_error(
+        fmt::format("NOT REVERTED: what faults changed of the whole machine could not be taken off: run `grit revert "
+                    "--journal FILE` for each file in {}",
+                    (directory / "journal").string()));
   return directory;
 }
 

@@ -318,7 +318,7 @@ void add_tcp(Json& entries, const Block& block, int node, const std::map<int, Tc
 
 /// Lines that another block's follow; a torn last one is the reader's to drop.
 Status append_all(const std::filesystem::path& file, const std::vector<std::string>& texts) {
-  const Fd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
+  const Fd fd = open_plain_file(file, O_WRONLY | O_APPEND | O_CREAT);
   if (!fd) return errno_error("cannot open " + file.string());
   for (const std::string& text : texts)
     if (auto done = write_all(fd.get(), text); !done) return with_context(done.error(), file.string());

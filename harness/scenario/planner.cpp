@@ -68,13 +68,15 @@ Status check_fits(const Plan& plan, const PlannedFault& fault) {
   return {};
 }
 
-std::int64_t lease_ns(const std::vector<Pulse>& pulses, const Design& design) {
+std::int64_t lease_ns(const PlannedFault& fault, const InjectorInfo& info, const Design& design) {
   const std::int64_t block_ns = design.block_ns > 0 ? design.block_ns : kUnknownBlockNs;
   std::int64_t longest_ns = 0;
-  for (const Pulse& pulse : pulses) {
+  for (const Pulse& pulse : fault.pulses) {
     longest_ns = std::max(longest_ns, pulse.end_ns < 0 ? block_ns : pulse.end_ns - pulse.start_ns);
   }
-  return 2 * longest_ns + kLeaseMarginNs;
+  // A slow fault's own commands may take so long to start, to stop and to be read.
+  const std::int64_t commands_ns = info.slow ? 3 * Params(fault.params).integer("timeout") : 0;
+  return 2 * longest_ns + kLeaseMarginNs + commands_ns;
 }
 
 /// Plans the faults of a scenario into a plan that has its topology, design and blocks already.
@@ -214,7 +216,7 @@ class FaultPlanner {
       planned.id = static_cast<int>(plan_.faults.size());
       planned.params = std::move(stage.params);
       planned.pulses = std::move(stage.pulses);
-      planned.lease_ns = lease_ns(planned.pulses, plan_.design);
+      planned.lease_ns = lease_ns(planned, info, plan_.design);
       GRIT_CHECK(check_fits(plan_, planned));
       plan_.faults.push_back(std::move(planned));
       where_.push_back(fault.where);

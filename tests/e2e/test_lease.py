@@ -12,6 +12,7 @@ from gritlib import Workspace, assert_same_state, children_of, cmdline, events, 
 VICTIM = 1  # node 0's agent records the run
 SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000  # ptrace(2), waitpid(2)
 STOPPED_S = 3  # by when one that is stopped has a successor
+REVERT_S = 23  # longer than the 20 s in which an agent must have started
 LEASE_MARGIN_S = 10  # docs/architecture.md: twice the longest time in force, and so much
 
 SCENARIO = """
@@ -114,11 +115,35 @@ def try_out(work, name, fault, longest_s, stopped=False):
         terminate(process)
 
 
+def revert_slowly(work):
+    """The agent is killed in a fault whose revert takes longer than an agent may take to start; its successor is given the time."""
+    run, file = work.path / "slow", work.path / "in-force"
+    fault = (f'grit.fault.command {{ on = {VICTIM}, apply = "touch {file}", evidence = "test -e {file}", counter = "echo 1", '
+             f'revert = "test ! -e {file} || sleep {REVERT_S}; rm -f {file}", timeout = "60s" }}')
+    process = start("run", work.write("slow.lua", SCENARIO.format(fault=fault)), "--out", run, "-n", 4, "--allow-command")
+    try:
+        stop_while_in_force(process, run, by_signal(signal.SIGKILL), lambda agent: None)
+        deadline = time.monotonic() + REVERT_S + 20
+        while not latest(run, type="agent_restarted", node=VICTIM):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "no successor"
+            time.sleep(0.1)
+        recovered = latest(run, type="recovered", node=VICTIM)
+        assert recovered["reverted"] == 1 and recovered["problems"] == [] and not file.exists(), recovered
+        assert not latest(run, type="node_lost"), "a node whose agent was at work was taken for lost"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    finally:
+        terminate(process)
+
+
 before = machine_state()
 with Workspace() as work:
     try_out(work, "link", f'grit.fault.link_flap {{ on = {VICTIM}, down = "1s", after = "200ms" }}', 1)
     assert_same_state(before)
     try_out(work, "stopped", f'grit.fault.link_flap {{ on = {VICTIM}, down = "1800ms", after = "100ms" }}', 1.8, stopped=True)
+    assert_same_state(before)
+    revert_slowly(work)
     assert_same_state(before)
     try_out(work, "load", f'grit.fault.os_noise {{ on = {VICTIM}, after = "100ms", lasts = "1500ms" }}', 1.5)
     assert_same_state(before)

@@ -84,13 +84,17 @@ with Workspace() as work:
     again = grit("revert", env=environment, expect=0)
     assert "0 reverted" in again.out or "nothing to revert" in again.out, again.out
 
-    # A journal that others could have written is not acted upon, and says why.
+    # A journal that others could have written is not acted upon, and says why. It keeps nobody from the next one.
     crash_with_link_down(work, 1)
     (file,) = journal.glob("*.jsonl")
     file.chmod(0o666)
-    refused = grit("revert", env=environment, expect=64)
-    print(refused.err.strip())
-    assert "writ" in refused.err and not is_up()
+    later = file.with_name(file.name.replace(".jsonl", "-later.jsonl"))
+    later.write_text("")
+    later.chmod(0o600)
+    refused = grit("revert", env=environment, expect=70)
+    print(refused.out.strip())
+    assert "others can write" in refused.out and not is_up()
+    assert f"{later}: 0 reverted" in refused.out, refused.out
     file.chmod(0o600)
 
     # The next run reverts first.

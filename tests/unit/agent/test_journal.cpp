@@ -478,8 +478,8 @@ TEST_CASE("journal files: another machine's, another host's and another form of 
     ours.push_back(place.directory() / fmt::format("{}@{}@{}@flap-7-node0.jsonl", host, machine_id(), kOtherBoot));
   std::vector<std::filesystem::path> others;
   for (const std::string& name :
-       {fmt::format("{}@{}@{}@flap-7-node0.jsonl", host, other, kOtherBoot),           // an equal host name
-        fmt::format("{}@@{}@flap-7-node0.jsonl", host, kOtherBoot),                    // a machine without an identity
+       {fmt::format("{}@{}@{}@flap-7-node0.jsonl", host, other, kOtherBoot),  // an equal host name
+        fmt::format("{}@@{}@flap-7-node0.jsonl", host, kOtherBoot),           // a machine without an identity
         fmt::format("{}.cluster@{}@{}@flap-7-node0.jsonl", host, machine_id(), kOtherBoot),  // a longer host name
         host + ".flap-7-node0.jsonl"})
     others.push_back(place.directory() / name);

@@ -116,6 +116,14 @@ TEST_CASE("an observer that dies or is stopped is noticed, and its successor get
   CHECK(node.pump_until([&] { return node.count("witness") == 1 && node.count("residue") == 1; }));
 }
 
+TEST_CASE("an observer that dies before it has said goodbye is none that has") {
+  const Node node;
+  auto observer = ObserverProcess::fork(node.config, node.segment);
+  REQUIRE(observer);
+  REQUIRE(::kill(observer->pid(), SIGKILL) == 0);
+  CHECK_FALSE(observer->say_goodbye(5 * kNsPerS));
+}
+
 TEST_CASE("an observer that takes nothing does not hold up its agent: events wait, and then are dropped and counted") {
   Node node;
   auto observer = ObserverProcess::fork(node.config, node.segment);

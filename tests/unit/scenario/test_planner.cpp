@@ -167,6 +167,19 @@ TEST_CASE("nic = all is one fault on each rail, and they are followed as one") {
   CHECK(contains(grit::describe_plan(*one), "rail 1 of 2"));
 }
 
+TEST_CASE("the lease of a fault of commands leaves them the time that they may take") {
+  const auto lease_with = [](const char* timeout) {
+    grit::PlanRequest request;
+    request.allowed.commands = true;
+    const std::string fault = fmt::format(
+        "grit.fault.command {{ on = 1, apply = 'true', evidence = 'true', counter = 'echo 1', revert = 'true', "
+        "timeout = '{}' }}",
+        timeout);
+    return plan_of(scenario(fault), 4, request).faults.at(0).lease_ns;
+  };
+  CHECK(lease_with("60s") - lease_with("5s") == 165'000'000'000);
+}
+
 TEST_CASE("a block must hold the whole fault") {
   const std::string message = error_of(scenario("f { down = '3s', after = '500ms' }"));
   CHECK(contains(message, "x.lua:2: fault link_flap: it ends 3.5s after the block's start, but design.block is 3s"));

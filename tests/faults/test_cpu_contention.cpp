@@ -24,7 +24,7 @@ TEST_CASE("cpu_contention: asks for the share it was told, and for no more", "[c
   CHECK(used / lasted < 0.25);
 }
 
-TEST_CASE("cpu_contention: more processes than cores take turns; a core that is not there is an error",
+TEST_CASE("cpu_contention: more processes than cores take turns, a core that is not there is an error",
           "[cpu_contention]") {
   const auto load = ok(cpu_contention().prepare(target_with({{"threads", 3}, {"cores", "0"}, {"share", 0.01}}))).fault;
   ok(load->start());

@@ -12,7 +12,7 @@ using namespace grit;
 using grit::test::ok;
 namespace fs = std::filesystem;
 
-TEST_CASE("irq_misplacement: one interrupt that does not come back keeps no other away; what others set stays") {
+TEST_CASE("irq_misplacement: one interrupt that does not come back keeps no other away, what others set stays") {
   test::in_namespaces([] {
     const test::TempDirectory files;
     Json moved = Json::array();

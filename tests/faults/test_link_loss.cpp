@@ -54,7 +54,7 @@ TEST_CASE("link_loss by nftables: the share is lost and counted, and nothing is 
   });
 }
 
-TEST_CASE("link_loss: the first mechanism that works here is chosen; what neither can is refused") {
+TEST_CASE("link_loss: the first mechanism that works here is chosen, what neither can is refused") {
   test::in_namespaces([] {
     test::without_dad();
     test::TwoNodes nodes;

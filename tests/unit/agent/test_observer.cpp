@@ -73,7 +73,7 @@ TEST_CASE("events and records go up, and a block's end is told when its records 
   goodbye.join();
 }
 
-TEST_CASE("an order of the recorder comes down; without a recorder the observer gives it itself") {
+TEST_CASE("an order of the recorder comes down, without a recorder the observer gives it itself") {
   Node node;
   auto observer = ObserverProcess::fork(node.config, node.segment);
   REQUIRE(observer);

@@ -60,7 +60,7 @@ std::string lock_what_may_not_be() {
   return kept ? "locked" : kept.error().message;
 }
 
-TEST_CASE("memory is locked; who may not is told which limit it is") {
+TEST_CASE("memory is locked, who may not is told which limit it is") {
   CHECK_THAT(test::in_child(lock_what_may_not_be), Contains("RLIMIT_MEMLOCK is 0 KiB"));
   const auto locked = [] {
     if (::geteuid() != 0) return std::string();

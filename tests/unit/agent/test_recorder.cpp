@@ -66,7 +66,7 @@ TEST_CASE("what two agents report is in the run directory") {
   CHECK(recorder->malformed() == 0);
 }
 
-TEST_CASE("a node whose connection is gone is lost, once; one never heard of gets longer; a busy one is not") {
+TEST_CASE("a node whose connection is gone is lost, once, one never heard of gets longer, a busy one is not") {
   const TempDirectory directory;
   const RunKeys keys = *make_run_keys();
   auto recorder = Recorder::open(directory.path(), {kAnyPort}, keys, 3);

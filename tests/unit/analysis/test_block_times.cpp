@@ -53,7 +53,7 @@ TEST_CASE("the order of the records does not matter") {
   }
 }
 
-TEST_CASE("of a thousand records of a step one may be missing; of fewer none, and none may be there twice") {
+TEST_CASE("of a thousand records of a step one may be missing, of fewer none, and none may be there twice") {
   for (const std::uint32_t ranks : {999U, 2'000U}) {
     Plan plan = small_plan(1);
     plan.design.settle_steps = 0;
@@ -112,7 +112,7 @@ TEST_CASE("records from nowhere are counted and allocate nothing") {
   CHECK(std::all_of(times.blocks.begin(), times.blocks.end(), [](const BlockTimes& b) { return b.complete; }));
 }
 
-TEST_CASE("a block of a fixed number of steps needs all of them; no steps after settling is no measurement") {
+TEST_CASE("a block of a fixed number of steps needs all of them, no steps after settling is no measurement") {
   Plan plan = small_plan(2);
   plan.design.block_ns = 0;
   plan.design.block_steps = 10;

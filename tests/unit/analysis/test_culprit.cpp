@@ -201,7 +201,7 @@ TEST_CASE("where one machine's links and all own work become slow together, it i
   }
 }
 
-TEST_CASE("slow communication with normal own work is the network; whose, the link test tells") {
+TEST_CASE("slow communication with normal own work is the network, whose, the link test tells") {
   SimulatedJob job({});
   job.run({}, [](int) { return 15e6; });
   const auto node1 = [](int a, int b) { return a == 1 || b == 1 ? 4.0 : 1.0; };

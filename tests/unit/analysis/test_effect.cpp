@@ -39,7 +39,7 @@ TEST_CASE("an effect of all pairs alike is given as it is") {
   CHECK(&grit::leading_effect(effects) == &effects[0]);
 }
 
-TEST_CASE("six pairs test the mean alone and can reach the 5 % level; five cannot say anything") {
+TEST_CASE("six pairs test the mean alone and can reach the 5 % level, five cannot say anything") {
   const auto effects = grit::paired_effects(pairs_with_ratio({1.1, 1.2, 1.15, 1.12, 1.18, 1.11}, 1.0));
   REQUIRE(effects.size() == 1);
   CHECK(effects[0].p == Approx(2.0 / 64));

@@ -76,7 +76,7 @@ TEST_CASE("the same difference on several nodes is one, another is its own") {
   CHECK_FALSE(comparison.differences[1].all_nodes);
 }
 
-TEST_CASE("devices and variables come and go; other facts were not recorded") {
+TEST_CASE("devices and variables come and go, other facts were not recorded") {
   Json other = sample();
   other["gpus"].push_back({{"pci", "0000:81:00.0"}, {"vendor", "0x10de"}, {"driver", "nvidia"}});
   other["variables"].erase("NCCL_ALGO");

@@ -67,7 +67,7 @@ Plan with_blocks(Plan plan, BlockKind kind) {
 
 }  // namespace
 
-TEST_CASE("looks are at pairs, half-way and max_pairs; one look when there is no more") {
+TEST_CASE("looks are at pairs, half-way and max_pairs, one look when there is no more") {
   Design design;
   design.pairs = 8;
   CHECK(looks_of(design) == std::vector{8});

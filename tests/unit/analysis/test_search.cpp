@@ -127,7 +127,7 @@ TEST_CASE("escalation: upwards only, up to the first dose that breaks something"
   CHECK(says(verdict.sentence, "rank_death at 1.78Gbit/s; the last rate at which everything was alive is 1Gbit/s"));
 }
 
-TEST_CASE("escalation: another outcome ends it too, and is not what was expected; a failed check ends it") {
+TEST_CASE("escalation: another outcome ends it too, and is not what was expected, a failed check ends it") {
   Series other = series_of(Kind::escalate);
   other.search.outcome = "node_loss";
   CHECK(run(other, [](const Trial&) { return ended_as("hang"); }).kind == VerdictKind::inconclusive);

@@ -514,7 +514,7 @@ TEST_CASE("a check that could not be made has not failed") {
              Contains("check link_up could not be made on node1, 2 times: node1 has no data NIC"));
 }
 
-TEST_CASE("one idle fault of 200 costs no pair, of 50 it does; and what is odd about each of many is said of a few") {
+TEST_CASE("one idle fault of 200 costs no pair, of 50 it does, and what is odd about each of many is said of a few") {
   for (const int count : {50, 200}) {
     Plan plan = small_plan();
     auto events = events_of(plan);

@@ -130,7 +130,7 @@ TEST_CASE("a local topology places its ranks node by node") {
   CHECK(topology.nodes[2].ranks == std::vector<int>{4, 5});
 }
 
-TEST_CASE("a local cluster has a size that a machine can carry; else the option to change is named") {
+TEST_CASE("a local cluster has a size that a machine can carry, else the option to change is named") {
   CHECK(grit::check_local_size(2, 1));
   CHECK(grit::check_local_size(64, 3));
   for (const auto& [nodes, ranks, option] :

@@ -238,7 +238,7 @@ TEST_CASE("the NIC towards the host where srun was started is management, also w
   CHECK(role_of_second(hints).role == NicRole::data);
 }
 
-TEST_CASE("what is below what: ports, VLANs and Open vSwitch; what InfiniBand hardware is") {
+TEST_CASE("what is below what: ports, VLANs and Open vSwitch, what InfiniBand hardware is") {
   const auto link = [](int ifindex, const char* kind, int master = 0, int lower = 0) {
     grit::Link one;
     one.ifindex = ifindex, one.kind = kind, one.master_ifindex = master, one.link_ifindex = lower;

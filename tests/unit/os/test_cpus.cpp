@@ -20,7 +20,7 @@ TEST_CASE("lists of CPUs are read and written as the kernel does") {
   CHECK(to_list({}).empty());
 }
 
-TEST_CASE("a thread's affinity is what was set; what cannot be set is an error in words") {
+TEST_CASE("a thread's affinity is what was set, what cannot be set is an error in words") {
   const Cpus before = ok(affinity_of_thread(0));
   const Cpus online = ok(online_cpus());
   REQUIRE_FALSE(before.empty());

@@ -25,7 +25,7 @@ void mount_over(const fs::path& directory, const char* place) {
 
 }  // namespace
 
-TEST_CASE("interrupts: gone is what has another handler or no number; what cannot be read is an error") {
+TEST_CASE("interrupts: gone is what has another handler or no number, what cannot be read is an error") {
   test::in_namespaces([] {
     const test::TempDirectory files;
     write(files.path() / "sys/5/actions", "eth0-rx-0");

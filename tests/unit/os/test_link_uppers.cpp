@@ -130,7 +130,7 @@ TEST_CASE("uppers: routes and addresses that others took off a macvlan meanwhile
   });
 }
 
-TEST_CASE("uppers: VLANs and a VLAN in a VLAN get back what they lose; one that was down stays down") {
+TEST_CASE("uppers: VLANs and a VLAN in a VLAN get back what they lose, one that was down stays down") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
     if (!make_vlan("eth0.7", nodes.eth0, 7)) return;

@@ -57,7 +57,7 @@ TEST_CASE("a user namespace makes its maker root of private mounts and of a host
   CHECK_FALSE(std::filesystem::exists(kFile));
 }
 
-TEST_CASE("process 1 of a user namespace forks into new pid namespaces again and again; others can enter them") {
+TEST_CASE("process 1 of a user namespace forks into new pid namespaces again and again, others can enter them") {
   const auto fork_and_enter = [] {
     const auto init = grit::fork_into_new_pid_namespace();
     if (!init) return 3;

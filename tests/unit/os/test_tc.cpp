@@ -78,7 +78,7 @@ TEST_CASE("tc: a tree survives JSON, and what the program cannot have written is
   REQUIRE(refused("filters", "info", -1));
 }
 
-TEST_CASE("tc: differences name the part; counters do not count") {
+TEST_CASE("tc: differences name the part, counters do not count") {
   const TcTree saved = sample();
   TcTree now = saved;
   REQUIRE(tc_differences(saved, now).empty());

@@ -85,6 +85,7 @@ class Collector {
     if (type == "records_lost") take_lost_records(event);
     if (type == "residue") take_residue(event);
     if (type == "changed") take_change(event);
+    if (type == "residue_unknown") take_unread(event);
     if (type == "carrier") take_carrier(event);
   }
 
@@ -412,6 +413,15 @@ class Collector {
     run_.remarks.push_back(fmt::format(
         "changed meanwhile on {}, by others: {}{}", name_of_node(plan_, integer_at(event, "node")),
         fmt::join(named, "; "), list->size() > kNamed ? fmt::format("; and {} more", list->size() - kNamed) : ""));
+  }
+
+  void take_unread(const Json& event) {
+    const auto list = event.find("unread");
+    if (list == event.end() || !list->is_array()) return;
+    for (const Json& one : *list)
+      if (one.is_string())
+        run_.remarks.push_back(fmt::format("whether anything was left behind on {} is not known, of {}",
+                                           name_of_node(plan_, integer_at(event, "node")), one.get<std::string>()));
   }
 
   void take_carrier(const Json& event) {

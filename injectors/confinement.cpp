@@ -10,10 +10,12 @@
 namespace grit {
 namespace {
 
-/// Is a thread still where the fault has sent it? One that was there before: not as it was. A younger one: confined,
-/// where its maker was not.
+/// Is a thread still where the fault has sent it? One that was there before: within these CPUs, and not as it was. A
+/// younger one: confined, where its maker was not.
 bool is_left(const ConfinedRank& rank, const ThreadAffinity& thread) {
-  if (const ThreadAffinity* known = find_thread(rank.before, thread)) return known->cpus != thread.cpus;
+  if (const ThreadAffinity* known = find_thread(rank.before, thread))
+    return known->cpus != thread.cpus &&
+           std::includes(rank.cpus.begin(), rank.cpus.end(), thread.cpus.begin(), thread.cpus.end());
   return thread.cpus == rank.cpus && rank.before.threads.front().cpus != rank.cpus;
 }
 
@@ -83,7 +85,7 @@ Result<Reverted> ConfinementInjector::restore(const Confinement& undo) const {
   for (const ConfinedRank& rank : undo.ranks) {  // each of them, also when one cannot be put back
     GRIT_TRY(const bool alive, lives(rank.before.process));
     any = any || alive;
-    if (auto one = restore_affinity(rank.before); !one && all) all = one;
+    if (auto one = restore_affinity_within(rank.before, rank.cpus); !one && all) all = one;
   }
   GRIT_CHECK(all);
   return any ? Reverted::put_back : Reverted::gone;

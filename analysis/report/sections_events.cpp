@@ -237,8 +237,8 @@ std::string incidents_section(const ReportInput& input, const RunData& data) {
   const auto is_incident = [](const Json& event) {
     const std::string type = text_or(event, "type", ""), state = text_or(event, "state", "");
     return type == "rank_died" || type == "agent_restarted" || type == "node_lost" || type == "records_lost" ||
-           type == "residue" || type == "changed" || type == "carrier" || type == "hang" || type == "kernel" ||
-           (type == "run" && (state == "interrupted" || state == "failed")) ||
+           type == "residue" || type == "residue_unknown" || type == "changed" || type == "carrier" || type == "hang" ||
+           type == "kernel" || (type == "run" && (state == "interrupted" || state == "failed")) ||
            (type == "fault" && (text_or(event, "action", "") == "error" || !is_true(event, "ok")));
   };
   const auto take = [&](const Json& event) {

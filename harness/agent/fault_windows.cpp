@@ -97,10 +97,10 @@ bool FaultWindows::waits_for_step() const {
 }
 
 bool FaultWindows::shares_device(const PlannedFault& fault) const {
-  const Node& node = plan_.topology.nodes.at(static_cast<std::size_t>(fault.node));
+  const auto& nodes = plan_.topology.nodes;
   return std::any_of(plan_.faults.begin(), plan_.faults.end(), [&](const PlannedFault& other) {
     return other.id != fault.id && other.node == fault.node && !fault.device.empty() &&
-           are_one(node, other.device, fault.device);
+           are_one(nodes.at(static_cast<std::size_t>(fault.node)), other.device, fault.device);
   });
 }
 

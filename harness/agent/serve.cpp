@@ -396,11 +396,18 @@ bool Agent::node_is_as_before() {
   // A local cluster that is being torn down takes its links away, and all that was done to them.
   const bool torn_down = config_.plan.topology.local_cluster && (deaths_at_ns_ != 0 || ended_at_ns_ != 0);
   if (torn_down) return !residue_;
-  NodeChanges found = changes(node_before_, read_node_state(), reach_);
+  NodeState now = read_node_state();
+  NodeChanges found = changes(node_before_, now, reach_);
   for (const std::int64_t deadline_ns = monotonic_ns() + kSettle_ns;
        !found.within_reach.empty() && monotonic_ns() < deadline_ns;) {
     std::this_thread::sleep_for(kSettleStep);
-    found = changes(node_before_, read_node_state(), reach_);
+    now = read_node_state();
+    found = changes(node_before_, now, reach_);
+  }
+  if (const auto unread = unread_within(node_before_, now, reach_); !unread.empty()) {
+    Json event = make_event("residue_unknown", config_.node);
+    event["unread"] = unread;
+    emit(std::move(event));
   }
   if (!found.elsewhere.empty()) {
     Json event = make_event("changed", config_.node);

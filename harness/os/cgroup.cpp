@@ -185,7 +185,6 @@ Result<std::optional<CpuGroupState>> read_cpu_group(const CpuGroup& group) {
   if (!is_there(directory)) return std::nullopt;
   CpuGroupState state;
   GRIT_TRY(const std::string stat, read_file(directory / "cpu.stat"));
-  state.throttled_times = cgroup_files::value_of(stat, "nr_throttled");
   if (group.version == CgroupVersion::v2) {
     state.throttled_ns = cgroup_files::value_of(stat, "throttled_usec") * kNsPerUs;
     GRIT_TRY(const std::string max, read_file(directory / "cpu.max"));  // "50000 100000", "max 100000"

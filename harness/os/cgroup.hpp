@@ -29,7 +29,6 @@ struct CpuGroup {
 struct CpuGroupState {
   std::int64_t quota_ns = 0;  // of CPU time in a period; below 0: no limit
   std::int64_t period_ns = 0;
-  std::int64_t throttled_times = 0;
   std::int64_t throttled_ns = 0;
 };
 

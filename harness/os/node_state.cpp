@@ -281,10 +281,14 @@ NodeChanges changes(const NodeState& before, const NodeState& after, const Fault
   return found;
 }
 
-std::vector<std::string> unread_parts(const NodeState& state) {
+std::vector<std::string> unread_within(const NodeState& before, const NodeState& after, const FaultReach& reach) {
   std::vector<std::string> unread;
-  for (const auto& [name, part] : state)
-    if (!part.unread.empty()) unread.push_back(name + ": " + part.unread);
+  for (const auto& [name, part] : before) {
+    const bool touched = reach.everything || name == "control groups" || !reach.interfaces.empty();
+    const auto now = after.find(name);
+    if (!touched || now == after.end() || (part.unread.empty() && now->second.unread.empty())) continue;
+    unread.push_back(fmt::format("{}: {}", name, part.unread.empty() ? now->second.unread : part.unread));
+  }
   return unread;
 }
 

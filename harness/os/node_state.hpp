@@ -59,8 +59,9 @@ struct NodeChanges {
 };
 NodeChanges changes(const NodeState& before, const NodeState& after, const FaultReach& reach);
 
-/// What could not be read, and why: "nftables: ...".
-std::vector<std::string> unread_parts(const NodeState& state);
+/// What could not be read before or after, and why ("nftables: ..."), of what the faults can have changed: of that it
+/// is not known whether something was left behind.
+std::vector<std::string> unread_within(const NodeState& before, const NodeState& after, const FaultReach& reach);
 
 namespace node_state {  // the parts, for node_state.cpp
 

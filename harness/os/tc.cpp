@@ -52,8 +52,7 @@ TcCounters read_counters(const Attributes& attributes) {
           .sent_packets = basic.packets,
           .drops = queue.drops,
           .overlimits = queue.overlimits,
-          .backlog_bytes = queue.backlog,
-          .backlog_packets = queue.qlen};
+          .backlog_bytes = queue.backlog};
 }
 
 /// What the fields do not hold and the kernel does not show whole.

@@ -62,7 +62,6 @@ struct TcCounters {
   std::int64_t drops = 0;
   std::int64_t overlimits = 0;  // how often a packet had to wait because of the rate
   std::int64_t backlog_bytes = 0;
-  std::int64_t backlog_packets = 0;
 };
 
 struct TcRoot {
@@ -89,7 +88,6 @@ struct TcNetem {
   double reorder = 0;                        // share of packets that are not delayed
   double reorder_correlation = 0;
   double loss = 0;
-  double loss_correlation = 0;
   /// Gilbert-Elliott (gemodel) instead of `loss`: from good to bad, from bad to good, loss in bad and in good.
   struct Bursts {
     double to_bad = 0, to_good = 0, loss_in_bad = 1, loss_in_good = 0;

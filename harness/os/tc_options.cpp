@@ -69,7 +69,7 @@ Status send(nl_sock* socket, const Message& message, int ifindex, const char* ki
 
 void put_netem_attributes(Message& options, const TcNetem& netem) {
   options.bytes(TCA_NETEM_LATENCY64, bytes_of(netem.delay_ns)).bytes(TCA_NETEM_JITTER64, bytes_of(netem.jitter_ns));
-  const tc_netem_corr correlation{probability(netem.delay_correlation), probability(netem.loss_correlation), 0};
+  const tc_netem_corr correlation{probability(netem.delay_correlation), 0, 0};
   options.bytes(TCA_NETEM_CORR, bytes_of(correlation));
   if (netem.reorder > 0) {
     const tc_netem_reorder reorder{probability(netem.reorder), probability(netem.reorder_correlation)};

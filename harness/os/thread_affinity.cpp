@@ -43,6 +43,23 @@ Result<std::vector<ThreadAffinity>> bound_threads(const ProcessIdentity& process
   return all;
 }
 
+template <class Chosen>
+Status restore_threads(const ProcessAffinity& saved, Chosen chosen) {
+  bool changed = true;
+  for (int round = 0; changed && round < kRounds; ++round) {
+    changed = false;
+    GRIT_TRY(const auto threads, bound_threads(saved.process));
+    for (const ThreadAffinity& thread : threads) {
+      const ThreadAffinity* known = find_thread(saved, thread);
+      const Cpus& cpus = known == nullptr ? saved.threads.front().cpus : known->cpus;
+      if (thread.cpus == cpus || !chosen(thread)) continue;
+      changed = true;
+      GRIT_CHECK(set_living(saved.process.pid, thread.tid, cpus));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ProcessAffinity> read_affinity(const ProcessIdentity& process) {
@@ -72,19 +89,13 @@ Result<ProcessAffinity> with_later_threads(ProcessAffinity saved) {
 }
 
 Status restore_affinity(const ProcessAffinity& saved) {
-  bool changed = true;
-  for (int round = 0; changed && round < kRounds; ++round) {
-    changed = false;
-    GRIT_TRY(const auto threads, bound_threads(saved.process));
-    for (const ThreadAffinity& thread : threads) {
-      const ThreadAffinity* known = find_thread(saved, thread);
-      const Cpus& cpus = known == nullptr ? saved.threads.front().cpus : known->cpus;
-      if (thread.cpus == cpus) continue;
-      changed = true;
-      GRIT_CHECK(set_living(saved.process.pid, thread.tid, cpus));
-    }
-  }
-  return {};
+  return restore_threads(saved, [](const ThreadAffinity&) { return true; });
+}
+
+Status restore_affinity_within(const ProcessAffinity& saved, const Cpus& cpus) {
+  return restore_threads(saved, [&](const ThreadAffinity& thread) {
+    return std::includes(cpus.begin(), cpus.end(), thread.cpus.begin(), thread.cpus.end());
+  });
 }
 
 const ThreadAffinity* find_thread(const ProcessAffinity& saved, const ThreadAffinity& thread) {

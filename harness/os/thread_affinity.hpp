@@ -30,6 +30,8 @@ Result<ProcessAffinity> with_later_threads(ProcessAffinity saved);
 /// Threads that were not there then get what the main thread had; threads that are bound as they were are left alone.
 /// Idempotent; success when it has ended.
 Status restore_affinity(const ProcessAffinity& saved);
+/// The same, but of the threads that have none but these CPUs now: any other has bound itself since.
+Status restore_affinity_within(const ProcessAffinity& saved, const Cpus& cpus);
 /// Of a process that has these threads, what it had of them then; nullptr: this one was not there.
 const ThreadAffinity* find_thread(const ProcessAffinity& saved, const ThreadAffinity& thread);
 /// Have all threads that were there then, and live, the CPUs that they had?

@@ -319,11 +319,16 @@ TEST_CASE("what others changed meanwhile, and a link that came back late, are sa
   late.update({{"interface", "eth0"}, {"back", true}, {"after_ns", 12'340'000'000}});
   events.push_back(late);
   events.push_back(Json::parse(R"({"type":"changed","node":0,"differences":7})"));
+  Json unread = make_event("residue_unknown", 1, 0);
+  unread["unread"] = Json::array({"nftables: no permission", 7});
+  events.push_back(unread);
+  events.push_back(Json::parse(R"({"type":"residue_unknown","node":0,"unread":7})"));
   const Verdict verdict = judge(plan, records, events);
   CHECK_FALSE(left_something_behind(verdict));
   CHECK(verdict.kind == without.kind);
   const std::string all = fmt::format("{}", fmt::join(verdict.reasons, "\n"));
   CHECK_THAT(all, Contains("changed meanwhile on node1, by others: links: new: cali1") && Contains("and 2 more"));
+  CHECK_THAT(all, Contains("left behind on node1 is not known, of nftables: no permission"));
   CHECK_THAT(all, Contains("link eth0 of node1 came back 12.3 s after the fault"));
 }
 

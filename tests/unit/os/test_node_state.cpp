@@ -182,7 +182,13 @@ TEST_CASE("node state: what could not be read is said, and not compared") {
   unread.unread = "no permission";
   CHECK(differences({{"nftables", unread}}, {{"nftables", read}}).empty());
   CHECK(differences({{"nftables", read}}, {{"nftables", unread}}).empty());
-  CHECK(unread_parts({{"nftables", unread}, {"links", read}}) == std::vector<std::string>{"nftables: no permission"});
+  const NodeState half{{"nftables", unread}, {"links", read}}, whole{{"nftables", read}, {"links", read}};
+  const std::vector<std::string> said{"nftables: no permission"};
+  CHECK(unread_within(half, whole, {.interfaces = {"eth0"}}) == said);
+  CHECK(unread_within(whole, half, {.everything = true}) == said);
+  CHECK(unread_within(whole, half, {}).empty());
+  CHECK(unread_within(whole, whole, {.everything = true}).empty());
+  CHECK(unread_within({{"control groups", unread}}, {{"control groups", read}}, {}).size() == 1);
   read.compare = StatePart::Compare::added;
   CHECK(differences({{"control groups", read}}, {{"control groups", StatePart{}}}).empty());
 }

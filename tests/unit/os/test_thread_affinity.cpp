@@ -58,6 +58,12 @@ TEST_CASE("the affinity of all threads of a process is put back thread by thread
       CHECK(ok(affinity_of_thread(other.tid)) == last);
       CHECK(ok(affinity_of_thread(later.tid)) == all);
     }
+    REQUIRE(ok(set_affinity(self, first)));
+    ok(set_affinity_of_thread(later.tid, last));  // as it might do itself
+    ok(restore_affinity_within(saved, first));
+    CHECK(ok(affinity_of_thread(0)) == all);
+    CHECK(ok(affinity_of_thread(other.tid)) == last);
+    CHECK(ok(affinity_of_thread(later.tid)) == last);
   }
 }
 

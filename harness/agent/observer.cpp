@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "harness/agent/check_log.hpp"
+#include "harness/agent/hang_watch.hpp"
 #include "harness/agent/rank_usage.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/json.hpp"
@@ -295,23 +296,10 @@ class Observer {
     emit(event);
   }
 
-  /// No rank of this node has begun a step for the plan's limit: says where each stands. The recorder then ends the
+  /// No rank of this node gets anywhere: says where each stands. The recorder then ends the
   /// run.
   void watch_for_hang(std::int64_t now_ns) {
-    std::uint64_t progress = 0;
-    bool in_block = false;
-    for (const RankSlot& slot : segment_.slots()) {
-      progress += (static_cast<std::uint64_t>(slot.block_entered.load() + 1) << 32) + slot.step_in_block.load();
-      in_block = in_block || slot.block_left.load() < slot.block_entered.load();
-    }
-    if (!in_block || progress != progress_) {
-      progress_ = progress;
-      progress_at_ns_ = now_ns;
-      return;
-    }
-    if (hang_told_ || now_ns - progress_at_ns_ < config_.plan.design.hang_ns) return;
-    hang_told_ = true;
-    report_hang(now_ns - progress_at_ns_);
+    if (const auto waited_ns = hang_.look(segment_.slots(), now_ns)) report_hang(*waited_ns);
   }
 
   void report_hang(std::int64_t waited_ns) {
@@ -377,12 +365,11 @@ class Observer {
   int block_ = 0;
   bool in_block_ = false;
   bool agent_done_ = false, agent_gone_ = false;
-  bool recorder_lost_ = false, hang_told_ = false;
+  bool recorder_lost_ = false;
   std::int64_t recorder_heard_ns_ = monotonic_ns();
   std::int64_t tick_ns_ = kShortestTick_ns;
   std::int64_t last_tick_ns_ = 0, last_check_ns_ = 0, drained_at_ns_ = 0;
-  std::uint64_t progress_ = 0;       // changes when a rank of this node begins a step
-  std::int64_t progress_at_ns_ = 0;  // when it last did
+  HangWatch hang_{config_.plan.design.hang_ns};
   std::int64_t agent_busy_since_ns_ = 0;
 };
 

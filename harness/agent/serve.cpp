@@ -343,8 +343,9 @@ void Agent::poll_once() {
                             {timer_.get(), POLLIN, 0},
                             {signals_.get(), POLLIN, 0},
                             {observer_.descriptor(), POLLIN, 0}};
-  for (const Fd& rank : ranks_)
-    if (rank && deaths_at_ns_ == 0 && ended_at_ns_ == 0) items.push_back({rank.get(), POLLIN, 0});
+  const bool watched = deaths_at_ns_ == 0 && ended_at_ns_ == 0;
+  for (std::size_t i = 0; i < ranks_.size() && watched; ++i)  // one that has finished would be readable for ever
+    if (ranks_[i] && segment_.slots()[i].end.load() != RankEnd::finished) items.push_back({ranks_[i].get(), POLLIN, 0});
   for (const int fd : windows_.witness_descriptors()) items.push_back({fd, POLLIN, 0});
 
   auto due = windows_.next_action_ns();

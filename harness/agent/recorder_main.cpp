@@ -25,6 +25,12 @@ constexpr int kEndingTick_ms = 100;  // orders go out again and again
 constexpr std::int64_t kOthersSayGoodbye_ns = 30 * kNsPerS;  // after SIGTERM, which a batch system sends to all
 constexpr int kFirstRankDies_ms = 2000;                      // after its agent has ended it
 
+/// Also when there was none to open: it had ended.
+bool is_gone(const Fd& process, int within_ms) {
+  pollfd end{process.get(), POLLIN, 0};
+  return !process || ::poll(&end, 1, within_ms) == 1;
+}
+
 class Recording {
  public:
   Recording(RecorderConfig config, Segment segment, Recorder recorder)
@@ -55,15 +61,13 @@ class Recording {
   bool gives_up() {
     const timespec now{};
     if (told_to_end_ns_ == 0 && ::sigtimedwait(&term_, nullptr, &now) == SIGTERM) told_to_end_ns_ = monotonic_ns();
-    if (told_to_end_ns_ == 0) return false;
+    if (told_to_end_ns_ == 0) return recorder_.is_quiet() && is_gone(first_rank_, 0);  // no other agent will come
     return recorder_.is_quiet() || monotonic_ns() - told_to_end_ns_ > kOthersSayGoodbye_ns;
   }
 
   [[nodiscard]] bool first_rank_is_gone() const {
     if (segment_.slots()[0].end.load() == RankEnd::finished) return false;  // it judges itself
-    if (!first_rank_) return true;
-    pollfd process{first_rank_.get(), POLLIN, 0};
-    return ::poll(&process, 1, kFirstRankDies_ms) == 1;
+    return is_gone(first_rank_, kFirstRankDies_ms);
   }
 
   void start_report() const {

@@ -25,7 +25,9 @@
 namespace grit {
 namespace {
 
-constexpr int kLook_ms = 20;                            // with the agent gone: is the rank, or is there another agent?
+constexpr int kLook_ms = 20;  // with the agent gone: is the rank, or is there another agent?
+/// A rank's thread starts another agent within some 2 s; one that is stopped with its rank does not.
+constexpr std::int64_t kSuccessor_ns = 5 * kNsPerS;
 constexpr std::int64_t kLockPatience_ns = 5 * kNsPerS;  // another heir of this node may be at it
 constexpr auto kLockLook = std::chrono::milliseconds(20);
 constexpr int kAnswerTimeout_ms = 5000;
@@ -78,8 +80,10 @@ void revert_all(const std::filesystem::path& journal_directory) {
   while (!ends_within(agent, -1)) {
   }
   const std::uint32_t generation = segment.control().agent_generation.load();
-  while (!ends_within(rank, kLook_ms))
+  for (const std::int64_t until_ns = monotonic_ns() + kSuccessor_ns; monotonic_ns() < until_ns;) {
+    if (ends_within(rank, kLook_ms)) break;
     if (segment.control().agent_generation.load() != generation) ::_exit(0);  // the rank's thread has started another
+  }
   revert_all(journal_directory);
   ::_exit(0);
 }

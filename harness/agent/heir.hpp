@@ -16,9 +16,10 @@ namespace grit {
 /// agent stays, so that what a fault takes stays within the job's limits. It has its memory locked, as the agent has.
 class Heir {
  public:
-  /// Forks it, as a child of the agent, which is the caller; call while the process has one thread. When the agent and
-  /// the node's first rank are gone it reverts the journals of this node in that directory and ends; when another agent
-  /// has taken over it ends. Error (internal): it cannot be forked, or did not answer within 5 s.
+  /// Forks it, as a child of the agent, which is the caller; call while the process has one thread. When the agent is
+  /// gone, and with it the node's first rank, or for 5 s nobody has taken over (a rank that is stopped starts no other
+  /// agent), it reverts the journals of this node in that directory and ends; when another agent has taken over it
+  /// ends. Error (internal): it cannot be forked, or did not answer within 5 s.
   static Result<Heir> fork(const std::filesystem::path& journal_directory, const Segment& segment);
 
   Heir(Heir&& other) noexcept;

@@ -102,7 +102,7 @@ struct RunCommand {
 
 void add_run(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("run", "run a scenario, or a series of its trials, and give a verdict");
-  command->footer("example: grit run scenarios/link_flap.lua --set node=2 --set down=5s -n 4 --seed 7");
+  command->footer("example: grit run scenarios/link_flap.lua --set node=2 --set down=1500ms -n 4 --seed 7");
   auto run = std::make_shared<RunCommand>();
   run->options.add_to(*command);
   command->add_option("--out", run->out, "the run directory (default: runs/<scenario>/<UTC time>-<seed>)");

@@ -54,7 +54,7 @@ void add_port_option(CLI::App& command, int& port) {
 
 void ScenarioOptions::add_to(CLI::App& command) {
   command.add_option("scenario", scenario, "the Lua file, e.g. scenarios/link_flap.lua")->required();
-  command.add_option("--set", sets, "an option of the scenario, e.g. --set node=2 --set down=5s")
+  command.add_option("--set", sets, "an option of the scenario, e.g. --set node=2 --set down=1500ms")
       ->allow_extra_args(false);
   command.add_option("-n,--nodes", nodes, "nodes of the local cluster, 2 to 64 (default: fits this machine)");
   command.add_option("--ranks-per-node", ranks_per_node, "ranks on each node of the local cluster (default: 1)");
@@ -67,7 +67,7 @@ Result<Overrides> ScenarioOptions::overrides() const {
   for (const std::string& set : sets) {
     const std::size_t equals = set.find('=');
     if (equals == std::string::npos || equals == 0)
-      return usage_error(fmt::format("--set {}: write it as name=value, e.g. --set down=5s", set));
+      return usage_error(fmt::format("--set {}: write it as name=value, e.g. --set down=1500ms", set));
     overrides.emplace_back(set.substr(0, equals), set.substr(equals + 1));
   }
   return overrides;

@@ -103,7 +103,7 @@ struct Told {
   for (;;) ::pause();
 }
 
-void kill_job(const std::filesystem::path& group) {
+void kill_job(const std::filesystem::path& group, bool rank_is_stopped = false) {
   test::in_namespaces([&] {
     REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);  // the heir's end is to be seen here
     test::TwoNodes nodes;
@@ -125,17 +125,26 @@ void kill_job(const std::filesystem::path& group) {
       REQUIRE(std::string(told.cgroups).find(group.filename().string()) == std::string::npos);
       REQUIRE(ends_with_the_job(told.cgroups, journals.path()).empty());
     }
+    if (rank_is_stopped) {
+      REQUIRE(::kill(told.rank, SIGSTOP) == 0);
+      victims = {agent};
+    }
     for (const pid_t pid : victims) REQUIRE(::kill(pid, SIGKILL) == 0);
     REQUIRE(::waitpid(agent, nullptr, 0) == agent);
-    REQUIRE(within(2 * kNsPerS, [&] { return ok(nodes.node.link("eth0")).up(); }));
+    REQUIRE(within((rank_is_stopped ? 10 : 2) * kNsPerS, [&] { return ok(nodes.node.link("eth0")).up(); }));
     REQUIRE(within(10 * kNsPerS, [&] { return ok(find_journals(journals.path())).of_this_node.empty(); }));
     REQUIRE(within(10 * kNsPerS, [&] { return ::waitpid(told.heir, nullptr, WNOHANG) == told.heir; }));
+    if (rank_is_stopped) REQUIRE(::kill(told.rank, SIGKILL) == 0);
   });
 }
 
 }  // namespace
 
 TEST_CASE("an agent's heir takes its faults off when agent and rank are killed") { kill_job({}); }
+
+TEST_CASE("an agent's heir takes its faults off when the rank that would start another agent is stopped") {
+  kill_job({}, true);
+}
 
 TEST_CASE("an agent's heir is not in the job's control group, and outlives it") {
   const auto version = GENERATE(CgroupVersion::v1, CgroupVersion::v2);

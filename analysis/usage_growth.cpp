@@ -92,6 +92,7 @@ std::optional<OthersUsage> UsageGrowth::others(int block, std::size_t node) cons
 
 bool UsageGrowth::was_full(int block, std::size_t node) const {
   const Node& one = plan_.topology.nodes[node];
+  if (one.ranks.empty() || one.cores <= 0) return false;  // not known
   const auto used = of_block(block, static_cast<std::size_t>(one.ranks.front()));
   return used && used->machine_cpu_ns >= kFull * one.cores * work_.block(block).step_ns;
 }

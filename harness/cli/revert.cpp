@@ -51,7 +51,12 @@ bool revert_in(const std::filesystem::path& directory) {
   if (!files->others.empty())
     fmt::print("{} journals in {} are of other machines and are left alone\n", files->others.size(),
                directory.string());
-  if (files->of_this_node.empty()) fmt::print("nothing to revert: no journal of this node in {}\n", directory.string());
+  // On a node on which grit has never run there is none yet; a directory that is spelt wrongly is never there.
+  std::error_code unknown;
+  if (!std::filesystem::exists(directory, unknown))
+    fmt::print("nothing to revert: there is no directory {}\n", directory.string());
+  else if (files->of_this_node.empty())
+    fmt::print("nothing to revert: no journal of this node in {}\n", directory.string());
   return all_done;
 }
 

@@ -3,27 +3,14 @@
 
 #include "harness/agent/fault_windows.hpp"
 #include "tests/two_nodes.hpp"
+#include "tests/unit/agent/plan_with_flap.hpp"
 #include "tests/unit/record/support.hpp"
 
 using namespace grit;
 using grit::test::ok;
+using grit::test::plan_with_flap;
 
 namespace {
-
-Plan plan_with_flap() {
-  Plan plan;
-  plan.topology.nodes = {Node{.index = 0, .name = "node0", .nics = {Nic{.name = "eth0", .role = NicRole::data}}}};
-  PlannedFault fault;
-  fault.name = "link_flap";
-  fault.device = "eth0";
-  fault.mechanism = "admin";
-  fault.params = ok(complete_params(find_injector("link_flap")->info().params, Json::object()));
-  fault.pulses = {Pulse{0, kNsPerS}};
-  fault.lease_ns = 10 * kNsPerS;
-  plan.faults = {fault};
-  plan.blocks = {Block{0, 0, BlockKind::fault}};
-  return plan;
-}
 
 /// One fault block, its fault due at once; whether the link was still up then, and what was reported.
 struct Outcome {

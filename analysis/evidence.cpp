@@ -267,6 +267,9 @@ class Collector {
       case Kind::recorder_loss:
         return fmt::format("the recorder was lost: the agent of {} heard nothing of it for {:.1f} s", node,
                            static_cast<double>(integer_at(first.event, "silent_ns", 0)) / 1e9);
+      case Kind::stood_still:
+        return fmt::format("{} stood still for {:.1f} s: its job was suspended, or the node itself", node,
+                           static_cast<double>(integer_at(first.event, "stood_ns", 0)) / 1e9);
       case Kind::told_to_end:
         if (first.cause.rank < 0) return fmt::format("the agent of {} was told to end", node);
         [[fallthrough]];

@@ -237,8 +237,9 @@ std::string incidents_section(const ReportInput& input, const RunData& data) {
   const auto is_incident = [](const Json& event) {
     const std::string type = text_or(event, "type", ""), state = text_or(event, "state", "");
     return type == "rank_died" || type == "agent_restarted" || type == "node_lost" || type == "records_lost" ||
-           type == "residue" || type == "residue_unknown" || type == "changed" || type == "carrier" || type == "hang" ||
-           type == "kernel" || (type == "run" && (state == "interrupted" || state == "failed")) ||
+           type == "stood_still" || type == "residue" || type == "residue_unknown" || type == "changed" ||
+           type == "carrier" || type == "hang" || type == "kernel" ||
+           (type == "run" && (state == "interrupted" || state == "failed")) ||
            (type == "fault" && (text_or(event, "action", "") == "error" || !is_true(event, "ok")));
   };
   const auto take = [&](const Json& event) {
@@ -247,8 +248,9 @@ std::string incidents_section(const ReportInput& input, const RunData& data) {
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "type", ""),
                other_members(event, {"type", "t_ns", "node"})});
   };
-  input.events.for_each_of(
-      {"rank_died", "agent_restarted", "node_lost", "records_lost", "residue", "hang", "kernel", "run", "fault"}, take);
+  input.events.for_each_of({"rank_died", "agent_restarted", "node_lost", "stood_still", "records_lost", "residue",
+                            "hang", "kernel", "run", "fault"},
+                           take);
   if (table.rows() == 0) return "";
   return "<h2>Incidents</h2>\n" + table.html();
 }

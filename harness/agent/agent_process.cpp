@@ -84,7 +84,7 @@ Result<std::unique_ptr<AgentProcess>> AgentProcess::start(AgentConfig config, co
       for (const Json& one : *list)
         if (one.is_string()) raw.warnings_.push_back(one.get<std::string>());
   };
-  setup.is_useless = [&raw] { return raw.lease_overdue(); };
+  setup.is_useless = [&raw] { return lease_overdue(raw.segment_.control(), kLeaseGrace_ns, monotonic_ns()); };
   setup.busy_until_ns = [&control = raw.segment_.control()]() -> std::int64_t {
     const bool reverts = control.agent_doing.load() == AgentDoing::applying_or_reverting;
     return reverts ? control.agent_beat_ns.load() + kLongestRevert_ns : 0;
@@ -92,11 +92,6 @@ Result<std::unique_ptr<AgentProcess>> AgentProcess::start(AgentConfig config, co
   setup.lost = [&raw](const Error& why) { raw.end_ranks(why); };
   GRIT_TRY(raw.process_, KeptProcess::start(std::move(setup)));
   return agent;
-}
-
-bool AgentProcess::lease_overdue() const {
-  const std::int64_t deadline = segment_.control().lease_deadline_ns.load();
-  return deadline != 0 && monotonic_ns() > deadline + kLeaseGrace_ns;
 }
 
 /// This process is one of them, and goes last. The recorder misses the node and ends the others.

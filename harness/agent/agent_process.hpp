@@ -66,7 +66,6 @@ class AgentProcess {
 
  private:
   AgentProcess(AgentConfig config, const Segment& segment) : config_(std::move(config)), segment_(segment) {}
-  [[nodiscard]] bool lease_overdue() const;
   void end_ranks(const Error& why) const;
 
   AgentConfig config_;

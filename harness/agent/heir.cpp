@@ -11,6 +11,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -30,6 +31,10 @@ constexpr int kLook_ms = 20;  // with the agent gone: is the rank, or is there a
 constexpr std::int64_t kSuccessor_ns = 5 * kNsPerS;
 constexpr std::int64_t kLockPatience_ns = 5 * kNsPerS;  // another heir of this node may be at it
 constexpr auto kLockLook = std::chrono::milliseconds(20);
+constexpr int kLeaseLook_ms = 1000;
+/// The rank's thread ends an agent after one second, and looks twice a second; a job that is suspended has neither.
+constexpr std::int64_t kLeaseGrace_ns = 3 * kNsPerS;
+constexpr int kAgentDies_ms = 2000;
 constexpr int kAnswerTimeout_ms = 5000;
 
 Fd open_process(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
@@ -48,10 +53,10 @@ Result<NodeLock> lock_in_time() {
   }
 }
 
-void revert_all(const std::filesystem::path& journal_directory) {
-  const auto lock = lock_in_time();
+/// `lock`: of the node; nothing where it is held by an agent that can do nothing any more.
+void revert_all(const std::filesystem::path& journal_directory, const std::optional<Result<NodeLock>>& lock) {
   const auto say = [](const std::string& what) { fmt::print(stderr, "grit heir: {}\n", what); };
-  if (!lock) return say(lock.error().message);
+  if (lock && !*lock) return say(lock->error().message);
   const auto files = find_journals(journal_directory);
   if (!files) return say(files.error().message);
   for (const auto& file : files->of_this_node) {
@@ -60,6 +65,16 @@ void revert_all(const std::filesystem::path& journal_directory) {
     if (report)
       for (const std::string& problem : report->problems) say(problem);
   }
+}
+
+/// SIGKILL ends a stopped process, too; but not one in a frozen control group of version 1, or one that waits for a
+/// device, until it goes on. That cannot do anything more, and holds the lock on the node.
+void take_over(const Fd& agent, const std::filesystem::path& journal_directory, NodeControl& control) {
+  control.still_since_ns.store(control.agent_beat_ns.load());
+  ::syscall(SYS_pidfd_send_signal, agent.get(), SIGKILL, nullptr, 0);
+  std::optional<Result<NodeLock>> lock;
+  if (ends_within(agent, kAgentDies_ms)) lock.emplace(lock_in_time());
+  revert_all(journal_directory, lock);
 }
 
 [[noreturn]] void run_child(pid_t agent_pid, const std::filesystem::path& journal_directory, const Segment& segment,
@@ -77,14 +92,17 @@ void revert_all(const std::filesystem::path& journal_directory) {
   static_cast<void>(keep_in_memory());  // the agent has said why not, if not
   const std::string cgroups = read_file("/proc/self/cgroup").value_or("");
   static_cast<void>(::send(line.get(), cgroups.data(), cgroups.size(), MSG_NOSIGNAL));
-  while (!ends_within(agent, -1)) {
+  while (!ends_within(agent, kLeaseLook_ms)) {
+    if (!lease_overdue(segment.control(), kLeaseGrace_ns, monotonic_ns())) continue;
+    take_over(agent, journal_directory, segment.control());
+    ::_exit(0);
   }
   const std::uint32_t generation = segment.control().agent_generation.load();
   for (const std::int64_t until_ns = monotonic_ns() + kSuccessor_ns; monotonic_ns() < until_ns;) {
     if (ends_within(rank, kLook_ms)) break;
     if (segment.control().agent_generation.load() != generation) ::_exit(0);  // the rank's thread has started another
   }
-  revert_all(journal_directory);
+  revert_all(journal_directory, lock_in_time());
   ::_exit(0);
 }
 

@@ -1,5 +1,5 @@
-// Who takes faults off when an agent is killed and nobody is left to start another: a batch system that ends a job
-// kills everything in the job's control group at once, the rank whose thread watches the agent, too.
+// Who takes faults off when nobody is left in the job who could: a batch system that ends a job kills everything in the
+// job's control group at once, the rank whose thread watches the agent, too; one that suspends a job stops them all.
 #pragma once
 
 #include <sys/types.h>
@@ -12,14 +12,17 @@
 
 namespace grit {
 
-/// A process that sleeps until its agent is gone. It is not in the job's control groups where it may leave them: the
-/// agent stays, so that what a fault takes stays within the job's limits. It has its memory locked, as the agent has.
+/// A process that sleeps until its agent is gone, or a fault is in force that should long have been off. It is not in
+/// the job's control groups where it may leave them: the agent stays, so that what a fault takes stays within the job's
+/// limits. It has its memory locked, as the agent has.
 class Heir {
  public:
   /// Forks it, as a child of the agent, which is the caller; call while the process has one thread. When the agent is
   /// gone, and with it the node's first rank, or for 5 s nobody has taken over (a rank that is stopped starts no other
   /// agent), it reverts the journals of this node in that directory and ends; when another agent has taken over it
-  /// ends. Error (internal): it cannot be forked, or did not answer within 5 s.
+  /// ends. When a lease (NodeControl::lease_deadline_ns) is overdue for 3 s, so that neither the agent nor the rank's
+  /// thread, which acts after one, has seen to it, it kills the agent, writes NodeControl::still_since_ns, and reverts
+  /// and ends, too. Error (internal): it cannot be forked, or did not answer within 5 s.
   static Result<Heir> fork(const std::filesystem::path& journal_directory, const Segment& segment);
 
   Heir(Heir&& other) noexcept;

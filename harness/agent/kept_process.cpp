@@ -18,6 +18,7 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/own_pause.hpp"
 
 extern char** environ;
 
@@ -29,6 +30,9 @@ constexpr int kAttempts = 3;  // to start a successor
 constexpr auto kAttemptPause = std::chrono::seconds(1);
 constexpr int kWatchInterval_ms = 500;  // its end is seen at once; this is for whether it was stopped, or is of no use
 constexpr int kLooksStopped = 2;        // one second: nobody stops such a process for long and means well
+/// A look that came so late: the keeper itself was stopped, with all of the job, and the process with it. That then has
+/// as long to do what is due.
+constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;
 constexpr std::int64_t kEndPatience_ns = 5 * kNsPerS;
 constexpr std::int64_t kNoSign_ns = 60 * kNsPerS;
 /// On it the configuration comes and the answer goes.
@@ -210,10 +214,12 @@ Status KeptProcess::spawn_successor() {
 void KeptProcess::watch() {
   ::pthread_setname_np(::pthread_self(), "grit-keeper");
   int looks_stopped = 0;
+  OwnPause pause(kOwnPause_ns);
   Fd process = open_process(pid_.load());
   for (;;) {
     pollfd end{process.get(), POLLIN, 0};
     ::poll(&end, 1, kWatchInterval_ms);
+    pause.turn(monotonic_ns());
     int status = 0;
     const pid_t pid = pid_.load();
     if (::waitpid(pid, &status, WNOHANG) == pid) {
@@ -226,6 +232,9 @@ void KeptProcess::watch() {
       }
       looks_stopped = 0;
       process = open_process(pid_.load());
+      pause = OwnPause(kOwnPause_ns);  // starting it may have taken long
+    } else if (pause.silence_ns(0, monotonic_ns()) < kOwnPause_ns) {
+      looks_stopped = 0;
     } else {
       looks_stopped = is_stopped(pid) ? looks_stopped + 1 : 0;
       if (looks_stopped >= kLooksStopped || setup_.is_useless()) ::kill(pid, SIGKILL);

@@ -21,7 +21,8 @@ namespace grit {
 constexpr int kFirstInheritedFd = 4;
 
 /// While this object lives a thread of it sleeps on the process: when it dies, is stopped (SIGSTOP) for a second, or is
-/// of no use any more, a new one is started with the same configuration.
+/// of no use any more, a new one is started with the same configuration. The process is not blamed for a time in which
+/// the thread itself was stopped.
 class KeptProcess {
  public:
   struct Setup {

@@ -4,9 +4,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <optional>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "harness/agent/rank_usage.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/json.hpp"
+#include "harness/base/own_pause.hpp"
 #include "harness/health/check.hpp"
 #include "harness/model/event.hpp"
 #include "harness/os/kernel_log.hpp"
@@ -42,6 +45,14 @@ constexpr int kGoodbye_ms = 6000;               // how long what is queued for t
 /// seconds to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node
 /// ends itself.
 constexpr std::int64_t kRecorderSilence_ns = 7 * kNsPerS;
+/// A gap between two turns of this loop: its agent, which ends an observer that is silent for 4 s, was stopped, too.
+constexpr std::int64_t kOwnPause_ns = 5 * kNsPerS;
+/// How long the agent may take to end the ranks, which is the first thing it does when it hears the order: what it is
+/// at meanwhile, such as a link that comes up, takes a second or two. With the 5 s after which a node is lost, all is
+/// over in 10 s.
+constexpr std::int64_t kObedience_ns = 4 * kNsPerS;
+/// The rank's thread ends an agent that is stopped, or whose lease is over, within 2 s: but it has ended with its rank.
+constexpr std::int64_t kLeaseGrace_ns = 3 * kNsPerS;
 constexpr int kWorstKernelLevel = 4;   // warnings and worse (syslog(2)); a link that goes down is 6, and seen elsewhere
 constexpr int kMostKernelLines = 200;  // a node in trouble can write thousands
 
@@ -63,6 +74,7 @@ class Observer {
         segment_(segment),
         line_(std::move(line)),
         uplink_(std::move(uplink)),
+        agent_(static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0))),
         usage_(processes_of(segment)),
         check_log_(config.node, [this](Json event) { emit(event); }) {
     for (RankSlot& slot : segment.slots()) {
@@ -76,10 +88,11 @@ class Observer {
     watch_ranks();
     while (!agent_done_ && !agent_gone_) {
       poll_once();
+      pause_.turn(monotonic_ns());
       if (!agent_gone_) tick();
       segment_.control().observer_beat_ns.store(monotonic_ns());
     }
-    if (agent_done_) {
+    if (agent_done_ || agent_ended_) {
       watch_ranks();
       if (in_block_) check_log_.end_block(block_);
       drain_records();
@@ -116,10 +129,15 @@ class Observer {
     if (auto sent = uplink_.send_event(event); !sent) fmt::print(stderr, "grit observer: {}\n", sent.error().message);
   }
 
-  void tell_agent(const Json& what) {
+  /// False: it has no room, for it has not taken what was said before. Orders come again.
+  bool tell_agent(const Json& what) {
     const std::string text = json_text(what);
-    // When it has no room it has not taken what was said before: orders come again, and it does not wait for the rest.
-    [[maybe_unused]] const ssize_t sent = ::send(line_.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return ::send(line_.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+  }
+
+  void order_end(const std::string& why) {
+    if (!order_) order_ = {why, monotonic_ns()};
+    tell_agent(Json{{"end", why}});
   }
 
   void take_from_agent() {
@@ -164,16 +182,17 @@ class Observer {
   void take_orders() {
     while (const auto message = uplink_.receive()) {
       recorder_heard_ns_ = monotonic_ns();
+      if (!recorder_told_) recorder_told_ = tell_agent(Json{{"recorder", true}});
       if (message->kind != MessageKind::end) continue;
       const auto cause = parse_json(message->payload);
       const auto type = cause && cause->is_object() ? cause->find("type") : Json::const_iterator();
       const bool named = cause && cause->is_object() && type != cause->end() && type->is_string();
-      tell_agent(Json{{"end", named ? type->get<std::string>() : "ordered"}});
+      order_end(named ? type->get<std::string>() : "ordered");
     }
   }
 
   void watch_recorder(std::int64_t now_ns) {
-    const std::int64_t silent_ns = now_ns - recorder_heard_ns_;
+    const std::int64_t silent_ns = pause_.silence_ns(recorder_heard_ns_, now_ns);
     if (silent_ns < kRecorderSilence_ns) return;
     if (!recorder_lost_) {
       Json event = make_event("recorder_lost", config_.node);
@@ -181,7 +200,51 @@ class Observer {
       emit(event);
     }
     recorder_lost_ = true;
-    tell_agent(Json{{"end", "recorder_lost"}});
+    order_end("recorder_lost");
+  }
+
+  /// To follow the order is the agent's, and it knows how. One that does not leaves the ranks running.
+  void enforce_order(std::int64_t now_ns) {
+    if (!order_ || pause_.silence_ns(order_->heard_ns, now_ns) < kObedience_ns) return;
+    if (segment_.control().agent_ends_ranks_ns.load() == 0) end_ranks(now_ns);
+    if (agent_gets_nowhere(now_ns)) end_agent();
+  }
+
+  void end_ranks(std::int64_t now_ns) {
+    NodeControl& control = segment_.control();
+    control.agent_ends_ranks_ns.store(now_ns);
+    control.end_told.store(1);
+    Json event = make_event("ended", config_.node, now_ns);
+    event["why"] = order_->why;
+    event["enforced"] = true;
+    event["ranks"] = Json::array();
+    for (const Running& rank : running_)
+      if (rank.process && ::syscall(SYS_pidfd_send_signal, rank.process.get(), SIGKILL, nullptr, 0) == 0)
+        event["ranks"].push_back(rank.slot->rank);
+    emit(event);
+  }
+
+  /// It is stopped, or has hung beyond what it may be at. One that reverts has its time: its successor would begin
+  /// anew.
+  [[nodiscard]] bool agent_gets_nowhere(std::int64_t now_ns) const {
+    const NodeControl& control = segment_.control();
+    const std::int64_t beat_ns = control.agent_beat_ns.load();
+    const AgentDoing doing = control.agent_doing.load();
+    const bool reverts = doing != AgentDoing::waiting && doing != AgentDoing::arming;
+    const auto agent = identify_process(::getppid());
+    const auto state = agent ? process_state(*agent) : Result<std::optional<ProcessState>>(std::nullopt);
+    const bool stopped = state && *state && ((*state)->state == 'T' || (*state)->state == 't');
+    return stopped || lease_overdue(control, kLeaseGrace_ns, now_ns) ||
+           (!reverts && beat_ns != 0 && now_ns - beat_ns > kObedience_ns);
+  }
+
+  /// What it had in force goes with it, is reverted by its heir, or is in its journal.
+  void end_agent() {
+    if (agent_ended_ || !agent_ || ::syscall(SYS_pidfd_send_signal, agent_.get(), SIGKILL, nullptr, 0) != 0) return;
+    agent_ended_ = true;
+    Json event = make_event("residue_unknown", config_.node);
+    event["unread"] = Json::array({"its agent did not follow the order to end, and was ended"});
+    emit(event);
   }
 
   void tick() {
@@ -190,6 +253,7 @@ class Observer {
       last_tick_ns_ = now_ns;
       look_at_rings(now_ns);
       watch_recorder(now_ns);
+      enforce_order(now_ns);
       usage_.look(now_ns);
       watch_for_hang(now_ns);
       watch_agent(now_ns);
@@ -354,6 +418,7 @@ class Observer {
   const Segment& segment_;
   Fd line_;
   Uplink uplink_;
+  Fd agent_;  // pidfd
   RankUsage usage_;
   CheckLog check_log_;
   std::vector<StepRecord> batch_{};
@@ -365,7 +430,14 @@ class Observer {
   int block_ = 0;
   bool in_block_ = false;
   bool agent_done_ = false, agent_gone_ = false;
-  bool recorder_lost_ = false;
+  bool agent_ended_ = false;  // by this observer
+  bool recorder_lost_ = false, recorder_told_ = false;
+  struct Order {
+    std::string why{};
+    std::int64_t heard_ns = 0;
+  };
+  std::optional<Order> order_{};  // the first to end the node's part of the run
+  OwnPause pause_{kOwnPause_ns};
   std::int64_t recorder_heard_ns_ = monotonic_ns();
   std::int64_t tick_ns_ = kShortestTick_ns;
   std::int64_t last_tick_ns_ = 0, last_check_ns_ = 0, drained_at_ns_ = 0;

@@ -63,7 +63,7 @@ ObserverProcess::ObserverProcess(ObserverProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       line_(std::move(other.line_)),
       ended_well_(other.ended_well_),
-      started_ns_(other.started_ns_),
+      watched_from_ns_(other.watched_from_ns_),
       waiting_(std::move(other.waiting_)),
       waiting_bytes_(other.waiting_bytes_),
       dropped_(other.dropped_) {}
@@ -72,7 +72,7 @@ ObserverProcess& ObserverProcess::operator=(ObserverProcess&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(line_, other.line_);
   std::swap(ended_well_, other.ended_well_);
-  std::swap(started_ns_, other.started_ns_);
+  std::swap(watched_from_ns_, other.watched_from_ns_);
   std::swap(waiting_, other.waiting_);
   std::swap(waiting_bytes_, other.waiting_bytes_);
   std::swap(dropped_, other.dropped_);
@@ -125,6 +125,7 @@ std::optional<ObserverProcess::News> ObserverProcess::receive() {
   News news;
   if (!said || !said->is_object()) return news;
   if (const auto end = said->find("end"); end != said->end() && end->is_string()) news.end = end->get<std::string>();
+  news.recorder = said->contains("recorder");
   if (const auto block = said->find("observed"); block != said->end() && block->is_number_integer())
     news.observed_block = block->get<int>();
   return news;
@@ -141,12 +142,13 @@ bool ObserverProcess::reap() {
 
 bool ObserverProcess::is_gone(std::int64_t beat_ns) {
   const std::int64_t now_ns = monotonic_ns();
-  if (reap()) return now_ns - started_ns_ > kFewest_ns;
+  if (reap()) return now_ns - watched_from_ns_ > kFewest_ns;
   siginfo_t stopped{};
   const bool is_stopped =
       ::waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WNOHANG | WNOWAIT) == 0 && stopped.si_pid == pid_;
-  if (is_stopped || now_ns - std::max(beat_ns, started_ns_) > kSilence_ns) ::kill(pid_, SIGKILL);
-  return reap() && now_ns - started_ns_ > kFewest_ns;
+  const bool stays_stopped = is_stopped && now_ns - watched_from_ns_ > kFewest_ns;
+  if (stays_stopped || now_ns - std::max(beat_ns, watched_from_ns_) > kSilence_ns) ::kill(pid_, SIGKILL);
+  return reap() && now_ns - watched_from_ns_ > kFewest_ns;
 }
 
 void ObserverProcess::adopt(ObserverProcess& old) {

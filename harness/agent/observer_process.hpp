@@ -39,6 +39,7 @@ class ObserverProcess {
 
   struct News {
     std::optional<std::string> end{};     // take the faults off and end the ranks; why
+    bool recorder = false;                // the recorder was heard of
     std::optional<int> observed_block{};  // everything that belongs to this block's end was looked at
   };
   /// The next thing it says. What waits for it is tried again here.
@@ -47,6 +48,8 @@ class ObserverProcess {
   /// It died, or it was stopped or gave no sign for kSilence_ns and was killed: make another. Not more often than once
   /// a second.
   [[nodiscard]] bool is_gone(std::int64_t beat_ns);
+  /// The agent itself was stopped, and the observer with it: it is judged by what it does from now on.
+  void watch_anew() { watched_from_ns_ = monotonic_ns(); }
   static constexpr std::int64_t kSilence_ns = 4 * kNsPerS;  // shorter than what makes a node lost
 
   /// No more events: it sends what it has, says goodbye to the recorder and ends. Waits for that; false: it did not in
@@ -64,8 +67,8 @@ class ObserverProcess {
 
   pid_t pid_ = -1;
   Fd line_{};
-  bool ended_well_ = false;  // it has said goodbye
-  std::int64_t started_ns_ = monotonic_ns();
+  bool ended_well_ = false;                        // it has said goodbye
+  std::int64_t watched_from_ns_ = monotonic_ns();  // when it was started, or watch_anew()
   std::deque<std::string> waiting_{};
   std::size_t waiting_bytes_ = 0;
   std::uint64_t dropped_ = 0;

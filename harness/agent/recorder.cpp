@@ -84,7 +84,8 @@ Status Recorder::take(const Message& message, std::int64_t now_ns) {
   }
   switch (message.kind) {
     case MessageKind::hello:
-      node.said_goodbye = false;  // a new agent on this node
+      node.said_goodbye = false;                           // a new agent on this node
+      socket_.send(message.node, MessageKind::heartbeat);  // which injects nothing before it knows of us
       return {};
     case MessageKind::heartbeat:
       return {};

@@ -32,6 +32,9 @@ constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the o
 constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;     // after SIGKILL; a rank that waits for a device may take longer
 constexpr std::int64_t kKeepTrying_ns = 10 * kNsPerS;  // to take off what did not come off, before the agent ends
 constexpr std::int64_t kOrder_ns = 2 * kNsPerS;  // from the report of a rank's end to the recorder's order, at most
+/// A poll(2) that takes so much longer than it should: no load delays a process for so long, and an agent that alone is
+/// stopped is replaced before.
+constexpr std::int64_t kStoodStill_ns = 5 * kNsPerS;
 /// How long what the kernel itself puts back (IPv6 addresses, links of other nodes of this machine) may take.
 constexpr std::int64_t kSettle_ns = 2 * kNsPerS;
 constexpr std::int64_t kSettleInRun_ns = 200 * kNsPerMs;  // the ranks wait meanwhile
@@ -134,19 +137,24 @@ Status Agent::recover() {
   GRIT_TRY(const auto files, find_journals(config_.journal_directory));
   const Doing doing(segment_.control(),
                     AgentDoing::applying_or_reverting);  // its keeper waits as long as that may take
-  std::string left;  // the first; one that cannot be reverted keeps nobody from the others
-  for (const auto& file : files.of_this_node) {
-    segment_.control().agent_beat_ns.store(monotonic_ns());
-    auto report = revert_journal(file, ::geteuid());
+  const auto tell = [&](const std::string& journal, const Result<RevertReport>& report) {
     Json event = make_event("recovered", config_.node);
-    event["journal"] = file.string();
+    event["journal"] = journal;
     event["reverted"] = report ? report->reverted : 0;
     event["gone"] = report ? report->gone : 0;
     event["problems"] = report ? Json(report->problems) : Json::array({report.error().message});
     emit(std::move(event));
+  };
+  std::string left;  // the first; one that cannot be reverted keeps nobody from the others
+  for (const auto& file : files.of_this_node) {
+    segment_.control().agent_beat_ns.store(monotonic_ns());
+    auto report = revert_journal(file, ::geteuid());
+    tell(file.string(), report);
     if ((report && report->problems.empty()) || !left.empty()) continue;
     left = fmt::format("{}: {}", file.string(), report ? report->problems.front() : report.error().message);
   }
+  // Of a predecessor that had begun a journal: its heir has reverted all of it.
+  if (files.of_this_node.empty() && segment_.control().agent_generation.load() > 0) tell("", RevertReport{});
   if (!left.empty()) return internal_error("an earlier run left something behind that cannot be reverted: " + left);
   segment_.control().lease_deadline_ns.store(0);
   return {};
@@ -182,6 +190,8 @@ void Agent::join_run() {
     event["state"] = "started";
     emit(std::move(event));
   }
+  if (const std::int64_t since_ns = segment_.control().still_since_ns.exchange(0); since_ns != 0)
+    return stood_still(since_ns);
   if (left < entered) {  // our predecessor died in this block: its faults are off, the block goes on without
     block_ = entered;
     in_block_ = true;
@@ -194,8 +204,8 @@ void Agent::emit(Json event) { observer_.send(event); }
 
 void Agent::arm(int block) {
   block_ = block;
-  if (block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look() || !last_block_is_observed() ||
-      waits_for_carrier())
+  if (!recorder_heard_ || block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look() ||
+      !last_block_is_observed() || waits_for_carrier())
     return;
   const Doing doing(segment_.control(), AgentDoing::arming);
   const Block& planned = config_.plan.blocks[static_cast<std::size_t>(block)];
@@ -315,6 +325,14 @@ void Agent::end_run(const std::string& why) {
   segment_.control().lease_deadline_ns.store(0);
 }
 
+void Agent::stood_still(std::int64_t since_ns) {
+  observer_.watch_anew();
+  Json event = make_event("stood_still", config_.node, since_ns);
+  event["stood_ns"] = monotonic_ns() - since_ns;
+  emit(std::move(event));
+  end_run("stood_still");
+}
+
 bool Agent::waits_for_look() const {
   return !in_block_ && look_before(config_.plan, block_) && segment_.control().look_passed.load() < block_;
 }
@@ -322,6 +340,7 @@ bool Agent::waits_for_look() const {
 void Agent::watch_observer() {
   while (const auto news = observer_.receive()) {
     if (news->end) end_run(*news->end);
+    if (news->recorder) recorder_heard_ = true;
     if (news->observed_block) observed_block_ = std::max(observed_block_, *news->observed_block);
   }
   if (observer_.is_gone(segment_.control().observer_beat_ns.load())) replace_observer();
@@ -358,7 +377,9 @@ void Agent::poll_once() {
     at.it_value.tv_nsec = *due % kNsPerS;
     ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
   }
+  const std::int64_t asleep_ns = monotonic_ns();
   ::poll(items.data(), items.size(), static_cast<int>(tick_ns() / kNsPerMs));
+  if (monotonic_ns() - asleep_ns > tick_ns() + kStoodStill_ns) stood_still(asleep_ns);
   if (items[0].revents != 0) swallow(wake_.get());
   if (items[1].revents != 0) swallow(timer_.get());
   if (items[2].revents != 0 && stopping_at_ns_ == 0) stopping_at_ns_ = monotonic_ns();

@@ -19,6 +19,7 @@ std::optional<EndCause::Kind> kind_of(const Json& event, bool of_a_rank) {
   if (has(event, "type", "node_lost")) return Kind::node_loss;
   if (has(event, "type", "hang")) return Kind::hang;
   if (has(event, "type", "corruption")) return Kind::corruption;
+  if (has(event, "type", "stood_still")) return Kind::stood_still;
   if (has(event, "type", "recorder_lost")) return Kind::recorder_loss;
   if (has(event, "type", "agent_stopped")) return Kind::told_to_end;
   if (has(event, "type", "run") && has(event, "state", "failed")) return Kind::failed;
@@ -58,6 +59,7 @@ std::string_view outcome_of(EndCause::Kind kind) {
       return "hang";
     case EndCause::Kind::corruption:
       return "corruption";
+    case EndCause::Kind::stood_still:
     case EndCause::Kind::interrupted:
     case EndCause::Kind::told_to_end:
       return "interrupted";

@@ -18,6 +18,7 @@ struct EndCause {
     corruption,
     failed,         // a rank gave up, or a fault could not be taken off
     recorder_loss,  // an agent heard nothing of it for too long
+    stood_still,    // nothing of the job ran on a node for some seconds
     interrupted,    // by whoever started the run
     told_to_end,    // a rank or an agent got SIGTERM: by the launcher because of another cause, or by somebody
   };

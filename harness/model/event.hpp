@@ -5,7 +5,7 @@
 // (harness/model/ending.hpp) also "heard_ns" (when the recorder took it in, CLOCK_MONOTONIC of node 0). By type:
 //   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? (who says so), message?
 //   recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
-//             an agent took off what a predecessor had left
+//             an agent took off what a predecessor had left; without a journal: it found nothing any more
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
 //   fault     fault (PlannedFault::id), block, pulse, action:
 //             "applied"   ok, reading{}, mechanism; read back from the kernel after apply
@@ -33,8 +33,13 @@
 //   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it; t_ns: when it was
 //             first seen (of "run" with state "failed" and a rank: when that said so), whatever had to be reverted then
 //   end_ordered     cause{} (the event that told it); from here on the recorder tells all agents to end the run
-//   ended     why, ranks[]; an agent took its faults off and ended these ranks, whose deaths are told nowhere else
+//   ended     why, ranks[], enforced?; an agent took its faults off and ended these ranks, whose deaths are told
+//   nowhere
+//             else; enforced: its observer did, for the agent did not
 //   corruption      rank, block, step, values; told by the recorder, once: a step's reduced values were wrong
+//   stood_still     stood_ns; nothing of the job ran on the node from t_ns on, for so long: it was suspended, or the
+//   node
+//             stood still; its agent ends its part of the run
 //   recorder_lost   silent_ns; an agent heard nothing of the recorder for so long, and ends its part of the run
 //   agent_stopped   an agent was told to end by SIGTERM while its ranks ran
 //   hang      block, waited_ns, ranks[{rank, step, phase, stopped}]; no rank of the node began a step for so long

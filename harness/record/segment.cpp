@@ -158,6 +158,11 @@ std::span<RankSlot> Segment::slots() const {
   return {first, (bytes_ - kSlotsOffset) / sizeof(RankSlot)};
 }
 
+bool lease_overdue(const NodeControl& control, std::int64_t grace_ns, std::int64_t now_ns) {
+  const std::int64_t deadline_ns = control.lease_deadline_ns.load();
+  return deadline_ns != 0 && now_ns > deadline_ns + grace_ns;
+}
+
 void push_record(RankSlot& slot, const StepRecord& record) {
   const std::uint64_t head = slot.head.load(std::memory_order_relaxed);  // ours alone
   if (head - slot.tail.load(std::memory_order_acquire) >= kRingCapacity) {

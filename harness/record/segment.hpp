@@ -59,8 +59,10 @@ struct NodeControl {
       0};  // counts agents started on this node: more than 1 means that one was lost
   std::atomic<std::int64_t> agent_ends_ranks_ns{0};  // from then on (CLOCK_MONOTONIC) the agent kills the node's ranks,
                                                      // whose deaths are its own doing; 0: it did not
-  std::atomic<std::uint32_t> end_told{0};            // 1: the recorder was told that a rank of the node has ended
-  std::atomic<std::int64_t> agent_beat_ns{0};        // when the agent last went around its loop (CLOCK_MONOTONIC)
+  std::atomic<std::int64_t> still_since_ns{0};  // the agent's heir ended an agent that had last gone around its loop
+                                                // then, and took its faults off; 0: it did not
+  std::atomic<std::uint32_t> end_told{0};       // 1: the recorder was told that a rank of the node has ended
+  std::atomic<std::int64_t> agent_beat_ns{0};   // when the agent last went around its loop (CLOCK_MONOTONIC)
   std::atomic<AgentDoing> agent_doing{AgentDoing::waiting};
   std::atomic<std::int64_t> observer_beat_ns{0};  // the same of its observer
   std::atomic<std::int64_t> recorder_beat_ns{0};  // the same of the recorder, on its node
@@ -93,6 +95,9 @@ class Segment {
   void* base_ = nullptr;
   std::size_t bytes_ = 0;
 };
+
+/// A fault should have been off so long ago: whoever was to take it off is stopped or hangs.
+bool lease_overdue(const NodeControl& control, std::int64_t grace_ns, std::int64_t now_ns);
 
 /// Appends a record: two atomic loads, a copy, one release store. A full ring drops the record and counts it.
 void push_record(RankSlot& slot, const StepRecord& record);

@@ -68,7 +68,8 @@ struct Told {
 };
 
 /// The job's first process stands for the agent: it has a rank, an heir and a fault in force.
-[[noreturn]] void be_the_job(const std::filesystem::path& group, const std::filesystem::path& journals, Told& told) {
+[[noreturn]] void be_the_job(const std::filesystem::path& group, const std::filesystem::path& journals, Told& told,
+                             bool lease_is_over) {
   if (!group.empty()) ok(cgroup_files::write_setting(group / "cgroup.procs", "0"));
   Segment segment = ok(Segment::create(1));
   const pid_t rank = ::fork();
@@ -86,11 +87,14 @@ struct Told {
   windows.arm(plan.blocks[0]);
   windows.start(monotonic_ns());
   windows.act(monotonic_ns());
+  if (lease_is_over) segment.control().lease_deadline_ns = monotonic_ns();
   told.in_force = 1;
   for (;;) ::pause();
 }
 
-void kill_job(const std::filesystem::path& group, bool rank_is_stopped = false) {
+enum class Way { all_are_killed, rank_is_stopped, all_are_stopped };
+
+void end_job(const std::filesystem::path& group, Way way = Way::all_are_killed) {
   test::in_namespaces([&] {
     REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);  // the heir's end is to be seen here
     test::TwoNodes nodes;
@@ -100,7 +104,7 @@ void kill_job(const std::filesystem::path& group, bool rank_is_stopped = false) 
     void* shared = ::mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     Told& told = *new (shared) Told;
     const pid_t agent = ::fork();
-    if (agent == 0) be_the_job(group, journals.path(), told);
+    if (agent == 0) be_the_job(group, journals.path(), told, way == Way::all_are_stopped);
     REQUIRE(within(20 * kNsPerS, [&] { return told.in_force == 1; }));
     REQUIRE_FALSE(ok(nodes.node.link("eth0")).up());
 
@@ -112,25 +116,32 @@ void kill_job(const std::filesystem::path& group, bool rank_is_stopped = false) 
       REQUIRE(std::string(told.cgroups).find(group.filename().string()) == std::string::npos);
       REQUIRE(ends_with_the_job(told.cgroups, journals.path()).empty());
     }
-    if (rank_is_stopped) {
+    if (way != Way::all_are_killed) {
       REQUIRE(::kill(told.rank, SIGSTOP) == 0);
       victims = {agent};
     }
-    for (const pid_t pid : victims) REQUIRE(::kill(pid, SIGKILL) == 0);
-    REQUIRE(::waitpid(agent, nullptr, 0) == agent);
-    REQUIRE(within((rank_is_stopped ? 10 : 2) * kNsPerS, [&] { return ok(nodes.node.link("eth0")).up(); }));
+    const int how = way == Way::all_are_stopped ? SIGSTOP : SIGKILL;
+    for (const pid_t pid : victims) REQUIRE(::kill(pid, how) == 0);
+    int status = 0;
+    REQUIRE(within(10 * kNsPerS, [&] { return ::waitpid(agent, &status, WNOHANG) == agent; }));
+    REQUIRE(WIFSIGNALED(status));  // one that was stopped by its heir
+    REQUIRE(within((way == Way::rank_is_stopped ? 10 : 2) * kNsPerS, [&] { return ok(nodes.node.link("eth0")).up(); }));
     REQUIRE(within(10 * kNsPerS, [&] { return ok(find_journals(journals.path())).of_this_node.empty(); }));
     REQUIRE(within(10 * kNsPerS, [&] { return ::waitpid(told.heir, nullptr, WNOHANG) == told.heir; }));
-    if (rank_is_stopped) REQUIRE(::kill(told.rank, SIGKILL) == 0);
+    if (way != Way::all_are_killed) REQUIRE(::kill(told.rank, SIGKILL) == 0);
   });
 }
 
 }  // namespace
 
-TEST_CASE("an agent's heir takes its faults off when agent and rank are killed") { kill_job({}); }
+TEST_CASE("an agent's heir takes its faults off when agent and rank are killed") { end_job({}); }
 
 TEST_CASE("an agent's heir takes its faults off when the rank that would start another agent is stopped") {
-  kill_job({}, true);
+  end_job({}, Way::rank_is_stopped);
+}
+
+TEST_CASE("an agent's heir takes faults off whose lease is over while all of the job is stopped") {
+  end_job({}, Way::all_are_stopped);
 }
 
 TEST_CASE("an agent's heir is not in the job's control group, and outlives it") {
@@ -140,7 +151,7 @@ TEST_CASE("an agent's heir is not in the job's control group, and outlives it") 
     test::skip("no control group can be made here");
     return;
   }
-  kill_job(group.path);
+  end_job(group.path);
 }
 
 TEST_CASE("an agent's heir ends with an agent that ends by itself") {

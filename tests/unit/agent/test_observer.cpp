@@ -97,6 +97,35 @@ TEST_CASE("an order of the recorder comes down, and without a recorder the obser
   }
 }
 
+TEST_CASE("the ranks of an agent that does not follow the order to end are ended all the same, and it, too") {
+  Node node;
+  const pid_t rank = ::fork();
+  if (rank == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  node.segment.slots()[0].pid = rank;
+  const pid_t agent = ::fork();
+  if (agent == 0) {
+    auto observer = ObserverProcess::fork(node.config, node.segment);
+    if (observer) observer->send(make_event("agent_stopped", 0));  // what ends the run
+    ::raise(SIGSTOP);
+    ::_exit(0);
+  }
+  REQUIRE(node.pump_until([&] { return node.count("end_ordered") == 1; }));
+  const std::int64_t ordered_ns = monotonic_ns();
+  for (const pid_t pid : {rank, agent}) {
+    int status = 0;
+    CHECK(node.pump_until([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }));
+    CHECK(WIFSIGNALED(status));
+  }
+  CHECK(node.pump_until([&] { return node.recorder->is_over(); }));
+  CHECK(monotonic_ns() - ordered_ns < 10 * kNsPerS);
+  CHECK(node.count("ended") == 1);
+  CHECK(node.count("residue_unknown") == 1);
+  CHECK(node.count("rank_died") + node.count("node_lost") == 0);
+}
+
 TEST_CASE("an observer that dies or is stopped is noticed, and its successor gets what waited") {
   Node node;
   auto observer = ObserverProcess::fork(node.config, node.segment);

@@ -182,6 +182,7 @@ class Observer {
   void take_orders() {
     while (const auto message = uplink_.receive()) {
       recorder_heard_ns_ = monotonic_ns();
+      segment_.control().recorder_heard_ns.store(recorder_heard_ns_);
       if (!recorder_told_) recorder_told_ = tell_agent(Json{{"recorder", true}});
       if (message->kind != MessageKind::end) continue;
       const auto cause = parse_json(message->payload);
@@ -385,7 +386,7 @@ class Observer {
   /// Once for each time that it is busy: a fault's own command, a link that takes long to come up.
   void watch_agent(std::int64_t now_ns) {
     const std::int64_t since_ns = segment_.control().agent_beat_ns.load();
-    if (since_ns == 0 || now_ns - since_ns < kBusy_ns || since_ns == agent_busy_since_ns_) return;
+    if (since_ns == 0 || pause_.silence_ns(since_ns, now_ns) < kBusy_ns || since_ns == agent_busy_since_ns_) return;
     agent_busy_since_ns_ = since_ns;
     Json event = make_event("agent_busy", config_.node);
     event["since_ns"] = since_ns;

@@ -15,6 +15,7 @@
 
 #include "harness/agent/observer.hpp"
 #include "harness/base/json.hpp"
+#include "harness/os/process.hpp"
 
 namespace grit {
 namespace {
@@ -23,6 +24,12 @@ constexpr int kLineBuffer_bytes = 1 << 20;    // the largest message, too; what 
 constexpr std::int64_t kFewest_ns = kNsPerS;  // between two of them: one that dies at once must not keep the agent busy
 constexpr std::int64_t kLastWords_ns = kNsPerS;  // of an agent that gives up: what its node is left with
 constexpr auto kGoodbyeLook = std::chrono::milliseconds(10);
+
+bool waits_for_cpu(pid_t pid) {
+  const auto identity = identify_process(pid);
+  const auto state = identity ? process_state(*identity) : Result<std::optional<ProcessState>>(std::nullopt);
+  return state && *state && (*state)->state == 'R';
+}
 
 [[noreturn]] void run_child(const AgentConfig& config, const Segment& segment, int line) {
   ::prctl(PR_SET_NAME, "grit-observer");
@@ -125,7 +132,6 @@ std::optional<ObserverProcess::News> ObserverProcess::receive() {
   News news;
   if (!said || !said->is_object()) return news;
   if (const auto end = said->find("end"); end != said->end() && end->is_string()) news.end = end->get<std::string>();
-  news.recorder = said->contains("recorder");
   if (const auto block = said->find("observed"); block != said->end() && block->is_number_integer())
     news.observed_block = block->get<int>();
   return news;
@@ -147,7 +153,9 @@ bool ObserverProcess::is_gone(std::int64_t beat_ns) {
   const bool is_stopped =
       ::waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WNOHANG | WNOWAIT) == 0 && stopped.si_pid == pid_;
   const bool stays_stopped = is_stopped && now_ns - watched_from_ns_ > kFewest_ns;
-  if (stays_stopped || now_ns - std::max(beat_ns, watched_from_ns_) > kSilence_ns) ::kill(pid_, SIGKILL);
+  const std::int64_t silent_ns = now_ns - std::max(beat_ns, watched_from_ns_);
+  const bool hangs = silent_ns > kSilence_ns && (silent_ns > kStarved_ns || !waits_for_cpu(pid_));
+  if (stays_stopped || hangs) ::kill(pid_, SIGKILL);
   return reap() && now_ns - watched_from_ns_ > kFewest_ns;
 }
 

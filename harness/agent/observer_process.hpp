@@ -39,18 +39,19 @@ class ObserverProcess {
 
   struct News {
     std::optional<std::string> end{};     // take the faults off and end the ranks; why
-    bool recorder = false;                // the recorder was heard of
     std::optional<int> observed_block{};  // everything that belongs to this block's end was looked at
   };
   /// The next thing it says. What waits for it is tried again here.
   std::optional<News> receive();
 
-  /// It died, or it was stopped or gave no sign for kSilence_ns and was killed: make another. Not more often than once
-  /// a second.
+  /// It died, or it was stopped or gave no sign for kSilence_ns and was killed: make another. One that waits for a CPU,
+  /// as another would, has kStarved_ns: with 24 ranks a CPU it was seen to wait for 3.6 s. Not more often than once a
+  /// second.
   [[nodiscard]] bool is_gone(std::int64_t beat_ns);
   /// The agent itself was stopped, and the observer with it: it is judged by what it does from now on.
   void watch_anew() { watched_from_ns_ = monotonic_ns(); }
   static constexpr std::int64_t kSilence_ns = 4 * kNsPerS;  // shorter than what makes a node lost
+  static constexpr std::int64_t kStarved_ns = 20 * kNsPerS;
 
   /// No more events: it sends what it has, says goodbye to the recorder and ends. Waits for that; false: it did not in
   /// time, or died.

@@ -32,6 +32,9 @@ constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the o
 constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;     // after SIGKILL; a rank that waits for a device may take longer
 constexpr std::int64_t kKeepTrying_ns = 10 * kNsPerS;  // to take off what did not come off, before the agent ends
 constexpr std::int64_t kOrder_ns = 2 * kNsPerS;  // from the report of a rank's end to the recorder's order, at most
+/// The observer misses the recorder after 7 s and says so. One that is itself replaced again and again, as where the
+/// ranks leave it no CPU, never gets so far.
+constexpr std::int64_t kRecorderGone_ns = 10 * kNsPerS;
 /// A poll(2) that takes so much longer than it should: no load delays a process for so long, and an agent that alone is
 /// stopped is replaced before.
 constexpr std::int64_t kStoodStill_ns = 5 * kNsPerS;
@@ -204,7 +207,7 @@ void Agent::emit(Json event) { observer_.send(event); }
 
 void Agent::arm(int block) {
   block_ = block;
-  if (!recorder_heard_ || block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look() ||
+  if (!has_recorder() || block >= static_cast<int>(config_.plan.blocks.size()) || waits_for_look() ||
       !last_block_is_observed() || waits_for_carrier())
     return;
   const Doing doing(segment_.control(), AgentDoing::arming);
@@ -285,6 +288,16 @@ void Agent::tick() {
       windows_.lease_deadline_ns());  // a lease that is over is nobody's to act on
   watch_observer();
   watch_carriers();
+  miss_recorder(now_ns);
+}
+
+void Agent::miss_recorder(std::int64_t now_ns) {
+  const std::int64_t silent_ns = now_ns - std::max(segment_.control().recorder_heard_ns.load(), opened_ns_);
+  if (ended_at_ns_ != 0 || silent_ns < kRecorderGone_ns) return;
+  Json event = make_event("recorder_lost", config_.node);
+  event["silent_ns"] = silent_ns;
+  emit(std::move(event));
+  end_run("recorder_lost");
 }
 
 bool Agent::watch_ranks() {
@@ -340,7 +353,6 @@ bool Agent::waits_for_look() const {
 void Agent::watch_observer() {
   while (const auto news = observer_.receive()) {
     if (news->end) end_run(*news->end);
-    if (news->recorder) recorder_heard_ = true;
     if (news->observed_block) observed_block_ = std::max(observed_block_, *news->observed_block);
   }
   if (observer_.is_gone(segment_.control().observer_beat_ns.load())) replace_observer();

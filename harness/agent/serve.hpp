@@ -55,6 +55,9 @@ class Agent {
   void replace_observer();
   /// Takes the faults off and ends the node's ranks, once.
   void end_run(const std::string& why);
+  /// Since this agent started: without a recorder nothing is injected.
+  [[nodiscard]] bool has_recorder() const { return segment_.control().recorder_heard_ns.load() > opened_ns_; }
+  void miss_recorder(std::int64_t now_ns);
   /// Nothing of the job ran here from then until now, as when it was suspended: its faults may have been in force for
   /// that long, what it has measured since is of no use, and others may have given the node up. Says so and ends.
   void stood_still(std::int64_t since_ns);
@@ -94,7 +97,7 @@ class Agent {
   bool residue_ = false;
   int block_ = 0;  // the armed block, or the one the ranks are in
   bool in_block_ = false;
-  bool recorder_heard_ = false;  // since this agent started: without a recorder nothing is injected
+  std::int64_t opened_ns_ = monotonic_ns();
   std::int64_t last_tick_ns_ = 0, deaths_at_ns_ = 0;
   std::int64_t stopping_at_ns_ = 0;  // when SIGTERM was seen; 0: it was not
   int observed_block_ = -1;          // the observer is done with the end of this block

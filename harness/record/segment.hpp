@@ -64,8 +64,9 @@ struct NodeControl {
   std::atomic<std::uint32_t> end_told{0};       // 1: the recorder was told that a rank of the node has ended
   std::atomic<std::int64_t> agent_beat_ns{0};   // when the agent last went around its loop (CLOCK_MONOTONIC)
   std::atomic<AgentDoing> agent_doing{AgentDoing::waiting};
-  std::atomic<std::int64_t> observer_beat_ns{0};  // the same of its observer
-  std::atomic<std::int64_t> recorder_beat_ns{0};  // the same of the recorder, on its node
+  std::atomic<std::int64_t> observer_beat_ns{0};   // the same of its observer
+  std::atomic<std::int64_t> recorder_heard_ns{0};  // when the node's observer last heard of the recorder; 0: never
+  std::atomic<std::int64_t> recorder_beat_ns{0};   // the same of the recorder, on its node
   std::atomic<std::int32_t> left_by_all{
       -1};  // on the recorder's node: all ranks have left this block and are written down
 };

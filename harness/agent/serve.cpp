@@ -34,7 +34,7 @@ constexpr std::int64_t kKeepTrying_ns = 10 * kNsPerS;  // to take off what did n
 constexpr std::int64_t kOrder_ns = 2 * kNsPerS;  // from the report of a rank's end to the recorder's order, at most
 /// The observer misses the recorder after 7 s and says so. One that is itself replaced again and again, as where the
 /// ranks leave it no CPU, never gets so far.
-constexpr std::int64_t kRecorderGone_ns = 10 * kNsPerS;
+constexpr std::int64_t kRecorderGone_ns = 20 * kNsPerS;
 /// A poll(2) that takes so much longer than it should: no load delays a process for so long, and an agent that alone is
 /// stopped is replaced before.
 constexpr std::int64_t kStoodStill_ns = 5 * kNsPerS;

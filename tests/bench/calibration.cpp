@@ -18,6 +18,7 @@
 #include "analysis/location.hpp"
 #include "analysis/sign_flip.hpp"
 #include "tests/bench/rivals.hpp"
+#include "tests/simulated_checks.hpp"
 #include "tests/simulated_days.hpp"
 #include "tests/simulation.hpp"
 
@@ -175,6 +176,42 @@ void print_location(int repetitions) {
   }
 }
 
+using grit::testing::Checks;
+
+void print_checks_row(const char* name, const Checks& settings, int repetitions) {
+  std::mt19937_64 random(22);
+  int shown = 0, first = 0;
+  for (int i = 0; i < repetitions; ++i) {
+    const auto p = grit::p_among_all(grit::testing::simulate_checks(random, settings));
+    const auto least =
+        settings.harm > 0 ? std::min_element(p.begin() + 1, p.end()) : std::min_element(p.begin(), p.end());
+    shown += *least <= kAlpha ? 1 : 0;
+    first += p.front() <= kAlpha ? 1 : 0;
+  }
+  fmt::print("{:<52}{:>6}{:>24}", name, settings.checks, rate_text(shown, repetitions));
+  if (settings.harm > 0) fmt::print("{:>24}", rate_text(first, repetitions));
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
+/// In 8 pairs of blocks with 6 readings each.
+void print_checks(int repetitions) {
+  fmt::print(
+      "\n\nHow often some check is said to fail more often under the fault (claim: an innocent one in at most 5 "
+      "%)\n\n");
+  fmt::print("{:<52}{:>6}{:>24}{:>24}\n", "", "checks", "an innocent one", "the harmed one");
+  for (const int checks : {4, 64, 1024}) {
+    const int count = std::max(200, static_cast<int>(4.0 * repetitions / checks));
+    print_checks_row("5 % of readings fail whatever happens", {.checks = checks}, count);
+    print_checks_row("20 % of them", {.checks = checks, .fails = 0.2}, count);
+    print_checks_row("20 %, in spells of 12 readings", {.checks = checks, .fails = 0.2, .spells = true}, count);
+    print_checks_row("20 %, in spells of all checks at once",
+                     {.checks = checks, .fails = 0.2, .spells = true, .common = true}, count);
+    print_checks_row("0.1 %, one fails in every fault block", {.checks = checks, .fails = 0.001, .harm = 0.7}, count);
+    print_checks_row("5 %, one fails in every fault block", {.checks = checks, .harm = 0.9}, count);
+  }
+}
+
 void print_header(const std::vector<Machine>& machines) {
   fmt::print("{:<34}", "");
   for (const Machine& machine : machines) fmt::print("{:>20}", machine.name);
@@ -234,5 +271,6 @@ int main(int argc, char** argv) {
   }
   fmt::print("\n\nOne standard error at 5 % is {:.1f} %.\n", 100 * std::sqrt(kAlpha * (1 - kAlpha) / repetitions));
   print_location(repetitions);
+  print_checks(repetitions);
   return 0;
 }

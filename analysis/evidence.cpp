@@ -98,7 +98,7 @@ class Collector {
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) settle_window(fault, block);
     for (auto& [where, check] : checks_) {
       settle_changes(check);
-      run_.checks.push_back(std::move(check.result));
+      run_.checks.push_back(std::move(check.evidence));
     }
     return std::move(run_);
   }
@@ -193,7 +193,7 @@ class Collector {
     std::string obstacle{};
   };
   struct CheckState {
-    CheckResult result{};
+    CheckEvidence evidence{};
     std::size_t block = 0;
     CheckCounts changes{};  // of this block, whose summary has not come
   };
@@ -203,11 +203,18 @@ class Collector {
     if (!block_of(event) || name.empty()) return nullptr;
     const std::int64_t node = integer_at(event, "node");
     CheckState& check = checks_[{name, node}];
-    if (check.result.name.empty()) check.result.name = name, check.result.node = name_of_node(plan_, node);
+    if (check.evidence.blocks.empty()) {
+      check.evidence.result.name = name;
+      check.evidence.result.node = name_of_node(plan_, node);
+      check.evidence.blocks.resize(plan_.blocks.size());
+    }
     return &check;
   }
 
-  void count(CheckResult& result, std::size_t block, const CheckCounts& counts) const {
+  void count(CheckEvidence& check, std::size_t block, const CheckCounts& counts) const {
+    CheckResult& result = check.result;
+    check.blocks[block].made += counts.readings;
+    check.blocks[block].failed += counts.failures;
     if (result.not_made == 0) result.obstacle = counts.obstacle;
     result.not_made += counts.not_made;
     const BlockKind kind = plan_.blocks[block].kind;
@@ -217,7 +224,7 @@ class Collector {
   }
 
   /// Without a summary (the agent died in the block) the changes are all that is known of its readings.
-  void settle_changes(CheckState& check) { count(check.result, check.block, std::exchange(check.changes, {})); }
+  void settle_changes(CheckState& check) { count(check.evidence, check.block, std::exchange(check.changes, {})); }
 
   /// "check": a reading, of which every one was an event before there were summaries.
   void take_check(const Json& event) {
@@ -243,7 +250,8 @@ class Collector {
     const auto number = [&](const char* key) {
       return static_cast<int>(std::clamp<std::int64_t>(integer_at(event, key, 0), 0, 1'000'000));
     };
-    count(check->result, block, {number("readings"), number("failures"), number("not_made"), text_at(event, "detail")});
+    count(check->evidence, block,
+          {number("readings"), number("failures"), number("not_made"), text_at(event, "detail")});
   }
 
   void take_run(const Json& event) {

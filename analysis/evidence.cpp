@@ -83,6 +83,7 @@ class Collector {
       run_.remarks.push_back(fmt::format("the observer of {} was lost and started again: some records may be missing",
                                          name_of_node(plan_, integer_at(event, "node"))));
     if (type == "records_lost") take_lost_records(event);
+    if (type == "idle_nic") take_idle_nic(event);
     if (type == "residue") take_residue(event);
     if (type == "changed") take_change(event);
     if (type == "residue_unknown") take_unread(event);
@@ -154,6 +155,17 @@ class Collector {
       if (why == "low_memory") note_low_memory(*window);
       if (!ok) evidence(*window).error = text_at(event, "message"), evidence(*window).revert_failed = true;
     }
+  }
+
+  void take_idle_nic(const Json& event) {
+    const auto bytes = static_cast<double>(integer_at(event, "bytes")),
+               all_bytes = static_cast<double>(integer_at(event, "node_bytes"));
+    if (bytes < 0 || all_bytes <= 0) return;
+    run_.remarks.push_back(fmt::format(
+        "{} of {} carried {:.2g} % of what the node's NICs did without a fault: the job does not use it, and a fault "
+        "there "
+        "slows nothing (OMPI_MCA_btl_tcp_if_include or UCX_NET_DEVICES chooses the job's)",
+        text_at(event, "interface"), name_of_node(plan_, integer_at(event, "node")), 100 * bytes / all_bytes));
   }
 
   void note_low_memory(const Window& window) {

@@ -42,6 +42,8 @@
 //             stood still; its agent ends its part of the run
 //   recorder_lost   silent_ns; an agent heard nothing of the recorder for so long, and ends its part of the run
 //   agent_stopped   an agent was told to end by SIGTERM while its ranks ran
+//   idle_nic  block, interface, bytes, node_bytes; a NIC with a fault carried hardly any of what the node's NICs did in
+//             the first baseline block
 //   hang      block, waited_ns, ranks[{rank, step, phase, stopped}]; no rank of the node began a step for so long
 //   kernel    level (0 .. 4), text, last?; a line of the node's kernel log; of a local cluster's, once
 //   agent_restarted  generation

@@ -87,8 +87,8 @@ with Workspace() as work:
     again = grit("revert", env=environment, expect=0)
     assert "0 reverted" in again.out or "nothing to revert" in again.out, again.out
 
-    nowhere = grit("revert", "--directory", work.path / "nowhere", env=environment, expect=0)
-    assert f"there is no directory {work.path / 'nowhere'}" in nowhere.out, nowhere.out
+    nowhere = grit("revert", "--directory", work.path / "nowhere", env=environment, expect=64)
+    assert f"there is no directory {work.path / 'nowhere'}" in nowhere.err, nowhere.err
 
     # A journal that others could have written is not acted upon, and says why. It keeps nobody from the next one.
     crash_with_link_down(work, 1)

@@ -55,6 +55,7 @@ class Agent {
   void replace_observer();
   /// Takes the faults off and ends the node's ranks, once.
   void end_run(const std::string& why);
+  void ranks_leave_with(int code);
   [[nodiscard]] bool all_left_block() const;
   /// What the last block was is looked at before the next one can begin, or it takes too long.
   [[nodiscard]] bool last_block_is_observed() const;

@@ -61,6 +61,7 @@ class Agent {
   /// Nothing of the job ran here from then until now, as when it was suspended: its faults may have been in force for
   /// that long, what it has measured since is of no use, and others may have given the node up. Says so and ends.
   void stood_still(std::int64_t since_ns);
+  void ranks_leave_with(int code);
   [[nodiscard]] bool all_left_block() const;
   /// What the last block was is looked at before the next one can begin, or it takes too long.
   [[nodiscard]] bool last_block_is_observed() const;

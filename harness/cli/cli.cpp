@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <sstream>
 
 #include "grit_version.hpp"
@@ -49,7 +50,8 @@ void add_commands(CLI::App& app, Action& action) {
 Result<Action> parse_command_line(const std::vector<std::string>& words) {
   const bool of_mpirun = !words.empty() && words.front() == "enter-node";  // its words are whatever mpirun needs
   if (!of_mpirun) GRIT_CHECK(check_arguments(words));
-  CLI::App app(kDescription, "grit");
+  const auto owned = std::make_shared<CLI::App>(kDescription, "grit");
+  CLI::App& app = *owned;
   app.footer(kExitCodes);
   app.set_version_flag("--version", fmt::format("grit {} ({})", kVersion, kCommit));
   app.require_subcommand(1);
@@ -64,7 +66,7 @@ Result<Action> parse_command_line(const std::vector<std::string>& words) {
   } catch (const CLI::ParseError& error) {
     return usage_error(explain_usage(app, error, words));
   }
-  return action;
+  return Action([owned, action] { return action(); });  // which may ask its options what was given
 }
 
 int cli_main(int argc, char** argv) {

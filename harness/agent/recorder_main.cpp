@@ -13,8 +13,6 @@
 #include <cstring>
 #include <memory>
 
-#include "analysis/evidence.hpp"
-#include "analysis/report/printable.hpp"
 #include "harness/agent/agent_process.hpp"
 #include "harness/agent/recorder.hpp"
 #include "harness/base/json_fields.hpp"
@@ -39,7 +37,10 @@ bool is_gone(const Fd& process, int within_ms) {
 
 /// What whoever started the job should read when its launcher cannot: nothing for what the launcher tells itself.
 std::string last_words(const Json& cause, const std::filesystem::path& run_directory) {
-  std::string because = printable(text_at(cause, "message"));
+  std::string because = text_at(cause, "message");
+  // A command's own words: no terminal escape of theirs reaches the user's terminal.
+  std::replace_if(
+      because.begin(), because.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   because.erase(because.find_last_not_of(' ') + 1);
   if (ranks_exit_code(text_at(cause, "type")) == 0) return {};
   std::string text;
@@ -48,7 +49,9 @@ std::string last_words(const Json& cause, const std::filesystem::path& run_direc
     const std::int64_t id = integer_at(cause, "fault");
     for (const PlannedFault& fault : plan ? plan->faults : std::vector<PlannedFault>()) {
       if (fault.id != id) continue;
-      const std::string node = name_of_node(*plan, fault.node);
+      const auto index = static_cast<std::size_t>(fault.node);
+      const auto& nodes = plan->topology.nodes;
+      const std::string node = index < nodes.size() ? nodes[index].name : fmt::format("node {}", fault.node);
       text = fmt::format(
           "grit: NOT REVERTED: {}{}{} on {} may still be in force: {}\ngrit: run `grit revert` on {} before it is used "
           "for anything else\n",

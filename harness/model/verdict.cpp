@@ -65,23 +65,24 @@ Json fault_json(const FaultResult& fault) {
   const auto proven_in_all = [&](int count) {
     return count < fault.windows && count + fault.unread >= fault.windows ? Json(nullptr) : in_all(count);
   };
-  return Json{{"name", fault.name},
-              {"node", fault.node},
-              {"device", fault.device},
-              {"mechanism", fault.mechanism},
-              {"applied", proven_in_all(fault.applied)},
-              {"acting", proven_in_all(fault.acting)},
-              {"harmful", optional_bool(fault.harmful)},
-              {"reverted", in_all(fault.reverted)},
-              {"windows", fault.windows},
-              {"applied_windows", fault.applied},
-              {"acting_windows", fault.acting},
-              {"unread_windows", fault.unread},
-              {"reverted_windows", fault.reverted},
-              {"unreverted_windows", fault.unreverted},
-              {"acted", fault.acted},
-              {"onset", lateness_json(fault.onset)},
-              {"end", lateness_json(fault.end)}};
+  Json json{{"name", fault.name},
+            {"node", fault.node},
+            {"device", fault.device},
+            {"mechanism", fault.mechanism},
+            {"applied", proven_in_all(fault.applied)},
+            {"acting", proven_in_all(fault.acting)},
+            {"harmful", optional_bool(fault.harmful)},
+            {"reverted", in_all(fault.reverted)},
+            {"windows", fault.windows},
+            {"applied_windows", fault.applied},
+            {"acting_windows", fault.acting},
+            {"reverted_windows", fault.reverted},
+            {"unreverted_windows", fault.unreverted},
+            {"acted", fault.acted},
+            {"onset", lateness_json(fault.onset)},
+            {"end", lateness_json(fault.end)}};
+  if (fault.unread > 0) json["unread_windows"] = fault.unread;
+  return json;
 }
 
 FaultResult fault_from(const Json& json) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "harness/base/shortened.hpp"
 #include "injectors/ranks.hpp"
 
 namespace grit {
@@ -39,7 +40,7 @@ Result<Cpus> chosen_cores(const Target& target) {
   auto wanted = cpus_from_list(text);
   if (!wanted) return usage_error(fmt::format("cores: {}; or \"rank\", or \"all\"", wanted.error().message));
   if (!std::includes(online.begin(), online.end(), wanted->begin(), wanted->end()))
-    return usage_error(fmt::format("cores = \"{}\": this node has CPUs {}", text, to_list(online)));
+    return usage_error(fmt::format("cores = \"{}\": this node has CPUs {}", shortened(text), to_list(online)));
   return wanted;
 }
 

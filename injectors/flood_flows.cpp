@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "harness/base/shortened.hpp"
 #include "harness/os/closed_object.hpp"
 #include "injectors/nic.hpp"
 #include "injectors/node_list.hpp"
@@ -126,7 +127,7 @@ Result<FloodRule> flood_rule(const Topology& topology, const std::vector<int>& o
       return usage_error(
           fmt::format("ethernet_flood: node {} has nobody to send to (to = \"{}\"). Name other nodes; "
                       "to = \"all\" sends from every node in `on` to every other one",
-                      sender, params.text("to")));
+                      sender, shortened(params.text("to"))));
   return rule;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "harness/base/json.hpp"
+#include "harness/base/shortened.hpp"
 #include "harness/os/cpus.hpp"
 
 namespace grit {
@@ -17,11 +18,11 @@ Result<std::vector<int>> listed_nodes(const std::string& name, const std::string
     const auto numbers = cpus_from_list(text);  // written like a list of CPUs
     if (!numbers)
       return usage_error(
-          fmt::format("{} = \"{}\": expected \"others\", \"all\" or nodes such as \"1,3-5\"", name, text));
+          fmt::format("{} = \"{}\": expected \"others\", \"all\" or nodes such as \"1,3-5\"", name, shortened(text)));
     for (const int node : *numbers) {
       if (static_cast<std::size_t>(node) >= count)
-        return usage_error(
-            fmt::format("{} = \"{}\": there is no node {}; there are nodes 0 to {}", name, text, node, count - 1));
+        return usage_error(fmt::format("{} = \"{}\": there is no node {}; there are nodes 0 to {}", name,
+                                       shortened(text), node, count - 1));
       listed[static_cast<std::size_t>(node)] = true;
     }
   }
@@ -61,7 +62,7 @@ Result<std::vector<int>> nodes_of_ranges(const Json& ranges, std::size_t nodes) 
   }
   if (!sound)
     return usage_error(
-        fmt::format("{} is no list of ranges, in ascending order, of {} nodes", json_text(ranges), nodes));
+        fmt::format("{} is no list of ranges, in ascending order, of {} nodes", shortened(json_text(ranges)), nodes));
   return list;
 }
 

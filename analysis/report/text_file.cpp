@@ -15,6 +15,8 @@ Result<TextFile> TextFile::create(std::filesystem::path path) {
   file.temporary_ = path.string() + ".tmp";
   file.path_ = std::move(path);
   file.fd_ = Fd(::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!file.fd_ && (errno == ENOENT || errno == ENOTDIR))
+    return usage_error(file.path_.string() + " cannot be: there is no directory " + file.path_.parent_path().string());
   if (!file.fd_) return errno_error("cannot create " + file.temporary_.string());
   return file;
 }

@@ -10,6 +10,8 @@
 #include <tuple>
 #include <utility>
 
+#include "harness/base/shortened.hpp"
+
 namespace grit {
 namespace {
 
@@ -163,7 +165,7 @@ std::optional<std::size_t> rail_number(std::string_view text) {
 Failure no_such_nic(const Node& node, const std::string& nic) {
   const bool any_data = nic == "data" || nic == "all";
   const auto number = rail_number(nic);
-  const std::string missing = any_data ? "no data NIC" : number ? "no " + nic : "no NIC called " + nic;
+  const std::string missing = any_data ? "no data NIC" : number ? "no " + nic : "no NIC called " + shortened(nic);
   const std::string help =
       number     ? fmt::format("Its {} data NICs are the rails, from rail:0 on, in the order of their PCI addresses",
                                rails(node).size())

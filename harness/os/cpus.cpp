@@ -11,6 +11,7 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/shortened.hpp"
 
 namespace grit {
 namespace {
@@ -46,7 +47,9 @@ bool take_range(std::string_view text, Cpus& cpus) {
 }  // namespace
 
 Result<Cpus> cpus_from_list(std::string_view list) {
-  const auto wrong = [&] { return usage_error(fmt::format("\"{}\" is no list of CPUs, such as \"0-3,8\"", list)); };
+  const auto wrong = [&] {
+    return usage_error(fmt::format("\"{}\" is no list of CPUs, such as \"0-3,8\"", shortened(list)));
+  };
   std::string_view rest = list;
   while (!rest.empty() && (rest.back() == '\n' || rest.back() == ' ')) rest.remove_suffix(1);
   Cpus cpus;

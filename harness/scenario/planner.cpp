@@ -8,6 +8,7 @@
 #include <map>
 
 #include "harness/base/clock.hpp"
+#include "harness/base/shortened.hpp"
 #include "harness/health/check.hpp"
 #include "harness/scenario/overlap.hpp"
 #include "harness/scenario/seeded_choice.hpp"
@@ -187,22 +188,22 @@ class FaultPlanner {
     const std::string& name = plan_.topology.nodes[static_cast<std::size_t>(node)].name;
     if (found == made_.end())
       return usage_error(fmt::format("no fault before this one in the list is called {} and acts on {}{}",
-                                     timing.follows, name, others(node)));
+                                     shortened(timing.follows), name, others(node)));
     if (found->second.ambiguous)
-      return usage_error(
-          fmt::format("two faults on {} are called {}: give the one that is followed a `label`", name, timing.follows));
+      return usage_error(fmt::format("two faults on {} are called {}: give the one that is followed a `label`", name,
+                                     shortened(timing.follows)));
     if (timing.follows_applied) return Anchor{.kind = Anchor::Kind::applied, .fault = found->second.first};
     const PlannedFault& followed = plan_.faults[static_cast<std::size_t>(found->second.last)];
     if (followed.pulses.back().end_ns < 0)
       return usage_error(fmt::format("{} lasts to the end of the block, so nothing can follow its end: give it `lasts`",
-                                     timing.follows));
+                                     shortened(timing.follows)));
     return Anchor{.kind = Anchor::Kind::reverted, .fault = found->second.last};
   }
 
   [[nodiscard]] std::string others(int node) const {
     std::vector<std::string> names;
     for (const auto& [key, made] : made_)
-      if (key.second == node) names.push_back(key.first);
+      if (key.second == node) names.push_back(shortened(key.first));
     return names.empty() ? "" : fmt::format("; there are: {}", fmt::join(names, ", "));
   }
 

@@ -1,6 +1,9 @@
 // What grit says of command lines that it cannot read.
+#include <filesystem>
+
 #include "harness/cli/cli.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 
 namespace grit {
 namespace {
@@ -116,6 +119,21 @@ TEST_CASE("what grit starts itself says so when somebody types it") {
     REQUIRE_FALSE(code);
     CHECK(code.error().kind == ErrorKind::usage);
     CHECK_THAT(code.error().message, Contains("itself") && Contains("grit run SCENARIO"));
+  }
+}
+
+TEST_CASE("what a command asks of its options when it is done is still there") {
+  const std::string run = std::string(GRIT_SOURCE_DIR) + "/tests/data/run-29e12f6";
+  const test::TempDirectory place;
+  std::filesystem::copy(run, place.path() / "run", std::filesystem::copy_options::recursive);
+  const auto csv = place.path() / "run" / "csv";
+  for (const bool asked : {false, true}) {
+    Words words{"report", (place.path() / "run").string()};
+    if (asked) words.push_back("--csv");
+    const auto action = parse_command_line(words);
+    REQUIRE(action);
+    REQUIRE((*action)());
+    CHECK(std::filesystem::exists(csv) == asked);
   }
 }
 

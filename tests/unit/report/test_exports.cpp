@@ -94,6 +94,13 @@ TEST_CASE("a range of steps") {
   }
 }
 
+TEST_CASE("a file in a directory that is not there is a mistake of who named it") {
+  const auto file = TextFile::create("/proc/no/such/trace.json");
+  REQUIRE_FALSE(file);
+  CHECK(file.error().kind == ErrorKind::usage);
+  CHECK(file.error().message.find("there is no directory /proc/no/such") != std::string::npos);
+}
+
 TEST_CASE("a file that is not finished leaves nothing") {
   const test::TempDirectory directory;
   {

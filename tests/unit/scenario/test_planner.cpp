@@ -8,6 +8,7 @@
 #include "harness/scenario/planner.hpp"
 #include "harness/scenario/seeded_choice.hpp"
 #include "harness/scenario/timing.hpp"
+#include "injectors/injector.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/scenario/fixture.hpp"
 
@@ -220,6 +221,28 @@ TEST_CASE("the guard rail refuses management NICs unless told otherwise") {
   REQUIRE(allowed.guards.size() == 2);
   CHECK_FALSE(allowed.guards[0].refused);
   CHECK_FALSE(contains(grit::describe_plan(allowed), "REFUSED"));
+}
+
+TEST_CASE("no error repeats the whole of a long value, whichever parameter of whichever fault it is") {
+  const auto error = [](const std::string& name, const std::string& param) {
+    const std::string given = fmt::format("grit.fault.{} {{ {} = string.rep('q', 3000) }}", name, param);
+    const auto loaded = load_text(scenario_with(fmt::format("faults = {{ {} }},", given)));
+    if (!loaded) return loaded.error().message;
+    const auto plan = grit::make_plan(*loaded, cluster_of(3), {});
+    return plan ? std::string() : plan.error().message;
+  };
+  std::size_t refused = 0;
+  for (const grit::Injector* injector : grit::injectors()) {
+    std::vector<std::string> names{"on", "follows", "edge", "schedule", "after"};
+    for (const grit::ParamSpec& param : injector->info().params) names.push_back(param.name);
+    for (const std::string& name : names) {
+      const std::string said = error(injector->info().name, name);
+      CAPTURE(injector->info().name, name, said.substr(0, 200));
+      CHECK(said.size() < 1000);
+      refused += said.empty() ? 0 : 1;
+    }
+  }
+  CHECK(refused > 150);  // a few texts may be anything: a directory, a command
 }
 
 TEST_CASE("what an injector cannot resolve carries the fault's line") {

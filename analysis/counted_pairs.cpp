@@ -28,10 +28,20 @@ std::size_t DoneBlocks::done() const {
   return done;
 }
 
-bool faults_took_effect(const RunEvidence& evidence, std::size_t block) {
-  const auto idle = std::count_if(evidence.faults.begin(), evidence.faults.end(),
-                                  [&](const FaultEvidence& fault) { return !fault.blocks[block].took_effect(); });
+namespace {
+
+bool enough_faults(const RunEvidence& evidence, std::size_t block, bool may_have_counts) {
+  const auto idle = std::count_if(evidence.faults.begin(), evidence.faults.end(), [&](const FaultEvidence& fault) {
+    const WindowEvidence& window = fault.blocks[block];
+    return !window.took_effect() && !(may_have_counts && window.may_have_taken_effect());
+  });
   return static_cast<double>(idle) <= kIdleFaults * static_cast<double>(evidence.faults.size());
+}
+
+}  // namespace
+
+bool faults_took_effect(const RunEvidence& evidence, std::size_t block) {
+  return enough_faults(evidence, block, false);
 }
 
 CountedPairs DoneBlocks::pairs() const {
@@ -52,8 +62,10 @@ CountedPairs DoneBlocks::pairs() const {
     const BlockTimes& during = times_.blocks[*fault];
     if (!before.complete || !during.complete || !ended(*baseline) || !ended(*fault))
       ++pairs.incomplete;
-    else if (!faults_took_effect(evidence_, *fault))
+    else if (!enough_faults(evidence_, *fault, true))
       ++pairs.without_effect;
+    else if (!faults_took_effect(evidence_, *fault))
+      ++pairs.unread;
     else
       pairs.usable.push_back({pair, before.mean_ns, before.median_ns, during.mean_ns, during.median_ns});
   }

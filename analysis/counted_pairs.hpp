@@ -10,8 +10,9 @@
 
 namespace grit {
 
-/// The share of faults that may be without effect in a block that counts: with one idle victim of 500 it is still the
-/// same experiment, and what its effect is short of is far below what its interval says. Below 100 faults none may be.
+/// The share of faults that may be without effect, or may not be known to have had one, in a block that counts: with
+/// one idle victim of 500 it is still the same experiment, and what its effect is short of is far below what its
+/// interval says. Below 100 faults none may be.
 constexpr double kIdleFaults = 0.01;
 
 /// Did the faults take effect in this block (place in Plan::blocks), but for kIdleFaults of them?
@@ -23,6 +24,7 @@ struct CountedPairs {
   int planned = 0;
   int incomplete = 0;      // both blocks began, but records are missing or the last one was cut short
   int without_effect = 0;  // faults did not take effect
+  int unread = 0;          // none is known not to have, but of too many it is not known that they did
   [[nodiscard]] std::vector<int> numbers() const;  // Block::pair of the usable ones
 };
 

@@ -49,6 +49,7 @@ void add_changes(const Json& before, const Json& after, const std::string& prefi
 /// What is known of one pulse of one fault in one block.
 struct PulseState {
   bool applied = false;  // read back as in force
+  bool unread = false;   // it may have been: nobody could look, or it went off before that could be told
   bool touched = false;
   bool in_force = false;  // it is, or it may be
 };
@@ -83,6 +84,9 @@ class Collector {
       run_.remarks.push_back(fmt::format("the observer of {} was lost and started again: some records may be missing",
                                          name_of_node(plan_, integer_at(event, "node"))));
     if (type == "records_lost") take_lost_records(event);
+    if (type == "unrecorded") take_unrecorded(event);
+    if (type == "not_ended") take_not_ended(event);
+    if (type == "machine_mended") run_.machine_mended = truth_at(event, "ok");
     if (type == "residue") take_residue(event);
     if (type == "changed") take_change(event);
     if (type == "residue_unknown") take_unread(event);
@@ -136,14 +140,20 @@ class Collector {
     const std::string action = text_at(event, "action");
     const bool ok = truth_at(event, "ok");
     evidence(*window).began = is_measured(*window);
-    if (action == "error") {
-      evidence(*window).error = text_at(event, "message");
-      return;
-    }
+    const std::string reach = text_at(event, "reach");
+    if (reach == "machine") run_.faults[window->first].reach = Reach::machine;
+    if (reach == "anything") run_.faults[window->first].reach = Reach::anything;
+    const bool maybe = action == "error" && truth_at(event, "may_be_in_force");
+    if (action == "error") evidence(*window).error = text_at(event, "message");
+    if (action == "error" && !maybe) return;
     PulseState& pulse = pulses_[*window][integer_at(event, "pulse", 0)];
-    if (action == "applied") {
+    if (maybe) {
+      pulse.touched = pulse.in_force = pulse.unread = true;
+    } else if (action == "applied") {
       pulse.touched = pulse.in_force = true;
       pulse.applied = ok;
+      pulse.unread = !event.contains("ok");
+      if (pulse.unread) evidence(*window).error = text_at(event, "message");
       if (const std::string used = text_at(event, "mechanism"); !used.empty())
         run_.faults[window->first].mechanism = used;
     } else if (action == "reverted") {
@@ -168,6 +178,7 @@ class Collector {
     if (!window || !is_measured(*window)) return;
     evidence(*window).began = true;
     evidence(*window).acting = truth_at(event, "ok");
+    if (!event.contains("ok")) evidence(*window).unread = true;
     const auto before = event.find("before"), after = event.find("after");
     if (before != event.end() && after != event.end() && before->is_object() && after->is_object())
       add_changes(*before, *after, "", run_.faults[window->first].acted);
@@ -257,13 +268,15 @@ class Collector {
       case Kind::rank_death:
         return death_text(first);
       case Kind::node_loss:
-        return loss_text(first.event);
+        return loss_text(first);
       case Kind::hang:
         return hang_text();
       case Kind::corruption:
         return fmt::format("rank {} on {} got reduced values that were wrong", first.cause.rank, node);
       case Kind::failed:
         return failure_text(first);
+      case Kind::not_recorded:
+        return "not everything could be recorded: " + text_at(first.event, "message");
       case Kind::recorder_loss:
         return fmt::format("the recorder was lost: the agent of {} heard nothing of it for {:.1f} s", node,
                            static_cast<double>(integer_at(first.event, "silent_ns", 0)) / 1e9);
@@ -300,10 +313,15 @@ class Collector {
                        because);
   }
 
-  [[nodiscard]] std::string loss_text(const Json& event) const {
+  [[nodiscard]] std::string loss_text(const FirstCause::Found& first) const {
+    const Json& event = first.event;
     const std::int64_t node = integer_at(event, "lost_node");
     const double silent_s = static_cast<double>(integer_at(event, "t_ns") - integer_at(event, "last_heard_ns")) / 1e9;
-    std::string text = fmt::format("{} was lost: its agent fell silent", name_of_node(plan_, node));
+    std::string text;
+    if (first.death)
+      text = fmt::format("rank {} on {} died, and {:.2f} s later ", first.death->rank, name_of_node(plan_, node),
+                         static_cast<double>(first.death_before_ns) / 1e9);
+    text += fmt::format("{} was lost: its agent fell silent", name_of_node(plan_, node));
     if (integer_at(event, "last_heard_ns", 0) > 0) text += fmt::format(", last heard of {:.1f} s before", silent_s);
     const auto line = last_kernel_line_.find(node);
     if (line != last_kernel_line_.end())
@@ -391,6 +409,9 @@ class Collector {
   /// has taken off, and said so (take_recovery).
   void take_restart(const Json& event) {
     const std::int64_t node = integer_at(event, "node");
+    if (const auto block = block_of(event); block && is_measured({0, *block}))  // what was read there went with it
+      for (std::size_t fault = 0; fault < run_.faults.size(); ++fault)
+        if (plan_.faults[fault].node == node) run_.faults[fault].blocks[*block].unread = true;
     run_.remarks.push_back(fmt::format("the agent of {} was lost and started again", name_of_node(plan_, node)));
     for (auto& [window, pulses] : pulses_)
       if (plan_.faults[window.first].node == node && plan_.faults[window.first].undo != UndoClass::persistent)
@@ -403,6 +424,29 @@ class Collector {
     run_.records_lost += static_cast<std::uint64_t>(count);
     run_.remarks.push_back(fmt::format("{} step records of rank {} were lost: its agent could not keep up", count,
                                        integer_at(event, "rank")));
+  }
+
+  void take_unrecorded(const Json& event) {
+    const auto count = [&](const char* key) {
+      return static_cast<std::uint64_t>(std::max<std::int64_t>(integer_at(event, key, 0), 0));
+    };
+    const std::uint64_t records = count("records"), events = count("events");
+    run_.records_lost += records;
+    run_.events_lost += events;
+    if (records + events > 0)
+      run_.remarks.push_back(fmt::format("{} step records and {} events were lost at {} and are not in this verdict",
+                                         records, events, name_of_node(plan_, integer_at(event, "node"))));
+  }
+
+  void take_not_ended(const Json& event) {
+    const auto list = event.find("nodes");
+    if (list == event.end() || !list->is_array()) return;
+    for (const Json& node : *list)
+      if (node.is_number_integer())
+        run_.remarks.push_back(
+            fmt::format("{} did not say that it had ended, though its agent was still heard of: look whether grit runs "
+                        "there, and run `grit revert` there when it does not",
+                        name_of_node(plan_, node.get<std::int64_t>())));
   }
 
   /// Others did it; it says something of how quiet the machine was.
@@ -461,6 +505,7 @@ class Collector {
     for (const auto& [index, pulse] : found->second) {
       if (pulse.applied) ++applied;
       window.touched = window.touched || pulse.touched;
+      window.unread = window.unread || (pulse.unread && is_measured({fault, block}));
       window.unreverted = window.unreverted || pulse.in_force;
     }
     const std::size_t planned = pulses_in_block(plan_.faults[fault], plan_.blocks[block].index);

@@ -20,15 +20,23 @@ struct WindowEvidence {
   bool began = false;          // an event of this block or fault says that the block was reached
   bool applied = false;        // every pulse was read back as in force
   bool acting = false;         // the fault's own counter moved
+  bool unread = false;         // whether it was in force, or acted, could not be read: it may have
   bool touched = false;        // at least one pulse was, or may have been, applied
   bool unreverted = false;     // one of them was not seen to come off
   bool revert_failed = false;  // its agent said that it did not come off
   bool lease_ended = false;    // its time limit took it off, not the plan
   std::string error{};         // the last one, if any
   [[nodiscard]] bool took_effect() const { return applied && acting; }
+  /// Neither that nor the opposite is known.
+  [[nodiscard]] bool may_have_taken_effect() const { return !took_effect() && unread; }
 };
 
+/// What a fault changes: something of its node, which goes with the node where that is a namespace; the machine, also
+/// then; or whatever the user's own commands do.
+enum class Reach { node, machine, anything };
+
 struct FaultEvidence {
+  Reach reach = Reach::node;
   std::vector<WindowEvidence> blocks;   // one for each of Plan::blocks
   std::map<std::string, double> acted;  // its counters' change, summed over the windows
   std::string mechanism;                // the one that the node says it used; empty: it said nothing
@@ -45,7 +53,9 @@ struct RunEvidence {
   std::string ending_reason;         // in words
   std::vector<std::string> remarks;  // what was odd: lost records, restarted agents, ...
   std::uint64_t records_lost = 0;
-  std::vector<Residue> residue;  // one for each node that is not as it was before the run
+  std::uint64_t events_lost = 0;  // so many things were told and not kept: what they would have shown is not known
+  bool machine_mended = false;    // of a local cluster that has ended: nothing of Reach::machine is in force any more
+  std::vector<Residue> residue;   // one for each node that is not as it was before the run
 };
 
 /// Reads the events (harness/model/event.hpp) in their order of arrival. Never fails: an event that is not as

@@ -1,6 +1,7 @@
 #include "analysis/first_cause.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/base/clock.hpp"
 
@@ -49,15 +50,18 @@ std::optional<FirstCause::Found> FirstCause::decide(const NodeClocks& clocks) co
                                          [](const Placed& one) { return one.told->cause.kind == Kind::interrupted; });
   if (interruption != placed.end() && !strong(placed.front())) first = interruption;
 
+  std::optional<Placed> death;
   if (first->told->cause.kind == Kind::rank_death) {
     const auto lost = std::find_if(placed.begin(), placed.end(), [&](const Placed& one) {
       return one.told->cause.kind == Kind::node_loss && one.told->cause.node == first->told->cause.node &&
              (!comparable || one.t_ns - first->t_ns <= kDiesWithItsNode_ns);
     });
-    if (lost != placed.end()) first = lost;
+    if (lost != placed.end()) death = *std::exchange(first, lost);
   }
 
-  Found found{first->told->cause, first->told->event, std::nullopt};
+  Found found{first->told->cause, first->told->event};
+  if (death) found.death = death->told->cause;
+  if (death && comparable) found.death_before_ns = std::max<std::int64_t>(first->t_ns - death->t_ns, 0);
   if (found.cause.kind != Kind::rank_death) return found;
   const auto rival = std::find_if(placed.begin(), placed.end(), [&](const Placed& one) {
     return one.told->cause.kind == Kind::rank_death && one.told->cause.node != found.cause.node &&

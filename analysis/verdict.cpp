@@ -1,6 +1,7 @@
 #include "analysis/verdict.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -123,6 +124,7 @@ class Judge {
         result.windows += 1;
         result.applied += window.applied ? 1 : 0;
         result.acting += window.acting ? 1 : 0;
+        result.unread += window.may_have_taken_effect() ? 1 : 0;
         result.reverted += window.touched && !window.unreverted ? 1 : 0;
       }
       verdict_.faults.push_back(std::move(result));
@@ -175,12 +177,26 @@ class Judge {
     return fault.name + " on " + fault.node + (fault.device.empty() ? std::string() : " " + fault.device);
   }
 
-  /// Of a local cluster that did not end well nothing is left, whether or not every agent lived to say so.
+  /// What faults change of their nodes goes with these where they are namespaces, as on a local cluster that did not
+  /// end well, whether or not every agent lived to say so.
   [[nodiscard]] bool went_with_its_node(std::size_t fault) const {
     const auto& blocks = evidence_.faults[fault].blocks;
     const bool failed =
         std::any_of(blocks.begin(), blocks.end(), [](const auto& window) { return window.revert_failed; });
-    return plan_.topology.local_cluster && !evidence_.finished && !failed;
+    const bool of_the_node = evidence_.faults[fault].reach == Reach::node;
+    return plan_.topology.local_cluster && of_the_node && !evidence_.finished && !failed;
+  }
+
+  /// After the cluster's end a process that outlives it takes off what is the machine's.
+  [[nodiscard]] bool was_mended_later(std::size_t fault) const {
+    return plan_.topology.local_cluster && evidence_.faults[fault].reach == Reach::machine && evidence_.machine_mended;
+  }
+
+  /// How somebody mends the node. A local cluster's journals lie in the run directory, and its nodes are gone.
+  [[nodiscard]] std::string how_to_revert(const std::string& node) const {
+    if (plan_.topology.local_cluster)
+      return "Run `grit revert --journal FILE` for each file in `journal` of the run directory";
+    return fmt::format("Run `grit revert` on {} before it is used for anything else", node);
   }
 
   void report_unreverted() {
@@ -193,10 +209,13 @@ class Judge {
         fault.unreverted = 0;  // nobody has anything to mend
         continue;
       }
-      reason(
-          fmt::format("NOT REVERTED: {} may still be in force (after {} windows){}. Run `grit revert` on {} before it "
-                      "is used for anything else",
-                      place(fault), fault.unreverted, last_error(i), fault.node));
+      if (was_mended_later(i)) {
+        reason(place(fault) + ": still in force when the run was cut off; taken off when the cluster had ended");
+        fault.unreverted = 0;
+        continue;
+      }
+      reason(fmt::format("{}: {} may still be in force (after {} windows){}. {}", kNotReverted, place(fault),
+                         fault.unreverted, last_error(i), how_to_revert(fault.node)));
     }
   }
 
@@ -208,7 +227,7 @@ class Judge {
         text += (i == 0 ? "" : "; ") + residue.differences[i];
       if (residue.differences.size() > kNamed)
         text += fmt::format("; and {} more", residue.differences.size() - kNamed);
-      reason(fmt::format("LEFT BEHIND: {} is not as it was before the run: {}", residue.node, text));
+      reason(fmt::format("{}: {} is not as it was before the run: {}", kLeftBehind, residue.node, text));
     }
   }
 
@@ -242,7 +261,13 @@ class Judge {
       const auto effective = std::count_if(blocks.begin(), blocks.end(),
                                            [](const WindowEvidence& window) { return window.took_effect(); });
       if (effective == fault.windows) continue;
-      if (effective == 0) {
+      if (fault.unread > 0) {
+        unread_ = unread_ || effective == 0;
+        texts.push_back(
+            fmt::format("{}: the fault took effect in {} of {} windows, and in {} it is not known: it may "
+                        "have been in force, but could not be read{}",
+                        place(fault), effective, fault.windows, fault.unread, last_error(i)));
+      } else if (effective == 0) {
         never_took_effect_ = true;
         texts.push_back(fmt::format("{}: the fault never took effect (applied in {}, acting in {} of {} windows){}",
                                     place(fault), fault.applied, fault.acting, fault.windows, last_error(i)));
@@ -261,6 +286,9 @@ class Judge {
 
   void report_left_out_pairs() {
     if (!plan_.expect.outcome.empty()) return;
+    if (pairs_.unread > 0)
+      reason(fmt::format("{} of {} pairs are left out: it is not known whether every fault took effect in them",
+                         pairs_.unread, pairs_.planned));
     if (pairs_.without_effect > 0 && !never_took_effect_)
       reason(fmt::format("{} of {} pairs are left out: not every fault took effect in them", pairs_.without_effect,
                          pairs_.planned));
@@ -383,7 +411,9 @@ class Judge {
     verdict_.kind = VerdictKind::inconclusive;
     if (verdict_.expectations.empty()) reason("the scenario expects nothing: give it expect = { slowdown = ... }");
     const bool cut_short = verdict_.outcome != "completed" && !ended_as_expected();
-    if (cut_short || never_took_effect_ || sham_explains_ || left_something_behind(verdict_)) return;
+    if (evidence_.events_lost > 0 || cut_short || never_took_effect_ || unread_ || sham_explains_ ||
+        left_something_behind(verdict_))
+      return;
     const auto& expectations = verdict_.expectations;
     if (std::any_of(expectations.begin(), expectations.end(), [](const auto& e) { return e.met == false; }))
       verdict_.kind = VerdictKind::not_reproduced;
@@ -403,6 +433,19 @@ class Judge {
                        percent(effect.minimum_detectable));
   }
 
+  /// What somebody must mend comes before all else, whatever ended the run.
+  [[nodiscard]] std::string mend_sentence() const {
+    constexpr std::size_t kNamed = 3;
+    std::vector<std::string> places;
+    for (const FaultResult& fault : verdict_.faults)
+      if (fault.unreverted > 0) places.push_back(place(fault));
+    if (places.empty()) return {};
+    const std::size_t more = places.size() > kNamed ? places.size() - kNamed : 0;
+    places.resize(places.size() - more);
+    return fmt::format("{}: {}{} may still be in force: see below how to mend it. ", kNotReverted,
+                       fmt::join(places, ", "), more > 0 ? fmt::format(" and {} more faults", more) : "");
+  }
+
   void set_sentence() {
     std::string sentence;
     if (verdict_.outcome != "completed") {
@@ -411,16 +454,19 @@ class Judge {
         sentence.front() = static_cast<char>(sentence.front() - 'a' + 'A');
     }
     if (ended_as_expected()) {
-      verdict_.sentence = fmt::format("{}: {}, as expected.", faults_text(plan_), ending_);
+      verdict_.sentence = mend_sentence() + fmt::format("{}: {}, as expected.", faults_text(plan_), ending_);
       return;
     }
     if (!effects_.empty())
       sentence += measured_sentence();
     else if (never_took_effect_)
       sentence += faults_text(plan_) + ": it never took effect, so nothing can be said about its cost";
+    else if (unread_)
+      sentence +=
+          faults_text(plan_) + ": whether it took effect could not be read, so nothing can be said about its cost";
     else
       sentence += "What a step costs cannot be told: " + too_few_pairs();
-    verdict_.sentence = sentence + ".";
+    verdict_.sentence = mend_sentence() + sentence + ".";
   }
 
   const Plan& plan_;
@@ -436,6 +482,7 @@ class Judge {
   std::vector<Effect> effects_{};
   std::string ending_{};  // why it is not "completed", in words
   bool never_took_effect_ = false;
+  bool unread_ = false;  // of a fault it is not known whether it took effect even once
   bool sham_explains_ = false;
   int looks_ = 1;
 };

@@ -99,12 +99,14 @@ Status write_windows(const ReportInput& input, const RunData& data, const std::f
             const WindowEvidence& window = evidence.faults[i].blocks[block];
             if (!window.began) continue;
             const auto span = spans.find({fault.id, static_cast<int>(block)});
+            // Nothing: it is not known.
+            const auto proven = [&](bool yes) { return yes ? "1" : window.may_have_taken_effect() ? "" : "0"; };
             const std::string times = span == spans.end()
                                           ? std::string(",")
                                           : fmt::format("{:.9f},{:.9f}", span->second.first, span->second.second);
             add(fmt::format("{},{},{},{},{},{},{},{},{},{},{}", fault.id, quoted(fault.name),
                             quoted(node_name(input.plan, fault.node)), quoted(fault.device), block,
-                            window.applied ? 1 : 0, window.acting ? 1 : 0, window.touched && !window.unreverted ? 1 : 0,
+                            proven(window.applied), proven(window.acting), window.touched && !window.unreverted ? 1 : 0,
                             window.lease_ended ? 1 : 0, times, quoted(window.error)));
           }
         }

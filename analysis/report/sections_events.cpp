@@ -16,6 +16,12 @@ Cell count_cell(int count, int windows) {
   return {fmt::format("{} {}/{}", count >= windows ? "✓" : "✗", count, windows), count >= windows ? "good" : "bad"};
 }
 
+/// Of the windows in which it is not so, some may be merely unread.
+Cell proven_cell(int count, const FaultResult& fault) {
+  if (count >= fault.windows || fault.unread == 0) return count_cell(count, fault.windows);
+  return {fmt::format("? {}/{}, not known in {}", count, fault.windows, fault.unread), "unknown"};
+}
+
 Cell harmful_cell(const std::optional<bool>& harmful) {
   if (!harmful) return {"? cannot tell", "unknown"};
   return *harmful ? Cell{"✓ yes", "good"} : Cell{"no", ""};
@@ -192,7 +198,7 @@ std::string evidence_section(const ReportInput& input, const RunData& data) {
         {"fault", "where", "mechanism", "applied", "acting", "its counters, over all windows", "harmful", "reverted"});
     for (const FaultResult& fault : input.verdict.faults)
       table.row({fault.name, fault.device.empty() ? fault.node : fault.node + " " + fault.device, fault.mechanism,
-                 count_cell(fault.applied, fault.windows), count_cell(fault.acting, fault.windows), acted_cell(fault),
+                 proven_cell(fault.applied, fault), proven_cell(fault.acting, fault), acted_cell(fault),
                  harmful_cell(fault.harmful), count_cell(fault.reverted, fault.windows)});
     html += table.html() + timing_table(input.verdict);
   }

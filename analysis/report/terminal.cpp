@@ -27,8 +27,9 @@ std::string evidence_text(const FaultResult& fault, bool named) {
   if (named)
     text = fmt::format("{} on {}{}{}: ", fault.name, fault.node, fault.device.empty() ? "" : " ", fault.device);
   const std::string acted = acted_text(fault.acted);
-  text += fmt::format("applied {}/{}, acting {}/{}{}, harmful: {}, reverted {}/{}", fault.applied, fault.windows,
+  text += fmt::format("applied {}/{}, acting {}/{}{}{}, harmful: {}, reverted {}/{}", fault.applied, fault.windows,
                       fault.acting, fault.windows, acted.empty() ? "" : " (" + acted + ")",
+                      fault.unread > 0 ? fmt::format(", not known in {}", fault.unread) : "",
                       !fault.harmful   ? "cannot tell"
                       : *fault.harmful ? "yes"
                                        : "no",
@@ -106,9 +107,13 @@ std::string terminal_summary(const Verdict& verdict, const std::filesystem::path
   text += cost_line(verdict);
   text += recovery_lines(verdict);
   text += evidence_lines(verdict);
-  for (const std::string& reason : verdict.reasons) text += line("note", printable(reason));
+  std::string to_mend;
+  for (const std::string& reason : verdict.reasons) {
+    const bool acts = reason.starts_with(kNotReverted) || reason.starts_with(kLeftBehind);
+    (acts ? to_mend : text) += acts ? printable(reason) + "\n" : line("note", printable(reason));
+  }
   text += line("report", (run_directory / "report.html").string());
-  return text;
+  return text + to_mend;
 }
 
 }  // namespace grit

@@ -48,6 +48,7 @@ Json to_json(const RecorderConfig& config) {
               {"endpoints", config.endpoints},
               {"keys", to_json(config.keys)},
               {"run_directory", config.run_directory.string()},
+              {"end_patience_ns", config.end_patience_ns},
               {"judges", config.judges}};
 }
 
@@ -57,6 +58,7 @@ Result<RecorderConfig> recorder_config_from_json(const Json& json) {
     config.nodes = json.at("nodes").get<int>();
     config.endpoints = json.at("endpoints").get<std::vector<std::string>>();
     config.run_directory = json.at("run_directory").get<std::string>();
+    config.end_patience_ns = json.at("end_patience_ns").get<std::int64_t>();
     config.judges = json.at("judges").get<bool>();
     GRIT_TRY(config.keys, run_keys_from_json(json.at("keys")));
   } catch (const Json::exception& error) {

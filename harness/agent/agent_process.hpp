@@ -8,6 +8,7 @@
 
 #include "harness/agent/kept_process.hpp"
 #include "harness/agent/uplink.hpp"
+#include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
@@ -35,7 +36,8 @@ struct RecorderConfig {
   std::vector<std::string> endpoints{};  // to listen on; of the first start with "*" where any free port will do
   RunKeys keys{};
   std::filesystem::path run_directory{};
-  bool judges = false;  // the run, when the first rank, who else would, is dead
+  std::int64_t end_patience_ns = 60 * kNsPerS;  // Recorder::give_up_after()
+  bool judges = false;                          // the run, when the first rank, who else would, is dead
 };
 
 Json to_json(const RecorderConfig& config);

@@ -38,6 +38,8 @@ std::string_view to_string(RevertReason reason) {
       return "lease";
     case RevertReason::rank_died:
       return "rank_died";
+    case RevertReason::apply_failed:
+      return "apply_failed";
     case RevertReason::shutdown:
       return "shutdown";
   }

@@ -20,7 +20,7 @@
 namespace grit {
 
 /// Why a fault came off, as the events say it.
-enum class RevertReason { pulse_end, block_end, nested, low_memory, lease, rank_died, shutdown };
+enum class RevertReason { pulse_end, block_end, nested, low_memory, lease, rank_died, apply_failed, shutdown };
 std::string_view to_string(RevertReason reason);
 
 class FaultWindows {
@@ -145,6 +145,7 @@ class FaultWindows {
   void look_again(Armed& armed);
   void settle(Armed& armed, Reading reading, std::int64_t done_ns, std::int64_t due_ns);
   void report_applied(Armed& armed, Json event, const Reading& reading, std::int64_t done_ns, std::int64_t due_ns);
+  void report_cut_off(Armed& armed, Json event, const Reading& last, std::int64_t done_ns, const Settling& settling);
   void revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns = {});
   void stop(Armed& armed, Stopping stopping);
   void stop_again(Armed& armed);
@@ -153,6 +154,7 @@ class FaultWindows {
   void journal_reverted(Armed& armed);
   void close_window(Armed& armed);
   void report_error(const Armed& armed, const std::string& message);
+  void report_unread(const Armed& armed, const std::string& message);
   [[nodiscard]] Json fault_event(const Armed& armed, std::string_view action) const;
 
   const Plan& plan_;

@@ -35,12 +35,25 @@ Json FaultWindows::fault_event(const Armed& armed, std::string_view action) cons
   event["block"] = block_;
   event["pulse"] = armed.next_pulse;
   event["action"] = action;
+  const InjectorInfo& info = armed.injector->info();
+  if (info.machine_wide)
+    event["reach"] = "machine";
+  else if (info.outlives_reboot)
+    event["reach"] = "anything";
   return event;
 }
 
 void FaultWindows::report_error(const Armed& armed, const std::string& message) {
   Json event = fault_event(armed, "error");
   event["message"] = message;
+  emit_(std::move(event));
+}
+
+/// It was started, and nobody could look whether it is in force: it may be.
+void FaultWindows::report_unread(const Armed& armed, const std::string& message) {
+  Json event = fault_event(armed, "error");
+  event["message"] = message;
+  event["may_be_in_force"] = true;
   emit_(std::move(event));
 }
 
@@ -133,9 +146,12 @@ void FaultWindows::begin(Armed& armed, std::int64_t due_ns) {
 void FaultWindows::started(Armed& armed, const Status& status, Result<Reading> reading, std::int64_t done_ns,
                            std::int64_t due_ns) {
   if (reading) return settle(armed, std::move(*reading), done_ns, due_ns);
-  report_error(armed, "apply: " + reading.error().message);
+  if (armed.something_on)
+    report_unread(armed, "apply: " + reading.error().message);
+  else
+    report_error(armed, "not applied: " + reading.error().message);
   if (status) return;
-  revert(armed, RevertReason::shutdown);
+  revert(armed, RevertReason::apply_failed);
   next_pulse(armed);
 }
 
@@ -158,7 +174,7 @@ void FaultWindows::look_again(Armed& armed) {
       const std::int64_t due_ns = armed.settling->due_ns;
       if (reading) return settle(armed, *reading, done_ns, due_ns);
       armed.settling.reset();
-      report_error(armed, "apply: " + reading.error().message);
+      report_unread(armed, "apply: " + reading.error().message);
     };
   });
 }
@@ -177,6 +193,20 @@ void FaultWindows::report_applied(Armed& armed, Json event, const Reading& readi
   emit_(std::move(event));
 }
 
+/// It goes off before its reading held, and before the time that it may take was over: whether it was in force is not
+/// known, unless this last look shows it.
+void FaultWindows::report_cut_off(Armed& armed, Json event, const Reading& last, std::int64_t done_ns,
+                                  const Settling& settling) {
+  const std::int64_t waited_ns = done_ns - *armed.applied_ns, patience_ns = armed.prepared.fault->patience_ns();
+  if (last.holds || waited_ns >= patience_ns)
+    return report_applied(armed, std::move(event), last, done_ns, settling.due_ns);
+  event["t_ns"] = done_ns;
+  event["reading"] = last.details;
+  event["message"] = fmt::format("it went off after {} ms, before its reading held; it may take {} ms to show",
+                                 waited_ns / kNsPerMs, patience_ns / kNsPerMs);
+  emit_(std::move(event));
+}
+
 void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::int64_t> planned_ns) {
   Json event = fault_event(armed, "reverted");
   event["why"] = to_string(reason);
@@ -188,7 +218,7 @@ void FaultWindows::revert(Armed& armed, RevertReason reason, std::optional<std::
     const auto last = armed.prepared.fault->read();
     return
         [this, &armed, event, settling, applied, reading = last ? *last : settling.reading, done_ns = monotonic_ns()] {
-          report_applied(armed, applied, reading, done_ns, settling.due_ns);
+          report_cut_off(armed, applied, reading, done_ns, settling);
           stop(armed, {.event = event, .since_ns = monotonic_ns()});
         };
   });
@@ -273,7 +303,7 @@ void FaultWindows::close_window(Armed& armed) {
     Json event = make_event("acting", node_);
     event["fault"] = armed.fault->id;
     event["block"] = block_;
-    event["ok"] = after && armed.injector->acted(armed.counters_before, *after);
+    if (after) event["ok"] = armed.injector->acted(armed.counters_before, *after);
     event["before"] = armed.counters_before;
     event["after"] = after ? *after : Json{{"error", after.error().message}};
     emit_(std::move(event));

@@ -16,7 +16,7 @@
 #include "harness/agent/hang_watch.hpp"
 #include "harness/agent/rank_usage.hpp"
 #include "harness/agent/uplink.hpp"
-#include "harness/base/json.hpp"
+#include "harness/base/json_fields.hpp"
 #include "harness/base/own_pause.hpp"
 #include "harness/health/check.hpp"
 #include "harness/model/event.hpp"
@@ -62,11 +62,6 @@ std::vector<RankProcess> processes_of(const Segment& segment) {
   return processes;
 }
 
-bool has(const Json& event, const char* key, std::string_view text) {
-  const auto found = event.find(key);
-  return found != event.end() && found->is_string() && found->get_ref<const std::string&>() == text;
-}
-
 class Observer {
  public:
   Observer(const AgentConfig& config, const Segment& segment, Fd line, Uplink uplink)
@@ -97,6 +92,7 @@ class Observer {
       if (in_block_) check_log_.end_block(block_);
       drain_records();
       report_lost_records();
+      report_dropped();
       uplink_.goodbye();
     }
     uplink_.close(kGoodbye_ms);
@@ -160,8 +156,8 @@ class Observer {
   }
 
   void take_event(const Json& event) {
-    const bool is_block = has(event, "type", "block");
-    if (is_block && has(event, "edge", "end")) {
+    const bool is_block = has_text(event, "type", "block");
+    if (is_block && has_text(event, "edge", "end")) {
       block_ = event.value("block", block_);
       report_usage("end");
       run_checks(CheckTime::block_ends);
@@ -186,9 +182,8 @@ class Observer {
       if (!recorder_told_) recorder_told_ = tell_agent(Json{{"recorder", true}});
       if (message->kind != MessageKind::end) continue;
       const auto cause = parse_json(message->payload);
-      const auto type = cause && cause->is_object() ? cause->find("type") : Json::const_iterator();
-      const bool named = cause && cause->is_object() && type != cause->end() && type->is_string();
-      order_end(named ? type->get<std::string>() : "ordered");
+      const std::string type = cause && cause->is_object() ? text_at(*cause, "type") : std::string();
+      order_end(type.empty() ? "ordered" : type);
     }
   }
 
@@ -325,6 +320,15 @@ class Observer {
       event["count"] = slot.lost.load();
       emit(event);
     }
+  }
+
+  /// What there was no room for in the queue to a recorder that took nothing; by now it has some again.
+  void report_dropped() {
+    if (uplink_.dropped_records() + uplink_.dropped_events() == 0) return;
+    Json event = make_event("unrecorded", config_.node);
+    event["records"] = uplink_.dropped_records();
+    event["events"] = uplink_.dropped_events();
+    emit(event);
   }
 
   Result<CheckOutcome> read_check(const Check& check, const ScenarioPlugin& planned, CheckMemory& memory) {

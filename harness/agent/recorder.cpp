@@ -1,10 +1,13 @@
 #include "harness/agent/recorder.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <utility>
 
+#include "harness/base/json_fields.hpp"
 #include "harness/model/ending.hpp"
 #include "harness/model/event.hpp"
 #include "harness/os/open_files.hpp"
@@ -17,10 +20,19 @@ namespace {
 constexpr std::size_t kOwnDescriptors = 256;
 constexpr std::size_t kMessagesAPump = 1024;  // then what its own process has to do gets its turn
 
-/// The first failure of a file is told, the others are counted by the caller.
-Status told_once(Status status, bool& said) {
-  if (status || std::exchange(said, true)) return {};
-  return status;
+/// Put aside on the disk: the end of a run of 1,000 nodes is told in some 10,000 events of 100 bytes; then it is the
+/// verdict's.
+constexpr off_t kReserve_bytes = 1 << 20;
+
+/// A file without a name, so that however this process ends its space is free again. Empty: there is no such space.
+Fd reserve_space(const std::filesystem::path& directory) {
+  const std::filesystem::path file = directory / ".reserve";
+  ::unlink(file.c_str());  // of one that was killed right here
+  Fd reserve(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!reserve) return {};
+  ::unlink(file.c_str());
+  if (::posix_fallocate(reserve.get(), 0, kReserve_bytes) != 0) return {};
+  return reserve;
 }
 
 }  // namespace
@@ -39,13 +51,33 @@ Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, cons
   GRIT_TRY(EventsWriter events, EventsWriter::open(run_directory / "events.jsonl"));
   GRIT_TRY(RecorderSocket socket, RecorderSocket::bind(endpoints, keys));
   Recorder recorder(std::move(socket), std::move(steps), std::move(events), nodes);
+  recorder.reserve_ = reserve_space(run_directory);
   // What a predecessor was told and may not have passed on.
   GRIT_TRY(const JsonLines told, JsonLines::open(run_directory / "events.jsonl"));
-  told.for_each_but({"usage", "check_summary"}, [&](const Json& event) { recorder.note_cause(event, monotonic_ns()); });
+  const std::int64_t now_ns = monotonic_ns();
+  told.for_each_of(
+      {"rank_died", "node_lost", "hang", "corruption", "recorder_lost", "stood_still", "not_recorded", "agent_stopped",
+       "run", "fault", "end_ordered", "block", "goodbye", "agent_restarted", "observer_restarted"},
+      [&](const Json& event) { recorder.remember(event, now_ns); });
   return recorder;
 }
 
+/// From the file, what matters still; a node that has begun anew after its goodbye says it again.
+void Recorder::remember(const Json& event, std::int64_t now_ns) {
+  note_cause(event, now_ns);
+  if (has_text(event, "type", "corruption")) corruption_told_ = true;
+  if (has_text(event, "type", "end_ordered")) end_ordered_ns_ = now_ns;
+  const std::int64_t index = integer_at(event, "node");
+  if (index < 0 || index >= static_cast<std::int64_t>(nodes_.size())) return;
+  NodeState& node = nodes_[static_cast<std::size_t>(index)];
+  note_end_of_block(node, event);
+  if (has_text(event, "type", "goodbye")) node.said_goodbye = true;
+  if (has_text(event, "type", "agent_restarted") || has_text(event, "type", "observer_restarted"))
+    node.said_goodbye = false;
+}
+
 Result<std::size_t> Recorder::pump(std::int64_t now_ns) {
+  pause_.turn(now_ns);
   std::size_t taken = 0;
   Status worst;
   const auto note = [&](Status status) {
@@ -65,6 +97,7 @@ Result<std::size_t> Recorder::pump(std::int64_t now_ns) {
   // Only when nothing waits any more: after a pause of our own the heartbeats of the others are still in the queue.
   if (drained) note(find_lost_nodes(now_ns));
   note(speak(now_ns));
+  note(give_up_nodes(now_ns));
   if (!worst) return tl::make_unexpected(worst.error());
   return taken;
 }
@@ -91,7 +124,7 @@ Status Recorder::take(const Message& message, std::int64_t now_ns) {
       return {};
     case MessageKind::goodbye:
       node.said_goodbye = true;
-      return {};
+      return write_event(make_event("goodbye", message.node, now_ns));
     case MessageKind::records: {
       const std::size_t before = batch_.size();
       batch_.resize(before + message.payload.size() / sizeof(StepRecord));
@@ -147,51 +180,74 @@ Status Recorder::find_corruption(std::int64_t now_ns) {
 
 Status Recorder::speak(std::int64_t now_ns) {
   const bool ending = cause_ && now_ns >= end_at_ns_;
-  const bool first_order = ending && !end_ordered_;
+  const bool first_order = ending && !end_ordered_ns_;
   if (!first_order && now_ns - spoke_at_ns_ < (ending ? kOrderAgain_ns : kBeat_ns)) return {};
   spoke_at_ns_ = now_ns;
+  if (first_order && before_order_) before_order_(*cause_);
   const std::string cause = ending ? json_text(*cause_) : std::string();
   for (std::size_t i = 0; i < nodes_.size(); ++i)
     if (!nodes_[i].said_goodbye)
       socket_.send(static_cast<int>(i), ending ? MessageKind::end : MessageKind::heartbeat, cause);
   if (!first_order) return {};
-  end_ordered_ = true;
+  end_ordered_ns_ = now_ns;
   Json event = make_event("end_ordered", 0, now_ns);
   event["cause"] = *cause_;
   return write_event(event);
 }
 
 Status Recorder::write_event(const Json& event) {
-  auto written = events_.append(event);
-  if (!written) ++unwritten_events_;
-  return told_once(std::move(written), said_events_);
+  const auto written = events_.append(event);
+  if (written) return {};
+  Status told = cannot_write(written.error());
+  if (!events_.append(event)) ++unwritten_events_;  // now there may be room
+  return told;
+}
+
+/// The first failure makes room for what must still be told, ends the run and is the caller's to say.
+Status Recorder::cannot_write(const Error& why) {
+  if (std::exchange(unwritable_, true)) return {};
+  reserve_.reset();
+  Json event = make_event("not_recorded", 0);
+  event["message"] = why.message;
+  note_cause(event, monotonic_ns());
+  if (!events_.append(event)) ++unwritten_events_;
+  return Failure(why);
+}
+
+void Recorder::finish() {
+  const std::uint64_t events = unwritten_events_ + malformed_ + socket_.malformed();
+  if (unwritten_records_ == 0 && events == 0) return;
+  Json event = make_event("unrecorded", 0);
+  event["records"] = unwritten_records_;
+  event["events"] = events;
+  // When this does not fit either, what ended the run says so.
+  [[maybe_unused]] const Status written = events_.append(event);
 }
 
 void Recorder::note_end_of_block(NodeState& node, const Json& event) {
-  const auto is = [&](const char* key, std::string_view value) {
-    const auto found = event.find(key);
-    return found != event.end() && found->is_string() && found->get_ref<const std::string&>() == value;
-  };
-  const auto block = event.find("block");
-  if (is("type", "block") && is("edge", "end") && block != event.end() && block->is_number_integer())
-    node.left_block = block->get<int>();
+  if (has_text(event, "type", "block") && has_text(event, "edge", "end"))
+    node.left_block = static_cast<int>(integer_at(event, "block", node.left_block));
 }
 
 Status Recorder::write_batch() {
   if (batch_.empty()) return {};
-  auto written = steps_.append(batch_);
-  if (!written) unwritten_records_ += batch_.size();
+  Status told;
+  // Once writing has failed what is free is the events'.
+  const Status written = unwritable_ ? Status() : steps_.append(batch_);
+  if (!written) told = cannot_write(written.error());
+  if (unwritable_) unwritten_records_ += batch_.size();
   batch_.clear();
-  return told_once(std::move(written), said_steps_);
+  return told;
 }
 
 Status Recorder::find_lost_nodes(std::int64_t now_ns) {
   Status worst;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     NodeState& node = nodes_[i];
-    if (node.said_goodbye || node.lost) continue;
+    if (node.has_ended()) continue;
     const bool heard = node.last_heard_ns != 0;
-    if (now_ns - (heard ? node.last_heard_ns : opened_ns_) <= (heard ? kSilence_ns : kFirstContact_ns)) continue;
+    const std::int64_t silent_ns = pause_.silence_ns(heard ? node.last_heard_ns : opened_ns_, now_ns);
+    if (silent_ns <= (heard ? kSilence_ns : kFirstContact_ns)) continue;
     if (heard && socket_.send(static_cast<int>(i), MessageKind::heartbeat)) continue;
     node.lost = true;
     Json event = make_event("node_lost", 0, now_ns);  // the recorder is node 0's agent
@@ -203,8 +259,17 @@ Status Recorder::find_lost_nodes(std::int64_t now_ns) {
   return worst;
 }
 
-bool Recorder::all_said_goodbye() const {
-  return std::all_of(nodes_.begin(), nodes_.end(), [](const NodeState& node) { return node.said_goodbye; });
+/// Their agents live, for something still speaks for them, and do not get to their end.
+Status Recorder::give_up_nodes(std::int64_t now_ns) {
+  if (!end_ordered_ns_ || pause_.silence_ns(*end_ordered_ns_, now_ns) <= end_patience_ns_) return {};
+  Json event = make_event("not_ended", 0, now_ns);
+  event["nodes"] = Json::array();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].has_ended()) continue;
+    nodes_[i].given_up = true;
+    event["nodes"].push_back(i);
+  }
+  return event["nodes"].empty() ? Status() : write_event(event);
 }
 
 int Recorder::left_by_all() const {
@@ -215,20 +280,12 @@ int Recorder::left_by_all() const {
 }
 
 bool Recorder::is_over() const {
-  return std::all_of(nodes_.begin(), nodes_.end(),
-                     [](const NodeState& node) { return node.said_goodbye || node.lost; });
+  return std::all_of(nodes_.begin(), nodes_.end(), [](const NodeState& node) { return node.has_ended(); });
 }
 
 bool Recorder::is_quiet() const {
   return std::all_of(nodes_.begin(), nodes_.end(),
-                     [](const NodeState& node) { return node.said_goodbye || node.lost || node.last_heard_ns == 0; });
-}
-
-std::vector<int> Recorder::lost_nodes() const {
-  std::vector<int> lost;
-  for (std::size_t i = 0; i < nodes_.size(); ++i)
-    if (nodes_[i].lost) lost.push_back(static_cast<int>(i));
-  return lost;
+                     [](const NodeState& node) { return node.has_ended() || node.last_heard_ns == 0; });
 }
 
 }  // namespace grit

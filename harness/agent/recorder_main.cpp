@@ -8,12 +8,18 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <memory>
 
+#include "analysis/evidence.hpp"
+#include "analysis/report/printable.hpp"
 #include "harness/agent/agent_process.hpp"
 #include "harness/agent/recorder.hpp"
-#include "harness/model/event.hpp"
+#include "harness/base/json_fields.hpp"
+#include "harness/model/ending.hpp"
+#include "harness/record/run_dir.hpp"
 
 extern char** environ;
 
@@ -31,6 +37,28 @@ bool is_gone(const Fd& process, int within_ms) {
   return !process || ::poll(&end, 1, within_ms) == 1;
 }
 
+/// What whoever started the job should read when its launcher cannot: nothing for what the launcher tells itself.
+std::string last_words(const Json& cause, const std::filesystem::path& run_directory) {
+  std::string because = printable(text_at(cause, "message"));
+  because.erase(because.find_last_not_of(' ') + 1);
+  if (ranks_exit_code(text_at(cause, "type")) == 0) return {};
+  std::string text;
+  if (const auto json = read_json(run_directory / "plan.json"); has_text(cause, "type", "fault") && json) {
+    const auto plan = plan_from_json(*json);
+    const std::int64_t id = integer_at(cause, "fault");
+    for (const PlannedFault& fault : plan ? plan->faults : std::vector<PlannedFault>()) {
+      if (fault.id != id) continue;
+      const std::string node = name_of_node(*plan, fault.node);
+      text = fmt::format(
+          "grit: NOT REVERTED: {}{}{} on {} may still be in force: {}\ngrit: run `grit revert` on {} before it is used "
+          "for anything else\n",
+          fault.name, fault.device.empty() ? "" : " of ", fault.device, node, because, node);
+    }
+  }
+  if (text.empty()) text = fmt::format("grit: the run ends: {}\n", because);
+  return fmt::format("\n{}grit: the verdict: grit report {}\n", text, run_directory.string());
+}
+
 class Recording {
  public:
   Recording(RecorderConfig config, Segment segment, Recorder recorder)
@@ -40,6 +68,8 @@ class Recording {
         first_rank_(static_cast<int>(::syscall(SYS_pidfd_open, segment_.slots()[0].pid, 0))) {
     sigemptyset(&term_);
     sigaddset(&term_, SIGTERM);
+    recorder_.give_up_after(config_.end_patience_ns);
+    if (config_.judges) recorder_.before_order([this](const Json& cause) { leave_last_words(cause); });
   }
 
   [[nodiscard]] const std::vector<std::string>& endpoints() const { return recorder_.endpoints(); }
@@ -54,10 +84,22 @@ class Recording {
       control.left_by_all.store(recorder_.left_by_all(), std::memory_order_release);
       control.recorder_beat_ns.store(monotonic_ns());
     }
+    recorder_.finish();
     if (config_.judges && first_rank_is_gone()) start_report();
   }
 
  private:
+  /// Rank 0, whose standard error the launcher shows, says them when it is ended.
+  void leave_last_words(const Json& cause) {
+    NodeControl& control = segment_.control();
+    const std::string words = last_words(cause, config_.run_directory);
+    if (words.empty() || control.leave_with.load() != 0) return;
+    const std::size_t bytes = std::min(words.size(), sizeof control.last_words);
+    std::memcpy(control.last_words, words.data(), bytes);
+    control.last_words_bytes.store(static_cast<std::uint32_t>(bytes));
+    control.leave_with.store(ranks_exit_code(text_at(cause, "type")));
+  }
+
   bool gives_up() {
     const timespec now{};
     if (told_to_end_ns_ == 0 && ::sigtimedwait(&term_, nullptr, &now) == SIGTERM) told_to_end_ns_ = monotonic_ns();

@@ -18,6 +18,7 @@
 #include "harness/agent/journal_files.hpp"
 #include "harness/agent/own_place.hpp"
 #include "harness/base/files.hpp"
+#include "harness/model/ending.hpp"
 #include "harness/model/event.hpp"
 #include "harness/os/process.hpp"
 
@@ -29,8 +30,9 @@ constexpr std::int64_t kIdleTick_ns =
     kNsPerS;  // when no fault and no end keeps the agent busy; whether its observer was stopped
 constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
 constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
-constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;     // after SIGKILL; a rank that waits for a device may take longer
-constexpr std::int64_t kKeepTrying_ns = 10 * kNsPerS;  // to take off what did not come off, before the agent ends
+constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
+constexpr std::int64_t kRanksLeave_ns = 200 * kNsPerMs;  // after SIGTERM, whose handler says a line and ends them
+constexpr std::int64_t kKeepTrying_ns = 10 * kNsPerS;    // to take off what did not come off, before the agent ends
 constexpr std::int64_t kOrder_ns = 2 * kNsPerS;  // from the report of a rank's end to the recorder's order, at most
 /// The observer misses the recorder after 7 s and says so. One that is itself replaced again and again, as where the
 /// ranks leave it no CPU, never gets so far.
@@ -330,6 +332,8 @@ void Agent::end_run(const std::string& why) {
   event["ranks"] = Json::array();
   const auto slots = segment_.slots();
   segment_.control().agent_ends_ranks_ns.store(monotonic_ns());
+  // grit itself made the local cluster: there it says the code.
+  if (const int code = ranks_exit_code(why); code != 0 && !config_.plan.topology.local_cluster) ranks_leave_with(code);
   for (std::size_t i = 0; i < ranks_.size(); ++i)
     if (ranks_[i] && ::syscall(SYS_pidfd_send_signal, ranks_[i].get(), SIGKILL, nullptr, 0) == 0)
       event["ranks"].push_back(slots[i].rank);
@@ -344,6 +348,21 @@ void Agent::stood_still(std::int64_t since_ns) {
   event["stood_ns"] = monotonic_ns() - since_ns;
   emit(std::move(event));
   end_run("stood_still");
+}
+
+/// By themselves, if they can: one that is stopped, or waits for a device, is then killed.
+void Agent::ranks_leave_with(int code) {
+  segment_.control().leave_with.store(code);
+  std::vector<pollfd> ends;
+  for (const Fd& rank : ranks_) {
+    if (!rank || ::syscall(SYS_pidfd_send_signal, rank.get(), SIGTERM, nullptr, 0) != 0) continue;
+    ends.push_back({rank.get(), POLLIN, 0});
+  }
+  const std::int64_t deadline_ns = monotonic_ns() + kRanksLeave_ns;
+  for (pollfd& end : ends) {
+    const std::int64_t left_ns = std::max<std::int64_t>(deadline_ns - monotonic_ns(), 0);
+    ::poll(&end, 1, static_cast<int>(left_ns / kNsPerMs));
+  }
 }
 
 bool Agent::waits_for_look() const {
@@ -469,6 +488,12 @@ void Agent::finish() {
                                           [](const RankSlot& slot) { return slot.end.load() == RankEnd::finished; });
     Json event = make_event("run", config_.node);
     event["state"] = all_finished ? "finished" : "ended early";
+    emit(std::move(event));
+  }
+  if (observer_.dropped() > 0) {
+    Json event = make_event("unrecorded", config_.node);
+    event["records"] = 0;
+    event["events"] = observer_.dropped();
     emit(std::move(event));
   }
   { const NodeLock let_go = std::move(lock_); }  // nothing is done to the node any more; the recorder may be gone

@@ -55,6 +55,7 @@ class Agent {
   void replace_observer();
   /// Takes the faults off and ends the node's ranks, once.
   void end_run(const std::string& why);
+  void ranks_leave_with(int code);
   /// Since this agent started: without a recorder nothing is injected.
   [[nodiscard]] bool has_recorder() const { return segment_.control().recorder_heard_ns.load() > opened_ns_; }
   void miss_recorder(std::int64_t now_ns);

@@ -24,6 +24,7 @@ struct Uplink::State {
   std::string node{};
   std::uint64_t dropped_messages = 0;
   std::uint64_t dropped_records = 0;
+  std::uint64_t dropped_events = 0;
   bool said_full = false;
   std::int64_t last_sent_ns = 0;
 
@@ -99,10 +100,13 @@ Status Uplink::send_event(const Json& event) {
   // The recorder would close the connection on a larger one.
   if (static_cast<std::int64_t>(text.size()) > kLargestMessage_bytes) {
     ++state_->dropped_messages;
+    ++state_->dropped_events;
     return internal_error(
         fmt::format("an event of {} bytes was dropped: the limit is {}", text.size(), kLargestMessage_bytes));
   }
-  return state_->send(MessageKind::event, text) ? Status() : state_->say_dropped("an event was");
+  if (state_->send(MessageKind::event, text)) return {};
+  ++state_->dropped_events;
+  return state_->say_dropped("an event was");
 }
 
 Status Uplink::send_records(std::span<const StepRecord> records) {
@@ -152,6 +156,8 @@ void Uplink::close(int linger_ms) {
 }
 
 std::uint64_t Uplink::dropped_messages() const { return state_->dropped_messages; }
+
+std::uint64_t Uplink::dropped_events() const { return state_->dropped_events; }
 
 std::uint64_t Uplink::dropped_records() const { return state_->dropped_records; }
 

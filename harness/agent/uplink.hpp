@@ -130,7 +130,8 @@ class Uplink {
   /// Waits at most this long for queued messages to be handed to the kernel, then drops the rest. Sending is over.
   void close(int linger_ms);
 
-  [[nodiscard]] std::uint64_t dropped_messages() const;
+  [[nodiscard]] std::uint64_t dropped_messages() const;  // of all kinds
+  [[nodiscard]] std::uint64_t dropped_events() const;
   [[nodiscard]] std::uint64_t dropped_records() const;
 
  private:

@@ -1,33 +1,27 @@
 #include "harness/model/ending.hpp"
 
+#include "harness/base/json_fields.hpp"
+#include "harness/base/result.hpp"
+
 namespace grit {
 namespace {
 
-std::int64_t integer_at(const Json& event, const char* key, std::int64_t otherwise) {
-  const auto found = event.find(key);
-  return found != event.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
-}
-
-bool has(const Json& event, const char* key, std::string_view text) {
-  const auto found = event.find(key);
-  return found != event.end() && found->is_string() && found->get_ref<const std::string&>() == text;
-}
-
 std::optional<EndCause::Kind> kind_of(const Json& event, bool of_a_rank) {
   using Kind = EndCause::Kind;
-  if (has(event, "type", "rank_died")) return Kind::rank_death;
-  if (has(event, "type", "node_lost")) return Kind::node_loss;
-  if (has(event, "type", "hang")) return Kind::hang;
-  if (has(event, "type", "corruption")) return Kind::corruption;
-  if (has(event, "type", "stood_still")) return Kind::stood_still;
-  if (has(event, "type", "recorder_lost")) return Kind::recorder_loss;
-  if (has(event, "type", "agent_stopped")) return Kind::told_to_end;
-  if (has(event, "type", "run") && has(event, "state", "failed")) return Kind::failed;
-  if (has(event, "type", "run") && has(event, "state", "interrupted"))
+  if (has_text(event, "type", "rank_died")) return Kind::rank_death;
+  if (has_text(event, "type", "node_lost")) return Kind::node_loss;
+  if (has_text(event, "type", "hang")) return Kind::hang;
+  if (has_text(event, "type", "corruption")) return Kind::corruption;
+  if (has_text(event, "type", "stood_still")) return Kind::stood_still;
+  if (has_text(event, "type", "recorder_lost")) return Kind::recorder_loss;
+  if (has_text(event, "type", "agent_stopped")) return Kind::told_to_end;
+  if (has_text(event, "type", "run") && has_text(event, "state", "failed")) return Kind::failed;
+  if (has_text(event, "type", "run") && has_text(event, "state", "interrupted"))
     return of_a_rank ? Kind::told_to_end : Kind::interrupted;
+  if (has_text(event, "type", "not_recorded")) return Kind::not_recorded;
   const auto ok = event.find("ok");
   const bool failed = ok != event.end() && ok->is_boolean() && !ok->get<bool>();
-  if (has(event, "type", "fault") && has(event, "action", "reverted") && failed) return Kind::failed;
+  if (has_text(event, "type", "fault") && has_text(event, "action", "reverted") && failed) return Kind::failed;
   return std::nullopt;
 }
 
@@ -65,9 +59,16 @@ std::string_view outcome_of(EndCause::Kind kind) {
       return "interrupted";
     case EndCause::Kind::failed:
     case EndCause::Kind::recorder_loss:
+    case EndCause::Kind::not_recorded:
       return "failed";
   }
   return "failed";
+}
+
+int ranks_exit_code(std::string_view type) {
+  if (type == "fault") return static_cast<int>(ErrorKind::internal);
+  if (type == "not_recorded") return static_cast<int>(ErrorKind::unavailable);
+  return 0;
 }
 
 }  // namespace grit

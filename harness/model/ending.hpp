@@ -17,6 +17,7 @@ struct EndCause {
     hang,
     corruption,
     failed,         // a rank gave up, or a fault could not be taken off
+    not_recorded,   // the recorder could not write down what it heard: a full disk
     recorder_loss,  // an agent heard nothing of it for too long
     stood_still,    // nothing of the job ran on a node for some seconds
     interrupted,    // by whoever started the run
@@ -34,5 +35,10 @@ std::optional<EndCause> end_cause_in(const Json& event);
 
 /// Verdict::outcome of a run that ends by it.
 std::string_view outcome_of(EndCause::Kind kind);
+
+/// With which exit code the ranks leave that are ended because of an event of this type, so that the launcher, which
+/// gives on the code of the first one, says what grit has to say: 70 when a fault does not come off, 69 when nothing
+/// can be written down. 0: they are killed, for what has happened to the job is for the launcher to tell.
+int ranks_exit_code(std::string_view type);
 
 }  // namespace grit

@@ -7,13 +7,19 @@
 //   recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
 //             an agent took off what a predecessor had left; without a journal: it found nothing any more
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
-//   fault     fault (PlannedFault::id), block, pulse, action:
+//   fault     fault (PlannedFault::id), block, pulse, reach? ("machine": of all of the machine, also where its node is
+//   a
+//             namespace; "anything": whatever the user's commands reach; else of the node), action:
 //             "applied"   ok, reading{}, mechanism; read back from the kernel after apply
 //                         onset_ns, planned_ns (both from the block's start)
+//                         without ok, and with message: it went off before it could be told, and may have been in force
 //             "reverted"  ok, reading{}, why: "pulse_end" (then planned_ns) | "block_end" | "low_memory" | "lease" |
-//                         "nested" (what it stands on goes off) | "rank_died" | "recovered" | "shutdown"
-//             "error"     message; apply or revert failed
-//   acting    fault, block, ok, before{}, after{}; the fault's own counter over the window
+//                         "nested" (what it stands on goes off) | "rank_died" | "apply_failed" | "recovered" |
+//                         "shutdown"
+//             "error"     message, may_be_in_force? (true: it was started, and could not be read); apply or revert
+//             failed
+//   acting    fault, block, ok, before{}, after{}; the fault's own counter over the window; without ok it could not be
+//             read
 //   residue   block, differences[] (words: "qdiscs: new: ..."); the node is not as it was before the faults
 //   changed   differences[]; what else is not as before the run, and no fault of the plan can have touched
 //   carrier   interface, back, after_ns, problem?; a link that lost its carrier under a fault, since the faults were
@@ -30,16 +36,20 @@
 //   check_summary   check, block, readings, failures, not_made, detail (why the first of these could not be made); of
 //             all its readings in a block, at its end
 //   check     as check_change, of every reading: in runs from before there were summaries
+//   machine_mended  ok; after a local cluster has ended: is what faults of this reach changed of the machine off?
 //   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it; t_ns: when it was
 //             first seen (of "run" with state "failed" and a rank: when that said so), whatever had to be reverted then
 //   end_ordered     cause{} (the event that told it); from here on the recorder tells all agents to end the run
 //   ended     why, ranks[], enforced?; an agent took its faults off and ended these ranks, whose deaths are told
-//   nowhere
-//             else; enforced: its observer did, for the agent did not
+//             nowhere else; enforced: its observer ended them, for the agent did not
+//   goodbye   the node's agent has taken everything off and sent all that it had
+//   not_ended       nodes[]; they did not say goodbye in time after the end was ordered, and nobody waits any longer
+//   not_recorded    message; the recorder could not write (a full disk), once; step records are not kept from then on
+//   unrecorded      records, events; so many of this node were lost on their way, or (by the recorder, at its end)
+//             could not be read or written down
 //   corruption      rank, block, step, values; told by the recorder, once: a step's reduced values were wrong
-//   stood_still     stood_ns; nothing of the job ran on the node from t_ns on, for so long: it was suspended, or the
-//   node
-//             stood still; its agent ends its part of the run
+//   stood_still     stood_ns; nothing of the job ran on the node from t_ns on, for so long: the job was suspended, or
+//             the node; its agent ends its part of the run
 //   recorder_lost   silent_ns; an agent heard nothing of the recorder for so long, and ends its part of the run
 //   agent_stopped   an agent was told to end by SIGTERM while its ranks ran
 //   hang      block, waited_ns, ranks[{rank, step, phase, stopped}]; no rank of the node began a step for so long

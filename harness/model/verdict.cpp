@@ -58,20 +58,25 @@ std::optional<Skew> skew_from(const Json& json) {
   return Skew{*lateness_from(json), json.at("clock_bound_ns").get<std::int64_t>()};
 }
 
-/// The booleans are what a script asks for ("did it act in all windows?"); the counts say how far it fell short.
+/// The booleans are what a script asks for ("did it act in all windows?"), null where it is not known; the counts say
+/// how far it fell short.
 Json fault_json(const FaultResult& fault) {
-  const auto in_all = [&](int count) { return fault.windows > 0 && count == fault.windows; };
+  const auto in_all = [&](int count) -> Json { return fault.windows > 0 && count == fault.windows; };
+  const auto proven_in_all = [&](int count) {
+    return count < fault.windows && count + fault.unread >= fault.windows ? Json(nullptr) : in_all(count);
+  };
   return Json{{"name", fault.name},
               {"node", fault.node},
               {"device", fault.device},
               {"mechanism", fault.mechanism},
-              {"applied", in_all(fault.applied)},
-              {"acting", in_all(fault.acting)},
+              {"applied", proven_in_all(fault.applied)},
+              {"acting", proven_in_all(fault.acting)},
               {"harmful", optional_bool(fault.harmful)},
               {"reverted", in_all(fault.reverted)},
               {"windows", fault.windows},
               {"applied_windows", fault.applied},
               {"acting_windows", fault.acting},
+              {"unread_windows", fault.unread},
               {"reverted_windows", fault.reverted},
               {"unreverted_windows", fault.unreverted},
               {"acted", fault.acted},
@@ -88,6 +93,7 @@ FaultResult fault_from(const Json& json) {
   fault.windows = json.at("windows").get<int>();
   fault.applied = json.at("applied_windows").get<int>();
   fault.acting = json.at("acting_windows").get<int>();
+  fault.unread = json.value("unread_windows", 0);
   fault.reverted = json.at("reverted_windows").get<int>();
   fault.unreverted = json.at("unreverted_windows").get<int>();
   fault.harmful = optional_bool_from(json.at("harmful"));

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/base/json.hpp"
@@ -62,6 +63,7 @@ struct FaultResult {
   std::map<std::string, double> acted{};  // its counters' change over all windows; those that moved
   std::optional<Lateness> onset{};        // from when it was due to when it was in force
   std::optional<Lateness> end{};          // from the end of its pulse, or of its block, to when it was off
+  int unread = 0;  // windows in which neither that it took effect nor the opposite could be read: it may have
 };
 
 /// Where the time of a slow step may have gone. Figures are of fault blocks against their baseline blocks.
@@ -127,6 +129,10 @@ struct Verdict {
   std::optional<Skew> skew{};         // empty: no fault began on two nodes at once, or their clocks are not known
   double baseline_step_ns = 0;        // median over baseline blocks of the time per step
 };
+
+/// With these begin the reasons that somebody must act on; they are never left out, and said last on the terminal.
+constexpr std::string_view kNotReverted = "NOT REVERTED";
+constexpr std::string_view kLeftBehind = "LEFT BEHIND";
 
 Json to_json(const Verdict& verdict);
 Result<Verdict> verdict_from_json(const Json& json);

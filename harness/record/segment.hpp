@@ -46,6 +46,8 @@ struct RankSlot {
   StepRecord records[kRingCapacity];
 };
 
+constexpr std::size_t kLastWords_bytes = 2048;
+
 struct NodeControl {
   std::uint64_t magic = 0;
   std::uint32_t local_ranks = 0;
@@ -69,6 +71,9 @@ struct NodeControl {
   std::atomic<std::int64_t> recorder_beat_ns{0};   // the same of the recorder, on its node
   std::atomic<std::int32_t> left_by_all{
       -1};  // on the recorder's node: all ranks have left this block and are written down
+  std::atomic<std::int32_t> leave_with{0};  // the code with which ranks end that get SIGTERM; 0: they were interrupted
+  std::atomic<std::uint32_t> last_words_bytes{0};
+  char last_words[kLastWords_bytes] = {};  // what rank 0 says on standard error then; there before leave_with
 };
 
 class Segment {

@@ -83,6 +83,14 @@ Status note_interruption(const fs::path& directory) {
   return events.append(event);
 }
 
+/// What faults changed of the whole machine, which did not go with the cluster.
+Status note_machine(const fs::path& directory, bool is_mended) {
+  GRIT_TRY(auto events, EventsWriter::open(directory / "events.jsonl"));
+  Json event = make_event("machine_mended", 0);
+  event["ok"] = is_mended;
+  return events.append(event);
+}
+
 Result<std::string> own_program() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
@@ -146,6 +154,8 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   if (end.job_status != 0 && !end.interrupted && !fs::exists(directory / "events.jsonl"))
     return internal_error(fmt::format("the ranks ended before anything was recorded ({}). {}",
                                       how_it_ended(end.job_status), words_of_mpirun(end.mpirun_log)));
+  if (auto noted = note_machine(directory, machine_is_mended); !noted)
+    fmt::print(stderr, "grit: {}\n", noted.error().message);  // the verdict is then that it is not known
   if (auto finished = finish_run(directory); !finished) return with_context(finished.error(), "cannot finish the run");
   if (!machine_is_mended)
     return internal_error(

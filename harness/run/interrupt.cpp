@@ -9,16 +9,27 @@ namespace {
 
 // A signal handler has no other way to reach its data (signal-safety(7)).
 std::atomic<RankSlot*> interrupted_slot{nullptr};
+std::atomic<NodeControl*> interrupted_control{nullptr};
 
 void on_signal(int) {
-  if (RankSlot* slot = interrupted_slot.load(); slot != nullptr) slot->end.store(RankEnd::interrupted);
-  ::_exit(130);
+  RankSlot* slot = interrupted_slot.load();
+  NodeControl* control = interrupted_control.load();
+  if (slot == nullptr || control == nullptr) ::_exit(kInterruptedCode);
+  slot->end.store(RankEnd::interrupted);
+  const int code = control->leave_with.load();
+  if (code == 0) ::_exit(kInterruptedCode);
+  if (slot->rank == 0) {
+    const std::uint32_t bytes = control->last_words_bytes.load();
+    [[maybe_unused]] const ssize_t said = ::write(STDERR_FILENO, control->last_words, bytes);
+  }
+  ::_exit(code);
 }
 
 }  // namespace
 
-InterruptGuard::InterruptGuard(RankSlot& slot) {
+InterruptGuard::InterruptGuard(RankSlot& slot, NodeControl& control) {
   interrupted_slot.store(&slot);
+  interrupted_control.store(&control);
   struct sigaction action {};
   action.sa_handler = on_signal;
   ::sigaction(SIGINT, &action, nullptr);
@@ -34,6 +45,7 @@ InterruptGuard::~InterruptGuard() {
   ::sigaction(SIGTERM, &action, nullptr);
   ::sigaction(SIGPIPE, &action, nullptr);
   interrupted_slot.store(nullptr);
+  interrupted_control.store(nullptr);
 }
 
 }  // namespace grit

@@ -7,11 +7,15 @@
 
 namespace grit {
 
-/// While it lives, SIGINT and SIGTERM mark the slot and end the process with 130, and SIGPIPE (a peer's connection or
-/// the launcher's pipe is closed) is ignored. One at a time.
+/// Of a process that was interrupted: 128 and SIGINT, as shells say it.
+constexpr int kInterruptedCode = 130;
+
+/// While it lives, SIGINT and SIGTERM mark the slot and end the process: with 130, or with NodeControl::leave_with and,
+/// on rank 0, NodeControl::last_words. SIGPIPE (a peer's connection or the launcher's pipe is closed) is ignored. One
+/// at a time; both must outlive it.
 class InterruptGuard {
  public:
-  explicit InterruptGuard(RankSlot& slot);
+  InterruptGuard(RankSlot& slot, NodeControl& control);
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
   ~InterruptGuard();

@@ -12,6 +12,7 @@
 #include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/json_fields.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/os/descriptor_offer.hpp"
@@ -111,6 +112,15 @@ int first_faulty_node(const Plan& plan) {
   return first;
 }
 
+/// How long after the order to end a node may take: a minute, in which its agent reverts, tries again and compares; and
+/// where a fault has a time limit of its own, three stops and the readings after them, each of which may take that.
+std::int64_t end_patience_ns(const Plan& plan) {
+  std::int64_t longest_ns = 0;
+  for (const PlannedFault& fault : plan.faults)
+    longest_ns = std::max(longest_ns, integer_at(fault.params, "timeout", 0));
+  return 60 * kNsPerS + 6 * longest_ns;
+}
+
 struct RunDirectories {
   std::filesystem::path of_rank_0{};
   std::filesystem::path seen{};  // the same, or empty on a node that does not see it
@@ -124,6 +134,7 @@ Status start_processes(const Job& job, const Plan& plan, const RunDirectories& d
   const auto start_recorder = [&]() -> Status {
     if (job.rank() != 0) return {};
     RecorderConfig config{.nodes = job.node_count(), .run_directory = directories.of_rank_0};
+    config.end_patience_ns = end_patience_ns(plan);
     config.judges = !plan.topology.local_cluster;  // there the grit that made the cluster does
     GRIT_TRY(config.endpoints, recorder_endpoints(plan.topology, port));
     GRIT_TRY(config.keys, make_run_keys());
@@ -286,7 +297,7 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   GRIT_TRY(Segment segment, open_segment(job));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
   Kept kept;
-  const InterruptGuard interrupts(slot);
+  const InterruptGuard interrupts(slot, segment.control());
   const Status done = caught([&] {
     Status ran = caught([&] {
       return run_beside_agent(job, plan, {run_directory, seen_directory}, port, segment, kept);

@@ -56,7 +56,7 @@ Status record(const fs::path& directory, int nodes, int seconds) {
                                                            .dump()));
   const std::int64_t deadline_ns = monotonic_ns() + seconds * kNsPerS;
   std::uint64_t messages = 0, longest_pump_ns = 0;
-  while (!recorder.all_said_goodbye() && monotonic_ns() < deadline_ns) {
+  while (!recorder.is_over() && monotonic_ns() < deadline_ns) {
     std::vector<zmq_pollitem_t> items;
     for (void* socket : recorder.sockets()) items.push_back({socket, 0, ZMQ_POLLIN, 0});
     ::zmq_poll(items.data(), static_cast<int>(items.size()), 100);
@@ -65,16 +65,9 @@ Status record(const fs::path& directory, int nodes, int seconds) {
     messages += taken;
     longest_pump_ns = std::max(longest_pump_ns, static_cast<std::uint64_t>(monotonic_ns() - begin_ns));
   }
-  int heard = 0;
-  for (int node = 0; node < nodes; ++node) heard += recorder.last_heard_ns(node) != 0 ? 1 : 0;
+  recorder.finish();
   Json report = used();
-  report.update(Json{{"heard", heard},
-                     {"lost", recorder.lost_nodes().size()},
-                     {"all_said_goodbye", recorder.all_said_goodbye()},
-                     {"messages", messages},
-                     {"malformed", recorder.malformed()},
-                     {"refused", recorder.refused()},
-                     {"longest_pump_ms", static_cast<double>(longest_pump_ns) / 1e6}});
+  report.update(Json{{"messages", messages}, {"longest_pump_ms", static_cast<double>(longest_pump_ns) / 1e6}});
   fmt::print("{}\n", report.dump());
   return {};
 }

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
-from gritlib import GRIT, SOURCE, SHORT_FLAP, Workspace, assert_same_state, machine_state
+import time
+from gritlib import GRIT, SOURCE, SHORT_FLAP, Workspace, assert_same_state, grit, machine_state, verdict
 
 MPIRUN = ["mpirun", "-n", "4", "--oversubscribe", "--allow-run-as-root", "--mca", "btl", "self,vader"]
 
@@ -14,8 +16,49 @@ def mpirun(*arguments, cwd):
                           env=environment)
 
 
+STUCK = """
+local grit = require "grit"
+return grit.scenario {
+  name = "stuck", summary = "a fault that does not come off",
+  workload = grit.workload.ddp { model = "gpt2-small", scale = 0.01 },
+  faults = { grit.fault.command { on = 0, apply = "touch MARK", evidence = "test -e MARK", counter = "date +%s%N",
+                                  revert = "test -e MARK-key && rm -f MARK", timeout = "2s" } },
+  design = { pairs = 6, block = "500ms", warmup = 0 },
+  expect = { slowdown = { at_least = "1%" } },
+}
+"""
+
+
+def does_not_come_off(work):
+    """The person at the terminal reads what is still in force and what mends it, mpirun's code is grit's; and it does mend it."""
+    run, mark = work.path / "stuck", work.path / "mark"
+    scenario = work.write("stuck.lua", STUCK.replace("MARK", str(mark)))
+    done = mpirun("run", scenario, "--allow-command", "--out", run, cwd=work.path)
+    print(done.stderr[-1500:], flush=True)
+    assert done.returncode == 70, (done.returncode, done.stderr)
+    assert done.stderr.count("NOT REVERTED: command on ") == 1 and mark.exists(), done.stderr
+    node = re.search("NOT REVERTED: command on ([^ ]+)", done.stderr).group(1)
+    assert f"run `grit revert` on {node}" in done.stderr, done.stderr
+    # Rank 0 is gone: the recorder's last act is the report, and its first words are these.
+    deadline = time.monotonic() + 60
+    while not (run / "report.html").exists():
+        assert time.monotonic() < deadline, (run / "recorder.log").read_text()
+        time.sleep(0.1)
+    result = verdict(run)
+    assert result["outcome"] == "failed" and result["sentence"].startswith("NOT REVERTED: command on "), result
+    last = (run / "recorder.log").read_text().strip().splitlines()[-1]
+    assert last.startswith("NOT REVERTED: command on ") and "grit revert" in last, last
+    environment = dict(os.environ, HOME=str(work.path))
+    grit("revert", env=environment, expect=70)
+    mark.with_name("mark-key").touch()
+    grit("revert", env=environment, expect=0)
+    assert not mark.exists()
+
+
 before = machine_state()
 with Workspace() as work:
+    does_not_come_off(work)
+    assert_same_state(before)
     shipped = (SOURCE / "scenarios/healthy.lua").read_text()
     short = shipped.replace('pairs = 8, max_pairs = 16, block = "1500ms"', 'pairs = 6, block = "500ms"')
     assert short != shipped

@@ -124,6 +124,51 @@ TEST_CASE("fault windows: one whose effect never shows is reported so when its p
   REQUIRE(run.close());
 }
 
+TEST_CASE("fault windows: one that goes off before its reading could hold is not said to have had no effect") {
+  const test::TempDirectory files;
+  Run run(
+      {planned("command", touching((files.path() / "late").string(), "true "), {{0, ms(300)}})});  // it may take 5 s
+  run.block(0, ms(400));
+  const Json applied = run.event(0, "applied");
+  INFO(applied.dump());
+  CHECK_FALSE(applied.contains("ok"));
+  CHECK_THAT(applied["message"].get<std::string>(), Catch::Contains("before its reading held"));
+  CHECK(run.event(0, "reverted")["why"] == "pulse_end");
+  CHECK(run.event(0, "reverted")["ok"] == true);
+  REQUIRE(run.close());
+}
+
+TEST_CASE("fault windows: one whose start was cut off half-way may have been in force, and comes off for that reason") {
+  const test::TempDirectory files;
+  const std::string file = (files.path() / "half").string();
+  Json half = touching(file, "true ");
+  half["apply"] = "touch " + file + "; sleep 5";
+  half["timeout"] = ms(300);
+  Run run({planned("command", half, {{0, ms(2000)}})});
+  run.block(0, ms(1500));
+  const Json error = run.event(0, "error");
+  INFO(error.dump());
+  CHECK(error["may_be_in_force"] == true);
+  CHECK(run.event(0, "reverted")["why"] == "apply_failed");
+  CHECK(run.event(0, "reverted")["ok"] == true);
+  REQUIRE_FALSE(std::filesystem::exists(file));
+  REQUIRE(run.close());
+}
+
+TEST_CASE("fault windows: one whose counters could not be read was never started") {
+  const test::TempDirectory files;
+  const std::string file = (files.path() / "never").string();
+  Json blind = touching(file, "touch ");
+  blind["counter"] = "echo none";
+  Run run({planned("command", blind, {{0, ms(200)}})});
+  run.block(0, ms(400));
+  const Json error = run.event(0, "error");
+  INFO(error.dump());
+  CHECK_THAT(error["message"].get<std::string>(), Catch::StartsWith("not applied: "));
+  CHECK_FALSE(error.contains("may_be_in_force"));
+  REQUIRE(run.close());
+}
+
 TEST_CASE("fault windows: commands that take long hold up no other fault's start or end") {
   test::in_namespaces([] {
     test::without_dad();

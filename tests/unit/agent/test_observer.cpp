@@ -69,7 +69,7 @@ TEST_CASE("events and records go up, and a block's end is told when its records 
   CHECK(observed == 3);
   CHECK(test::read_steps(node.directory.path() / "steps.npy")->size() == 100);  // they came before the word
   std::thread goodbye([&] { CHECK(observer->say_goodbye(20 * kNsPerS)); });
-  CHECK(node.pump_until([&] { return node.recorder->all_said_goodbye(); }));
+  CHECK(node.pump_until([&] { return node.recorder->is_over(); }));
   goodbye.join();
 }
 
@@ -199,7 +199,7 @@ TEST_CASE("a rank's end is told at once, with the time at which it was first see
   REQUIRE(node.pump_until([&] { return ::waitpid(pid, nullptr, WNOHANG) == pid; }));
   if (told == 0) {
     std::thread goodbye([&] { CHECK(observer->say_goodbye(20 * kNsPerS)); });
-    CHECK(node.pump_until([&] { return node.recorder->all_said_goodbye(); }));
+    CHECK(node.pump_until([&] { return node.recorder->is_over(); }));
     goodbye.join();
     CHECK(node.count("rank_died") + node.count("run") == 0);
     return;

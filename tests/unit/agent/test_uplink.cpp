@@ -277,6 +277,7 @@ TEST_CASE("an event too large for the recorder is refused where it is made") {
   event["what"] = std::string(static_cast<std::size_t>(kLargestMessage_bytes), 'x');
   CHECK_FALSE(uplink->send_event(event));
   CHECK(uplink->dropped_messages() == 1);
+  CHECK(uplink->dropped_events() == 1);
   uplink->goodbye();
   CHECK(receive_until(*recorder, kUntilGoodbye).size() == 2);
 }

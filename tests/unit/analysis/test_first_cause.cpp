@@ -116,6 +116,17 @@ TEST_CASE("the earliest cause is named, in whatever order the nodes report") {
   }
 }
 
+TEST_CASE("a death right before its node's last sign is told with the loss, and a later one is not") {
+  const auto with = first_of({died(2, 2, 850), died(0, 0, 1000), lost(2, 900, 6000)});
+  REQUIRE(with);
+  REQUIRE(with->death);
+  CHECK(with->death->rank == 2);
+  CHECK(with->death_before_ns == 50 * kNsPerMs);
+  const auto without = first_of({lost(2, 900, 6000), died(0, 0, 2500)});
+  REQUIRE(without);
+  CHECK_FALSE(without->death);
+}
+
 TEST_CASE("times of different machines are put on one clock") {
   // node 1's clock is 1000 ms ahead: its 1100 is 100.
   const Json clock{{"before",

@@ -8,6 +8,7 @@
 using namespace grit;
 using namespace grit::testing;
 using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
 
 namespace {
 
@@ -150,6 +151,79 @@ TEST_CASE("a fault that never took effect is inconclusive, whatever the steps sh
   CHECK_THAT(verdict.sentence, Contains("never took effect"));
 }
 
+Json event_with(Json event, const Json& more) {
+  event.update(more);
+  return event;
+}
+
+/// Makes of what the node says about a block's fault that it is not known.
+using Obscure = void (*)(std::vector<Json>& events, int block);
+
+void goes_off_before_its_reading_holds(std::vector<Json>& events, int block) {
+  for (Json& event : events)
+    if (is_fault_event(event, "applied") && event["block"] == block) event.erase("ok"), event["message"] = "went off";
+}
+
+void fails_half_way(std::vector<Json>& events, int block) {
+  for (Json& event : events)
+    if (is_fault_event(event, "applied") && event["block"] == block)
+      event.update(Json{{"action", "error"}, {"may_be_in_force", true}, {"message", "apply: killed"}});
+}
+
+void counter_cannot_be_read(std::vector<Json>& events, int block) {
+  for (Json& event : events)
+    if (event["type"] == "acting" && event["block"] == block) event.erase("ok");
+}
+
+void agent_dies(std::vector<Json>& events, int block) {
+  for (Json& event : events)
+    if (event["type"] == "acting" && event["block"] == block)
+      event = event_with(make_event("agent_restarted", 1, 0), Json{{"block", block}});
+}
+
+TEST_CASE("a fault of which nobody could read whether it was in force is not said to have had no effect") {
+  const Plan plan = small_plan();
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  const Obscure obscure =
+      GENERATE(&goes_off_before_its_reading_holds, &fails_half_way, &counter_cannot_be_read, &agent_dies);
+  auto events = events_of(plan);
+  obscure(events, nth_fault_block(plan, 0));
+  const Verdict one = judge(plan, records, events);
+  CHECK(one.kind == VerdictKind::reproduced);
+  CHECK(one.effect->pairs == 7);
+  CHECK(one.faults.at(0).unread == 1);
+  CHECK_THAT(all_reasons(one), Contains("took effect in 7 of 8 windows, and in 1 it is not known"));
+  CHECK_THAT(all_reasons(one), Contains("1 of 8 pairs are left out: it is not known"));
+
+  for (int n = 1; n < 8; ++n) obscure(events, nth_fault_block(plan, n));
+  const Verdict all = judge(plan, records, events);
+  CHECK(all.kind == VerdictKind::inconclusive);
+  CHECK(all.faults.at(0).unread == 8);
+  CHECK_THAT(all.sentence, !Contains("never took effect") && Contains("could not be read"));
+  CHECK_THAT(all_reasons(all), !Contains("never took effect"));
+  CHECK_THAT(all_reasons(all), Contains("8 of 8 pairs are left out: it is not known"));
+  CHECK(to_json(all)["faults"][0]["unread_windows"] == 8);
+}
+
+TEST_CASE("what was told and could not be kept makes no confident verdict") {
+  const Plan plan = small_plan();
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  auto events = events_of(plan);
+  events.push_back(event_with(make_event("unrecorded", 0, 0), Json{{"records", 7}, {"events", 0}}));
+  CHECK(judge(plan, records, events).kind == VerdictKind::reproduced);  // pairs that lack records are left out
+  events.back()["events"] = 2;
+  const Verdict lost = judge(plan, records, events);
+  CHECK(lost.kind == VerdictKind::inconclusive);
+  CHECK_THAT(all_reasons(lost), Contains("7 step records and 2 events were lost at node0"));
+  events.back() = event_with(make_event("not_recorded", 0, 0), Json{{"message", "the disk is full"}});
+  const Verdict full = judge(plan, records, events);
+  CHECK(full.kind == VerdictKind::inconclusive);
+  CHECK(full.outcome == "failed");
+  CHECK_THAT(full.sentence, Contains("the disk is full"));
+  events.back() = event_with(make_event("not_ended", 0, 0), Json{{"nodes", {1}}});
+  CHECK_THAT(all_reasons(judge(plan, records, events)), Contains("node1 did not say that it had ended"));
+}
+
 TEST_CASE("windows in which the fault did not act are left out, and said") {
   const Plan plan = small_plan();
   const auto records = records_of(plan, steps_slowed_by(0.5));
@@ -263,6 +337,27 @@ TEST_CASE("a fault that may still be in force is said first and makes it inconcl
   CHECK_FALSE(left_something_behind(judge(load, records, events)));
   events.back()["node"] = 0;
   CHECK(left_something_behind(judge(load, records, events)));
+}
+
+TEST_CASE("what is of the whole machine does not go with a local cluster's node, and its keeper's word counts") {
+  Plan plan = small_plan();
+  plan.topology.local_cluster = true;
+  const int block = nth_fault_block(plan, 7);
+  auto events = without(events_of(plan), [&](const Json& e) {
+    return (is_fault_event(e, "reverted") && e["block"] == block) || e["type"] == "run";
+  });
+  const std::string reach = GENERATE("machine", "anything");
+  for (Json& event : events)
+    if (event["type"] == "fault") event["reach"] = reach;
+  const auto records = records_of(plan, steps_slowed_by(0.5));
+  const Verdict verdict = judge(plan, records, events);
+  CHECK(left_something_behind(verdict));
+  CHECK_THAT(verdict.sentence, StartsWith("NOT REVERTED: link_flap on node1 eth0"));
+  CHECK_THAT(verdict.reasons.at(0), Contains("grit revert --journal FILE"));
+  events.push_back(event_with(make_event("machine_mended", 0, 0), Json{{"ok", true}}));
+  const Verdict mended = judge(plan, records, events);
+  CHECK(left_something_behind(mended) == (reach == "anything"));
+  CHECK_THAT(all_reasons(mended), !Contains("was a namespace"));
 }
 
 TEST_CASE("a fault that may still be in force after a link test or a sham block is said, too") {

@@ -221,8 +221,8 @@ class Comparer {
   void set_location() {
     result_.phases_before = mean_phases(before_);
     result_.phases_after = mean_phases(after_);
-    if (result_.change == Change::none || !excludes_zero(result_.mean)) return;
-    result_.location = locate(result_.phases_before, result_.phases_after, after_.front().plan.topology);
+    if (result_.change == Change::slower || result_.change == Change::faster)
+      result_.location = locate(before_, after_, after_.front().plan.topology);
   }
 
   void set_environment() {
@@ -346,8 +346,13 @@ Json to_json(const Comparison& comparison) {
   for (const RunPoint& point : comparison.after) json["after"].push_back(point_json(point));
   if (comparison.under_fault) json["shift_under_fault"] = shift_json(*comparison.under_fault);
   if (const auto& place = comparison.location)
-    json["location"] = {{"text", place->text},   {"node", place->node},           {"rank", place->rank},
-                        {"phase", place->phase}, {"growth_ns", place->growth_ns}, {"share", place->share}};
+    json["location"] = {{"where", to_string(place->where)},
+                        {"text", place->text},
+                        {"node", place->node},
+                        {"rank", place->rank},
+                        {"phase", place->phase},
+                        {"growth_ns", place->growth_ns},
+                        {"share", place->share}};
   return json;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -14,8 +15,9 @@ constexpr double kDaysAWeek = 7;
 Result<JobClass> parse_job_class(std::string_view text) {
   const std::size_t colon = text.find(':');
   const auto wrong = [&](const std::string& why) {
-    return Failure(usage_error(fmt::format(
-        "\"{}\" is no class of jobs: {}; write GPUs and share of the fleet's time, such as 1024:70%", text, why)));
+    return Failure(usage_error(
+        fmt::format("\"{}\" is no class of jobs: {}; write GPUs and share of the fleet's time, such as 1024:70%",
+                    shortened(text), why)));
   };
   if (colon == std::string_view::npos) return wrong("there is no colon in it");
   const auto gpus = parse_quantity(std::string(text.substr(0, colon)), Unit::count);

@@ -84,6 +84,7 @@ class Collector {
       run_.remarks.push_back(fmt::format("the observer of {} was lost and started again: some records may be missing",
                                          name_of_node(plan_, integer_at(event, "node"))));
     if (type == "records_lost") take_lost_records(event);
+    if (type == "idle_nic") take_idle_nic(event);
     if (type == "unrecorded") take_unrecorded(event);
     if (type == "not_ended") take_not_ended(event);
     if (type == "machine_mended") run_.machine_mended = truth_at(event, "ok");
@@ -102,7 +103,7 @@ class Collector {
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) settle_window(fault, block);
     for (auto& [where, check] : checks_) {
       settle_changes(check);
-      run_.checks.push_back(std::move(check.result));
+      run_.checks.push_back(std::move(check.evidence));
     }
     return std::move(run_);
   }
@@ -166,6 +167,17 @@ class Collector {
     }
   }
 
+  void take_idle_nic(const Json& event) {
+    const auto bytes = static_cast<double>(integer_at(event, "bytes")),
+               all_bytes = static_cast<double>(integer_at(event, "node_bytes"));
+    if (bytes < 0 || all_bytes <= 0) return;
+    run_.remarks.push_back(fmt::format(
+        "{} of {} carried {:.2g} % of what the node's NICs did without a fault: the job does not use it, and a fault "
+        "there "
+        "slows nothing (OMPI_MCA_btl_tcp_if_include or UCX_NET_DEVICES chooses the job's)",
+        text_at(event, "interface"), name_of_node(plan_, integer_at(event, "node")), 100 * bytes / all_bytes));
+  }
+
   void note_low_memory(const Window& window) {
     const PlannedFault& fault = plan_.faults[window.first];
     run_.remarks.push_back(
@@ -204,7 +216,7 @@ class Collector {
     std::string obstacle{};
   };
   struct CheckState {
-    CheckResult result{};
+    CheckEvidence evidence{};
     std::size_t block = 0;
     CheckCounts changes{};  // of this block, whose summary has not come
   };
@@ -214,11 +226,18 @@ class Collector {
     if (!block_of(event) || name.empty()) return nullptr;
     const std::int64_t node = integer_at(event, "node");
     CheckState& check = checks_[{name, node}];
-    if (check.result.name.empty()) check.result.name = name, check.result.node = name_of_node(plan_, node);
+    if (check.evidence.blocks.empty()) {
+      check.evidence.result.name = name;
+      check.evidence.result.node = name_of_node(plan_, node);
+      check.evidence.blocks.resize(plan_.blocks.size());
+    }
     return &check;
   }
 
-  void count(CheckResult& result, std::size_t block, const CheckCounts& counts) const {
+  void count(CheckEvidence& check, std::size_t block, const CheckCounts& counts) const {
+    CheckResult& result = check.result;
+    check.blocks[block].made += counts.readings;
+    check.blocks[block].failed += counts.failures;
     if (result.not_made == 0) result.obstacle = counts.obstacle;
     result.not_made += counts.not_made;
     const BlockKind kind = plan_.blocks[block].kind;
@@ -228,7 +247,7 @@ class Collector {
   }
 
   /// Without a summary (the agent died in the block) the changes are all that is known of its readings.
-  void settle_changes(CheckState& check) { count(check.result, check.block, std::exchange(check.changes, {})); }
+  void settle_changes(CheckState& check) { count(check.evidence, check.block, std::exchange(check.changes, {})); }
 
   /// "check": a reading, of which every one was an event before there were summaries.
   void take_check(const Json& event) {
@@ -254,7 +273,8 @@ class Collector {
     const auto number = [&](const char* key) {
       return static_cast<int>(std::clamp<std::int64_t>(integer_at(event, key, 0), 0, 1'000'000));
     };
-    count(check->result, block, {number("readings"), number("failures"), number("not_made"), text_at(event, "detail")});
+    count(check->evidence, block,
+          {number("readings"), number("failures"), number("not_made"), text_at(event, "detail")});
   }
 
   void take_run(const Json& event) {

@@ -42,11 +42,21 @@ struct FaultEvidence {
   std::string mechanism;                // the one that the node says it used; empty: it said nothing
 };
 
+/// One check on one node.
+struct CheckEvidence {
+  struct Readings {
+    int made = 0;
+    int failed = 0;
+  };
+  CheckResult result{};            // without `p`
+  std::vector<Readings> blocks{};  // one for each of Plan::blocks
+};
+
 struct RunEvidence {
   std::vector<FaultEvidence> faults;  // one for each of Plan::faults
   std::vector<bool> block_begun;      // one for each of Plan::blocks, by its "begin" event
   std::vector<bool> block_ended;      // by its "end" event
-  std::vector<CheckResult> checks;
+  std::vector<CheckEvidence> checks;
   bool finished = false;             // the recorder saw all its ranks end well
   std::size_t blocks_due = 0;        // of Plan::blocks: all, or those before the look at which the run stopped
   std::string ending;                // as Verdict::outcome, without "completed"; empty: nothing went wrong

@@ -182,21 +182,30 @@ void take_bisection(const Series& series, Threshold& threshold) {
 
 // --- escalation -----------------------------------------------------------------------------------------------------
 
+std::vector<std::string> in_both(const std::vector<std::string>& one, const std::vector<std::string>& other) {
+  std::vector<std::string> both;
+  std::copy_if(one.begin(), one.end(), std::back_inserter(both),
+               [&](const std::string& text) { return std::find(other.begin(), other.end(), text) != other.end(); });
+  return both;
+}
+
 std::optional<TrialRequest> next_escalation(const Series& series) {
   const SearchSpec& search = series.search;
-  const auto trials = done(series);
-  const auto steps = static_cast<std::size_t>(search.trials);
-  if (trials.size() >= steps || (!trials.empty() && escalation_ends(*trials.back()->result))) return std::nullopt;
-  const double place = steps < 2 ? 1 : static_cast<double>(trials.size()) / static_cast<double>(steps - 1);
+  const Escalation escalation = escalation_of(series);
+  const int steps = static_cast<int>(search.trials);
+  if (escalation.ended_at) return std::nullopt;
+  if (escalation.to_confirm)
+    return TrialRequest{.dose = escalation.to_confirm, .why = "a check failed: once more, on fresh data"};
+  if (escalation.doses >= steps) return std::nullopt;
+  const double place = steps < 2 ? 1 : static_cast<double>(escalation.doses) / (steps - 1);
   return TrialRequest{.dose = scale_of(search).round_dose_at(place, is_whole(search.unit)),
-                      .why = trials.empty() ? "the first dose" : "everything was alive at the dose before"};
+                      .why = escalation.doses == 0 ? "the first dose" : "everything was alive at the dose before"};
 }
 
 void take_escalation(const Series& series, Threshold& threshold) {
-  for (const Trial* trial : done(series)) {
-    if (!trial->dose) continue;
-    (escalation_ends(*trial->result) ? threshold.ended_at : threshold.last_alive) = *trial->dose;
-  }
+  const Escalation escalation = escalation_of(series);
+  threshold.last_alive = escalation.last_alive;
+  threshold.ended_at = escalation.ended_at;
   if (series.search.slowdown) fit_knee(series, threshold);
 }
 
@@ -217,8 +226,23 @@ std::optional<TrialRequest> next_minimal(const Series& series) {
 
 }  // namespace
 
-bool escalation_ends(const TrialResult& result) {
-  return result.outcome != "completed" || !result.failed_checks.empty();
+Escalation escalation_of(const Series& series) {
+  Escalation escalation;
+  for (const Trial* trial : done(series)) {
+    if (!trial->dose) continue;
+    const bool again = escalation.to_confirm.has_value();
+    if (!again) ++escalation.doses;
+    escalation.to_confirm.reset();
+    const TrialResult& result = *trial->result;
+    escalation.failed_checks = again ? in_both(escalation.failed_checks, result.failed_checks) : result.failed_checks;
+    if (result.outcome != "completed" || (again && !escalation.failed_checks.empty()))
+      escalation.ended_at = trial->dose;
+    else if (!again && !escalation.failed_checks.empty())
+      escalation.to_confirm = trial->dose;
+    else
+      escalation.last_alive = trial->dose;
+  }
+  return escalation;
 }
 
 std::optional<TrialRequest> next_trial(const Series& series) {

@@ -20,9 +20,16 @@ struct TrialRequest {
 /// Empty: the search is over. Not for SearchSpec::Kind::drive, where the scenario itself decides.
 std::optional<TrialRequest> next_trial(const Series& series);
 
-/// Did what an escalation looks for happen? It then goes no further. Anything that ends a run early counts, a check
-/// that failed, and the expected outcome.
-bool escalation_ends(const TrialResult& result);
+/// How far an escalation has come. Anything that ends a run early ends it, and a check that fails more often under the
+/// fault in two trials at the same dose: over a dozen doses some check does so once by chance.
+struct Escalation {
+  int doses = 0;                             // tried
+  std::optional<double> last_alive{};        // the last dose at which everything was alive
+  std::optional<double> ended_at{};          // the dose at which it was not, in the last trial that counts
+  std::optional<double> to_confirm{};        // the dose at which a check has failed once so far
+  std::vector<std::string> failed_checks{};  // there, as in TrialResult
+};
+Escalation escalation_of(const Series& series);
 
 /// What a threshold search found.
 struct Threshold {

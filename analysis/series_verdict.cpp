@@ -173,7 +173,7 @@ class SeriesJudge {
   [[nodiscard]] std::string what_ended() const {
     const TrialResult& result = *done_.back()->result;
     if (result.outcome != "completed") return result.outcome;
-    return fmt::format("check {} failed", fmt::join(result.failed_checks, ", "));
+    return fmt::format("check {} failed, twice", fmt::join(escalation_of(series_).failed_checks, ", "));
   }
 
   [[nodiscard]] std::string alive() const {
@@ -227,7 +227,8 @@ class SeriesJudge {
       found.push_back(fmt::format("steps slow down from {} {} ({})", dose(threshold_->dose), direction(), interval()));
       met = true;
     }
-    const bool all_tried = static_cast<std::int64_t>(done_.size()) >= search_.trials;
+    const Escalation escalation = escalation_of(series_);
+    const bool all_tried = escalation.doses >= search_.trials && !escalation.to_confirm;
     if (found.empty() && all_tried) {
       found.push_back("nothing failed from " + range());
       met = search_.slowdown ? judge_slowdowns(found) : std::optional(false);

@@ -131,6 +131,39 @@ double SignFlipTest::boundary(Side side, double alpha) const {
   return rejected;
 }
 
+std::vector<double> p_among_all(const std::vector<std::vector<double>>& rows) {
+  constexpr std::size_t kMostExact = 12;
+  std::vector<std::vector<double>> scaled;  // rows with any difference, so that the sum is the statistic
+  std::vector<double> observed;             // of every row
+  for (const std::vector<double>& row : rows) {
+    const double size = std::sqrt(std::inner_product(row.begin(), row.end(), row.begin(), 0.0));
+    observed.push_back(size > 0 ? std::accumulate(row.begin(), row.end(), 0.0) / size : 0);
+    if (size == 0) continue;
+    scaled.push_back(row);
+    for (double& difference : scaled.back()) difference /= size;
+  }
+  const std::size_t pairs = rows.empty() ? 0 : rows.front().size();
+  std::vector<double> largest;
+  std::mt19937_64 random(kDrawSeed);
+  std::vector<double> signs(pairs);
+  for (std::size_t pattern = 0; pattern < std::size_t{1} << std::min(pairs, kMostExact); ++pattern) {
+    const bool drawn = pairs > kMostExact && pattern > 0;  // the first pattern is the observed one
+    for (std::size_t i = 0; i < pairs; ++i)
+      signs[i] = (drawn ? random() >> 63U : i < kMostExact ? pattern >> i & 1U : 0U) != 0 ? -1 : 1;
+    double most = 0;
+    for (const std::vector<double>& row : scaled)
+      most = std::max(most, std::inner_product(row.begin(), row.end(), signs.begin(), 0.0));
+    largest.push_back(most);
+  }
+  std::sort(largest.begin(), largest.end());
+  std::vector<double> p;
+  for (const double value : observed) {
+    const auto as_large = std::lower_bound(largest.begin(), largest.end(), value - 1e-9);
+    p.push_back(static_cast<double>(largest.end() - as_large) / static_cast<double>(largest.size()));
+  }
+  return p;
+}
+
 std::optional<Interval> SignFlipTest::confidence_interval(double alpha) const {
   if (smallest_one_sided_p() > alpha / 2) return std::nullopt;
   return Interval{boundary(Side::above, alpha / 2), boundary(Side::below, alpha / 2)};

@@ -41,9 +41,6 @@ void set_slowdown(TrialResult& result) {
   result.ci_high = std::expm1(interval.high);
 }
 
-/// How often of so many.
-double share(int count, int of) { return of > 0 ? static_cast<double>(count) / of : 0; }
-
 }  // namespace
 
 Result<TrialResult> trial_result(const std::filesystem::path& run_directory, const Verdict& verdict) {
@@ -64,8 +61,7 @@ Result<TrialResult> trial_result(const std::filesystem::path& run_directory, con
   }
   for (const FaultResult& fault : verdict.faults) result.applied = result.applied && fault.applied == fault.windows;
   for (const CheckResult& check : verdict.checks)
-    if (share(check.fault_failures, check.fault_runs) > share(check.baseline_failures, check.baseline_runs))
-      result.failed_checks.push_back(fmt::format("{} on {}", check.name, check.node));
+    if (check.fails_more()) result.failed_checks.push_back(fmt::format("{} on {}", check.name, check.node));
   return result;
 }
 

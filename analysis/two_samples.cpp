@@ -67,31 +67,35 @@ double divisions(std::size_t n, std::size_t m) {
 
 double smallest_permutation_p(std::size_t n, std::size_t m) { return std::min(1.0, 2 / divisions(n, m)); }
 
+void each_other_division(std::size_t n, std::size_t m, std::size_t most,
+                         const std::function<void(const std::vector<std::size_t>&)>& visit) {
+  std::vector<std::size_t> places(n);
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  if (divisions(n, m) <= static_cast<double>(most)) {
+    while (next_combination(places, n + m)) visit(places);
+    return;
+  }
+  std::mt19937_64 random(20261126);
+  std::vector<std::size_t> order(n + m);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::size_t drawn = 1; drawn < most; ++drawn) {
+    for (std::size_t i = 0; i < n; ++i) {  // the first places of a shuffle
+      std::uniform_int_distribution<std::size_t> rest(i, order.size() - 1);
+      std::swap(order[i], order[rest(random)]);
+      places[i] = order[i];
+    }
+    visit(places);
+  }
+}
+
 PermutationTest::PermutationTest(std::span<const double> before, std::span<const double> after) {
   GRIT_ASSERT(!before.empty() && !after.empty());
   estimate_ = mean_of(after) - mean_of(before);
   std::vector<double> pooled(before.begin(), before.end());
   pooled.insert(pooled.end(), after.begin(), after.end());
-  std::vector<std::size_t> places(before.size());
-  std::iota(places.begin(), places.end(), std::size_t{0});
-  const auto add = [&] {
+  each_other_division(before.size(), after.size(), kExactLimit, [&](const std::vector<std::size_t>& places) {
     if (const auto value = breakpoint(pooled, before.size(), places)) breakpoints_.push_back(*value);
-  };
-  if (divisions(before.size(), after.size()) <= static_cast<double>(kExactLimit)) {
-    while (next_combination(places, pooled.size())) add();
-  } else {
-    std::mt19937_64 random(20261126);
-    std::vector<std::size_t> order(pooled.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    while (breakpoints_.size() + 1 < kExactLimit) {
-      for (std::size_t i = 0; i < places.size(); ++i) {  // the first places of a shuffle
-        std::uniform_int_distribution<std::size_t> rest(i, order.size() - 1);
-        std::swap(order[i], order[rest(random)]);
-        places[i] = order[i];
-      }
-      add();
-    }
-  }
+  });
   std::sort(breakpoints_.begin(), breakpoints_.end());
 }
 

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -30,10 +31,15 @@ double divisions(std::size_t n, std::size_t m);
 /// The smallest two-sided p that the permutation test can give: 2/C(n+m, n).
 double smallest_permutation_p(std::size_t n, std::size_t m);
 
+/// Visits divisions of n + m runs other than the real one, each by the ascending or drawn places of the n that count as
+/// old: all of them when there are at most `most`, the real one included; above, most - 1 drawn with a fixed seed. A p
+/// counts the real one beside them (Phipson and Smyth 2010).
+void each_other_division(std::size_t n, std::size_t m, std::size_t most,
+                         const std::function<void(const std::vector<std::size_t>&)>& visit);
+
 class PermutationTest {
  public:
-  /// Up to this many divisions all are looked at; above, so many are drawn with a fixed seed, the real one counted
-  /// among them (Phipson and Smyth 2010).
+  /// Up to this many divisions all are looked at; above, so many are drawn (each_other_division).
   static constexpr std::size_t kExactLimit = std::size_t{1} << 17;
 
   /// Needs at least one value a side.

@@ -9,6 +9,7 @@
 #include "analysis/culprit.hpp"
 #include "analysis/evidence.hpp"
 #include "analysis/recovery.hpp"
+#include "analysis/sign_flip.hpp"
 #include "analysis/timing.hpp"
 #include "analysis/trend.hpp"
 #include "analysis/wording.hpp"
@@ -67,7 +68,6 @@ class Judge {
     verdict_.skew = timing_.skew;
     verdict_.scenario = plan.scenario_name;
     verdict_.emulated = plan.emulated;
-    verdict_.checks = evidence_.checks;
     verdict_.baseline_step_ns = median_baseline_ns(plan, sums_.times);
   }
 
@@ -80,6 +80,7 @@ class Judge {
     effects_ = paired_effects(pairs_.usable, looks_);
     if (!effects_.empty()) verdict_.effect = leading_effect(effects_);
     set_harm();
+    set_checks();
     set_sham_and_recovery();
     set_culprit();
     report_unreverted();
@@ -146,6 +147,35 @@ class Judge {
       if (harmful || harmless) fault.harmful = harmful;
   }
 
+  /// Of each pair that counts one value a check: the share of its readings that failed under the fault, less that
+  /// without. A coin decided which block was which, so the pairs' signs are tested, of all checks together.
+  void set_checks() {
+    std::map<int, std::pair<std::size_t, std::size_t>> blocks;  // baseline and fault block, by pair
+    for (std::size_t i = 0; i < plan_.blocks.size(); ++i) {
+      if (plan_.blocks[i].kind == BlockKind::baseline) blocks[plan_.blocks[i].pair].first = i;
+      if (plan_.blocks[i].kind == BlockKind::fault) blocks[plan_.blocks[i].pair].second = i;
+    }
+    std::vector<std::vector<double>> differences;
+    std::vector<bool> looked_at;
+    for (const CheckEvidence& check : evidence_.checks) {
+      std::vector<double>& row = differences.emplace_back();
+      looked_at.push_back(false);
+      for (const int pair : pairs_.numbers()) {
+        const auto &baseline = check.blocks[blocks[pair].first], &fault = check.blocks[blocks[pair].second];
+        const bool both = baseline.made > 0 && fault.made > 0;
+        row.push_back(both ? static_cast<double>(fault.failed) / fault.made -
+                                 static_cast<double>(baseline.failed) / baseline.made
+                           : 0);
+        if (both) looked_at.back() = true;
+      }
+    }
+    const std::vector<double> p = p_among_all(differences);
+    for (std::size_t i = 0; i < evidence_.checks.size(); ++i) {
+      verdict_.checks.push_back(evidence_.checks[i].result);
+      if (looked_at[i]) verdict_.checks.back().p = std::min(1.0, p[i] * looks_);
+    }
+  }
+
   [[nodiscard]] bool slowdown_shown() const {
     return std::any_of(effects_.begin(), effects_.end(), [](const Effect& e) { return e.ci_low > 0; });
   }
@@ -153,7 +183,10 @@ class Judge {
   void set_culprit() {
     if (!slowdown_shown()) return;
     const std::vector<int> pairs = pairs_.numbers();
-    verdict_.culprit = find_culprit({plan_, sums_.work, events_, links_, pairs, evidence_.checks});
+    std::vector<CheckResult> failing;  // a reading that failed once is no evidence against its node
+    std::copy_if(verdict_.checks.begin(), verdict_.checks.end(), std::back_inserter(failing),
+                 [](const CheckResult& check) { return check.fails_more(); });
+    verdict_.culprit = find_culprit({plan_, sums_.work, events_, links_, pairs, failing});
   }
 
   void evaluate_culprit() {

@@ -3,6 +3,7 @@
 // programs do. Never below a floor: this is to press, not to make the OOM killer choose (and if it must, it chooses
 // these).
 #include <fmt/format.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,6 +49,12 @@ Settings settings_of(const Params& params, const Memory& memory) {
   return settings;
 }
 
+/// Real-time, so that the first pages, with which the fault begins, do not wait for ranks that compute; only root may.
+void go_before_others(bool first) {
+  const sched_param priority{.sched_priority = first ? ::sched_get_priority_min(SCHED_RR) : 0};
+  ::sched_setscheduler(0, first ? SCHED_RR : SCHED_OTHER, &priority);
+}
+
 /// One of the processes. Each does its part of all that is missing, so that together they do not overshoot.
 class Holder {
  public:
@@ -55,7 +62,13 @@ class Holder {
       : settings_(settings), page_(page), level_(page, room_bytes) {}
 
   void run() {
+    const auto idle = read_memory();
+    if (!idle) page_.fail(idle.error().message);
+    const std::int64_t first = std::clamp<std::int64_t>(missing_bytes(*idle) / settings_.processes, 0, kLeast_bytes);
+    go_before_others(true);
     page_.wait_for_start();
+    level_.change(first);
+    go_before_others(false);
     begun_ns_ = churned_until_ns_ = psi_seen_ns_ = monotonic_ns();
     for (;;) {
       const auto memory = read_memory();

@@ -17,12 +17,12 @@ std::vector<DropRule> rules_of(const NftLoss& loss) {
 
 class NftLossFault final : public Fault {
  public:
-  NftLossFault(DropTable table, std::vector<DropRule> rules) : table_(std::move(table)), rules_(std::move(rules)) {}
+  explicit NftLossFault(DropTable table) : table_(std::move(table)) {}
 
   Status start() override {
     if (started_) GRIT_CHECK(stop());  // the rules would be there twice
     started_ = true;                   // also when it fails: the kernel may have taken them all the same
-    return table_.install(rules_);
+    return table_.install();
   }
 
   Status stop() override {
@@ -36,7 +36,7 @@ class NftLossFault final : public Fault {
   Result<Reading> read() override {
     GRIT_TRY(const auto now, table_.read());
     Reading reading;
-    reading.holds = now && now->rules == DropTable::kernel_rules(rules_);
+    reading.holds = now && now->rules == table_.kernel_rules();
     reading.left = now.has_value();
     reading.details = {{"mechanism", "nftables"},
                        {"table", "inet " + table_.name()},
@@ -45,15 +45,18 @@ class NftLossFault final : public Fault {
     return reading;
   }
 
+  /// Nothing counts before it is started; not asking then keeps what the kernel takes to answer out of the onset.
   Result<Json> counters() override {
-    GRIT_TRY(const auto now, table_.read());
+    std::optional<DropCounts> now;
+    if (started_) {
+      GRIT_TRY(now, table_.read());
+    }
     return Json{{"dropped_packets", packets_ + (now ? now->packets : 0)},
                 {"dropped_bytes", bytes_ + (now ? now->bytes : 0)}};
   }
 
  private:
   DropTable table_;
-  std::vector<DropRule> rules_;
   bool started_ = false;
   std::int64_t packets_ = 0;  // of earlier starts
   std::int64_t bytes_ = 0;
@@ -62,14 +65,14 @@ class NftLossFault final : public Fault {
 }  // namespace
 
 Result<std::unique_ptr<Fault>> make_nft_loss(const NftLoss& loss) {
-  GRIT_TRY(DropTable table, DropTable::open());
-  return std::make_unique<NftLossFault>(std::move(table), rules_of(loss));
+  GRIT_TRY(DropTable table, DropTable::open(rules_of(loss)));
+  return std::make_unique<NftLossFault>(std::move(table));
 }
 
 std::optional<std::string> why_no_nft_loss(const NftLoss& loss) {
-  auto table = DropTable::open();
+  auto table = DropTable::open(rules_of(loss));
   if (!table) return table.error().message;
-  if (auto tried = table->try_out(rules_of(loss)); !tried) return tried.error().message;
+  if (auto tried = table->try_out(); !tried) return tried.error().message;
   return std::nullopt;
 }
 

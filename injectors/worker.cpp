@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -184,7 +185,12 @@ Status WorkerFault::start() {
 
 Status WorkerFault::stop() {
   if (!started_) return {};
-  for (const Worker& worker : workers_) ::kill(worker.pid(), SIGKILL);  // all at once; then each is waited for
+  for (const Worker& worker : workers_) {  // all at once; then each is waited for
+    // Real-time, where we may: else its end waits for ranks that compute.
+    const sched_param least{.sched_priority = ::sched_get_priority_min(SCHED_RR)};
+    ::sched_setscheduler(worker.pid(), SCHED_RR, &least);
+    ::kill(worker.pid(), SIGKILL);
+  }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     ProcessUsage used = workers_[i].end();
     used -= idle_usage_[i];

@@ -214,15 +214,20 @@ std::string checks_section(const ReportInput& input, const RunData& data) {
   if (input.verdict.checks.empty() && input.plan.checks.empty())
     return html + element("p", "The scenario asks for no checks.", "missing");
   if (input.verdict.checks.empty()) return html + element("p", "No check was run before the run ended.", "missing");
-  HtmlTable table("How often each check failed", {"check", "node", "in baseline blocks", "in fault blocks"});
+  HtmlTable table("How often each check failed",
+                  {"check", "node", "in baseline blocks", "in fault blocks", "more often?"});
   const auto failures = [](int failed, int runs) {
     if (runs == 0) return Cell("not run", "unknown");
     return failed == 0 ? Cell(fmt::format("✓ passed {}/{}", runs, runs), "good")
                        : Cell(fmt::format("✗ failed {}/{}", failed, runs), "bad");
   };
+  const auto chance = [](const CheckResult& check) {
+    if (!check.p) return Cell("cannot tell", "unknown");
+    return check.fails_more() ? Cell("yes, " + p_text(*check.p), "bad") : Cell("not shown, " + p_text(*check.p));
+  };
   for (const CheckResult& check : input.verdict.checks)
     table.row({check.name, check.node, failures(check.baseline_failures, check.baseline_runs),
-               failures(check.fault_failures, check.fault_runs)});
+               failures(check.fault_failures, check.fault_runs), chance(check)});
   html += table.html();
   HtmlTable failed("Checks that failed", {"time (s)", "node", "check", "block", "detail"});
   input.events.for_each_of({"check", "check_change"}, [&](const Json& event) {

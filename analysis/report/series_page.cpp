@@ -90,6 +90,7 @@ class DosePlot {
 
   Json trial_points() {
     Json points = Json::array();
+    const auto ended_at = escalation_of(series_).ended_at;
     for (const Trial& trial : series_.trials) {
       if (!trial.dose || !trial.result) continue;
       const TrialResult& result = *trial.result;
@@ -98,7 +99,7 @@ class DosePlot {
                         {"ratio", include(measured ? 1 + *result.slowdown : 1)},
                         {"low", include(measured ? 1 + result.ci_low : 1)},
                         {"high", include(measured ? 1 + result.ci_high : 1)},
-                        {"alive", !escalation_ends(result)},
+                        {"alive", result.outcome == "completed" && trial.dose != ended_at},
                         {"tip", trial_line(series_, trial)}});
     }
     return points;

@@ -66,6 +66,13 @@ std::string recovery_lines(const Verdict& verdict) {
   return lines + line("recovery", fmt::format("{}; {} of {} blocks", when, recovery.recovered, recovery.blocks));
 }
 
+/// Whether that is more than chance does.
+std::string chance_text(const CheckResult& check) {
+  if (!check.p) return "";
+  return check.fails_more() ? fmt::format(": more often ({})", p_text(*check.p))
+                            : fmt::format(": not shown to be more often ({})", p_text(*check.p));
+}
+
 std::string evidence_lines(const Verdict& verdict) {
   std::string lines;
   const std::size_t faults = verdict.faults.size();
@@ -82,10 +89,10 @@ std::string evidence_lines(const Verdict& verdict) {
   std::size_t failed = 0;
   for (const CheckResult& check : verdict.checks)
     if (check.baseline_failures + check.fault_failures > 0 && ++failed <= kMostLines)
-      lines +=
-          line("check", printable(fmt::format("{} on {}: failed in {} of {} readings under the fault, {} of {} without",
-                                              check.name, check.node, check.fault_failures, check.fault_runs,
-                                              check.baseline_failures, check.baseline_runs)));
+      lines += line("check",
+                    printable(fmt::format("{} on {}: failed in {} of {} readings under the fault, {} of {} without{}",
+                                          check.name, check.node, check.fault_failures, check.fault_runs,
+                                          check.baseline_failures, check.baseline_runs, chance_text(check))));
   if (failed > kMostLines)
     lines += line("check", fmt::format("{} more failed, on other nodes: see the report", failed - kMostLines));
   return lines;

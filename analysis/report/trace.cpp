@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "analysis/report/text_file.hpp"
+#include "harness/base/shortened.hpp"
 
 namespace grit {
 namespace {
@@ -152,7 +153,7 @@ std::pair<double, double> time_shown(const RunData& data, const StepRange& range
 
 Result<StepRange> parse_step_range(const std::string& text) {
   const auto bad = [&] {
-    return usage_error("\"" + text + "\" is no range of steps; write e.g. 100..200, 100.. or ..200");
+    return usage_error("\"" + shortened(text) + "\" is no range of steps; write e.g. 100..200, 100.. or ..200");
   };
   const auto dots = text.find("..");
   if (dots == std::string::npos) return bad();

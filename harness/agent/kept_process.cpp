@@ -35,8 +35,6 @@ constexpr int kLooksStopped = 2;        // one second: nobody stops such a proce
 constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;
 constexpr std::int64_t kEndPatience_ns = 5 * kNsPerS;
 constexpr std::int64_t kNoSign_ns = 60 * kNsPerS;
-/// On it the configuration comes and the answer goes.
-constexpr int kBootstrapFd = kFirstInheritedFd - 1;
 constexpr int kAboveInherited = 16;
 
 /// The inherited descriptors and standard streams of the process; nothing of mpirun's stays open in it.

@@ -20,6 +20,9 @@ namespace grit {
 /// Where such a process finds KeptProcess::Setup::descriptors when it starts, in their order.
 constexpr int kFirstInheritedFd = 4;
 
+/// Where it finds the socket over which it is told its configuration.
+constexpr int kBootstrapFd = kFirstInheritedFd - 1;
+
 /// While this object lives a thread of it sleeps on the process: when it dies, is stopped (SIGSTOP) for a second, or is
 /// of no use any more, a new one is started with the same configuration. The process is not blamed for a time in which
 /// the thread itself was stopped.

@@ -14,6 +14,7 @@
 
 #include "harness/agent/check_log.hpp"
 #include "harness/agent/hang_watch.hpp"
+#include "harness/agent/nic_traffic.hpp"
 #include "harness/agent/rank_usage.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/json_fields.hpp"
@@ -161,6 +162,7 @@ class Observer {
       block_ = event.value("block", block_);
       report_usage("end");
       run_checks(CheckTime::block_ends);
+      report_idle_nics();
       drain_records();  // before the word that they are all there (NodeControl::left_by_all)
       emit(event);
       in_block_ = false;
@@ -173,6 +175,7 @@ class Observer {
     in_block_ = true;
     report_usage("begin");
     run_checks(CheckTime::block_begins);
+    if (!traffic_told_ && is_baseline()) traffic_before_ = read_traffic();
   }
 
   void take_orders() {
@@ -365,6 +368,35 @@ class Observer {
     emit(event);
   }
 
+  [[nodiscard]] bool is_baseline() const {
+    const auto& blocks = config_.plan.blocks;
+    return block_ >= 0 && static_cast<std::size_t>(block_) < blocks.size() &&
+           blocks[static_cast<std::size_t>(block_)].kind == BlockKind::baseline;
+  }
+
+  NicBytes read_traffic() {
+    if (!netlink_) {
+      auto opened = Netlink::open();
+      if (!opened) return {};
+      netlink_ = std::move(*opened);
+    }
+    return read_nic_bytes(*netlink_, config_.plan.topology.nodes[static_cast<std::size_t>(config_.node)]);
+  }
+
+  /// After the first whole baseline block: what a NIC carries does not change with the block.
+  void report_idle_nics() {
+    if (traffic_told_ || traffic_before_.empty() || !is_baseline()) return;
+    traffic_told_ = true;
+    for (const IdleNic& idle : idle_nics(config_.plan, config_.node, traffic_before_, read_traffic())) {
+      Json event = make_event("idle_nic", config_.node);
+      event["block"] = block_;
+      event["interface"] = idle.nic;
+      event["bytes"] = idle.bytes;
+      event["node_bytes"] = idle.node_bytes;
+      emit(event);
+    }
+  }
+
   /// No rank of this node gets anywhere: says where each stands. The recorder then ends the
   /// run.
   void watch_for_hang(std::int64_t now_ns) {
@@ -428,7 +460,9 @@ class Observer {
   CheckLog check_log_;
   std::vector<StepRecord> batch_{};
   std::vector<Running> running_{};
-  std::optional<Netlink> netlink_{};             // for checks
+  std::optional<Netlink> netlink_{};  // for checks and traffic
+  NicBytes traffic_before_{};         // when the first baseline block began
+  bool traffic_told_ = false;
   std::vector<CheckMemory> check_memory_{};      // by place in Plan::checks
   std::optional<KernelLogReader> kernel_log_{};  // empty: it may not be read here
   int kernel_lines_ = 0;

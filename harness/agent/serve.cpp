@@ -332,11 +332,13 @@ void Agent::end_run(const std::string& why) {
   event["ranks"] = Json::array();
   const auto slots = segment_.slots();
   segment_.control().agent_ends_ranks_ns.store(monotonic_ns());
+  for (std::size_t i = 0; i < ranks_.size(); ++i)
+    if (pollfd end{ranks_[i].get(), POLLIN, 0}; ranks_[i] && ::poll(&end, 1, 0) == 0)
+      event["ranks"].push_back(slots[i].rank);
   // grit itself made the local cluster: there it says the code.
   if (const int code = ranks_exit_code(why); code != 0 && !config_.plan.topology.local_cluster) ranks_leave_with(code);
-  for (std::size_t i = 0; i < ranks_.size(); ++i)
-    if (ranks_[i] && ::syscall(SYS_pidfd_send_signal, ranks_[i].get(), SIGKILL, nullptr, 0) == 0)
-      event["ranks"].push_back(slots[i].rank);
+  for (const Fd& rank : ranks_)
+    if (rank) ::syscall(SYS_pidfd_send_signal, rank.get(), SIGKILL, nullptr, 0);
   emit(std::move(event));
   windows_.end(RevertReason::shutdown);
   segment_.control().lease_deadline_ns.store(0);

@@ -55,13 +55,13 @@ class Agent {
   void replace_observer();
   /// Takes the faults off and ends the node's ranks, once.
   void end_run(const std::string& why);
-  void ranks_leave_with(int code);
   /// Since this agent started: without a recorder nothing is injected.
   [[nodiscard]] bool has_recorder() const { return segment_.control().recorder_heard_ns.load() > opened_ns_; }
   void miss_recorder(std::int64_t now_ns);
   /// Nothing of the job ran here from then until now, as when it was suspended: its faults may have been in force for
   /// that long, what it has measured since is of no use, and others may have given the node up. Says so and ends.
   void stood_still(std::int64_t since_ns);
+  void ranks_leave_with(int code);
   [[nodiscard]] bool all_left_block() const;
   /// What the last block was is looked at before the next one can begin, or it takes too long.
   [[nodiscard]] bool last_block_is_observed() const;

@@ -11,6 +11,8 @@
 #include <span>
 #include <vector>
 
+#include "harness/base/shortened.hpp"
+
 namespace grit {
 namespace {
 
@@ -153,8 +155,8 @@ std::string likely_suffix(std::string_view text, Unit unit) {
 }
 
 Failure bad_quantity(std::string_view text, Unit unit, std::string_view why) {
-  return usage_error(
-      fmt::format("\"{}\" is not valid as {}: {}; write for example {}", text, unit_name(unit), why, examples(unit)));
+  return usage_error(fmt::format("\"{}\" is not valid as {}: {}; write for example {}", shortened(text),
+                                 unit_name(unit), why, examples(unit)));
 }
 
 /// decimal × scale as an exact integer; nothing when it has a fractional part or does not fit.
@@ -298,14 +300,15 @@ Result<Json> parse_quantity(std::string_view text, Unit unit) {
     if (bare || unit == Unit::size_bytes || decimal->digits == "0") return scaled(text, unit, *decimal, 1);
     return bad_quantity(text, unit, "its unit is missing");
   }
-  if (bare) return bad_quantity(text, unit, fmt::format("nothing may follow the number, but \"{}\" does", suffix));
+  if (bare)
+    return bad_quantity(text, unit, fmt::format("nothing may follow the number, but \"{}\" does", shortened(suffix)));
 
   for (const Suffix& known : suffixes(unit)) {
     if (known.text == suffix) return scaled(text, unit, *decimal, known.scale);
   }
   const std::string nearest = likely_suffix(suffix, unit);
   return bad_quantity(text, unit,
-                      nearest.empty() ? fmt::format("unknown unit \"{}\"", suffix)
+                      nearest.empty() ? fmt::format("unknown unit \"{}\"", shortened(suffix))
                                       : fmt::format("unknown unit \"{}\", did you mean \"{}\"?", suffix, nearest));
 }
 
@@ -361,6 +364,8 @@ std::string format_duration(double duration_ns) {
 
 // Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours (Damerau 1964).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
+  constexpr std::size_t kLongestName = 256;  // what is longer is no misspelt name, and the table would be large
+  if (std::max(a.size(), b.size()) > kLongestName) return std::max(a.size(), b.size());
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
   for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;

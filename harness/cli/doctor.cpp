@@ -86,18 +86,22 @@ Line backends() {
           fmt::format("CUDA {}, NCCL {}, verbs {}", word(kHaveCuda), word(kHaveNccl), word(kHaveVerbs))};
 }
 
+Line line_of(const Fact& fact) {
+  return {!fact.fatal, fact.topic, fact.problem.empty() ? fact.value : fact.value + ": " + fact.problem,
+          !fact.problem.empty()};
+}
+
 /// What a run here needs of the machine itself, whether it would be a node of a real cluster or carry a local one.
 std::vector<Line> lines_of(const NodeFacts& facts) {
   std::vector<Line> lines;
-  for (const Fact& fact : facts.facts)
-    lines.push_back({!fact.fatal, fact.topic, fact.problem.empty() ? fact.value : fact.value + ": " + fact.problem,
-                     !fact.problem.empty()});
+  for (const Fact& fact : facts.facts) lines.push_back(line_of(fact));
   return lines;
 }
 
-Result<int> examine_machine(bool json) {
+Result<int> examine_machine(bool json, int port) {
   std::vector<Line> lines{namespaces(), mpirun(), nics(), backends()};
   for (Line& line : lines_of(facts_of_this_node())) lines.push_back(std::move(line));
+  if (port != 0) lines.push_back(line_of(port_here(port)));
   bool good = true;
   Json list = Json::array();
   for (const Line& line : lines) {
@@ -125,7 +129,7 @@ Result<int> examine_nodes(const Job& job, bool json, int port) {
 
 Result<int> examine(bool json, int port) {
   GRIT_TRY(const bool in_job, started_by_mpi());
-  if (!in_job) return examine_machine(json);
+  if (!in_job) return examine_machine(json, port);
   return run_in_job([=](const Job& job) { return examine_nodes(job, json, port); });
 }
 

@@ -1,27 +1,61 @@
 // Subcommands that grit starts itself: a rank of the local cluster, an agent, the recorder, Open MPI's launch agent.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <charconv>
 #include <memory>
 
 #include "harness/agent/agent.hpp"
+#include "harness/agent/kept_process.hpp"
 #include "harness/agent/recorder_main.hpp"
 #include "harness/cli/commands.hpp"
+#include "harness/cluster/launch.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/run/execution.hpp"
 
 namespace grit {
+namespace {
+
+/// Somebody has typed one of these: what it would do is done by `grit run`.
+Failure started_by_hand(std::string_view what) {
+  return usage_error(
+      fmt::format("grit starts {} itself: on a cluster of this machine with `grit run SCENARIO`, on real nodes with "
+                  "`mpirun ... grit run SCENARIO`. What a run did is in its directory (`grit report RUN`), and `grit "
+                  "revert` takes off what one has left behind",
+                  what));
+}
+
+Result<int> rank(const std::string& directory, const std::string& port) {
+  GRIT_TRY(const bool in_job, started_by_mpi());
+  if (!in_job) return started_by_hand("the ranks of its local cluster");
+  int number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (error != std::errc{} || end != port.data() + port.size()) return internal_error("a rank was given no port");
+  return execute_rank(directory, number);
+}
+
+/// A process that a rank keeps: it is configured over a socket which it inherits.
+Result<int> kept_process(int (*process_main)(), std::string_view what) {
+  struct stat inherited {};
+  if (::fstat(kBootstrapFd, &inherited) != 0 || !S_ISSOCK(inherited.st_mode)) return started_by_hand(what);
+  return process_main();
+}
+
+}  // namespace
 
 void add_internal(CLI::App& app, Action& action) {
-  auto* rank = app.add_subcommand("rank", "a rank of the local cluster")->group("");
+  auto* of_rank = app.add_subcommand("rank", "a rank of the local cluster")->group("");
   auto directory = std::make_shared<std::string>();
-  rank->add_option("run", *directory)->required();
-  auto port = std::make_shared<int>(0);
-  rank->add_option("port", *port)->required();
-  rank->callback([=, &action] { action = [=] { return execute_rank(*directory, *port); }; });
+  of_rank->add_option("run", *directory);
+  auto port = std::make_shared<std::string>();
+  of_rank->add_option("port", *port);
+  of_rank->callback([=, &action] { action = [=] { return rank(*directory, *port); }; });
 
   auto* agent = app.add_subcommand("agent", "a node's agent")->group("");
-  agent->callback([&action] { action = []() -> Result<int> { return agent_main(); }; });
+  agent->callback([&action] { action = [] { return kept_process(agent_main, "a node's agent"); }; });
 
   auto* recorder = app.add_subcommand("recorder", "a run's recorder")->group("");
-  recorder->callback([&action] { action = []() -> Result<int> { return recorder_main(); }; });
+  recorder->callback([&action] { action = [] { return kept_process(recorder_main, "a run's recorder"); }; });
 
   auto* enter = app.add_subcommand("enter-node", "Open MPI's launch agent on the local cluster")->group("");
   enter->prefix_command();

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "harness/base/shortened.hpp"
+#include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/health/check.hpp"
 #include "harness/scenario/timing.hpp"
@@ -142,8 +144,8 @@ Result<int> describe(const std::string& name) {
   };
   if (try_plain(workloads(), "workload") || try_plain(checks(), "check")) return 0;
   const std::string near = nearest_name(name, known);
-  return usage_error(fmt::format("there is no fault, workload or check called {}{}; `grit list` shows all", name,
-                                 near.empty() ? "" : "; did you mean " + near + "?"));
+  return usage_error(fmt::format("there is no fault, workload or check called {}{}; `grit list` shows all",
+                                 shortened(name), near.empty() ? "" : "; did you mean " + near + "?"));
 }
 
 }  // namespace
@@ -152,7 +154,7 @@ void add_list(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("list", "list faults, workloads and checks");
   command->footer("example: grit list faults");
   auto kind = std::make_shared<std::string>();
-  command->add_option("kind", *kind, "faults, workloads or checks (default: all)")->check(CLI::IsMember(kKinds));
+  command->add_option("kind", *kind, "faults, workloads or checks (default: all)")->check(one_of(kKinds));
   command->callback([kind, &action] { action = [kind]() -> Result<int> { return list(*kind), 0; }; });
 }
 

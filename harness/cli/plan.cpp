@@ -19,10 +19,11 @@ struct PlanCommand {
   [[nodiscard]] Result<int> print(const Topology& topology) const {
     GRIT_TRY(const LoadedScenario loaded, options.load());
     GRIT_TRY(const Plan plan, options.plan(loaded.scenario, topology));
-    if (!json && is_series(loaded.search))
-      fmt::print("a series of at most {} trials ({}); this is one of them, with the options as they are\n\n",
-                 loaded.search.trials, to_string(loaded.search.kind));
-    fmt::print("{}\n", json ? json_text(to_json(plan), 1) : describe_plan(plan));
+    const std::string series = !is_series(loaded.search)
+                                   ? ""
+                                   : fmt::format("of at most {} trials ({}); this is one, with the options as they are",
+                                                 loaded.search.trials, to_string(loaded.search.kind));
+    fmt::print("{}", json ? json_text(to_json(plan), 1) + "\n" : describe_plan(plan, series));
     return check_guards(plan) ? 0 : static_cast<int>(ErrorKind::usage);
   }
 

@@ -6,6 +6,7 @@
 
 #include "analysis/cost.hpp"
 #include "analysis/report/finish.hpp"
+#include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/run/execution.hpp"
 
@@ -13,21 +14,24 @@ namespace grit {
 
 namespace {
 
+constexpr std::uint64_t kMostGpus = 1'000'000'000;
+
 /// What the run's slowdown costs a fleet that the command line describes.
 struct CostOptions {
   Fleet fleet{};
   std::string jobs{};
 
   void add_to(CLI::App& command) {
-    auto* gpus = command.add_option("--fleet", fleet.gpus, "GPUs of a fleet, to say what the slowdown costs it a week")
-                     ->check(CLI::PositiveNumber);
+    const auto number = [&](const std::string& name, double& value, const std::string& help) {
+      return add_number(
+          command, name, {1, kMostGpus}, [&value](auto count) { value = static_cast<double>(count); }, help);
+    };
+    auto* gpus = number("--fleet", fleet.gpus, "GPUs of a fleet, to say what the slowdown costs it a week");
     auto* mix = command.add_option("--jobs", jobs, "its jobs: GPUs and share of its time, e.g. 1024:70%,128:30%");
     gpus->needs(mix);
     mix->needs(gpus);
-    command.add_option("--bad-nodes", fleet.bad_nodes, "how many of its nodes are so slow (default: 1)")
-        ->needs(gpus)
-        ->check(CLI::PositiveNumber);
-    command.add_option("--gpus-per-node", fleet.gpus_per_node, "(default: 8)")->needs(gpus)->check(CLI::PositiveNumber);
+    number("--bad-nodes", fleet.bad_nodes, "how many of its nodes are so slow (default: 1)")->needs(gpus);
+    number("--gpus-per-node", fleet.gpus_per_node, "(default: 8)")->needs(gpus);
   }
 
   /// Before anything is judged: a wrong job mix is said at once.

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "harness/agent/node_lock.hpp"
+#include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cluster/local.hpp"
@@ -99,7 +100,7 @@ void add_resume(CLI::App& app, Action& action) {
       ->add_option("--cut-off", resume->cut_off,
                    "an escalation's trial that was cut off with nothing to say why: it \"happened\" by its dose, or "
                    "\"repeat\" it")
-      ->check(CLI::IsMember({"ask", "happened", "repeat"}));
+      ->check(one_of({"ask", "happened", "repeat"}));
   resume->allow.add_to(*command);
   add_port_option(*command, resume->port);
   command->add_flag("--json", resume->json, "print verdict.json on standard output and nothing else");

@@ -51,17 +51,24 @@ bool revert_in(const std::filesystem::path& directory) {
   if (!files->others.empty())
     fmt::print("{} journals in {} are of other machines and are left alone\n", files->others.size(),
                directory.string());
-  // On a node on which grit has never run there is none yet; a directory that is spelt wrongly is never there.
-  std::error_code unknown;
-  if (!std::filesystem::exists(directory, unknown))
-    fmt::print("nothing to revert: there is no directory {}\n", directory.string());
-  else if (files->of_this_node.empty())
-    fmt::print("nothing to revert: no journal of this node in {}\n", directory.string());
+  if (files->of_this_node.empty()) fmt::print("nothing to revert: no journal of this node in {}\n", directory.string());
   return all_done;
+}
+
+/// What is named must be there: of a name that is spelt wrongly nothing would be reverted, and all seem well. Only
+/// grit's own directory need not be, on a node on which it has never run.
+Status check_named(const RevertOptions& options) {
+  std::error_code unknown;
+  if (!options.journal.empty() && !std::filesystem::exists(options.journal, unknown))
+    return usage_error("there is no undo journal " + options.journal);
+  for (const std::string& directory : options.directories)
+    if (!std::filesystem::is_directory(directory, unknown)) return usage_error("there is no directory " + directory);
+  return {};
 }
 
 /// Whatever is left behind is internal (70); unavailable (69) only while a run is going on, which reverts by itself.
 Result<int> revert_all(const RevertOptions& options) {
+  GRIT_CHECK(check_named(options));
   // Undoing its faults under a run that is alive would only confuse its evidence.
   GRIT_TRY(const NodeLock lock, NodeLock::acquire());
   bool all_done = true;

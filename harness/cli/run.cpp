@@ -50,6 +50,7 @@ struct RunCommand {
     if (options.nodes) words.insert(words.end(), {"-n", std::to_string(*options.nodes)});
     if (options.ranks_per_node)
       words.insert(words.end(), {"--ranks-per-node", std::to_string(*options.ranks_per_node)});
+    if (options.pairs) words.insert(words.end(), {"--pairs", std::to_string(*options.pairs)});
     if (port != 0) words.insert(words.end(), {"--port", std::to_string(port)});
     for (const std::string& baseline : baselines) words.insert(words.end(), {"--baseline", baseline});
     const std::vector<std::string> allowed = options.allow.words();
@@ -102,7 +103,9 @@ struct RunCommand {
 
 void add_run(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("run", "run a scenario, or a series of its trials, and give a verdict");
-  command->footer("example: grit run scenarios/link_flap.lua --set node=2 --set down=1500ms -n 4 --seed 7");
+  command->footer(
+      "examples: grit run scenarios/link_flap.lua --set node=2 --set down=1500ms -n 4 --seed 7\n"
+      "          grit run scenarios/link_flap.lua --pairs 2   a quick look, without a verdict");
   auto run = std::make_shared<RunCommand>();
   run->options.add_to(*command);
   command->add_option("--out", run->out, "the run directory (default: runs/<scenario>/<UTC time>-<seed>)");

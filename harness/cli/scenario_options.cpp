@@ -2,12 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <random>
 
+#include "harness/base/shortened.hpp"
+#include "harness/cli/arguments.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/run/series.hpp"
 #include "harness/scenario/planner.hpp"
 
 namespace grit {
+namespace {
+
+constexpr std::uint64_t kMostPairs = 1000;         // as in a scenario
+constexpr std::uint64_t kMostVictims = 1'000'000;  // more nodes than any cluster has
+
+}  // namespace
 
 void AllowOptions::add_to(CLI::App& command) {
   const std::string group = "guard rails";
@@ -15,10 +25,9 @@ void AllowOptions::add_to(CLI::App& command) {
       ->group(group);
   command.add_flag("--allow-destructive", destructive, "let faults end what does not come back")->group(group);
   command.add_flag("--allow-command", commands, "let the scenario run commands")->group(group);
-  command
-      .add_option("--max-victims", max_victims,
-                  "nodes with a fault at the same time (default: 16; all of a local cluster)")
-      ->check(CLI::PositiveNumber)
+  add_number(
+      command, "--max-victims", {1, kMostVictims}, [this](auto count) { max_victims = static_cast<int>(count); },
+      "nodes with a fault at the same time (default: 16; all of a local cluster)")
       ->group(group);
   command
       .add_option("--free-memory", free_memory,
@@ -46,19 +55,28 @@ std::vector<std::string> AllowOptions::words() const {
 }
 
 void add_port_option(CLI::App& command, int& port) {
-  command
-      .add_option("--port", port,
-                  "the TCP port of the first node at which the agents of all nodes report (default: any free one)")
-      ->check(CLI::Range(1, 65535));
+  add_number(
+      command, "--port", {1, 65535}, [&port](auto number) { port = static_cast<int>(number); },
+      "the TCP port of the first node at which the agents of all nodes report (default: any free one)");
 }
 
 void ScenarioOptions::add_to(CLI::App& command) {
   command.add_option("scenario", scenario, "the Lua file, e.g. scenarios/link_flap.lua")->required();
   command.add_option("--set", sets, "an option of the scenario, e.g. --set node=2 --set down=1500ms")
       ->allow_extra_args(false);
-  command.add_option("-n,--nodes", nodes, "nodes of the local cluster, 2 to 64 (default: fits this machine)");
-  command.add_option("--ranks-per-node", ranks_per_node, "ranks on each node of the local cluster (default: 1)");
-  command.add_option("--seed", seed, "for every random choice; the same seed gives the same plan (default: a new one)");
+  add_number(
+      command, "-n,--nodes", {kMinLocalNodes, kMaxLocalNodes}, [this](auto count) { nodes = static_cast<int>(count); },
+      "nodes of the local cluster, 2 to 64 (default: fits this machine)");
+  add_number(
+      command, "--ranks-per-node", {1, kMaxClusterRanks / kMinLocalNodes},
+      [this](auto count) { ranks_per_node = static_cast<int>(count); },
+      "ranks on each node of the local cluster (default: 1)");
+  add_number(
+      command, "--seed", {0, std::numeric_limits<std::uint64_t>::max()}, [this](auto number) { seed = number; },
+      "for every random choice; the same seed gives the same plan (default: a new one)");
+  add_number(
+      command, "--pairs", {1, kMostPairs}, [this](auto count) { pairs = static_cast<int>(count); },
+      "so many pairs of blocks and no more, for a quick look: below 6 there is no verdict (default: the scenario's)");
   allow.add_to(command);
 }
 
@@ -67,7 +85,7 @@ Result<Overrides> ScenarioOptions::overrides() const {
   for (const std::string& set : sets) {
     const std::size_t equals = set.find('=');
     if (equals == std::string::npos || equals == 0)
-      return usage_error(fmt::format("--set {}: write it as name=value, e.g. --set down=1500ms", set));
+      return usage_error(fmt::format("--set {}: write it as name=value, e.g. --set down=1500ms", shortened(set)));
     overrides.emplace_back(set.substr(0, equals), set.substr(equals + 1));
   }
   return overrides;
@@ -76,7 +94,13 @@ Result<Overrides> ScenarioOptions::overrides() const {
 Result<LoadedScenario> ScenarioOptions::load() const {
   GRIT_TRY(const Overrides all, overrides());
   GRIT_TRY(const std::string source, read_scenario(scenario));
-  return evaluate_scenario(scenario, source, all);
+  GRIT_TRY(LoadedScenario loaded, evaluate_scenario(scenario, source, all));
+  if (!pairs) return loaded;
+  if (is_series(loaded.search))
+    return usage_error("--pairs is for one run, and this scenario is a series of trials, each of its own length");
+  loaded.scenario.design.pairs = *pairs;
+  loaded.scenario.design.max_pairs = 0;
+  return loaded;
 }
 
 std::uint64_t ScenarioOptions::choose_seed() const { return seed ? *seed : std::random_device{}() % 999'999 + 1; }

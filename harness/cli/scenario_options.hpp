@@ -39,12 +39,13 @@ struct ScenarioOptions {
   std::optional<int> nodes{};           // empty: fits this machine
   std::optional<int> ranks_per_node{};  // empty: 1
   std::optional<std::uint64_t> seed{};  // empty: a new one
+  std::optional<int> pairs{};           // empty: what the scenario's design says
   AllowOptions allow{};
 
   void add_to(CLI::App& command);
   /// The --set overrides. Error (usage): one that is not k=v.
   [[nodiscard]] Result<Overrides> overrides() const;
-  /// Loads the scenario with these. Error (usage): what is wrong in it.
+  /// Loads the scenario with these and with --pairs. Error (usage): what is wrong in it, or --pairs for a series.
   [[nodiscard]] Result<LoadedScenario> load() const;
   /// --seed, or a fresh one that is short enough to type.
   [[nodiscard]] std::uint64_t choose_seed() const;

@@ -8,8 +8,7 @@
 //             an agent took off what a predecessor had left; without a journal: it found nothing any more
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
 //   fault     fault (PlannedFault::id), block, pulse, reach? ("machine": of all of the machine, also where its node is
-//   a
-//             namespace; "anything": whatever the user's commands reach; else of the node), action:
+//             a namespace; "anything": whatever the user's commands reach; else of the node), action:
 //             "applied"   ok, reading{}, mechanism; read back from the kernel after apply
 //                         onset_ns, planned_ns (both from the block's start)
 //                         without ok, and with message: it went off before it could be told, and may have been in force
@@ -41,17 +40,19 @@
 //             first seen (of "run" with state "failed" and a rank: when that said so), whatever had to be reverted then
 //   end_ordered     cause{} (the event that told it); from here on the recorder tells all agents to end the run
 //   ended     why, ranks[], enforced?; an agent took its faults off and ended these ranks, whose deaths are told
-//             nowhere else; enforced: its observer ended them, for the agent did not
+//             nowhere else; enforced: its observer did, for the agent did not
 //   goodbye   the node's agent has taken everything off and sent all that it had
 //   not_ended       nodes[]; they did not say goodbye in time after the end was ordered, and nobody waits any longer
 //   not_recorded    message; the recorder could not write (a full disk), once; step records are not kept from then on
 //   unrecorded      records, events; so many of this node were lost on their way, or (by the recorder, at its end)
 //             could not be read or written down
 //   corruption      rank, block, step, values; told by the recorder, once: a step's reduced values were wrong
-//   stood_still     stood_ns; nothing of the job ran on the node from t_ns on, for so long: the job was suspended, or
-//             the node; its agent ends its part of the run
+//   stood_still     stood_ns; nothing of the job ran on the node from t_ns on, for so long: it was suspended, or the
+//             node stood still; its agent ends its part of the run
 //   recorder_lost   silent_ns; an agent heard nothing of the recorder for so long, and ends its part of the run
 //   agent_stopped   an agent was told to end by SIGTERM while its ranks ran
+//   idle_nic  block, interface, bytes, node_bytes; a NIC with a fault carried hardly any of what the node's NICs did in
+//             the first baseline block
 //   hang      block, waited_ns, ranks[{rank, step, phase, stopped}]; no rank of the node began a step for so long
 //   kernel    level (0 .. 4), text, last?; a line of the node's kernel log; of a local cluster's, once
 //   agent_restarted  generation

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "harness/base/shortened.hpp"
+
 namespace grit {
 namespace {
 
@@ -34,9 +36,9 @@ Status check_choice(const ParamSpec& spec, const std::string& value) {
     return {};
   }
   const std::string nearest = nearest_name(value, spec.choices);
-  return usage_error(fmt::format("parameter \"{}\" cannot be \"{}\"{}; it is one of \"{}\"", spec.name, value,
-                                 nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest),
-                                 fmt::join(spec.choices, "\", \"")));
+  return usage_error(fmt::format(
+      "parameter \"{}\" cannot be \"{}\"{}; it is one of \"{}\"", spec.name, shortened(value),
+      nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest), fmt::join(spec.choices, "\", \"")));
 }
 
 }  // namespace
@@ -68,7 +70,7 @@ bool Params::boolean(const std::string& name) const {
 Status check_param(const ParamSpec& spec, const Json& value) {
   if (!has_type_of(value, spec.unit)) {
     return usage_error(
-        fmt::format("parameter \"{}\" takes {}, not {}", spec.name, unit_name(spec.unit), json_text(value)));
+        fmt::format("parameter \"{}\" takes {}, not {}", spec.name, unit_name(spec.unit), shortened(json_text(value))));
   }
   if (value.is_string()) return check_choice(spec, value.get<std::string>());
   if (!value.is_number()) return {};
@@ -92,7 +94,7 @@ Result<Json> complete_params(const std::vector<ParamSpec>& specs, Json given) {
     std::vector<std::string> names;
     for (const ParamSpec& spec : specs) names.push_back(spec.name);
     const std::string nearest = nearest_name(name, names);
-    return usage_error(fmt::format("unknown parameter \"{}\"{}", name,
+    return usage_error(fmt::format("unknown parameter \"{}\"{}", shortened(name),
                                    nearest.empty() ? fmt::format("; there are: {}", fmt::join(names, ", "))
                                                    : fmt::format("; did you mean \"{}\"?", nearest)));
   }

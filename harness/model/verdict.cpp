@@ -111,7 +111,8 @@ Json check_json(const CheckResult& check) {
               {"fault_runs", check.fault_runs},
               {"fault_failures", check.fault_failures},
               {"not_made", check.not_made},
-              {"obstacle", check.obstacle}};
+              {"obstacle", check.obstacle},
+              {"p", check.p ? Json(*check.p) : Json(nullptr)}};
 }
 
 CheckResult check_from(const Json& json) {
@@ -124,6 +125,7 @@ CheckResult check_from(const Json& json) {
   check.fault_failures = json.at("fault_failures").get<int>();
   check.not_made = json.value("not_made", 0);
   check.obstacle = json.value("obstacle", "");
+  if (const auto p = json.find("p"); p != json.end() && p->is_number()) check.p = p->get<double>();
   return check;
 }
 

@@ -51,15 +51,15 @@ struct Residue {
 
 struct FaultResult {
   std::string name;
-  std::string node;      // the node's name
+  std::string node;  // the node's name
   std::string device{};
   std::string mechanism{};
-  int windows = 0;       // fault blocks that ran
-  int applied = 0;       // windows with proof from the kernel that it was in force
-  int acting = 0;        // windows in which the fault's own counter moved
-  int reverted = 0;      // windows after which the kernel showed the state from before
-  int unreverted = 0;    // windows after which it may still be in force: somebody must mend that node
-  std::optional<bool> harmful{};  // the effect's CI lies above 0; empty: cannot tell
+  int windows = 0;                        // fault blocks that ran
+  int applied = 0;                        // windows with proof from the kernel that it was in force
+  int acting = 0;                         // windows in which the fault's own counter moved
+  int reverted = 0;                       // windows after which the kernel showed the state from before
+  int unreverted = 0;                     // windows after which it may still be in force: somebody must mend that node
+  std::optional<bool> harmful{};          // the effect's CI lies above 0; empty: cannot tell
   std::map<std::string, double> acted{};  // its counters' change over all windows; those that moved
   std::optional<Lateness> onset{};        // from when it was due to when it was in force
   std::optional<Lateness> end{};          // from the end of its pulse, or of its block, to when it was off
@@ -71,9 +71,9 @@ struct Suspect {
   int node = -1;
   int rank = -1;  // -1: all ranks of the node
   std::string node_name{};
-  std::string phase{};     // the phase that grew most: "forward", "exposed_comm" ...
-  std::string resource{};  // one of kResources, or "unknown"
-  double excess_ns = 0;    // by which its own work a step, or its links' time, grew more than its peers'
+  std::string phase{};         // the phase that grew most: "forward", "exposed_comm" ...
+  std::string resource{};      // one of kResources, or "unknown"
+  double excess_ns = 0;        // by which its own work a step, or its links' time, grew more than its peers'
   double share_explained = 0;  // of the step's loss, when the suspect is put right in a replay of the steps; 0 .. 1
   std::string why{};           // the numbers behind it, in words
 };
@@ -87,10 +87,10 @@ struct Culprit {
 
 /// What follows after a fault.
 struct Recovery {
-  int blocks = 0;     // recovery blocks measured
-  int recovered = 0;  // of these, step time came back within them
-  std::optional<double> p50_ns{};  // median over blocks, from the fault's end to the first step as fast as before; empty:
-                                   // in half of them there was none
+  int blocks = 0;                  // recovery blocks measured
+  int recovered = 0;               // of these, step time came back within them
+  std::optional<double> p50_ns{};  // median over blocks, from the fault's end to the first step as fast as before;
+                                   // empty: in half of them there was none
   std::optional<Effect> carry_over{};  // the rest of the recovery blocks against their pairs' baselines
 };
 
@@ -104,30 +104,33 @@ struct CheckResult {
   std::string node;
   int baseline_runs = 0, baseline_failures = 0;
   int fault_runs = 0, fault_failures = 0;
-  int not_made = 0;         // readings in which the check could not be made, which are none of the above
-  std::string obstacle{};   // why, the first time
+  int not_made = 0;           // readings in which the check could not be made, which are none of the above
+  std::string obstacle{};     // why, the first time
+  std::optional<double> p{};  // that some check of the run fails as much more often under the fault by chance; empty:
+                              // never looked at in both blocks of a pair that counts
+  [[nodiscard]] bool fails_more() const { return p && *p <= 0.05; }  // under the fault than without
 };
 
 struct Verdict {
-  std::string scenario{};             // Plan::scenario_name
+  std::string scenario{};  // Plan::scenario_name
   VerdictKind kind = VerdictKind::inconclusive;
-  std::string outcome = "completed";  // completed | interrupted | rank_death | hang | node_loss | corruption | failed
-  std::string sentence{};             // the one sentence a manager understands
-  std::vector<std::string> reasons{}; // why inconclusive, what was odd
+  std::string outcome = "completed";   // completed | interrupted | rank_death | hang | node_loss | corruption | failed
+  std::string sentence{};              // the one sentence a manager understands
+  std::vector<std::string> reasons{};  // why inconclusive, what was odd
   std::vector<std::string> emulated{};
   std::optional<Effect> effect{};
-  int look = 1, looks = 1;            // the look after which the run stopped, of how many planned (looks_of())
-  std::optional<Effect> sham{};       // of sham blocks against baselines: what grit itself does to a step
+  int look = 1, looks = 1;       // the look after which the run stopped, of how many planned (looks_of())
+  std::optional<Effect> sham{};  // of sham blocks against baselines: what grit itself does to a step
   std::optional<Recovery> recovery{};
-  std::optional<Culprit> culprit{};   // empty: nothing was slower, so nobody is to blame
+  std::optional<Culprit> culprit{};  // empty: nothing was slower, so nobody is to blame
   std::vector<FaultResult> faults{};
   std::vector<ExpectationResult> expectations{};
   std::vector<CheckResult> checks{};
-  std::vector<Residue> residue{};     // what was left behind: somebody must mend those nodes
-  std::optional<Lateness> onset{};    // as in FaultResult, over all faults
+  std::vector<Residue> residue{};   // what was left behind: somebody must mend those nodes
+  std::optional<Lateness> onset{};  // as in FaultResult, over all faults
   std::optional<Lateness> end{};
-  std::optional<Skew> skew{};         // empty: no fault began on two nodes at once, or their clocks are not known
-  double baseline_step_ns = 0;        // median over baseline blocks of the time per step
+  std::optional<Skew> skew{};   // empty: no fault began on two nodes at once, or their clocks are not known
+  double baseline_step_ns = 0;  // median over baseline blocks of the time per step
 };
 
 /// With these begin the reasons that somebody must act on; they are never left out, and said last on the terminal.

@@ -103,7 +103,7 @@ Result<std::string> seen_as(const std::string& interface) {
   return name;
 }
 
-Result<DropTable> DropTable::open() {
+Result<DropTable> DropTable::open(const std::vector<DropRule>& rules) {
   // nft_ctx_new() ends the process when it gets no socket, so that is tried first.
   if (const Fd probe(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)); !probe)
     return unavailable_error("this kernel has no nftables (module nf_tables)");
@@ -116,41 +116,35 @@ Result<DropTable> DropTable::open() {
   nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_JSON);
   if (nft_ctx_buffer_output(context) != 0 || nft_ctx_buffer_error(context) != 0)
     return internal_error("libnftables: out of memory");
+  GRIT_CHECK(table.prepare(rules));
+  GRIT_CHECK(table.exists());  // a context's first command takes twice as long as the others: here, not in install()
   return table;
 }
 
-int DropTable::kernel_rules(const std::vector<DropRule>& rules) {
-  int count = 0;
-  for (const DropRule& rule : rules) {
-    if (rule.peers.empty()) ++count;
-    for (const int family : {AF_INET, AF_INET6}) count += of_family(family, rule.peers).empty() ? 0 : 1;
-  }
-  return count;
-}
-
-Result<std::string> DropTable::script(const std::vector<DropRule>& rules) const {
-  std::string text = fmt::format("add table inet {} {{ flags owner; }}\n", name_);
+Status DropTable::prepare(const std::vector<DropRule>& rules) {
+  commands_ = fmt::format("add table inet {} {{ flags owner; }}\n", name_);
   // Priority -300 (raw): before connection tracking, which must not learn of packets that never arrived.
   for (const char* hook : {"input", "output"})
-    text += fmt::format("add chain inet {} {} {{ type filter hook {} priority -300; policy accept; }}\n", name_, hook,
-                        hook);
+    commands_ += fmt::format("add chain inet {} {} {{ type filter hook {} priority -300; policy accept; }}\n", name_,
+                             hook, hook);
   for (const DropRule& rule : rules) {
     GRIT_CHECK(check_rule(rule));
     GRIT_TRY(const std::string interface, seen_as(rule.interface));
-    const auto add = [&](const std::string& addresses) {
-      const auto draws = std::clamp(std::lround(rule.share * kDraws), 1L, static_cast<long>(kDraws));
-      text += fmt::format("add rule inet {} {} {} \"{}\" {}{}counter drop\n", name_, rule.incoming ? "input" : "output",
-                          rule.incoming ? "iifname" : "oifname", interface, addresses,
-                          draws == kDraws ? "" : fmt::format("numgen random mod {} < {} ", kDraws, draws));
+    const auto draws = std::clamp(std::lround(rule.share * kDraws), 1L, static_cast<long>(kDraws));
+    const std::string drawn = draws == kDraws ? "" : fmt::format("numgen random mod {} < {} ", kDraws, draws);
+    const auto add = [&](const std::string& match) {
+      commands_ +=
+          fmt::format("add rule inet {} {} {} \"{}\" {}{}counter drop\n", name_, rule.incoming ? "input" : "output",
+                      rule.incoming ? "iifname" : "oifname", interface, match, drawn);
+      ++kernel_rules_;
     };
     if (rule.peers.empty()) add("");
-    const char* side = rule.incoming ? "saddr" : "daddr";
-    if (const auto v4 = of_family(AF_INET, rule.peers); !v4.empty())
-      add(fmt::format("ip {} {{ {} }} ", side, fmt::join(v4, ", ")));
-    if (const auto v6 = of_family(AF_INET6, rule.peers); !v6.empty())
-      add(fmt::format("ip6 {} {{ {} }} ", side, fmt::join(v6, ", ")));
+    for (const bool v4 : {true, false})
+      if (const auto peers = of_family(v4 ? AF_INET : AF_INET6, rule.peers); !peers.empty())
+        add(fmt::format("{} {} {{ {} }} ", v4 ? "ip" : "ip6", rule.incoming ? "saddr" : "daddr",
+                        fmt::join(peers, ", ")));
   }
-  return text;
+  return {};
 }
 
 Status DropTable::run(const std::string& commands) {
@@ -181,15 +175,12 @@ Result<bool> DropTable::exists() {
   return false;
 }
 
-Status DropTable::install(const std::vector<DropRule>& rules) {
-  GRIT_TRY(const std::string commands, script(rules));
-  return run(commands);  // one batch: the kernel takes all of it or nothing
-}
+// One batch: the kernel takes all of it or nothing.
+Status DropTable::install() { return run(commands_); }
 
-Status DropTable::try_out(const std::vector<DropRule>& rules) {
-  GRIT_TRY(const std::string commands, script(rules));
+Status DropTable::try_out() {
   nft_ctx_set_dry_run(context_.get(), true);  // the batch is checked by the kernel and then aborted, nft(8) --check
-  const Status tried = run(commands);
+  const Status tried = run(commands_);
   nft_ctx_set_dry_run(context_.get(), false);
   return tried;
 }

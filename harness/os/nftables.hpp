@@ -39,19 +39,20 @@ struct DropCounts {
 /// Not for two threads at a time.
 class DropTable {
  public:
-  /// Makes nothing in the kernel but a socket. Error (unavailable): this kernel has no nftables.
-  static Result<DropTable> open();
+  /// Makes nothing in the kernel but a socket; what the rules mean here, such as seen_as(), is looked up now. Errors:
+  /// this kernel has no nftables, or no CAP_NET_ADMIN (unavailable); a rule's interface, peer or share is none (usage).
+  static Result<DropTable> open(const std::vector<DropRule>& rules);
   /// All rules at once, or none. Error (unavailable): no CAP_NET_ADMIN, or the kernel lacks what they use.
-  Status install(const std::vector<DropRule>& rules);
+  Status install();
   /// Asks the kernel whether it would take the rules; it takes none.
-  Status try_out(const std::vector<DropRule>& rules);
+  Status try_out();
   /// Idempotent.
   Status remove();
   /// Nothing when the table is not there.
   [[nodiscard]] Result<std::optional<DropCounts>> read();
   [[nodiscard]] const std::string& name() const { return name_; }
-  /// How many rules the kernel will show for these: IPv4 and IPv6 are rules of their own.
-  static int kernel_rules(const std::vector<DropRule>& rules);
+  /// How many rules the kernel shows when it is installed: IPv4 and IPv6 are rules of their own.
+  [[nodiscard]] int kernel_rules() const { return kernel_rules_; }
 
  private:
   struct ContextDeleter {
@@ -60,10 +61,12 @@ class DropTable {
   explicit DropTable(nft_ctx* context, std::string name) : context_(context), name_(std::move(name)) {}
   Status run(const std::string& commands);
   [[nodiscard]] Result<bool> exists();
-  [[nodiscard]] Result<std::string> script(const std::vector<DropRule>& rules) const;
+  Status prepare(const std::vector<DropRule>& rules);
 
   std::unique_ptr<nft_ctx, ContextDeleter> context_;
   std::string name_;
+  std::string commands_{};  // nft(8)'s, that install it
+  int kernel_rules_ = 0;
 };
 
 }  // namespace grit

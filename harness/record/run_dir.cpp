@@ -79,6 +79,33 @@ int try_to_write(const std::filesystem::path& directory) {
 
 constexpr uid_t kNobody = 65534;  // what NFS takes root for, and the kernel users it cannot name
 
+/// Of the directories above one, the first in which everybody can rename what is there: it is writable for all and has
+/// no sticky bit (inode(7)). Empty: none. What does not exist yet is root's when grit has made it.
+std::filesystem::path replaceable_by_all(const std::filesystem::path& directory) {
+  std::filesystem::path above;
+  for (const auto& part : directory.parent_path()) {
+    above /= part;
+    struct stat found {};
+    if (::stat(above.c_str(), &found) == 0 && (found.st_mode & S_IWOTH) != 0 && (found.st_mode & S_ISVTX) == 0)
+      return above;
+  }
+  return {};
+}
+
+/// Both as it is written, with its symbolic links, and where these lead.
+Status check_above(const std::filesystem::path& directory) {
+  std::error_code failed;
+  const auto written = std::filesystem::absolute(directory, failed).lexically_normal();
+  if (failed) return internal_error("cannot look at " + directory.string() + ": " + failed.message());
+  for (const auto& path : {written, std::filesystem::weakly_canonical(written, failed)})
+    if (const auto open = replaceable_by_all(path); !open.empty())
+      return usage_error(
+          fmt::format("everybody can replace what is in {0}, and root does not write below it: chmod +t {0}, or choose "
+                      "another --out",
+                      open.string()));
+  return {};
+}
+
 }  // namespace
 
 Status check_run_directory(const std::filesystem::path& directory) {
@@ -96,13 +123,14 @@ Status check_run_directory(const std::filesystem::path& directory) {
         fmt::format("others can write to {0}, and root does not write there: chmod go-w {0}, or choose "
                     "another --out",
                     directory.string()));
-  return {};
+  return check_above(directory);
 }
 
 Status create_run_directory(const std::filesystem::path& directory) {
   std::filesystem::path path = directory.lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // "runs/x/"
   if (path.empty()) return usage_error("the run directory has no name; give one with --out DIR");
+  if (::geteuid() == 0) GRIT_CHECK(check_above(path));
   MadeDirectories made;
   GRIT_CHECK(make_parents(path, made));
   const int error = made.make(path);

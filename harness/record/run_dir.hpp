@@ -16,12 +16,13 @@
 namespace grit {
 
 /// Makes a new run directory and its parents, with env/ and journal/ in it, mode 0755.
-/// Error (usage): it exists. Error (unavailable): it cannot be made (read-only, no permission, no space); says which
+/// Error (usage): it exists, or root would make it where everybody could put another in its place. Error (unavailable): it cannot be made (read-only, no permission, no space); says which
 /// and what to do.
 Status create_run_directory(const std::filesystem::path& directory);
 
-/// May root write what it records there? Error (usage): it belongs to another user, or others can write to it, who
-/// could put files of theirs in the place of the run's; says what to do. A share that takes root for nobody
+/// May root write what it records there? Error (usage): it belongs to another user, or others can write to it, or to a
+/// directory above it that has no sticky bit, who could put files or a directory of theirs in the place of the run's;
+/// says what to do. A share that takes root for nobody
 /// (root_squash, exports(5)) is fine, and whoever is not root harms nobody but himself. Whoever appends to the files
 /// below asks first.
 Status check_run_directory(const std::filesystem::path& directory);

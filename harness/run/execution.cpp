@@ -13,6 +13,7 @@
 #include "harness/base/files.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/model/event.hpp"
+#include "harness/model/plan_warnings.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/baseline.hpp"
 #include "harness/run/cluster_keeper.hpp"
@@ -98,6 +99,10 @@ Result<std::string> own_program() {
   return program.string();
 }
 
+void print_warnings(const Plan& plan) {
+  for (const std::string& warning : plan_warnings(plan)) fmt::print(stderr, "grit: warning: {}\n", warning);
+}
+
 }  // namespace
 
 Status check_guards(const Plan& plan) { return check_guards(guard_rails(plan)); }
@@ -167,6 +172,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
 
 Result<int> execute_on_local_cluster(const Execution& execution) {
   GRIT_CHECK(check_guards(execution.plan));
+  print_warnings(execution.plan);
   GRIT_CHECK(check_baselines(execution.plan, execution.baselines));
   GRIT_TRY(const NodeLock lock, NodeLock::acquire());
   GRIT_TRY(const fs::path directory, run_on_local_cluster(execution));
@@ -197,6 +203,7 @@ Result<fs::path> run_under_mpi(const Job& job, const Execution& execution) {
 }
 
 Result<int> execute_under_mpi(const Job& job, const Execution& execution) {
+  if (job.rank() == 0) print_warnings(execution.plan);  // the others have none
   GRIT_TRY(const fs::path directory, run_under_mpi(job, execution));
   int code = 0;
   const auto print = [&]() -> Status {

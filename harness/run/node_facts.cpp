@@ -1,10 +1,12 @@
 #include "harness/run/node_facts.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,8 +19,10 @@
 #include "harness/agent/journal.hpp"
 #include "harness/agent/journal_files.hpp"
 #include "harness/agent/node_lock.hpp"
+#include "harness/agent/own_place.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/units.hpp"
 #include "harness/cluster/discovery.hpp"
@@ -26,7 +30,6 @@
 #include "harness/os/capability.hpp"
 #include "harness/os/cpus.hpp"
 #include "harness/os/interrupts.hpp"
-#include "harness/os/job_control.hpp"
 #include "harness/os/memory.hpp"
 #include "harness/os/wall_clock.hpp"
 #include "harness/run/rendezvous.hpp"
@@ -107,15 +110,24 @@ Fact journal() {
   return fact;
 }
 
-Fact agent_outlives() {
-  const std::string group = control_group_of_job(read_file("/proc/self/cgroup").value_or(""));
-  Fact fact = alike("agent outlives the job", group.empty() ? "yes" : "no");
-  if (!group.empty())
-    fact.problem = fmt::format(
-        "the agent is in the job's control group {}: when the job is killed, so is the agent, with its "
-        "faults in force. Let the batch system's epilog run `grit revert` on every node",
-        group);
-  return fact;
+/// The control groups of a process that has left the job's where it may, as the agent's heir does: tried in a child.
+std::string cgroups_after_leaving() {
+  std::array<int, 2> ends{-1, -1};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return "";
+  const Fd read_end(ends[0]);
+  Fd write_end(ends[1]);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    leave_control_groups();
+    ::_exit(write_all(write_end.get(), read_file("/proc/self/cgroup").value_or("")) ? 0 : 1);
+  }
+  write_end.reset();
+  std::string text;
+  std::array<char, 4096> chunk{};
+  for (ssize_t got = 0; (got = ::read(read_end.get(), chunk.data(), chunk.size())) > 0;)
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+  if (child > 0) ::waitpid(child, nullptr, 0);
+  return text;
 }
 
 Fact memory() {
@@ -256,12 +268,41 @@ void refuse_mixed_versions(std::vector<NodeFacts>& nodes) {
 
 }  // namespace
 
+Fact outlives_the_job(std::string_view agent, std::string_view heir, const fs::path& journals) {
+  const auto with_heir = ends_with_the_job(heir, journals);
+  if (with_heir.empty())
+    return alike("agent outlives the job", ends_with_the_job(agent, journals).empty() ? "yes" : "its heir does");
+  Fact fact = alike("agent outlives the job", "no");
+  fact.problem = fmt::format("{}", fmt::join(with_heir, "; "));
+  return fact;
+}
+
 NodeFacts facts_of_this_node() {
   utsname names{};
   ::uname(&names);
   return {names.nodename,
-          {binding(), data_nics(), privileges(), journal(), other_run(), agent_outlives(), memory(), locked_memory(),
-           clock_daemon(), irqbalance(), version()}};
+          {binding(), data_nics(), privileges(), journal(), other_run(),
+           outlives_the_job(read_file("/proc/self/cgroup").value_or(""), cgroups_after_leaving(),
+                            default_journal_directory()),
+           memory(), locked_memory(), clock_daemon(), irqbalance(), version()}};
+}
+
+Fact port_here(int port) {
+  Fact fact{.topic = "port", .value = std::to_string(port)};
+  const auto listens = [&]() -> Result<std::string> {
+    GRIT_TRY(const Node node, discover_node({"runs", default_journal_directory()}));
+    // With one node the recorder would listen on the loopback alone; the question is whether others could reach it.
+    GRIT_TRY(const auto endpoints, recorder_endpoints(Topology{.nodes = {node, node}}, port));
+    GRIT_TRY(const RunKeys keys, make_run_keys());
+    GRIT_TRY(const RecorderSocket recorder, RecorderSocket::bind(endpoints, keys));
+    return fmt::format("{}", fmt::join(recorder.endpoints(), ", "));
+  };
+  if (const auto where = listens(); where)
+    fact.value +=
+        fmt::format(" is free: {}; whether other nodes reach it: mpirun ... grit doctor --port {}", *where, port);
+  else
+    fact.problem = where.error().message, fact.fatal = true;
+  return fact;
 }
 
 Result<std::vector<NodeFacts>> facts_of_nodes(const Job& job, int port) {

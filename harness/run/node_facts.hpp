@@ -1,7 +1,9 @@
 // What grit doctor says of a node: whether a run would work there, and what is unlike the other nodes.
 #pragma once
 
+#include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/base/json.hpp"
@@ -24,6 +26,13 @@ struct NodeFacts {
 
 /// Of this process on this machine. Looks only; changes nothing.
 NodeFacts facts_of_this_node();
+
+/// Whether faults come off when all of a job is killed at once. `agent` and `heir`: what /proc/PID/cgroup says of an
+/// agent and of its heir, which leaves the job's control groups where it may (harness/agent/heir.hpp).
+Fact outlives_the_job(std::string_view agent, std::string_view heir, const std::filesystem::path& journals);
+
+/// Whether a recorder of this machine can listen at the port on the addresses that other nodes would try.
+Fact port_here(int port);
 
 /// Of each node of the job, with who its launcher is and whether its agent could reach the recorder, at `port` as
 /// Execution::port; on rank 0, elsewhere none. Collective.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "harness/model/expected_culprit.hpp"
+#include "harness/model/plan_warnings.hpp"
 #include "harness/scenario/planner.hpp"
 #include "injectors/injector.hpp"
 #include "workloads/workload.hpp"
@@ -139,7 +140,8 @@ std::string describe_pulses(const std::vector<Pulse>& pulses) {
 
 /// Which of several data NICs a fault acts on, and why that one: "rail 1 of 8, RDMA mlx5_1 port 1 (InfiniBand), chosen
 /// by NCCL_IB_HCA=mlx5_1". Empty where nothing had to be chosen.
-std::string describe_choice(const Node& node, const std::string& device) {
+/// `wanted` is the fault's parameter `nic`; of "all" the planner has made one of each rail.
+std::string describe_choice(const Node& node, const std::string& device, const std::string& wanted) {
   const std::vector<const Nic*> all = rails(node);
   std::vector<std::string> words;
   for (std::size_t rail = 0; rail < all.size(); ++rail) {
@@ -148,7 +150,9 @@ std::string describe_choice(const Node& node, const std::string& device) {
     if (all.size() > 1) words.push_back(fmt::format("rail {} of {}", rail, all.size()));
     if (nic.rdma)
       words.push_back(fmt::format("RDMA {} port {} ({})", nic.rdma->device, nic.rdma->port, nic.rdma->link_layer));
-    if (!nic.chosen_by.empty())
+    if (wanted != "data")
+      words.emplace_back("chosen by the scenario");
+    else if (!nic.chosen_by.empty())
       words.push_back("chosen by " + nic.chosen_by);
     else if (all.size() > 1)
       words.emplace_back(
@@ -165,7 +169,9 @@ std::string describe_fault(const Plan& plan, const PlannedFault& fault) {
                                                          fault.device.empty() ? "" : " ", fault.device));
   text += row(
       "", fmt::format("with       {}", describe_params(injector ? &injector->info().params : nullptr, fault.params)));
-  if (const auto choice = describe_choice(plan.topology.nodes.at(index), fault.device); !choice.empty())
+  if (const auto choice =
+          describe_choice(plan.topology.nodes.at(index), fault.device, fault.params.value("nic", "data"));
+      !choice.empty())
     text += row("", "NIC        " + choice);
   text += row("", fmt::format("mechanism  {}", fault.mechanism));
   text +=
@@ -200,8 +206,9 @@ std::string describe_expectation(const Plan& plan) {
 
 }  // namespace
 
-std::string describe_plan(const Plan& plan) {
+std::string describe_plan(const Plan& plan, const std::string& series) {
   std::string text = fmt::format("{}{}{}\n", plan.scenario_name, plan.summary.empty() ? "" : ": ", plan.summary);
+  if (!series.empty()) text += row("series", series);
   if (!plan.options.empty()) text += row("options", describe_params(nullptr, plan.options));
   text += row("cluster", describe_cluster(plan));
   text += row("emulated", plan.emulated.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.emulated, "; ")));
@@ -215,10 +222,15 @@ std::string describe_plan(const Plan& plan) {
   if (plan.faults.size() > kMostFaults)
     text += row("", fmt::format("and {} more faults: --json has all", plan.faults.size() - kMostFaults));
   for (const ScenarioPlugin& check : plan.checks) text += row("check", check.name);
-  for (const Guard& guard : plan.guards) text += row("guard rail", describe_guard(guard));
+  for (const Guard& guard : plan.guards)
+    if (!guard.refused) text += row("guard rail", describe_guard(guard));
   text += row("expectation", describe_expectation(plan));
+  for (const std::string& warning : plan_warnings(plan)) text += row("warning", warning);
   text += row("seed", std::to_string(plan.seed));
-  return text;
+  std::string refused;
+  for (const Guard& guard : plan.guards)
+    if (guard.refused) refused += describe_guard(guard) + "\n";
+  return refused.empty() ? text : "REFUSED by the guard rails and not run; why is said at the end\n" + text + refused;
 }
 
 }  // namespace grit

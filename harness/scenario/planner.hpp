@@ -20,7 +20,8 @@ struct PlanRequest {
 /// block too short for its faults, one device hit twice by the same fault; or what Injector::resolve_device reports.
 Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const PlanRequest& request);
 
-/// The plan in words, for `grit plan`: what would be done, where, how, how it is undone, and what is refused and why.
-std::string describe_plan(const Plan& plan);
+/// The plan in words, for `grit plan`: what would be done, where, how, how it is undone, and what it cannot show. One
+/// that the guard rails refuse says so in its first line and why in its last ones. `series`: what it is a trial of.
+std::string describe_plan(const Plan& plan, const std::string& series = {});
 
 }  // namespace grit

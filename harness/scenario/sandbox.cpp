@@ -152,6 +152,15 @@ int protected_body(lua_State* lua) {
   return 0;
 }
 
+/// Of a message of any length (the scenario's own error() may give one): its beginning, which says where and what, and
+/// its end, which says what would be right.
+std::string readable(std::string message) {
+  constexpr std::size_t kBeginning = 1500, kEnd = 500;
+  if (message.size() <= kBeginning + kEnd) return message;
+  return fmt::format("{} ... ({} bytes left out) ... {}", message.substr(0, kBeginning),
+                     message.size() - kBeginning - kEnd, message.substr(message.size() - kEnd));
+}
+
 /// The failed call's message, with the file as the user wrote it and, where Lua gives none, the last line that ran.
 std::string message_of(lua_State* lua, const Sandbox& sandbox) {
   const std::string at_line = sandbox.last_line > 0 ? fmt::format(":{}", sandbox.last_line) : "";
@@ -186,7 +195,7 @@ Status run_in_sandbox(const SandboxLimits& limits, const std::string& file, cons
   std::memcpy(lua_getextraspace(state.get()), &address, sizeof address);
   lua_pushcfunction(state.get(), guarded<protected_body>);
   if (lua_pcall(state.get(), 0, 0, 0) == LUA_OK) return {};
-  return usage_error(message_of(state.get(), sandbox));
+  return usage_error(readable(message_of(state.get(), sandbox)));
 }
 
 void restart_limits(lua_State* lua) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "harness/base/shortened.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/sandbox.hpp"
@@ -43,7 +44,7 @@ Unit unit_called(const std::string& name, const std::string& what) {
     if (unit_name(unit) == name) return unit;
     names.emplace_back(unit_name(unit));
   }
-  throw ScenarioError(fmt::format("{} has the unknown unit \"{}\"{}", what, name, suggestion(name, names)));
+  throw ScenarioError(fmt::format("{} has the unknown unit \"{}\"{}", what, shortened(name), suggestion(name, names)));
 }
 
 /// Reads one option, on top of the stack: "1s" or { "1s", unit = "time", help = "..." }.
@@ -60,7 +61,8 @@ ScenarioOption read_option(lua_State* lua, const std::string& name) {
       if (lua_isinteger(lua, -2) != 0 && lua_tointeger(lua, -2) == 1) continue;
       const std::string key = as_text(lua, -2, "a key of " + what);
       if (key != "help" && key != "unit") {
-        throw ScenarioError(fmt::format("unknown key \"{}\" of {}{}", key, what, suggestion(key, {"help", "unit"})));
+        throw ScenarioError(
+            fmt::format("unknown key \"{}\" of {}{}", shortened(key), what, suggestion(key, {"help", "unit"})));
       }
     }
     option.help = text_field(lua, table, "help", "help of " + what);
@@ -87,8 +89,8 @@ void apply_overrides(const LoadContext& context, Scenario& scenario) {
     const auto same = [&key = name](const ScenarioOption& option) { return option.name == key; };
     const auto option = std::find_if(scenario.options.begin(), scenario.options.end(), same);
     if (option == scenario.options.end()) {
-      throw ScenarioError(
-          fmt::format("--set {}: scenario {} has no such option{}", name, scenario.name, suggestion(name, names)));
+      throw ScenarioError(fmt::format("--set {}: scenario {} has no such option{}", shortened(name), scenario.name,
+                                      suggestion(name, names)));
     }
     if (!is_utf8(value)) throw ScenarioError(fmt::format("--set {}: the value is not UTF-8 text", name));
     check_unit(*option, value);
@@ -99,7 +101,8 @@ void apply_overrides(const LoadContext& context, Scenario& scenario) {
 /// __index of the options: reached only for a name that is not there.
 int unknown_option(lua_State* lua) {
   const std::string name = as_text(lua, 2, "the name of an option");
-  throw ScenarioError(fmt::format("unknown option \"{}\"{}", name, suggestion(name, text_keys(lua, 1, "options"))));
+  throw ScenarioError(
+      fmt::format("unknown option \"{}\"{}", shortened(name), suggestion(name, text_keys(lua, 1, "options"))));
 }
 
 void push_options(lua_State* lua, const Scenario& scenario) {
@@ -122,7 +125,8 @@ void read_options(lua_State* lua, const LoadContext& context, Scenario& scenario
   if (type == LUA_TTABLE) {
     const int table = lua_gettop(lua);
     for (const std::string& name : text_keys(lua, table, "options")) {
-      if (!is_identifier(name)) throw ScenarioError(fmt::format("\"{}\" cannot be the name of an option", name));
+      if (!is_identifier(name))
+        throw ScenarioError(fmt::format("\"{}\" cannot be the name of an option", shortened(name)));
       push_field(lua, table, name);
       scenario.options.push_back(read_option(lua, name));
       lua_pop(lua, 1);
@@ -210,7 +214,8 @@ void check_pairs(std::int64_t pairs) {
 }
 
 bool as_truth(const std::string& text, const std::string& what) {
-  if (text != "true" && text != "false") throw ScenarioError(fmt::format("{} is {}; it is true or false", what, text));
+  if (text != "true" && text != "false")
+    throw ScenarioError(fmt::format("{} is {}; it is true or false", what, shortened(text)));
   return text == "true";
 }
 
@@ -288,7 +293,7 @@ std::string read_outcome(lua_State* lua, int table) {
   const std::string outcome = text_field(lua, table, "outcome", "expect.outcome");
   if (outcome.empty()) return outcome;
   if (std::find(kExpectableOutcomes.begin(), kExpectableOutcomes.end(), outcome) == kExpectableOutcomes.end())
-    throw ScenarioError(fmt::format("expect.outcome is \"{}\"; a run can be expected to end by: {}", outcome,
+    throw ScenarioError(fmt::format("expect.outcome is \"{}\"; a run can be expected to end by: {}", shortened(outcome),
                                     fmt::join(kExpectableOutcomes, ", ")));
   if (push_field(lua, table, "slowdown") != LUA_TNIL)
     throw ScenarioError("expect has both outcome and slowdown: a run that ends early measures no slowdown");
@@ -307,7 +312,7 @@ std::optional<ExpectedCulprit> read_culprit(lua_State* lua, int table) {
   culprit.resource = text_field(lua, culprit_table, "resource", "expect.culprit.resource");
   const bool known = std::find(kResources.begin(), kResources.end(), culprit.resource) != kResources.end();
   if (!culprit.resource.empty() && !known)
-    throw ScenarioError(fmt::format("expect.culprit.resource is \"{}\"; it is one of: {}", culprit.resource,
+    throw ScenarioError(fmt::format("expect.culprit.resource is \"{}\"; it is one of: {}", shortened(culprit.resource),
                                     fmt::join(kResources, ", ")));
   if (push_field(lua, culprit_table, "node") != LUA_TNIL)
     culprit.on = as_selector(lua, lua_gettop(lua), "expect.culprit.node");
@@ -401,7 +406,7 @@ int make_scenario(lua_State* lua) {
     throw ScenarioError(
         fmt::format("the scenario's name is \"{}\"; it must be made of letters, digits, _ and -, such as "
                     "name = \"link_flap\"",
-                    scenario.name));
+                    shortened(scenario.name)));
   }
   scenario.summary = text_field(lua, kArgument, "summary", "summary");
   read_options(lua, context, scenario);

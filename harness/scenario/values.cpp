@@ -7,6 +7,7 @@
 #include <charconv>
 #include <climits>
 
+#include "harness/base/shortened.hpp"
 #include "harness/scenario/sandbox.hpp"
 
 namespace grit {
@@ -61,7 +62,7 @@ NodeSelector selector_from_text(std::string_view text, const std::string& what) 
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), number);
     if (item.empty() || error != std::errc{} || end != item.data() + item.size()) {
-      bad_selector(what, fmt::format("\"{}\"", text));
+      bad_selector(what, fmt::format("\"{}\"", shortened(text)));
     }
     add_node(selector, node_index(number, what), what);
     if (comma == std::string_view::npos) return selector;
@@ -119,7 +120,7 @@ void check_keys(lua_State* lua, int table, std::string_view kind, const std::str
                 const std::vector<std::string>& known) {
   for (const std::string& key : text_keys(lua, table, owner)) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    throw ScenarioError(fmt::format("unknown {} \"{}\" of {}{}", kind, key, owner, suggestion(key, known)));
+    throw ScenarioError(fmt::format("unknown {} \"{}\" of {}{}", kind, shortened(key), owner, suggestion(key, known)));
   }
 }
 

@@ -82,7 +82,7 @@
 ---@field baseline_step_s number
 ---@field applied         boolean all faults were in force in all their windows
 ---@field culprit         string who is to blame, in words; "" when nobody
----@field failed_checks   string[] checks that failed more often under the fault than without: "link_up on node2"
+---@field failed_checks   string[] checks that fail more often under the fault than without (p at most 0.05 among all checks and nodes): "link_up on node2"
 ---@field faults          table[] as in verdict.json
 
 ---What drive returns.

@@ -412,7 +412,7 @@ Status measure_all(const fs::path& directory) {
   GRIT_CHECK(finished);
   GRIT_CHECK(compared);
   const auto failed = std::count_if(input.verdict.checks.begin(), input.verdict.checks.end(),
-                                    [](const CheckResult& check) { return check.fault_failures > 0; });
+                                    [](const CheckResult& check) { return check.fails_more(); });
   if (input.verdict.kind != VerdictKind::reproduced || sum_ns == 0 || failed != 2 || !input.verdict.culprit ||
       input.verdict.culprit->suspects.front().node != kVictim)
     return internal_error("what was put in was not found: " + input.verdict.sentence);

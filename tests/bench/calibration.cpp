@@ -1,6 +1,7 @@
 // How often do tests of step time find an effect where there is none, and how often does grit's interval hold the truth
 // where there is one? Simulated runs with autocorrelated noise, drift and heavy tails, judged by grit's paired design,
-// of fixed length and with three looks, and by what is commonly done instead. Prints two tables; nominal level 5 %.
+// of fixed length and with three looks, and by what is commonly done instead. And how often do other statements, each
+// with its own claim, name what is not so. Prints tables; nominal level 5 %.
 //
 //   bench_calibration [REPETITIONS]     default 10000; fixed seed, the same numbers every time
 #include <fmt/format.h>
@@ -14,8 +15,11 @@
 #include <vector>
 
 #include "analysis/effect.hpp"
+#include "analysis/location.hpp"
 #include "analysis/sign_flip.hpp"
 #include "tests/bench/rivals.hpp"
+#include "tests/simulated_checks.hpp"
+#include "tests/simulated_days.hpp"
 #include "tests/simulation.hpp"
 
 namespace {
@@ -116,6 +120,98 @@ double share_in_percent(int repetitions, const SimulationSettings& settings, con
   return 100.0 * count / repetitions;
 }
 
+/// "3.1 % (2.6 .. 3.7)": with the 95 % interval of E. B. Wilson, JASA 22 (1927).
+std::string rate_text(int count, int of) {
+  const double z = grit::bench::kNormal975, n = of, share = count / n;
+  const double middle = (share + z * z / (2 * n)) / (1 + z * z / n);
+  const double half = z / (1 + z * z / n) * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n));
+  return fmt::format("{:.1f} % ({:.1f} .. {:.1f})", 100 * share, 100 * std::max(0.0, middle - half),
+                     100 * (middle + half));
+}
+
+using grit::testing::Days;
+
+/// How often `compare` names a node of two days that is not `days.slow_node`, how often that one, and how often it says
+/// "everywhere" of a change that is in one place.
+void print_location_row(const char* name, const Days& days, int repetitions) {
+  std::mt19937_64 random(21);
+  int innocent = 0, right = 0, everywhere = 0;
+  for (int i = 0; i < repetitions; ++i) {
+    const auto runs = grit::testing::simulate_days(random, days);
+    const auto found = grit::locate(old_runs(runs, days), new_runs(runs, days), {});
+    if (!found) continue;
+    const bool place = found->where == grit::Location::Where::place;
+    innocent += place && found->node != days.slow_node ? 1 : 0;
+    right += place && found->node == days.slow_node ? 1 : 0;
+    everywhere += found->where == grit::Location::Where::everywhere && days.slow_node >= 0 ? 1 : 0;
+  }
+  fmt::print("{:<52}{:>6}{:>24}", name, days.ranks, rate_text(innocent, repetitions));
+  if (days.slow_node >= 0)
+    fmt::print("{:>24}{:>24}", rate_text(right, repetitions), rate_text(everywhere, repetitions));
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
+/// Ranks vary by 1 % from run to run unless said otherwise; `multiplied` is the change of all.
+void print_location(int repetitions) {
+  fmt::print("\n\nHow often compare names a node (claim: an innocent one in at most 5 %)\n\n");
+  fmt::print("{:<52}{:>6}{:>24}{:>24}{:>24}\n", "", "ranks", "an innocent one", "the slow one", "\"everywhere\"");
+  for (const int ranks : {4, 64, 1024}) {
+    const int count = static_cast<int>(2 * repetitions / std::sqrt(ranks));
+    print_location_row("all 2 % slower, 4 + 4 runs", {.ranks = ranks, .multiplied = 0.02}, count);
+    print_location_row("the same, 3 + 3 runs", {.ranks = ranks, .before = 3, .after = 3, .multiplied = 0.02}, count);
+    print_location_row("heavy tails, common factors",
+                       {.ranks = ranks, .heavy_tails = true, .common = 0.02, .multiplied = 0.02}, count);
+    print_location_row("unequal machines, 10 % slower, common factors",
+                       {.ranks = ranks, .common = 0.02, .unequal = true, .multiplied = 0.1}, count);
+    print_location_row("unequal machines, 1 ms more, common factors",
+                       {.ranks = ranks, .common = 0.02, .unequal = true, .added_ns = 1e6}, count);
+    print_location_row("not exchangeable: autocorrelation 0.5, 8 + 8 runs",
+                       {.ranks = ranks, .before = 8, .after = 8, .autocorrelation = 0.5, .multiplied = 0.02}, count);
+    print_location_row("one node 10 % slower, 4 + 4 runs", {.ranks = ranks, .slow_node = 1, .slow_ns = 1e6}, count);
+    print_location_row("one node 10 % slower, heavy tails, common factors",
+                       {.ranks = ranks, .heavy_tails = true, .common = 0.02, .slow_node = 1, .slow_ns = 1e6}, count);
+    print_location_row("one node 10 % slower, 8 + 8 runs",
+                       {.ranks = ranks, .before = 8, .after = 8, .slow_node = 1, .slow_ns = 1e6}, count);
+  }
+}
+
+using grit::testing::Checks;
+
+void print_checks_row(const char* name, const Checks& settings, int repetitions) {
+  std::mt19937_64 random(22);
+  int shown = 0, first = 0;
+  for (int i = 0; i < repetitions; ++i) {
+    const auto p = grit::p_among_all(grit::testing::simulate_checks(random, settings));
+    const auto least =
+        settings.harm > 0 ? std::min_element(p.begin() + 1, p.end()) : std::min_element(p.begin(), p.end());
+    shown += *least <= kAlpha ? 1 : 0;
+    first += p.front() <= kAlpha ? 1 : 0;
+  }
+  fmt::print("{:<52}{:>6}{:>24}", name, settings.checks, rate_text(shown, repetitions));
+  if (settings.harm > 0) fmt::print("{:>24}", rate_text(first, repetitions));
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
+/// In 8 pairs of blocks with 6 readings each.
+void print_checks(int repetitions) {
+  fmt::print(
+      "\n\nHow often some check is said to fail more often under the fault (claim: an innocent one in at most 5 "
+      "%)\n\n");
+  fmt::print("{:<52}{:>6}{:>24}{:>24}\n", "", "checks", "an innocent one", "the harmed one");
+  for (const int checks : {4, 64, 1024}) {
+    const int count = std::max(200, static_cast<int>(4.0 * repetitions / checks));
+    print_checks_row("5 % of readings fail whatever happens", {.checks = checks}, count);
+    print_checks_row("20 % of them", {.checks = checks, .fails = 0.2}, count);
+    print_checks_row("20 %, in spells of 12 readings", {.checks = checks, .fails = 0.2, .spells = true}, count);
+    print_checks_row("20 %, in spells of all checks at once",
+                     {.checks = checks, .fails = 0.2, .spells = true, .common = true}, count);
+    print_checks_row("0.1 %, one fails in every fault block", {.checks = checks, .fails = 0.001, .harm = 0.7}, count);
+    print_checks_row("5 %, one fails in every fault block", {.checks = checks, .harm = 0.9}, count);
+  }
+}
+
 void print_header(const std::vector<Machine>& machines) {
   fmt::print("{:<34}", "");
   for (const Machine& machine : machines) fmt::print("{:>20}", machine.name);
@@ -174,5 +270,7 @@ int main(int argc, char** argv) {
     }
   }
   fmt::print("\n\nOne standard error at 5 % is {:.1f} %.\n", 100 * std::sqrt(kAlpha * (1 - kAlpha) / repetitions));
+  print_location(repetitions);
+  print_checks(repetitions);
   return 0;
 }

@@ -2,6 +2,7 @@
 """Do the conformance tests catch mistakes? Each row plants one in a copy of the source, and the test must then fail.
 
     tests/conformance/mistakes.py [WHAT ...]      only the rows whose description has one of these words
+    tests/conformance/mistakes.py --text          only whether the source still has the text of each row
 
 As root; a build of the conformance tests, and a compiled file and a link a row (a minute on a small machine)."""
 
@@ -19,10 +20,9 @@ MISTAKES = [
     ("the start does nothing", "injectors/confinement.cpp",
      "GRIT_CHECK(set_affinity(rank.before.process, rank.cpus));", "static_cast<void>(rank);", "affinity_squeeze", "[window]"),
     ("the stop does nothing", "injectors/confinement.cpp",
-     "if (auto one = restore_affinity(rank.before); !one && all) all = one;", "", "affinity_squeeze", "[window]"),
+     "if (auto one = restore_affinity_within(rank.before, rank.cpus); !one && all) all = one;", "", "affinity_squeeze", "[window]"),
     ("what is left is not compared with what was before", "injectors/confinement.cpp",
-     "if (const ThreadAffinity* known = find_thread(rank.before, thread)) return known->cpus != thread.cpus;",
-     "if (find_thread(rank.before, thread) != nullptr) return thread.cpus == rank.cpus;", "affinity_squeeze", "[window]"),
+     "return known->cpus != thread.cpus &&", "return known != nullptr &&", "affinity_squeeze", "[window]"),
     ("only the main thread is sent", "harness/os/thread_affinity.cpp",
      "for (const pid_t tid : threads) GRIT_CHECK(set_living(process.pid, tid, cpus));",
      "GRIT_CHECK(set_living(process.pid, process.pid, cpus));", "affinity_squeeze", "[window]"),
@@ -51,7 +51,7 @@ MISTAKES = [
     ("the MTU of the scenario is put back, not the one before", "injectors/link_mtu.cpp",
      "netlink.set_mtu(link->ifindex, undo.before_bytes)", "netlink.set_mtu(link->ifindex, 1500)", "link_mtu", "[window]"),
     ("a stop does not stop the workers", "injectors/worker.cpp",
-     "  if (!started_) return {};\n  for (const Worker& worker : workers_) ::kill", "  return {};\n  for (const Worker& worker : workers_) ::kill",
+     "  if (!started_) return {};\n  for (const Worker& worker : workers_) {", "  return {};\n  for (const Worker& worker : workers_) {",
      "cpu_contention", "[window]"),
     ("a second stop is an error", "injectors/worker.cpp",
      "Status WorkerFault::stop() {\n  if (!started_) return {};", 'Status WorkerFault::stop() {\n  if (!started_) return internal_error("it is off");',
@@ -89,11 +89,15 @@ def test(copy, fault, tags):
     return None if done.returncode == 0 else done.stdout[-400:]
 
 
+def without_text(rows):
+    """The rows that the source has left behind, and how."""
+    found = [(what, (SOURCE / file).read_text().count(old), old, file) for what, file, old, *_ in rows]
+    return [f"{what}: `{old}` is {count} times in {file}" for what, count, old, file in found if count != 1]
+
+
 def try_mistake(copy, file, old, new, fault, tags):
     """What came of it: "caught", or why not."""
     text = (copy / file).read_text()
-    if text.count(old) != 1:
-        return f"DOES NOT APPLY: `{old}` is {text.count(old)} times in {file}"
     try:
         (copy / file).write_text(text.replace(old, new))
         if said := build(copy):
@@ -104,7 +108,12 @@ def try_mistake(copy, file, old, new, fault, tags):
 
 
 def main():
-    chosen = [row for row in MISTAKES if not sys.argv[1:] or any(word in row[0] for word in sys.argv[1:])]
+    words = [word for word in sys.argv[1:] if word != "--text"]
+    chosen = [row for row in MISTAKES if not words or any(word in row[0] for word in words)]
+    if left := without_text(chosen):
+        sys.exit("\n".join(left))
+    if "--text" in sys.argv[1:]:
+        return
     caught = 0
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "grit"

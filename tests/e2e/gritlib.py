@@ -125,7 +125,7 @@ class Workspace:
 
     def __enter__(self):
         self.path = Path(tempfile.mkdtemp(prefix="e2e-"))
-        self.path.chmod(0o777)
+        self.path.chmod(0o1777)
         return self
 
     def __exit__(self, *_):

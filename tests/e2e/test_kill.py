@@ -76,7 +76,7 @@ with Workspace() as work:
         while not cgroups() - before["cgroups"] and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.005)
         made = cgroups() - before["cgroups"]
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.communicate(timeout=90)
     finally:
         terminate(process)

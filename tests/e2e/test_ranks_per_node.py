@@ -1,14 +1,15 @@
-"""Several ranks on each node of the local cluster: the plan has them, they run, and a rank that dies is called by its node."""
+"""Several ranks on each node of the local cluster: the plan has them, they run, and a rank that dies is called by its node. A fault on a NIC that
+the ranks do not use is remarked on."""
 
 import json
-from gritlib import SOURCE, Workspace, assert_same_state, grit, load_steps, machine_state, verdict
+from gritlib import SOURCE, Workspace, assert_same_state, events, grit, load_steps, machine_state, verdict
 
 SHORT = """
 local grit = require "grit"
 return grit.scenario {
   name = "short_throttle",
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.005 },
-  faults = { grit.fault.gpu_throttle { on = 1, clock = "50%" } },
+  faults = { grit.fault.gpu_throttle { on = 1, clock = "50%" }, grit.fault.link_flap { on = 2, nic = "mgmt0", down = "50ms", after = "100ms" }, grit.fault.link_rate { on = 0, rate = "10Gbit/s" } },
   design = { pairs = 6, block = "400ms", warmup = 1 },
   expect = { slowdown = { at_most = "1000%" } },
 }
@@ -17,15 +18,20 @@ return grit.scenario {
 before = machine_state()
 with Workspace() as work:
     short = work.write("short.lua", SHORT)
-    plan = json.loads(grit("plan", short, "-n", 3, "--ranks-per-node", 2, "--json", expect=0).out)
+    allow = "--allow-management"
+    plan = json.loads(grit("plan", short, "-n", 3, "--ranks-per-node", 2, allow, "--json", expect=0).out)
     assert [node["ranks"] for node in plan["topology"]["nodes"]] == [[0, 1], [2, 3], [4, 5]], plan["topology"]
-    assert "--ranks-per-node" in grit("plan", short, "-n", 64, "--ranks-per-node", 4, expect=64).err
+    assert "--ranks-per-node" in grit("plan", short, "-n", 64, "--ranks-per-node", 4, allow, expect=64).err
 
     run = work.path / "run"
-    grit("run", short, "-n", 3, "--ranks-per-node", 2, "--out", run, expect=(0, 2))
+    done = grit("run", short, "-n", 3, "--ranks-per-node", 2, allow, "--out", run, expect=(0, 2))
+    assert "warning: a fault on a NIC without traffic slows nothing: node2 mgmt0: the job is told to use eth0" in done.err, done.err
     result = verdict(run)
     assert result["outcome"] == "completed" and result["residue"] == [], result
-    assert [(fault["node"], fault["acting"]) for fault in result["faults"]] == [("node1", True)], result["faults"]
+    assert [(fault["node"], fault["acting"]) for fault in result["faults"][:2]] == [("node1", True), ("node2", True)], result["faults"]
+    idle = [event for event in events(run) if event["type"] == "idle_nic"]
+    assert [(event["node"], event["interface"]) for event in idle] == [(2, "mgmt0")], idle
+    assert "mgmt0 of node2 carried" in str(result["reasons"]) and "eth0 of node0 carried" not in str(result["reasons"]), result["reasons"]
     assert load_steps(run)[2] == 6, "not all ranks have recorded steps"
     assert_same_state(before)
 

@@ -3,6 +3,7 @@
 
 #include "analysis/compare.hpp"
 #include "tests/catch.hpp"
+#include "tests/simulated_days.hpp"
 #include "tests/unit/analysis/compare_fixture.hpp"
 
 using namespace grit;
@@ -30,23 +31,50 @@ Tally tally(int runs_before, int runs_after, const RunSettings& settings, int ex
   return result;
 }
 
-/// Four ranks on two nodes, all alike.
-std::vector<ComparedRun> run_with_phases(double forward_ns, double comm_ns) {
-  std::mt19937_64 random(1);
-  ComparedRun run = simulated_run(random, {}, "x");
-  for (int rank = 0; rank < 4; ++rank) {
-    RankPhases phases{rank, rank / 2, {}};
-    phases.mean_ns[1] = forward_ns;
-    phases.mean_ns[2] = 2 * forward_ns;
-    phases.mean_ns[kExposedComm] = comm_ns;
-    run.phases.push_back(phases);
-  }
-  return {run};
+/// Two ranks on each of two nodes, all alike but for 0.1 % from run to run.
+std::vector<ComparedRun> four_runs(double forward_ns, double comm_ns, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> noise(1, 0.001);
+  std::vector<ComparedRun> runs(4);
+  for (ComparedRun& run : runs)
+    for (int rank = 0; rank < 4; ++rank) {
+      RankPhases phases{rank, rank / 2, {}};
+      phases.mean_ns[1] = forward_ns * noise(random);
+      phases.mean_ns[2] = 2 * forward_ns;
+      phases.mean_ns[kExposedComm] = comm_ns;
+      run.phases.push_back(phases);
+    }
+  return runs;
 }
 
-void slow_down(RankPhases& rank, std::size_t phase, double by_ns) {
-  rank.mean_ns[phase] += by_ns;
-  rank.mean_ns[kExposedComm] -= by_ns;
+void slow_down(std::vector<ComparedRun>& runs, std::size_t rank, std::size_t phase, double by_ns) {
+  for (ComparedRun& run : runs) {
+    run.phases[rank].mean_ns[phase] += by_ns;
+    run.phases[rank].mean_ns[kExposedComm] -= by_ns;
+  }
+}
+
+/// How often a node that did not change, or only changed as all others did, is named, of so many comparisons.
+int innocents_named(const Days& days, int comparisons) {
+  std::mt19937_64 random(31);
+  int named = 0;
+  for (int i = 0; i < comparisons; ++i) {
+    const auto runs = simulate_days(random, days);
+    const auto found = locate(old_runs(runs, days), new_runs(runs, days), Topology{});
+    named += found && found->where == Location::Where::place && found->node != days.slow_node ? 1 : 0;
+  }
+  return named;
+}
+
+int slow_node_found(const Days& days, int comparisons) {
+  std::mt19937_64 random(32);
+  int named = 0;
+  for (int i = 0; i < comparisons; ++i) {
+    const auto runs = simulate_days(random, days);
+    const auto found = locate(old_runs(runs, days), new_runs(runs, days), Topology{});
+    named += found && found->where == Location::Where::place && found->node == days.slow_node ? 1 : 0;
+  }
+  return named;
 }
 
 }  // namespace
@@ -118,43 +146,75 @@ TEST_CASE("a shift that is shown but within the tolerance is no change") {
 
 TEST_CASE("the growth is located: a rank, a node, everywhere") {
   const Topology topology = small_plan().topology;
-  const auto before = run_with_phases(2e6, 4e6)[0].phases;
-  auto after = run_with_phases(2e6, 6e6)[0].phases;
-  slow_down(after[3], 2, 2e6);
+  const auto before = four_runs(2e6, 4e6, 1);
+  auto after = four_runs(2e6, 6e6, 2);
+  slow_down(after, 3, 2, 2e6);
   auto found = locate(before, after, topology);
   REQUIRE(found.has_value());
+  CHECK(found->where == Location::Where::place);
   CHECK(found->rank == 3);
   CHECK(found->node == 1);
   CHECK(found->phase == "backward");
-  CHECK(found->growth_ns == 2e6);
-  CHECK(found->share == Approx(1));
-  CHECK_THAT(found->text, Catch::Contains("node1 (rank 3): backward +2 ms"));
+  CHECK(found->growth_ns == Approx(2e6));
+  CHECK(found->share == Approx(1).epsilon(0.01));
+  CHECK_THAT(found->text, Catch::Contains("node1 (rank 3): backward +2 ms") && Catch::Contains("among 4 ranks"));
 
-  auto node = run_with_phases(2e6, 6e6)[0].phases;
-  slow_down(node[0], 1, 2e6);
-  slow_down(node[1], 1, 1.9e6);
+  auto node = four_runs(2e6, 6e6, 3);
+  slow_down(node, 0, 1, 2e6);
+  slow_down(node, 1, 1, 1.9e6);
   found = locate(before, node, topology);
   REQUIRE(found.has_value());
   CHECK(found->node == 0);
   CHECK(found->rank == -1);
 
-  found = locate(before, run_with_phases(2e6, 6e6)[0].phases, topology);  // all wait longer
+  found = locate(before, four_runs(2e6, 6e6, 4), topology);  // all wait longer
   REQUIRE(found.has_value());
+  CHECK(found->where == Location::Where::everywhere);
   CHECK(found->node == -1);
   CHECK(found->phase == "exposed_comm");
   CHECK_THAT(found->text, Catch::Contains("network"));
 
-  found = locate(before, run_with_phases(3e6, 4e6)[0].phases, topology);  // all compute longer
+  found = locate(before, four_runs(3e6, 4e6, 5), topology);  // all compute longer
   REQUIRE(found.has_value());
+  CHECK(found->where == Location::Where::everywhere);
   CHECK(found->phase == "backward");
-  CHECK_THAT(found->text, Catch::Contains("forward +1 ms"));
+  CHECK_THAT(found->text, Catch::Contains(", forward +"));
 
   found = locate(after, before, topology);  // it became well again
   REQUIRE(found.has_value());
   CHECK(found->rank == 3);
-  CHECK(found->growth_ns == -2e6);
+  CHECK(found->growth_ns == Approx(-2e6));
   CHECK_FALSE(locate(before, before, topology).has_value());
   CHECK_FALSE(locate({}, before, topology).has_value());
+}
+
+TEST_CASE("too few runs name no rank, but say what all ranks share") {
+  const Topology topology = small_plan().topology;
+  const auto before = four_runs(2e6, 4e6, 1);
+  auto after = four_runs(2e6, 6e6, 2);
+  slow_down(after, 3, 2, 2e6);
+  const auto found = locate(std::span(before).first(2), std::span(after).first(2), topology);
+  REQUIRE(found.has_value());
+  CHECK(found->where == Location::Where::unknown);
+  CHECK(found->node == -1);
+  CHECK_THAT(found->text, Catch::Contains("cannot be told") && Catch::Contains("3 + 3"));
+  const auto longer = four_runs(3e6, 4e6, 5);
+  CHECK(locate(std::span(before).first(1), std::span(longer).first(1), topology)->where == Location::Where::everywhere);
+}
+
+TEST_CASE("a rank that varies from run to run is not named for a change of all") {
+  constexpr int kComparisons = 100;
+  constexpr int kMost = 12;  // at 5 %, three standard errors above
+  CHECK(innocents_named({.ranks = 8, .multiplied = 0.02}, kComparisons) <= kMost);
+  CHECK(innocents_named({.ranks = 64, .multiplied = 0.02}, kComparisons) <= kMost);
+  CHECK(innocents_named({.ranks = 64, .heavy_tails = true, .common = 0.01, .multiplied = 0.02}, kComparisons) <= kMost);
+  CHECK(innocents_named({.ranks = 8, .common = 0.01, .unequal = true, .multiplied = 0.1}, kComparisons) <= kMost);
+  CHECK(innocents_named({.ranks = 8, .common = 0.01, .unequal = true, .added_ns = 1e6}, kComparisons) <= kMost);
+}
+
+TEST_CASE("a node that became slower is named among its like") {
+  CHECK(slow_node_found({.ranks = 8, .slow_node = 5, .slow_ns = 1e6}, 100) >= 95);
+  CHECK(slow_node_found({.ranks = 64, .ranks_per_node = 8, .common = 0.01, .slow_node = 5, .slow_ns = 1e6}, 50) >= 45);
 }
 
 TEST_CASE("only the same thing is compared") {

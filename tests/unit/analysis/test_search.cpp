@@ -139,10 +139,31 @@ TEST_CASE("escalation: another outcome ends it too, and is not what was expected
     return result;
   });
   CHECK(verdict.kind == VerdictKind::reproduced);
-  CHECK(says(verdict.sentence, "check link_up on node2 failed at"));
+  CHECK(says(verdict.sentence, "check link_up on node2 failed, twice at"));
+  REQUIRE(check.trials.size() >= 2);
+  CHECK(check.trials.back().dose == check.trials[check.trials.size() - 2].dose);  // confirmed on fresh data
   Series calm = series_of(Kind::escalate);
   CHECK(run(calm, [](const Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
   CHECK(calm.trials.size() == 12);
+}
+
+TEST_CASE("escalation: a check that fails once by chance does not end it") {
+  Series series = series_of(Kind::escalate);
+  series.search.trials = 6;
+  int asked = 0;
+  const Verdict verdict = run(series, [&](const Trial&) {
+    TrialResult result = slowed_by(0);
+    ++asked;
+    if (asked == 3) result.failed_checks = {"link_up on node2"};
+    if (asked == 4) result.failed_checks = {"nic_errors on node0"};  // another one is no confirmation
+    return result;
+  });
+  CHECK(verdict.kind == VerdictKind::not_reproduced);
+  CHECK(series.trials.size() == 7);
+  CHECK(series.trials[2].dose == series.trials[3].dose);
+  CHECK_FALSE(threshold_of(series)->ended_at.has_value());
+  series.trials.resize(3);  // cut off before the confirmation
+  CHECK(judge_series(series).kind == VerdictKind::inconclusive);
 }
 
 TEST_CASE("escalation: with a slowdown it also names the knee") {

@@ -7,6 +7,7 @@
 
 #include "analysis/sign_flip.hpp"
 #include "tests/catch.hpp"
+#include "tests/simulated_checks.hpp"
 
 using grit::SignFlipTest;
 
@@ -147,4 +148,38 @@ TEST_CASE("Hodges-Lehmann is the median of the Walsh averages") {
   }
   // One wild value among eight does not carry it away.
   CHECK(grit::hodges_lehmann(std::vector<double>{1, 1.1, 0.9, 1.05, 0.95, 1, 1, 1000}) < 1.2);
+}
+
+TEST_CASE("among many rows the p of each counts all of them") {
+  const std::vector<double> always(8, 0.5), never(8, 0.0), once{0.2, 0, 0, 0, 0, 0, 0, 0};
+  std::vector<double> all = grit::p_among_all({always});
+  CHECK(all[0] == 1.0 / 256);
+  all = grit::p_among_all({never, once, always});
+  CHECK(all[0] == 1);
+  CHECK(all[1] > 0.25);  // one pair decides nothing
+  CHECK(all[2] == 1.0 / 256);
+  const std::vector<std::vector<double>> alike(50, always);
+  CHECK(grit::p_among_all(alike)[7] == 1.0 / 256);  // the same coins decided all of them
+  CHECK(grit::p_among_all({{-0.5, -0.5, -0.5, -0.5, -0.5, -0.5}})[0] == 1);
+  CHECK(grit::p_among_all({std::vector<double>(20, 1.0)})[0] <= 2.0 / 4096);
+  CHECK(grit::p_among_all({}).empty());
+}
+
+TEST_CASE("checks that fail now and then are seldom said to fail more often under the fault, one that does is") {
+  using grit::testing::Checks;
+  const auto shown = [](const Checks& settings) {
+    std::mt19937_64 random(41);
+    int runs = 0;
+    for (int i = 0; i < 200; ++i) {
+      const auto p = grit::p_among_all(grit::testing::simulate_checks(random, settings));
+      runs += *std::min_element(p.begin(), p.end()) <= 0.05 ? 1 : 0;
+    }
+    return runs;
+  };
+  constexpr int kMost = 19;  // of 200 at 5 %, three standard errors above
+  CHECK(shown({}) <= kMost);
+  CHECK(shown({.checks = 32, .fails = 0.2}) <= kMost);
+  CHECK(shown({.fails = 0.2, .spells = true}) <= kMost);
+  CHECK(shown({.fails = 0.2, .spells = true, .common = true}) <= kMost);
+  CHECK(shown({.checks = 32, .harm = 0.7}) >= 190);
 }

@@ -612,7 +612,28 @@ TEST_CASE("checks are counted by node and by kind of block") {
   CHECK(verdict.checks[1].fault_runs == 2);
   CHECK(verdict.checks[1].fault_failures == 1);
   CHECK(verdict.checks[1].baseline_failures == 0);
+  CHECK_FALSE(verdict.checks[0].p.has_value());  // never read under the fault
   CHECK_THAT(all_reasons(verdict), Contains("check link_up failed on node0 without any fault"));
+}
+
+TEST_CASE("a check fails more often under the fault when its pairs say so, not when one reading fails") {
+  const Plan plan = small_plan();
+  const auto judged = [&](int failing_pairs) {
+    auto events = events_of(plan);
+    for (const Block& block : plan.blocks) {
+      if (block.pair < 0) continue;
+      const int failures = block.kind == BlockKind::fault && block.pair < failing_pairs ? 2 : 0;
+      Json event = make_event("check_summary", 1, 0);
+      event.update(Json{{"check", "link_up"}, {"block", block.index}, {"readings", 6}, {"failures", failures}});
+      events.push_back(event);
+    }
+    return judge(plan, records_of(plan, steps_slowed_by(0.5)), events).checks.at(0);
+  };
+  CHECK(judged(8).p == 1.0 / 256);
+  CHECK(judged(8).fails_more());
+  CHECK(judged(1).fault_failures == 2);
+  CHECK(judged(1).p == 0.5);
+  CHECK_FALSE(judged(1).fails_more());
 }
 
 TEST_CASE("a check that could not be made has not failed") {

@@ -1,5 +1,6 @@
-#include "harness/base/clock.hpp"
 #include "harness/base/own_pause.hpp"
+
+#include "harness/base/clock.hpp"
 #include "tests/catch.hpp"
 
 using namespace grit;

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
 #include "tests/catch.hpp"
 
@@ -147,4 +148,16 @@ TEST_CASE("the nearest name is near or none") {
   CHECK(grit::nearest_name("link_flop", names) == "link_flap");
   CHECK(grit::nearest_name("lnik_down", names) == "link_down");
   CHECK(grit::nearest_name("zz", names).empty());
+  CHECK(grit::nearest_name(std::string(1 << 20, 'l'), names).empty());  // and that at once
+}
+
+TEST_CASE("what was typed is repeated up to 60 bytes, in whole characters") {
+  CHECK(grit::shortened(std::string(60, 'a')) == std::string(60, 'a'));
+  CHECK(grit::shortened(std::string(61, 'a')) == std::string(60, 'a') + "... (61 bytes)");
+  std::string umlauts = "x";
+  for (int i = 0; i < 40; ++i) umlauts += "ä";
+  CHECK(grit::shortened(umlauts) == umlauts.substr(0, 59) + "... (81 bytes)");
+  const auto refused = grit::parse_quantity(std::string(1 << 20, '7') + "s", grit::Unit::time_ns);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message.size() < 300);
 }

@@ -27,8 +27,8 @@ TEST_CASE("of a port of a bridge what comes in is dropped where the kernel sees 
     REQUIRE(ok(seen_as("br0")) == "br0");
     REQUIRE(ok(seen_as("nosuch0")) == "nosuch0");
 
-    DropTable table = ok(DropTable::open());
-    ok(table.install({{.incoming = true, .interface = "eth0"}}));
+    DropTable table = ok(DropTable::open({{.incoming = true, .interface = "eth0"}}));
+    ok(table.install());
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(7001);

@@ -2,7 +2,6 @@
 #include <sys/socket.h>
 
 #include "harness/base/clock.hpp"
-#include "harness/os/job_control.hpp"
 #include "harness/os/reachable.hpp"
 #include "tests/namespace.hpp"
 
@@ -77,12 +76,4 @@ TEST_CASE("several addresses that nobody answers at cost the time limit once") {
     REQUIRE_FALSE(tried[1].has_value());
     REQUIRE(tried[2].has_value());
   });
-}
-
-TEST_CASE("a batch system's control group is known by its name") {
-  CHECK(grit::control_group_of_job("0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0\n") ==
-        "/system.slice/slurmstepd.scope/job_7/step_0/user/task_0");
-  CHECK(grit::control_group_of_job("9:cpu:/\n4:memory:/slurm/uid_0/job_7/step_0\n0::/init.scope\n") ==
-        "/slurm/uid_0/job_7/step_0");
-  CHECK(grit::control_group_of_job("0::/user.slice/user-0.slice/session-1.scope\n").empty());
 }

@@ -209,5 +209,28 @@ TEST_CASE("root writes into no run directory that another user could exchange fi
   CHECK_THAT(check_run_directory(run).error().message, Contains("others can write") && Contains("chmod go-w"));
 }
 
+TEST_CASE("root makes no run directory where everybody could put another in its place") {
+  if (::geteuid() != 0) return;
+  const TempDirectory place;
+  const auto open = place.path() / "open";
+  REQUIRE(std::filesystem::create_directories(open / "below"));
+  std::filesystem::create_directory_symlink(open / "below", place.path() / "link");
+  REQUIRE(::chmod(open.c_str(), 01777) == 0);
+  for (const auto& run : {open / "run", open / "below/run", place.path() / "link/linked"}) {
+    CAPTURE(run);
+    REQUIRE(::chmod(open.c_str(), 0777) == 0);
+    const auto refused = create_run_directory(run);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == ErrorKind::usage);
+    CHECK_THAT(refused.error().message, Contains("chmod +t " + open.string()) && Contains("--out"));
+    CHECK_FALSE(std::filesystem::exists(run));
+    REQUIRE(::chmod(open.c_str(), 01777) == 0);
+    REQUIRE(create_run_directory(run));
+    REQUIRE(check_run_directory(run));
+    REQUIRE(::chmod(open.c_str(), 0777) == 0);  // meanwhile
+    CHECK_THAT(check_run_directory(run).error().message, Contains("chmod +t"));
+  }
+}
+
 }  // namespace
 }  // namespace grit

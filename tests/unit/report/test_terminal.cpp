@@ -1,9 +1,8 @@
-#include "analysis/report/terminal.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "analysis/report/terminal.hpp"
 #include "tests/catch.hpp"
 
 using namespace grit;
@@ -51,12 +50,18 @@ TEST_CASE("an outcome other than completed, reasons and several faults are shown
   verdict.outcome = "rank_death";
   verdict.faults.push_back({"os_noise", "node0", "", "", 8, 8, 8, 8, 0, {}, {}, {}, {}});
   verdict.reasons = {"rank 3 on node1 died"};
-  verdict.checks = {{"link_up", "node1", 8, 0, 9, 3}, {"link_up", "node0", 8, 0, 9, 0}};
+  verdict.checks = {
+      {"link_up", "node1", 8, 0, 9, 3}, {"link_up", "node0", 8, 0, 9, 0}, {"nic_errors", "node1", 8, 1, 9, 1}};
+  verdict.checks[0].p = 0.004, verdict.checks[1].p = 1, verdict.checks[2].p = 0.5;
   const std::string text = terminal_summary(verdict, "r");
   CHECK(text.find("link_flap: not reproduced (rank_death)\n") == 0);
   CHECK(text.find("  evidence  os_noise on node0: applied 8/8") != std::string::npos);
   CHECK(text.find("  note      rank 3 on node1 died\n") != std::string::npos);
-  CHECK(text.find("link_up on node1: failed in 3 of 9 readings under the fault, 0 of 8 without") != std::string::npos);
+  CHECK(text.find(
+            "link_up on node1: failed in 3 of 9 readings under the fault, 0 of 8 without: more often (p = 0.004)") !=
+        std::string::npos);
+  CHECK(text.find("nic_errors on node1: failed in 1 of 9 readings under the fault, 1 of 8 without: not shown to be "
+                  "more often (p = 0.50)") != std::string::npos);
   CHECK(text.find("link_up on node0") == std::string::npos);
 }
 

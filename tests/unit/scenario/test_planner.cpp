@@ -164,7 +164,11 @@ TEST_CASE("nic = all is one fault on each rail, and they are followed as one") {
   const auto one = grit::make_plan(scenario("f { on = 0, nic = 'rail:1' }"), topology, {});
   REQUIRE(one.has_value());
   CHECK(one->faults.at(0).device == "eth0");
-  CHECK(contains(grit::describe_plan(*one), "rail 1 of 2"));
+  CHECK(contains(grit::describe_plan(*one), "rail 1 of 2, chosen by the scenario"));
+  CHECK(contains(grit::describe_plan(*planned), "rail 0 of 2, chosen by the scenario"));
+  const auto unsaid = grit::make_plan(scenario("f { on = 0 }"), topology, {});
+  REQUIRE(unsaid.has_value());
+  CHECK(contains(grit::describe_plan(*unsaid), "rail 0 of 2, OMPI_MCA_btl_tcp_if_include"));
 }
 
 TEST_CASE("the lease of a fault of commands leaves them the time that they may take") {
@@ -206,7 +210,11 @@ TEST_CASE("the guard rail refuses management NICs unless told otherwise") {
   CHECK(contains(refused.guards[1].what, "node2 mgmt0"));
   CHECK(contains(refused.guards[1].what, "management"));
   CHECK(contains(refused.guards[1].what, "carries the default route"));
-  CHECK(contains(grit::describe_plan(refused), "REFUSED"));
+  const std::string text = grit::describe_plan(refused);
+  CHECK(text.starts_with("REFUSED by the guard rails and not run"));
+  const std::string last = text.substr(text.rfind('\n', text.size() - 2) + 1);
+  CHECK(last.starts_with("REFUSED: link_flap on node2 mgmt0"));
+  CHECK(contains(last, "--allow-management lets it pass"));
 
   const Plan allowed = plan_of(flap, 4, {.seed = 1, .allowed = {.management = true}});
   REQUIRE(allowed.guards.size() == 2);
@@ -257,6 +265,72 @@ return grit.scenario {
                            "about 88 s to 2.93 min", "culprit node2, network", "steps are back within 2s"}) {
     CHECK(contains(text, part));
   }
+}
+
+TEST_CASE("what a plan cannot show on its cluster is said before it is run") {
+  const auto said = [](int nodes, std::string_view more, std::string_view culprit) {
+    const std::string text = grit::describe_plan(plan_of(*load_text(fmt::format(R"(local grit = require "grit"
+return grit.scenario {{
+  name = "x", workload = grit.workload.ddp {{}}, {}
+  expect = {{ slowdown = {{ at_least = "10%" }}, culprit = {{ {} }} }},
+}})",
+                                                                                more, culprit)),
+                                                         nodes));
+    const auto at = text.find("  warning ");
+    return at == std::string::npos ? std::string() : text.substr(at, text.find('\n', at) - at);
+  };
+  const std::string linked =
+      R"(faults = { grit.fault.link_flap { on = 1 } }, design = { block = "3s", link_test = true },)";
+  const std::string unlinked = R"(faults = { grit.fault.link_flap { on = 1 } }, design = { block = "3s" },)";
+  const std::string network = R"(node = "any", resource = "network")";
+  CHECK(contains(said(2, linked, network), "with 2 nodes the link between them can be named, not the node"));
+  CHECK(contains(said(2, linked, network), "run on 3 nodes or more"));
+  CHECK(said(3, linked, network).empty());
+  CHECK(said(2, linked, R"(resource = "network")").empty());
+  CHECK(said(2, unlinked, R"(node = "any", resource = "compute")").empty());
+  CHECK(contains(said(4, unlinked, network), "design.link_test = true"));
+  CHECK(said(4, unlinked + "checks = { grit.check.link_up {} },", network).empty());
+  const std::string alone = R"(faults = { grit.fault.link_flap { on = 0 } }, design = { block = "3s" },)";
+  CHECK(contains(said(1, alone, network), "no other node to compare with"));
+  const std::string all = R"(faults = { delay { on = "all" } }, design = { block = "3s" },)";
+  const auto delay = [](std::string text) { return text.replace(text.find("delay"), 5, "grit.fault.rank_delay"); };
+  CHECK(contains(said(4, delay(all), R"(node = "any")"), "all nodes have the same fault"));
+  CHECK(said(4, delay(all), R"(resource = "compute")").empty());
+  grit::Topology local = cluster_of(4);
+  local.local_cluster = true;
+  Scenario few = scenario("f { on = 1 }");
+  few.expect.culprit = {.on = grit::NodeSelector{.kind = grit::NodeSelector::Kind::any}, .resource = "memory"};
+  CHECK(contains(grit::describe_plan(*grit::make_plan(few, local, {})), "share one machine's memory"));
+  CHECK_FALSE(contains(grit::describe_plan(plan_of(few)), "warning"));
+  few.design.pairs = 2;
+  CHECK(contains(grit::describe_plan(plan_of(few)), "a quick look: with so few pairs (2)"));
+  grit::Plan crowded = plan_of(few);
+  crowded.topology.local_cluster = false;
+  grit::Node& node = crowded.topology.nodes.front();
+  node.cores = 2;
+  node.ranks.resize(8);
+  CHECK_FALSE(contains(grit::describe_plan(crowded), "waiting for a CPU"));
+  node.ranks.resize(9);
+  CHECK(contains(grit::describe_plan(crowded), "9 ranks on " + node.name + "'s 2 CPUs: most of a step is waiting"));
+}
+
+TEST_CASE("a fault on a NIC that the job is told not to use is said before it is run") {
+  grit::Topology topology = cluster_of(2);
+  for (grit::Node& node : topology.nodes) {
+    node.nics.push_back({.name = "eth1", .up = true, .role = grit::NicRole::data});
+    node.nics.push_back({.name = "eth0.7", .up = true, .role = grit::NicRole::data, .lower = {"eth0"}});
+  }
+  const auto warning = [&](const char* nic) {
+    const auto plan = grit::make_plan(scenario(fmt::format("f {{ on = 1, nic = '{}' }}", nic)), topology, {});
+    REQUIRE(plan.has_value());
+    return contains(grit::describe_plan(*plan), "without traffic");
+  };
+  CHECK_FALSE(warning("eth1"));  // nobody says which: MPI uses all
+  topology.nodes[1].nics[1].chosen_by = "OMPI_MCA_btl_tcp_if_include=eth0";
+  CHECK(warning("eth1"));
+  CHECK_FALSE(warning("eth0"));
+  CHECK_FALSE(warning("eth0.7"));  // one with it
+  CHECK_FALSE(warning("data"));
 }
 
 namespace {

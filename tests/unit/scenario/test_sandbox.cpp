@@ -107,6 +107,20 @@ TEST_CASE("pairs goes in sorted order") {
   CHECK(scenario->summary == "2=4 10=3 alpha=2 mid=5 zeta=1 ");
 }
 
+TEST_CASE("an error is readable however long the value is that is wrong") {
+  const std::string huge = R"(string.rep("9", 1000000))";
+  for (const std::string& extra :
+       {"faults = { f { down = " + huge + " } },", "faults = { f { on = " + huge + " } },",
+        "faults = { f { nic = " + huge + " } }, options = { x = { '1s', unit = " + huge + " } },",
+        "faults = { f { [" + huge + "] = 1 } },", "summary = error(" + huge + "),",
+        "options = { [" + huge + "] = '1s' },", "[" + huge + "] = 1,"}) {
+    const std::string said = load_error(scenario_with(extra));
+    CAPTURE(extra.substr(0, 80), said.substr(0, 300));
+    CHECK(said.size() < 3000);
+    CHECK(said.starts_with("x.lua:"));
+  }
+}
+
 TEST_CASE("Lua's own errors carry file and line") {
   CHECK(contains(load_error("local a\n\nreturn a.b"), "x.lua:3: attempt to index"));
   CHECK(contains(load_error("return {"), "x.lua:1:"));

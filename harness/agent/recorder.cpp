@@ -56,7 +56,7 @@ Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, cons
   GRIT_TRY(const JsonLines told, JsonLines::open(run_directory / "events.jsonl"));
   const std::int64_t now_ns = monotonic_ns();
   told.for_each_of(
-      {"rank_died", "node_lost", "hang", "corruption", "stood_still", "recorder_lost", "not_recorded", "agent_stopped",
+      {"rank_died", "node_lost", "hang", "corruption", "recorder_lost", "stood_still", "not_recorded", "agent_stopped",
        "run", "fault", "end_ordered", "block", "goodbye", "agent_restarted", "observer_restarted"},
       [&](const Json& event) { recorder.remember(event, now_ns); });
   return recorder;

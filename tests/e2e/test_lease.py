@@ -1,5 +1,6 @@
 """An agent hangs with a link down: its node's rank sees the lease run out, ends it, and the next agent brings the link back. The
-same with a fault of a process of its own, which the kernel ends with the agent. One that is stopped (SIGSTOP) is replaced at once."""
+same with a fault of a process of its own, which the kernel ends with the agent. One that is stopped (SIGSTOP) is replaced at once.
+A job that is stopped as a whole, as a batch system does that suspends it, ends when it goes on, and is told as what it is."""
 
 import ctypes
 import json
@@ -10,11 +11,12 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from gritlib import Workspace, assert_same_state, children_of, cmdline, events, machine_state, start, terminate
+from gritlib import Workspace, assert_same_state, children_of, cmdline, events, machine_state, start, terminate, verdict
 
 VICTIM = 1  # node 0's agent records the run
 SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000  # ptrace(2), waitpid(2)
 NEW_MOUNTS = 0x20000  # CLONE_NEWNS, unshare(2)
+SUSPENDED_S = 8  # the silence that makes a node lost is 5 s
 STOPPED_S = 3  # by when one that is stopped has a successor
 REVERT_S = 23  # longer than the 20 s in which an agent must have started
 LEASE_MARGIN_S = 10  # docs/architecture.md: twice the longest time in force, and so much
@@ -141,6 +143,37 @@ def revert_slowly(work):
         terminate(process)
 
 
+def suspended(work):
+    """Everything stops with a link down, for longer than what makes a node lost: nobody is lost, and nothing is injected any more."""
+    run = work.path / "suspended"
+    fault = f'grit.fault.link_flap {{ on = {VICTIM}, down = "1800ms", after = "100ms" }}'
+    process = start("run", work.write("suspended.lua", SCENARIO.format(fault=fault)), "--out", run, "-n", 4)
+    job = []
+    try:
+        deadline = time.monotonic() + 90
+        while (said := latest(run, type="fault", node=VICTIM) if (run / "events.jsonl").exists() else None) is None or said["action"] != "applied":
+            assert process.poll() is None and time.monotonic() < deadline, "the fault never came into force"
+            time.sleep(0.02)
+        job = [process.pid, *children_of(process.pid)]
+        for pid in job:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(SUSPENDED_S)
+        for pid in job:
+            os.kill(pid, signal.SIGCONT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        for pid in job if process.poll() is None else []:
+            os.kill(pid, signal.SIGCONT)
+        terminate(process)
+    last = latest(run, type="fault", node=VICTIM)
+    stood_s = max(e["stood_ns"] for e in events(run, "stood_still")) / 1e9
+    print(f"suspended: the agents say for {stood_s:.1f} s; {verdict(run)['sentence']}", flush=True)
+    assert last["action"] == "reverted" and last["ok"], last
+    assert SUSPENDED_S - 1.5 < stood_s < SUSPENDED_S + 5, stood_s
+    assert verdict(run)["outcome"] == "interrupted" and "stood still" in out, out + err
+    assert not events(run, "node_lost") and not events(run, "observer_restarted"), events(run)
+
+
 def with_own_run(test):
     """In a mount namespace with a /run of its own, where root's lock of the machine lies."""
     assert ctypes.CDLL(None, use_errno=True).unshare(NEW_MOUNTS) == 0, os.strerror(ctypes.get_errno())
@@ -178,6 +211,7 @@ with Workspace() as work:
     all_at_once(
         lambda: try_out(work, "link", f'grit.fault.link_flap {{ on = {VICTIM}, down = "1s", after = "200ms" }}', 1),
         lambda: try_out(work, "load", f'grit.fault.os_noise {{ on = {VICTIM}, after = "100ms", lasts = "1500ms" }}', 1.5),
+        lambda: suspended(work),
         lambda: revert_slowly(work),
     )
     assert_same_state(before)

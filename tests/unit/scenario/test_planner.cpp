@@ -327,6 +327,14 @@ return grit.scenario {{
   CHECK_FALSE(contains(grit::describe_plan(plan_of(few)), "warning"));
   few.design.pairs = 2;
   CHECK(contains(grit::describe_plan(plan_of(few)), "a quick look: with so few pairs (2)"));
+  grit::Plan crowded = plan_of(few);
+  crowded.topology.local_cluster = false;
+  grit::Node& node = crowded.topology.nodes.front();
+  node.cores = 2;
+  node.ranks.resize(8);
+  CHECK_FALSE(contains(grit::describe_plan(crowded), "waiting for a CPU"));
+  node.ranks.resize(9);
+  CHECK(contains(grit::describe_plan(crowded), "9 ranks on " + node.name + "'s 2 CPUs: most of a step is waiting"));
 }
 
 TEST_CASE("a fault on a NIC that the job is told not to use is said before it is run") {

@@ -16,6 +16,7 @@ namespace {
 /// What the run's slowdown costs a fleet that the command line describes.
 struct CostOptions {
   Fleet fleet{};
+  double per_day = 0;  // 0: not said
   std::string jobs{};
 
   void add_to(CLI::App& command) {
@@ -26,6 +27,10 @@ struct CostOptions {
     mix->needs(gpus);
     command.add_option("--bad-nodes", fleet.bad_nodes, "how many of its nodes are so slow (default: 1)")
         ->needs(gpus)
+        ->check(CLI::PositiveNumber);
+    command
+        .add_option("--per-day", per_day,
+                    "how often a day such a node has the fault, for one that comes and goes: what a week costs")
         ->check(CLI::PositiveNumber);
     command.add_option("--gpus-per-node", fleet.gpus_per_node, "(default: 8)")->needs(gpus)->check(CLI::PositiveNumber);
   }
@@ -38,11 +43,12 @@ struct CostOptions {
   }
 
   void print(const Verdict& verdict) const {
-    if (jobs.empty()) return;
-    if (!verdict.effect || verdict.effect->ci_low <= 0)
-      fmt::print("  cost      no slowdown was shown\n");
-    else
-      fmt::print("  cost      {}\n", cost_text(fleet, verdict.effect->estimate));
+    if (!jobs.empty())
+      fmt::print("  cost      {}\n", cost_text(fleet, verdict, per_day));
+    else if (per_day > 0 && !verdict.lost_each_time)
+      fmt::print("  cost      no fault that comes and goes was shown to cost anything\n");
+    else if (per_day > 0)
+      fmt::print("  cost      {}\n", cost_text(verdict, per_day));
   }
 };
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "analysis/median.hpp"
+#include "analysis/two_samples.hpp"
 
 namespace grit {
 namespace {
@@ -131,6 +133,27 @@ class Search {
 };
 
 }  // namespace
+
+std::vector<Newest> compare_newest(std::span<const double> stretch, std::size_t most, double alpha) {
+  std::vector<Newest> all;
+  for (std::size_t count = 1; count <= most && count < stretch.size(); ++count) {
+    const auto before = stretch.first(stretch.size() - count), after = stretch.last(count);
+    const auto mean = [](std::span<const double> values) {
+      return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+    };
+    Newest newest{count, mean(after) - mean(before), HUGE_VAL};
+    if (before.size() >= 2) {
+      const double freedom = static_cast<double>(before.size() - 1);
+      double squares = 0;
+      for (const double value : before) squares += (value - mean(before)) * (value - mean(before));
+      newest.half_width =
+          student_t_critical(alpha / static_cast<double>(most), freedom) *
+          std::sqrt(squares / freedom * (1 / static_cast<double>(count) + 1 / static_cast<double>(before.size())));
+    }
+    all.push_back(newest);
+  }
+  return all;
+}
 
 std::vector<ChangePoint> change_points(std::span<const double> values, const ChangePointOptions& options) {
   if (values.size() < 2 * options.shortest) return {};

@@ -34,6 +34,20 @@ struct ChangePointOptions {
 /// eight values in halves, 2 in 70 are as good as the best).
 std::vector<ChangePoint> change_points(std::span<const double> values, const ChangePointOptions& options = {});
 
+/// The newest values of a series are too few for a stretch of their own.
+struct Newest {
+  std::size_t count = 0;
+  double shift = 0;       // their mean less that of the values before them
+  double half_width = 0;  // of the prediction interval of `shift`, if nothing changed; infinite for too few before them
+};
+
+/// For the newest 1, 2 ... `most` values, in this order, those before them being one stretch: Student's t prediction
+/// interval of the mean of so many further values (G. J. Hahn and W. Q. Meeker, Statistical Intervals, 1991, 4.8), at
+/// alpha / most each, so that without a change some `shift` lies outside with probability alpha at most.
+/// With heavy tails (Student's t with 3 degrees of freedom, 8 to 30 values) kNewestAlpha is outside in 4.8 % at most.
+constexpr double kNewestAlpha = 0.02;
+std::vector<Newest> compare_newest(std::span<const double> stretch, std::size_t most, double alpha);
+
 /// Fewest values among which a change can be shown at the level 0.05.
 constexpr std::size_t kFewestForChange = 8;
 

@@ -102,6 +102,12 @@ std::string test_text(const Shift& shift, std::size_t before, std::size_t after)
   return fmt::format("{} by t with {:.1f} degrees of freedom, {}", p_text(shift.p), shift.degrees_of_freedom, runs);
 }
 
+std::vector<std::string> host_names(const Plan& plan) {
+  std::vector<std::string> names;
+  for (const Node& node : plan.topology.nodes) names.push_back(node.name);
+  return names;
+}
+
 /// The same faults, with the same parameters, on the same nodes.
 bool same_faults(const Plan& a, const Plan& b) {
   if (a.faults.empty() || a.faults.size() != b.faults.size()) return false;
@@ -109,7 +115,7 @@ bool same_faults(const Plan& a, const Plan& b) {
     if (a.faults[i].name != b.faults[i].name || a.faults[i].node != b.faults[i].node ||
         a.faults[i].device != b.faults[i].device || a.faults[i].params != b.faults[i].params)
       return false;
-  return true;
+  return host_names(a) == host_names(b);
 }
 
 class Comparer {
@@ -300,7 +306,22 @@ RunPoint run_point(const ComparedRun& run) {
 
 Comparison compare_runs(std::span<const ComparedRun> before, std::span<const ComparedRun> after, double tolerance) {
   GRIT_ASSERT(!before.empty() && !after.empty());
-  return Comparer(before, after, tolerance).run();
+  const Plan& reference = after.front().plan;
+  const auto as_in_reference = [&](const ComparedRun& run) { return host_names(run.plan) == host_names(reference); };
+  if (std::all_of(before.begin(), before.end(), as_in_reference) &&
+      std::all_of(after.begin(), after.end(), as_in_reference))
+    return Comparer(before, after, tolerance).run();
+  std::vector<ComparedRun> old_runs(before.begin(), before.end()), new_runs(after.begin(), after.end());
+  std::size_t fewest = reference.topology.nodes.size();
+  for (auto* runs : {&old_runs, &new_runs})
+    for (ComparedRun& run : *runs) fewest = std::min(fewest, match_hosts(run, reference.topology));
+  Comparison comparison = Comparer(old_runs, new_runs, tolerance).run();
+  if (const std::size_t all = reference.topology.nodes.size(); fewest < all)
+    comparison.reasons.push_back(
+        fmt::format("only {} of {} hosts are the same in all runs: ranks and machines of the others are compared with "
+                    "other hosts'",
+                    fewest, all));
+  return comparison;
 }
 
 Status check_comparable(std::span<const ComparedRun> before, std::span<const ComparedRun> after, bool force) {

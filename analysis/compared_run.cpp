@@ -146,6 +146,48 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
   return run;
 }
 
+std::size_t match_hosts(ComparedRun& run, const Topology& reference) {
+  const auto by_name = [](const Topology& topology) {
+    std::map<std::string, const Node*> hosts;
+    for (const Node& node : topology.nodes)
+      if (!node.name.empty()) hosts[node.name] = &node;
+    return hosts.size() == topology.nodes.size() ? hosts : std::map<std::string, const Node*>();
+  };
+  const auto wanted = by_name(reference);
+  std::map<int, const Node*> new_places;  // in the reference, by number in the run
+  std::set<int> taken;
+  for (const auto& [name, node] : by_name(run.plan.topology))
+    if (const auto same = wanted.find(name); same != wanted.end())
+      new_places[node->index] = same->second, taken.insert(same->second->index);
+  const std::size_t shared = taken.size();
+  if (shared == 0) return 0;
+  auto free = reference.nodes.begin();
+  const auto next_free = [&]() -> const Node* {
+    while (free != reference.nodes.end() && taken.contains(free->index)) ++free;
+    return free == reference.nodes.end() ? nullptr : &*free++;
+  };
+  std::map<int, RankPhases> phases;
+  std::map<int, Json> environments;
+  for (const Node& node : run.plan.topology.nodes) {
+    const auto same = new_places.find(node.index);
+    const Node* place = same != new_places.end() ? same->second : next_free();
+    if (place == nullptr) continue;
+    if (const auto found = run.environments.find(node.index); found != run.environments.end())
+      environments[place->index] = std::move(found->second);
+    for (const RankPhases& rank : run.phases) {
+      const auto at = std::find(node.ranks.begin(), node.ranks.end(), rank.rank) - node.ranks.begin();
+      if (static_cast<std::size_t>(at) >= std::min(node.ranks.size(), place->ranks.size())) continue;
+      RankPhases& moved = phases[place->ranks[static_cast<std::size_t>(at)]] = rank;
+      moved.rank = place->ranks[static_cast<std::size_t>(at)];
+      moved.node = place->index;
+    }
+  }
+  run.environments = std::move(environments);
+  run.phases.clear();
+  for (const auto& [rank, one] : phases) run.phases.push_back(one);
+  return shared;
+}
+
 std::vector<std::string> incomparable(const Plan& before, const Plan& after) {
   std::vector<std::string> found;
   const auto differ = [&](std::string_view what, const auto& one, const auto& other) {
@@ -161,10 +203,13 @@ std::vector<std::string> incomparable(const Plan& before, const Plan& after) {
   }
   differ("nodes", before.topology.nodes.size(), after.topology.nodes.size());
   differ("ranks", rank_count(before.topology), rank_count(after.topology));
-  if (found.empty())
-    for (std::size_t i = 0; i < before.topology.nodes.size(); ++i)
-      differ(fmt::format("ranks on node {}", i), before.topology.nodes[i].ranks.size(),
-             after.topology.nodes[i].ranks.size());
+  const auto ranks_by_node = [](const Plan& plan) {  // in whatever order
+    std::multiset<std::size_t> ranks;
+    for (const Node& node : plan.topology.nodes) ranks.insert(node.ranks.size());
+    return ranks;
+  };
+  if (found.empty() && ranks_by_node(before) != ranks_by_node(after))
+    found.emplace_back("the ranks are spread over the nodes in another way");
   const auto emulated = [](const Plan& plan) {
     return plan.emulated.empty() ? std::string("nothing") : fmt::format("{}", fmt::join(plan.emulated, ", "));
   };

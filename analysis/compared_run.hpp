@@ -53,6 +53,12 @@ constexpr std::size_t kFewestBaselineBlocks = 2;
 /// that was cut off counts with the blocks it has; a missing or broken env/nodeN.json is a remark.
 Result<ComparedRun> read_compared_run(const std::filesystem::path& directory);
 
+/// Gives the hosts of `run` the numbers that hosts of the same names have in `reference`, since a batch system hands
+/// out the same machines in any order: in `phases` (ranks go with their host, by their place on it) and `environments`.
+/// Hosts that the reference does not have take the numbers that are left. How many hosts both have; with none, or where
+/// names are not unique, nothing is changed.
+std::size_t match_hosts(ComparedRun& run, const Topology& reference);
+
 /// What makes step times of two plans differ by itself: workload and its parameters, nodes and ranks, what is emulated,
 /// local cluster or real nodes. Each as "workload parameter scale: 0.02 against 0.05"; empty: comparable.
 std::vector<std::string> incomparable(const Plan& before, const Plan& after);

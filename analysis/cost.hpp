@@ -1,11 +1,14 @@
 // What a slowdown costs a fleet.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "harness/base/result.hpp"
+#include "harness/model/plan.hpp"
+#include "harness/model/verdict.hpp"
 
 namespace grit {
 
@@ -30,6 +33,16 @@ Result<std::vector<JobClass>> parse_job_mix(std::string_view text);
 /// 0.
 double lost_share(double slowdown);
 
+/// Does some fault of the plan end before its block does?
+bool comes_and_goes(const Plan& plan);
+
+/// What a job loses each time that the plan's fault comes: of a fault block of length L in which steps take 1 + s times
+/// as long, L s/(1+s), shared between the times that it comes in a block. Where it comes on several nodes by one clock
+/// (on = "all"), that is one time; at random moments of each node's own they are counted apart. Empty without a
+/// slowdown of the mean (a stall of some steps moves no median), for a fault that lasts, and for faults of several
+/// kinds.
+std::optional<TimeLost> lost_each_time(const Plan& plan, const Effect& of_mean, double baseline_step_ns);
+
 /// GPU-days a week that the fleet waits for slow nodes.
 ///
 /// A synchronous job goes at the speed of its slowest node, so all its GPUs wait with it: of a week in which steps take
@@ -43,7 +56,16 @@ double lost_share(double slowdown);
 /// above 0.
 double gpu_days_a_week(const Fleet& fleet, double slowdown);
 
-/// "of 10,000 GPUs, 37 GPU-days a week are lost (1 node with it; jobs of ...)".
-std::string cost_text(const Fleet& fleet, double slowdown);
+/// GPU-days a week that the fleet loses to a fault that comes `per_day` times a day on each bad node and each time
+/// costs a job `lost_ns`: a job of J GPUs has J/g b/N bad nodes on average, so over the classes of jobs
+///   7 per_day b lost sum w J
+double gpu_days_a_week(const Fleet& fleet, double per_day, double lost_ns);
+
+/// What the run's slowdown costs: "every 1,000 GPUs that wait for it lose 37 GPU-days a week (30 .. 44) while it
+/// lasts", or "each time ...", and a week only when it is said how often a day (`per_day` above 0). Empty: no cost was
+/// shown.
+std::string cost_text(const Verdict& verdict, double per_day = 0);
+/// The same of a fleet: "37.0 GPU-days a week (30.1 .. 44.2) of 10000 GPUs (1 with it of 1250 nodes; ...)".
+std::string cost_text(const Fleet& fleet, const Verdict& verdict, double per_day = 0);
 
 }  // namespace grit

@@ -76,9 +76,7 @@ std::optional<std::pair<double, double>> second_half(const Steps& steps, std::ui
     if (step.records == ranks && step.start_ns >= middle_ns) late.push_back(mean_ns(step));
   if (late.empty()) return std::nullopt;
   const double mean = std::accumulate(late.begin(), late.end(), 0.0) / static_cast<double>(late.size());
-  const auto middle = late.begin() + static_cast<std::ptrdiff_t>(late.size() / 2);
-  std::nth_element(late.begin(), middle, late.end());
-  return std::pair(mean, *middle);
+  return std::pair(mean, median(std::move(late)));  // as of the baseline blocks it is held against
 }
 
 const Block* baseline_of(const Plan& plan, int pair) {

@@ -128,7 +128,7 @@ std::optional<bool> answer_of(const SearchSpec& search, const TrialResult& resul
   if (!search.check.empty())
     return std::any_of(result.failed_checks.begin(), result.failed_checks.end(),
                        [&](const std::string& failed) { return failed.starts_with(search.check + " "); });
-  if (search.slowdown && is_measured(result)) return *result.slowdown >= *search.slowdown;
+  if (search.slowdown && is_measured(result) && result.slowdown) return *result.slowdown >= *search.slowdown;
   if (result.verdict == VerdictKind::inconclusive) return std::nullopt;
   return result.verdict == VerdictKind::reproduced;
 }

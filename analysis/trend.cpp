@@ -31,7 +31,8 @@ std::string shift_words(double log_shift) {
   return fmt::format("{} {}", percent(std::abs(shift)), shift > 0 ? "slower" : "faster");
 }
 
-/// Standard deviation of values about their own stretch's median, robust, over the whole trend.
+/// Standard deviation of values about their own stretch's median, robust, over the whole trend. Each median was taken
+/// from the values, as a mean would take a degree of freedom.
 double spread_of(const std::vector<double>& values, const std::vector<ChangePoint>& changes) {
   constexpr double kNormal = 1.4826;
   std::vector<double> deviations;
@@ -43,7 +44,8 @@ double spread_of(const std::vector<double>& values, const std::vector<ChangePoin
     for (std::size_t j = from; j < to; ++j) deviations.push_back(std::abs(values[j] - center));
     from = to;
   }
-  return kNormal * median(deviations);
+  const auto n = static_cast<double>(deviations.size()), medians = static_cast<double>(changes.size() + 1);
+  return kNormal * median(deviations) * std::sqrt(n / std::max(1.0, n - medians));
 }
 
 class Finder {
@@ -55,6 +57,7 @@ class Finder {
 
   Trend run() {
     put_in_order();
+    for (ComparedRun& one : runs_) match_hosts(one, runs_.back().plan.topology);
     if (trend_.of_runs)
       take_runs();
     else
@@ -140,9 +143,35 @@ class Finder {
     trend_.sentence = trend_.changes.empty()
                           ? fmt::format("No change among {} {}s", values.size(), noun())
                           : fmt::format("No change beyond ±{} among {} {}s", tolerance, values.size(), noun());
+    judge_newest(std::span(values).subspan(found.empty() ? 0 : found.back().first));
     trend_.reasons.push_back(fmt::format(
         "one of {} or more in the middle of the series would have been seen in nine cases of ten{}", percent(seen),
-        trend_.exit_code == 0 ? "" : ", one at its ends or a smaller one not: inconclusive for ±" + tolerance));
+        seen <= trend_.tolerance ? "" : ", one at its ends or a smaller one not: inconclusive for ±" + tolerance));
+  }
+
+  /// A change needs some values after it to be found: whether the newest ones are like the others is asked of them
+  /// alone.
+  void judge_newest(std::span<const double> stretch) {
+    const ChangePointOptions& options = trend_.of_runs ? kOfRuns : kOfBlocks;
+    const auto newest = compare_newest(stretch, options.shortest - 1, std::min(options.alpha, kNewestAlpha));
+    const auto words = [&](std::size_t count) {
+      return count == 1 ? fmt::format("newest {}", noun()) : fmt::format("newest {} {}s", count, noun());
+    };
+    double most = 0;
+    const Newest* odd = nullptr;
+    for (const Newest& one : newest) {
+      most = std::max(most, std::abs(one.shift) + one.half_width);
+      const bool beyond = std::abs(std::expm1(one.shift)) > trend_.tolerance;
+      if (beyond && std::abs(one.shift) > one.half_width) odd = &one;
+    }
+    if (!newest.empty() && std::expm1(most) <= trend_.tolerance) return;
+    trend_.exit_code = 2;
+    if (odd != nullptr)
+      trend_.sentence += fmt::format(", but the {} {} {} than those before: not enough yet to tell whether that lasts",
+                                     words(odd->count), odd->count == 1 ? "is" : "are", shift_words(odd->shift));
+    else
+      trend_.reasons.push_back(fmt::format("whether the {} changed beyond ±{} cannot be told from so few",
+                                           words(options.shortest - 1), percent(trend_.tolerance)));
   }
 
   /// Of 10 blocks in halves, 2 in 252 divisions are as good as the best; alpha is 0.01.

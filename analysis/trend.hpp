@@ -38,7 +38,8 @@ struct Trend {
   std::vector<TrendPoint> points{};  // in order of time
   std::vector<TrendChange> changes{};
   double tolerance = 0.05;
-  int exit_code = 2;  // 0: none, and one beyond the tolerance would have been seen; 1: one beyond it; 2: cannot tell
+  int exit_code = 2;  // 0: none, one beyond the tolerance would have been seen, and the newest are like the others
+                      // within it; 1: one beyond it; 2: cannot tell
   std::string sentence{};
   std::vector<std::string> reasons{};
 };

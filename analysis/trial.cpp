@@ -7,38 +7,41 @@
 #include <map>
 
 #include "analysis/block_times.hpp"
-#include "analysis/sign_flip.hpp"
+#include "analysis/effect.hpp"
 #include "analysis/verdict.hpp"
 #include "harness/record/run_dir.hpp"
 
 namespace grit {
 namespace {
 
-/// log(fault) - log(baseline) of the mean step time, for each pair whose two blocks are complete.
-std::vector<double> log_ratios(const Plan& plan, std::span<const StepRecord> records) {
+/// The pairs whose two blocks are complete.
+std::vector<PairTimes> complete_pairs(const Plan& plan, std::span<const StepRecord> records) {
   const RunTimes times = block_times(plan, records);
-  std::map<int, std::pair<double, double>> pairs;  // baseline, fault; 0: not measured
+  std::map<int, PairTimes> pairs;
   for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
     const Block& block = plan.blocks[i];
     if (block.pair < 0 || !times.blocks[i].complete) continue;
-    if (block.kind == BlockKind::baseline) pairs[block.pair].first = times.blocks[i].mean_ns;
-    if (block.kind == BlockKind::fault) pairs[block.pair].second = times.blocks[i].mean_ns;
+    PairTimes& pair = pairs[block.pair];
+    pair.pair = block.pair;
+    if (block.kind == BlockKind::baseline)
+      pair.baseline_mean_ns = times.blocks[i].mean_ns, pair.baseline_median_ns = times.blocks[i].median_ns;
+    if (block.kind == BlockKind::fault)
+      pair.fault_mean_ns = times.blocks[i].mean_ns, pair.fault_median_ns = times.blocks[i].median_ns;
   }
-  std::vector<double> ratios;
-  for (const auto& [pair, means] : pairs)
-    if (means.first > 0 && means.second > 0) ratios.push_back(std::log(means.second / means.first));
-  return ratios;
+  std::vector<PairTimes> complete;
+  for (const auto& [number, pair] : pairs)
+    if (pair.baseline_mean_ns > 0 && pair.fault_mean_ns > 0) complete.push_back(pair);
+  return complete;
 }
 
-void set_slowdown(TrialResult& result) {
-  constexpr double kAlpha = 0.05;
-  if (result.log_ratios.empty()) return;
-  result.slowdown = std::expm1(hodges_lehmann(result.log_ratios));
-  const auto [least, most] = std::minmax_element(result.log_ratios.begin(), result.log_ratios.end());
-  // Fewer than six pairs have no interval at this level: then the range of what was seen.
-  const auto interval = SignFlipTest(result.log_ratios).confidence_interval(kAlpha).value_or(Interval{*least, *most});
-  result.ci_low = std::expm1(interval.low);
-  result.ci_high = std::expm1(interval.high);
+/// As the verdict has it of the mean, with its share of the level for median and looks. Of too few pairs there is none.
+void set_slowdown(TrialResult& result, const Plan& plan, const std::vector<PairTimes>& pairs) {
+  for (const PairTimes& pair : pairs) result.log_ratios.push_back(std::log(pair.fault_mean_ns / pair.baseline_mean_ns));
+  const auto effects = paired_effects(pairs, static_cast<int>(looks_of(plan.design).size()));
+  if (effects.empty()) return;
+  result.slowdown = effects.front().estimate;
+  result.ci_low = effects.front().ci_low;
+  result.ci_high = effects.front().ci_high;
 }
 
 }  // namespace
@@ -56,8 +59,7 @@ Result<TrialResult> trial_result(const std::filesystem::path& run_directory, con
   std::error_code unreadable;
   if (std::filesystem::exists(run_directory / "steps.npy", unreadable)) {
     GRIT_TRY(const StepsFile steps, StepsFile::open(run_directory / "steps.npy"));
-    result.log_ratios = log_ratios(plan, steps.records());
-    set_slowdown(result);
+    set_slowdown(result, plan, complete_pairs(plan, steps.records()));
   }
   for (const FaultResult& fault : verdict.faults) result.applied = result.applied && fault.applied == fault.windows;
   for (const CheckResult& check : verdict.checks)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "analysis/cost.hpp"
 #include "analysis/counted_pairs.hpp"
 #include "analysis/culprit.hpp"
 #include "analysis/evidence.hpp"
@@ -69,6 +70,7 @@ class Judge {
     verdict_.scenario = plan.scenario_name;
     verdict_.emulated = plan.emulated;
     verdict_.baseline_step_ns = median_baseline_ns(plan, sums_.times);
+    verdict_.comes_and_goes = comes_and_goes(plan);
   }
 
   Judgement run() {
@@ -78,7 +80,10 @@ class Judge {
     verdict_.looks = looks_;
     verdict_.look = look_before(plan_, static_cast<int>(evidence_.blocks_due)).value_or(looks_);
     effects_ = paired_effects(pairs_.usable, looks_);
-    if (!effects_.empty()) verdict_.effect = leading_effect(effects_);
+    if (!effects_.empty()) {
+      verdict_.effect = shown_effect();
+      verdict_.lost_each_time = lost_each_time(plan_, effects_.front(), verdict_.baseline_step_ns);
+    }
     set_harm();
     set_checks();
     set_sham_and_recovery();
@@ -134,17 +139,42 @@ class Judge {
 
   /// Sham blocks and what comes after the faults, of the pairs that count.
   void set_sham_and_recovery() {
-    if (const auto effects = paired_effects(blocks_.sham_pairs(pairs_), looks_); !effects.empty())
-      verdict_.sham = leading_effect(effects);
+    const auto effects = paired_effects(blocks_.sham_pairs(pairs_), looks_);
+    for (const Effect& effect : effects)  // of the statistic that it is held against
+      if (!verdict_.sham || (verdict_.effect && effect.statistic == verdict_.effect->statistic)) verdict_.sham = effect;
     verdict_.recovery = recovery_after(plan_, records_, sums_.times, pairs_.numbers(), looks_);
   }
 
+  /// The effect is that of all faults together: with one it is that one's, of several nobody knows whose
+  /// (grit.search.minimal tells them apart). A passive end does nothing itself.
   void set_harm() {
-    if (effects_.empty()) return;
+    const auto acts = [](const PlannedFault& fault) { return !fault.passive; };
+    if (effects_.empty() || std::count_if(plan_.faults.begin(), plan_.faults.end(), acts) != 1) return;
     const bool harmful = std::any_of(effects_.begin(), effects_.end(), [](const Effect& e) { return e.ci_low > 0; });
     const bool harmless = std::all_of(effects_.begin(), effects_.end(), [](const Effect& e) { return e.ci_high <= 0; });
-    for (FaultResult& fault : verdict_.faults)
-      if (harmful || harmless) fault.harmful = harmful;
+    for (std::size_t i = 0; i < plan_.faults.size(); ++i)
+      if (acts(plan_.faults[i]) && (harmful || harmless)) verdict_.faults[i].harmful = harmful;
+  }
+
+  using Rule = std::optional<bool> (*)(std::span<const Effect>, double);
+
+  /// The figures are of a statistic by which the expectation is met or not, so that they say the same.
+  [[nodiscard]] const Effect& shown_effect() const {
+    const Effect& leading = leading_effect(effects_);
+    const std::pair<std::optional<double>, Rule> expected[]{{plan_.expect.slowdown_at_least, slowdown_at_least},
+                                                            {plan_.expect.slowdown_at_most, slowdown_at_most}};
+    for (const auto& [bound, rule] : expected)
+      if (bound && rule(effects_, *bound)) return decisive_effect(leading, *bound, rule);
+    return leading;
+  }
+
+  /// `preferred`, where it alone gives the answer that all statistics together give; else one that does.
+  [[nodiscard]] const Effect& decisive_effect(const Effect& preferred, double bound, Rule rule) const {
+    const std::optional<bool> answer = rule(effects_, bound);
+    if (rule({&preferred, 1}, bound) == answer) return preferred;
+    for (const Effect& effect : effects_)
+      if (rule({&effect, 1}, bound) == answer) return effect;
+    return preferred;
   }
 
   /// Of each pair that counts one value a check: the share of its readings that failed under the fault, less that
@@ -341,25 +371,27 @@ class Judge {
                        percent(estimate_only(pairs_.usable)));
   }
 
-  using Rule = std::optional<bool> (*)(std::span<const Effect>, double);
-
   void evaluate_expectation(std::string_view words, double bound, Rule rule) {
-    const std::string text = fmt::format("slowdown {} {}", words, percent(bound));
+    std::string text = fmt::format("slowdown {} {}", words, percent(bound));
     const std::optional<bool> met = rule(effects_, bound);
+    if (effects_.empty()) {
+      verdict_.expectations.push_back({text, met});
+      return;
+    }
+    const Effect& decisive = decisive_effect(*verdict_.effect, bound, rule);
+    if (decisive.statistic != verdict_.effect->statistic)
+      text += fmt::format(" (by the {} step time, {})", decisive.statistic, interval_text(decisive));
     verdict_.expectations.push_back({text, met});
-    if (effects_.empty()) return;
-    const Effect& leading = *verdict_.effect;
     if (!met)
       reason(fmt::format(
           "cannot tell whether {} holds: {} ({}); {} pairs like these show a slowdown of {} or more in four runs "
           "of five: more pairs or longer blocks would show less",
-          text, interval_text(leading), leading.statistic, leading.pairs, percent(leading.minimum_detectable)));
+          text, interval_text(decisive), decisive.statistic, decisive.pairs, percent(decisive.minimum_detectable)));
     for (const Effect& other : effects_)
-      if (other.statistic != leading.statistic && rule({&other, 1}, bound) != rule({&leading, 1}, bound))
-        reason(
-            fmt::format("the {} step time alone would say otherwise about {}: it changed by {} ({}); the figures above "
-                        "are of the {}",
-                        other.statistic, text, percent(other.estimate), interval_text(other), leading.statistic));
+      if (rule({&other, 1}, bound) != met)
+        reason(fmt::format(
+            "the {} step time alone would say otherwise about {}: it changed by {} ({}); that is judged by the {}",
+            other.statistic, text, percent(other.estimate), interval_text(other), decisive.statistic));
   }
 
   /// A run that was interrupted, or failed otherwise, says nothing about it.

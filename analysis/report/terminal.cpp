@@ -43,14 +43,10 @@ std::string_view met_text(const std::optional<bool>& met) {
   return *met ? "met" : "not met";
 }
 
-/// "every 1,000 GPUs": with the size of a fleet and its jobs known, `grit report --fleet` says more
-/// (analysis/cost.hpp).
+/// With the size of a fleet and its jobs known, `grit report --fleet` says more.
 std::string cost_line(const Verdict& verdict) {
-  if (!verdict.effect || verdict.effect->ci_low <= 0) return "";
-  const auto days = [](double slowdown) { return 7000 * lost_share(slowdown); };
-  return line("cost",
-              fmt::format("every 1,000 GPUs that wait for it lose {:.0f} GPU-days a week ({:.0f} .. {:.0f})",
-                          days(verdict.effect->estimate), days(verdict.effect->ci_low), days(verdict.effect->ci_high)));
+  const std::string text = cost_text(verdict);
+  return text.empty() ? "" : line("cost", text);
 }
 
 std::string recovery_lines(const Verdict& verdict) {

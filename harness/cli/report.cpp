@@ -6,6 +6,8 @@
 
 #include "analysis/cost.hpp"
 #include "analysis/report/finish.hpp"
+#include "harness/base/shortened.hpp"
+#include "harness/base/units.hpp"
 #include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/run/execution.hpp"
@@ -15,11 +17,13 @@ namespace grit {
 namespace {
 
 constexpr std::uint64_t kMostGpus = 1'000'000'000;
+constexpr double kMostADay = 86'400;  // once a second
 
 /// What the run's slowdown costs a fleet that the command line describes.
 struct CostOptions {
   Fleet fleet{};
-  std::string jobs{};
+  double per_day = 0;  // 0: not said
+  std::string jobs{}, times_a_day{};
 
   void add_to(CLI::App& command) {
     const auto number = [&](const std::string& name, double& value, const std::string& help) {
@@ -32,21 +36,32 @@ struct CostOptions {
     mix->needs(gpus);
     number("--bad-nodes", fleet.bad_nodes, "how many of its nodes are so slow (default: 1)")->needs(gpus);
     number("--gpus-per-node", fleet.gpus_per_node, "(default: 8)")->needs(gpus);
+    command.add_option("--per-day", times_a_day,
+                       "how often a day such a node has the fault, for one that comes and goes: what a week costs");
   }
 
-  /// Before anything is judged: a wrong job mix is said at once.
+  /// Before anything is judged: a wrong job mix or rate is said at once.
   Status parse() {
-    if (jobs.empty()) return {};
-    GRIT_TRY(fleet.jobs, parse_job_mix(jobs));
+    if (!times_a_day.empty()) {
+      const auto times = parse_quantity(times_a_day, Unit::number);
+      per_day = times ? times->get<double>() : 0;
+      if (!(per_day > 0 && per_day <= kMostADay))
+        return usage_error(fmt::format("--per-day: '{}' is not a number above 0 and up to {}, e.g. --per-day 0.5",
+                                       shortened(times_a_day), kMostADay));
+    }
+    if (!jobs.empty()) {
+      GRIT_TRY(fleet.jobs, parse_job_mix(jobs));
+    }
     return {};
   }
 
   void print(const Verdict& verdict) const {
-    if (jobs.empty()) return;
-    if (!verdict.effect || verdict.effect->ci_low <= 0)
-      fmt::print("  cost      no slowdown was shown\n");
-    else
-      fmt::print("  cost      {}\n", cost_text(fleet, verdict.effect->estimate));
+    if (!jobs.empty())
+      fmt::print("  cost      {}\n", cost_text(fleet, verdict, per_day));
+    else if (per_day > 0 && !verdict.lost_each_time)
+      fmt::print("  cost      no fault that comes and goes was shown to cost anything\n");
+    else if (per_day > 0)
+      fmt::print("  cost      {}\n", cost_text(verdict, per_day));
   }
 };
 

@@ -38,8 +38,9 @@ struct TrialResult {
   std::string outcome{};  // as in Verdict
   std::string sentence{};
   std::vector<double> log_ratios{};  // for each complete pair log(fault block) - log(baseline block), mean step times
-  std::optional<double> slowdown{};  // their Hodges-Lehmann estimate as a fraction, 0.10: 10 % slower
-  double ci_low = 0, ci_high = 0;    // 95 %, of the sign-flip test; with `slowdown`
+  std::optional<double> slowdown{};  // their Hodges-Lehmann estimate as a fraction, 0.10: 10 % slower; empty: too few
+                                     // pairs for an interval (fewest_pairs())
+  double ci_low = 0, ci_high = 0;    // of the mean, as the run's verdict has it (analysis/effect.hpp); with `slowdown`
   double baseline_step_ns = 0;
   bool applied = true;  // all faults, in all their windows
   std::string culprit{};

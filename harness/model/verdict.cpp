@@ -240,7 +240,12 @@ Json to_json(const Verdict& verdict) {
             {"onset", lateness_json(verdict.onset)},
             {"end", lateness_json(verdict.end)},
             {"skew", skew_json(verdict.skew)},
+            {"comes_and_goes", verdict.comes_and_goes},
+            {"lost_each_time", nullptr},
             {"baseline_step_s", verdict.baseline_step_ns / 1e9}};
+  if (const auto& lost = verdict.lost_each_time)
+    json["lost_each_time"] = {
+        {"estimate_s", lost->estimate_ns / 1e9}, {"ci_low_s", lost->low_ns / 1e9}, {"ci_high_s", lost->high_ns / 1e9}};
   add_culprit(json, verdict.culprit);
   for (const FaultResult& fault : verdict.faults) json["faults"].push_back(fault_json(fault));
   for (const ExpectationResult& expectation : verdict.expectations)
@@ -280,6 +285,11 @@ Result<Verdict> verdict_from_json(const Json& json) {
     verdict.onset = lateness_from(json.at("onset"));
     verdict.end = lateness_from(json.at("end"));
     verdict.skew = skew_from(json.at("skew"));
+    verdict.comes_and_goes = json.value("comes_and_goes", false);
+    if (const Json lost = json.value("lost_each_time", Json()); !lost.is_null())
+      verdict.lost_each_time =
+          TimeLost{lost.at("estimate_s").get<double>() * 1e9, lost.at("ci_low_s").get<double>() * 1e9,
+                   lost.at("ci_high_s").get<double>() * 1e9};
     verdict.baseline_step_ns = json.at("baseline_step_s").get<double>() * 1e9;
     return verdict;
   } catch (const Json::exception& error) {

@@ -49,17 +49,24 @@ struct Residue {
   std::vector<std::string> differences{};
 };
 
+/// Of a job, by a fault that comes and goes. 95 % interval.
+struct TimeLost {
+  double estimate_ns = 0;
+  double low_ns = 0;
+  double high_ns = 0;
+};
+
 struct FaultResult {
   std::string name;
   std::string node;  // the node's name
   std::string device{};
   std::string mechanism{};
-  int windows = 0;                        // fault blocks that ran
-  int applied = 0;                        // windows with proof from the kernel that it was in force
-  int acting = 0;                         // windows in which the fault's own counter moved
-  int reverted = 0;                       // windows after which the kernel showed the state from before
-  int unreverted = 0;                     // windows after which it may still be in force: somebody must mend that node
-  std::optional<bool> harmful{};          // the effect's CI lies above 0; empty: cannot tell
+  int windows = 0;                // fault blocks that ran
+  int applied = 0;                // windows with proof from the kernel that it was in force
+  int acting = 0;                 // windows in which the fault's own counter moved
+  int reverted = 0;               // windows after which the kernel showed the state from before
+  int unreverted = 0;             // windows after which it may still be in force: somebody must mend that node
+  std::optional<bool> harmful{};  // the effect's CI lies above 0; empty: cannot tell, or not from that of other faults
   std::map<std::string, double> acted{};  // its counters' change over all windows; those that moved
   std::optional<Lateness> onset{};        // from when it was due to when it was in force
   std::optional<Lateness> end{};          // from the end of its pulse, or of its block, to when it was off
@@ -87,10 +94,10 @@ struct Culprit {
 
 /// What follows after a fault.
 struct Recovery {
-  int blocks = 0;                  // recovery blocks measured
-  int recovered = 0;               // of these, step time came back within them
-  std::optional<double> p50_ns{};  // median over blocks, from the fault's end to the first step as fast as before;
-                                   // empty: in half of them there was none
+  int blocks = 0;                      // recovery blocks measured
+  int recovered = 0;                   // of these, step time came back within them
+  std::optional<double> p50_ns{};      // median over blocks, from the fault's end to the first step as fast as before;
+                                       // empty: in half of them there was none
   std::optional<Effect> carry_over{};  // the rest of the recovery blocks against their pairs' baselines
 };
 
@@ -130,7 +137,9 @@ struct Verdict {
   std::optional<Lateness> onset{};  // as in FaultResult, over all faults
   std::optional<Lateness> end{};
   std::optional<Skew> skew{};   // empty: no fault began on two nodes at once, or their clocks are not known
-  double baseline_step_ns = 0;  // median over baseline blocks of the time per step
+  bool comes_and_goes = false;  // some fault does: then a slowdown is that of this test's blocks, and of no other week
+  std::optional<TimeLost> lost_each_time{};  // by the mean step time; empty: not shown, or of faults of several kinds
+  double baseline_step_ns = 0;               // median over baseline blocks of the time per step
 };
 
 /// With these begin the reasons that somebody must act on; they are never left out, and said last on the terminal.

@@ -295,9 +295,14 @@ std::string read_outcome(lua_State* lua, int table) {
   if (std::find(kExpectableOutcomes.begin(), kExpectableOutcomes.end(), outcome) == kExpectableOutcomes.end())
     throw ScenarioError(fmt::format("expect.outcome is \"{}\"; a run can be expected to end by: {}", shortened(outcome),
                                     fmt::join(kExpectableOutcomes, ", ")));
-  if (push_field(lua, table, "slowdown") != LUA_TNIL)
-    throw ScenarioError("expect has both outcome and slowdown: a run that ends early measures no slowdown");
-  lua_pop(lua, 1);
+  for (const char* other : {"slowdown", "culprit", "recovers"}) {
+    if (push_field(lua, table, other) != LUA_TNIL)
+      throw ScenarioError(fmt::format(
+          "expect has both outcome and {}: a run that ends early measures no slowdown, so there is no culprit of it to "
+          "name and nothing to recover from; leave one of them out",
+          other));
+    lua_pop(lua, 1);
+  }
   return outcome;
 }
 

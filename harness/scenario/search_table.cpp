@@ -75,6 +75,9 @@ void read_question(lua_State* lua, SearchSpec& spec) {
     throw ScenarioError(
         kThreshold +
         R"(: kind = "magnitude" looks for a slowdown; for an outcome or a check take "yes_no" or "escalate")");
+  if (spec.kind == Kind::escalate && !spec.check.empty())
+    throw ScenarioError(kThreshold +
+                        R"(: kind = "escalate" ends at any check of the scenario that fails; leave out check)");
   if (spec.kind == Kind::magnitude && !spec.slowdown) spec.slowdown = 0.1;
   if (spec.kind == Kind::yes_no &&
       (spec.slowdown ? 1 : 0) + (spec.outcome.empty() ? 0 : 1) + (spec.check.empty() ? 0 : 1) > 1)
@@ -111,6 +114,19 @@ Unit unit_of(const ScenarioOption& option) {
   throw ScenarioError(
       fmt::format(R"(option "{0}" is searched, so it needs a unit of a quantity: {0} = {{ "{1}", unit = "bit rate" }})",
                   option.name, option.default_value));
+}
+
+/// A check that the scenario does not make would never fail.
+void find_check(const SearchSpec& spec, const Scenario& scenario) {
+  if (spec.check.empty()) return;
+  std::vector<std::string> names;
+  for (const ScenarioPlugin& check : scenario.checks) {
+    if (check.name == spec.check) return;
+    names.push_back(check.name);
+  }
+  throw ScenarioError(fmt::format("{}: the scenario makes no check \"{}\"{}", kThreshold, spec.check,
+                                  names.empty() ? fmt::format("; add checks = {{ grit.check.{} {{}} }}", spec.check)
+                                                : suggestion(spec.check, names)));
 }
 
 /// The doses, now that their option is known.
@@ -181,6 +197,7 @@ void read_search(lua_State* lua, LoadContext& context) {
   if (push_part(lua, "search") != LUA_TNIL)
     spec = resolved(context.searches.at(handle_at(lua, -1, kSearchHandle, "search")), context.scenario);
   lua_pop(lua, 1);
+  find_check(spec, context.scenario);
   if (spec.kind == SearchSpec::Kind::minimal && context.scenario.faults.empty())
     throw ScenarioError("grit.search.minimal has no faults to choose from: the scenario's list is empty");
   read_drive(lua, spec);

@@ -14,6 +14,7 @@
 #include <random>
 #include <vector>
 
+#include "analysis/change_points.hpp"
 #include "analysis/effect.hpp"
 #include "analysis/location.hpp"
 #include "analysis/sign_flip.hpp"
@@ -212,6 +213,34 @@ void print_checks(int repetitions) {
   }
 }
 
+/// Series of runs without any change, or with one of the newest two.
+void print_newest(int repetitions) {
+  fmt::print(
+      "\n\nHow often the newest runs of a series are said to differ (claim: without a change in at most 5 %)\n\n");
+  fmt::print("{:<52}{:>6}{:>24}{:>24}\n", "", "runs", "no change", "2 runs by 5 spreads");
+  for (const bool heavy : {false, true})
+    for (const std::size_t count : {8U, 16U, 64U}) {
+      std::mt19937_64 random(23);
+      std::normal_distribution<double> normal;
+      std::student_t_distribution<double> student(3);
+      int quiet = 0, changed = 0;
+      for (int i = 0; i < repetitions; ++i) {
+        std::vector<double> values(count);
+        for (double& value : values) value = heavy ? student(random) / std::sqrt(3.0) : normal(random);
+        const auto outside = [&] {
+          const auto newest = grit::compare_newest(values, 2, grit::kNewestAlpha);
+          return std::any_of(newest.begin(), newest.end(),
+                             [](const grit::Newest& one) { return std::abs(one.shift) > one.half_width; });
+        };
+        quiet += outside() ? 1 : 0;
+        values[count - 1] += 5, values[count - 2] += 5;
+        changed += outside() ? 1 : 0;
+      }
+      fmt::print("{:<52}{:>6}{:>24}{:>24}\n", heavy ? "heavy tails" : "normal", count, rate_text(quiet, repetitions),
+                 rate_text(changed, repetitions));
+    }
+}
+
 void print_header(const std::vector<Machine>& machines) {
   fmt::print("{:<34}", "");
   for (const Machine& machine : machines) fmt::print("{:>20}", machine.name);
@@ -272,5 +301,6 @@ int main(int argc, char** argv) {
   fmt::print("\n\nOne standard error at 5 % is {:.1f} %.\n", 100 * std::sqrt(kAlpha * (1 - kAlpha) / repetitions));
   print_location(repetitions);
   print_checks(repetitions);
+  print_newest(repetitions);
   return 0;
 }

@@ -152,6 +152,59 @@ TEST_CASE("a series that shows no change says what it would have shown") {
   CHECK_THAT(few.sentence, Catch::Contains("too few"));
 }
 
+TEST_CASE("the newest runs are looked at: slower than yesterday is no \"no change\"") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    std::mt19937_64 random(seed);
+    std::vector<double> last = series(random, 30);
+    for (double& value : last) value *= 0.004;
+    last[29] += std::log(1.2);
+    std::vector<double> both = last;
+    both[28] += std::log(1.2);
+    const Trend one = find_changes(runs_of(last), 0.05), two = find_changes(runs_of(both), 0.05);
+    CAPTURE(seed, one.sentence, two.sentence);
+    CHECK(one.exit_code == 2);
+    CHECK_THAT(one.sentence, Catch::Contains("but the newest"));
+    CHECK(two.exit_code != 0);  // 1, with the run before them, where that is like them
+  }
+}
+
+TEST_CASE("where the newest runs cannot be told apart from a change, the series shows none and says so") {
+  std::mt19937_64 random(18);
+  std::vector<double> log_times = series(random, 30);
+  for (double& value : log_times) value *= 0.004;
+  CHECK(find_changes(runs_of(log_times), 0.05).exit_code == 0);
+  log_times[29] = 0.018;  // within 2 %, and what it stands for may be beyond
+  const Trend trend = find_changes(runs_of(log_times), 0.02);
+  CHECK(trend.exit_code == 2);
+  CHECK(std::any_of(trend.reasons.begin(), trend.reasons.end(), [](const std::string& reason) {
+    return reason.find("cannot be told from so few") != std::string::npos;
+  }));
+}
+
+TEST_CASE("the newest values of a series that did not change seldom lie outside of their prediction") {
+  constexpr int kSeries = 1000;
+  for (const bool heavy : {false, true})
+    for (const std::size_t count : {8U, 30U}) {
+      std::mt19937_64 random(19);
+      std::student_t_distribution<double> student(3);
+      int outside = 0;
+      for (int i = 0; i < kSeries; ++i) {
+        std::vector<double> values = series(random, count);
+        if (heavy)
+          for (double& value : values) value = student(random);
+        const auto newest = compare_newest(values, 2, kNewestAlpha);
+        outside += std::any_of(newest.begin(), newest.end(),
+                               [](const Newest& one) { return std::abs(one.shift) > one.half_width; })
+                       ? 1
+                       : 0;
+      }
+      INFO(count << (heavy ? " heavy-tailed" : "") << " values: " << outside << " of " << kSeries);
+      CHECK(outside <= 0.071 * kSeries);  // 0.05 and three standard errors
+    }
+  CHECK(compare_newest(std::vector<double>{1.0}, 2, 0.05).empty());
+  CHECK(std::isinf(compare_newest(std::vector<double>{1.0, 2.0}, 2, 0.05).front().half_width));
+}
+
 TEST_CASE("one run is a series of its baseline blocks") {
   std::mt19937_64 random(9);
   ComparedRun run = simulated_run(random, {.between = 0, .within = 0.005, .blocks = 16}, "run");

@@ -217,6 +217,59 @@ TEST_CASE("a node that became slower is named among its like") {
   CHECK(slow_node_found({.ranks = 64, .ranks_per_node = 8, .common = 0.01, .slow_node = 5, .slow_ns = 1e6}, 50) >= 45);
 }
 
+TEST_CASE("hosts are matched by name, in whatever order a batch system gives them") {
+  const auto plan_with = [](const std::vector<std::string>& names) {
+    Plan plan = small_plan(8, false);
+    plan.topology.nodes.clear();
+    for (int i = 0; i < 4; ++i) plan.topology.nodes.push_back({});
+    for (int i = 0; i < 4; ++i) {
+      Node& node = plan.topology.nodes[static_cast<std::size_t>(i)];
+      node.index = i, node.name = names[static_cast<std::size_t>(i)], node.ranks = {2 * i, 2 * i + 1};
+    }
+    return plan;
+  };
+  std::mt19937_64 random(33);
+  // Host "c" became slower; the new runs have the hosts in another order.
+  const Days days{.ranks = 8, .ranks_per_node = 2, .noise = 0.002, .slow_node = 2, .slow_ns = 2e6};
+  const std::vector<std::string> names{"a", "b", "c", "d"};
+  const std::vector<int> order{3, 2, 0, 1};  // of the new runs: d, c, a, b
+  const auto compared = [&](const std::vector<std::string>& new_names) {
+    std::vector<ComparedRun> runs = simulate_days(random, days);
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      ComparedRun& run = runs[i];
+      const bool later = i >= 4;
+      run.directory = "run" + std::to_string(i);
+      run.plan = plan_with(later ? new_names : names);
+      for (const double noise : {-0.001, 0.001, 0.002 * static_cast<double>(i % 3)})
+        run.baseline.push_back({1, 1e7 * (later ? 1.2 : 1) * (1 + noise), 1e7});
+      std::vector<RankPhases> phases;
+      for (int node = 0; node < 4; ++node) {
+        const int was = later ? order[static_cast<std::size_t>(node)] : node;
+        for (int k = 0; k < 2; ++k) {
+          phases.push_back(run.phases[static_cast<std::size_t>(2 * was + k)]);
+          phases.back().rank = 2 * node + k, phases.back().node = node;
+        }
+        run.environments[node] =
+            Json{{"hostname", names[static_cast<std::size_t>(was)]}, {"memory_bytes", 1e9 * (was + 1)}};
+      }
+      run.phases = phases;
+    }
+    return compare_runs(std::span(runs).first(4), std::span(runs).subspan(4), 0.05);
+  };
+  const Comparison same = compared({"d", "c", "a", "b"});
+  CHECK(same.change == Change::slower);
+  CHECK(same.environment.differences.empty());
+  REQUIRE(same.location);
+  CHECK(same.node_names.at(static_cast<std::size_t>(same.location->node)) == "c");
+  CHECK_THAT(same.location->text, Catch::StartsWith("c (all its ranks)"));
+  CHECK(std::none_of(same.reasons.begin(), same.reasons.end(),
+                     [](const std::string& reason) { return reason.find("hosts are the same") != std::string::npos; }));
+  const Comparison three = compared({"d", "c", "a", "e"});  // another machine in the place of b
+  CHECK(std::any_of(three.reasons.begin(), three.reasons.end(), [](const std::string& reason) {
+    return reason.find("only 3 of 4 hosts are the same") != std::string::npos;
+  }));
+}
+
 TEST_CASE("only the same thing is compared") {
   std::mt19937_64 random(22);
   auto runs = simulated_runs(random, 2, {}, "run");

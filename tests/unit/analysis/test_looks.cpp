@@ -207,3 +207,25 @@ TEST_CASE("after the fault: how soon steps are as before, and whether they stay 
   CHECK(stays_slow.recovery->carry_over->estimate == Approx(0.29).margin(0.02));
   CHECK_THAT(all_reasons(stays_slow), Contains("did not come back after the fault"));
 }
+
+TEST_CASE("steps as before, in even number, are not taken for slow ones") {
+  Plan plan = with_blocks(small_plan(), BlockKind::recovery);
+  plan.design.recovery_ns = 2 * kNsPerS;
+  // Four steps in the second half, two 3 % below and two 3 % above: their middle is where the baseline's is.
+  auto records = records_of(
+      plan,
+      [&](const Block& block, int step) {
+        if (block.kind != BlockKind::recovery) return steps_slowed_by(0.5)(block, step);
+        return static_cast<std::int64_t>(1e7 * (step % 2 == 0 ? 0.97 : 1.03));
+      },
+      8);
+  for (StepRecord& record : records) {
+    const std::int64_t duration_ns = record.end_ns - record.start_ns;
+    record.start_ns += static_cast<std::int64_t>(record.step_in_block) * 100'000'000;
+    record.end_ns = record.start_ns + duration_ns;
+  }
+  const Verdict verdict = judge(plan, records, events_of(plan));
+  REQUIRE(verdict.recovery->carry_over);
+  CHECK(verdict.recovery->carry_over->ci_low <= 0);
+  CHECK(all_reasons(verdict).find("did not come back") == std::string::npos);
+}

@@ -5,7 +5,10 @@
 #include <functional>
 
 #include "analysis/search.hpp"
+#include "analysis/trial.hpp"
+#include "analysis/verdict.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/analysis/compare_fixture.hpp"
 
 using namespace grit;
 using Kind = SearchSpec::Kind;
@@ -224,6 +227,27 @@ TEST_CASE("a series that was interrupted or failed is inconclusive, and says so"
   verdict = judge_series(series);
   CHECK(verdict.outcome == "failed");
   CHECK(says(verdict.reasons.back(), "no mpirun"));
+}
+
+TEST_CASE("a trial's slowdown has the interval that its verdict has, and of too few pairs there is none") {
+  testing::RunDirectories directories;
+  const auto trial_of = [&](const std::string& name, const Plan& plan) {
+    const auto records = testing::records_of(plan, testing::steps_slowed_by(0.5));
+    const auto directory = directories.add(name, plan, records, testing::events_of(plan));
+    const Verdict verdict = judge(plan, records, testing::events_of(plan));
+    const auto result = trial_result(directory, verdict);
+    REQUIRE(result.has_value());
+    return std::pair(*result, verdict);
+  };
+  Plan plan = testing::small_plan();
+  plan.design.max_pairs = 16;  // three looks share the level
+  const auto [eight, verdict] = trial_of("eight", plan);
+  REQUIRE((eight.slowdown && verdict.effect && verdict.effect->statistic == "mean"));
+  CHECK(eight.ci_low == Approx(verdict.effect->ci_low));
+  CHECK(eight.ci_high == Approx(verdict.effect->ci_high));
+  const auto five = trial_of("five", testing::small_plan(5)).first;
+  CHECK(five.log_ratios.size() == 5);
+  CHECK_FALSE(five.slowdown.has_value());
 }
 
 TEST_CASE("series.json holds all of a series") {

@@ -727,6 +727,39 @@ TEST_CASE("where mean and median disagree about an expectation, the other one is
   CHECK_THAT(all_reasons(verdict), Contains("the median step time alone would say otherwise"));
 }
 
+TEST_CASE("sentence, figures and expectation are of one statistic, whichever decides") {
+  Plan plan = small_plan();
+  plan.expect.slowdown_at_least = 0.02;
+  // 3 % longer, and a stall in a few blocks of either kind, which only the mean shows.
+  const auto steps = [](const Block& block, int step) {
+    const bool stall = step == 4 && block.index % 4 < 2;
+    return steps_slowed_by(0.04)(block, step) + (stall ? 3'000'000 : 0);
+  };
+  const Verdict verdict = judge(plan, records_of(plan, steps), events_of(plan));
+  REQUIRE(verdict.effect);
+  CHECK(verdict.expectations.at(0).met == true);
+  CHECK(verdict.effect->statistic == "median");
+  CHECK(verdict.effect->ci_low >= 0.02);
+  CHECK_THAT(verdict.sentence, Contains("the median step took"));
+  CHECK_THAT(all_reasons(verdict),
+             Contains("the mean step time alone would say otherwise about slowdown at least 2.0 %") &&
+                 Contains("that is judged by the median"));
+}
+
+TEST_CASE("of several faults, and of a passive end, nobody can say which one was harmful") {
+  Plan plan = small_plan();
+  PlannedFault other = plan.faults[0];
+  other.id = 1;
+  other.name = "clock_skew";
+  plan.faults.push_back(other);
+  CHECK_FALSE(judge_slowdown(plan, 0.5).faults.at(0).harmful.has_value());
+  CHECK_FALSE(judge_slowdown(plan, 0.5).faults.at(1).harmful.has_value());
+  plan.faults[1].passive = true;
+  const Verdict verdict = judge_slowdown(plan, 0.5);
+  CHECK(verdict.faults.at(0).harmful == true);
+  CHECK_FALSE(verdict.faults.at(1).harmful.has_value());
+}
+
 TEST_CASE("a lost node: since when it was silent, and what its kernel said last") {
   const Plan plan = small_plan();
   auto events = events_of(plan);

@@ -238,6 +238,8 @@ TEST_CASE("expectations") {
   CHECK(contains(error("{ slowdown = { at_least = '20%', at_most = '10%' } }"), "no result could meet both"));
   CHECK(contains(error("{ outcome = 'rank_deaht' }"), "hang, rank_death, node_loss, corruption"));
   CHECK(contains(error("{ outcome = 'hang', slowdown = { at_least = '20%' } }"), "measures no slowdown"));
+  CHECK(contains(error("{ outcome = 'hang', culprit = { node = 1 } }"), "both outcome and culprit"));
+  CHECK(contains(error("{ outcome = 'hang', recovers = { within = '5s' } }"), "both outcome and recovers"));
   CHECK(loaded(with_design("{ block = 9, hang = '7s' }", "{ outcome = 'hang' }")).expect.outcome == "hang");
   CHECK(loaded(with_design("{ block = 9, hang = '7s' }", "{ outcome = 'hang' }")).design.hang_ns == 7'000'000'000);
 }

@@ -58,7 +58,10 @@ TEST_CASE("a threshold's doses have the unit of its option") {
   CHECK_FALSE(spec.harm_grows.has_value());
   CHECK(load(threshold(R"(outcome = "node_loss")")).kind == Kind::escalate);
   CHECK(load(threshold("")).kind == Kind::yes_no);
-  CHECK(load(threshold(R"(kind = "yes_no", check = "link_up", harm = "falls")")).harm_grows == false);
+  CHECK(load(threshold(R"(kind = "yes_no", harm = "falls")")).harm_grows == false);
+  std::string checked = threshold(R"(check = "link_up")");
+  checked.insert(checked.find("search ="), "checks = { grit.check.link_up {} }, ");
+  CHECK(load(checked).check == "link_up");
   const auto by_option = with_search(
       R"(search = function(o) return grit.search.threshold { option = "rate", from = o.rate, to = "10Gbit/s" } end,)");
   CHECK(load(by_option, {{"rate", "2Gbit/s"}}).from == 2e9);
@@ -85,6 +88,11 @@ TEST_CASE("what is wrong in a search is said with its line") {
   CHECK(contains(load_error(threshold(R"(slowdwn = "5%")")), R"(did you mean "slowdown"?)"));
   CHECK(contains(load_error(threshold(R"(outcome = "explosion")")), "node_loss"));
   CHECK(contains(load_error(threshold(R"(kind = "magnitude", outcome = "hang")")), "escalate"));
+  CHECK(contains(load_error(threshold(R"(check = "link_up")")), "add checks = { grit.check.link_up {} }"));
+  CHECK(contains(load_error(threshold(R"(kind = "escalate", check = "link_up")")), "any check"));
+  std::string misspelt = threshold(R"(check = "link_upp")");
+  misspelt.insert(misspelt.find("search ="), "checks = { grit.check.link_up {} }, ");
+  CHECK(contains(load_error(misspelt), R"(did you mean "link_up"?)"));
   CHECK(contains(load_error(threshold(R"(kind = "escalat")")), R"(did you mean "escalate"?)"));
   CHECK(contains(load_error(threshold("trials = 0")), "1 to 1000"));
   CHECK(contains(load_error(threshold(R"(noise = "60%")")), "below 50%"));

@@ -14,8 +14,9 @@ struct CulpritFindings {
   bool all_links_alike = false;     // the link test found every link slower
 };
 
-/// Names the first suspect when it explains at least half of the loss and is one place: a node, a link, or a network
-/// whose node cannot be told.
+/// Names the first suspect when it explains at least half of the loss and is a place (a node, a link, nodes in turn) or
+/// a network whose node cannot be told; with it, or when together they explain half, those places of which each
+/// explains a fifth.
 Culprit answer_of(const Plan& plan, CulpritFindings findings);
 
 }  // namespace grit

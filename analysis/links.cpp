@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "harness/base/units.hpp"
 #include "harness/record/run_dir.hpp"
 
 namespace grit {
@@ -19,15 +20,21 @@ constexpr double kSlow_log = 0.18;
 constexpr double kApart_log = 0.18;
 /// Retransmits added to both counts before they are divided, so that one more than none is only a third more.
 constexpr double kFewRetransmits = 3;
+constexpr std::size_t kNodesNamed = 3;  // at most
+/// Of a single link against all others: so many times as much slower, and so many times as long a stall. A transfer
+/// that is slow holds up others at both of its ends, but none for longer than it takes itself.
+constexpr double kLinkAlone = 4;
+constexpr double kMoreThanBoth = 1.5;  // of what two nodes' links are slower, both taken together
 
 struct Sums {
   std::vector<double> latencies_ns{};
-  double worst_ns = 0, transfer_s_per_bit = 0, retransmits = 0;
+  double worst_ns = 0, longest_ns = 0, transfer_s_per_bit = 0, retransmits = 0;
   int transfers = 0, blocks = 0;
 
   Sums& operator+=(const Sums& other) {
     latencies_ns.insert(latencies_ns.end(), other.latencies_ns.begin(), other.latencies_ns.end());
-    worst_ns += other.worst_ns, transfer_s_per_bit += other.transfer_s_per_bit, retransmits += other.retransmits;
+    worst_ns += other.worst_ns, longest_ns = std::max(longest_ns, other.longest_ns),
+                                transfer_s_per_bit += other.transfer_s_per_bit, retransmits += other.retransmits;
     transfers += other.transfers, blocks += other.blocks;
     return *this;
   }
@@ -59,13 +66,16 @@ void add(Sums& sums, const Json& entry) {
   const auto latency = entry.find("latency_ns");
   if (latency != entry.end() && latency->is_object()) {
     const auto median = number_at(*latency, "median"), worst = number_at(*latency, "max");
-    if (median && worst && *median > 0 && *worst > 0) sums.latencies_ns.push_back(*median), sums.worst_ns += *worst;
+    if (median && worst && *median > 0 && *worst > 0) {
+      sums.latencies_ns.push_back(*median);
+      sums.worst_ns += *worst, sums.longest_ns = std::max(sums.longest_ns, *worst);
+    }
   }
   if (const auto rate = number_at(entry, "bits_per_s"); rate && *rate > 0)
     sums.transfer_s_per_bit += 1 / *rate, ++sums.transfers;
 }
 
-using Measure = double (*)(const LinkChange&);  // logarithm of the slowdown
+using Measure = double (*)(const LinkChange&);  // the logarithm of how many times worse, but for kIncreases
 double log_of(double fault, double baseline) { return fault > 0 && baseline > 0 ? std::log(fault / baseline) : 0; }
 double transfers(const LinkChange& link) { return log_of(link.baseline_bits_per_s, link.fault_bits_per_s); }
 double round_trips(const LinkChange& link) { return log_of(link.fault_latency_ns, link.baseline_latency_ns); }
@@ -77,6 +87,12 @@ constexpr std::array<std::pair<const char*, Measure>, 4> kMeasures{{{"transfers"
                                                                     {"round trips", round_trips},
                                                                     {"the longest round trips", longest},
                                                                     {"TCP retransmits", retransmits}}};
+/// By how much more each of these is, in its own unit: what two causes do to a link adds up.
+constexpr std::array<Measure, kMeasures.size()> kIncreases{
+    [](const LinkChange& link) { return 1 / link.fault_bits_per_s - 1 / link.baseline_bits_per_s; },
+    [](const LinkChange& link) { return link.fault_latency_ns - link.baseline_latency_ns; },
+    [](const LinkChange& link) { return link.fault_worst_ns - link.baseline_worst_ns; },
+    [](const LinkChange& link) { return link.fault_retransmits - link.baseline_retransmits; }};
 constexpr std::size_t kTimes = 3;  // of them
 
 /// Nearest rank.
@@ -118,27 +134,125 @@ std::optional<OneFinding> find_node(const std::vector<LinkChange>& links, Measur
     // One or two figures lie below the node's by chance: they count as a single link does.
     const double needed = (others < 3 ? 2 : 1) * std::max(kApart_log, noise_log);
     if (low < kSlow_log || apart < needed || (best && best->apart >= apart)) continue;
-    best = OneFinding{{.node = node}, apart};
+    best = OneFinding{{.nodes = {node}, .parts = {1}}, apart};
   }
   return best;
 }
 
-std::optional<OneFinding> find_link(const std::vector<LinkChange>& links, Measure measure, double noise_log) {
+/// A node's links to those that are no members.
+std::vector<const LinkChange*> links_to_others(const std::vector<LinkChange>& links, const std::vector<int>& members,
+                                               int node) {
+  const auto is_member = [&](int end) { return std::find(members.begin(), members.end(), end) != members.end(); };
+  std::vector<const LinkChange*> found;
+  for (const LinkChange& link : links)
+    if ((link.a == node && !is_member(link.b)) || (link.b == node && !is_member(link.a))) found.push_back(&link);
+  return found;
+}
+
+std::vector<double> values_of(const std::vector<const LinkChange*>& links, Measure measure) {
+  std::vector<double> values;
+  for (const LinkChange* link : links) values.push_back(measure(*link));
+  return values;
+}
+
+bool touches(const LinkChange& link, const std::vector<int>& nodes) {
+  return std::any_of(nodes.begin(), nodes.end(), [&](int node) { return link.a == node || link.b == node; });
+}
+
+/// Two or three nodes, at most half of all. A healthy node's links to them are slow, too, but not nearly all it has.
+/// Where the link between two of them is slower than both together make it, it is that link.
+std::optional<OneFinding> find_nodes(const std::vector<LinkChange>& links, std::size_t measure, double noise_log) {
+  const Measure log_times = kMeasures[measure].second, increase = kIncreases[measure];
+  std::map<int, std::vector<double>> of_nodes;
+  for (const LinkChange& link : links)
+    of_nodes[link.a].push_back(log_times(link)), of_nodes[link.b].push_back(log_times(link));
+  OneFinding found;
+  std::vector<int>& members = found.finding.nodes;
+  for (const auto& [node, own] : of_nodes)
+    if (own.size() >= 2 && quantile(own, 0.25) >= kSlow_log) members.push_back(node);
+  if (members.size() < 2 || members.size() > kNodesNamed || 2 * members.size() > of_nodes.size()) return std::nullopt;
+  std::vector<double> others;
+  for (const LinkChange& link : links)
+    if (!touches(link, members)) others.push_back(log_times(link));
+  if (others.empty()) return std::nullopt;
+  const double needed = (others.size() < 3 ? 2 : 1) * std::max(kApart_log, noise_log);
+  double sum = 0;
+  for (const int member : members) {
+    const auto own = links_to_others(links, members, member);
+    if (own.empty()) return std::nullopt;
+    const double apart = quantile(values_of(own, log_times), 0.25) - quantile(others, 0.75);
+    if (apart < needed) return std::nullopt;
+    found.apart = found.finding.parts.empty() ? apart : std::min(found.apart, apart);
+    found.finding.parts.push_back(std::max(quantile(values_of(own, increase), 0.5), 0.0));
+    sum += found.finding.parts.back();
+  }
+  if (sum <= 0) return std::nullopt;
+  for (const LinkChange& link : links)
+    if (members.size() == 2 && link.a == members[0] && link.b == members[1] && increase(link) > kMoreThanBoth * sum)
+      return OneFinding{{.a = link.a, .b = link.b}, found.apart};
+  for (double& part : found.finding.parts) part /= sum;
+  return found;
+}
+
+std::optional<OneFinding> find_link(const std::vector<LinkChange>& links, std::size_t index, double noise_log) {
+  const Measure measure = kMeasures[index].second, increase = kIncreases[index];
   const auto slowest = std::max_element(
       links.begin(), links.end(), [&](const LinkChange& x, const LinkChange& y) { return measure(x) < measure(y); });
   std::vector<double> others;
+  double most_increase = 0;
   for (const LinkChange& link : links)
-    if (&link != &*slowest) others.push_back(measure(link));
+    if (&link != &*slowest) {
+      others.push_back(measure(link));
+      most_increase = std::max(most_increase, increase(link));
+    }
   const double low = measure(*slowest);
-  // A single figure against the very slowest of the others: rarer events happen by chance, the more so where other
-  // links have become slow as well. By how much they have is then the measure of what this one must be apart.
-  const double most = others.empty() ? 0 : quantile(others, 1.0), apart = low - most;
-  if (low < 2 * kSlow_log || apart < 2 * std::max({kApart_log, noise_log, most})) return std::nullopt;
+  // A single figure against the very slowest of the others: rarer events happen by chance.
+  const double most = others.empty() ? 0 : std::max(quantile(others, 1.0), 0.0), apart = low - most;
+  const bool alone =
+      std::expm1(low) >= kLinkAlone * std::expm1(most) && increase(*slowest) >= kLinkAlone * most_increase;
+  if (low < 2 * kSlow_log || apart < 2 * std::max(kApart_log, noise_log) || !alone) return std::nullopt;
   return OneFinding{{.a = slowest->a, .b = slowest->b}, apart};
 }
 
+/// A link that stalls in each block with the fault, as no other does in that block, and none does without the fault. A
+/// rare stall changes no mean by much, and means of transfers on a busy machine differ from block to block by as much.
+std::optional<LinkFinding> find_stalled_link(const std::vector<LinkChange>& links) {
+  std::size_t blocks = links.front().fault_longest_ns.size();
+  double without_ns = 0;
+  for (const LinkChange& link : links) {
+    blocks = std::min(blocks, link.fault_longest_ns.size());
+    for (const double longest_ns : link.baseline_longest_ns) without_ns = std::max(without_ns, longest_ns);
+  }
+  if (blocks < 2 || links.size() < 3) return std::nullopt;
+  const LinkChange* stalled = nullptr;
+  double times = 0, shortest_ns = 0, of_others_ns = without_ns;
+  for (std::size_t block = 0; block < blocks; ++block) {
+    const auto longest_ns = [&](const LinkChange& link) { return link.fault_longest_ns[block]; };
+    const auto most = std::max_element(links.begin(), links.end(), [&](const LinkChange& x, const LinkChange& y) {
+      return longest_ns(x) < longest_ns(y);
+    });
+    if (stalled != nullptr && stalled != &*most) return std::nullopt;
+    stalled = &*most;
+    double next_ns = without_ns;
+    for (const LinkChange& link : links)
+      if (&link != stalled) next_ns = std::max(next_ns, longest_ns(link));
+    const double of_block = longest_ns(*stalled) / next_ns;
+    times = block == 0 ? of_block : std::min(times, of_block);
+    shortest_ns = block == 0 ? longest_ns(*stalled) : std::min(shortest_ns, longest_ns(*stalled));
+    of_others_ns = std::max(of_others_ns, next_ns);
+  }
+  if (times < kLinkAlone) return std::nullopt;
+  return LinkFinding{
+      .a = stalled->a,
+      .b = stalled->b,
+      .times = times,
+      .text = fmt::format("in each block with the fault this link alone stalled, for {} and more (others, "
+                          "and without the fault: {} at most)",
+                          format_duration(shortest_ns), format_duration(of_others_ns))};
+}
+
 bool is_own(const LinkChange& link, const LinkFinding& finding) {
-  if (finding.node >= 0) return link.a == finding.node || link.b == finding.node;
+  if (!finding.nodes.empty()) return touches(link, finding.nodes);
   return link.a == finding.a && link.b == finding.b;
 }
 
@@ -146,37 +260,58 @@ bool is_own(const LinkChange& link, const LinkFinding& finding) {
 /// and make its average; what is wrong with a link is wrong in all.
 bool holds_in_each_block(const std::vector<LinkChange>& links, const LinkFinding& finding, std::size_t measure) {
   std::size_t blocks = links.front().fault_log.size();
-  for (const LinkChange& link : links) blocks = std::min(blocks, link.fault_log.size());
+  std::vector<const LinkChange*> link, others;
+  for (const LinkChange& one : links) {
+    blocks = std::min(blocks, one.fault_log.size());
+    (is_own(one, finding) ? link : others).push_back(&one);
+  }
+  std::vector<std::vector<const LinkChange*>> owns;  // each must stand out by itself
+  for (const int node : finding.nodes) owns.push_back(links_to_others(links, finding.nodes, node));
+  if (owns.empty()) owns.push_back(link);
+  const bool is_node = !finding.nodes.empty();
   for (std::size_t block = 0; block < blocks; ++block) {
-    std::vector<double> own, others;
-    for (const LinkChange& link : links)
-      (is_own(link, finding) ? own : others).push_back(link.fault_log[block][measure]);
-    if (own.empty() || others.empty()) continue;
-    const bool is_node = finding.node >= 0;
-    if (quantile(own, is_node ? 0.25 : 0.0) <= quantile(others, is_node ? 0.75 : 1.0)) return false;
+    const auto of_block = [&](const std::vector<const LinkChange*>& some) {
+      std::vector<double> values;
+      for (const LinkChange* one : some) values.push_back(one->fault_log[block][measure]);
+      return values;
+    };
+    for (const auto& own : owns) {
+      if (own.empty() || others.empty()) continue;
+      if (quantile(of_block(own), is_node ? 0.25 : 0.0) <= quantile(of_block(others), is_node ? 0.75 : 1.0))
+        return false;
+    }
   }
   return true;
 }
 
-/// "transfers over its links 3.4 times slower, over others not".
+/// "transfers over its links 3.4 times slower, over others 1.1 times": of these the least, of the others the most, but
+/// for a quarter of each where it is a node's.
 void describe(const std::vector<LinkChange>& links, LinkFinding& finding, std::size_t measure) {
-  const char* whose = finding.node >= 0 ? "its links" : "this link";
-  std::vector<double> own;
-  double baseline = 0, fault = 0;
-  for (const LinkChange& link : links)
-    if (is_own(link, finding)) {
-      own.push_back(kMeasures[measure].second(link));
-      baseline += link.baseline_retransmits, fault += link.fault_retransmits;
-    }
-  const char* others = own.size() < links.size() ? ", over others not" : "";
+  const bool is_node = !finding.nodes.empty();
+  const char* whose = finding.nodes.size() > 1 ? "their links" : is_node ? "its links" : "this link";
+  std::vector<double> own, others;
+  double baseline[2] = {}, fault[2] = {};  // of the others, and of these
+  for (const LinkChange& link : links) {
+    const bool of_these = is_own(link, finding);
+    (of_these ? own : others).push_back(kMeasures[measure].second(link));
+    baseline[of_these] += link.baseline_retransmits, fault[of_these] += link.fault_retransmits;
+  }
   if (measure >= kTimes) {
-    finding.text = fmt::format("TCP sent {:.3g} segments again a block over {} ({:.3g} without the fault){}", fault,
-                               whose, baseline, others);
+    finding.text = fmt::format("TCP sent {:.3g} segments again a block over {} ({:.3g} without the fault)", fault[1],
+                               whose, baseline[1]);
+    if (!others.empty())
+      finding.text += fault[0] > baseline[0] ? fmt::format(", over others {:.3g} ({:.3g})", fault[0], baseline[0])
+                                             : std::string(", over others not");
     return;
   }
-  finding.times = std::exp(quantile(own, finding.node >= 0 ? 0.25 : 0.0));
-  finding.text = fmt::format("{} over {} {:.{}f} times slower{}", kMeasures[measure].first, whose, finding.times,
-                             finding.times < 10 ? 1 : 0, others);
+  const auto digits = [](double times) { return times < 9.95 ? 1 : 0; };
+  finding.times = std::exp(quantile(own, is_node ? 0.25 : 0.0));
+  finding.text = fmt::format("{} over {} {:.{}f} times slower", kMeasures[measure].first, whose, finding.times,
+                             digits(finding.times));
+  if (others.empty()) return;
+  const double of_others = std::exp(quantile(others, is_node ? 0.75 : 1.0));
+  finding.text += of_others < 1.05 ? std::string(", over others not")
+                                   : fmt::format(", over others {:.{}f} times", of_others, digits(of_others));
 }
 
 LinkChange change_between(const Sums& baseline, const Sums& fault) {
@@ -201,11 +336,13 @@ std::optional<LinkChange> change_of(std::pair<int, int> ends, const LinkBlocks& 
   LinkChange change = change_between(baseline, fault);
   change.a = ends.first, change.b = ends.second;
   for (const auto& [block, one] : link.baseline) {
+    change.baseline_longest_ns.push_back(one.longest_ns);
     const LinkChange other = change_between(link.baseline.begin()->second, one);
     for (std::size_t i = 0; i < kMeasures.size(); ++i)
       change.noise_log[i] = std::max(change.noise_log[i], std::abs(kMeasures[i].second(other)));
   }
   for (const auto& [block, one] : link.fault) {
+    change.fault_longest_ns.push_back(one.longest_ns);
     const LinkChange of_block = change_between(baseline, one);
     auto& logs = change.fault_log.emplace_back();
     for (std::size_t i = 0; i < kMeasures.size(); ++i) logs[i] = kMeasures[i].second(of_block);
@@ -225,12 +362,21 @@ std::optional<EntryPlace> place_of(const Json& entry, const char* from, const ch
                     number_at(entry, "block").value_or(0)};
 }
 
-bool same_place(const LinkFinding& x, const LinkFinding& y) {
-  const auto touches = [](const LinkFinding& link, int node) { return link.a == node || link.b == node; };
-  if (x.node >= 0 && y.node >= 0) return x.node == y.node;
-  if (x.node >= 0) return touches(y, x.node);
-  if (y.node >= 0) return touches(x, y.node);
-  return x.a == y.a && x.b == y.b;
+/// Do they not contradict each other? A node does not contradict a link that ends at it, nor nodes that it is one of.
+bool agree(const LinkFinding& x, const LinkFinding& y) {
+  const auto holds = [](const LinkFinding& finding, int node) {
+    if (!finding.nodes.empty())
+      return std::find(finding.nodes.begin(), finding.nodes.end(), node) != finding.nodes.end();
+    return finding.a == node || finding.b == node;
+  };
+  if (x.nodes.empty() && y.nodes.empty()) return x.a == y.a && x.b == y.b;
+  const auto all_in = [&](const LinkFinding& few, const LinkFinding& many) {
+    return !few.nodes.empty() &&
+           std::all_of(few.nodes.begin(), few.nodes.end(), [&](int node) { return holds(many, node); });
+  };
+  if (y.nodes.empty()) return x.nodes.size() == 1 && all_in(x, y);
+  if (x.nodes.empty()) return y.nodes.size() == 1 && all_in(y, x);
+  return all_in(x, y) || all_in(y, x);
 }
 
 }  // namespace
@@ -292,6 +438,7 @@ Result<std::optional<JsonLines>> read_links(const std::filesystem::path& run_dir
 
 std::optional<LinkFinding> judge_links(const std::vector<LinkChange>& links) {
   if (links.empty()) return std::nullopt;
+  if (auto stalled = find_stalled_link(links)) return stalled;
   std::optional<OneFinding> best;
   bool all_alike = false, nothing = true;
   for (std::size_t i = 0; i < kMeasures.size(); ++i) {
@@ -304,16 +451,21 @@ std::optional<LinkFinding> judge_links(const std::vector<LinkChange>& links) {
     }
     std::vector<double> noise;
     for (const LinkChange& link : links) noise.push_back(link.noise_log[i]);
-    std::optional<OneFinding> found;
-    // A link that stands out of all others, those of its own nodes among them, is not its node's.
-    // One probe of a late acknowledgement sends as much again as many losses: no sign on a single link.
-    if (i < kTimes) found = find_link(links, measure, quantile(noise, 1.0));
-    if (!found) found = find_node(links, measure, quantile(noise, 0.75));
-    if (!found || !holds_in_each_block(links, found->finding, i)) continue;
+    const auto sound = [&](std::optional<OneFinding> found) {
+      return found && holds_in_each_block(links, found->finding, i) ? found : std::nullopt;
+    };
+    // A link that stands out of all others, those of its own nodes among them, is not its node's. By what TCP sent
+    // again no single link is accused: one tail loss probe (RFC 8985) of a late machine can send dozens of segments
+    // again of which none was lost.
+    std::optional<OneFinding> found = sound(find_nodes(links, i, quantile(noise, 0.75)));
+    if (found && i >= kTimes && found->finding.nodes.empty()) found.reset();
+    if (!found && i < kTimes) found = sound(find_link(links, i, quantile(noise, 1.0)));
+    if (!found) found = sound(find_node(links, measure, quantile(noise, 0.75)));
+    if (!found) continue;
     describe(links, found->finding, i);
-    if (best && !same_place(best->finding, found->finding)) return std::nullopt;  // they contradict each other
-    const bool better = !best || (found->finding.node >= 0) > (best->finding.node >= 0) ||
-                        ((found->finding.node >= 0) == (best->finding.node >= 0) && found->apart > best->apart);
+    if (best && !agree(best->finding, found->finding)) return std::nullopt;
+    const auto most_nodes = [](const OneFinding& one) { return std::pair(one.finding.nodes.size(), one.apart); };
+    const bool better = !best || most_nodes(*found) > most_nodes(*best);
     const bool lost = i >= kTimes || (best && best->finding.lost);
     if (better) best = found;
     best->finding.lost = lost;

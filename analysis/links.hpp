@@ -4,10 +4,12 @@
 // middle of the medians of round trips (latency) and the mean of their longest (a stall of a second in one entry of
 // many counts; means, so that what comes rarely but is bad counts). A fourth is what TCP sent again, per block: a
 // packet in a hundred that is lost hides in the noise of times, but not in this count. A node is named when nearly all
-// of its links (three quarters) became worse by more than nearly all links that do not touch it, and clearly so; a
-// single link, before any node, when it became worse than all others, by the times, and by twice as much as any of
-// those changed or as baseline blocks differ. In each fault block they must stand out: what stalls any link a few
-// times does so in one block.
+// of its links (three quarters) became worse by more than nearly all links that do not touch it, and clearly so. Two or
+// three nodes, at most half of all, are named when each of them is such a node by its links to all other nodes. A
+// single link is named, before any node, when it became worse than all others, by the times, clearly more so than
+// baseline blocks differ, and by four times as much as any of those did (exchanges that it holds up are slow, too); or
+// when it alone stalls, four times as long as anything on another link or without the fault. In each fault block they
+// must stand out: what stalls any link a few times does so in one block.
 #pragma once
 
 #include <array>
@@ -34,6 +36,8 @@ struct LinkChange {
   std::array<double, 4> noise_log{};
   /// By fault block: how many times worse than the baseline, the same logarithms.
   std::vector<std::array<double, 4>> fault_log{};
+  /// The longest round trip of each block.
+  std::vector<double> baseline_longest_ns{}, fault_longest_ns{};
   /// How many times slower, by whichever of the three times changed most.
   [[nodiscard]] double slowdown() const;
 };
@@ -50,15 +54,16 @@ Result<std::optional<JsonLines>> read_links(const std::filesystem::path& run_dir
 
 /// What the links show.
 struct LinkFinding {
-  int node = -1;           // all of its links became slow and others did not
-  int a = -1, b = -1;      // or this link alone did
-  bool all_alike = false;  // or all links did
-  bool nothing = false;    // or none
-  bool lost = false;       // of those named: packets were lost there
-  double times = 0;        // of those named: how many times slower; 0: found by what TCP sent again
-  std::string text{};      // of those named: "transfers over its links 3.4 times slower, over others not", by the least
-                           // of them
-  [[nodiscard]] bool named() const { return node >= 0 || a >= 0; }
+  std::vector<int> nodes{};     // all of their links became slow and others did not, or much less
+  std::vector<double> parts{};  // of each of them, of what these links are slower by; they add up to 1
+  int a = -1, b = -1;           // or this link alone did
+  bool all_alike = false;       // or all links did
+  bool nothing = false;         // or none
+  bool lost = false;            // of those named: packets were lost there
+  double times = 0;             // of those named: how many times slower; 0: found by what TCP sent again
+  std::string text{};  // of those named: "transfers over its links 3.4 times slower, over others 1.1 times", by the
+                       // least of them and the most of the others
+  [[nodiscard]] bool named() const { return !nodes.empty() || a >= 0; }
 };
 
 /// Empty: no figures, or they do not agree on anything.

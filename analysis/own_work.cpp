@@ -49,6 +49,23 @@ double OwnWork::node_gain_ns(int block, std::size_t node) const {
   return node_gain_ns_[at * nodes_ + node] / static_cast<double>(std::max<std::int64_t>(blocks_[at].steps, 1));
 }
 
+double OwnWork::gain_ns(int block, std::span<const std::size_t> nodes) const {
+  std::vector<bool> repaired(nodes_, false);
+  for (const std::size_t node : nodes) repaired[node] = true;
+  if (std::find(repaired.begin(), repaired.end(), false) == repaired.end()) return 0;
+  const std::vector<float>& work_ns = node_work_ns_[slot(block)];
+  double sum_ns = 0;
+  for (std::size_t first = 0; first < work_ns.size(); first += nodes_) {
+    float longest_ns = 0, of_others_ns = 0;
+    for (std::size_t node = 0; node < nodes_; ++node) {
+      longest_ns = std::max(longest_ns, work_ns[first + node]);
+      if (!repaired[node]) of_others_ns = std::max(of_others_ns, work_ns[first + node]);
+    }
+    sum_ns += static_cast<double>(longest_ns - of_others_ns);
+  }
+  return sum_ns / static_cast<double>(std::max<std::int64_t>(blocks_[slot(block)].steps, 1));
+}
+
 OwnWorkSum::OwnWorkSum(const Plan& plan, NodeClocks clocks, std::size_t records)
     : clocks_(std::move(clocks)),
       records_(records),
@@ -64,6 +81,7 @@ OwnWorkSum::OwnWorkSum(const Plan& plan, NodeClocks clocks, std::size_t records)
   }
   result_.blocks_.resize(slots);
   result_.work_.resize(slots * result_.ranks());
+  result_.node_work_ns_.resize(slots);
   result_.node_gain_ns_.resize(slots * result_.nodes_);
   result_.arrivals_.resize(slots * result_.nodes_);
   for (std::size_t node = 0; node < result_.nodes_; ++node)
@@ -86,7 +104,8 @@ void OwnWorkSum::take(const StepRecord& record) {
   const std::int64_t rest_ns = record.optimizer_ns + record.checkpoint_ns;
   const std::int64_t own_ns = std::max<std::int64_t>(record.end_ns - record.start_ns - record.exposed_comm_ns, 0);
   Before& last = before_[record.rank];
-  // In the first step nothing was left to do; where the records are out of order, take it that steps are alike.
+  // The optimizer and checkpoint of the step before delay this step's collectives. A block's first step has none before
+  // it; where the record before is missing, they are taken to have been as long as this step's.
   const std::int64_t left_ns = record.step_in_block == 0 ? 0 : last.step + 1 == record.step ? last.rest_ns : rest_ns;
   last = {rest_ns, record.step};
   if (record.step_in_block < settle_steps_) return;
@@ -106,7 +125,11 @@ void OwnWorkSum::take(const StepRecord& record) {
   const std::int32_t node = result_.node_of_rank_[record.rank];
   step.duration_ns += record.end_ns - record.start_ns;
   ++step.records;
-  step.work.take(std::max<std::int64_t>(own_ns - rest_ns, 0) + left_ns, rank, node);
+  const std::int64_t work_ns = std::max<std::int64_t>(own_ns - rest_ns, 0) + left_ns;
+  step.work.take(work_ns, rank, node);
+  if (step.work_of_nodes_ns.empty()) step.work_of_nodes_ns.resize(result_.nodes_);
+  float& of_node_ns = step.work_of_nodes_ns[static_cast<std::size_t>(node)];
+  of_node_ns = std::max(of_node_ns, static_cast<float>(work_ns));
   if (const auto entered = clocks_.align(node, record.collective_entry_ns))
     step.arrival.take(entered->t_ns, rank, node);
   else
@@ -116,11 +139,14 @@ void OwnWorkSum::take(const StepRecord& record) {
 void OwnWorkSum::finish(std::size_t slot) {
   const std::size_t ranks = result_.ranks();
   BlockWork& block = result_.blocks_[slot];
-  for (const Step& step : steps_[slot]) {
+  const std::vector<Step> steps = std::move(steps_[slot]);
+  for (const Step& step : steps) {
     if (step.records != ranks) continue;
     ++block.steps;
     block.step_ns += static_cast<double>(step.duration_ns) / static_cast<double>(ranks);
     block.longest_ns += static_cast<double>(step.work.value);
+    std::vector<float>& kept_ns = result_.node_work_ns_[slot];
+    kept_ns.insert(kept_ns.end(), step.work_of_nodes_ns.begin(), step.work_of_nodes_ns.end());
     if (step.work.of_other_rank != Largest::kNever)
       result_.work_[slot * ranks + static_cast<std::size_t>(step.work.rank)].gain_ns +=
           static_cast<double>(step.work.value - step.work.of_other_rank);

@@ -5,8 +5,8 @@
 // Identifying the root causes of wait states in large-scale parallel applications, ICPP 2010). Between two collectives
 // a rank does what is left of the step before (optimizer, checkpoint) and the next step up to its own collectives; so
 //   time of a step = largest such work of any rank + communication that nothing hides,
-// and the step without a node's fault has instead the largest work of any rank of other nodes. Keeping for each step
-// the two largest, of different nodes, makes that exact for whichever single node, in one pass.
+// and the step without the fault of some nodes has instead the largest work of any rank of the others. The largest work
+// of each node in each step is kept, so that this is exact for any set of nodes, after one pass.
 #pragma once
 
 #include <array>
@@ -62,8 +62,11 @@ class OwnWork {
   // Of a block that has().
   [[nodiscard]] const BlockWork& block(int block) const { return blocks_[slot(block)]; }
   [[nodiscard]] const RankWork& rank(int block, std::size_t rank) const { return work_[slot(block) * ranks() + rank]; }
-  [[nodiscard]] double node_gain_ns(int block,
-                                    std::size_t node) const;  // a step; as RankWork::gain_ns, for all its ranks
+  /// By how much a step is longer, on average, for these nodes alone: 0 of none, and of all of them.
+  [[nodiscard]] double gain_ns(int block, std::span<const std::size_t> nodes) const;
+  /// Of one node, kept. Each step counts for the node that is last in it, so that over all nodes these add up to what
+  /// goes when in each step the last one is put right.
+  [[nodiscard]] double node_gain_ns(int block, std::size_t node) const;
   [[nodiscard]] const NodeArrivals& arrivals(int block, std::size_t node) const {
     return arrivals_[slot(block) * nodes_ + node];
   }
@@ -82,15 +85,18 @@ class OwnWork {
   std::size_t nodes_ = 0;
   std::vector<int> node_of_rank_{};
   std::vector<std::size_t> slot_of_block_{};
-  std::vector<BlockWork> blocks_{};       // by slot
-  std::vector<RankWork> work_{};          // by slot and rank
+  std::vector<BlockWork> blocks_{};  // by slot
+  std::vector<RankWork> work_{};     // by slot and rank
+  /// By slot: the largest work of each node in each of its steps, of single precision, which is a part in 10^7.
+  std::vector<std::vector<float>> node_work_ns_{};
   std::vector<double> node_gain_ns_{};    // by slot and node, sums
   std::vector<NodeArrivals> arrivals_{};  // by slot and node
   std::int64_t clock_bound_ns_ = 0;
 };
 
 /// Adds up records, in any order (in order of each rank's steps the optimizer and checkpoint are counted with the step
-/// that they delay). Memory O(steps + ranks × blocks). What fits no block or rank counts for nothing.
+/// that they delay). Memory O(steps × nodes + ranks × blocks), 4 bytes a step and node. What fits no block or rank
+/// counts for nothing.
 class OwnWorkSum {
  public:
   /// `records`: how many there are in all; a block has at most as many steps.
@@ -113,6 +119,7 @@ class OwnWorkSum {
     bool clocks_known = true;
     Largest work{};
     Largest arrival{};
+    std::vector<float> work_of_nodes_ns{};  // the largest of each node
   };
   /// What a rank still had to do when its last step's collectives were over.
   struct Before {

@@ -97,21 +97,33 @@ bool UsageGrowth::was_full(int block, std::size_t node) const {
   return used && used->machine_cpu_ns >= kFull * one.cores * work_.block(block).step_ns;
 }
 
-std::optional<OthersUsage> UsageGrowth::others() const {
+bool UsageGrowth::was_full(std::size_t node) const {
+  const auto full =
+      std::count_if(pairs_.begin(), pairs_.end(), [&](const BlockPair& pair) { return was_full(pair.baseline, node); });
+  return 2 * static_cast<std::size_t>(full) > pairs_.size();
+}
+
+std::optional<OthersUsage> UsageGrowth::others(std::size_t node) const {
+  std::vector<double> cpu_grown_ns, faults_grown;
+  for (const BlockPair& pair : pairs_) {
+    const auto before = others(pair.baseline, node), during = others(pair.fault, node);
+    if (!before || !during) return std::nullopt;
+    // Of CPUs that were all busy before nobody can take more in the same time.
+    const double longer =
+        was_full(pair.baseline, node) ? 1 : work_.block(pair.fault).step_ns / work_.block(pair.baseline).step_ns;
+    cpu_grown_ns.push_back(during->cpu_ns - longer * before->cpu_ns);
+    faults_grown.push_back(during->page_faults - longer * before->page_faults);
+  }
+  return OthersUsage{median(std::move(cpu_grown_ns)), median(std::move(faults_grown))};
+}
+
+std::optional<OthersUsage> UsageGrowth::middle_others() const {
   std::vector<double> cpu_ns, page_faults;  // by node
   for (std::size_t node = 0; node < work_.nodes(); ++node) {
-    std::vector<double> cpu_grown_ns, faults_grown;
-    for (const BlockPair& pair : pairs_) {
-      const auto before = others(pair.baseline, node), during = others(pair.fault, node);
-      if (!before || !during) return std::nullopt;
-      // Of CPUs that were all busy before nobody can take more in the same time.
-      const double longer =
-          was_full(pair.baseline, node) ? 1 : work_.block(pair.fault).step_ns / work_.block(pair.baseline).step_ns;
-      cpu_grown_ns.push_back(during->cpu_ns - longer * before->cpu_ns);
-      faults_grown.push_back(during->page_faults - longer * before->page_faults);
-    }
-    cpu_ns.push_back(median(std::move(cpu_grown_ns)));
-    page_faults.push_back(median(std::move(faults_grown)));
+    const auto of_node = others(node);
+    if (!of_node) return std::nullopt;
+    cpu_ns.push_back(of_node->cpu_ns);
+    page_faults.push_back(of_node->page_faults);
   }
   return OthersUsage{median(std::move(cpu_ns)), median(std::move(page_faults))};
 }

@@ -14,12 +14,19 @@ bool is_expected_node(const Plan& plan, const NodeSelector& on, int node) {
                      [&](const PlannedFault& fault) { return !fault.passive && fault.node == node; });
 }
 
+bool are_all_expected(const Plan& plan, const NodeSelector& on) {
+  const auto& nodes = plan.topology.nodes;
+  return nodes.size() > 1 && std::all_of(nodes.begin(), nodes.end(),
+                                         [&](const Node& node) { return is_expected_node(plan, on, node.index); });
+}
+
 std::string expected_text(const Plan& plan, const ExpectedCulprit& expected) {
   std::set<std::string> names;
   if (expected.on)
     for (const Node& node : plan.topology.nodes)
       if (is_expected_node(plan, *expected.on, node.index)) names.insert(node.name);
-  const std::string nodes = fmt::format("{}", fmt::join(names, " or "));
+  const bool all = expected.on && are_all_expected(plan, *expected.on);
+  const std::string nodes = all ? "all nodes" : fmt::format("{}", fmt::join(names, " or "));
   if (nodes.empty()) return "culprit " + expected.resource;
   return fmt::format("culprit {}{}{}", nodes, expected.resource.empty() ? "" : ", ", expected.resource);
 }

@@ -11,7 +11,10 @@ namespace grit {
 /// the plan puts a fault.
 bool is_expected_node(const Plan& plan, const NodeSelector& on, int node);
 
-/// "culprit node1 or node2, network"
+/// Whether it takes every one of several nodes: then what all do alike is expected, and no node alone.
+bool are_all_expected(const Plan& plan, const NodeSelector& on);
+
+/// "culprit node1 or node2, network"; "culprit all nodes, network".
 std::string expected_text(const Plan& plan, const ExpectedCulprit& expected);
 
 }  // namespace grit

@@ -133,6 +133,7 @@ CheckResult check_from(const Json& json) {
 Json suspect_json(const Suspect& suspect) {
   return Json{{"node", suspect.node},
               {"node_name", suspect.node_name},
+              {"nodes", suspect.nodes},
               {"rank", suspect.rank < 0 ? Json(nullptr) : Json(suspect.rank)},
               {"phase", suspect.phase},
               {"resource", suspect.resource},
@@ -145,6 +146,7 @@ Suspect suspect_from(const Json& json) {
   Suspect suspect;
   suspect.node = json.at("node").get<int>();
   suspect.node_name = json.at("node_name").get<std::string>();
+  if (json.contains("nodes")) suspect.nodes = json.at("nodes").get<std::vector<int>>();  // older runs have none
   suspect.rank = json.at("rank").is_null() ? -1 : json.at("rank").get<int>();
   suspect.phase = json.at("phase").get<std::string>();
   suspect.resource = json.at("resource").get<std::string>();
@@ -154,21 +156,25 @@ Suspect suspect_from(const Json& json) {
   return suspect;
 }
 
-/// "culprit" is the one to act on, or null; "suspects" and "culprit_text" are there whenever somebody was looked for.
+/// "culprit" is the first one to act on, or null, "culprits" how many of the suspects are; "suspects" and
+/// "culprit_text" are there whenever somebody was looked for.
 void add_culprit(Json& json, const std::optional<Culprit>& culprit) {
   json["culprit"] = nullptr;
+  json["culprits"] = culprit ? culprit->named : 0;
   json["culprit_text"] = culprit ? Json(culprit->text) : Json(nullptr);
   json["suspects"] = Json::array();
   if (!culprit) return;
   for (const Suspect& suspect : culprit->suspects) json["suspects"].push_back(suspect_json(suspect));
-  if (culprit->named) json["culprit"] = json["suspects"].at(0);
+  if (culprit->named > 0) json["culprit"] = json["suspects"].at(0);
 }
 
 std::optional<Culprit> culprit_from(const Json& json) {
   const auto text = json.find("culprit_text");  // verdicts of older runs have none
   if (text == json.end() || text->is_null()) return std::nullopt;
-  Culprit culprit{.named = !json.at("culprit").is_null(), .text = text->get<std::string>()};
+  Culprit culprit{.named = json.at("culprit").is_null() ? 0 : 1, .text = text->get<std::string>()};
+  if (const auto named = json.find("culprits"); named != json.end()) culprit.named = named->get<int>();
   for (const Json& suspect : json.at("suspects")) culprit.suspects.push_back(suspect_from(suspect));
+  culprit.named = std::clamp(culprit.named, 0, static_cast<int>(culprit.suspects.size()));
   return culprit;
 }
 

@@ -75,9 +75,10 @@ struct FaultResult {
 
 /// Where the time of a slow step may have gone. Figures are of fault blocks against their baseline blocks.
 struct Suspect {
-  int node = -1;
-  int rank = -1;  // -1: all ranks of the node
-  std::string node_name{};
+  int node = -1;               // -1: none, or several
+  int rank = -1;               // -1: all ranks of the node
+  std::string node_name{};     // in words: "node1", "link node1–node3", "each node in turn"
+  std::vector<int> nodes{};    // all of them: a link's two ends, those that are slow by turns; empty: no place is known
   std::string phase{};         // the phase that grew most: "forward", "exposed_comm" ...
   std::string resource{};      // one of kResources, or "unknown"
   double excess_ns = 0;        // by which its own work a step, or its links' time, grew more than its peers'
@@ -85,9 +86,9 @@ struct Suspect {
   std::string why{};           // the numbers behind it, in words
 };
 
-/// The answer to "who": ranked suspects, the first of which is named when it explains at least half of the loss.
+/// The answer to "who": ranked suspects, the first of which are named when they explain at least half of the loss.
 struct Culprit {
-  bool named = false;
+  int named = 0;       // so many of the suspects, the first ones, are to blame
   std::string text{};  // "node1, network, explains 97 % of the loss", or "no single culprit: ..."
   std::vector<Suspect> suspects{};
 };

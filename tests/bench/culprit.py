@@ -95,21 +95,22 @@ def run(directory, scenario, options):
 
 
 def blame(verdict):
-    """(resource, node or None, all alike)"""
+    """(resource, the nodes that are named or None, all alike)"""
     suspects = verdict["suspects"]
+    named = suspects[:verdict.get("culprits", int(verdict["culprit"] is not None))]
+    if named:
+        nodes = {suspect["node"] for suspect in named}
+        return named[0]["resource"], None if -1 in nodes else nodes, False
     if not suspects or suspects[0]["share_explained"] < 0.5:
         return "none", None, False
-    first = suspects[0]
-    if verdict["culprit"] is None:
-        return first["resource"], None, True
-    return first["resource"], first["node"] if first["node"] >= 0 else None, False
+    return suspects[0]["resource"], None, suspects[0]["resource"] != "unknown"
 
 
 def judge(kind, node, verdict):
     resource, named, alike = blame(verdict)
     truth, shared = KINDS[kind][:2]
     if named is not None:
-        where = "right" if named == node else "wrong"
+        where = "right" if named == {node} else "wrong"
     elif alike:
         where = "right" if shared else "wrong"
     else:

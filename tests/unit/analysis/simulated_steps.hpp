@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <random>
 #include <string>
@@ -25,6 +26,12 @@ struct JobShape {
   double communication_ns = 10e6;               // after the last rank has arrived
   std::vector<std::int64_t> clock_offset_ns{};  // by node; empty: none
   bool local_cluster = true;
+  // Noise that no rule of the analysis was made for.
+  double block_noise = 0;  // of all of a rank's steps in a block together, standard deviation as a share
+  double stalls = 0;  // share of steps in which a rank stalls: Pareto's tail with index 1.5 on its forward, so that the
+                      // variance is infinite
+  bool two_roles = false;  // every other rank works for half as long again, with three times the noise
+  bool unequal = false;    // of every three nodes the second has one rank more, the third two
 };
 
 /// Called for every rank and step of fault blocks.
@@ -42,7 +49,11 @@ class SimulatedJob {
       Node one;
       one.index = node;
       one.name = "node" + std::to_string(node);
-      for (int i = 0; i < shape_.ranks_per_node; ++i) one.ranks.push_back(node * shape_.ranks_per_node + i);
+      const int ranks = shape_.ranks_per_node + (shape_.unequal ? node % 3 : 0);
+      for (int i = 0; i < ranks; ++i) {
+        one.ranks.push_back(static_cast<int>(node_of_.size()));
+        node_of_.push_back(node);
+      }
       plan.topology.nodes.push_back(one);
     }
     plan.design.pairs = shape_.pairs;
@@ -56,9 +67,11 @@ class SimulatedJob {
   }
 
   void run(const Harm& harm, const NetworkHarm& network = {}) {
-    const int ranks = shape_.nodes * shape_.ranks_per_node;
-    std::vector<double> free_at(static_cast<std::size_t>(ranks), 1e12);
+    std::vector<double> free_at(node_of_.size(), 1e12);
     for (const Block& block : plan.blocks) {
+      factors_.resize(node_of_.size());
+      for (std::size_t rank = 0; rank < factors_.size(); ++rank)
+        factors_[rank] = (1 + shape_.block_noise * scale(rank) * normal_(random_)) * (is_second(rank) ? 1.5 : 1.0);
       std::fill(free_at.begin(), free_at.end(), *std::max_element(free_at.begin(), free_at.end()) + 1e6);
       for (int step = 0; step < shape_.steps; ++step) {
         const bool fault = block.kind == BlockKind::fault;
@@ -69,13 +82,18 @@ class SimulatedJob {
 
   /// What the kernel counted in every block of a kind, by rank: cpu_ns, run_wait_ns, stopped_ns ...
   void count(const std::function<Json(bool fault, int rank)>& counters) {
-    std::vector<Json> totals(static_cast<std::size_t>(shape_.nodes * shape_.ranks_per_node), Json::object());
+    count_blocks([&](const Block& block, int rank) { return counters(block.kind == BlockKind::fault, rank); });
+  }
+
+  /// The same where it differs from block to block.
+  void count_blocks(const std::function<Json(const Block& block, int rank)>& counters) {
+    std::vector<Json> totals(node_of_.size(), Json::object());
     for (const Block& block : plan.blocks)
       for (const bool end : {false, true}) {
         Json event = make_event("usage", 0, 0);
         event.update({{"block", block.index}, {"edge", end ? "end" : "begin"}, {"ranks", Json::array()}});
         for (std::size_t rank = 0; rank < totals.size(); ++rank) {
-          const Json counted = counters(block.kind == BlockKind::fault, static_cast<int>(rank));
+          const Json counted = counters(block, static_cast<int>(rank));
           for (const auto& [key, value] : counted.items())
             totals[rank][key] = totals[rank].value(key, 0.0) + (end ? value.get<double>() : 0.0);
           Json one = totals[rank];
@@ -92,15 +110,20 @@ class SimulatedJob {
   std::vector<int> pairs{};
 
  private:
+  [[nodiscard]] bool is_second(std::size_t rank) const { return shape_.two_roles && rank % 2 == 1; }
+  [[nodiscard]] double scale(std::size_t rank) const { return is_second(rank) ? 3 : 1; }
+
   void one_step(const Block& block, int step, std::vector<double>& free_at, const Harm& harm,
                 const NetworkHarm& network) {
     const std::size_t first = records.size();
     double last_arrival = 0;
     for (std::size_t rank = 0; rank < free_at.size(); ++rank) {
-      const int node = static_cast<int>(rank) / shape_.ranks_per_node;
+      const int node = node_of_[rank];
       RankStep own;
       for (double* phase : {&own.input, &own.forward, &own.backward, &own.optimizer})
-        *phase *= std::max(0.2, 1 + shape_.noise * normal_(random_));
+        *phase *= factors_[rank] * std::max(0.2, 1 + shape_.noise * scale(rank) * normal_(random_));
+      if (shape_.stalls > 0 && uniform_(random_) < shape_.stalls)
+        own.forward *= std::min(std::pow(1 - uniform_(random_), -1 / 1.5), 1e3);
       if (harm) harm(node, static_cast<int>(rank), step, own);
       StepRecord record;
       record.rank = static_cast<std::uint32_t>(rank);
@@ -140,6 +163,9 @@ class SimulatedJob {
   JobShape shape_;
   std::mt19937_64 random_;
   std::normal_distribution<double> normal_{0, 1};
+  std::uniform_real_distribution<double> uniform_{0, 1};
+  std::vector<int> node_of_{};     // by rank
+  std::vector<double> factors_{};  // by rank, in the block that runs
   std::uint32_t step_ = 0;
 };
 

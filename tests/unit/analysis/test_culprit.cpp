@@ -1,12 +1,16 @@
 // Who is blamed for what, in simulated runs whose culprit is known; and that nobody is, when nobody is to blame.
 #include <cmath>
+#include <map>
 #include <random>
 
 #include "analysis/culprit.hpp"
+#include "analysis/held_up.hpp"
 #include "analysis/links.hpp"
+#include "analysis/median.hpp"
 #include "analysis/own_work.hpp"
 #include "harness/model/expected_culprit.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/analysis/culprit_trials.hpp"
 #include "tests/unit/analysis/simulated_steps.hpp"
 
 using namespace grit;
@@ -108,18 +112,134 @@ TEST_CASE("noise alone makes nobody a suspect") {
   CHECK(named <= 3);
 }
 
-TEST_CASE("two nodes that are slow alike: no single culprit, both said") {
+TEST_CASE("in noise that no rule was made for the wrong one is hardly ever named, and mostly the right one") {
+  using testing::Truth;
+  testing::TrialCounts all;
+  for (const testing::NoiseKind& kind : testing::noise_kinds())
+    for (const Truth truth : {Truth::network, Truth::one_node, Truth::two_nodes, Truth::in_turn}) {
+      for (std::uint64_t seed = 1; seed <= 10; ++seed) count_trial(all, kind, truth, 4, 1, 0.1, seed);
+      count_trial(all, kind, truth, 16, 4, 0.1, 1);
+    }
+  CAPTURE(all.runs, all.right, all.wrong);
+  CHECK(20 * all.wrong <= all.runs);
+  CHECK(4 * all.right >= 3 * all.runs);
+}
+
+TEST_CASE("two nodes that are slow: both are named, each with its share") {
+  const double second_ns = GENERATE(8e6, 5e6);
   SimulatedJob job({});
-  job.run([](int node, int, int, RankStep& step) {
-    if (node == 0 || node == 3) step.forward += 8e6;
+  job.run([&](int node, int, int, RankStep& step) {
+    if (node == 0) step.forward += 8e6;
+    if (node == 3) step.forward += second_ns;
   });
   const auto culprit = culprit_of(job);
   REQUIRE(culprit);
-  CHECK_FALSE(culprit->named);
-  CHECK(culprit->text.starts_with("no single culprit: "));
-  CHECK(culprit->text.find("node0") != std::string::npos);
-  CHECK(culprit->text.find("node3") != std::string::npos);
-  CHECK(culprit->text.find("node1") == std::string::npos);
+  INFO(culprit->text);
+  REQUIRE(culprit->named == 2);
+  const Suspect &first = culprit->suspects.at(0), &second = culprit->suspects.at(1);
+  CHECK(first.node + second.node == 3);
+  // Neither explains anything until the other is put right: of 8 ms each has half of what both share, and one the rest.
+  const double shared = second_ns / 8e6 / 2;
+  CHECK(std::abs(std::min(first.share_explained, second.share_explained) - shared) < 0.05);
+  CHECK(std::abs(std::max(first.share_explained, second.share_explained) - (1 - shared)) < 0.05);
+  CHECK(first.resource == "compute");
+  CHECK(culprit->text.find("of the loss; node") != std::string::npos);
+}
+
+TEST_CASE("a quarter of the nodes is slow: the group is named, and what it alone has in common") {
+  SimulatedJob job({.nodes = 16, .steps = 20});
+  for (std::size_t node = 0; node < 16; ++node)
+    job.plan.topology.nodes[node].kernel = node % 4 == 1 ? "6.1.0-9" : "6.1.0-8";
+  job.run([](int node, int, int, RankStep& step) {
+    if (node % 4 == 1) step.forward += 6e6;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  INFO(culprit->text);
+  REQUIRE(culprit->named == 1);
+  const Suspect& suspect = culprit->suspects.at(0);
+  CHECK(suspect.nodes == std::vector{1, 5, 9, 13});
+  CHECK(suspect.node == -1);
+  CHECK(suspect.share_explained > 0.9);
+  CHECK(suspect.why.find("which alone have kernel 6.1.0-9") != std::string::npos);
+}
+
+TEST_CASE("ranks that are slow one after the other: each in turn, and no node") {
+  const int nodes = GENERATE(2, 4, 16);
+  CAPTURE(nodes);
+  std::mt19937_64 random(5);
+  SimulatedJob job({.nodes = nodes, .pairs = 8, .steps = 30});
+  std::vector<int> turn(30);
+  job.run([&](int node, int, int step, RankStep& own) {
+    if (node == 0) turn[static_cast<std::size_t>(step)] = static_cast<int>(random() % static_cast<std::size_t>(nodes));
+    if (turn[static_cast<std::size_t>(step)] == node) own.forward += 9e6;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+  REQUIRE(culprit->named == 1);
+  CHECK(culprit->suspects.at(0).node == -1);
+  CHECK(culprit->suspects.at(0).nodes.size() == static_cast<std::size_t>(nodes));
+  CHECK(culprit->suspects.at(0).share_explained > 0.8);
+  CHECK(culprit->suspects.at(0).resource == "compute");
+  CHECK(culprit->text.starts_with("each node in turn, compute, explains "));
+}
+
+TEST_CASE("pauses that hit each rank in turn, inside of collectives or not, are not the network's") {
+  // Two pauses of 150 ms a block, at random of any rank; one of them while the rank waits in a collective, where only
+  // the agent sees it.
+  std::mt19937_64 random(11);
+  SimulatedJob job({.pairs = 10, .steps = 30});
+  std::map<std::pair<int, int>, double> stopped_ms;  // by fault block, in their order, and rank
+  int block = -1, victim = 0;
+  job.run(
+      [&](int node, int, int step, RankStep& own) {
+        if (node == 0 && step == 0) ++block;
+        if (node == 0 && step == 10) victim = static_cast<int>(random() % 4), stopped_ms[{block, victim}] += 150;
+        if (step == 10 && node == victim) own.forward += 150e6;
+      },
+      [&](int step) {
+        if (step != 20) return 0.0;
+        stopped_ms[{block, static_cast<int>(random() % 4)}] += 150;
+        return 150e6;
+      });
+  std::map<int, int> fault_blocks;  // by Block::index
+  for (const Block& one : job.plan.blocks)
+    if (one.kind == BlockKind::fault) fault_blocks.emplace(one.index, static_cast<int>(fault_blocks.size()));
+  job.count_blocks([&](const Block& of, int rank) {
+    const bool fault = of.kind == BlockKind::fault;
+    return counters(50, 2, fault ? stopped_ms[{fault_blocks.at(of.index), rank}] : 0);
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+  CHECK(culprit->named == 1);
+  CHECK(culprit->text.starts_with("each node in turn, compute, explains "));
+  CHECK(culprit->suspects.at(0).share_explained > 0.9);
+  for (const Suspect& suspect : culprit->suspects) CHECK(suspect.resource != "network");
+}
+
+TEST_CASE("ranks that are all stopped at the same time are not slow by turns") {
+  SimulatedJob job({.pairs = 8, .steps = 30});
+  job.run({}, [](int step) { return step == 20 ? 150e6 : 0.0; });
+  job.count([](bool fault, int) { return counters(50, 2, fault ? 150 : 0); });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+  CHECK(culprit->named == 0);
+  CHECK(culprit->text.starts_with("no single culprit: all nodes alike: a shared resource, compute, explains "));
+}
+
+TEST_CASE("one rank that is slow in some blocks more than in others is not each in turn") {
+  std::mt19937_64 random(3);
+  SimulatedJob job({.pairs = 8, .steps = 30});
+  job.run([&](int node, int, int, RankStep& own) {
+    if (node == 2 && random() % 10 == 0) own.forward += 40e6;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  INFO(culprit->text);
+  CHECK(culprit->text.starts_with("node2, compute, explains "));
 }
 
 TEST_CASE("all nodes slow alike: a shared resource, and which by what the kernel counted") {
@@ -204,7 +324,8 @@ TEST_CASE("where one machine's links and all own work become slow together, it i
 TEST_CASE("slow communication with normal own work is the network, and the link test tells whose") {
   SimulatedJob job({});
   job.run({}, [](int) { return 15e6; });
-  const auto node1 = [](int a, int b) { return a == 1 || b == 1 ? 4.0 : 1.0; };
+  const auto node1 = [](int a, int b) { return a == 1 || b == 1 ? 6.0 : 1.0; };
+  const auto somewhat = [](int a, int b) { return a == 1 || b == 1 ? 2.0 : 1.0; };
 
   SECTION("a node's links") {
     const auto culprit = culprit_of(job, links_of(node1));
@@ -214,6 +335,35 @@ TEST_CASE("slow communication with normal own work is the network, and the link 
     CHECK(culprit->suspects.at(0).phase == "exposed_comm");
     CHECK(culprit->text.starts_with("node1, network, explains "));
     CHECK(culprit->suspects.at(0).share_explained > 0.9);
+  }
+  SECTION("the links of two nodes: each has its share") {
+    const auto culprit = culprit_of(
+        job, links_of([](int a, int b) { return 1 + (a == 1 || b == 1 ? 8.0 : 0) + (a == 3 || b == 3 ? 4.0 : 0); }));
+    REQUIRE(culprit);
+    INFO(culprit->text);
+    REQUIRE(culprit->named == 2);
+    CHECK(culprit->suspects.at(0).node == 1);
+    CHECK(culprit->suspects.at(1).node == 3);
+    CHECK(std::abs(culprit->suspects.at(0).share_explained - 2.0 / 3) < 0.05);
+    CHECK(culprit->text.find("; node3, network, explains ") != std::string::npos);
+  }
+  SECTION("one link that holds up what else its two nodes exchange") {
+    const auto culprit = culprit_of(job, links_of([](int a, int b) {
+                                      if (a == 1 && b == 3) return 20.0;
+                                      return a == 1 || b == 1 || a == 3 || b == 3 ? 4.0 : 1.0;
+                                    }));
+    REQUIRE(culprit);
+    CHECK(culprit->text.starts_with("link node1–node3, network, explains "));
+    CHECK(culprit->suspects.at(0).nodes == std::vector{1, 3});
+    CHECK(culprit->suspects.at(0).why.find("over others 4.0 times") != std::string::npos);
+  }
+  SECTION("slow links of a node are the network's also where ranks wait for CPUs") {
+    job.count([](bool fault, int) { return counters(50, fault ? 150 : 2); });
+    CHECK(culprit_of(job, links_of(node1))->suspects.at(0).resource == "network");
+    // But not where its own ranks wait longer than others.
+    job.events.clear();
+    job.count([](bool fault, int rank) { return counters(50, fault ? (rank == 1 ? 900 : 150) : 2); });
+    CHECK(culprit_of(job, links_of(node1))->suspects.at(0).resource == "compute");
   }
   SECTION("one link alone") {
     const auto culprit = culprit_of(job, links_of([](int a, int b) { return a == 1 && b == 3 ? 4.0 : 1.0; }));
@@ -229,7 +379,7 @@ TEST_CASE("slow communication with normal own work is the network, and the link 
     CHECK(culprit->text.starts_with("no single culprit: all links alike: a shared resource, network, "));
   }
   SECTION("two nodes have one link: whose end is slow cannot be told, so the link is named") {
-    CHECK_FALSE(judge_links(link_changes(link_lines(links_of([](int, int) { return 4.0; }, 2))))->node >= 0);
+    CHECK(judge_links(link_changes(link_lines(links_of([](int, int) { return 4.0; }, 2))))->nodes.empty());
     SimulatedJob two({.nodes = 2});
     two.run({}, [](int) { return 15e6; });
     for (const double times : {1.3, 4.0}) {  // hardly more than noise, and plainly
@@ -270,7 +420,7 @@ TEST_CASE("slow communication with normal own work is the network, and the link 
       if (event["edge"] == "end") busy_ns += 50e6 + (block.kind == BlockKind::fault ? others_ns : 0);
       event["cpu_busy_ns"] = busy_ns;
     }
-    const auto culprit = culprit_of(job, links_of(node1));
+    const auto culprit = culprit_of(job, links_of(somewhat));
     REQUIRE(culprit);
     CHECK(culprit->suspects.at(0).resource == (others_ns > 0 ? "compute" : "network"));
   }
@@ -306,7 +456,7 @@ TEST_CASE("slow communication with normal own work is the network, and the link 
       if (event["edge"] == "end") busy_ns += 50e6 + one.others_cpus[fault] * length_ns(block);
       event["cpu_busy_ns"] = busy_ns;
     }
-    const auto culprit = culprit_of(job, links_of(node1));
+    const auto culprit = culprit_of(job, links_of(somewhat));
     REQUIRE(culprit);
     INFO(culprit->text << ": " << culprit->suspects.at(0).why);
     CHECK(culprit->suspects.at(0).resource == one.resource);
@@ -322,7 +472,7 @@ TEST_CASE("slow communication with normal own work is the network, and the link 
       event["cpu_busy_ns"] = busy_ns;
       if (known) event["machine"] = "d41f0f7e";
     }
-    const auto culprit = culprit_of(job, links_of(node1));
+    const auto culprit = culprit_of(job, links_of(somewhat));
     REQUIRE(culprit);
     INFO(culprit->text << ": " << culprit->suspects.at(0).why);
     CHECK(culprit->suspects.at(0).resource == (known ? "network" : "compute"));
@@ -360,6 +510,176 @@ TEST_CASE("slow communication with normal own work is the network, and the link 
     REQUIRE(culprit);
     INFO(culprit->text << ": " << culprit->suspects.at(0).why);
     CHECK(culprit->suspects.at(0).resource == "compute");
+  }
+}
+
+namespace {
+
+/// The machine's busy CPU time for job.count()'s counters: that of its ranks and of others, by whether the block is one
+/// with the fault, in ns a block.
+void count_machine(SimulatedJob& job, const std::function<double(int node, bool fault)>& others_ns,
+                   const std::function<std::string(int node)>& machine = {}) {
+  // As agents do, each node tells of its own ranks.
+  std::vector<Json> events;
+  std::map<std::string, double> busy_ns;
+  for (const Json& event : job.events)
+    for (const Node& node : job.plan.topology.nodes) {
+      Json own = event;
+      own["node"] = node.index;
+      own["ranks"] = Json::array();
+      for (const Json& rank : event["ranks"])
+        if (std::find(node.ranks.begin(), node.ranks.end(), rank["rank"].get<int>()) != node.ranks.end())
+          own["ranks"].push_back(rank);
+      if (machine) own["machine"] = machine(node.index);
+      events.push_back(std::move(own));
+    }
+  std::map<std::pair<int, std::string>, double> begun;  // cpu_ns of all ranks, by block
+  for (Json& event : events) {
+    const int node = event["node"].get<int>();
+    const std::string of = machine ? machine(node) : "this";
+    const bool fault = job.plan.blocks[event["block"].get<std::size_t>()].kind == BlockKind::fault;
+    double ranks_ns = 0;
+    for (const Json& whole : job.events)
+      if (whole["block"] == event["block"] && whole["edge"] == event["edge"])
+        for (const Json& rank : whole["ranks"]) {
+          const int owner = rank["rank"].get<int>() / static_cast<int>(job.plan.topology.nodes[0].ranks.size());
+          if (!machine || machine(owner) == of) ranks_ns += rank["cpu_ns"].get<double>();
+        }
+    event["cpu_busy_ns"] = 1e12 + ranks_ns + (event["edge"] == "end" ? others_ns(node, fault) : 0);
+  }
+  job.events = std::move(events);
+}
+
+}  // namespace
+
+TEST_CASE("other work that takes CPUs in bursts holds up collectives, and is not the network's") {
+  // Steps of 40 ms: 12 of them are half a second. A rank waits for 0.5 ms a step longer, and each holds up all others.
+  SimulatedJob job({.noise = 0.002});
+  job.run({}, [](int) { return 2e6; });
+  job.count([](bool fault, int) { return counters(50, fault ? 6 : 0); });
+  for (Node& node : job.plan.topology.nodes) node.cores = 2;
+
+  SECTION("others are seen to take them") {
+    count_machine(job, [](int, bool fault) { return fault ? 300e6 : 20e6; });
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+    CHECK(culprit->named == 0);
+    CHECK(culprit->text.starts_with("no single culprit: all nodes alike: a shared resource, compute, explains "));
+    CHECK(culprit->suspects.at(0).share_explained > 0.9);
+    CHECK(culprit->suspects.at(0).why.find("other processes of the machine took") != std::string::npos);
+  }
+  SECTION("nobody takes more") {
+    count_machine(job, [](int, bool) { return 20e6; });
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    CHECK(culprit->text.starts_with("network, node cannot be told, explains "));
+  }
+  SECTION("of CPUs that were all busy nobody can be seen to take more: only a link test tells") {
+    count_machine(job, [](int, bool) { return 1000e6; });
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    INFO(culprit->text);
+    CHECK(culprit->named == 0);
+    CHECK(culprit->suspects.at(0).resource == "unknown");
+    CHECK(culprit->text.starts_with("no single culprit: the network, or CPUs that others took (which of them cannot "));
+    CHECK(culprit->suspects.at(0).why.find("link_test = true") != std::string::npos);
+    const auto no_link = culprit_of(job, links_of([](int, int) { return 1.0; }));
+    REQUIRE(no_link);
+    CHECK(no_link->suspects.at(0).resource == "compute");
+    const auto slow_node = culprit_of(job, links_of([](int a, int b) { return a == 1 || b == 1 ? 8.0 : 1.0; }));
+    REQUIRE(slow_node);
+    CHECK(slow_node->text.starts_with("node1, network, explains "));
+  }
+}
+
+TEST_CASE("on machines of their own the counters of the suspect's machine count") {
+  const auto own_machine = [](int node) { return "boot" + std::to_string(node); };
+  SECTION("a burst of other work on one of them: that node, and not the network") {
+    SimulatedJob job({.noise = 0.002, .local_cluster = false});
+    job.run({}, [](int) { return 2e6; });
+    job.count([](bool fault, int rank) { return counters(50, fault && rank == 2 ? 24 : 0); });
+    count_machine(
+        job, [](int node, bool fault) { return fault && node == 2 ? 300e6 : 20e6; }, own_machine);
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+    CHECK(culprit->text.starts_with("node2, compute, explains "));
+    CHECK(culprit->suspects.at(0).share_explained > 0.9);
+  }
+  SECTION("pages faulted in there: memory") {
+    SimulatedJob job({.local_cluster = false});
+    job.run([](int node, int, int, RankStep& step) {
+      if (node == 2) step.forward += 8e6;
+    });
+    job.count([](bool fault, int rank) { return counters(50, fault && rank == 2 ? 96 : 2); });
+    count_machine(
+        job, [](int node, bool fault) { return fault && node == 2 ? 300e6 : 20e6; }, own_machine);
+    for (Json& event : job.events) {
+      const bool fault = job.plan.blocks[event["block"].get<std::size_t>()].kind == BlockKind::fault;
+      event["page_faults"] = fault && event["edge"] == "end" && event["node"] == 2 ? 11'000 : 1'000;
+    }
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    INFO(culprit->suspects.at(0).why);
+    CHECK(culprit->suspects.at(0).node == 2);
+    CHECK(culprit->suspects.at(0).resource == "memory");
+  }
+}
+
+TEST_CASE("one link that stalls in each block with the fault is named, however much means of transfers vary") {
+  const auto entry = [](int block, int a, int b, double longest_ns, double ms) {
+    return Json{
+        {"block", block}, {"kind", block % 2 == 0 ? "link_fault" : "link_baseline"}, {"a", a},
+        {"b", b},         {"latency_ns", {{"median", 1e5}, {"max", longest_ns}}},    {"bits_per_s", 4.2e6 / ms * 1e3}};
+  };
+  // One transfer of each block and link; how long they take on average differs by up to three times between blocks.
+  Json links = Json::array();
+  for (const int block : {1, 2, 3, 4})
+    for (int a = 0; a < 4; ++a)
+      for (int b = a + 1; b < 4; ++b) {
+        links.push_back(entry(block, a, b, 8e6, 1.2 + (a * 5 + b * 3 + block * 7) % 4));
+        if (block % 2 == 0 && a == 1 && b == 3) links.push_back(entry(block, a, b, 410e6, 20));
+      }
+  const auto found = judge_links(link_changes(link_lines(Json{{"links", links}})));
+  REQUIRE(found);
+  INFO(found->text);
+  CHECK(found->a == 1);
+  CHECK(found->b == 3);
+  CHECK(found->text.find("this link alone stalled, for 410 ms and more") != std::string::npos);
+  // In one of the blocks it was another link.
+  for (Json& one : links)
+    if (one["block"] == 4 && one["latency_ns"]["max"] == 410e6) one["a"] = 0;
+  const auto chance = judge_links(link_changes(link_lines(Json{{"links", links}})));
+  CHECK_FALSE((chance && chance->named()));
+}
+
+TEST_CASE("with many ranks and few pairs hardly any stands out by chance, and names are few") {
+  std::mt19937_64 random(9);
+  std::normal_distribution<double> normal{0, 1};
+  for (const std::size_t ranks : {64U, 1024U, 16384U}) {
+    constexpr std::size_t kPairs = 6;
+    std::size_t beyond = 0;
+    const std::size_t runs = 65536 / ranks;
+    for (std::size_t run = 0; run < runs; ++run) {
+      std::vector<std::vector<double>> noise(ranks);
+      std::vector<double> excess;
+      for (auto& of_rank : noise) {
+        double before = normal(random);
+        std::vector<double> own;
+        for (std::size_t pair = 0; pair < kPairs; ++pair) {
+          const double baseline = normal(random);
+          if (pair > 0) of_rank.push_back(baseline - before);
+          own.push_back(normal(random) - baseline);
+          before = baseline;
+        }
+        excess.push_back(median(own));
+      }
+      const auto floors = noise_floors_ns(noise, kPairs);
+      for (std::size_t rank = 0; rank < ranks; ++rank) beyond += excess[rank] > floors[rank] ? 1 : 0;
+    }
+    CAPTURE(ranks);
+    CHECK(beyond <= runs / 20 + 1);
   }
 }
 
@@ -425,7 +745,7 @@ TEST_CASE("the link test finds a stall that is rare, and contradicting measures 
   for (Json& entry : links["links"])
     if (entry["kind"] == "link_fault" && (entry["a"] == 2 || entry["b"] == 2) && entry["latency_ns"]["min"] == 4e4)
       entry["latency_ns"]["max"] = 1e9;
-  CHECK(judge_links(link_changes(link_lines(links)))->node == 2);
+  CHECK(judge_links(link_changes(link_lines(links)))->nodes == std::vector{2});
   for (Json& entry : links["links"])
     if (entry["kind"] == "link_fault" && (entry["a"] == 0 || entry["b"] == 0) && entry["b"] != 2)
       entry["bits_per_s"] = 1e8;
@@ -459,7 +779,7 @@ TEST_CASE("rare loss shows in what TCP sent again, not in the times") {
   links["tcp"] = sent_again(4);
   const auto found = judge_links(link_changes(link_lines(links)));
   REQUIRE(found);
-  CHECK(found->node == 2);
+  CHECK(found->nodes == std::vector{2});
   CHECK(found->lost);
   CHECK(found->text == "TCP sent 12 segments again a block over its links (0 without the fault), over others not");
 
@@ -498,7 +818,7 @@ TEST_CASE("a node whose links stand out in one of the fault blocks only is not n
   const auto once = judge_links(link_changes(link_lines(links)));
   CHECK_FALSE((once && once->named()));
   slow_down(4, 3, 1e9);
-  CHECK(judge_links(link_changes(link_lines(links)))->node == 3);
+  CHECK(judge_links(link_changes(link_lines(links)))->nodes == std::vector{3});
 }
 
 TEST_CASE("a rank stopped while it waits in a collective is not the network") {
@@ -592,11 +912,16 @@ TEST_CASE("an expected culprit is met, not met, or cannot be told") {
   CHECK_FALSE(names_expected(plan, Culprit{true, "", {suspect}}, false).has_value());
   suspect.node = 2;
   CHECK(met({true, "", {suspect}}) == false);  // it was only the other end
-  suspect.node = -1;
+  suspect.node = -1, suspect.phase = "exposed_comm";
   CHECK_FALSE(met({true, "", {suspect}}).has_value());
+  suspect.phase = "exposed_comm";
   CHECK(met({false, "", {suspect}}) == false);  // all alike
   plan.expect.culprit->on = NodeSelector{.kind = NodeSelector::Kind::list, .nodes = {0, 1, 2, 3}};
   CHECK(met({false, "", {suspect}}) == true);
+  CHECK(expected_text(plan, *plan.expect.culprit) == "culprit all nodes, network");
+  suspect.node = 2;
+  CHECK(met({true, "", {suspect}}) == false);  // all are expected, and only one is named
+  suspect.node = -1;
   plan.expect.culprit->on = NodeSelector{.kind = NodeSelector::Kind::any};
   suspect.node = 1, suspect.resource = "compute";
   CHECK(met({true, "", {suspect}}) == false);
@@ -604,6 +929,18 @@ TEST_CASE("an expected culprit is met, not met, or cannot be told") {
   CHECK_FALSE(met({true, "", {suspect}}).has_value());
   suspect.resource = "network", suspect.share_explained = 0.4;
   CHECK_FALSE(met({false, "", {suspect}}).has_value());
+  // Several culprits: all of them must be expected ones.
+  plan.expect.culprit = ExpectedCulprit{NodeSelector{.kind = NodeSelector::Kind::list, .nodes = {1, 3}}, ""};
+  const Suspect first{.node = 1, .nodes = {1}, .share_explained = 0.5};
+  CHECK(met({2, "", {first, {.node = 3, .nodes = {3}, .share_explained = 0.4}}}) == true);
+  CHECK(met({2, "", {first, {.node = 2, .nodes = {2}, .share_explained = 0.4}}}) == false);
+  CHECK(met({1, "", {first, {.node = 2, .nodes = {2}, .share_explained = 0.1}}}) == true);
+  CHECK(met({1, "", {{.nodes = {1, 3}, .share_explained = 0.9}}}) == true);  // by turns
+  CHECK(met({1, "", {{.nodes = {1, 2, 3}, .share_explained = 0.9}}}) == false);
+  plan.expect.culprit->on = NodeSelector{.kind = NodeSelector::Kind::list, .nodes = {0, 1, 2, 3}};
+  CHECK(met({1, "", {{.nodes = {0, 1, 2, 3}, .share_explained = 0.9}}}) == true);
+  plan.expect.culprit->resource = "network";
+  CHECK_FALSE(met({0, "", {{.phase = "exposed_comm", .resource = "unknown", .share_explained = 0.9}}}).has_value());
   plan.expect.culprit = ExpectedCulprit{std::nullopt, "memory"};
   CHECK(met({false, "", {{.resource = "memory", .share_explained = 0.9}}}) == true);
 }

@@ -1,6 +1,7 @@
 #include "harness/agent/observer_process.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -31,12 +32,23 @@ bool waits_for_cpu(pid_t pid) {
   return state && *state && (*state)->state == 'R';
 }
 
-[[noreturn]] void run_child(const AgentConfig& config, const Segment& segment, int line) {
-  ::prctl(PR_SET_NAME, "grit-observer");
+/// False: its agent has ended without a word.
+bool is_told(int line) {
+  pollfd word{line, POLLIN, 0};
+  while (::poll(&word, 1, -1) < 0 && errno == EINTR) {
+  }
+  char first = 0;
+  return ::recv(line, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+[[noreturn]] void run_child(const AgentConfig& config, const Segment& segment, int line, bool begins_when_told) {
+  ::prctl(PR_SET_NAME, begins_when_told ? "grit-spare" : "grit-observer");
   for (const int ignored : {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT, SIGTERM}) ::signal(ignored, SIG_IGN);
   // Sockets whose closing undoes a fault must not stay open here, nor the lock on the node.
   if (line > STDERR_FILENO + 1) ::close_range(STDERR_FILENO + 1, static_cast<unsigned>(line) - 1, 0);
   ::close_range(static_cast<unsigned>(line) + 1, ~0U, 0);
+  if (begins_when_told && !is_told(line)) ::_exit(0);
+  ::prctl(PR_SET_NAME, "grit-observer");
   int code = 0;
   try {
     if (auto observed = observe(config, segment, Fd(line)); !observed) {
@@ -52,7 +64,8 @@ bool waits_for_cpu(pid_t pid) {
 
 }  // namespace
 
-Result<ObserverProcess> ObserverProcess::fork(const AgentConfig& config, const Segment& segment) {
+Result<ObserverProcess> ObserverProcess::fork(const AgentConfig& config, const Segment& segment,
+                                              bool begins_when_told) {
   std::array<int, 2> ends{-1, -1};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
     return errno_error("socketpair");
@@ -62,7 +75,7 @@ Result<ObserverProcess> ObserverProcess::fork(const AgentConfig& config, const S
       ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kLineBuffer_bytes, sizeof kLineBuffer_bytes);
   const pid_t pid = ::fork();
   if (pid < 0) return errno_error("cannot fork the observer");
-  if (pid == 0) run_child(config, segment, theirs.release());
+  if (pid == 0) run_child(config, segment, theirs.release(), begins_when_told);
   return ObserverProcess(pid, std::move(ours));
 }
 

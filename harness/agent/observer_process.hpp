@@ -21,9 +21,11 @@ class ObserverProcess {
   /// Events wait here when the observer does not take them; further ones are dropped and counted.
   static constexpr std::size_t kBacklog_bytes = std::size_t{8} << 20;
 
-  /// Forks it: its code is in memory already, so that a successor starts while the file system hangs. Call while the
-  /// process has one thread. Both references are only used in the child, which has its own copies.
-  static Result<ObserverProcess> fork(const AgentConfig& config, const Segment& segment);
+  /// Forks it, and does not exec: its code is in memory already, so that a successor starts while the file system
+  /// hangs. Call while the process has one thread: another may hold a lock that the child could wait for for ever. That
+  /// is why an agent has a spare: with `begins_when_told` it sleeps until it is sent something.
+  /// Both references are only used in the child, which has its own copies.
+  static Result<ObserverProcess> fork(const AgentConfig& config, const Segment& segment, bool begins_when_told = false);
 
   ObserverProcess(ObserverProcess&& other) noexcept;
   ObserverProcess& operator=(ObserverProcess&& other) noexcept;
@@ -48,7 +50,8 @@ class ObserverProcess {
   /// as another would, has kStarved_ns: with 24 ranks a CPU it was seen to wait for 3.6 s. Not more often than once a
   /// second.
   [[nodiscard]] bool is_gone(std::int64_t beat_ns);
-  /// The agent itself was stopped, and the observer with it: it is judged by what it does from now on.
+  /// It is judged by what it does from now on: the agent itself was stopped, and the observer with it, or it was a
+  /// spare.
   void watch_anew() { watched_from_ns_ = monotonic_ns(); }
   static constexpr std::int64_t kSilence_ns = 4 * kNsPerS;  // shorter than what makes a node lost
   static constexpr std::int64_t kStarved_ns = 20 * kNsPerS;

@@ -53,6 +53,8 @@ class Agent {
   /// What the observer says, and another one when it is gone.
   void watch_observer();
   void replace_observer();
+  /// While no fault's thread runs, which would make a fork unsafe.
+  void keep_spare();
   /// Takes the faults off and ends the node's ranks, once.
   void end_run(const std::string& why);
   /// Since this agent started: without a recorder nothing is injected.
@@ -84,7 +86,8 @@ class Agent {
   Fd wake_;
   NodeLock lock_;
   ObserverProcess observer_;
-  std::optional<Heir> heir_{};  // where something would have to be taken off
+  std::optional<ObserverProcess> spare_{};  // an observer that begins when the other is gone
+  std::optional<Heir> heir_{};              // where something would have to be taken off
   FaultWindows windows_;
   Fd timer_{};               // the next fault action
   Fd signals_{};             // SIGTERM: revert and end

@@ -97,6 +97,25 @@ TEST_CASE("an order of the recorder comes down, and without a recorder the obser
   }
 }
 
+TEST_CASE("a spare observer begins when it is told something, and ends with its agent when it is not") {
+  Node node;
+  std::optional<ObserverProcess> spare = *ObserverProcess::fork(node.config, node.segment, true);
+  const std::int64_t since_ns = monotonic_ns();
+  REQUIRE(node.pump_until([&] { return monotonic_ns() - since_ns > kNsPerS / 2; }));
+  CHECK(node.segment.control().observer_beat_ns.load() == 0);
+  SECTION("told") {
+    spare->send(make_event("witness", 0));
+    CHECK(node.pump_until([&] { return node.count("witness") == 1; }));
+    CHECK(node.segment.control().observer_beat_ns.load() != 0);
+  }
+  SECTION("not told") {
+    const pid_t pid = spare->pid();
+    spare.reset();
+    CHECK(::kill(pid, 0) != 0);
+    CHECK(node.segment.control().observer_beat_ns.load() == 0);
+  }
+}
+
 TEST_CASE("the ranks of an agent that does not follow the order to end are ended all the same, and it, too") {
   Node node;
   const pid_t rank = ::fork();

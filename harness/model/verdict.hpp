@@ -76,9 +76,9 @@ struct Suspect {
   int node = -1;
   int rank = -1;  // -1: all ranks of the node
   std::string node_name{};
-  std::string phase{};         // the phase that grew most: "forward", "exposed_comm" ...
-  std::string resource{};      // one of kResources, or "unknown"
-  double excess_ns = 0;        // by which its own work a step, or its links' time, grew more than its peers'
+  std::string phase{};     // the phase that grew most: "forward", "exposed_comm" ...
+  std::string resource{};  // one of kResources, or "unknown"
+  double excess_ns = 0;    // by which its own work a step, or its links' time, grew more than its peers'
   double share_explained = 0;  // of the step's loss, when the suspect is put right in a replay of the steps; 0 .. 1
   std::string why{};           // the numbers behind it, in words
 };

@@ -507,8 +507,10 @@ class Judge {
     if (places.empty()) return {};
     const std::size_t more = places.size() > kNamed ? places.size() - kNamed : 0;
     places.resize(places.size() - more);
-    return fmt::format("{}: {}{} may still be in force: see below how to mend it. ", kNotReverted,
-                       fmt::join(places, ", "), more > 0 ? fmt::format(" and {} more faults", more) : "");
+    return fmt::format(
+        "{}: {}{} may still be in force: run `grit revert{}. ", kNotReverted, fmt::join(places, ", "),
+        more > 0 ? fmt::format(" and {} more faults", more) : "",
+        plan_.topology.local_cluster ? " --journal FILE` for each file in `journal` of the run directory" : "` there");
   }
 
   void set_sentence() {

@@ -46,6 +46,7 @@ def does_not_come_off(work):
         time.sleep(0.1)
     result = verdict(run)
     assert result["outcome"] == "failed" and result["sentence"].startswith("NOT REVERTED: command on "), result
+    assert "run `grit revert` there" in result["sentence"], result
     last = (run / "recorder.log").read_text().strip().splitlines()[-1]
     assert last.startswith("NOT REVERTED: command on ") and "grit revert" in last, last
     environment = dict(os.environ, HOME=str(work.path))

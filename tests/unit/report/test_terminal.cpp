@@ -22,6 +22,17 @@ Verdict flap_verdict() {
 
 }  // namespace
 
+TEST_CASE("what somebody must mend is said last") {
+  Verdict verdict = flap_verdict();
+  verdict.reasons = {"NOT REVERTED: link_flap on node1 eth0 may still be in force", "LEFT BEHIND: node2: a qdisc",
+                     "odd"};
+  const std::string text = terminal_summary(verdict, "runs/x");
+  CHECK_THAT(text,
+             Catch::Matchers::EndsWith("report.html\nNOT REVERTED: link_flap on node1 eth0 may still be in force\n"
+                                       "LEFT BEHIND: node2: a qdisc\n"));
+  CHECK_THAT(text, Catch::Matchers::Contains("  note      odd\n"));
+}
+
 TEST_CASE("the terminal shows the verdict, what is emulated, the evidence and the report") {
   CHECK(terminal_summary(flap_verdict(), "runs/link_flap/x") ==
         "link_flap: reproduced\n"

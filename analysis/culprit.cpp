@@ -73,6 +73,8 @@ struct Facts {
         loss_ns(growth(pairs, [&](int block) { return work.block(block).step_ns; })),
         held_up(plan, work, usage, pairs),
         replay(work, held_up, pairs, std::max(loss_ns, 1.0)) {}
+  Facts(const Facts&) = delete;  // its parts refer to each other
+  Facts& operator=(const Facts&) = delete;
 
   [[nodiscard]] std::string node_name(std::size_t node) const {
     return name_of_node(plan, plan.topology.nodes[node].index);
@@ -265,6 +267,17 @@ std::optional<Suspect> slow_group(const Facts& facts) {
   return suspect;
 }
 
+/// Whose turn it was: who has at least a fifth of what each would have if all had the same; the one with most first.
+std::vector<std::size_t> nodes_in_turn(const Facts& facts) {
+  const std::vector<double>& turns = facts.replay.turns();
+  const double equal = facts.replay.turns_share() / static_cast<double>(turns.size());
+  std::vector<std::size_t> nodes;
+  for (std::size_t node = 0; node < turns.size(); ++node)
+    if (turns[node] >= 0.2 * equal) nodes.push_back(node);
+  std::sort(nodes.begin(), nodes.end(), [&](std::size_t x, std::size_t y) { return turns[x] > turns[y]; });
+  return nodes;
+}
+
 /// No node is slow, but in each step one is: what goes when in each step the last one is put right.
 std::optional<Suspect> slow_by_turns(const Facts& facts) {
   const double share = facts.replay.turns_share();
@@ -272,12 +285,8 @@ std::optional<Suspect> slow_by_turns(const Facts& facts) {
   // Where it is less than half of what own work grew by, most of that is common to all.
   if (share < kListedShare || share * facts.loss_ns < 0.5 * longest_ns) return std::nullopt;
   const std::vector<double>& turns = facts.replay.turns();
-  // Whose turn it was: who has a fifth of what it would be if all had the same.
-  std::vector<std::size_t> nodes;
-  for (std::size_t node = 0; node < turns.size(); ++node)
-    if (turns[node] >= 0.2 * share / static_cast<double>(turns.size())) nodes.push_back(node);
+  const std::vector<std::size_t> nodes = nodes_in_turn(facts);
   if (nodes.size() < 2) return std::nullopt;
-  std::sort(nodes.begin(), nodes.end(), [&](std::size_t x, std::size_t y) { return turns[x] > turns[y]; });
   std::vector<std::size_t> ranks;
   for (const std::size_t node : nodes)
     for (const int rank : facts.ranks_of(node)) ranks.push_back(static_cast<std::size_t>(rank));

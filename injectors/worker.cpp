@@ -64,6 +64,12 @@ void close_all_but(std::vector<int> keep) {
   ::_exit(0);
 }
 
+/// Real-time, where we may: else the end of a process waits for ranks that compute.
+void end_before_others(pid_t pid) {
+  const sched_param least{.sched_priority = ::sched_get_priority_min(SCHED_RR)};
+  ::sched_setscheduler(pid, SCHED_RR, &least);
+}
+
 }  // namespace
 
 void WorkerPage::set_ready() { wake(ready, 1); }
@@ -183,12 +189,17 @@ Status WorkerFault::start() {
   return {};
 }
 
+/// Its end is then also that of its memory, which a CPU has to give back page by page: in real time nothing else, such
+/// as the heartbeat of the node, would run on that CPU meanwhile.
+bool WorkerFault::takes_memory() const {
+  return std::find(kernel_counters_.begin(), kernel_counters_.end(), KernelCounter::faulted_bytes) !=
+         kernel_counters_.end();
+}
+
 Status WorkerFault::stop() {
   if (!started_) return {};
   for (const Worker& worker : workers_) {  // all at once; then each is waited for
-    // Real-time, where we may: else its end waits for ranks that compute.
-    const sched_param least{.sched_priority = ::sched_get_priority_min(SCHED_RR)};
-    ::sched_setscheduler(worker.pid(), SCHED_RR, &least);
+    if (!takes_memory()) end_before_others(worker.pid());
     ::kill(worker.pid(), SIGKILL);
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {

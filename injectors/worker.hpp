@@ -86,6 +86,8 @@ class WorkerFault : public Fault {
   [[nodiscard]] ProcessUsage usage() const;
 
  private:
+  [[nodiscard]] bool takes_memory() const;
+
   std::string name_;
   std::vector<Body> bodies_;
   std::vector<std::string> counter_names_;

@@ -46,8 +46,9 @@ void leave_control_groups() {
 }
 
 std::vector<std::string> ends_with_the_job(std::string_view cgroups, const std::filesystem::path& journal_directory) {
-  // Names that Slurm, PBS, LSF and Kubernetes give to the groups of their jobs.
-  static constexpr std::array<std::string_view, 5> kJobGroups{"slurm", "/pbs_jobs", "/pbspro", "/lsf", "kubepods"};
+  // Names that Slurm, PBS, LSF, Grid Engine and Kubernetes give to the groups of their jobs.
+  static constexpr std::array<std::string_view, 6> kJobGroups{"slurm", "/pbs_jobs", "/pbspro",
+                                                              "/lsf",  "/ge.",      "kubepods"};
   std::vector<std::string> reasons;
   for (const std::string_view name : kJobGroups) {
     if (cgroups.find(name) == std::string_view::npos) continue;

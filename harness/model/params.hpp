@@ -14,7 +14,7 @@ namespace grit {
 struct ParamSpec {
   std::string name;
   Unit unit = Unit::text;
-  Json default_value;                  // null: must be given
+  Json default_value;  // null: must be given
   std::string help;
   std::vector<std::string> choices{};  // for text: the only values allowed; empty: any
   std::optional<double> min{};
@@ -42,8 +42,8 @@ class Params {
 /// what is allowed and the nearest choice.
 Status check_param(const ParamSpec& spec, const Json& value);
 
-/// Fills in defaults for what `given` leaves out. Error (usage): a parameter without default is missing, or an unknown one
-/// is given (with the nearest valid name).
+/// Fills in defaults for what `given` leaves out. Error (usage): a parameter without default is missing, or an unknown
+/// one is given (with the nearest valid name).
 Result<Json> complete_params(const std::vector<ParamSpec>& specs, Json given);
 
 }  // namespace grit

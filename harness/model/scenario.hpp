@@ -50,16 +50,15 @@ struct ScenarioPlugin {  // a workload or a check
 
 /// How the experiment is laid out. Exactly one of block_steps and block_ns is above 0.
 struct Design {
-  std::int64_t pairs =
-      8;  // baseline + fault blocks; at least 6 for a verdict (below, p < 0.05 cannot be reached)
+  std::int64_t pairs = 8;      // baseline + fault blocks; at least 6 for a verdict (below, p < 0.05 cannot be reached)
   std::int64_t max_pairs = 0;  // up to so many when it is not clear after `pairs` (looks_of()); 0: never more
-  std::int64_t block_steps = 0;           // block length in steps
-  std::int64_t block_ns = 0;              // or in time: it ends with the first step that starts after it
-  std::int64_t settle_steps = 1;          // first steps of every block, left out of the measurement
-  std::int64_t warmup_steps = 5;          // once, before the first block
-  bool sham = false;             // every pair has a third block, in which everything is done but the fault itself
-  std::int64_t recovery_ns = 0;  // after every fault block one without it, for so long; 0: none
-  bool link_test = false;        // two more fault and baseline blocks in which links are measured instead of steps
+  std::int64_t block_steps = 0;   // block length in steps
+  std::int64_t block_ns = 0;      // or in time: it ends with the first step that starts after it
+  std::int64_t settle_steps = 1;  // first steps of every block, left out of the measurement
+  std::int64_t warmup_steps = 5;  // once, before the first block
+  bool sham = false;              // every pair has a third block, in which everything is done but the fault itself
+  std::int64_t recovery_ns = 0;   // after every fault block one without it, for so long; 0: none
+  bool link_test = false;         // two more fault and baseline blocks in which links are measured instead of steps
   std::int64_t hang_ns = 60'000'000'000;  // a step that takes longer ends the run, with the outcome "hang"
 };
 
@@ -71,8 +70,9 @@ inline constexpr std::array<std::string_view, 4> kResources{"compute", "network"
 
 /// Who the analysis must name.
 struct ExpectedCulprit {
-  std::optional<NodeSelector> on{};  // one of these nodes; any, all, share: one of the nodes with a fault. Empty: whoever
-  std::string resource{};            // one of kResources; empty: whichever
+  std::optional<NodeSelector>
+      on{};                // one of these nodes; any, all, share: one of the nodes with a fault. Empty: whoever
+  std::string resource{};  // one of kResources; empty: whichever
 };
 
 /// What the scenario claims: a slowdown, or how the run ends. Bounds are fractions: 0.10 is 10 % slower than baseline.

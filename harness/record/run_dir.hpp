@@ -16,8 +16,8 @@
 namespace grit {
 
 /// Makes a new run directory and its parents, with env/ and journal/ in it, mode 0755.
-/// Error (usage): it exists, or root would make it where everybody could put another in its place. Error (unavailable): it cannot be made (read-only, no permission, no space); says which
-/// and what to do.
+/// Error (usage): it exists, or root would make it where everybody could put another in its place. Error (unavailable):
+/// it cannot be made (read-only, no permission, no space); says which and what to do.
 Status create_run_directory(const std::filesystem::path& directory);
 
 /// May root write what it records there? Error (usage): it belongs to another user, or others can write to it, or to a

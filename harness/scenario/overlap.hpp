@@ -13,9 +13,10 @@ namespace grit {
 std::optional<std::int64_t> anchor_ns(const Plan& plan, const Anchor& anchor);
 
 /// One fault twice at the same time on one device would undo itself, and so would two that change the same thing
-/// (InjectorInfo::touches): refused. Other two on one device nest, and the later comes off first. `where` names each planned fault's place in the scenario. Error (usage): names both places. Pairs whose
-/// moments are not known in advance are refused when they would have to be apart, and else left to the agent, which takes the
-/// later one off first.
+/// (InjectorInfo::touches): refused. Other two on one device nest, and the later comes off first. `where` names each
+/// planned fault's place in the scenario. Error (usage): names both places. Pairs whose moments are not known in
+/// advance are refused when they would have to be apart, and else left to the agent, which takes the later one off
+/// first.
 Status check_overlaps(const Plan& plan, const std::vector<std::string>& where);
 
 }  // namespace grit

@@ -1,6 +1,5 @@
-#include "harness/base/own_pause.hpp"
-
 #include "harness/base/clock.hpp"
+#include "harness/base/own_pause.hpp"
 #include "tests/catch.hpp"
 
 using namespace grit;

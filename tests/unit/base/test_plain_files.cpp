@@ -1,11 +1,10 @@
-#include "harness/base/files.hpp"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <fstream>
 
+#include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
 

@@ -113,8 +113,8 @@ TEST_CASE("victims at once: one after the other is one, whoever starts at an unk
 TEST_CASE("guard rails: free memory") {
   Plan tight = plan_of(2, {fault("memory", 1)});
   tight.topology.nodes[1].memory_bytes = 60 * kGiB + kGiB / 2;
-  refuses_until(tight, "faults on node1 take up to 60.0 GiB of 60.5 GiB; 1.0 GiB must stay free", "--free-memory 512MiB",
-                [](Allowed& allowed) { allowed.free_memory_bytes = kGiB / 2; });
+  refuses_until(tight, "faults on node1 take up to 60.0 GiB of 60.5 GiB; 1.0 GiB must stay free",
+                "--free-memory 512MiB", [](Allowed& allowed) { allowed.free_memory_bytes = kGiB / 2; });
   CHECK(guards(plan_of(2, {fault("memory", 0, {{0, 20}}), fault("memory", 1, {{0, 20}})})).empty());
 
   Plan too_much = plan_of(2, {fault("memory", 0, {{0, 20}}), fault("memory", 0, {{10, 30}}, "other")});

@@ -1,8 +1,7 @@
-#include "harness/run/link_test.hpp"
-
 #include <set>
 #include <utility>
 
+#include "harness/run/link_test.hpp"
 #include "tests/catch.hpp"
 
 using namespace grit;

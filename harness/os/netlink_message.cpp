@@ -100,6 +100,9 @@ tl::expected<void, Refusal> receive(nl_sock* socket, Answer& answer) {
 
 /// netem's table of delays alone is 8 KiB; libnl would give a page.
 constexpr std::size_t kMost_bytes = 32 << 10;
+/// The kernel puts at most 32 KiB into one message of a dump (netlink_dump in net/netlink/af_netlink.c); an error
+/// repeats its request.
+constexpr std::size_t kAnswer_bytes = 64 << 10;
 
 }  // namespace
 
@@ -175,7 +178,10 @@ Result<nl_sock*> open_socket() {
     return internal_error(fmt::format("cannot open a netlink socket: {}", nl_geterror(error)));
   const int on = 1;  // without it the kernel still answers, only in fewer words
   ::setsockopt(nl_socket_get_fd(socket.get()), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
-  nl_socket_enable_msg_peek(socket.get());  // a link with many attributes does not fit libnl's default buffer
+  // Without a look at its length first, which would double the system calls. What does not fit is an error of libnl's.
+  nl_socket_disable_msg_peek(socket.get());
+  if (const int error = nl_socket_set_msg_buf_size(socket.get(), kAnswer_bytes); error < 0)
+    return internal_error(fmt::format("cannot open a netlink socket: {}", nl_geterror(error)));
   return socket.release();
 }
 

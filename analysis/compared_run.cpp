@@ -166,6 +166,8 @@ std::size_t match_hosts(ComparedRun& run, const Topology& reference) {
     while (free != reference.nodes.end() && taken.contains(free->index)) ++free;
     return free == reference.nodes.end() ? nullptr : &*free++;
   };
+  std::map<int, const RankPhases*> phases_of;
+  for (const RankPhases& rank : run.phases) phases_of[rank.rank] = &rank;
   std::map<int, RankPhases> phases;
   std::map<int, Json> environments;
   for (const Node& node : run.plan.topology.nodes) {
@@ -174,11 +176,11 @@ std::size_t match_hosts(ComparedRun& run, const Topology& reference) {
     if (place == nullptr) continue;
     if (const auto found = run.environments.find(node.index); found != run.environments.end())
       environments[place->index] = std::move(found->second);
-    for (const RankPhases& rank : run.phases) {
-      const auto at = std::find(node.ranks.begin(), node.ranks.end(), rank.rank) - node.ranks.begin();
-      if (static_cast<std::size_t>(at) >= std::min(node.ranks.size(), place->ranks.size())) continue;
-      RankPhases& moved = phases[place->ranks[static_cast<std::size_t>(at)]] = rank;
-      moved.rank = place->ranks[static_cast<std::size_t>(at)];
+    for (std::size_t i = 0; i < std::min(node.ranks.size(), place->ranks.size()); ++i) {
+      const auto rank = phases_of.find(node.ranks[i]);
+      if (rank == phases_of.end()) continue;
+      RankPhases& moved = phases[place->ranks[i]] = *rank->second;
+      moved.rank = place->ranks[i];
       moved.node = place->index;
     }
   }

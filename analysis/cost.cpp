@@ -146,7 +146,8 @@ std::string cost_text(const Fleet& fleet, const Verdict& verdict, double per_day
   }
   if (verdict.comes_and_goes) return "what a week costs cannot be told from faults of several kinds that come and go";
   if (!effect || effect->ci_low <= 0) return "no slowdown was shown";
-  if (effect->statistic != "mean") return "a slowdown of the mean step, which is what a job pays, was not shown";
+  if (effect->statistic != "mean")
+    return "cannot be told from the median step, of which the verdict is: what a job pays goes by the mean step";
   const auto days = [&](double slowdown) { return gpu_days_a_week(fleet, slowdown); };
   return text(days(effect->estimate), days(effect->ci_low), days(effect->ci_high));
 }

@@ -33,6 +33,8 @@ constexpr double kPlainTimes = 4;
 /// counted in ticks (/proc/stat) and was off by 0.2 of a CPU where tasks sleep and wake in step with them.
 constexpr double kTakenCpus = 0.25;
 constexpr double kListedShare = 0.05;  // below, a suspect is not worth a line
+constexpr double kByChance = 0.05;     // how often something is taken for shown that is not there
+constexpr double kMostTurns = 0.8;     // of all turns: whoever had them is named
 constexpr std::size_t kListed = 5;
 
 std::string share_text(double share) { return fmt::format("{:.0f} %", 100 * std::clamp(share, 0.0, 1.0)); }
@@ -95,9 +97,9 @@ struct Facts {
 // --- Own work
 // ---------------------------------------------------------------------------------------------------------
 
+/// Without what others took.
 WorkGrowth growth_of(const Facts& facts, std::size_t rank) {
-  WorkGrowth result{.others = facts.usage.others(static_cast<std::size_t>(facts.work.node_of(rank))),
-                    .accelerator = facts.accelerator};
+  WorkGrowth result{.accelerator = facts.accelerator};
   for (std::size_t phase = 0; phase < kOwnPhases.size(); ++phase) {
     result.phase_ns[phase] =
         growth(facts.pairs, [&](int block) { return facts.work.rank(block, rank).phase_ns(phase); });
@@ -170,7 +172,8 @@ bool is_one_rank(const Facts& facts, const NodeShare& node) {
 
 Suspect own_work_suspect(const Facts& facts, const NodeShare& node) {
   const std::size_t rank = node.who.rank;
-  const WorkGrowth grown = growth_of(facts, rank);
+  WorkGrowth grown = growth_of(facts, rank);
+  grown.others = facts.usage.others(node.who.node);
   const ResourceClass cause = classify(grown);
   const bool in_collectives = grown.usage && grown.usage->stopped_ns > 2 * grown.total_ns();
   Suspect suspect;
@@ -267,15 +270,22 @@ std::optional<Suspect> slow_group(const Facts& facts) {
   return suspect;
 }
 
-/// Whose turn it was: who has at least a fifth of what each would have if all had the same; the one with most first.
-std::vector<std::size_t> nodes_in_turn(const Facts& facts) {
+/// All nodes, and all but the kBlamedApart that had most turns, must have been the last for longer than by chance: what
+/// goes by turns is not the work of a few.
+bool are_turns_shown(const Facts& facts) {
   const std::vector<double>& turns = facts.replay.turns();
-  const double equal = facts.replay.turns_share() / static_cast<double>(turns.size());
-  std::vector<std::size_t> nodes;
-  for (std::size_t node = 0; node < turns.size(); ++node)
-    if (turns[node] >= 0.2 * equal) nodes.push_back(node);
+  std::vector<std::size_t> nodes(turns.size());
+  for (std::size_t node = 0; node < nodes.size(); ++node) nodes[node] = node;
   std::sort(nodes.begin(), nodes.end(), [&](std::size_t x, std::size_t y) { return turns[x] > turns[y]; });
-  return nodes;
+  const auto rest = std::span(nodes).subspan(std::min(kBlamedApart, nodes.size() / 2));
+  return facts.replay.turns_p(nodes) <= kByChance && facts.replay.turns_p(rest) <= kByChance;
+}
+
+/// Whose turn it was, in words; `nodes` are those of which it is shown.
+std::string turns_name(const Facts& facts, std::span<const std::size_t> nodes) {
+  if (nodes.empty()) return "nodes in turn, which of them cannot be told";
+  if (nodes.size() == facts.work.nodes()) return "each node in turn";
+  return names_text(facts, nodes) + " in turn";
 }
 
 /// No node is slow, but in each step one is: what goes when in each step the last one is put right.
@@ -283,14 +293,14 @@ std::optional<Suspect> slow_by_turns(const Facts& facts) {
   const double share = facts.replay.turns_share();
   const double longest_ns = growth(facts.pairs, [&](int block) { return facts.work.block(block).longest_ns; });
   // Where it is less than half of what own work grew by, most of that is common to all.
-  if (share < kListedShare || share * facts.loss_ns < 0.5 * longest_ns) return std::nullopt;
+  if (share < kListedShare || share * facts.loss_ns < 0.5 * longest_ns || !are_turns_shown(facts)) return std::nullopt;
   const std::vector<double>& turns = facts.replay.turns();
-  const std::vector<std::size_t> nodes = nodes_in_turn(facts);
-  if (nodes.size() < 2) return std::nullopt;
-  std::vector<std::size_t> ranks;
-  for (const std::size_t node : nodes)
-    for (const int rank : facts.ranks_of(node)) ranks.push_back(static_cast<std::size_t>(rank));
-  const WorkGrowth grown = growth_of(facts, ranks, [](const std::vector<double>& values) {
+  std::vector<std::size_t> nodes = facts.replay.shown_in_turn();
+  double shown = 0, all = 0;
+  for (const double turn : turns) all += std::max(turn, 0.0);
+  for (const std::size_t node : nodes) shown += turns[node];
+  if (nodes.size() < 2 || shown < kMostTurns * all) nodes.clear();
+  const WorkGrowth grown = growth_of(facts, all_ranks(facts), [](const std::vector<double>& values) {
     double sum = 0;  // of all: what each does in its turns is long for all
     for (const double value : values) sum += std::max(value, 0.0);
     return sum;
@@ -302,15 +312,17 @@ std::optional<Suspect> slow_by_turns(const Facts& facts) {
   suspect.resource = cause.resource;
   suspect.excess_ns = share * facts.loss_ns;
   suspect.share_explained = std::clamp(share, 0.0, 1.0);
-  suspect.node_name =
-      nodes.size() == turns.size() ? "each node in turn" : fmt::format("{} in turn", names_text(facts, nodes));
+  suspect.node_name = turns_name(facts, nodes);
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < std::min(nodes.size(), kListed); ++i)
     parts.push_back(fmt::format("{} {}", facts.node_name(nodes[i]), share_text(turns[nodes[i]])));
+  const std::string of_each = parts.empty() ? ""
+                                            : fmt::format(" (by node, on average: {}{})", fmt::join(parts, ", "),
+                                                          nodes.size() > kListed ? " ..." : "");
   suspect.why = fmt::format(
       "no node is slow in all blocks, but in its turn: with the last one of each step put right "
-      "{} of the loss goes ({}{}); of all of them together, a step: {}",
-      share_text(share), fmt::join(parts, ", "), nodes.size() > kListed ? " ..." : "", cause.why);
+      "{} of the loss goes, in the middle of the pairs{}; of all of them together, a step: {}",
+      share_text(share), of_each, cause.why);
   add_nodes(suspect, nodes);
   return suspect;
 }
@@ -365,7 +377,6 @@ void find_shortage(const Facts& facts, Communication& found) {
     found.shortage = CpuShortage::shown, found.wait_ns = middle_ns;
     return;
   }
-  const bool no_slow_link = found.links && found.links->nothing;
   for (const std::vector<std::size_t>& nodes : facts.usage.machines()) {
     double waits_ns = 0;
     for (const std::size_t node : nodes) waits_ns += wait_ns_of(facts, node);
@@ -374,7 +385,7 @@ void find_shortage(const Facts& facts, Communication& found) {
     const bool taken = others->cpu_ns >= least_taken_ns;
     const bool may_be = facts.usage.was_full(nodes.front()) && !(found.links && found.links->named());
     if (!taken && !may_be) continue;
-    found.shortage = taken || no_slow_link ? CpuShortage::shown : CpuShortage::possible;
+    found.shortage = taken ? CpuShortage::shown : CpuShortage::possible;
     found.wait_ns = waits_ns;
     found.short_nodes = nodes;
   }

@@ -50,7 +50,7 @@ std::string scattered_text(const Plan& plan, const CulpritFindings& findings) {
   for (std::size_t i = 0; i < std::min(count, kNamesSaid); ++i)
     names.push_back(name_of_node(plan, plan.topology.nodes[static_cast<std::size_t>(findings.outstanding[i])].index));
   const std::string more = count > kNamesSaid ? fmt::format(" and {} more nodes", count - kNamesSaid) : "";
-  return fmt::format("{}{} all do more work of their own, and putting them right would not help",
+  return fmt::format("{}{} all do more work of their own, and whether the loss is theirs cannot be told",
                      fmt::join(names, ", "), more);
 }
 
@@ -84,6 +84,7 @@ std::optional<bool> fits_place(const Plan& plan, const NodeSelector& on, const S
   const bool all = are_all_expected(plan, on);
   if (!named) return all;  // all are alike
   if (suspect.node < 0 && is_network(suspect)) return std::nullopt;
+  if (suspect.node < 0 && suspect.nodes.empty()) return all ? std::optional<bool>(true) : std::nullopt;
   const std::vector<int> nodes = suspect.nodes.empty() ? std::vector<int>{suspect.node} : suspect.nodes;
   if (all && nodes.size() == 1) return false;
   return std::all_of(nodes.begin(), nodes.end(), [&](int node) { return is_expected_node(plan, on, node); });

@@ -8,25 +8,10 @@
 #include <utility>
 
 #include "analysis/first_cause.hpp"
-#include "harness/base/json.hpp"
+#include "harness/base/json_fields.hpp"
 
 namespace grit {
 namespace {
-
-std::int64_t integer_at(const Json& event, const char* key, std::int64_t otherwise = -1) {
-  const auto found = event.find(key);
-  return found != event.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
-}
-
-std::string text_at(const Json& event, const char* key) {
-  const auto found = event.find(key);
-  return found != event.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-bool truth_at(const Json& event, const char* key) {
-  const auto found = event.find(key);
-  return found != event.end() && found->is_boolean() && found->get<bool>();
-}
 
 /// Adds how much numbers rose (or fell) from `before` to `after`, by "name" or "outer.name".
 void add_changes(const Json& before, const Json& after, const std::string& prefix,

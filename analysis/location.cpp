@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "analysis/median.hpp"
 #include "analysis/two_samples.hpp"
@@ -217,8 +218,7 @@ class Locator {
     std::size_t suspect = 0;
     for (std::size_t i = 1; i < ranks_.size(); ++i)
       if (sureness(i) > sureness(suspect)) suspect = i;
-    if (excess_ns(suspect) >= kHalf * shift_ns_ && std::max(added_.p(suspect), multiplied_.p(suspect)) <= kAlpha)
-      return place(suspect);
+    if (is_shown(suspect)) return place(suspect);
     const auto largest = std::max_element(ranks_.begin(), ranks_.end(), [](const auto& a, const auto& b) {
       return own_ns(a.growth_ns) < own_ns(b.growth_ns);
     });
@@ -229,6 +229,10 @@ class Locator {
 
  private:
   [[nodiscard]] double excess_ns(std::size_t rank) const { return std::min(added_.of(rank), multiplied_.of(rank)); }
+
+  [[nodiscard]] bool is_shown(std::size_t rank) const {
+    return excess_ns(rank) >= kHalf * shift_ns_ && std::max(added_.p(rank), multiplied_.p(rank)) <= kAlpha;
+  }
 
   /// 0 for a rank whose excess is too small to be named.
   [[nodiscard]] double sureness(std::size_t rank) const {
@@ -282,6 +286,13 @@ class Locator {
         node_name(topology_, found.node), who, phase_words(found.phase), change_words(growth_ns, slower_),
         percent(std::min(found.share, 1.0)), p_text(std::max(added_.p(suspect), multiplied_.p(suspect))),
         ranks_.size());
+    std::set<int> others;  // all of them must get well before steps do
+    for (std::size_t i = 0; i < ranks_.size(); ++i)
+      if (ranks_[i].node != found.node && is_shown(i)) others.insert(ranks_[i].node);
+    if (!others.empty())
+      found.text += fmt::format("; {}{} as much, and putting one of them right would not help",
+                                node_name(topology_, *others.begin()),
+                                others.size() > 1 ? fmt::format(" and {} more nodes", others.size() - 1) : "");
     return found;
   }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "analysis/median.hpp"
+#include "analysis/sign_flip.hpp"
 
 namespace grit {
 namespace {
@@ -35,7 +36,12 @@ double sets_of(std::size_t all, std::size_t size) {
 }  // namespace
 
 Replay::Replay(const OwnWork& work, const HeldUp& held_up, const std::vector<BlockPair>& pairs, double loss_ns)
-    : work_(work), held_up_(held_up), pairs_(pairs), loss_ns_(loss_ns), turns_(work.nodes(), 0.0) {
+    : work_(work),
+      held_up_(held_up),
+      pairs_(pairs),
+      loss_ns_(loss_ns),
+      turn_gains_ns_(work.nodes()),
+      turns_(work.nodes(), 0.0) {
   std::vector<double> hidden, turns, noise_ns;
   const auto all_gains_ns = [&](int block) {
     double sum_ns = 0;
@@ -54,6 +60,7 @@ Replay::Replay(const OwnWork& work, const HeldUp& held_up, const std::vector<Blo
       const double gain_ns = work.node_gain_ns(pairs[i].fault, node) - work.node_gain_ns(pairs[i].baseline, node) +
                              apart * held_up.hidden_ns(i, node);
       gains_ns += gain_ns;
+      turn_gains_ns_[node].push_back(gain_ns);
       turns_[node] += gain_ns / loss_ns / static_cast<double>(pairs.size());
     }
     hidden.push_back(std::min(stops_ns, grown_ns));
@@ -64,6 +71,24 @@ Replay::Replay(const OwnWork& work, const HeldUp& held_up, const std::vector<Blo
   turns_share_ = median(std::move(turns));
   if (turns_share_ * loss_ns < noise_floors_ns({noise_ns}, pairs.size()).front()) turns_share_ = 0;
   stopped_at_once_ = 2 * at_once > pairs.size();
+}
+
+std::vector<double> Replay::turns_by_pair(std::span<const std::size_t> nodes) const {
+  std::vector<double> sums_ns(pairs_.size(), 0.0);
+  for (const std::size_t node : nodes)
+    for (std::size_t i = 0; i < sums_ns.size(); ++i) sums_ns[i] += turn_gains_ns_[node][i];
+  return sums_ns;
+}
+
+double Replay::turns_p(std::span<const std::size_t> nodes) const { return p_among_all({turns_by_pair(nodes)}).front(); }
+
+std::vector<std::size_t> Replay::shown_in_turn() const {
+  const std::vector<double> p = p_among_all(turn_gains_ns_);
+  std::vector<std::size_t> nodes;
+  for (std::size_t node = 0; node < p.size(); ++node)
+    if (p[node] <= kByChance) nodes.push_back(node);
+  std::sort(nodes.begin(), nodes.end(), [this](std::size_t x, std::size_t y) { return turns_[x] > turns_[y]; });
+  return nodes;
 }
 
 double Replay::share(std::span<const std::size_t> nodes) const {
@@ -110,7 +135,11 @@ bool Replay::are_slow(std::span<const NodeShare> nodes) const {
   for (const NodeShare& node : nodes) is_member[node.who.node] = true, least = std::min(least, node.share);
   for (std::size_t node = 0; node < work_.nodes(); ++node)
     if (!is_member[node]) most_of_others = std::max(most_of_others, turns_[node]);
-  if (2 * most_of_others > least) return false;
+  std::vector<std::size_t> others;
+  for (std::size_t node = 0; node < work_.nodes(); ++node)
+    if (!is_member[node]) others.push_back(node);
+  const double share_of_others = median(turns_by_pair(others)) / loss_ns_;
+  if (2 * share_of_others > least && turns_p(others) <= kByChance) return false;
   return most_of_others < kTurnShare || slowest_in_most_pairs(is_member, nodes.size());
 }
 

@@ -41,24 +41,32 @@ class Replay {
   /// Of all nodes: when in each step the last one is put right; the middle over the pairs, 0 where it is no more than
   /// what it differs by from one baseline block to the next. Stops that lie at the same time do not count.
   [[nodiscard]] double turns_share() const { return turns_share_; }
+  /// How sure it is that these nodes were the last ones for longer under the fault than without it: the one-sided p of
+  /// an exact sign-flip test over the pairs. With one node slow the others are the last less often, so that theirs is
+  /// near 1; stalls that come with and without the fault make it small by chance alone.
+  [[nodiscard]] double turns_p(std::span<const std::size_t> nodes) const;
+  /// Those of them that were the last for longer under the fault, each beyond chance: p of 0.05 over all of them.
+  [[nodiscard]] std::vector<std::size_t> shown_in_turn() const;
   /// Stops inside of collectives, of all nodes: of the communication's growth.
   [[nodiscard]] double hidden_ns() const { return hidden_ns_; }
   /// Most of the nodes were stopped in collectives, at the same time: together for much longer than communication grew.
   [[nodiscard]] bool stopped_at_once() const { return stopped_at_once_; }
 
   /// Are these nodes slow, and not each node in its turn? Whoever is slow by chance in a few blocks stands out of those
-  /// who are not, too. Yes when none of the others has half of what the least of these has; and where one has a tenth
-  /// of the loss, these must also be the slowest in more pairs than by chance (binomial, 5 % over all sets of this
-  /// size).
+  /// who are not, too. No when the others together have half of what the least of these has, in the middle of the pairs
+  /// and beyond chance (turns_p() of 0.05); and where one of the others has a tenth of the loss, these must also be the
+  /// slowest in more pairs than by chance (binomial, 5 % over all sets of this size).
   [[nodiscard]] bool are_slow(std::span<const NodeShare> nodes) const;
 
  private:
+  [[nodiscard]] std::vector<double> turns_by_pair(std::span<const std::size_t> nodes) const;
   [[nodiscard]] bool slowest_in_most_pairs(const std::vector<bool>& is_member, std::size_t members) const;
 
   const OwnWork& work_;
   const HeldUp& held_up_;
   const std::vector<BlockPair>& pairs_;
   double loss_ns_;
+  std::vector<std::vector<double>> turn_gains_ns_{};  // by node and pair: how much longer it was the last one's, a step
   std::vector<double> turns_{};
   double turns_share_ = 0, hidden_ns_ = 0;
   bool stopped_at_once_ = false;

@@ -152,6 +152,7 @@ class FloodWorkers final : public WorkerFault {
       : WorkerFault("grit-flood", std::move(work.bodies), std::move(work.counter_names)),
         device_(std::move(device)),
         mechanism_(std::move(mechanism)) {}
+  [[nodiscard]] bool ends_at_once() const override { return true; }
 
   std::string device_;
   std::string mechanism_;

@@ -189,17 +189,10 @@ Status WorkerFault::start() {
   return {};
 }
 
-/// Its end is then also that of its memory, which a CPU has to give back page by page: in real time nothing else, such
-/// as the heartbeat of the node, would run on that CPU meanwhile.
-bool WorkerFault::takes_memory() const {
-  return std::find(kernel_counters_.begin(), kernel_counters_.end(), KernelCounter::faulted_bytes) !=
-         kernel_counters_.end();
-}
-
 Status WorkerFault::stop() {
   if (!started_) return {};
   for (const Worker& worker : workers_) {  // all at once; then each is waited for
-    if (!takes_memory()) end_before_others(worker.pid());
+    if (ends_at_once()) end_before_others(worker.pid());
     ::kill(worker.pid(), SIGKILL);
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {

@@ -86,7 +86,9 @@ class WorkerFault : public Fault {
   [[nodiscard]] ProcessUsage usage() const;
 
  private:
-  [[nodiscard]] bool takes_memory() const;
+  /// May they be real-time when they are killed? Not where memory or page cache goes with them, which a CPU has to give
+  /// back page by page: nothing else, such as the heartbeat of the node, would run on that CPU meanwhile.
+  [[nodiscard]] virtual bool ends_at_once() const { return false; }
 
   std::string name_;
   std::vector<Body> bodies_;

@@ -9,10 +9,8 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <csignal>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "harness/agent/journal.hpp"
@@ -22,6 +20,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/own_pause.hpp"
 
 namespace grit {
 namespace {
@@ -30,10 +29,10 @@ constexpr int kLook_ms = 20;  // with the agent gone: is the rank, or is there a
 /// A rank's thread starts another agent within some 2 s; one that is stopped with its rank does not.
 constexpr std::int64_t kSuccessor_ns = 5 * kNsPerS;
 constexpr std::int64_t kLockPatience_ns = 5 * kNsPerS;  // another heir of this node may be at it
-constexpr auto kLockLook = std::chrono::milliseconds(20);
 constexpr int kLeaseLook_ms = 1000;
 /// The rank's thread ends an agent after one second, and looks twice a second; a job that is suspended has neither.
 constexpr std::int64_t kLeaseGrace_ns = 3 * kNsPerS;
+constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;  // of the heir itself, between two looks at the lease
 constexpr int kAgentDies_ms = 2000;
 constexpr int kAnswerTimeout_ms = 5000;
 
@@ -43,14 +42,6 @@ Fd open_process(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open
 bool ends_within(const Fd& process, int timeout_ms) {
   pollfd end{process.get(), POLLIN, 0};
   return !process || ::poll(&end, 1, timeout_ms) == 1;
-}
-
-Result<NodeLock> lock_in_time() {
-  for (const std::int64_t deadline_ns = monotonic_ns() + kLockPatience_ns;;) {
-    auto lock = NodeLock::acquire();
-    if (lock || monotonic_ns() > deadline_ns) return lock;
-    std::this_thread::sleep_for(kLockLook);
-  }
 }
 
 /// `lock`: of the node; nothing where it is held by an agent that can do nothing any more.
@@ -68,12 +59,12 @@ void revert_all(const std::filesystem::path& journal_directory, const std::optio
 }
 
 /// SIGKILL ends a stopped process, too; but not one in a frozen control group of version 1, or one that waits for a
-/// device, until it goes on. That cannot do anything more, and holds the lock on the node.
+/// device, until it goes on. That ends the system call that it is in, at most, and holds the lock on the node.
 void take_over(const Fd& agent, const std::filesystem::path& journal_directory, NodeControl& control) {
   control.still_since_ns.store(control.agent_beat_ns.load());
   ::syscall(SYS_pidfd_send_signal, agent.get(), SIGKILL, nullptr, 0);
   std::optional<Result<NodeLock>> lock;
-  if (ends_within(agent, kAgentDies_ms)) lock.emplace(lock_in_time());
+  if (ends_within(agent, kAgentDies_ms)) lock.emplace(NodeLock::acquire(kLockPatience_ns));
   revert_all(journal_directory, lock);
 }
 
@@ -92,8 +83,13 @@ void take_over(const Fd& agent, const std::filesystem::path& journal_directory, 
   static_cast<void>(keep_in_memory());  // the agent has said why not, if not
   const std::string cgroups = read_file("/proc/self/cgroup").value_or("");
   static_cast<void>(::send(line.get(), cgroups.data(), cgroups.size(), MSG_NOSIGNAL));
+  OwnPause pause(kOwnPause_ns);
   while (!ends_within(agent, kLeaseLook_ms)) {
-    if (!lease_overdue(segment.control(), kLeaseGrace_ns, monotonic_ns())) continue;
+    const std::int64_t now_ns = monotonic_ns();
+    pause.turn(now_ns);
+    // After a pause that stopped all, the agent first has its time again.
+    const bool has_its_time = pause.silence_ns(0, now_ns) < kLeaseGrace_ns;
+    if (has_its_time || !lease_overdue(segment.control(), kLeaseGrace_ns, now_ns)) continue;
     take_over(agent, journal_directory, segment.control());
     ::_exit(0);
   }
@@ -102,7 +98,7 @@ void take_over(const Fd& agent, const std::filesystem::path& journal_directory, 
     if (ends_within(rank, kLook_ms)) break;
     if (segment.control().agent_generation.load() != generation) ::_exit(0);  // the rank's thread has started another
   }
-  revert_all(journal_directory, lock_in_time());
+  revert_all(journal_directory, NodeLock::acquire(kLockPatience_ns));
   ::_exit(0);
 }
 

@@ -7,13 +7,16 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
+#include <thread>
 
 #include "harness/agent/journal.hpp"
 #include "harness/agent/private_file.hpp"
+#include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/os/identity.hpp"
 
@@ -22,6 +25,7 @@ namespace {
 
 constexpr std::string_view kName("\0grit-run", 9);
 constexpr const char* kMachineDirectory = "/run/grit";
+constexpr auto kLook = std::chrono::milliseconds(20);
 
 socklen_t fill_address(sockaddr_un& address) {
   address = {};
@@ -124,7 +128,15 @@ NodeLock::~NodeLock() {
   if (lock_ && directory_ && holder_ == ::getpid()) ::unlinkat(directory_.get(), name_.c_str(), 0);
 }
 
-Result<NodeLock> NodeLock::acquire() {
+Result<NodeLock> NodeLock::acquire(std::int64_t patience_ns) {
+  for (const std::int64_t deadline_ns = monotonic_ns() + patience_ns;;) {
+    auto lock = try_to_acquire();
+    if (lock || lock.error().kind != ErrorKind::unavailable || monotonic_ns() >= deadline_ns) return lock;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+Result<NodeLock> NodeLock::try_to_acquire() {
   if (on_local_cluster()) return of_network_namespace();
   auto lock = [&]() -> Result<NodeLock> {
     if (is_root_of_the_machine()) {

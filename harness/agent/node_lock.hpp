@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -20,9 +21,10 @@ namespace grit {
 ///   on a node of the local cluster   a name in its network namespace (unix(7)), into which nobody else gets
 class NodeLock {
  public:
-  /// Errors: unavailable, another run holds it (names its process), or the lock's file cannot be made; usage, what lies
-  /// in its place is not to be trusted.
-  static Result<NodeLock> acquire();
+  /// Tries again for so long while it is held: by somebody who reverts, and then lets go of it. Errors: unavailable,
+  /// another run holds it (names its process), or the lock's file cannot be made; usage, what lies in its place is not
+  /// to be trusted.
+  static Result<NodeLock> acquire(std::int64_t patience_ns = 0);
 
   /// Why grit in another container of this machine might run at the same time: what belongs to the machine (its clock,
   /// interrupts, disks) must then be left alone. Nothing when nobody can.
@@ -37,6 +39,7 @@ class NodeLock {
 
  private:
   explicit NodeLock(Fd lock) : lock_(std::move(lock)) {}
+  static Result<NodeLock> try_to_acquire();
   static Result<NodeLock> of_network_namespace();
   static Result<NodeLock> in_directory(const std::filesystem::path& path, const std::string& name);
 

@@ -48,9 +48,9 @@ constexpr int kGoodbye_ms = 6000;               // how long what is queued for t
 constexpr std::int64_t kRecorderSilence_ns = 7 * kNsPerS;
 /// A gap between two turns of this loop: its agent, which ends an observer that is silent for 4 s, was stopped, too.
 constexpr std::int64_t kOwnPause_ns = 5 * kNsPerS;
-/// How long the agent may take to end the ranks, which is the first thing it does when it hears the order: what it is
-/// at meanwhile, such as a link that comes up, takes a second or two. With the 5 s after which a node is lost, all is
-/// over in 10 s.
+/// How long the agent may take to end the ranks, which is the first thing it does when it has asked its faults to come
+/// off: what it is at meanwhile, such as a link that comes up, takes a second or two. With the 5 s after which a node
+/// is lost, all is over in 10 s.
 constexpr std::int64_t kObedience_ns = 4 * kNsPerS;
 /// The rank's thread ends an agent that is stopped, or whose lease is over, within 2 s: but it has ended with its rank.
 constexpr std::int64_t kLeaseGrace_ns = 3 * kNsPerS;
@@ -104,6 +104,7 @@ class Observer {
     RankSlot* slot = nullptr;
     Fd process{};  // pidfd; empty: it had ended when the observer began
   };
+  static bool runs(const Running& rank) { return rank.slot->end.load() != RankEnd::finished; }
   enum class CheckTime { block_begins, in_block, block_ends };
 
   void poll_once() {
@@ -205,7 +206,9 @@ class Observer {
   /// To follow the order is the agent's, and it knows how. One that does not leaves the ranks running.
   void enforce_order(std::int64_t now_ns) {
     if (!order_ || pause_.silence_ns(order_->heard_ns, now_ns) < kObedience_ns) return;
-    if (segment_.control().agent_ends_ranks_ns.load() == 0) end_ranks(now_ns);
+    // Ranks that have finished wait for the agent alone, and have the verdict to say.
+    const bool any_runs = std::any_of(running_.begin(), running_.end(), runs);
+    if (any_runs && segment_.control().agent_ends_ranks_ns.load() == 0) end_ranks(now_ns);
     if (agent_gets_nowhere(now_ns)) end_agent();
   }
 
@@ -218,7 +221,7 @@ class Observer {
     event["enforced"] = true;
     event["ranks"] = Json::array();
     for (const Running& rank : running_)
-      if (rank.process && ::syscall(SYS_pidfd_send_signal, rank.process.get(), SIGKILL, nullptr, 0) == 0)
+      if (runs(rank) && rank.process && ::syscall(SYS_pidfd_send_signal, rank.process.get(), SIGKILL, nullptr, 0) == 0)
         event["ranks"].push_back(rank.slot->rank);
     emit(event);
   }
@@ -242,7 +245,7 @@ class Observer {
     if (agent_ended_ || !agent_ || ::syscall(SYS_pidfd_send_signal, agent_.get(), SIGKILL, nullptr, 0) != 0) return;
     agent_ended_ = true;
     Json event = make_event("residue_unknown", config_.node);
-    event["unread"] = Json::array({"its agent did not follow the order to end, and was ended"});
+    event["unread"] = Json::array({"everything: its agent did not follow the order to end, and was ended"});
     emit(event);
   }
 

@@ -11,8 +11,8 @@
 namespace grit {
 
 /// Messages on the line are JSON objects, to the observer: events; from it: {"end": why}, {"observed": block} and
-/// {"recorder": true}, which says that NodeControl::recorder_heard_ns is set for the first time. This one is the
-/// agent's last word.
+/// {"recorder": true}, which says that NodeControl::recorder_heard_ns is set for the first time. kObserverGoodbye
+/// is the agent's last word.
 constexpr std::string_view kObserverGoodbye = "goodbye";
 
 /// The life of an observer: takes the agent's events and sends them on, drains the ranks' step records (it is their

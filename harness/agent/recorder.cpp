@@ -66,7 +66,11 @@ Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, cons
 void Recorder::remember(const Json& event, std::int64_t now_ns) {
   note_cause(event, now_ns);
   if (has_text(event, "type", "corruption")) corruption_told_ = true;
-  if (has_text(event, "type", "end_ordered")) end_ordered_ns_ = now_ns;
+  if (has_text(event, "type", "not_recorded")) unwritable_ = true;
+  if (has_text(event, "type", "end_ordered")) {
+    end_ordered_ns_ = now_ns;
+    if (const auto why = event.find("cause"); !cause_ && why != event.end()) cause_ = *why, end_at_ns_ = now_ns;
+  }
   const std::int64_t index = integer_at(event, "node");
   if (index < 0 || index >= static_cast<std::int64_t>(nodes_.size())) return;
   NodeState& node = nodes_[static_cast<std::size_t>(index)];
@@ -78,6 +82,7 @@ void Recorder::remember(const Json& event, std::int64_t now_ns) {
 
 Result<std::size_t> Recorder::pump(std::int64_t now_ns) {
   pause_.turn(now_ns);
+  const std::int64_t began_ns = monotonic_ns();
   std::size_t taken = 0;
   Status worst;
   const auto note = [&](Status status) {
@@ -98,6 +103,7 @@ Result<std::size_t> Recorder::pump(std::int64_t now_ns) {
   if (drained) note(find_lost_nodes(now_ns));
   note(speak(now_ns));
   note(give_up_nodes(now_ns));
+  pause_.turn(now_ns + (monotonic_ns() - began_ns));  // a disk that is slow to write to is no pause
   if (!worst) return tl::make_unexpected(worst.error());
   return taken;
 }

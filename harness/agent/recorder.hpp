@@ -108,7 +108,7 @@ class Recorder {
   std::int64_t opened_ns_ = monotonic_ns();
   OwnPause pause_{kOwnPause_ns};
   std::function<void(const Json&)> before_order_{};
-  std::int64_t end_patience_ns_ = 60 * kNsPerS;
+  std::int64_t end_patience_ns_ = kEndPatience_ns;
   std::uint64_t malformed_ = 0;
   std::uint64_t unwritten_records_ = 0;
   std::uint64_t unwritten_events_ = 0;

@@ -27,6 +27,7 @@ namespace {
 constexpr int kTick_ms = 500;        // messages wake it; this is for what nobody says: lost nodes, SIGTERM
 constexpr int kEndingTick_ms = 100;  // orders go out again and again
 constexpr std::int64_t kOthersSayGoodbye_ns = 30 * kNsPerS;  // after SIGTERM, which a batch system sends to all
+constexpr std::size_t kMostSaid_bytes = 600;                 // of why, among the last words
 constexpr int kFirstRankDies_ms = 2000;                      // after its agent has ended it
 
 /// Also when there was none to open: it had ended.
@@ -42,6 +43,8 @@ std::string last_words(const Json& cause, const std::filesystem::path& run_direc
   std::replace_if(
       because.begin(), because.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   because.erase(because.find_last_not_of(' ') + 1);
+  // A command's words may be long, and what mends it comes after them.
+  if (because.size() > kMostSaid_bytes) because = because.substr(0, kMostSaid_bytes) + " ...";
   if (ranks_exit_code(text_at(cause, "type")) == 0) return {};
   std::string text;
   if (const auto json = read_json(run_directory / "plan.json"); has_text(cause, "type", "fault") && json) {

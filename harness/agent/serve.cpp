@@ -32,6 +32,7 @@ constexpr std::int64_t kIdleTick_ns =
     kNsPerS;  // when no fault and no end keeps the agent busy; whether its observer was stopped
 constexpr std::int64_t kObserverPatience_ns = 2 * kNsPerS;  // what it looks at between two blocks
 constexpr std::int64_t kGoodbye_ns = 8 * kNsPerS;           // longer than the observer takes at most
+constexpr std::int64_t kHeirReverts_ns = 5 * kNsPerS;       // before its successor gives the node's lock up
 constexpr std::int64_t kRanksDie_ns = 5 * kNsPerS;  // after SIGKILL; a rank that waits for a device may take longer
 constexpr std::int64_t kRanksLeave_ns = 200 * kNsPerMs;  // after SIGTERM, whose handler says a line and ends them
 constexpr std::int64_t kKeepTrying_ns = 10 * kNsPerS;    // to take off what did not come off, before the agent ends
@@ -77,16 +78,17 @@ bool has_one_thread() {
   return !error && std::distance(begin(threads), end(threads)) == 1;
 }
 
-/// Says what the agent is at while it lives.
+/// Says what the agent is at while it lives; then again what it was at before.
 class Doing {
  public:
-  Doing(NodeControl& control, AgentDoing what) : control_(control) { control_.agent_doing.store(what); }
+  Doing(NodeControl& control, AgentDoing what) : control_(control), before_(control.agent_doing.exchange(what)) {}
   Doing(const Doing&) = delete;
   Doing& operator=(const Doing&) = delete;
-  ~Doing() { control_.agent_doing.store(AgentDoing::waiting); }
+  ~Doing() { control_.agent_doing.store(before_); }
 
  private:
   NodeControl& control_;
+  AgentDoing before_;
 };
 
 }  // namespace
@@ -102,9 +104,14 @@ Agent::Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock, Observ
           [this](Json event) { emit(std::move(event)); }, node_ranks(segment_)) {}
 
 Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, Fd wake) {
-  segment.control().agent_doing.store(AgentDoing::waiting);  // whatever its predecessor was at
+  // Nobody may judge it by what its predecessor was at, or had in force: that is taken off below.
+  NodeControl& control = segment.control();
+  control.agent_doing.store(AgentDoing::waiting);
+  control.lease_deadline_ns.store(0);
+  control.agent_beat_ns.store(monotonic_ns());
   GRIT_CHECK(leave_ranks_their_cpus(pids_of(segment)));
-  GRIT_TRY(NodeLock lock, NodeLock::acquire());
+  // The heir of a predecessor may hold it while it reverts.
+  GRIT_TRY(NodeLock lock, NodeLock::acquire(control.agent_generation.load() > 0 ? kHeirReverts_ns : 0));
   GRIT_TRY(ObserverProcess observer, ObserverProcess::fork(config, segment));
   std::unique_ptr<Agent> agent(
       new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock), std::move(observer)));
@@ -168,7 +175,7 @@ Status Agent::recover() {
     left = fmt::format("{}: {}", file.string(), report ? report->problems.front() : report.error().message);
   }
   // Of a predecessor that had begun a journal: its heir has reverted all of it.
-  if (files.of_this_node.empty() && segment_.control().agent_generation.load() > 0) tell("", RevertReport{});
+  if (files.of_this_boot.empty() && segment_.control().agent_generation.load() > 0) tell("", RevertReport{});
   if (!left.empty()) return internal_error("an earlier run left something behind that cannot be reverted: " + left);
   segment_.control().lease_deadline_ns.store(0);
   return {};
@@ -295,7 +302,10 @@ void Agent::tick() {
   const std::int64_t now_ns = monotonic_ns();
   if (now_ns - last_tick_ns_ < tick_ns()) return;
   last_tick_ns_ = now_ns;
-  windows_.keep_memory_free();
+  {
+    const Doing doing(segment_.control(), AgentDoing::applying_or_reverting);
+    windows_.keep_memory_free();
+  }
   segment_.control().lease_deadline_ns.store(
       windows_.lease_deadline_ns());  // a lease that is over is nobody's to act on
   watch_observer();
@@ -324,6 +334,7 @@ bool Agent::watch_ranks() {
     if (!gone || deaths_at_ns_ != 0 || ended_at_ns_ != 0) continue;
     deaths_at_ns_ = monotonic_ns();
     note_end(slots[i], deaths_at_ns_);  // the observer, which no revert keeps waiting, tells the others
+    const Doing doing(segment_.control(), AgentDoing::applying_or_reverting);
     windows_.take_off(RevertReason::rank_died);
     segment_.control().lease_deadline_ns.store(windows_.lease_deadline_ns());
   }
@@ -336,6 +347,8 @@ bool Agent::watch_ranks() {
 void Agent::end_run(const std::string& why) {
   if (ended_at_ns_ != 0) return;
   ended_at_ns_ = monotonic_ns();
+  // Its observer lets it revert for as long as a lease allows.
+  const Doing doing(segment_.control(), AgentDoing::applying_or_reverting);
   windows_.take_off(RevertReason::shutdown);  // a command that takes long does not keep the ranks alive
   Json event = make_event("ended", config_.node);
   event["why"] = why;
@@ -356,6 +369,10 @@ void Agent::end_run(const std::string& why) {
 
 void Agent::stood_still(std::int64_t since_ns) {
   observer_.watch_anew();
+  const auto slots = segment_.slots();
+  const bool finished = std::all_of(slots.begin(), slots.end(),
+                                    [](const RankSlot& slot) { return slot.end.load() == RankEnd::finished; });
+  if (finished || ended_at_ns_ != 0) return;  // nothing more is measured, and the end has its cause
   Json event = make_event("stood_still", config_.node, since_ns);
   event["stood_ns"] = monotonic_ns() - since_ns;
   emit(std::move(event));

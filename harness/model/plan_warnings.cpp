@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "harness/model/expected_culprit.hpp"
+
 namespace grit {
 namespace {
 
@@ -31,7 +33,8 @@ std::string why_no_node(const Plan& plan) {
   const auto nodes = plan.topology.nodes.size();
   const char* more = plan.topology.local_cluster ? "run with -n 3 or more" : "run on 3 nodes or more";
   if (nodes == 1) return std::string("there is no other node to compare with: ") + more;
-  if (all_nodes_alike(plan)) return "all nodes have the same fault, and none stands out: leave one without it";
+  if (all_nodes_alike(plan) && !are_all_expected(plan, *expected->on))
+    return "all nodes have the same fault, and none stands out: leave one without it";
   if (plan.topology.local_cluster && (expected->resource == "memory" || expected->resource == "storage"))
     return "the nodes of a local cluster share one machine's memory and disks: expect the resource alone";
   if (expected->resource != "network") return {};

@@ -111,6 +111,7 @@ Fact journal() {
 }
 
 /// The control groups of a process that has left the job's where it may, as the agent's heir does: tried in a child.
+/// Empty: it could not be tried.
 std::string cgroups_after_leaving() {
   std::array<int, 2> ends{-1, -1};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return "";
@@ -270,6 +271,10 @@ void refuse_mixed_versions(std::vector<NodeFacts>& nodes) {
 
 Fact outlives_the_job(std::string_view agent, std::string_view heir, const fs::path& journals) {
   const auto with_heir = ends_with_the_job(heir, journals);
+  if (heir.empty())
+    return {.topic = "agent outlives the job",
+            .value = "?",
+            .problem = "whether its heir can leave the job's control group could not be tried"};
   if (with_heir.empty())
     return alike("agent outlives the job", ends_with_the_job(agent, journals).empty() ? "yes" : "its heir does");
   Fact fact = alike("agent outlives the job", "no");

@@ -30,6 +30,7 @@ with Workspace() as work:
         assert result["verdict"] == "reproduced", result
         for fault in result["faults"]:
             assert fault["applied"] and fault["acting"] and fault["reverted"], fault
-        # Who only receives a flood does nothing that could be harmful.
-        assert [fault["harmful"] for fault in result["faults"]].count(True) == 1, result["faults"]
+        # Who only receives a flood does nothing that could be harmful; of several faults it cannot be told which was.
+        alone = name != "memory_pressure"
+        assert [fault["harmful"] for fault in result["faults"]].count(True) == (1 if alone else 0), result["faults"]
         assert_same_state(before)

@@ -60,9 +60,9 @@ def crash_with_link_down(work, number):
         assert job.poll() is None and time.monotonic() < deadline, "the link never went down"
         time.sleep(0.005)
     victims = [int(p) for p in os.listdir("/proc") if p.isdigit() and " run " in cmdline(p) + " " and cmdline(p).startswith(GRIT)]
-    # The agent, its observer and its heir, which it has forked, and the recorder.
+    # The agent, its observer, a spare one and its heir, which it has forked, and the recorder.
     agents = [int(p) for p in os.listdir("/proc") if p.isdigit() and cmdline(p) in ("grit agent", "grit recorder")]
-    assert len(victims) == 2 and len(agents) == 4, (victims, agents)
+    assert len(victims) == 2 and len(agents) == 5, (victims, agents)
     for pid in (*agents, *victims):
         with contextlib.suppress(ProcessLookupError):  # what an agent has forked may have died with it
             os.kill(pid, signal.SIGKILL)

@@ -51,6 +51,7 @@ TEST_CASE("faults come off a job that is killed by the agent, its heir, or nobod
   const Fact nobody = outlives_the_job(job, job, journals);
   CHECK(nobody.value == "no");
   CHECK(nobody.problem.find("epilog") != std::string::npos);
+  CHECK(outlives_the_job(job, "", journals).value == "?");
 }
 
 TEST_CASE("a port is looked at on this machine alone, too") {

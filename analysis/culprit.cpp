@@ -283,7 +283,7 @@ bool are_turns_shown(const Facts& facts) {
 
 /// Whose turn it was, in words; `nodes` are those of which it is shown.
 std::string turns_name(const Facts& facts, std::span<const std::size_t> nodes) {
-  if (nodes.empty()) return "nodes in turn, which of them cannot be told";
+  if (nodes.empty()) return "one node after another";
   if (nodes.size() == facts.work.nodes()) return "each node in turn";
   return names_text(facts, nodes) + " in turn";
 }

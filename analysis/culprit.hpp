@@ -17,7 +17,7 @@
 //      are short where others took a quarter of a CPU more than at other times, and the middle rank, or all ranks of
 //      that machine together (work in bursts holds up one after the other), waited for a CPU for a third of the loss.
 //      Where all CPUs were busy before, nobody can be seen to take more: if ranks waited longer it cannot be told,
-//      unless the link test found a slow link, or none. It is the network whatever ranks waited for if the link test
+//      unless the link test found a slow link. It is the network whatever ranks waited for if the link test
 //      saw that packets are lost on one node's links alone, or that of several links some alone are many times slower.
 //      What ranks wait longer because they poll for longer, at the baseline's rate, is not counted.
 //   6. Own work that grows on all nodes alike has no culprit: a shared resource. On a local cluster (one machine),

@@ -175,7 +175,8 @@ Status Agent::recover() {
     left = fmt::format("{}: {}", file.string(), report ? report->problems.front() : report.error().message);
   }
   // Of a predecessor that had begun a journal: its heir has reverted all of it.
-  if (files.of_this_boot.empty() && segment_.control().agent_generation.load() > 0) tell("", RevertReport{});
+  const bool none = files.of_this_node.empty() && files.of_this_boot.empty();
+  if (none && segment_.control().agent_generation.load() > 0) tell("", RevertReport{});
   if (!left.empty()) return internal_error("an earlier run left something behind that cannot be reverted: " + left);
   segment_.control().lease_deadline_ns.store(0);
   return {};

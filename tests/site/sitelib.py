@@ -257,8 +257,8 @@ class Site:
         return {pid: [word.decode(errors="replace") for word in words if word] for pid, words in found.items()}
 
     def grit_processes(self, node):
-        """All that run grit's program on a node, whatever for."""
-        return [pid for pid, words in self.processes(node).items() if words and os.path.basename(words[0]) == "grit"]
+        """All of grit's runs on a node; not `grit revert`, which an epilog may be at: one that is killed drains the node."""
+        return [pid for pid, words in self.processes(node).items() if words and os.path.basename(words[0]) == "grit" and words[1:2] != ["revert"]]
 
     def agents(self, node):
         """The agents of grit on a node, without what they forked."""

@@ -317,7 +317,8 @@ return grit.scenario {{
   CHECK(contains(said(1, alone, network), "no other node to compare with"));
   const std::string all = R"(faults = { delay { on = "all" } }, design = { block = "3s" },)";
   const auto delay = [](std::string text) { return text.replace(text.find("delay"), 5, "grit.fault.rank_delay"); };
-  CHECK(contains(said(4, delay(all), R"(node = "any")"), "all nodes have the same fault"));
+  CHECK(contains(said(4, delay(all), R"(node = 1)"), "all nodes have the same fault"));
+  CHECK(said(4, delay(all), R"(node = "any")").empty());  // all alike, or each in turn
   CHECK(said(4, delay(all), R"(resource = "compute")").empty());
   grit::Topology local = cluster_of(4);
   local.local_cluster = true;

@@ -1,10 +1,10 @@
 // Whom the analysis blames, in simulated runs whose noise is not of its own model: how often it is wrong, which it
 // claims to be in at most 5 % of the runs with a slowdown, and how often it is right.
 //
-//   usage: bench_culprit_calibration [runs at 4 ranks, default 60] [cost of the fault as a share of a step, default
-//   0.05]
+//   usage: bench_culprit_calibration [runs at 4 ranks, default 200] [cost of the fault as a share of a step, default
+//   0.1]
 //
-// At 64 ranks a third as many runs, at 1,024 a twentieth. With the defaults it takes about two minutes of CPU time.
+// At 64 ranks a third as many runs, at 1,024 a twentieth. With the defaults it takes about 15 s.
 #include <fmt/format.h>
 
 #include <cmath>

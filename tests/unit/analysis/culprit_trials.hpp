@@ -85,9 +85,7 @@ inline void count_trial(TrialCounts& counts, const NoiseKind& kind, Truth truth,
   bool wrong = false, by_turns = false;
   std::vector<int> slow;
   for (const Suspect& suspect : named) {
-    const bool several = suspect.node < 0 && suspect.nodes.size() > 1;
-    by_turns = by_turns ||
-               (several && (suspect.node_name.ends_with("in turn") || suspect.node_name == "one node after another"));
+    by_turns = by_turns || suspect.node_name.ends_with("in turn") || suspect.node_name == "one node after another";
     for (const int node : suspect.nodes)
       if (!by_turns) slow.push_back(node);
   }

@@ -82,6 +82,8 @@ class LongRun:
         for node in self.site.names:
             for pid in self.site.grit_processes(node):
                 kill(pid)
+            # One that is dying still holds the node's lock.
+            wait_for(f"nothing of the run on {node}", lambda node=node: not self.site.grit_processes(node), 5)
             self.site.run(GRIT_HERE, "revert", node=node, expect=None)
 
     def _alone(self):

@@ -8,6 +8,7 @@
 #include "analysis/report/run_data.hpp"
 #include "analysis/verdict.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/base/json_fields.hpp"
 
 namespace grit {
 namespace {
@@ -59,10 +60,10 @@ std::string timestamp(const Json& run) {
 /// From the first event to the last word of its node on a block or the run.
 double run_seconds(const JsonLines& events) {
   const Json first = events.first();
-  const std::int64_t node = integer_or(first, "node", -1), first_ns = integer_or(first, "t_ns", 0);
+  const std::int64_t node = integer_at(first, "node", -1), first_ns = integer_at(first, "t_ns", 0);
   std::int64_t last_ns = first_ns;
   events.for_each_of({"run", "block"}, [&](const Json& event) {
-    if (integer_or(event, "node", -1) == node) last_ns = std::max(last_ns, integer_or(event, "t_ns", first_ns));
+    if (integer_at(event, "node", -1) == node) last_ns = std::max(last_ns, integer_at(event, "t_ns", first_ns));
   });
   return static_cast<double>(last_ns - first_ns) / static_cast<double>(kNsPerS);
 }

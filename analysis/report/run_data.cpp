@@ -8,6 +8,7 @@
 #include "analysis/block_times.hpp"
 #include "analysis/report/record_pass.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/base/json_fields.hpp"
 
 namespace grit {
 namespace {
@@ -88,9 +89,9 @@ std::vector<FaultWindow> fault_windows(const ReportInput& input, const TimeAxis&
   using Key = std::array<std::int64_t, 3>;  // fault, block, pulse
   std::map<Key, FaultWindow> windows;
   input.events.for_each_of({"fault"}, [&](const Json& event) {
-    if (text_or(event, "type", "") != "fault" || !is_true(event, "ok")) return;
-    const Key key{integer_or(event, "fault", -1), integer_or(event, "block", -1), integer_or(event, "pulse", 0)};
-    const double at_s = axis.seconds(static_cast<int>(integer_or(event, "node", 0)), integer_or(event, "t_ns", 0));
+    if (text_or(event, "type", "") != "fault" || !truth_at(event, "ok")) return;
+    const Key key{integer_at(event, "fault", -1), integer_at(event, "block", -1), integer_at(event, "pulse", 0)};
+    const double at_s = axis.seconds(static_cast<int>(integer_at(event, "node", 0)), integer_at(event, "t_ns", 0));
     const std::string action = text_or(event, "action", "");
     if (action == "applied") {
       FaultWindow& window = windows[key];
@@ -160,8 +161,8 @@ RunData summarize(const ReportInput& input) {
   if (const Json event = input.events.first(); input.steps.empty() && !event.is_null()) {
     // Without steps, time starts with the first event.
     StepRecord first;
-    first.start_ns = integer_or(event, "t_ns", 0);
-    first.node = static_cast<std::uint32_t>(integer_or(event, "node", 0));
+    first.start_ns = integer_at(event, "t_ns", 0);
+    first.node = static_cast<std::uint32_t>(integer_at(event, "node", 0));
     data.axis = TimeAxis(input.plan, {&first, 1});
   }
   const RecordSums sums = sum_records(input.plan, input.steps, data.axis);
@@ -207,19 +208,9 @@ std::string fault_label(const Plan& plan, int fault) {
   return "fault " + std::to_string(fault);
 }
 
-std::int64_t integer_or(const Json& object, const char* key, std::int64_t otherwise) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
-}
-
 std::string text_or(const Json& object, const char* key, std::string otherwise) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::move(otherwise);
-}
-
-bool is_true(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_boolean() && found->get<bool>();
 }
 
 }  // namespace grit

@@ -114,9 +114,7 @@ std::string node_name(const Plan& plan, int node);
 /// "link_flap on node1 eth0"; "fault 3" when the plan has none of this id.
 std::string fault_label(const Plan& plan, int fault);
 
-/// A member of a JSON object, or the default when it is missing or of another type. Events come from disk.
-std::int64_t integer_or(const Json& object, const char* key, std::int64_t otherwise);
+/// A text of a JSON object, or the default when it is missing or of another type. Events come from disk.
 std::string text_or(const Json& object, const char* key, std::string otherwise);
-bool is_true(const Json& object, const char* key);
 
 }  // namespace grit

@@ -6,6 +6,7 @@
 #include "analysis/report/html_writer.hpp"
 #include "analysis/report/sections.hpp"
 #include "analysis/wording.hpp"
+#include "harness/base/json_fields.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -29,11 +30,11 @@ Cell harmful_cell(const std::optional<bool>& harmful) {
 
 std::string event_time(const Json& event, const RunData& data) {
   return fmt::format("{:.3f}",
-                     data.axis.seconds(static_cast<int>(integer_or(event, "node", 0)), integer_or(event, "t_ns", 0)));
+                     data.axis.seconds(static_cast<int>(integer_at(event, "node", 0)), integer_at(event, "t_ns", 0)));
 }
 
 std::string event_node(const Json& event, const Plan& plan) {
-  return node_name(plan, static_cast<int>(integer_or(event, "node", -1)));
+  return node_name(plan, static_cast<int>(integer_at(event, "node", -1)));
 }
 
 /// The members of an event that its table has no column for: "speed: 10000; driver: veth".
@@ -83,10 +84,10 @@ std::string fault_log(const ReportInput& input, const RunData& data) {
     const std::string type = text_or(event, "type", "");
     if (type != "fault" && type != "acting") return;
     if (table.full()) return table.leave_out();
-    const bool ok = is_true(event, "ok");
+    const bool ok = truth_at(event, "ok");
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan),
-               fault_label(input.plan, static_cast<int>(integer_or(event, "fault", -1))),
-               Cell(std::to_string(integer_or(event, "block", -1)), "number"),
+               fault_label(input.plan, static_cast<int>(integer_at(event, "fault", -1))),
+               Cell(std::to_string(integer_at(event, "block", -1)), "number"),
                type == "acting" ? "counters" : text_or(event, "action", ""), Cell(ok ? "✓" : "✗", ok ? "good" : "bad"),
                type == "acting" ? acting_text(event) : fault_event_text(event)});
   });
@@ -100,8 +101,8 @@ std::string witness_log(const ReportInput& input, const RunData& data) {
     if (text_or(event, "type", "") != "witness") return;
     if (table.full()) return table.leave_out();
     table.row({Cell(event_time(event, data), "number"), event_node(event, input.plan),
-               fault_label(input.plan, static_cast<int>(integer_or(event, "fault", -1))),
-               Cell(std::to_string(integer_or(event, "block", -1)), "number"), text_or(event, "what", ""),
+               fault_label(input.plan, static_cast<int>(integer_at(event, "fault", -1))),
+               Cell(std::to_string(integer_at(event, "block", -1)), "number"), text_or(event, "what", ""),
                other_members(event, {"type", "t_ns", "node", "fault", "block", "what"})});
   });
   if (table.rows() == 0) return element("p", "The kernel sent no notification of its own about a fault.", "missing");
@@ -232,11 +233,11 @@ std::string checks_section(const ReportInput& input, const RunData& data) {
   HtmlTable failed("Checks that failed", {"time (s)", "node", "check", "block", "detail"});
   input.events.for_each_of({"check", "check_change"}, [&](const Json& event) {
     const std::string type = text_or(event, "type", "");
-    if ((type != "check" && type != "check_change") || !event.contains("ok") || is_true(event, "ok")) return;
+    if ((type != "check" && type != "check_change") || !event.contains("ok") || truth_at(event, "ok")) return;
     if (failed.full()) return failed.leave_out();
     const auto detail = event.find("detail");
     failed.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "check", ""),
-                Cell(std::to_string(integer_or(event, "block", -1)), "number"),
+                Cell(std::to_string(integer_at(event, "block", -1)), "number"),
                 detail == event.end() ? "" : plain_text(*detail)});
   });
   if (failed.rows() > 0) html += details(fmt::format("Failures ({})", failed.rows()), failed.html());
@@ -251,7 +252,7 @@ std::string incidents_section(const ReportInput& input, const RunData& data) {
            type == "stood_still" || type == "residue" || type == "residue_unknown" || type == "changed" ||
            type == "carrier" || type == "hang" || type == "kernel" ||
            (type == "run" && (state == "interrupted" || state == "failed")) ||
-           (type == "fault" && (text_or(event, "action", "") == "error" || !is_true(event, "ok")));
+           (type == "fault" && (text_or(event, "action", "") == "error" || !truth_at(event, "ok")));
   };
   const auto take = [&](const Json& event) {
     if (!is_incident(event)) return;

@@ -117,6 +117,8 @@ TEST_CASE("a spare observer begins when it is told something, and ends with its 
 }
 
 TEST_CASE("the ranks of an agent that does not follow the order to end are ended all the same, and it, too") {
+  const bool finished = GENERATE(false, true);  // then a rank waits for its agent alone, and has the verdict to say
+  CAPTURE(finished);
   Node node;
   const pid_t rank = ::fork();
   if (rank == 0) {
@@ -124,6 +126,7 @@ TEST_CASE("the ranks of an agent that does not follow the order to end are ended
     ::_exit(0);
   }
   node.segment.slots()[0].pid = rank;
+  if (finished) node.segment.slots()[0].end = RankEnd::finished;
   const pid_t agent = ::fork();
   if (agent == 0) {
     auto observer = ObserverProcess::fork(node.config, node.segment);
@@ -133,14 +136,19 @@ TEST_CASE("the ranks of an agent that does not follow the order to end are ended
   }
   REQUIRE(node.pump_until([&] { return node.count("end_ordered") == 1; }));
   const std::int64_t ordered_ns = monotonic_ns();
-  for (const pid_t pid : {rank, agent}) {
+  const auto was_killed = [&](pid_t pid) {
     int status = 0;
-    CHECK(node.pump_until([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }));
-    CHECK(WIFSIGNALED(status));
+    return node.pump_until([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }) && WIFSIGNALED(status);
+  };
+  CHECK(was_killed(agent));
+  if (finished) {
+    CHECK(::waitpid(rank, nullptr, WNOHANG) == 0);
+    ::kill(rank, SIGKILL);
   }
+  CHECK(was_killed(rank));
   CHECK(node.pump_until([&] { return node.recorder->is_over(); }));
   CHECK(monotonic_ns() - ordered_ns < 10 * kNsPerS);
-  CHECK(node.count("ended") == 1);
+  CHECK(node.count("ended") == (finished ? 0 : 1));
   CHECK(node.count("residue_unknown") == 1);
   CHECK(node.count("rank_died") + node.count("node_lost") == 0);
 }

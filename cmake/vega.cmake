@@ -41,28 +41,28 @@ set(grit_report_source ${PROJECT_SOURCE_DIR}/analysis/report)
 set(grit_report_binary ${PROJECT_BINARY_DIR}/report_assets)
 add_custom_command(
   OUTPUT ${grit_report_binary}/vega_bundle.js
-  COMMAND ${CMAKE_COMMAND} "-DMODULES=${grit_vega_arguments}" -DNOTICE=${grit_report_source}/vega_notice.txt
+  COMMAND ${CMAKE_COMMAND} "-DMODULES=${grit_vega_arguments}" -DNOTICE=${grit_report_source}/page/vega_notice.txt
           -DOUTPUT=${grit_report_binary}/vega_bundle.js -P ${PROJECT_SOURCE_DIR}/cmake/vega_bundle.cmake
-  DEPENDS ${grit_vega_files} ${grit_report_source}/vega_notice.txt ${PROJECT_SOURCE_DIR}/cmake/vega_bundle.cmake
+  DEPENDS ${grit_vega_files} ${grit_report_source}/page/vega_notice.txt ${PROJECT_SOURCE_DIR}/cmake/vega_bundle.cmake
   COMMENT "Bundling Vega" VERBATIM)
 
 # C++ name = file.
 set(grit_report_assets
     kVega=${grit_report_binary}/vega_bundle.js
-    kPage=${grit_report_source}/report.html
-    kComparisonPage=${grit_report_source}/comparison.html
-    kStyle=${grit_report_source}/report.css
-    kScript=${grit_report_source}/report.js
-    kStepsSpec=${grit_report_source}/specs/steps.json
-    kWindowsSpec=${grit_report_source}/specs/windows.json
-    kPairsSpec=${grit_report_source}/specs/pairs.json
-    kEffectsSpec=${grit_report_source}/specs/effects.json
-    kPhasesSpec=${grit_report_source}/specs/phases.json
-    kOwnWorkSpec=${grit_report_source}/specs/own_work.json
-    kArrivalsSpec=${grit_report_source}/specs/arrivals.json
-    kLinksSpec=${grit_report_source}/specs/links.json
-    kRunsSpec=${grit_report_source}/specs/runs.json
-    kDoseSpec=${grit_report_source}/specs/dose.json)
+    kPage=${grit_report_source}/page/report.html
+    kComparisonPage=${grit_report_source}/page/comparison.html
+    kStyle=${grit_report_source}/page/report.css
+    kScript=${grit_report_source}/page/report.js
+    kStepsSpec=${grit_report_source}/plots/specs/steps.json
+    kWindowsSpec=${grit_report_source}/plots/specs/windows.json
+    kPairsSpec=${grit_report_source}/plots/specs/pairs.json
+    kEffectsSpec=${grit_report_source}/plots/specs/effects.json
+    kPhasesSpec=${grit_report_source}/plots/specs/phases.json
+    kOwnWorkSpec=${grit_report_source}/plots/specs/own_work.json
+    kArrivalsSpec=${grit_report_source}/plots/specs/arrivals.json
+    kLinksSpec=${grit_report_source}/plots/specs/links.json
+    kRunsSpec=${grit_report_source}/plots/specs/runs.json
+    kDoseSpec=${grit_report_source}/plots/specs/dose.json)
 string(REGEX REPLACE "k[A-Za-z]+=" "" grit_report_asset_files "${grit_report_assets}")
 add_custom_command(
   OUTPUT ${grit_report_binary}/assets.cpp

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "analysis/compared_run.hpp"
+#include "analysis/compare/compared_run.hpp"
 
 namespace grit::testing {
 

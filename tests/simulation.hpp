@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "analysis/effect.hpp"
+#include "analysis/stats/effect.hpp"
 
 namespace grit::testing {
 

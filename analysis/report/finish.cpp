@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <tuple>
 
-#include "analysis/links.hpp"
-#include "analysis/report/csv.hpp"
-#include "analysis/report/html.hpp"
-#include "analysis/report/junit.hpp"
+#include "analysis/blame/links.hpp"
+#include "analysis/report/export/csv.hpp"
+#include "analysis/report/export/junit.hpp"
+#include "analysis/report/page/html.hpp"
 #include "analysis/report/run_data.hpp"
-#include "analysis/verdict.hpp"
+#include "analysis/verdict/verdict.hpp"
 #include "harness/base/files.hpp"
 #include "harness/model/event.hpp"
 #include "harness/record/run_dir.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/report/trace.hpp"
+#include "analysis/report/export/trace.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/verdict.hpp"
 

@@ -1,6 +1,6 @@
 #include "analysis/report/finish.hpp"
-#include "analysis/report/series_page.hpp"
-#include "analysis/search.hpp"
+#include "analysis/report/page/series_page.hpp"
+#include "analysis/series/search.hpp"
 #include "harness/base/files.hpp"
 #include "harness/record/run_dir.hpp"
 

@@ -4,7 +4,7 @@
 #include <bit>
 #include <optional>
 
-#include "analysis/block_times.hpp"
+#include "analysis/records/block_times.hpp"
 
 namespace grit {
 namespace {

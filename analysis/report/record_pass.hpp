@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "analysis/paged.hpp"
+#include "analysis/records/paged.hpp"
 #include "analysis/report/run_data.hpp"
 
 namespace grit {

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-#include "analysis/block_times.hpp"
+#include "analysis/records/block_times.hpp"
 #include "analysis/report/record_pass.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/json_fields.hpp"

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "analysis/report/html.hpp"
+#include "analysis/report/page/html.hpp"
 
 namespace grit {
 
@@ -34,7 +34,7 @@ struct BlockSummary {
   int steps = 0;  // all of them
   int measured =
       0;  // the steps that mean and median are of; 0 when records are missing, or all steps were for settling
-  double mean_ns = 0;  // over the measured steps, as in analysis/block_times.hpp
+  double mean_ns = 0;  // over the measured steps, as in analysis/records/block_times.hpp
   double median_ns = 0;
   double max_ns = 0;  // slowest step, over all steps of the block
 };

@@ -1,4 +1,4 @@
-// What the kernel counts for a node's ranks: evidence of what their time went into (analysis/resource_class.hpp).
+// What the kernel counts for a node's ranks: evidence of what their time went into (analysis/blame/resource_class.hpp).
 #pragma once
 
 #include <cstdint>

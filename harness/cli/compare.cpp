@@ -1,15 +1,15 @@
 // grit compare: the same workload on two days, or a series of runs: did steps become slower, where, and what else
 // changed?
-#include "analysis/compare.hpp"
+#include "analysis/compare/compare.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <memory>
 
-#include "analysis/report/comparison_html.hpp"
-#include "analysis/report/comparison_text.hpp"
-#include "analysis/trend.hpp"
+#include "analysis/compare/trend.hpp"
+#include "analysis/report/page/comparison_html.hpp"
+#include "analysis/report/text/comparison_text.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/units.hpp"
 #include "harness/cli/commands.hpp"

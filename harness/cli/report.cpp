@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "analysis/cost.hpp"
 #include "analysis/report/finish.hpp"
+#include "analysis/verdict/cost.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
 #include "harness/cli/arguments.hpp"

@@ -32,7 +32,7 @@ struct SearchSpec {
 
 using Overrides = std::vector<std::pair<std::string, std::string>>;  // option -> value, as --set gives them
 
-/// What one trial showed; read from its run directory (analysis/trial.hpp).
+/// What one trial showed; read from its run directory (analysis/series/trial.hpp).
 struct TrialResult {
   VerdictKind verdict = VerdictKind::inconclusive;
   std::string outcome{};  // as in Verdict
@@ -40,7 +40,8 @@ struct TrialResult {
   std::vector<double> log_ratios{};  // for each complete pair log(fault block) - log(baseline block), mean step times
   std::optional<double> slowdown{};  // their Hodges-Lehmann estimate as a fraction, 0.10: 10 % slower; empty: too few
                                      // pairs for an interval (fewest_pairs())
-  double ci_low = 0, ci_high = 0;    // of the mean, as the run's verdict has it (analysis/effect.hpp); with `slowdown`
+  double ci_low = 0,
+         ci_high = 0;  // of the mean, as the run's verdict has it (analysis/stats/effect.hpp); with `slowdown`
   double baseline_step_ns = 0;
   bool applied = true;  // all faults, in all their windows
   std::string culprit{};

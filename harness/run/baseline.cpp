@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "analysis/report/comparison_html.hpp"
+#include "analysis/report/page/comparison_html.hpp"
 #include "harness/base/files.hpp"
 #include "harness/record/run_dir.hpp"
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "analysis/compare.hpp"
+#include "analysis/compare/compare.hpp"
 #include "harness/model/plan.hpp"
 
 namespace grit {

@@ -4,10 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "analysis/report/comparison_text.hpp"
 #include "analysis/report/finish.hpp"
-#include "analysis/report/terminal.hpp"
-#include "analysis/verdict.hpp"
+#include "analysis/report/text/comparison_text.hpp"
+#include "analysis/report/text/terminal.hpp"
+#include "analysis/verdict/verdict.hpp"
 #include "grit_version.hpp"
 #include "harness/agent/node_lock.hpp"
 #include "harness/base/files.hpp"

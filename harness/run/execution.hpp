@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/compare.hpp"
+#include "analysis/compare/compare.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/run/job.hpp"
 

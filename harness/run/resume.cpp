@@ -4,8 +4,8 @@
 #include <array>
 
 #include "analysis/report/finish.hpp"
-#include "analysis/search.hpp"
-#include "analysis/trial.hpp"
+#include "analysis/series/search.hpp"
+#include "analysis/series/trial.hpp"
 #include "harness/os/identity.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/series.hpp"

@@ -9,8 +9,8 @@
 #include <map>
 
 #include "analysis/report/finish.hpp"
-#include "analysis/search.hpp"
-#include "analysis/trial.hpp"
+#include "analysis/series/search.hpp"
+#include "analysis/series/trial.hpp"
 #include "harness/agent/node_lock.hpp"
 #include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"

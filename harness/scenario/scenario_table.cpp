@@ -227,7 +227,8 @@ void read_extras(lua_State* lua, int table, Design& design) {
     if (design.max_pairs < design.pairs || design.max_pairs > kMaxPairs)
       throw ScenarioError(fmt::format("design.max_pairs is {}; it is design.pairs ({}) to {}", design.max_pairs,
                                       design.pairs, kMaxPairs));
-    // Every look gets its share of the 5 %; with few pairs the exact test cannot reach so low (analysis/effect.hpp).
+    // Every look gets its share of the 5 %; with few pairs the exact test cannot reach so low
+    // (analysis/stats/effect.hpp).
     const auto looks = looks_of(design).size();
     if (looks > 1 && 2.0 / std::exp2(static_cast<double>(design.pairs)) > 0.05 / static_cast<double>(looks))
       throw ScenarioError(

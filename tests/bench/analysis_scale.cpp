@@ -16,14 +16,14 @@
 #include <string>
 #include <thread>
 
-#include "analysis/block_times.hpp"
-#include "analysis/compare.hpp"
-#include "analysis/compared_run.hpp"
-#include "analysis/evidence.hpp"
-#include "analysis/links.hpp"
+#include "analysis/blame/links.hpp"
+#include "analysis/compare/compare.hpp"
+#include "analysis/compare/compared_run.hpp"
+#include "analysis/facts/evidence.hpp"
+#include "analysis/records/block_times.hpp"
 #include "analysis/report/finish.hpp"
 #include "analysis/report/run_data.hpp"
-#include "analysis/verdict.hpp"
+#include "analysis/verdict/verdict.hpp"
 #include "harness/base/files.hpp"
 #include "harness/model/event.hpp"
 #include "harness/record/npy_header.hpp"

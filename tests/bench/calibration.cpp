@@ -14,10 +14,10 @@
 #include <random>
 #include <vector>
 
-#include "analysis/change_points.hpp"
-#include "analysis/effect.hpp"
-#include "analysis/location.hpp"
-#include "analysis/sign_flip.hpp"
+#include "analysis/compare/location.hpp"
+#include "analysis/stats/change_points.hpp"
+#include "analysis/stats/effect.hpp"
+#include "analysis/stats/sign_flip.hpp"
 #include "tests/bench/rivals.hpp"
 #include "tests/simulated_checks.hpp"
 #include "tests/simulated_days.hpp"

@@ -12,8 +12,8 @@
 #include <iterator>
 #include <map>
 
-#include "analysis/block_times.hpp"
-#include "analysis/effect.hpp"
+#include "analysis/records/block_times.hpp"
+#include "analysis/stats/effect.hpp"
 #include "harness/record/run_dir.hpp"
 #include "tests/bench/rivals.hpp"
 

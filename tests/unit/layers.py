@@ -5,6 +5,17 @@ import sys
 from pathlib import Path
 
 root = Path(sys.argv[1])
+# The rooms of the analysis, and who may include whom.
+ROOMS = {
+    "stats": "",
+    "records": "stats",
+    "facts": "stats records",
+    "blame": "stats records facts",
+    "verdict": "stats records facts blame",
+    "compare": "stats records facts",
+    "series": "stats records facts blame verdict",
+    "report": "stats records facts blame verdict compare series",
+}
 # Each layer may include itself and what is listed.
 ALLOWED = {
     "harness/base": [],
@@ -13,12 +24,13 @@ ALLOWED = {
     "harness/record": ["harness/os", "harness/model", "harness/base"],
     "injectors": ["harness/record", "harness/os", "harness/model", "harness/base"],
     "workloads": ["harness/record", "harness/os", "harness/model", "harness/base"],
-    "analysis": ["harness/record", "harness/os", "harness/model", "harness/base"],
+    **{f"analysis/{room}": [f"analysis/{below}" for below in rooms.split()] + ["harness/record", "harness/os", "harness/model", "harness/base"]
+       for room, rooms in ROOMS.items()},
     "harness/health": ["harness/record", "harness/os", "harness/model", "harness/base"],
     "harness/scenario": ["injectors", "workloads", "harness/health", "harness/model", "harness/base"],
     "harness/cluster": ["harness/record", "harness/os", "harness/model", "harness/base"],
     "harness/agent": ["injectors", "harness/health", "harness/record", "harness/os", "harness/model", "harness/base"],
-    "harness/run": ["harness/agent", "harness/scenario", "harness/cluster", "injectors", "workloads", "analysis", "harness/health",
+    "harness/run": ["harness/agent", "harness/scenario", "harness/cluster", "injectors", "workloads", *(f"analysis/{room}" for room in ROOMS), "harness/health",
                     "harness/record", "harness/os", "harness/model", "harness/base"],
 }
 VENDOR = {r"lua(lib|xlib)?\.h(pp)?": "harness/scenario/", r"mpi\.h": ("workloads/fabric/", "harness/run/"), r"nccl\.h": "workloads/fabric/",

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/compared_run.hpp"
+#include "analysis/compare/compared_run.hpp"
 #include "harness/base/files.hpp"
 #include "harness/record/run_dir.hpp"
 #include "tests/catch.hpp"

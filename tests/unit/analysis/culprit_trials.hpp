@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "analysis/culprit.hpp"
-#include "analysis/effect.hpp"
-#include "analysis/own_work.hpp"
+#include "analysis/blame/culprit.hpp"
+#include "analysis/records/own_work.hpp"
+#include "analysis/stats/effect.hpp"
 #include "tests/unit/analysis/simulated_steps.hpp"
 
 namespace grit::testing {

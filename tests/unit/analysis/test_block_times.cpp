@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "analysis/block_times.hpp"
+#include "analysis/records/block_times.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 

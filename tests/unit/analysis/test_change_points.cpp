@@ -2,8 +2,9 @@
 #include <cmath>
 #include <random>
 
-#include "analysis/change_points.hpp"
-#include "analysis/trend.hpp"
+#include "analysis/compare/trend.hpp"
+#include "analysis/facts/baseline_drift.hpp"
+#include "analysis/stats/change_points.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/compare_fixture.hpp"
 

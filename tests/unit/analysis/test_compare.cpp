@@ -1,7 +1,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "analysis/compare.hpp"
+#include "analysis/compare/compare.hpp"
 #include "tests/catch.hpp"
 #include "tests/simulated_days.hpp"
 #include "tests/unit/analysis/compare_fixture.hpp"

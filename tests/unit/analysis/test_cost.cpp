@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "analysis/cost.hpp"
+#include "analysis/verdict/cost.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 

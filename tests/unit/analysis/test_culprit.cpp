@@ -3,11 +3,11 @@
 #include <map>
 #include <random>
 
-#include "analysis/culprit.hpp"
-#include "analysis/held_up.hpp"
-#include "analysis/links.hpp"
-#include "analysis/median.hpp"
-#include "analysis/own_work.hpp"
+#include "analysis/blame/culprit.hpp"
+#include "analysis/blame/held_up.hpp"
+#include "analysis/blame/links.hpp"
+#include "analysis/records/own_work.hpp"
+#include "analysis/stats/median.hpp"
 #include "harness/model/expected_culprit.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/culprit_trials.hpp"

@@ -1,8 +1,8 @@
 #include <cmath>
 #include <random>
 
-#include "analysis/effect.hpp"
-#include "analysis/sign_flip.hpp"
+#include "analysis/stats/effect.hpp"
+#include "analysis/stats/sign_flip.hpp"
 #include "tests/catch.hpp"
 #include "tests/simulation.hpp"
 

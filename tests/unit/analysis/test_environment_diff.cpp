@@ -1,4 +1,4 @@
-#include "analysis/environment_diff.hpp"
+#include "analysis/compare/environment_diff.hpp"
 #include "tests/catch.hpp"
 
 using namespace grit;

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "analysis/first_cause.hpp"
+#include "analysis/facts/first_cause.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/model/event.hpp"
 #include "tests/catch.hpp"

@@ -1,8 +1,8 @@
 // Runs that look several times, sham and recovery blocks.
 #include <random>
 
-#include "analysis/effect.hpp"
-#include "analysis/verdict.hpp"
+#include "analysis/stats/effect.hpp"
+#include "analysis/verdict/verdict.hpp"
 #include "tests/catch.hpp"
 #include "tests/simulation.hpp"
 #include "tests/unit/analysis/fixture.hpp"

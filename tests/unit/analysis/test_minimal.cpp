@@ -1,7 +1,7 @@
 // Which set of faults is tried next, against symptoms that are known.
 #include <functional>
 
-#include "analysis/minimal.hpp"
+#include "analysis/series/minimal.hpp"
 #include "tests/catch.hpp"
 
 using grit::FaultSet;

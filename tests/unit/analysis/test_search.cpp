@@ -4,9 +4,9 @@
 #include <cmath>
 #include <functional>
 
-#include "analysis/search.hpp"
-#include "analysis/trial.hpp"
-#include "analysis/verdict.hpp"
+#include "analysis/series/search.hpp"
+#include "analysis/series/trial.hpp"
+#include "analysis/verdict/verdict.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/compare_fixture.hpp"
 

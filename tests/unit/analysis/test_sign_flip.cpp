@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "analysis/sign_flip.hpp"
+#include "analysis/stats/sign_flip.hpp"
 #include "tests/catch.hpp"
 #include "tests/simulated_checks.hpp"
 

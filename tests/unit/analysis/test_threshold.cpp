@@ -5,7 +5,7 @@
 #include <functional>
 #include <random>
 
-#include "analysis/threshold.hpp"
+#include "analysis/stats/threshold.hpp"
 #include "tests/catch.hpp"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "analysis/timing.hpp"
+#include "analysis/facts/timing.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 

@@ -3,7 +3,7 @@
 #include <numeric>
 #include <random>
 
-#include "analysis/two_samples.hpp"
+#include "analysis/stats/two_samples.hpp"
 #include "tests/catch.hpp"
 
 using namespace grit;

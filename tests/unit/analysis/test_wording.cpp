@@ -1,4 +1,4 @@
-#include "analysis/wording.hpp"
+#include "analysis/facts/wording.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 

@@ -1,7 +1,7 @@
 // A made-up but plausible run: four nodes, eight pairs, a link flap (or a throttled accelerator) on node1.
 #pragma once
 
-#include "analysis/report/html.hpp"
+#include "analysis/report/page/html.hpp"
 
 namespace grit::test {
 

@@ -1,6 +1,6 @@
 // A comparison as text and as a page.
-#include "analysis/report/comparison_html.hpp"
-#include "analysis/report/comparison_text.hpp"
+#include "analysis/report/page/comparison_html.hpp"
+#include "analysis/report/text/comparison_text.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/compare_fixture.hpp"
 

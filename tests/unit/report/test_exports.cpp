@@ -1,8 +1,8 @@
 #include <filesystem>
 
-#include "analysis/report/csv.hpp"
-#include "analysis/report/text_file.hpp"
-#include "analysis/report/trace.hpp"
+#include "analysis/report/export/csv.hpp"
+#include "analysis/report/export/text_file.hpp"
+#include "analysis/report/export/trace.hpp"
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"

@@ -1,10 +1,10 @@
 #include <regex>
 #include <set>
 
-#include "analysis/report/html.hpp"
-#include "analysis/report/html_writer.hpp"
-#include "analysis/report/plots.hpp"
-#include "analysis/report/sections.hpp"
+#include "analysis/report/page/html.hpp"
+#include "analysis/report/page/html_writer.hpp"
+#include "analysis/report/plots/plots.hpp"
+#include "analysis/report/tables/sections.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/report/sample_run.hpp"
 

@@ -1,4 +1,4 @@
-#include "analysis/report/junit.hpp"
+#include "analysis/report/export/junit.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/report/sample_run.hpp"
 

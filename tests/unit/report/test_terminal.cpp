@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "analysis/report/terminal.hpp"
+#include "analysis/report/text/terminal.hpp"
 #include "tests/catch.hpp"
 
 using namespace grit;

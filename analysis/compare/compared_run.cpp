@@ -1,0 +1,239 @@
+#include "analysis/compare/compared_run.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "analysis/facts/counted_pairs.hpp"
+#include "analysis/facts/evidence.hpp"
+#include "analysis/records/block_times.hpp"
+#include "harness/record/run_dir.hpp"
+
+namespace grit {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Not cut short: its end was seen, or something came after it.
+bool ended(std::size_t block, const RunTimes& times, const RunEvidence& evidence) {
+  if (evidence.finished || evidence.block_ended[block]) return true;
+  return std::any_of(times.blocks.begin() + static_cast<std::ptrdiff_t>(block) + 1, times.blocks.end(),
+                     [](const BlockTimes& later) { return later.any_record; });
+}
+
+void take_blocks(ComparedRun& run, const RunTimes& times, const RunEvidence& evidence) {
+  std::size_t left_out = 0;
+  for (std::size_t i = 0; i < run.plan.blocks.size(); ++i) {
+    const BlockKind kind = run.plan.blocks[i].kind;
+    if (kind != BlockKind::baseline && kind != BlockKind::fault) continue;
+    const BlockTimes& block = times.blocks[i];
+    const bool whole = block.complete && ended(i, times, evidence);
+    if (kind == BlockKind::baseline && block.any_record && !whole) ++left_out;
+    if (!whole || (kind == BlockKind::fault && !faults_took_effect(evidence, i))) continue;
+    auto& blocks = kind == BlockKind::baseline ? run.baseline : run.fault;
+    blocks.push_back({static_cast<int>(i), block.mean_ns, block.median_ns});
+  }
+  if (left_out > 0)
+    run.remarks.push_back(fmt::format("{}: {} of {} baseline blocks are incomplete and were left out", run.name(),
+                                      left_out, left_out + run.baseline.size()));
+  if (!evidence.finished) run.remarks.push_back(run.name() + ": the run did not come to its end");
+}
+
+std::vector<RankPhases> phases_of(const ComparedRun& run, std::span<const StepRecord> records) {
+  std::set<std::uint32_t> wanted;
+  for (const ComparedBlock& block : run.baseline) wanted.insert(static_cast<std::uint32_t>(block.index));
+  std::map<std::uint32_t, std::pair<RankPhases, double>> sums;  // with the number of steps
+  for (const StepRecord& record : records) {
+    if (!wanted.contains(record.block) || record.step_in_block < run.plan.design.settle_steps) continue;
+    auto& [sum, steps] = sums[record.rank];
+    sum.rank = static_cast<int>(record.rank);
+    sum.node = static_cast<int>(record.node);
+    const std::array<std::int64_t, kStepPhases.size() - 1> phases{record.input_ns,     record.forward_ns,
+                                                                  record.backward_ns,  record.exposed_comm_ns,
+                                                                  record.optimizer_ns, record.checkpoint_ns};
+    std::int64_t rest_ns = record.end_ns - record.start_ns;
+    for (std::size_t i = 0; i < phases.size(); ++i) {
+      sum.mean_ns[i] += static_cast<double>(phases[i]);
+      rest_ns -= phases[i];
+    }
+    sum.mean_ns.back() += static_cast<double>(std::max<std::int64_t>(rest_ns, 0));
+    steps += 1;
+  }
+  std::vector<RankPhases> result;
+  for (auto& [rank, entry] : sums) {
+    for (double& value_ns : entry.first.mean_ns) value_ns /= entry.second;
+    result.push_back(entry.first);
+  }
+  return result;
+}
+
+std::string_view role_name(NicRole role) {
+  return role == NicRole::data ? "data" : role == NicRole::management ? "management" : "other";
+}
+
+/// What plan.json and run.json know of a node, beside env/nodeN.json.
+void add_known(Json& environment, const Node& node, const Json& run) {
+  environment["hostname"] = node.name;
+  if (const auto nics = environment.find("nics"); nics != environment.end() && nics->is_array())
+    for (Json& nic : *nics)
+      for (const Nic& planned : node.nics)
+        if (nic.is_object() && nic.value("name", Json()) == planned.name) nic["role"] = role_name(planned.role);
+  for (const char* key : {"version", "commit"})
+    if (run.contains(key) && run.at(key).is_string()) environment["grit"][key] = run.at(key);
+}
+
+void take_environments(ComparedRun& run, const Json& description) {
+  std::vector<std::string> missing;
+  for (const Node& node : run.plan.topology.nodes) {
+    const std::string file = fmt::format("node{}.json", node.index);
+    auto environment = read_json(run.directory / "env" / file);
+    if (!environment || !environment->is_object()) {
+      missing.push_back(file);
+      continue;
+    }
+    add_known(*environment, node, description);
+    run.environments[node.index] = std::move(*environment);
+  }
+  if (!missing.empty())
+    run.remarks.push_back(fmt::format("{}: env/{} cannot be read: the environment of {} is not compared", run.name(),
+                                      fmt::join(missing, ", env/"), missing.size() == 1 ? "that node" : "those nodes"));
+}
+
+std::string short_json(const Json& value) {
+  if (value.is_number_float()) return fmt::format("{:g}", value.get<double>());
+  return value.is_string() ? value.get<std::string>() : json_text(value);
+}
+
+std::vector<std::string> fault_names(const Plan& plan) {
+  std::vector<std::string> names;
+  for (const PlannedFault& fault : plan.faults)
+    if (!fault.passive) names.push_back(fmt::format("{} on node {}", fault.name, fault.node));
+  return names;
+}
+
+std::string length_text(const Design& design) {
+  return design.block_ns > 0 ? fmt::format("{} ms", design.block_ns / 1'000'000)
+                             : fmt::format("{} steps", design.block_steps);
+}
+
+}  // namespace
+
+Result<ComparedRun> read_compared_run(const fs::path& directory) {
+  ComparedRun run;
+  run.directory = directory.lexically_normal();
+  if (!run.directory.has_filename()) run.directory = run.directory.parent_path();  // "runs/x/"
+  const auto plan = read_json(run.directory / "plan.json");
+  if (!plan) return with_context(plan.error(), run.name() + " is not a run directory of grit");
+  auto parsed = plan_from_json(*plan);
+  if (!parsed) return with_context(parsed.error(), (run.directory / "plan.json").string());
+  run.plan = std::move(*parsed);
+  const auto steps = StepsFile::open(run.directory / "steps.npy");
+  if (!steps) return with_context(steps.error(), run.name() + " cannot be compared");
+  const auto records = steps->records();
+  GRIT_TRY(const JsonLines events, JsonLines::open(run.directory / "events.jsonl"));
+  const Json description = read_json(run.directory / "run.json").value_or(Json::object());
+  if (description.contains("started_utc") && description.at("started_utc").is_string())
+    run.started_utc = description.at("started_utc").get<std::string>();
+
+  take_blocks(run, block_times(run.plan, records), collect_evidence(run.plan, events));
+  if (run.baseline.size() < kFewestBaselineBlocks)
+    return usage_error(fmt::format("{} has {} whole baseline block{}; a comparison needs at least {}", run.name(),
+                                   run.baseline.size(), run.baseline.size() == 1 ? "" : "s", kFewestBaselineBlocks));
+  run.phases = phases_of(run, records);
+  take_environments(run, description.is_object() ? description : Json::object());
+  return run;
+}
+
+std::size_t match_hosts(ComparedRun& run, const Topology& reference) {
+  const auto by_name = [](const Topology& topology) {
+    std::map<std::string, const Node*> hosts;
+    for (const Node& node : topology.nodes)
+      if (!node.name.empty()) hosts[node.name] = &node;
+    return hosts.size() == topology.nodes.size() ? hosts : std::map<std::string, const Node*>();
+  };
+  const auto wanted = by_name(reference);
+  std::map<int, const Node*> new_places;  // in the reference, by number in the run
+  std::set<int> taken;
+  for (const auto& [name, node] : by_name(run.plan.topology))
+    if (const auto same = wanted.find(name); same != wanted.end())
+      new_places[node->index] = same->second, taken.insert(same->second->index);
+  const std::size_t shared = taken.size();
+  if (shared == 0) return 0;
+  auto free = reference.nodes.begin();
+  const auto next_free = [&]() -> const Node* {
+    while (free != reference.nodes.end() && taken.contains(free->index)) ++free;
+    return free == reference.nodes.end() ? nullptr : &*free++;
+  };
+  std::map<int, const RankPhases*> phases_of;
+  for (const RankPhases& rank : run.phases) phases_of[rank.rank] = &rank;
+  std::map<int, RankPhases> phases;
+  std::map<int, Json> environments;
+  for (const Node& node : run.plan.topology.nodes) {
+    const auto same = new_places.find(node.index);
+    const Node* place = same != new_places.end() ? same->second : next_free();
+    if (place == nullptr) continue;
+    if (const auto found = run.environments.find(node.index); found != run.environments.end())
+      environments[place->index] = std::move(found->second);
+    for (std::size_t i = 0; i < std::min(node.ranks.size(), place->ranks.size()); ++i) {
+      const auto rank = phases_of.find(node.ranks[i]);
+      if (rank == phases_of.end()) continue;
+      RankPhases& moved = phases[place->ranks[i]] = *rank->second;
+      moved.rank = place->ranks[i];
+      moved.node = place->index;
+    }
+  }
+  run.environments = std::move(environments);
+  run.phases.clear();
+  for (const auto& [rank, one] : phases) run.phases.push_back(one);
+  return shared;
+}
+
+std::vector<std::string> incomparable(const Plan& before, const Plan& after) {
+  std::vector<std::string> found;
+  const auto differ = [&](std::string_view what, const auto& one, const auto& other) {
+    if (one != other) found.push_back(fmt::format("{}: {} against {}", what, one, other));
+  };
+  differ("workload", before.workload.name, after.workload.name);
+  if (before.workload.name == after.workload.name) {
+    Json parameters = before.workload.params;
+    parameters.update(after.workload.params);
+    for (const auto& [name, unused] : parameters.items())
+      differ("workload parameter " + name, short_json(before.workload.params.value(name, Json())),
+             short_json(after.workload.params.value(name, Json())));
+  }
+  differ("nodes", before.topology.nodes.size(), after.topology.nodes.size());
+  differ("ranks", rank_count(before.topology), rank_count(after.topology));
+  const auto ranks_by_node = [](const Plan& plan) {  // in whatever order
+    std::multiset<std::size_t> ranks;
+    for (const Node& node : plan.topology.nodes) ranks.insert(node.ranks.size());
+    return ranks;
+  };
+  if (found.empty() && ranks_by_node(before) != ranks_by_node(after))
+    found.emplace_back("the ranks are spread over the nodes in another way");
+  const auto emulated = [](const Plan& plan) {
+    return plan.emulated.empty() ? std::string("nothing") : fmt::format("{}", fmt::join(plan.emulated, ", "));
+  };
+  differ("emulated", emulated(before), emulated(after));
+  const auto place = [](const Plan& plan) { return plan.topology.local_cluster ? "a local cluster" : "real nodes"; };
+  differ("on", std::string(place(before)), std::string(place(after)));
+  return found;
+}
+
+std::vector<std::string> other_differences(const Plan& before, const Plan& after) {
+  std::vector<std::string> found;
+  const auto differ = [&](std::string_view what, const std::string& one, const std::string& other) {
+    if (one != other)
+      found.push_back(
+          fmt::format("{}: {} against {}", what, one.empty() ? "none" : one, other.empty() ? "none" : other));
+  };
+  differ("scenario", before.scenario_name, after.scenario_name);
+  differ("faults (between the baseline blocks)", fmt::format("{}", fmt::join(fault_names(before), ", ")),
+         fmt::format("{}", fmt::join(fault_names(after), ", ")));
+  differ("length of blocks", length_text(before.design), length_text(after.design));
+  differ("settling steps", std::to_string(before.design.settle_steps), std::to_string(after.design.settle_steps));
+  return found;
+}
+
+}  // namespace grit

@@ -1,0 +1,197 @@
+#include "analysis/compare/trend.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/facts/baseline_drift.hpp"
+#include "analysis/facts/wording.hpp"
+#include "analysis/stats/change_points.hpp"
+#include "analysis/stats/median.hpp"
+
+namespace grit {
+namespace {
+
+constexpr ChangePointOptions kOfRuns{.alpha = 0.05};
+/// A shift of so many spreads in the middle of eight independent values or more is found in at least nine cases of ten
+/// (tests/unit/analysis/test_change_points.cpp).
+constexpr double kSeenSpreads = 5;
+
+/// Standard deviation of values about their own stretch's median, robust, over the whole trend. Each median was taken
+/// from the values, as a mean would take a degree of freedom.
+double spread_of(const std::vector<double>& values, const std::vector<ChangePoint>& changes) {
+  constexpr double kNormal = 1.4826;
+  std::vector<double> deviations;
+  std::size_t from = 0;
+  for (std::size_t i = 0; i <= changes.size(); ++i) {
+    const std::size_t to = i < changes.size() ? changes[i].first : values.size();
+    const auto at = [&](std::size_t place) { return values.begin() + static_cast<std::ptrdiff_t>(place); };
+    const double center = median({at(from), at(to)});
+    for (std::size_t j = from; j < to; ++j) deviations.push_back(std::abs(values[j] - center));
+    from = to;
+  }
+  const auto n = static_cast<double>(deviations.size()), medians = static_cast<double>(changes.size() + 1);
+  return kNormal * median(deviations) * std::sqrt(n / std::max(1.0, n - medians));
+}
+
+class Finder {
+ public:
+  Finder(std::vector<ComparedRun> runs, double tolerance) : runs_(std::move(runs)) {
+    trend_.tolerance = tolerance;
+    trend_.of_runs = runs_.size() > 1;
+  }
+
+  Trend run() {
+    put_in_order();
+    for (ComparedRun& one : runs_) match_hosts(one, runs_.back().plan.topology);
+    if (trend_.of_runs)
+      take_runs();
+    else
+      take_blocks();
+    std::vector<double> values;
+    for (const TrendPoint& point : trend_.points) values.push_back(std::log(point.median_ns));
+    const auto found = trend_.of_runs ? change_points(values, kOfRuns) : changes_of_blocks(values);
+    for (std::size_t i = 0; i < found.size(); ++i) take_change(found, i);
+    conclude(values, found);
+    for (const ComparedRun& one : runs_) {
+      for (const std::string& text : other_differences(runs_.front().plan, one.plan))
+        trend_.reasons.push_back(one.name() + ": " + text);
+      trend_.reasons.insert(trend_.reasons.end(), one.remarks.begin(), one.remarks.end());
+    }
+    return std::move(trend_);
+  }
+
+ private:
+  [[nodiscard]] std::string_view noun() const { return trend_.of_runs ? "run" : "baseline block"; }
+
+  void put_in_order() {
+    const auto earlier = [](const ComparedRun& a, const ComparedRun& b) { return a.started_utc < b.started_utc; };
+    if (std::is_sorted(runs_.begin(), runs_.end(), earlier)) return;
+    std::stable_sort(runs_.begin(), runs_.end(), earlier);
+    trend_.reasons.emplace_back("the runs were put into the order in which they began");
+  }
+
+  void take_runs() {
+    for (const ComparedRun& run : runs_) {
+      double sum = 0;
+      for (const ComparedBlock& block : run.baseline) sum += std::log(block.median_ns);
+      trend_.points.push_back(
+          {run.name(), run.started_utc, -1, std::exp(sum / static_cast<double>(run.baseline.size()))});
+    }
+  }
+
+  void take_blocks() {
+    const ComparedRun& run = runs_.front();
+    for (const ComparedBlock& block : run.baseline)
+      trend_.points.push_back({run.name(), run.started_utc, block.index, block.median_ns});
+  }
+
+  void take_change(const std::vector<ChangePoint>& all, std::size_t i) {
+    const TrendPoint& point = trend_.points[all[i].first];
+    TrendChange change;
+    change.first = all[i].first;
+    change.shift = std::expm1(all[i].shift);
+    change.p = all[i].p;
+    const std::string where = trend_.of_runs ? point.run : fmt::format("block {}", point.block);
+    change.text = fmt::format("from {} on steps are {} ({})", where, shift_words(all[i].shift), p_text(change.p));
+    if (trend_.of_runs) {
+      const std::size_t from = i == 0 ? 0 : all[i - 1].first;
+      const std::size_t to = i + 1 < all.size() ? all[i + 1].first : runs_.size();
+      change.environment = compare_environments(environments(from, change.first), environments(change.first, to));
+    }
+    trend_.changes.push_back(std::move(change));
+  }
+
+  [[nodiscard]] std::vector<Environments> environments(std::size_t from, std::size_t to) const {
+    std::vector<Environments> result;
+    for (std::size_t i = from; i < to; ++i) result.push_back(runs_[i].environments);
+    return result;
+  }
+
+  void conclude(const std::vector<double>& values, const std::vector<ChangePoint>& found) {
+    const std::string tolerance = percent(trend_.tolerance);
+    const auto beyond = std::find_if(trend_.changes.begin(), trend_.changes.end(), [&](const TrendChange& change) {
+      return std::abs(change.shift) > trend_.tolerance;
+    });
+    if (beyond != trend_.changes.end()) {
+      trend_.exit_code = 1;
+      trend_.sentence = "Steps changed: " + beyond->text;
+      return;
+    }
+    const std::size_t fewest = trend_.of_runs ? kFewestForChange : kFewestBlocks;
+    if (values.size() < fewest) {
+      trend_.sentence =
+          fmt::format("{} {}s are too few to show a change among them; {} could", values.size(), noun(), fewest);
+      return;
+    }
+    const double seen = std::expm1(kSeenSpreads * spread_of(values, found));
+    trend_.exit_code = seen <= trend_.tolerance ? 0 : 2;
+    trend_.sentence = trend_.changes.empty()
+                          ? fmt::format("No change among {} {}s", values.size(), noun())
+                          : fmt::format("No change beyond ±{} among {} {}s", tolerance, values.size(), noun());
+    judge_newest(std::span(values).subspan(found.empty() ? 0 : found.back().first));
+    trend_.reasons.push_back(fmt::format(
+        "one of {} or more in the middle of the series would have been seen in nine cases of ten{}", percent(seen),
+        seen <= trend_.tolerance ? "" : ", one at its ends or a smaller one not: inconclusive for ±" + tolerance));
+  }
+
+  /// A change needs some values after it to be found: whether the newest ones are like the others is asked of them
+  /// alone.
+  void judge_newest(std::span<const double> stretch) {
+    const ChangePointOptions& options = trend_.of_runs ? kOfRuns : kOfBlocks;
+    const auto newest = compare_newest(stretch, options.shortest - 1, std::min(options.alpha, kNewestAlpha));
+    const auto words = [&](std::size_t count) {
+      return count == 1 ? fmt::format("newest {}", noun()) : fmt::format("newest {} {}s", count, noun());
+    };
+    double most = 0;
+    const Newest* odd = nullptr;
+    for (const Newest& one : newest) {
+      most = std::max(most, std::abs(one.shift) + one.half_width);
+      const bool beyond = std::abs(std::expm1(one.shift)) > trend_.tolerance;
+      if (beyond && std::abs(one.shift) > one.half_width) odd = &one;
+    }
+    if (!newest.empty() && std::expm1(most) <= trend_.tolerance) return;
+    trend_.exit_code = 2;
+    if (odd != nullptr)
+      trend_.sentence += fmt::format(", but the {} {} {} than those before: not enough yet to tell whether that lasts",
+                                     words(odd->count), odd->count == 1 ? "is" : "are", shift_words(odd->shift));
+    else
+      trend_.reasons.push_back(fmt::format("whether the {} changed beyond ±{} cannot be told from so few",
+                                           words(options.shortest - 1), percent(trend_.tolerance)));
+  }
+
+  /// Of 10 blocks in halves, 2 in 252 divisions are as good as the best; alpha is 0.01.
+  static constexpr std::size_t kFewestBlocks = 10;
+
+  std::vector<ComparedRun> runs_;
+  Trend trend_{};
+};
+
+}  // namespace
+
+Trend find_changes(std::vector<ComparedRun> runs, double tolerance) { return Finder(std::move(runs), tolerance).run(); }
+
+Json to_json(const Trend& trend) {
+  Json json{{"of", trend.of_runs ? "runs" : "blocks"},
+            {"tolerance", trend.tolerance},
+            {"exit_code", trend.exit_code},
+            {"sentence", trend.sentence},
+            {"reasons", trend.reasons},
+            {"points", Json::array()},
+            {"changes", Json::array()}};
+  for (const TrendPoint& point : trend.points)
+    json["points"].push_back({{"run", point.run},
+                              {"started_utc", point.started_utc},
+                              {"block", point.block},
+                              {"median_ns", point.median_ns}});
+  for (const TrendChange& change : trend.changes)
+    json["changes"].push_back({{"first", change.first},
+                               {"shift", change.shift},
+                               {"p", change.p},
+                               {"text", change.text},
+                               {"environment", to_json(change.environment)}});
+  return json;
+}
+
+}  // namespace grit

@@ -1,0 +1,50 @@
+// From which run on, or from which block on, a job's steps changed.
+//
+// A series of runs has one value a run, because whole runs are what is drawn anew (analysis/compare/compare.hpp). One
+// run alone has one value a baseline block. Blocks of one run follow each other and are seldom independent, so there
+// more is asked of a change: alpha 0.01, and a shift of at least three spreads. Found without there being any,
+// simulated with AR(1) blocks (300 runs, 16 blocks): 0 % without autocorrelation, 2 % at 0.3, 12 % at 0.6, 20 % at 0.8;
+// a series that wanders slowly does change. Runs (alpha 0.05): 4 % to 5 %.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/compare/compared_run.hpp"
+#include "analysis/compare/environment_diff.hpp"
+
+namespace grit {
+
+struct TrendPoint {
+  std::string run{};
+  std::string started_utc{};
+  int block = -1;        // Block::index; -1: the point is a whole run
+  double median_ns = 0;  // of a step; of a run, the geometric mean over its baseline blocks
+};
+
+struct TrendChange {
+  std::size_t first = 0;  // place of the first point after it
+  double shift = 0;       // as a fraction, between the medians of the stretches before and after it
+  double p = 1;
+  std::string text{};                   // "from block 11 on steps are 8.0 % slower"
+  EnvironmentComparison environment{};  // of the runs of the stretches before and after it; empty for blocks
+};
+
+struct Trend {
+  bool of_runs = true;
+  std::vector<TrendPoint> points{};  // in order of time
+  std::vector<TrendChange> changes{};
+  double tolerance = 0.05;
+  int exit_code = 2;  // 0: none, one beyond the tolerance would have been seen, and the newest are like the others
+                      // within it; 1: one beyond it; 2: cannot tell
+  std::string sentence{};
+  std::vector<std::string> reasons{};
+};
+
+/// Needs at least one run; all must be comparable. Several runs are put into the order in which they began.
+Trend find_changes(std::vector<ComparedRun> runs, double tolerance);
+
+Json to_json(const Trend& trend);
+
+}  // namespace grit

@@ -1,0 +1,28 @@
+// The parts of the report page that are text and tables. Each returns HTML in which all data is escaped.
+#pragma once
+
+#include <string>
+
+#include "analysis/report/plots/plots.hpp"
+#include "analysis/report/run_data.hpp"
+
+namespace grit {
+
+/// What is not real, as the first line of the page: "Compute was emulated (timer-driven accelerator); everything else
+/// is real."
+std::string emulation_sentence(const Plan& plan, const Verdict& verdict);
+
+/// One of the figures under the verdict.
+std::string figure(std::string_view value, std::string_view name, std::string_view remark);
+std::string verdict_section(const ReportInput& input, const RunData& data);
+std::string figures_section(const ReportInput& input, const RunData& data);
+std::string expectations_section(const Verdict& verdict);
+std::string plot_section(const Plot& plot);
+std::string numbers_section(const ReportInput& input, const RunData& data);  // the plots' figures as tables
+std::string evidence_section(const ReportInput& input, const RunData& data);
+std::string checks_section(const ReportInput& input, const RunData& data);
+std::string incidents_section(const ReportInput& input, const RunData& data);
+std::string environment_section(const ReportInput& input);
+std::string rerun_section(const ReportInput& input);
+
+}  // namespace grit

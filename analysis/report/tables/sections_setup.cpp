@@ -1,0 +1,171 @@
+// Where the run took place and how to run it again.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "analysis/report/page/html_writer.hpp"
+#include "analysis/report/tables/sections.hpp"
+#include "harness/base/units.hpp"
+
+namespace grit {
+namespace {
+
+/// Long lists of one node (interrupt tables, environment variables) are cut: env/<node>.json holds them all.
+constexpr std::size_t kMaxMembers = 300;
+
+/// Of a large cluster the page lists this many nodes, those with a fault first.
+constexpr std::size_t kMaxNodes = 64;
+
+std::set<int> listed_nodes(const Plan& plan) {
+  std::set<int> listed;
+  for (const PlannedFault& fault : plan.faults)
+    if (listed.size() < kMaxNodes) listed.insert(fault.node);
+  for (const Node& node : plan.topology.nodes)
+    if (listed.size() < kMaxNodes) listed.insert(node.index);
+  return listed;
+}
+
+std::string left_out_note(const Plan& plan, const std::set<int>& listed) {
+  if (listed.size() >= plan.topology.nodes.size()) return "";
+  return element("p",
+                 fmt::format("{} of {} nodes are listed, those with a fault first; plan.json and env/ have all.",
+                             listed.size(), plan.topology.nodes.size()),
+                 "note");
+}
+
+std::string_view role_name(NicRole role) {
+  switch (role) {
+    case NicRole::data:
+      return "data";
+    case NicRole::management:
+      return "management";
+    case NicRole::other:
+      return "other";
+  }
+  return "other";
+}
+
+std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
+
+std::string format_gib(std::int64_t bytes) {
+  return bytes > 0 ? fmt::format("{:.3g} GiB", static_cast<double>(bytes) / (1024.0 * 1024 * 1024)) : "unknown";
+}
+
+std::string node_table(const Plan& plan, const std::set<int>& listed) {
+  HtmlTable table("Nodes", {"node", "ranks", "CPU", "cores", "NUMA nodes", "memory", "kernel"});
+  for (const Node& node : plan.topology.nodes) {
+    if (!listed.contains(node.index)) continue;
+    table.row({node_name(plan, node.index), plain_text(Json(node.ranks)), or_unknown(node.cpu_model),
+               Cell(std::to_string(node.cores), "number"), Cell(std::to_string(node.numa_nodes), "number"),
+               Cell(format_gib(node.memory_bytes), "number"), or_unknown(node.kernel)});
+  }
+  return table.html() + left_out_note(plan, listed);
+}
+
+std::string nic_table(const Plan& plan, const std::set<int>& listed) {
+  HtmlTable table("Network interfaces",
+                  {"node", "interface", "role", "because", "driver", "speed", "MTU", "addresses", "up"});
+  for (const Node& node : plan.topology.nodes) {
+    if (!listed.contains(node.index)) continue;
+    for (const Nic& nic : node.nics)
+      table.row({node_name(plan, node.index), nic.name, std::string(role_name(nic.role)), nic.role_evidence,
+                 or_unknown(nic.driver),
+                 nic.speed_bits_per_s > 0 ? format_quantity(nic.speed_bits_per_s, Unit::bits_per_s) : "not reported",
+                 Cell(std::to_string(nic.mtu_bytes), "number"), plain_text(Json(nic.addresses)),
+                 nic.up ? "yes" : "no"});
+  }
+  return table.rows() == 0 ? "" : table.html();
+}
+
+/// One row for every scalar or list in a JSON value: "memory.total", "17179869184".
+void add_members(HtmlTable& table, const std::string& path, const Json& value) {
+  const bool nested = value.is_object() || (value.is_array() && !value.empty() && value.front().is_structured());
+  if (!nested) {
+    if (table.rows() < kMaxMembers) table.row({path.empty() ? "value" : path, plain_text(value)});
+    return;
+  }
+  for (const auto& [key, member] : value.items()) add_members(table, path.empty() ? key : path + "." + key, member);
+}
+
+std::string members_details(const std::string& title, const Json& value) {
+  HtmlTable table(title, {"what", "value"});
+  add_members(table, "", value);
+  const std::string note = table.rows() < kMaxMembers
+                               ? ""
+                               : element("p", "Only the first values are listed; the run directory holds all.", "note");
+  return details(title, table.html() + note);
+}
+
+std::string environment_name(const Json& environment, std::size_t index) {
+  const std::string name = text_or(environment, "hostname", "");
+  return name.empty() ? fmt::format("node {}", index) : name;
+}
+
+/// As one line; run.json has it as text or as a list of words.
+std::string command_line(const Json& run) {
+  const auto found = run.find("command_line");
+  if (found == run.end()) return "";
+  if (!found->is_array()) return plain_text(*found);
+  std::string joined;
+  for (const Json& word : *found) joined += (joined.empty() ? "" : " ") + plain_text(word);
+  return joined;
+}
+
+std::string version(const Json& run) {
+  const std::string commit = text_or(run, "commit", "");
+  return text_or(run, "version", "unknown") + (commit.empty() ? "" : " (" + commit + ")");
+}
+
+std::string design_text(const Design& design) {
+  const std::string length = design.block_ns > 0 ? format_duration(static_cast<double>(design.block_ns))
+                                                 : fmt::format("{} steps", design.block_steps);
+  return fmt::format(
+      "{} pairs of a baseline and a fault block in random order, {} each; the first {} steps of a block are not "
+      "measured; "
+      "{} warm-up steps",
+      design.pairs, length, design.settle_steps, design.warmup_steps);
+}
+
+}  // namespace
+
+std::string environment_section(const ReportInput& input) {
+  std::string html = "<h2>Where it ran</h2>\n";
+  const std::set<int> listed = listed_nodes(input.plan);
+  if (input.plan.topology.nodes.empty()) {
+    html += element("p", "The plan names no nodes.", "missing");
+  } else {
+    html += node_table(input.plan, listed) + nic_table(input.plan, listed);
+  }
+  for (std::size_t i = 0; i < input.environments.size(); ++i)
+    if (input.environments.size() <= kMaxNodes || listed.contains(static_cast<int>(i)))
+      html +=
+          members_details("All that was found on " + environment_name(input.environments[i], i), input.environments[i]);
+  if (input.environments.empty() && !input.plan.topology.nodes.empty())
+    html += element("p", "The run directory holds no further description of the nodes (env/).", "missing");
+  return html;
+}
+
+std::string rerun_section(const ReportInput& input) {
+  const std::string run_directory = text_or(input.run, "directory", "RUN");
+  std::string html = "<h2>Run it again</h2>\n<pre class=\"command\"><code>" +
+                     escape_html("grit replay " + run_directory) + "</code></pre>\n";
+  html += element("p", run_directory == "RUN"
+                           ? "RUN is the directory that holds this page. A replay uses the same plan: the "
+                             "same seed, order of blocks and faults."
+                           : "A replay uses the same plan: the same seed, order of blocks and faults.");
+  HtmlTable table("This run", {"what", "value"});
+  if (const std::string command = command_line(input.run); !command.empty()) table.row({"command line", command});
+  table.row({"seed", std::to_string(input.plan.seed)});
+  table.row({"grit version", version(input.run)});
+  table.row({"design", design_text(input.plan.design)});
+  if (!input.plan.workload.name.empty())
+    table.row({"workload", input.plan.workload.name + " " + plain_text(input.plan.workload.params)});
+  for (const auto& [name, value] : input.plan.options.items()) table.row({"option " + name, plain_text(value)});
+  for (const Guard& guard : input.plan.guards)
+    table.row({guard.refused ? "refused" : "allowed by " + guard.override_flag, guard.what});
+  html += table.html();
+  if (!input.run.empty()) html += members_details("All of run.json", input.run);
+  return html;
+}
+
+}  // namespace grit

@@ -1,0 +1,365 @@
+// What the trials of a series show together, in words and as verdict.json.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/facts/wording.hpp"
+#include "analysis/series/minimal.hpp"
+#include "analysis/series/search.hpp"
+
+namespace grit {
+namespace {
+
+using Kind = SearchSpec::Kind;
+
+std::string with_sign(double fraction) { return (fraction >= 0 ? "+" : "") + percent(fraction); }
+
+std::string counted_trials(std::size_t count) { return fmt::format("{} trial{}", count, count == 1 ? "" : "s"); }
+
+class SeriesJudge {
+ public:
+  explicit SeriesJudge(const Series& series)
+      : series_(series), search_(series.search), threshold_(threshold_of(series)) {
+    for (const Trial& trial : series.trials)
+      if (trial.result && trial.result->outcome != "interrupted") done_.push_back(&trial);
+  }
+
+  Verdict run() {
+    verdict_.scenario = series_.scenario;
+    verdict_.emulated = series_.emulated;
+    set_baseline();
+    note_trials();
+    switch (search_.kind) {
+      case Kind::magnitude:
+        judge_magnitude();
+        break;
+      case Kind::yes_no:
+        judge_yes_no();
+        break;
+      case Kind::escalate:
+        judge_escalation();
+        break;
+      case Kind::minimal:
+        judge_minimal();
+        break;
+      case Kind::drive:
+      case Kind::none:
+        judge_drive();
+        break;
+    }
+    set_end();
+    return std::move(verdict_);
+  }
+
+ private:
+  void reason(std::string text) { verdict_.reasons.push_back(std::move(text)); }
+
+  void conclude(std::string text, std::optional<bool> met) {
+    verdict_.expectations.push_back({std::move(text), met});
+    verdict_.kind = !met ? VerdictKind::inconclusive : *met ? VerdictKind::reproduced : VerdictKind::not_reproduced;
+  }
+
+  [[nodiscard]] std::string dose(double value) const { return rounded_dose_text(search_, value); }
+  [[nodiscard]] std::string range() const { return dose(search_.from) + " to " + dose(search_.to); }
+  [[nodiscard]] std::string direction() const { return threshold_->harm_grows ? "upwards" : "downwards"; }
+  [[nodiscard]] std::string trials() const { return counted_trials(done_.size()); }
+
+  void set_baseline() {
+    std::vector<double> steps_ns;
+    for (const Trial* trial : done_)
+      if (trial->result->baseline_step_ns > 0) steps_ns.push_back(trial->result->baseline_step_ns);
+    if (steps_ns.empty()) return;
+    const auto middle = steps_ns.begin() + static_cast<std::ptrdiff_t>(steps_ns.size() / 2);
+    std::nth_element(steps_ns.begin(), middle, steps_ns.end());
+    verdict_.baseline_step_ns = *middle;
+  }
+
+  void note_trials() {
+    for (const Trial* trial : done_) {
+      const TrialResult& result = *trial->result;
+      if (!result.assumed.empty()) reason(fmt::format("trial {}: {}", trial->number, result.assumed));
+      if (!result.applied && result.outcome == "completed")
+        reason(fmt::format("trial {} is left out: not every fault was in force in all of its blocks", trial->number));
+      if (result.left_behind)
+        verdict_.residue.push_back({fmt::format("trial {}", trial->number), {"see " + trial_directory(trial->number)}});
+    }
+    for (const Residue& one : verdict_.residue)
+      reason(fmt::format("LEFT BEHIND by {}: {}/report.html says what, and where", one.node, one.differences.front()));
+  }
+
+  [[nodiscard]] std::string interval() const {
+    return fmt::format("90 % CI {} .. {}", dose(threshold_->interval.low), dose(threshold_->interval.high));
+  }
+
+  [[nodiscard]] std::string sweep() const {
+    if (threshold_->sweep_trials <= 0) return "";
+    return fmt::format("; a linear sweep with steps of {} takes {}",
+                       dose(threshold_->interval.high - threshold_->interval.low), threshold_->sweep_trials);
+  }
+
+  void add_knee_remark() {
+    if (threshold_->found && !threshold_->known)
+      reason(fmt::format(
+          "the threshold is not known to within {}: allow more trials (trials = {}), or more pairs or longer "
+          "blocks for each",
+          percent(search_.resolution), 2 * search_.trials));
+  }
+
+  void judge_magnitude() {
+    const double slow = search_.slowdown.value_or(0.1);
+    const std::string text = fmt::format("a {} from which steps slow down by {} or more, known to within {}",
+                                         search_.option, percent(slow), percent(search_.resolution));
+    for (const Trial* trial : done_)
+      if (trial->result->outcome != "completed") {
+        verdict_.outcome = trial->result->outcome;
+        verdict_.sentence = fmt::format("Trial {} ({}) ended early: {}", trial->number, trial_subject(series_, *trial),
+                                        trial->result->sentence);
+        return conclude(text, std::nullopt);
+      }
+    if (threshold_->found) {
+      verdict_.sentence = fmt::format("{}: steps slow down from {} {} ({}), {}{}.", search_.option,
+                                      dose(threshold_->dose), direction(), interval(), trials(), sweep());
+      add_knee_remark();
+      return conclude(text, threshold_->known ? std::optional(true) : std::nullopt);
+    }
+    judge_no_knee(text, slow);
+  }
+
+  void judge_no_knee(const std::string& text, double slow) {
+    std::vector<std::string> slowdowns;
+    bool calm = true, slowed = true;
+    int ends = 0;
+    for (const Trial* trial : done_) {
+      if (!trial->dose || !trial->result->slowdown || !trial->result->applied) continue;
+      if (*trial->dose != search_.from && *trial->dose != search_.to) continue;
+      ++ends;
+      slowdowns.push_back(fmt::format("{} at {}", with_sign(*trial->result->slowdown), dose(*trial->dose)));
+      calm = calm && trial->result->ci_high < slow;
+      slowed = slowed && trial->result->ci_low > slow;
+    }
+    verdict_.sentence =
+        ends < 2 ? fmt::format("{}: the ends of the range {} were not both measured.", search_.option, range())
+                 : fmt::format("{}: no threshold for a slowdown of {} from {}: {}.", search_.option, percent(slow),
+                               range(), fmt::join(slowdowns, ", "));
+    conclude(text, ends >= 2 && (calm || slowed) ? std::optional(false) : std::nullopt);
+  }
+
+  [[nodiscard]] std::string symptom() const {
+    if (!search_.outcome.empty()) return search_.outcome;
+    if (!search_.check.empty()) return "a failed check " + search_.check;
+    if (search_.slowdown) return "a slowdown of " + percent(*search_.slowdown);
+    return "what the scenario expects";
+  }
+
+  void judge_yes_no() {
+    const std::string text = fmt::format("a {} from which there is {}, known to within {}", search_.option, symptom(),
+                                         percent(search_.resolution));
+    if (threshold_->found) {
+      verdict_.sentence =
+          fmt::format("{}: {} from {} {} (90 % credible {} .. {}, answers wrong in {}), {}{}.", search_.option,
+                      symptom(), dose(threshold_->dose), direction(), dose(threshold_->interval.low),
+                      dose(threshold_->interval.high), percent(search_.noise), trials(), sweep());
+      add_knee_remark();
+      return conclude(text, threshold_->known ? std::optional(true) : std::nullopt);
+    }
+    const bool sure = !next_trial(series_) && static_cast<std::int64_t>(done_.size()) < search_.trials;
+    verdict_.sentence =
+        fmt::format("{}: no threshold for {} was found from {}, {}.", search_.option, symptom(), range(), trials());
+    conclude(text, sure ? std::optional(false) : std::nullopt);
+  }
+
+  [[nodiscard]] std::string what_ended() const {
+    const TrialResult& result = *done_.back()->result;
+    if (result.outcome != "completed") return result.outcome;
+    return fmt::format("check {} failed, twice", fmt::join(escalation_of(series_).failed_checks, ", "));
+  }
+
+  [[nodiscard]] std::string alive() const {
+    if (!threshold_->last_alive) return "no dose was survived";
+    return fmt::format("the last {} at which everything was alive is {}", search_.option,
+                       dose(*threshold_->last_alive));
+  }
+
+  /// What the doses of an escalation without a knee say of slowdowns. False: there was none at any of them.
+  std::optional<bool> judge_slowdowns(std::vector<std::string>& found) {
+    std::vector<std::string> slow;
+    bool calm = true;
+    for (const Trial* trial : done_) {
+      const TrialResult& result = *trial->result;
+      const bool measured = trial->dose && result.slowdown && result.applied;
+      calm = calm && measured && result.ci_high < *search_.slowdown;
+      if (measured && result.ci_low >= *search_.slowdown)
+        slow.push_back(fmt::format("{} at {}", with_sign(*result.slowdown), dose(*trial->dose)));
+    }
+    const std::string bound = percent(*search_.slowdown);
+    if (calm) {
+      found.push_back(fmt::format("nowhere did steps slow down by {} or more", bound));
+      return false;
+    }
+    if (slow.empty()) {
+      found.push_back(fmt::format("whether steps slow down by {} or more is not clear at every dose", bound));
+      return std::nullopt;
+    }
+    found.push_back(fmt::format("steps slowed down by {}, and from where on cannot be told", fmt::join(slow, ", ")));
+    const TrialResult& first = *done_.front()->result;
+    if (first.slowdown && first.ci_low >= *search_.slowdown)
+      reason(fmt::format("steps are slow at the first dose already, so it begins below {}: start lower",
+                         dose(done_.front()->dose.value_or(search_.from))));
+    return std::nullopt;
+  }
+
+  void judge_escalation() {
+    const std::string wanted = search_.outcome.empty() ? "a node, rank or check that fails" : search_.outcome;
+    std::string text = fmt::format("a {} at which there is {}", search_.option, wanted);
+    if (search_.slowdown)
+      text += fmt::format(", or from which steps slow down by {} or more", percent(*search_.slowdown));
+    std::optional<bool> met;
+    std::vector<std::string> found;
+    if (threshold_->ended_at) {
+      const TrialResult& result = *done_.back()->result;
+      found.push_back(fmt::format("{} at {}", what_ended(), dose(*threshold_->ended_at)));
+      if (result.outcome != "completed") verdict_.outcome = result.outcome;
+      if (search_.outcome.empty() || result.outcome == search_.outcome) met = true;
+    }
+    if (threshold_->found) {
+      found.push_back(fmt::format("steps slow down from {} {} ({})", dose(threshold_->dose), direction(), interval()));
+      met = true;
+    }
+    const Escalation escalation = escalation_of(series_);
+    const bool all_tried = escalation.doses >= search_.trials && !escalation.to_confirm;
+    if (found.empty() && all_tried) {
+      found.push_back("nothing failed from " + range());
+      met = search_.slowdown ? judge_slowdowns(found) : std::optional(false);
+    }
+    if (found.empty()) found.emplace_back("the escalation was not finished");
+    verdict_.sentence = fmt::format("{}: {}; {}, {}.", search_.option, fmt::join(found, "; "), alive(), trials());
+    conclude(std::move(text), met);
+  }
+
+  [[nodiscard]] std::string fault_names(const FaultSet& set) const {
+    std::vector<std::string> names;
+    for (const int fault : set) names.push_back(series_.faults.at(static_cast<std::size_t>(fault)));
+    return fmt::format("{}", fmt::join(names, " and "));
+  }
+
+  void judge_minimal() {
+    std::vector<SubsetAnswer> asked;
+    for (const Trial* trial : done_)
+      if (trial->faults) asked.push_back({*trial->faults, trial->result->verdict});
+    const MinimalStep step = next_subset(static_cast<int>(series_.faults.size()), asked);
+    const std::string text = "a smallest set of faults that gives what the scenario expects";
+    if (step.smallest) {
+      verdict_.sentence = fmt::format("Of {} faults {} {} enough: {}; confirmed on fresh data, {}.",
+                                      series_.faults.size(), step.smallest->size(),
+                                      step.smallest->size() == 1 ? "is" : "are", fault_names(*step.smallest), trials());
+      return conclude(text, true);
+    }
+    if (step.ask) {
+      verdict_.sentence = fmt::format("The smallest set of faults was not found in {}: allow more (trials = {}).",
+                                      trials(), 2 * search_.trials);
+      return conclude(text, std::nullopt);
+    }
+    const bool shown = !asked.empty() && asked.back().answer == VerdictKind::not_reproduced && asked.size() <= 2;
+    verdict_.sentence = shown ? "With all faults together the symptom is not there."
+                              : "The symptom could not be confirmed for any set of faults.";
+    conclude(text, shown ? std::optional(false) : std::nullopt);
+  }
+
+  void judge_drive() {
+    verdict_.sentence =
+        series_.said_text.empty() ? fmt::format("drive() has not ended; {}.", trials()) : series_.said_text;
+    if (!series_.said_verdict) return;
+    verdict_.kind = *series_.said_verdict;
+    std::optional<bool> met;
+    if (verdict_.kind != VerdictKind::inconclusive) met = verdict_.kind == VerdictKind::reproduced;
+    verdict_.expectations.push_back({"what drive() of the scenario says", met});
+  }
+
+  void set_end() {
+    if (series_.interrupted) verdict_.outcome = "interrupted";
+    if (!series_.error.empty()) verdict_.outcome = "failed";
+    if (series_.interrupted) reason(fmt::format("the series was interrupted after {}", trials()));
+    if (!series_.error.empty()) reason("the series could not go on: " + series_.error);
+    const bool unfinished = series_.interrupted || !series_.error.empty();
+    if (!unfinished && verdict_.residue.empty()) return;
+    verdict_.kind = VerdictKind::inconclusive;
+  }
+
+  const Series& series_;
+  const SearchSpec& search_;
+  const std::optional<Threshold> threshold_;
+  std::vector<const Trial*> done_{};
+  Verdict verdict_{};
+};
+
+Json threshold_json(const SearchSpec& search, const Threshold& threshold) {
+  const auto text = [&](double dose) { return rounded_dose_text(search, dose); };
+  Json json{{"kind", to_string(search.kind)},
+            {"option", search.option},
+            {"unit", unit_name(search.unit)},
+            {"found", threshold.found},
+            {"harm", threshold.harm_grows ? "grows" : "falls"},
+            {"dose", nullptr},
+            {"ci_low", nullptr},
+            {"ci_high", nullptr},
+            {"confidence", kThresholdConfidence},
+            {"text", nullptr},
+            {"last_alive", threshold.last_alive ? Json(*threshold.last_alive) : Json(nullptr)},
+            {"ended_at", threshold.ended_at ? Json(*threshold.ended_at) : Json(nullptr)},
+            {"linear_sweep_trials", threshold.sweep_trials}};
+  if (!threshold.found) return json;
+  json["dose"] = threshold.dose;
+  json["ci_low"] = threshold.interval.low;
+  json["ci_high"] = threshold.interval.high;
+  json["text"] =
+      fmt::format("{} ({} .. {})", text(threshold.dose), text(threshold.interval.low), text(threshold.interval.high));
+  return json;
+}
+
+}  // namespace
+
+Verdict judge_series(const Series& series) { return SeriesJudge(series).run(); }
+
+Json series_verdict_json(const Series& series, const Verdict& verdict) {
+  Json json = to_json(verdict);
+  json["trials"] = to_json(series).at("trials");
+  const auto threshold = threshold_of(series);
+  json["threshold"] = threshold ? threshold_json(series.search, *threshold) : Json(nullptr);
+  return json;
+}
+
+std::string rounded_dose_text(const SearchSpec& search, double dose) {
+  if (dose == 0) return dose_text(search, 0);
+  const double unit = std::pow(10.0, std::floor(std::log10(std::abs(dose))) - 2);
+  // 1 / unit is a whole number where unit is not: 0.873 stays as short as that.
+  return dose_text(search, unit >= 1 ? std::round(dose / unit) * unit : std::round(dose / unit) / std::round(1 / unit));
+}
+
+std::string trial_subject(const Series& series, const Trial& trial) {
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : trial.overrides) parts.push_back(name + " = " + value);
+  if (trial.faults) {
+    std::vector<std::string> names;
+    for (const int fault : *trial.faults) names.push_back(series.faults.at(static_cast<std::size_t>(fault)));
+    parts.push_back(fmt::format("{}", fmt::join(names, " and ")));
+  }
+  return parts.empty() ? "as it is" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string trial_line(const Series& series, const Trial& trial) {
+  std::string line = fmt::format("trial {}: {}", trial.number, trial_subject(series, trial));
+  if (!trial.result) return line + ": no result";
+  const TrialResult& result = *trial.result;
+  if (result.slowdown)
+    line += fmt::format(": {} ({} .. {})", with_sign(*result.slowdown), percent_number(result.ci_low),
+                        percent(result.ci_high));
+  if (result.outcome != "completed") return line + ", " + result.outcome;
+  if (!result.failed_checks.empty()) line += fmt::format(", failed: {}", fmt::join(result.failed_checks, ", "));
+  std::string kind(to_string(result.verdict));
+  std::replace(kind.begin(), kind.end(), '_', ' ');
+  return line + ", " + kind;
+}
+
+}  // namespace grit

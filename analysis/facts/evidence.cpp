@@ -529,6 +529,13 @@ class Collector {
 
 }  // namespace
 
+std::string FaultEvidence::last_error() const {
+  std::string error;
+  for (const WindowEvidence& window : blocks)
+    if (!window.error.empty()) error = window.error;
+  return error.empty() ? error : ": " + error;
+}
+
 std::string name_of_node(const Plan& plan, std::int64_t node) {
   const auto& nodes = plan.topology.nodes;
   if (node >= 0 && static_cast<std::size_t>(node) < nodes.size()) {  // where it is, but for plans made by hand

@@ -37,9 +37,10 @@ enum class Reach { node, machine, anything };
 
 struct FaultEvidence {
   Reach reach = Reach::node;
-  std::vector<WindowEvidence> blocks;   // one for each of Plan::blocks
-  std::map<std::string, double> acted;  // its counters' change, summed over the windows
-  std::string mechanism;                // the one that the node says it used; empty: it said nothing
+  std::vector<WindowEvidence> blocks;            // one for each of Plan::blocks
+  std::map<std::string, double> acted;           // its counters' change, summed over the windows
+  std::string mechanism;                         // the one that the node says it used; empty: it said nothing
+  [[nodiscard]] std::string last_error() const;  // ": " and the last one that was told of it; empty without one
 };
 
 /// One check on one node.

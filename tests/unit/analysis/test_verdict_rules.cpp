@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "analysis/verdict/slowdown.hpp"
 #include "analysis/verdict/verdict.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "analysis/facts/check_readings.hpp"
+#include "analysis/facts/node_names.hpp"
 #include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/verdict.hpp"
@@ -43,16 +45,6 @@ struct FaultEvidence {
   [[nodiscard]] std::string last_error() const;  // ": " and the last one that was told of it; empty without one
 };
 
-/// One check on one node.
-struct CheckEvidence {
-  struct Readings {
-    int made = 0;
-    int failed = 0;
-  };
-  CheckResult result{};            // without `p`
-  std::vector<Readings> blocks{};  // one for each of Plan::blocks
-};
-
 struct RunEvidence {
   std::vector<FaultEvidence> faults;  // one for each of Plan::faults
   std::vector<bool> block_begun;      // one for each of Plan::blocks, by its "begin" event
@@ -73,8 +65,5 @@ struct RunEvidence {
 /// documented proves nothing and is passed over. `clock` is clock.json: how it ended is the first cause
 /// (analysis/facts/first_cause.hpp) by the time of node 0.
 RunEvidence collect_evidence(const Plan& plan, const JsonLines& events, const Json& clock = {});
-
-/// The name of a node of the plan: "node1".
-std::string name_of_node(const Plan& plan, std::int64_t node);
 
 }  // namespace grit

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "analysis/facts/evidence.hpp"
+#include "analysis/facts/node_names.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {

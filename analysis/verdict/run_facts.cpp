@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analysis/facts/node_names.hpp"
 #include "analysis/stats/median.hpp"
 #include "analysis/verdict/left_behind.hpp"
 

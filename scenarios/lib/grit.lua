@@ -54,10 +54,21 @@
 ---@field at_least? grit.fraction met when the whole confidence interval of the slowdown lies above it
 ---@field at_most?  grit.fraction met when the whole confidence interval lies within plus and minus it
 
+---@class grit.throughput
+---@field at_least? grit.fraction met when the whole confidence interval of the share of the baseline's steps a second lies above it
+---@field at_most?  grit.fraction met when it lies below
+
+---@class grit.recovers
+---@field within grit.time met when the interval over blocks of the time until steps are as before lies within
+
 ---@class grit.expect
 ---@field slowdown? grit.slowdown at least one of at_least and at_most; or else
+---@field p99? grit.slowdown the same of the 99th percentile step time of a block; or else
+---@field throughput? grit.throughput or else
+---@field checks? table<string, "fails"|"passes"> what checks of the scenario do under the fault; or else
 ---@field outcome?  "hang"|"rank_death"|"node_loss"|"corruption" how the run ends
 ---@field culprit?  grit.culprit  beside a slowdown: who it is
+---@field recovers? grit.recovers with design.recovery: how soon steps are as before
 
 ---Every part but name, summary and options may also be a function of the options' values.
 ---@class grit.scenario.params

@@ -429,7 +429,7 @@ JsonLines link_lines(const Json& document) {
 Result<std::optional<JsonLines>> read_links(const std::filesystem::path& run_directory) {
   std::error_code unreadable;
   if (std::filesystem::exists(run_directory / "links.jsonl", unreadable)) {
-    GRIT_TRY(JsonLines lines, JsonLines::open(run_directory / "links.jsonl"));
+    GRIT_TRY(JsonLines lines, JsonLines::open(run_directory / "links.jsonl", formats::kLinks));
     return lines;
   }
   if (const auto document = read_json(run_directory / "links.json")) return link_lines(*document);

@@ -38,7 +38,8 @@ Status prepare_directory(const Execution& execution, const fs::path& directory) 
     return usage_error(
         fmt::format("the run directory {} is not UTF-8 text: choose another with --out", directory.string()));
   GRIT_CHECK(create_run_directory(directory));
-  const Json run{{"scenario", execution.plan.scenario_name},
+  const Json run{{"format", formats::kRun.number},
+                 {"scenario", execution.plan.scenario_name},
                  {"file", execution.scenario_file},
                  {"directory", directory.string()},
                  {"command_line", execution.command_line},

@@ -27,6 +27,7 @@
 #include "harness/base/units.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launcher.hpp"
+#include "harness/model/format.hpp"
 #include "harness/os/capability.hpp"
 #include "harness/os/cpus.hpp"
 #include "harness/os/interrupts.hpp"
@@ -404,7 +405,7 @@ Json facts_json(const std::vector<NodeFacts>& nodes) {
     }
     list.push_back({{"node", nodes[i].node}, {"facts", std::move(facts)}});
   }
-  return Json{{"ok", run_would_work(nodes)}, {"nodes", std::move(list)}};
+  return Json{{"format", formats::kDoctor.number}, {"ok", run_would_work(nodes)}, {"nodes", std::move(list)}};
 }
 
 }  // namespace grit

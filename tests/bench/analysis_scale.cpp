@@ -379,7 +379,7 @@ void measure(const char* what, std::size_t records, int rounds, const std::funct
 Status measure_all(const fs::path& directory) {
   GRIT_TRY(const Json json, read_json(directory / "plan.json"));
   GRIT_TRY(const Plan plan, plan_from_json(json));
-  GRIT_TRY(const JsonLines events, JsonLines::open(directory / "events.jsonl"));
+  GRIT_TRY(const JsonLines events, JsonLines::open(directory / "events.jsonl", formats::kEvents));
   GRIT_TRY(const Json clock, read_json(directory / "clock.json"));
   GRIT_TRY(const auto links, read_links(directory));
   GRIT_TRY(const StepsFile file, StepsFile::open(directory / "steps.npy"));

@@ -31,6 +31,10 @@ struct RunCommand {
 
   /// For a scenario with `search` or `drive`.
   [[nodiscard]] Result<SeriesSetup> series(LoadedScenario loaded, const Topology& topology) const {
+    if (!baselines.empty())
+      return usage_error(
+          "--baseline: the trials of a series differ from each other, so there is nothing to compare the series with; "
+          "compare one of its trials afterwards: grit compare OLD SERIES/trials/001");
     GRIT_TRY(Overrides sets, options.overrides());
     GRIT_TRY(const Allowed allowed, options.allow.allowed());
     return SeriesSetup{.loaded = std::move(loaded),

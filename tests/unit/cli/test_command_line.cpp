@@ -123,7 +123,7 @@ TEST_CASE("what grit starts itself says so when somebody types it") {
 }
 
 TEST_CASE("what a command asks of its options when it is done is still there") {
-  const std::string run = std::string(GRIT_SOURCE_DIR) + "/tests/data/run-29e12f6";
+  const std::string run = std::string(GRIT_SOURCE_DIR) + "/tests/data/29e12f6/link_flap";
   const test::TempDirectory place;
   std::filesystem::copy(run, place.path() / "run", std::filesystem::copy_options::recursive);
   const auto csv = place.path() / "run" / "csv";

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "grit_version.hpp"
+#include "harness/base/commit.hpp"
 #include "harness/cli/arguments.hpp"
 
 namespace grit {
@@ -53,7 +54,7 @@ Result<Action> parse_command_line(const std::vector<std::string>& words) {
   const auto owned = std::make_shared<CLI::App>(kDescription, "grit");
   CLI::App& app = *owned;
   app.footer(kExitCodes);
-  app.set_version_flag("--version", fmt::format("grit {} ({})", kVersion, kCommit));
+  app.set_version_flag("--version", fmt::format("grit {} ({})", kVersion, commit()));
   app.require_subcommand(1);
   Action action;
   add_commands(app, action);

@@ -10,6 +10,7 @@
 #include "analysis/verdict/verdict.hpp"
 #include "grit_version.hpp"
 #include "harness/agent/node_lock.hpp"
+#include "harness/base/commit.hpp"
 #include "harness/base/files.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/model/event.hpp"
@@ -45,7 +46,7 @@ Status prepare_directory(const Execution& execution, const fs::path& directory) 
                  {"command_line", execution.command_line},
                  {"seed", execution.plan.seed},
                  {"version", kVersion},
-                 {"commit", kCommit},
+                 {"commit", commit()},
                  {"started_utc", utc_stamp(realtime_ns())},
                  {"started_monotonic_ns", monotonic_ns()},
                  {"local_cluster", execution.plan.topology.local_cluster},

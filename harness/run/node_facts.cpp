@@ -22,6 +22,7 @@
 #include "harness/agent/own_place.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/base/commit.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/units.hpp"
@@ -45,7 +46,7 @@ Fact alike(std::string topic, std::string value) {
   return {.topic = std::move(topic), .value = value, .compared = value};
 }
 
-Fact version() { return alike("grit", fmt::format("{} ({})", kVersion, kCommit)); }
+Fact version() { return alike("grit", fmt::format("{} ({})", kVersion, commit())); }
 
 Fact binding() {
   const auto online = online_cpus();

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "analysis/blame/culprit.hpp"
+#include "analysis/blame/expected.hpp"
 #include "analysis/facts/baseline_drift.hpp"
 #include "analysis/facts/counted_pairs.hpp"
 #include "analysis/facts/evidence.hpp"

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "analysis/blame/culprit.hpp"
+#include "analysis/blame/expected.hpp"
 #include "analysis/blame/held_up.hpp"
 #include "analysis/blame/links.hpp"
 #include "analysis/records/own_work.hpp"

@@ -1,9 +1,11 @@
 #include "analysis/blame/communication.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "harness/base/units.hpp"
 
@@ -14,12 +16,14 @@ std::string link_name(const BlameFacts& facts, std::size_t a, std::size_t b) {
   return fmt::format("link {}–{}", facts.node_name(a), facts.node_name(b));
 }
 
-/// A check that failed under the fault, never without it, and on one node alone.
+/// A check of links that failed under the fault, never without it, and on one node alone. What checks say of other
+/// things than links (disks, clocks) is no reason to lay slow communication to their node.
 void place_by_checks(const BlameFacts& facts, Suspect& suspect) {
   std::set<std::string> failed;
   std::string name;
   for (const CheckResult& check : facts.input.checks)
-    if (check.fault_failures > 0 && check.baseline_failures == 0) failed.insert(check.node), name = check.name;
+    if (check.of_links && check.fault_failures > 0 && check.baseline_failures == 0)
+      failed.insert(check.node), name = check.name;
   if (failed.size() != 1) return;
   for (std::size_t node = 0; node < facts.work.nodes(); ++node)
     if (facts.node_name(node) == *failed.begin()) suspect.node = static_cast<int>(node), suspect.nodes = {suspect.node};
@@ -30,6 +34,22 @@ void place_by_checks(const BlameFacts& facts, Suspect& suspect) {
 void place_on_link(const BlameFacts& facts, Suspect& suspect, int a, int b) {
   suspect.node_name = link_name(facts, static_cast<std::size_t>(a), static_cast<std::size_t>(b));
   suspect.nodes = {a, b};
+}
+
+/// "; nothing to compare on link node0–node2 and 3 more, over which no transfer came through under the fault".
+std::string silent_text(const BlameFacts& facts, const std::vector<SilentLink>& silent) {
+  constexpr std::size_t kNames = 3;
+  std::vector<std::string> names;
+  bool transfers_only = true;
+  for (const SilentLink& link : silent) {
+    transfers_only = transfers_only && link.transfers_only;
+    if (names.size() < kNames && static_cast<std::size_t>(link.b) < facts.work.nodes())
+      names.push_back(link_name(facts, static_cast<std::size_t>(link.a), static_cast<std::size_t>(link.b)));
+  }
+  const std::string more =
+      silent.size() > names.size() ? fmt::format(" and {} more", silent.size() - names.size()) : std::string();
+  return fmt::format("; nothing to compare on {}{}, over which no {} came through under the fault",
+                     fmt::join(names, ", "), more, transfers_only ? "transfer" : "message");
 }
 
 /// One for each node of which the link test says that its links are slow, with its part of the share.
@@ -57,6 +77,8 @@ std::vector<Suspect> network_suspects(const BlameFacts& facts, const Communicati
   suspect.share_explained = std::clamp(communication.share, 0.0, 1.0);
   suspect.why = fmt::format("communication that no work hides grew by {} a step", duration_text(suspect.excess_ns));
   if (found && found->named()) suspect.why += "; link test: " + found->text;
+  if (!communication.silent.empty() && !(found && found->silent))
+    suspect.why += silent_text(facts, communication.silent);
   if (found && !found->nodes.empty() && std::all_of(found->nodes.begin(), found->nodes.end(), exists))
     return by_node(facts, suspect, *found);
   if (found && exists(found->a) && exists(found->b)) {
@@ -74,38 +96,44 @@ std::vector<Suspect> network_suspects(const BlameFacts& facts, const Communicati
   return {suspect};
 }
 
-/// Ranks waited longer for CPUs that were all busy, so whether others took more of them does not show, and no link test
-/// says that a link is slow, nor that none is.
+/// Ranks waited longer for CPUs, but not so that it is shown to be the reason: their waits are as long as that by
+/// chance, too, or all CPUs were busy before, so that nobody is seen to take more of them. And no link test says that a
+/// link is slow.
 Suspect untold_suspect(const BlameFacts& facts, const Communication& communication) {
+  const auto& machines = communication.cpus.machines;
+  const std::size_t node = machines.empty() ? 0 : machines.front().nodes.front();
+  const double wait_ns = machines.empty() ? communication.cpus.wait_ns : machines.front().wait_ns;
   Suspect suspect;
   suspect.phase = "exposed_comm";
   suspect.resource = "unknown";
   suspect.excess_ns = communication.share * facts.loss_ns;
   suspect.share_explained = std::clamp(communication.share, 0.0, 1.0);
   suspect.why = fmt::format(
-      "communication that no work hides grew by {} a step, and ranks together waited {} longer for CPUs, all of which "
-      "were busy in the baseline blocks already, so that nobody can be seen to take more of them. {} tells these apart",
-      duration_text(suspect.excess_ns), format_duration(communication.cpus.wait_ns),
+      "communication that no work hides grew by {} a step, and ranks{} together waited {} longer for CPUs{}. {} tells "
+      "these apart",
+      duration_text(suspect.excess_ns), machines.empty() ? "" : " of " + names_text(facts, machines.front().nodes),
+      format_duration(wait_ns),
+      facts.usage.was_full(node) ? ", all of which were busy in the baseline blocks already, so that nobody can be "
+                                   "seen to take more of them"
+                                 : " at most, which is not shown to be by chance, and not to be the reason",
       facts.input.links ? "A machine with CPUs to spare" : "A link test (link_test = true), or CPUs to spare,");
   return suspect;
 }
 
-/// One machine of several is short of CPUs that others took: what its ranks waited for, of what communication grew by.
-Suspect starved_suspect(const BlameFacts& facts, const Communication& communication) {
-  const std::vector<std::size_t>& nodes = communication.cpus.nodes;
+/// A machine that is short of CPUs which others took: what its ranks waited for, of what communication grew by.
+Suspect starved_suspect(const BlameFacts& facts, const ShortMachine& machine, double share) {
   Usage waited;
-  waited.run_wait_ns = communication.cpus.wait_ns;
-  const ResourceClass cause = classify_wait(waited, facts.usage.others(nodes.front()));
+  waited.run_wait_ns = machine.wait_ns;
+  const ResourceClass cause = classify_wait(waited, facts.usage.others(machine.nodes.front()));
   Suspect suspect;
-  if (nodes.size() == 1) suspect.node = static_cast<int>(nodes.front());
-  suspect.node_name = names_text(facts, nodes);
+  if (machine.nodes.size() == 1) suspect.node = static_cast<int>(machine.nodes.front());
+  suspect.node_name = names_text(facts, machine.nodes);
   suspect.phase = "exposed_comm";
   suspect.resource = cause.resource;
-  suspect.share_explained =
-      std::clamp(std::min(communication.cpus.wait_ns / facts.loss_ns, communication.share), 0.0, 1.0);
+  suspect.share_explained = std::clamp(std::min(machine.wait_ns / facts.loss_ns, share), 0.0, 1.0);
   suspect.excess_ns = suspect.share_explained * facts.loss_ns;
   suspect.why = fmt::format("all ranks of its machine together: {}", cause.why);
-  add_nodes(suspect, nodes);
+  add_nodes(suspect, machine.nodes);
   return suspect;
 }
 
@@ -115,7 +143,11 @@ Communication look_at_communication(const BlameFacts& facts) {
   Communication found;
   const double grown_ns = growth(facts.pairs, [&](int block) { return facts.work.block(block).communication_ns(); });
   found.share = (grown_ns - facts.replay.hidden_ns()) / facts.loss_ns;
-  if (facts.input.links) found.links = judge_links(link_changes(*facts.input.links));
+  if (facts.input.links) {
+    LinkFigures figures = link_figures(*facts.input.links);
+    found.links = judge_links(figures);
+    found.silent = std::move(figures.silent);
+  }
   found.cpus = find_shortage(facts, found.links);
   return found;
 }
@@ -123,10 +155,11 @@ std::vector<Suspect> communication_suspects(const BlameFacts& facts, const Commu
   if (communication.cpus_short_everywhere()) return {};
   std::vector<Suspect> suspects;
   double left = communication.share;
-  if (communication.cpus.shortage == CpuShortage::shown) {
-    suspects.push_back(starved_suspect(facts, communication));
-    left -= suspects.back().share_explained;
-  }
+  if (communication.cpus.shortage == CpuShortage::shown)
+    for (const ShortMachine& machine : communication.cpus.machines) {
+      suspects.push_back(starved_suspect(facts, machine, left));
+      left -= suspects.back().share_explained;
+    }
   if (left < kListedShare) return suspects;
   Communication rest = communication;
   rest.share = left;

@@ -15,10 +15,13 @@ namespace grit {
 struct Communication {
   double share = 0;  // of the loss, without stops inside of collectives
   std::optional<LinkFinding> links{};
+  std::vector<SilentLink> silent{};
   ShortOfCpus cpus{};
   [[nodiscard]] bool all_links_alike() const { return links && links->all_alike; }
   /// All machines are short of CPUs, which others took.
-  [[nodiscard]] bool cpus_short_everywhere() const { return cpus.shortage == CpuShortage::shown && cpus.nodes.empty(); }
+  [[nodiscard]] bool cpus_short_everywhere() const {
+    return cpus.shortage == CpuShortage::shown && cpus.machines.empty();
+  }
 };
 
 Communication look_at_communication(const BlameFacts& facts);

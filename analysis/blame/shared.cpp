@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "analysis/stats/median.hpp"
+#include "harness/base/units.hpp"
 
 namespace grit {
 
@@ -41,8 +42,10 @@ std::optional<Suspect> shared_suspect(const BlameFacts& facts, const Communicati
   if (short_of_cpus || machine) share += std::max(communication.share, 0.0);
   suspect.share_explained = std::clamp(share, 0.0, 1.0);
   suspect.excess_ns = share * facts.loss_ns;
-  suspect.why = fmt::format("all nodes alike: own work grew by {} a step in the middle; {}",
-                            duration_text(middle.total_ns()), cause.why);
+  suspect.why = "all nodes alike: ";
+  if (own_alike && middle.total_ns() > 0)
+    suspect.why += fmt::format("own work grew by {} a step in the middle; ", format_duration(middle.total_ns()));
+  suspect.why += cause.why;
   return suspect;
 }
 

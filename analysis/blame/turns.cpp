@@ -5,21 +5,51 @@
 
 #include <algorithm>
 
+#include "analysis/stats/median.hpp"
+#include "analysis/stats/noise_floor.hpp"
+#include "analysis/stats/sign_flip.hpp"
+
 namespace grit {
 namespace {
 
 constexpr double kMostTurns = 0.8;       // of all turns: whoever had them is named
 constexpr std::size_t kNodesListed = 5;  // with their shares
 
-/// All nodes, and all but the kBlamedApart that had most turns, must have been the last for longer than by chance: what
-/// goes by turns is not the work of a few.
+/// By how much the own work of the ranks of these nodes grew a step, on average over the nodes, by pair.
+std::vector<double> own_growth_ns(const BlameFacts& facts, std::span<const std::size_t> nodes) {
+  std::vector<double> grown_ns;
+  for (const BlockPair& pair : facts.pairs) {
+    double sum_ns = 0;
+    for (const std::size_t node : nodes)
+      for (const int of_node : facts.ranks_of(node)) {
+        const auto rank = static_cast<std::size_t>(of_node);
+        sum_ns += (facts.work.rank(pair.fault, rank).own_ns() - facts.work.rank(pair.baseline, rank).own_ns()) /
+                  static_cast<double>(facts.ranks_of(node).size());
+      }
+    grown_ns.push_back(sum_ns / static_cast<double>(nodes.size()));
+  }
+  return grown_ns;
+}
+
+/// Did the own work of the rest grow as well, by more than chance and about as much as that of those who had the turns?
+bool grew_like(const BlameFacts& facts, std::span<const std::size_t> rest, std::span<const std::size_t> had_turns) {
+  const std::vector<double> rest_ns = own_growth_ns(facts, rest);
+  return p_among_all({limited(rest_ns)}).front() <= kByChance &&
+         2 * median(rest_ns) >= median(own_growth_ns(facts, had_turns));
+}
+
+/// What goes by turns is not the work of a few: all nodes, and all but the kBlamedApart that had most turns, must have
+/// been the last for longer than by chance. Or those others are never the last, since their role is to do less work
+/// than the others do, but their own work grew like that of those who are.
 bool are_turns_shown(const BlameFacts& facts) {
   const std::vector<double>& turns = facts.replay.turns();
   std::vector<std::size_t> nodes(turns.size());
   for (std::size_t node = 0; node < nodes.size(); ++node) nodes[node] = node;
   std::sort(nodes.begin(), nodes.end(), [&](std::size_t x, std::size_t y) { return turns[x] > turns[y]; });
-  const auto rest = std::span(nodes).subspan(std::min(kBlamedApart, nodes.size() / 2));
-  return facts.replay.turns_p(nodes) <= kByChance && facts.replay.turns_p(rest) <= kByChance;
+  const std::size_t few = std::min(kBlamedApart, nodes.size() / 2);
+  const auto had_turns = std::span(nodes).first(few), rest = std::span(nodes).subspan(few);
+  if (facts.replay.turns_p(nodes) > kByChance || few == 0) return false;
+  return facts.replay.turns_p(rest) <= kByChance || grew_like(facts, rest, had_turns);
 }
 
 /// Whose turn it was, in words; `nodes` are those of which it is shown.

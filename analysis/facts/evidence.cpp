@@ -214,6 +214,7 @@ class Collector {
     if (check.evidence.blocks.empty()) {
       check.evidence.result.name = name;
       check.evidence.result.node = name_of_node(plan_, node);
+      check.evidence.result.of_links = !event.contains("of_links") || truth_at(event, "of_links");
       check.evidence.blocks.resize(plan_.blocks.size());
     }
     return &check;

@@ -34,6 +34,7 @@ CheckReadings::State& CheckReadings::state_of(const std::string& name, std::int6
   if (check.evidence.blocks.empty()) {
     check.evidence.result.name = name;
     check.evidence.result.node = name_of_node(plan_, node);
+    check.evidence.result.of_links = !event.contains("of_links") || truth_at(event, "of_links");
     check.evidence.blocks.resize(plan_.blocks.size());
   }
   return check;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "analysis/blame/culprit.hpp"
+#include "analysis/blame/expected.hpp"
 #include "analysis/facts/wording.hpp"
 #include "analysis/verdict/slowdown.hpp"
 #include "harness/base/units.hpp"

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "analysis/facts/counted_pairs.hpp"
@@ -142,6 +143,17 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
   run.phases = phases_of(run, records);
   GRIT_CHECK(take_environments(run, description.is_object() ? description : Json::object()));
   return run;
+}
+
+std::vector<std::size_t> in_order_of_time(std::span<const ComparedRun> before, std::span<const ComparedRun> after) {
+  std::vector<std::size_t> places(before.size() + after.size());
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  const auto began = [&](std::size_t place) -> const std::string& {
+    return place < before.size() ? before[place].started_utc : after[place - before.size()].started_utc;
+  };
+  if (std::none_of(places.begin(), places.end(), [&](std::size_t place) { return began(place).empty(); }))
+    std::stable_sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) { return began(a) < began(b); });
+  return places;
 }
 
 std::size_t match_hosts(ComparedRun& run, const Topology& reference) {

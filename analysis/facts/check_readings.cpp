@@ -11,7 +11,7 @@ void CheckReadings::take(const Json& event) {
   const std::string name = text_at(event, "check");
   const std::int64_t block = integer_at(event, "block");
   if (name.empty() || block < 0 || static_cast<std::size_t>(block) >= plan_.blocks.size()) return;
-  State& check = state_of(name, integer_at(event, "node"));
+  State& check = state_of(name, event);
   if (static_cast<std::size_t>(block) != check.block) settle_changes(check);
   check.block = static_cast<std::size_t>(block);
   if (text_at(event, "type") == "check_summary")
@@ -29,11 +29,13 @@ std::vector<CheckEvidence> CheckReadings::finish() {
   return checks;
 }
 
-CheckReadings::State& CheckReadings::state_of(const std::string& name, std::int64_t node) {
+CheckReadings::State& CheckReadings::state_of(const std::string& name, const Json& event) {
+  const std::int64_t node = integer_at(event, "node");
   State& check = checks_[{name, node}];
   if (check.evidence.blocks.empty()) {
     check.evidence.result.name = name;
     check.evidence.result.node = name_of_node(plan_, node);
+    check.evidence.result.of_links = !event.contains("of_links") || truth_at(event, "of_links");
     check.evidence.blocks.resize(plan_.blocks.size());
   }
   return check;

@@ -45,7 +45,7 @@ class CheckReadings {
     Counts changes{};  // of this block, whose summary has not come
   };
 
-  State& state_of(const std::string& name, std::int64_t node);
+  State& state_of(const std::string& name, const Json& event);
   void take_reading(State& check, const Json& event);
   void take_summary(State& check, const Json& event);
   void settle_changes(State& check);

@@ -6,7 +6,7 @@
 #include <set>
 #include <span>
 
-#include "analysis/blame/culprit.hpp"
+#include "analysis/blame/expected.hpp"
 #include "analysis/facts/node_names.hpp"
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/effect.hpp"

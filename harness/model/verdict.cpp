@@ -3,10 +3,10 @@
 #include <cmath>
 #include <limits>
 
+#include "harness/model/format.hpp"
+
 namespace grit {
 namespace {
-
-constexpr int kFormat = 1;
 
 Json optional_bool(const std::optional<bool>& value) { return value ? Json(*value) : Json(nullptr); }
 
@@ -246,7 +246,7 @@ int exit_code(VerdictKind kind) {
 }
 
 Json to_json(const Verdict& verdict) {
-  Json json{{"format", kFormat},
+  Json json{{"format", formats::kVerdict.number},
             {"scenario", verdict.scenario},
             {"verdict", to_string(verdict.kind)},
             {"outcome", verdict.outcome},
@@ -286,10 +286,7 @@ Json to_json(const Verdict& verdict) {
 
 Result<Verdict> verdict_from_json(const Json& json) {
   try {
-    if (const int format = json.at("format").get<int>(); format != kFormat)
-      return usage_error(
-          "this verdict has format " + std::to_string(format) +
-          ", this grit reads format 1: use the grit that wrote it, or judge the run again with: grit report RUN");
+    GRIT_CHECK(check_format(json, formats::kVerdict));
     Verdict verdict;
     GRIT_TRY(verdict.kind, kind_from(json.at("verdict").get<std::string>()));
     verdict.scenario = json.at("scenario").get<std::string>();

@@ -122,6 +122,7 @@ struct CheckResult {
                               // never looked at in both blocks of a pair that counts
   int pairs = 0, pairs_worse = 0;  // that count and in which it was read in both blocks; of these, in which a larger
                                    // share of its readings failed under the fault
+  bool of_links = true;            // it looks at links: where the network is slow its failures tell where
   [[nodiscard]] bool fails_more() const { return p && *p <= 0.05; }  // under the fault than without
 };
 

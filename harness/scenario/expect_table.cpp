@@ -7,6 +7,7 @@
 #include "harness/base/shortened.hpp"
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/tables.hpp"
 #include "harness/scenario/values.hpp"
 
 namespace grit {
@@ -28,7 +29,7 @@ std::optional<double> read_bound(lua_State* lua, int table, const std::string& n
 }
 
 /// slowdown = { at_least = "10%" }; both empty when there is none.
-Bounds read_bounds(lua_State* lua, int table, const char* key) {
+Bounds read_bounds(lua_State* lua, int table, const char* key, std::string_view lua_class) {
   const std::string name = std::string("expect.") + key;
   const int type = push_field(lua, table, key);
   Bounds bounds;
@@ -36,7 +37,7 @@ Bounds read_bounds(lua_State* lua, int table, const char* key) {
     if (type != LUA_TTABLE)
       throw ScenarioError(fmt::format(R"({} must be a table: {} = {{ at_least = "10%" }})", name, key));
     const int inner = lua_gettop(lua);
-    check_keys(lua, inner, "key", name, {"at_least", "at_most"});
+    check_keys(lua, inner, "key", name, scenario_table(lua_class).names());
     bounds = {read_bound(lua, inner, name, "at_least"), read_bound(lua, inner, name, "at_most")};
     if (!bounds.at_least && !bounds.at_most)
       throw ScenarioError(fmt::format("no expectations: {} is empty{}", name, kHow));
@@ -96,7 +97,7 @@ std::optional<ExpectedCulprit> read_culprit(lua_State* lua, int table) {
   if (type != LUA_TTABLE)
     throw ScenarioError(R"(expect.culprit must be a table: culprit = { node = "any", resource = "network" })");
   const int culprit_table = lua_gettop(lua);
-  check_keys(lua, culprit_table, "key", "expect.culprit", {"node", "resource"});
+  check_keys(lua, culprit_table, "key", "expect.culprit", scenario_table("grit.culprit").names());
   ExpectedCulprit culprit;
   culprit.resource = text_field(lua, culprit_table, "resource", "expect.culprit.resource");
   const bool known = std::find(kResources.begin(), kResources.end(), culprit.resource) != kResources.end();
@@ -116,7 +117,7 @@ std::optional<std::int64_t> read_recovery(lua_State* lua, int table) {
   if (type == LUA_TNIL) return std::nullopt;
   if (type != LUA_TTABLE) throw ScenarioError(R"(expect.recovers must be a table: recovers = { within = "5s" })");
   const int recovers = lua_gettop(lua);
-  check_keys(lua, recovers, "key", "expect.recovers", {"within"});
+  check_keys(lua, recovers, "key", "expect.recovers", scenario_table("grit.recovers").names());
   if (push_field(lua, recovers, "within") == LUA_TNIL)
     throw ScenarioError(R"(expect.recovers says no time: recovers = { within = "5s" })");
   const auto within_ns = as_quantity(lua, lua_gettop(lua), Unit::time_ns, "expect.recovers.within").get<std::int64_t>();
@@ -134,11 +135,11 @@ void check_recovery(const Design& design, const Expectation& expect) {
 }
 
 Expectation read_table(lua_State* lua, int table, const Scenario& scenario) {
-  check_keys(lua, table, "key", "expect",
-             {"slowdown", "p99", "throughput", "checks", "outcome", "culprit", "recovers"});
+  check_keys(lua, table, "key", "expect", scenario_table("grit.expect").names());
   if (std::string outcome = read_outcome(lua, table); !outcome.empty()) return {.outcome = std::move(outcome)};
-  const Bounds slowdown = read_bounds(lua, table, "slowdown"), p99 = read_bounds(lua, table, "p99"),
-               throughput = read_bounds(lua, table, "throughput");
+  const Bounds slowdown = read_bounds(lua, table, "slowdown", "grit.slowdown"),
+               p99 = read_bounds(lua, table, "p99", "grit.slowdown"),
+               throughput = read_bounds(lua, table, "throughput", "grit.throughput");
   Expectation expect{.slowdown_at_least = slowdown.at_least,
                      .slowdown_at_most = slowdown.at_most,
                      .culprit = read_culprit(lua, table),

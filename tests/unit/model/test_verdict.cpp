@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "harness/model/format.hpp"
 #include "harness/model/verdict.hpp"
 #include "tests/catch.hpp"
 
@@ -104,7 +105,7 @@ TEST_CASE("a verdict survives its JSON") {
 
 TEST_CASE("what is no verdict is a usage error that says what to do") {
   Json wrong_format = to_json(full_verdict());
-  wrong_format["format"] = 2;
+  wrong_format["format"] = formats::kVerdict.number + 1;
   Json wrong_kind = to_json(full_verdict());
   wrong_kind["verdict"] = "perhaps";
   Json wrong_type = to_json(full_verdict());

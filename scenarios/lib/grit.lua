@@ -79,6 +79,11 @@
 ---@field at_least? grit.fraction met when the whole confidence interval of the slowdown lies above it
 ---@field at_most? grit.fraction met when the whole confidence interval lies within plus and minus it
 
+---At least one of the two: shares of the baseline's steps a second.
+---@class grit.throughput
+---@field at_least? grit.fraction met when the whole confidence interval of the share lies above it
+---@field at_most? grit.fraction met when the whole confidence interval of the share lies below it
+
 ---Who the analysis must name; at least one of the two.
 ---@class grit.culprit
 ---@field node? grit.nodes one of these nodes; "any", "all" and a share: one of those with a fault
@@ -87,12 +92,15 @@
 ---@class grit.recovers
 ---@field within grit.time so long after the fault's end; `design.recovery` is at least as long
 
----What is claimed: a slowdown, or how the run ends.
+---What is claimed: one of slowdown, p99, throughput and checks, or more; or how the run ends.
 ---@class grit.expect
 ---@field slowdown? grit.slowdown of the fault blocks against the baseline blocks
+---@field p99? grit.slowdown the same of a block's 99th percentile step time
+---@field throughput? grit.throughput steps a second under the fault
+---@field checks? table<string, "fails"|"passes"> what checks of the scenario do under the fault
 ---@field outcome? "hang"|"rank_death"|"node_loss"|"corruption" how the run ends; alone
----@field culprit? grit.culprit beside a slowdown: who it is
----@field recovers? grit.recovers beside a slowdown: steps are as before soon after the fault
+---@field culprit? grit.culprit beside these: who it is
+---@field recovers? grit.recovers beside these: steps are as before soon after the fault
 
 ---Every part but name, summary and options may also be a function of the options' values.
 ---@class grit.scenario.params

@@ -11,6 +11,7 @@
 #include "harness/base/units.hpp"
 #include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
+#include "harness/cli/find_run.hpp"
 #include "harness/model/series.hpp"
 #include "harness/run/execution.hpp"
 
@@ -122,7 +123,8 @@ void add_report(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand(
       "report", "judge the directory of a run or a series again and write its report, also after a crash");
   command->footer(
-      "examples: grit report runs/link_flap/20261123T081500Z-7\n"
+      "examples: grit report            the latest run; grit report link_flap: the latest of that scenario\n"
+      "          grit report runs/link_flap/20261123T081500Z-7\n"
       "          grit report runs/link_flap/20261123T081500Z-7 --fleet 8192 --jobs 1024:70%,128:30%\n"
       "          grit report runs/link_flap/20261123T081500Z-7 --csv --trace --steps 100..200");
   auto cost = std::make_shared<CostOptions>();
@@ -131,11 +133,14 @@ void add_report(CLI::App& app, Action& action) {
   exports->add_to(*command);
   auto run = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  command->add_option("run", *run, "the directory of the run, or of the series")->required();
+  command->add_option("run", *run,
+                      "the directory of the run, or of the series; or a scenario's name, for its latest here (default: "
+                      "the latest of all in runs/)");
   command->add_flag("--json", *json, "print verdict.json on standard output and nothing else");
   command->callback([run, json, cost, exports, &action] {
     action = [run, json, cost, exports]() -> Result<int> {
       GRIT_CHECK(cost->parse());
+      GRIT_TRY(*run, find_run(*run));
       announce(*run);
       std::error_code unreadable;
       const bool series = std::filesystem::exists(std::filesystem::path(*run) / "series.json", unreadable);

@@ -108,7 +108,8 @@ struct RunCommand {
 void add_run(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("run", "run a scenario, or a series of its trials, and give a verdict");
   command->footer(
-      "examples: grit run scenarios/link_flap.lua --set node=2 --set down=1500ms -n 4 --seed 7\n"
+      "examples: grit run link_flap --help                    its options\n"
+      "          grit run link_flap --node 2 --down 1500ms -n 4 --seed 7\n"
       "          grit run scenarios/link_flap.lua --pairs 2   a quick look, without a verdict");
   auto run = std::make_shared<RunCommand>();
   run->options.add_to(*command);

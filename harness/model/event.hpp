@@ -35,7 +35,8 @@
 //   check_change    check, block, detail, ok (without it the check could not be made: detail says why); a reading whose
 //             outcome is not that of the check's last one on this node
 //   check_summary   check, block, readings, failures, not_made, detail (why the first of these could not be made); of
-//             all its readings in a block, at its end
+//             all its readings in a block, at its end. In both: of_links = false where the check looks at other things
+//             than links; not there: it looks at links
 //   check     as check_change, of every reading: in runs from before there were summaries
 //   machine_mended  ok; after a local cluster has ended: is what faults of this reach changed of the machine off?
 //   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it; t_ns: when it was

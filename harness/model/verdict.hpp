@@ -116,6 +116,7 @@ struct CheckResult {
   std::string obstacle{};     // why, the first time
   std::optional<double> p{};  // that some check of the run fails as much more often under the fault by chance; empty:
                               // never looked at in both blocks of a pair that counts
+  bool of_links = true;       // it looks at links: where the network is slow its failures tell where
   [[nodiscard]] bool fails_more() const { return p && *p <= 0.05; }  // under the fault than without
 };
 

@@ -395,7 +395,7 @@ Status measure_all(const fs::path& directory) {
   });
   measure("step times of blocks: block_times()", records.size(), 3, [&] { block_times(plan, records); });
   measure("what the events prove: collect_evidence()", records.size(), 1, [&] { collect_evidence(plan, events); });
-  measure("the links: judge_links(link_changes())", records.size(), 1, [&] { judge_links(link_changes(*links)); });
+  measure("the links: judge_links(link_figures())", records.size(), 1, [&] { judge_links(link_figures(*links)); });
   measure("verdict: judge()", records.size(), 1, [&] { input.verdict = judge(plan, records, events, clock, links); });
   measure("the report's figures: summarize()", records.size(), 1, [&] { summarize(input); });
   measure("a look: is_clear_before()", records.size(), 1,

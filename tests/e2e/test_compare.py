@@ -51,9 +51,9 @@ with Workspace() as work:
     comparison = json.loads(done.out)
     assert f'{"failures" if done.returncode == 1 else "errors"}="1"' in (work.path / "junit.xml").read_text()
     assert len((work.path / "runs.csv").read_text().splitlines()) == 1 + 4
-    assert comparison["shift"]["estimate"] > 0.5 and comparison["shift"]["method"] == "t", comparison["shift"]
-    if comparison["change"] != "inconclusive":  # two runs a side on a busy machine may be far apart
-        assert comparison["change"] == "slower" and comparison["location"]["phase"] in ("forward", "backward"), comparison
+    assert comparison["shift"]["estimate"] > 0.2 and comparison["shift"]["method"] == "t", comparison["shift"]
+    # Two runs a side on a busy machine may be far apart. The exact answer is asserted where there is no noise but ours (tests/virtual).
+    assert comparison["change"] in ("slower", "inconclusive"), comparison
     print(comparison["sentence"])
     assert not problems_of(comparison, "comparison"), problems_of(comparison, "comparison")
     done = grit("run", short, "-n", 2, "--out", work.path / "never", "--baseline", slow, expect=64)

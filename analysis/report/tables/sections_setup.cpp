@@ -102,7 +102,7 @@ std::string environment_name(const Json& environment, std::size_t index) {
   return name.empty() ? fmt::format("node {}", index) : name;
 }
 
-/// As one line; run.json has it as text or as a list of words.
+/// As one line that can be pasted; run.json has it as text or as a list of words.
 std::string command_line(const Json& run) {
   const auto found = run.find("command_line");
   if (found == run.end()) return "";

@@ -46,20 +46,6 @@ std::string body_text(const std::string& page) {
 
 }  // namespace
 
-TEST_CASE("the page starts with what is emulated, then the verdict and its sentence") {
-  const std::string page = render(test::sample_run());
-  const std::string text = body_text(without_scripts(page));
-  const auto emulated = text.find("Compute was emulated (timer-driven accelerator); everything else is real.");
-  CHECK(emulated == text.find_first_not_of(" \n"));
-  const auto badge = text.find("reproduced");
-  const auto sentence = text.find("node1 eth0 went down for 1 s in each of 8 fault blocks");
-  CHECK(emulated < badge);
-  CHECK(badge < sentence);
-  CHECK(sentence < text.find("What was expected"));
-  CHECK(contains(text, "+60.6 %"));
-  CHECK(contains(text, "grit replay runs/link_flap/20261123T081500Z-7"));
-}
-
 TEST_CASE("the emulation sentence follows the parts") {
   Plan plan;
   Verdict verdict;

@@ -4,8 +4,9 @@
 // Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index); one that ends the run
 // (harness/model/ending.hpp) also "heard_ns" (when the recorder took it in, CLOCK_MONOTONIC of node 0); the file's
 // first also "format" (harness/model/format.hpp). A new member goes into docs/schema/events.schema.json, too. By type:
-//   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? pid? (who says so),
-//   message? recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
+//   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", message?, rank? and pid? (who
+//             says so)
+//   recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
 //             an agent took off what a predecessor had left; without a journal: it found nothing any more
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
 //   fault     fault (PlannedFault::id), block, pulse, reach? ("machine": of all of the machine, also where its node is

@@ -215,6 +215,8 @@ TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes
   const std::string page = render(input);
   CHECK(page.size() < 3'000'000);
   CHECK(contains(page, "The first 400 of 1997 are listed"));  // faults
+  CHECK(contains(page, "All are in faults.csv"));
+  CHECK(contains(page, "All are in checks.csv"));
   CHECK(contains(page, "64 of 2000 nodes are listed"));
   CHECK(contains(page, "The 128 of 2000 ranks whose own work changed most"));
   CHECK(contains(page, "32 of 2000 ranks are drawn"));

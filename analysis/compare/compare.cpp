@@ -7,8 +7,10 @@
 #include <set>
 
 #include "analysis/facts/wording.hpp"
+#include "analysis/stats/autocorrelation.hpp"
 #include "analysis/stats/two_samples.hpp"
 #include "harness/base/units.hpp"
+#include "harness/model/format.hpp"
 
 namespace grit {
 namespace {
@@ -45,11 +47,25 @@ double squares_about_mean(const std::vector<double>& values) {
   return squares;
 }
 
+/// Of the standard error of the shift, for runs that wander. 1 for one run a side, whose interval is that of blocks.
+double inflation_of(const std::vector<double>& then, const std::vector<double>& now,
+                    const std::vector<std::size_t>& places) {
+  if (places.size() <= 2) return 1;
+  std::vector<double> in_time;
+  std::vector<std::size_t> sides;
+  for (const std::size_t place : places) {
+    const bool old = place < then.size();
+    in_time.push_back(old ? then[place] : now[place - then.size()]);
+    sides.push_back(old ? 0 : 1);
+  }
+  return Wandering(sides).inflation_of(residuals(in_time, sides).autocorrelation(), 1);
+}
+
 void set_interval(Shift& shift, double estimate, const Interval& interval) {
   shift.estimate = std::expm1(estimate);
   // The estimate lies within but for the rarest of samples; the interval then reaches to it, and only covers more.
-  shift.ci_low = std::expm1(std::min(interval.low, estimate));
-  shift.ci_high = std::expm1(std::max(interval.high, estimate));
+  shift.ci_low = std::expm1(estimate - shift.inflation * std::max(0.0, estimate - interval.low));
+  shift.ci_high = std::expm1(estimate + shift.inflation * std::max(0.0, interval.high - estimate));
 }
 
 Shift shift_of(std::span<const ComparedRun> before, std::span<const ComparedRun> after, Blocks blocks, Figure figure,
@@ -58,13 +74,15 @@ Shift shift_of(std::span<const ComparedRun> before, std::span<const ComparedRun>
   shift.statistic = std::move(statistic);
   const std::vector<double> then = run_figures(before, blocks, figure), now = run_figures(after, blocks, figure);
   const std::size_t runs = then.size() + now.size();
+  shift.inflation = inflation_of(then, now, in_order_of_time(before, after));
   if (runs > 2)
     shift.between_runs =
         std::sqrt((squares_about_mean(then) + squares_about_mean(now)) / static_cast<double>(runs - 2));
   if (smallest_permutation_p(then.size(), now.size()) <= kAlpha) {
     const PermutationTest test(then, now);
     shift.method = ShiftMethod::permutation;
-    shift.p = test.p_value();
+    // That the widened interval's end is 0: that the shift is what is left when 0 is brought as much nearer.
+    shift.p = test.p_value(test.estimate() * (1 - 1 / shift.inflation));
     shift.smallest_p = smallest_permutation_p(then.size(), now.size());
     set_interval(shift, test.estimate(), *test.confidence_interval(kAlpha));
     return shift;
@@ -73,7 +91,10 @@ Shift shift_of(std::span<const ComparedRun> before, std::span<const ComparedRun>
   const auto test = runs > 2 ? t_test(then, now, kAlpha)
                              : t_test(logs(before[0].*blocks, figure), logs(after[0].*blocks, figure), kAlpha);
   GRIT_ASSERT(test.has_value());  // kFewestBaselineBlocks
-  if (runs > 2) shift.p = test->p;
+  if (runs > 2 && test->standard_error > 0)
+    shift.p = student_t_two_sided_p(test->estimate / test->standard_error / shift.inflation, test->degrees_of_freedom);
+  else if (runs > 2)
+    shift.p = test->p;
   shift.degrees_of_freedom = test->degrees_of_freedom;
   set_interval(shift, test->estimate, test->interval);
   return shift;
@@ -210,6 +231,11 @@ class Comparer {
           "be seen; more runs a side narrow the interval",
           percent(*shift.between_runs),
           percent(std::expm1((std::log1p(shift.ci_high) - std::log1p(shift.ci_low)) / 2))));
+    if (shift.inflation > 1)
+      reason(fmt::format(
+          "the runs of one side came after those of the other, and the step time may wander from run to run: the "
+          "interval is {:.1f} times as wide as for runs that came by turns; let old and new ones alternate",
+          shift.inflation));
     if (result_.change == Change::none && excludes_zero(shift))
       reason(fmt::format("a shift is shown, but it is within ±{}", percent(result_.tolerance)));
     std::set<std::string> differences;
@@ -266,6 +292,7 @@ Json shift_json(const Shift& shift) {
   if (shift.method == ShiftMethod::permutation) json["smallest_p"] = shift.smallest_p;
   if (shift.method != ShiftMethod::permutation) json["degrees_of_freedom"] = shift.degrees_of_freedom;
   if (shift.between_runs) json["between_runs"] = *shift.between_runs;
+  json["widened"] = shift.inflation;
   return json;
 }
 
@@ -350,7 +377,8 @@ Status check_comparable(std::span<const ComparedRun> before, std::span<const Com
 }
 
 Json to_json(const Comparison& comparison) {
-  Json json{{"change", to_string(comparison.change)},
+  Json json{{"format", formats::kComparison.number},
+            {"change", to_string(comparison.change)},
             {"workload", comparison.workload},
             {"tolerance", comparison.tolerance},
             {"sentence", comparison.sentence},

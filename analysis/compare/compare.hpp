@@ -7,10 +7,13 @@
 // 2013; A. Georges et al., Statistically rigorous Java performance evaluation, OOPSLA 2007). Which test follows from
 // the numbers of runs alone, before any figure is seen:
 //   4 + 4 runs, 3 + 5 and the like   the exact permutation test of the runs (its smallest p is below 0.05), and its
-//   interval fewer, but two on one side       Student's t on the logs (analysis/stats/two_samples.hpp) one run a side
-//   nothing: the shift is given with the interval within the runs, and the verdict is
+//                                    interval
+//   fewer, but two on one side       Student's t on the logs (analysis/stats/two_samples.hpp)
+//   one run a side                   nothing: the shift is given with the interval within the runs, and the verdict is
 //                                    "inconclusive", because the spread between runs is not known
-// The verdict is of the mean, which is what a job pays; the median is shown beside it.
+// Runs of one side that all came after those of the other cannot be exchanged when a machine wanders from run to run:
+// the interval is widened by what their autocorrelation makes of it (analysis/stats/autocorrelation.hpp). Runs that
+// came by turns need no widening. The verdict is of the mean, which is what a job pays; the median is shown beside it.
 #pragma once
 
 #include <optional>
@@ -44,6 +47,7 @@ struct Shift {
   double smallest_p = 0;               // that the permutation test could have given
   double degrees_of_freedom = 0;       // of t
   std::optional<double> between_runs;  // standard deviation of runs of the same side, as a fraction
+  double inflation = 1;                // of the standard error, for runs that may wander (stats/autocorrelation.hpp)
 };
 
 /// One run as a point.

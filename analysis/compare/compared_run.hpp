@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,10 @@ constexpr std::size_t kFewestBaselineBlocks = 2;
 /// Error (usage): not a run directory, a steps.npy or plan.json that is none, or too few whole baseline blocks. A run
 /// that was cut off counts with the blocks it has; a missing or broken env/nodeN.json is a remark.
 Result<ComparedRun> read_compared_run(const std::filesystem::path& directory);
+
+/// The places of all runs, the old ones before the new ones, in the order in which they began; of runs of which some
+/// beginning is not known, the order as given.
+std::vector<std::size_t> in_order_of_time(std::span<const ComparedRun> before, std::span<const ComparedRun> after);
 
 /// Gives the hosts of `run` the numbers that hosts of the same names have in `reference`, since a batch system hands
 /// out the same machines in any order: in `phases` (ranks go with their host, by their place on it) and `environments`.

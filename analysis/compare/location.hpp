@@ -5,13 +5,7 @@
 // likely; and of every rank how much more that is in the new runs than in the old ones, its excess. A rank is named
 // when its excess makes up at least half of the step's shift (the design's rule for a culprit) and is more than chance
 // gives the luckiest of all ranks:
-//   - The noise of an excess is the rank's own spread between runs. With few runs some ranks' spread is small by
-//   chance,
-//     so the median spread of all ranks is added to it (V. G. Tusher, R. Tibshirani and G. Chu, Significance analysis
-//     of microarrays, PNAS 98, 2001).
-//   - The largest of these ratios over all ranks is held against the same maximum when the runs are divided between the
-//     two days in other ways, so that thousands of ranks are no more likely to give a name than two (P. H. Westfall and
-//     S. S. Young, Resampling-based multiple testing, 1993: single-step max T). At least 3 + 3 runs are needed.
+//   - The largest of many, and runs that wander: analysis/stats/largest_shift.hpp. At least 3 + 3 runs are needed.
 //   - Peers may be unequal machines. A common change may add the same time to all of them, or the same share of their
 //     work: a rank must stand out either way.
 // No rank named and the middle rank's own work grown by at least half of the shift: everywhere. No rank named, and none

@@ -9,6 +9,7 @@
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/change_points.hpp"
 #include "analysis/stats/median.hpp"
+#include "harness/model/format.hpp"
 
 namespace grit {
 namespace {
@@ -54,6 +55,7 @@ class Finder {
     const auto found = trend_.of_runs ? change_points(values, kOfRuns) : changes_of_blocks(values);
     for (std::size_t i = 0; i < found.size(); ++i) take_change(found, i);
     conclude(values, found);
+    say_what_wanders(found);
     for (const ComparedRun& one : runs_) {
       for (const std::string& text : other_differences(runs_.front().plan, one.plan))
         trend_.reasons.push_back(one.name() + ": " + text);
@@ -64,6 +66,10 @@ class Finder {
 
  private:
   [[nodiscard]] std::string_view noun() const { return trend_.of_runs ? "run" : "baseline block"; }
+
+  [[nodiscard]] std::string place_name(const TrendPoint& point) const {
+    return trend_.of_runs ? point.run : fmt::format("block {}", point.block);
+  }
 
   void put_in_order() {
     const auto earlier = [](const ComparedRun& a, const ComparedRun& b) { return a.started_utc < b.started_utc; };
@@ -88,13 +94,14 @@ class Finder {
   }
 
   void take_change(const std::vector<ChangePoint>& all, std::size_t i) {
+    if (all[i].wandering) return;
     const TrendPoint& point = trend_.points[all[i].first];
     TrendChange change;
     change.first = all[i].first;
     change.shift = std::expm1(all[i].shift);
     change.p = all[i].p;
-    const std::string where = trend_.of_runs ? point.run : fmt::format("block {}", point.block);
-    change.text = fmt::format("from {} on steps are {} ({})", where, shift_words(all[i].shift), p_text(change.p));
+    change.text =
+        fmt::format("from {} on steps are {} ({})", place_name(point), shift_words(all[i].shift), p_text(change.p));
     if (trend_.of_runs) {
       const std::size_t from = i == 0 ? 0 : all[i - 1].first;
       const std::size_t to = i + 1 < all.size() ? all[i + 1].first : runs_.size();
@@ -136,6 +143,20 @@ class Finder {
         seen <= trend_.tolerance ? "" : ", one at its ends or a smaller one not: inconclusive for ±" + tolerance));
   }
 
+  /// A series that wanders has stretches that differ: no change is shown by that, nor that there is none.
+  void say_what_wanders(const std::vector<ChangePoint>& found) {
+    for (const ChangePoint& one : found) {
+      if (!one.wandering || std::abs(std::expm1(one.shift)) <= trend_.tolerance) continue;
+      if (trend_.changes.empty())
+        trend_.sentence = fmt::format("The {}s wander, and no change among them can be told from that", noun());
+      if (trend_.exit_code == 0) trend_.exit_code = 2;
+      trend_.reasons.push_back(fmt::format(
+          "from {} on steps are {}, which cannot be told from a step time that wanders: each {} is like the "
+          "one before it (autocorrelation {:.2f} allowed for)",
+          place_name(trend_.points[one.first]), shift_words(one.shift), noun(), one.autocorrelation));
+    }
+  }
+
   /// A change needs some values after it to be found: whether the newest ones are like the others is asked of them
   /// alone.
   void judge_newest(std::span<const double> stretch) {
@@ -173,13 +194,10 @@ class Finder {
 Trend find_changes(std::vector<ComparedRun> runs, double tolerance) { return Finder(std::move(runs), tolerance).run(); }
 
 Json to_json(const Trend& trend) {
-  Json json{{"of", trend.of_runs ? "runs" : "blocks"},
-            {"tolerance", trend.tolerance},
-            {"exit_code", trend.exit_code},
-            {"sentence", trend.sentence},
-            {"reasons", trend.reasons},
-            {"points", Json::array()},
-            {"changes", Json::array()}};
+  Json json{{"format", formats::kTrend.number}, {"of", trend.of_runs ? "runs" : "blocks"},
+            {"tolerance", trend.tolerance},     {"exit_code", trend.exit_code},
+            {"sentence", trend.sentence},       {"reasons", trend.reasons},
+            {"points", Json::array()},          {"changes", Json::array()}};
   for (const TrendPoint& point : trend.points)
     json["points"].push_back({{"run", point.run},
                               {"started_utc", point.started_utc},

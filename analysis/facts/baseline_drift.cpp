@@ -35,7 +35,7 @@ std::optional<std::string> baseline_change_remark(const Plan& plan, const RunTim
     blocks.push_back(plan.blocks[i].index);
   }
   for (const ChangePoint& change : changes_of_blocks(log_times))
-    if (std::abs(std::expm1(change.shift)) >= kRemarkFraction)
+    if (!change.wandering && std::abs(std::expm1(change.shift)) >= kRemarkFraction)
       return fmt::format(
           "baseline steps became {} from block {} on ({}): something besides the planned faults changed, or "
           "they left something behind",

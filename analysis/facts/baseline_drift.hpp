@@ -15,7 +15,8 @@ namespace grit {
 
 constexpr ChangePointOptions kOfBlocks{.alpha = 0.01};
 
-/// Changes among logarithms of blocks' step times: those at alpha 0.01 whose shift is three spreads or more.
+/// Changes among logarithms of blocks' step times: those at alpha 0.01 whose shift is three spreads or more; with those
+/// that cannot be told from a baseline that wanders.
 std::vector<ChangePoint> changes_of_blocks(std::span<const double> log_times);
 
 /// "8.0 % slower", of a shift between logarithms.

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "analysis/facts/evidence.hpp"
+#include "analysis/facts/node_names.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -35,9 +35,7 @@ std::string duration_text(const PlannedFault& fault) {
 }
 
 std::string place_text(const Plan& plan, const PlannedFault& fault) {
-  std::string place = fmt::format("node {}", fault.node);
-  for (const Node& node : plan.topology.nodes)
-    if (node.index == fault.node && !node.name.empty()) place = node.name;
+  const std::string place = name_of_node(plan, fault.node);
   return fault.device.empty() ? place : place + " " + fault.device;
 }
 
@@ -130,6 +128,10 @@ std::string faults_text(const Plan& plan) {
   }
   if (kinds.size() > kNamed) text += fmt::format(" and {} more kinds of faults", kinds.size() - kNamed);
   return text;
+}
+
+std::string place_of(const FaultResult& fault) {
+  return fault.name + " on " + fault.node + (fault.device.empty() ? std::string() : " " + fault.device);
 }
 
 std::string effect_sentence(const Plan& plan, const Effect& effect, int fault_windows) {

@@ -26,6 +26,9 @@ std::string p_text(double p);
 /// plan.
 std::string faults_text(const Plan& plan);
 
+/// "link_flap on node1 eth0".
+std::string place_of(const FaultResult& fault);
+
 /// The verdict's sentence when an effect could be measured. `fault_windows`: fault blocks that count.
 std::string effect_sentence(const Plan& plan, const Effect& effect, int fault_windows);
 

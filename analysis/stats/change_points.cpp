@@ -5,6 +5,7 @@
 #include <numeric>
 #include <random>
 
+#include "analysis/stats/autocorrelation.hpp"
 #include "analysis/stats/median.hpp"
 #include "analysis/stats/two_samples.hpp"
 
@@ -72,9 +73,10 @@ class Search {
     std::vector<ChangePoint> found;
     for (std::size_t i = 1; i + 1 < borders_.size(); ++i) {
       const auto left = stretch(values_, i - 1), right = stretch(values_, i);
-      found.push_back({borders_[i], p_of_border_[i - 1],
-                       median({right.begin(), right.end()}) - median({left.begin(), left.end()}),
-                       spread_of(left, right)});
+      found.push_back({.first = borders_[i],
+                       .p = p_of_border_[i - 1],
+                       .shift = median({right.begin(), right.end()}) - median({left.begin(), left.end()}),
+                       .spread = spread_of(left, right)});
     }
     return found;
   }
@@ -132,6 +134,43 @@ class Search {
   std::vector<Split> splits_{};        // one for each stretch
 };
 
+/// Of the series about its changes, with the margin for their having been chosen.
+double autocorrelation_about(std::span<const double> values, const std::vector<ChangePoint>& changes) {
+  std::vector<std::size_t> stretches;
+  std::size_t stretch = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (stretch < changes.size() && changes[stretch].first == i) ++stretch;
+    stretches.push_back(stretch);
+  }
+  const double error = 1 / std::sqrt(static_cast<double>(values.size()));
+  return Wandering(stretches).coefficient(residuals(values, stretches).autocorrelation() +
+                                          Wandering::kMargin * error * static_cast<double>(changes.size()));
+}
+
+/// Of each value what the one before it does not make likely. `level`: the mean of the first stretch.
+std::vector<double> innovations(std::span<const double> values, double coefficient, double level) {
+  std::vector<double> rest{std::sqrt(1 - coefficient * coefficient) * (values.front() - level)};
+  for (std::size_t i = 1; i < values.size(); ++i)
+    rest.push_back((values[i] - level) - coefficient * (values[i - 1] - level));
+  return rest;
+}
+
+void mark_wandering(std::vector<ChangePoint>& changes, std::span<const double> values,
+                    const ChangePointOptions& options) {
+  if (changes.empty()) return;
+  const double coefficient = autocorrelation_about(values, changes);
+  for (ChangePoint& change : changes) change.autocorrelation = coefficient;
+  if (coefficient <= 0) return;
+  const auto first = values.first(changes.front().first);
+  const double level = std::accumulate(first.begin(), first.end(), 0.0) / static_cast<double>(first.size());
+  const std::vector<ChangePoint> again = Search(innovations(values, coefficient, level), options).run();
+  for (ChangePoint& change : changes)
+    change.wandering = std::none_of(again.begin(), again.end(), [&](const ChangePoint& other) {
+      return other.first + 1 >= change.first && other.first <= change.first + 1 &&
+             (other.shift > 0) == (change.shift > 0);
+    });
+}
+
 }  // namespace
 
 std::vector<Newest> compare_newest(std::span<const double> stretch, std::size_t most, double alpha) {
@@ -146,7 +185,10 @@ std::vector<Newest> compare_newest(std::span<const double> stretch, std::size_t 
       const double freedom = static_cast<double>(before.size() - 1);
       double squares = 0;
       for (const double value : before) squares += (value - mean(before)) * (value - mean(before));
+      std::vector<std::size_t> groups(stretch.size(), 0);
+      std::fill(groups.end() - static_cast<std::ptrdiff_t>(count), groups.end(), 1);
       newest.half_width =
+          Wandering(groups).inflation_of(residuals(stretch, groups).autocorrelation(), 1) *
           student_t_critical(alpha / static_cast<double>(most), freedom) *
           std::sqrt(squares / freedom * (1 / static_cast<double>(count) + 1 / static_cast<double>(before.size())));
     }
@@ -157,7 +199,9 @@ std::vector<Newest> compare_newest(std::span<const double> stretch, std::size_t 
 
 std::vector<ChangePoint> change_points(std::span<const double> values, const ChangePointOptions& options) {
   if (values.size() < 2 * options.shortest) return {};
-  return Search(values, options).run();
+  std::vector<ChangePoint> found = Search(values, options).run();
+  mark_wandering(found, values, options);
+  return found;
 }
 
 }  // namespace grit

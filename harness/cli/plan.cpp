@@ -50,7 +50,7 @@ struct PlanCommand {
 
 void add_plan(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("plan", "say what a scenario would do, without doing it");
-  command->footer("example: grit plan scenarios/link_flap.lua --seed 7 --json");
+  command->footer("example: grit plan link_flap --seed 7 --json");
   auto plan = std::make_shared<PlanCommand>();
   plan->options.add_to(*command);
   command->add_flag("--json", plan->json, "the plan itself; the same inputs give the same bytes");

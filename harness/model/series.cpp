@@ -6,10 +6,10 @@
 #include <cmath>
 #include <utility>
 
+#include "harness/model/format.hpp"
+
 namespace grit {
 namespace {
-
-constexpr int kFormat = 1;
 
 constexpr std::array<std::pair<SearchSpec::Kind, std::string_view>, 6> kKinds{{
     {SearchSpec::Kind::none, "none"},
@@ -160,7 +160,7 @@ Json to_json(const TrialResult& result) {
 }
 
 Json to_json(const Series& series) {
-  Json json{{"format", kFormat},
+  Json json{{"format", formats::kSeries.number},
             {"scenario", series.scenario},
             {"summary", series.summary},
             {"file", series.file},
@@ -184,8 +184,7 @@ Json to_json(const Series& series) {
 
 Result<Series> series_from_json(const Json& json) {
   try {
-    if (json.at("format").get<int>() != kFormat)
-      return usage_error("this series has another format: use the grit that wrote it");
+    GRIT_CHECK(check_format(json, formats::kSeries));
     Series series;
     series.scenario = json.at("scenario").get<std::string>();
     series.summary = json.at("summary").get<std::string>();

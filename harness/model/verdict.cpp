@@ -1,9 +1,9 @@
 #include "harness/model/verdict.hpp"
 
+#include "harness/model/format.hpp"
+
 namespace grit {
 namespace {
-
-constexpr int kFormat = 1;
 
 Json optional_bool(const std::optional<bool>& value) { return value ? Json(*value) : Json(nullptr); }
 
@@ -227,7 +227,7 @@ int exit_code(VerdictKind kind) {
 }
 
 Json to_json(const Verdict& verdict) {
-  Json json{{"format", kFormat},
+  Json json{{"format", formats::kVerdict.number},
             {"scenario", verdict.scenario},
             {"verdict", to_string(verdict.kind)},
             {"outcome", verdict.outcome},
@@ -235,6 +235,7 @@ Json to_json(const Verdict& verdict) {
             {"reasons", verdict.reasons},
             {"emulated", verdict.emulated},
             {"effect", effect_json(verdict.effect)},
+            {"effects", Json::array()},
             {"look", verdict.look},
             {"looks", verdict.looks},
             {"sham", effect_json(verdict.sham)},
@@ -252,6 +253,7 @@ Json to_json(const Verdict& verdict) {
   if (const auto& lost = verdict.lost_each_time)
     json["lost_each_time"] = {
         {"estimate_s", lost->estimate_ns / 1e9}, {"ci_low_s", lost->low_ns / 1e9}, {"ci_high_s", lost->high_ns / 1e9}};
+  for (const Effect& effect : verdict.effects) json["effects"].push_back(effect_json(effect));
   add_culprit(json, verdict.culprit);
   for (const FaultResult& fault : verdict.faults) json["faults"].push_back(fault_json(fault));
   for (const ExpectationResult& expectation : verdict.expectations)
@@ -264,10 +266,7 @@ Json to_json(const Verdict& verdict) {
 
 Result<Verdict> verdict_from_json(const Json& json) {
   try {
-    if (const int format = json.at("format").get<int>(); format != kFormat)
-      return usage_error(
-          "this verdict has format " + std::to_string(format) +
-          ", this grit reads format 1: use the grit that wrote it, or judge the run again with: grit report RUN");
+    GRIT_CHECK(check_format(json, formats::kVerdict));
     Verdict verdict;
     GRIT_TRY(verdict.kind, kind_from(json.at("verdict").get<std::string>()));
     verdict.scenario = json.at("scenario").get<std::string>();
@@ -276,6 +275,9 @@ Result<Verdict> verdict_from_json(const Json& json) {
     verdict.reasons = json.at("reasons").get<std::vector<std::string>>();
     verdict.emulated = json.at("emulated").get<std::vector<std::string>>();
     verdict.effect = effect_from(json.at("effect"));
+    for (const Json& effect : json.value("effects", Json::array())) {
+      if (const auto one = effect_from(effect)) verdict.effects.push_back(*one);
+    }
     verdict.look = json.value("look", 1);
     verdict.looks = json.value("looks", 1);
     verdict.sham = effect_from(json.value("sham", Json()));

@@ -116,6 +116,7 @@ struct CheckResult {
   std::string obstacle{};     // why, the first time
   std::optional<double> p{};  // that some check of the run fails as much more often under the fault by chance; empty:
                               // never looked at in both blocks of a pair that counts
+  bool of_links = true;       // it looks at links: where the network is slow its failures tell where
   [[nodiscard]] bool fails_more() const { return p && *p <= 0.05; }  // under the fault than without
 };
 
@@ -126,9 +127,10 @@ struct Verdict {
   std::string sentence{};              // the one sentence a manager understands
   std::vector<std::string> reasons{};  // why inconclusive, what was odd
   std::vector<std::string> emulated{};
-  std::optional<Effect> effect{};
-  int look = 1, looks = 1;       // the look after which the run stopped, of how many planned (looks_of())
-  std::optional<Effect> sham{};  // of sham blocks against baselines: what grit itself does to a step
+  std::optional<Effect> effect{};  // what the sentence says; one of `effects`
+  std::vector<Effect> effects{};   // of the mean, and where so many pairs can show it, of the median
+  int look = 1, looks = 1;         // the look after which the run stopped, of how many planned (looks_of())
+  std::optional<Effect> sham{};    // of sham blocks against baselines: what grit itself does to a step
   std::optional<Recovery> recovery{};
   std::optional<Culprit> culprit{};  // empty: nothing was slower, so nobody is to blame
   std::vector<FaultResult> faults{};

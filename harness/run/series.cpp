@@ -16,6 +16,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/os/identity.hpp"
+#include "harness/record/latest_run.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/scenario/planner.hpp"
 
@@ -107,7 +108,9 @@ class SeriesRunner {
     std::error_code ignored;
     for (const char* of_a_run : {"env", "journal"}) fs::remove(directory_ / of_a_run, ignored);
     GRIT_CHECK(write_file_durably(directory_ / "scenario.lua", setup_.loaded.scenario.source));
-    return save();
+    GRIT_CHECK(save());
+    if (setup_.directory.empty()) point_latest_at(directory_);
+    return {};
   }
 
   /// An error of the harness: said in series.json and the verdict, and nothing is left when nothing was measured.
@@ -115,7 +118,10 @@ class SeriesRunner {
     const bool any = std::any_of(series_.trials.begin(), series_.trials.end(),
                                  [](const Trial& trial) { return trial.result.has_value(); });
     std::error_code ignored;
-    if (!any && error.kind != ErrorKind::internal) fs::remove_all(directory_, ignored);
+    if (!any && error.kind != ErrorKind::internal) {
+      forget_latest(directory_);
+      fs::remove_all(directory_, ignored);
+    }
     if (any) {
       series_.error = error.message;
       GRIT_CHECK(save());

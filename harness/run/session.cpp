@@ -184,8 +184,9 @@ Status wait_for_end(const Job& job, const Kept& kept, bool ran) {
 }
 
 Status write_clock(const std::filesystem::path& run_directory, const Json& before, const Json& after) {
-  return write_file_durably(run_directory / "clock.json",
-                            json_text(Json{{"before", before}, {"after", after}}, 1) + "\n");
+  return write_file_durably(
+      run_directory / "clock.json",
+      json_text(Json{{"format", formats::kClock.number}, {"before", before}, {"after", after}}, 1) + "\n");
 }
 
 /// "Open MPI v4.1.4, package: Debian OpenMPI ..."
@@ -200,6 +201,7 @@ Status write_environments(const Job& job, const std::filesystem::path& run_direc
   std::string mine;
   if (job.local_rank() == 0) {
     Json environment = describe_environment();
+    environment["format"] = formats::kEnvironment.number;
     environment["versions"]["mpi"] = mpi_version();
     mine = json_text(environment, 1) + "\n";
   }

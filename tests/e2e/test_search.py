@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 from gritlib import GRIT, Workspace, assert_same_state, grit, machine_state, start, terminate, verdict
+from documented import assert_documented
 
 BLOCKS = 'design = { pairs = 6, block = "150ms", warmup = 2 },'
 WORKLOAD = 'workload = grit.workload.ddp { model = "gpt2-small", scale = 0.002 },'
@@ -212,6 +213,12 @@ with Workspace() as work:
         terminate(process)
     assert process.returncode == 2 and "interrupted" in out, (process.returncode, out, err)
     assert verdict(run)["outcome"] == "interrupted" and (run / "report.html").exists()
+    assert_documented(work.path)
+    refused = grit("run", work.path / "threshold.lua", "--baseline", run, "-n", 2, expect=64)
+    assert "the trials of a series differ" in refused.err, refused.err
+    refused = grit("report", run, "--fleet", 1000, "--jobs", "100:50%", expect=64)
+    assert "each of its trials has" in refused.err, refused.err
+    assert "a series has no steps of its own" in grit("report", run, "--trace", expect=64).err
     assert_same_state(before)
 assert_same_state(before)
 print(f"{time.monotonic() - began:.0f} s")

@@ -261,7 +261,7 @@ std::string incidents_section(const ReportInput& input, const RunData& data) {
                other_members(event, {"type", "t_ns", "node"})});
   };
   input.events.for_each_of({"rank_died", "agent_restarted", "node_lost", "stood_still", "records_lost", "residue",
-                            "hang", "kernel", "run", "fault"},
+                            "residue_unknown", "changed", "carrier", "hang", "kernel", "run", "fault"},
                            take);
   if (table.rows() == 0) return "";
   return "<h2>Incidents</h2>\n" + table.html();

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "analysis/facts/wording.hpp"
-#include "analysis/report/text/printable.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "analysis/facts/wording.hpp"
-#include "analysis/report/text/printable.hpp"
 #include "analysis/verdict/cost.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {

@@ -21,14 +21,19 @@ struct RunSettings {
   double within = 0.01;   // and between the blocks of one run
   double shift = 0;       // true change of the log step time
   int blocks = 8;
+  double autocorrelation = 0;  // of runs that follow each other
 };
 
-inline ComparedRun simulated_run(std::mt19937_64& random, const RunSettings& settings, const std::string& name) {
+/// `state`: what the run before left to it, in standard deviations; becomes this run's.
+inline ComparedRun simulated_run(std::mt19937_64& random, const RunSettings& settings, const std::string& name,
+                                 double& state) {
   std::normal_distribution<double> normal;
   ComparedRun run;
   run.directory = name;
   run.plan = small_plan(8, false);
-  const double level = settings.shift + settings.between * normal(random);
+  state = settings.autocorrelation * state +
+          std::sqrt(1 - settings.autocorrelation * settings.autocorrelation) * normal(random);
+  const double level = settings.shift + settings.between * state;
   for (int block = 0; block < settings.blocks; ++block) {
     const double time_ns = 1e7 * std::exp(level + settings.within * normal(random));
     run.baseline.push_back({block, time_ns, time_ns * 0.98});
@@ -36,11 +41,22 @@ inline ComparedRun simulated_run(std::mt19937_64& random, const RunSettings& set
   return run;
 }
 
+inline ComparedRun simulated_run(std::mt19937_64& random, const RunSettings& settings, const std::string& name) {
+  double state = std::normal_distribution<double>()(random);
+  return simulated_run(random, settings, name, state);
+}
+
+inline std::vector<ComparedRun> simulated_runs(std::mt19937_64& random, int count, const RunSettings& settings,
+                                               const std::string& name, double& state) {
+  std::vector<ComparedRun> runs;
+  for (int i = 0; i < count; ++i) runs.push_back(simulated_run(random, settings, name + std::to_string(i), state));
+  return runs;
+}
+
 inline std::vector<ComparedRun> simulated_runs(std::mt19937_64& random, int count, const RunSettings& settings,
                                                const std::string& name) {
-  std::vector<ComparedRun> runs;
-  for (int i = 0; i < count; ++i) runs.push_back(simulated_run(random, settings, name + std::to_string(i)));
-  return runs;
+  double state = std::normal_distribution<double>()(random);
+  return simulated_runs(random, count, settings, name, state);
 }
 
 /// A directory that goes with the test.

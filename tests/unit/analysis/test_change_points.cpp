@@ -26,6 +26,13 @@ std::vector<double> series(std::mt19937_64& random, std::size_t count, double co
   return values;
 }
 
+/// Changes that can be told from wandering.
+std::vector<ChangePoint> shown(const std::vector<double>& values, const ChangePointOptions& options = {}) {
+  auto found = change_points(values, options);
+  std::erase_if(found, [](const ChangePoint& change) { return change.wandering; });
+  return found;
+}
+
 std::vector<ComparedRun> runs_of(const std::vector<double>& log_times) {
   std::vector<ComparedRun> runs;
   for (std::size_t i = 0; i < log_times.size(); ++i) {
@@ -45,7 +52,7 @@ std::vector<ComparedRun> runs_of(const std::vector<double>& log_times) {
 TEST_CASE("a change is found where it is") {
   std::mt19937_64 random(1);
   const auto values = series(random, 40, 0, 25, 6);
-  const auto found = change_points(values);
+  const auto found = shown(values);
   REQUIRE(found.size() == 1);
   CHECK(found[0].first == 25);
   CHECK(found[0].p <= 0.05);
@@ -59,7 +66,7 @@ TEST_CASE("several changes are found, one that is taken back as well") {
   std::vector<double> values = series(random, 90);
   for (std::size_t i = 30; i < 55; ++i) values[i] += 6;
   for (std::size_t i = 75; i < 90; ++i) values[i] -= 6;
-  const auto found = change_points(values);
+  const auto found = shown(values);
   REQUIRE(found.size() == 3);
   CHECK(found[0].first == 30);
   CHECK(found[1].first == 55);
@@ -73,10 +80,46 @@ TEST_CASE("noise has no changes, at the stated rate") {
   for (const std::size_t count : {8U, 16U, 40U}) {
     int wrong = 0;
     for (int i = 0; i < kSeries; ++i)
-      wrong += change_points(series(random, count), {.seed = static_cast<std::uint64_t>(i + 1)}).empty() ? 0 : 1;
+      wrong += shown(series(random, count), {.seed = static_cast<std::uint64_t>(i + 1)}).empty() ? 0 : 1;
     INFO(count << " values: " << wrong << " of " << kSeries);
     CHECK(wrong <= 0.085 * kSeries);  // 0.05 and three standard errors
   }
+}
+
+TEST_CASE("a series that wanders has no changes, at the stated rate") {
+  std::mt19937_64 random(13);
+  constexpr int kSeries = 80;
+  for (const std::size_t count : {8U, 16U}) {
+    int wrong = 0, wrong_of_blocks = 0;
+    for (int i = 0; i < kSeries; ++i) {
+      const auto values = series(random, count, 0.5);
+      wrong += shown(values, {.seed = static_cast<std::uint64_t>(i + 1)}).empty() ? 0 : 1;
+      const auto of_blocks = changes_of_blocks(values);
+      wrong_of_blocks +=
+          std::any_of(of_blocks.begin(), of_blocks.end(), [](const ChangePoint& c) { return !c.wandering; }) ? 1 : 0;
+    }
+    CAPTURE(count, wrong, wrong_of_blocks);
+    CHECK(wrong <= 0.123 * kSeries);            // 0.05 and three standard errors
+    CHECK(wrong_of_blocks <= 0.043 * kSeries);  // 0.01 and three standard errors
+  }
+}
+
+TEST_CASE("a series of runs that wanders is said to, and shows neither a change nor none") {
+  int told = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    std::mt19937_64 random(seed);
+    std::vector<double> log_times = series(random, 24, 0.9);
+    for (double& value : log_times) value *= 0.05;
+    const Trend trend = find_changes(runs_of(log_times), 0.02);
+    if (!trend.changes.empty() || change_points(log_times).empty()) continue;
+    ++told;
+    CHECK(trend.exit_code == 2);
+    CHECK_THAT(trend.sentence, Catch::Contains("wander"));
+    CHECK(std::any_of(trend.reasons.begin(), trend.reasons.end(), [](const std::string& reason) {
+      return reason.find("cannot be told from a step time that wanders") != std::string::npos;
+    }));
+  }
+  CHECK(told >= 5);
 }
 
 TEST_CASE("a shift of five spreads in the middle is found in nine cases of ten") {
@@ -106,13 +149,13 @@ TEST_CASE("one odd value is no change") {
   std::mt19937_64 random(5);
   auto values = series(random, 20);
   values[11] += 50;
-  CHECK(change_points(values).empty());
+  CHECK(shown(values).empty());
 }
 
 TEST_CASE("among many values, too, the change is found where it is") {
   std::mt19937_64 random(6);
   const auto values = series(random, 1500, 0, 900, 2);
-  const auto found = change_points(values);
+  const auto found = shown(values);
   CHECK(std::any_of(found.begin(), found.end(), [](const ChangePoint& c) { return c.first > 890 && c.first < 910; }));
   CHECK(found.size() <= 3);  // each further one has a chance of 0.05
 }

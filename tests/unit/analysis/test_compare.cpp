@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <fstream>
 
@@ -15,14 +17,23 @@ struct Tally {
   int changed = 0, none = 0, covered = 0;
 };
 
-Tally tally(int runs_before, int runs_after, const RunSettings& settings, int experiments, std::uint64_t seed) {
+enum class Order { one_after_the_other, by_turns };
+
+Tally tally(int runs_before, int runs_after, const RunSettings& settings, int experiments, std::uint64_t seed,
+            Order order = Order::one_after_the_other) {
   std::mt19937_64 random(seed);
   RunSettings still = settings;
   still.shift = 0;
   Tally result;
   for (int i = 0; i < experiments; ++i) {
-    const Comparison comparison = compare_runs(simulated_runs(random, runs_before, still, "old"),
-                                               simulated_runs(random, runs_after, settings, "new"), 0.05);
+    double state = std::normal_distribution<double>()(random);
+    auto before = simulated_runs(random, runs_before, still, "old", state);
+    auto after = simulated_runs(random, runs_after, settings, "new", state);
+    for (auto* runs : {&before, &after})
+      for (std::size_t k = 0; k < runs->size(); ++k)
+        (*runs)[k].started_utc = fmt::format("2026112{}T0{}0000Z", order == Order::by_turns || runs == &before ? 4 : 5,
+                                             2 * k + (runs == &after ? 1 : 0));
+    const Comparison comparison = compare_runs(before, after, 0.05);
     result.changed += exit_code(comparison.change) == 1 ? 1 : 0;
     result.none += comparison.change == Change::none ? 1 : 0;
     const double truth = std::expm1(settings.shift);
@@ -92,18 +103,41 @@ TEST_CASE("runs that differ only by chance are seldom called changed", "[statist
 
 TEST_CASE("a shift well above the spread between runs is shown") {
   const double shift = std::log1p(0.15);
-  const Tally four = tally(4, 4, {.between = 0.02, .shift = shift}, 200, 12);
+  const Tally four = tally(4, 4, {.between = 0.02, .shift = shift}, 200, 12, Order::by_turns);
   CHECK(four.changed >= 198);
   CHECK(four.covered >= 184);
-  CHECK(tally(3, 3, {.between = 0.02, .shift = shift}, 200, 13).changed >= 190);
+  CHECK(tally(3, 3, {.between = 0.02, .shift = shift}, 200, 13, Order::by_turns).changed >= 190);
+  CHECK(tally(4, 4, {.between = 0.02, .shift = -shift}, 200, 15, Order::by_turns).changed >= 198);
+  CHECK(tally(4, 4, {.between = 0.02, .shift = shift}, 200, 12).changed >= 180);
+  CHECK(tally(3, 3, {.between = 0.02, .shift = shift}, 200, 13).changed >= 160);
   CHECK(tally(5, 1, {.between = 0.02, .shift = shift}, 200, 14).changed >= 180);
-  CHECK(tally(4, 4, {.between = 0.02, .shift = -shift}, 200, 15).changed >= 198);
 }
 
 TEST_CASE("equivalence is shown when runs are steady, and only then") {
-  CHECK(tally(4, 4, {.between = 0.005}, 100, 16).none >= 98);
+  CHECK(tally(4, 4, {.between = 0.005}, 100, 16, Order::by_turns).none >= 98);
+  CHECK(tally(4, 4, {.between = 0.005}, 100, 16).none >= 90);
   CHECK(tally(4, 4, {.between = 0.10}, 100, 17).none <= 5);
   CHECK(tally(4, 4, {.between = 0.02, .shift = 0.05}, 200, 18).none <= 10);  // the truth lies on the border
+}
+
+TEST_CASE("runs that wander are seldom called changed, and the interval says why it is wide") {
+  constexpr int kExperiments = 400;
+  constexpr double kMost = 0.083 * kExperiments;  // 0.05 and three standard errors
+  for (const auto& [before, after] : {std::pair{4, 4}, std::pair{3, 3}, std::pair{6, 6}}) {
+    const Tally result = tally(before, after, {.autocorrelation = 0.5}, kExperiments, 24);
+    CAPTURE(before, after, result.changed);
+    CHECK(result.changed <= kMost);
+  }
+  std::mt19937_64 random(25);
+  std::vector<ComparedRun> runs = simulated_runs(random, 8, {}, "run");
+  for (std::size_t i = 0; i < 8; ++i)  // steps become longer all the time
+    for (ComparedBlock& block : runs[i].baseline) block.mean_ns = 1e7 * (1 + 0.02 * static_cast<double>(i));
+  const Comparison drift = compare_runs(std::span(runs).first(4), std::span(runs).subspan(4), 0.05);
+  CHECK(drift.mean.inflation > 2);
+  CHECK(drift.change == Change::inconclusive);
+  CHECK(std::any_of(drift.reasons.begin(), drift.reasons.end(), [](const std::string& reason) {
+    return reason.find("let old and new ones alternate") != std::string::npos;
+  }));
 }
 
 TEST_CASE("one run a side is never enough, however large the shift") {
@@ -136,8 +170,8 @@ TEST_CASE("the test follows from the numbers of runs") {
 
 TEST_CASE("a shift that is shown but within the tolerance is no change") {
   std::mt19937_64 random(21);
-  const auto before = simulated_runs(random, 4, {.between = 0.002}, "old");
-  const auto after = simulated_runs(random, 4, {.between = 0.002, .shift = 0.02}, "new");
+  const auto before = simulated_runs(random, 4, {.between = 0.002, .within = 0.001}, "old");
+  const auto after = simulated_runs(random, 4, {.between = 0.002, .within = 0.001, .shift = 0.02}, "new");
   const Comparison wide = compare_runs(before, after, 0.05), narrow = compare_runs(before, after, 0.005);
   CHECK(wide.change == Change::none);
   CHECK(wide.mean.ci_low > 0);
@@ -210,6 +244,17 @@ TEST_CASE("a rank that varies from run to run is not named for a change of all")
   CHECK(innocents_named({.ranks = 64, .heavy_tails = true, .common = 0.01, .multiplied = 0.02}, kComparisons) <= kMost);
   CHECK(innocents_named({.ranks = 8, .common = 0.01, .unequal = true, .multiplied = 0.1}, kComparisons) <= kMost);
   CHECK(innocents_named({.ranks = 8, .common = 0.01, .unequal = true, .added_ns = 1e6}, kComparisons) <= kMost);
+}
+
+TEST_CASE("a rank that wanders from run to run is not named for a change of all") {
+  constexpr int kComparisons = 100, kMost = 12;  // at 5 %, three standard errors above
+  const auto days = [](int ranks, int runs, double autocorrelation) {
+    return Days{.ranks = ranks, .before = runs, .after = runs, .autocorrelation = autocorrelation, .multiplied = 0.02};
+  };
+  CHECK(innocents_named(days(4, 8, 0.5), kComparisons) <= kMost);
+  CHECK(innocents_named(days(64, 4, 0.5), kComparisons) <= kMost);
+  CHECK(innocents_named(days(64, 4, 0.9), kComparisons) <= kMost);
+  CHECK(slow_node_found({.ranks = 8, .autocorrelation = 0.5, .slow_node = 5, .slow_ns = 1e6}, 100) >= 95);
 }
 
 TEST_CASE("a node that became slower is named among its like") {

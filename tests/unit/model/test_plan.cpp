@@ -1,6 +1,8 @@
 #include <cstdint>
+#include <set>
 #include <string>
 
+#include "harness/model/format.hpp"
 #include "harness/model/plan.hpp"
 #include "tests/catch.hpp"
 
@@ -98,20 +100,43 @@ TEST_CASE("pulses come in every fault block, or in the one they are for") {
   CHECK(grit::pulses_in_block(plan.faults[1], 2) == 0);
 }
 
-TEST_CASE("a plan of another format is refused") {
+TEST_CASE("a plan of a newer format is refused, one of an older format is read") {
   Json json = grit::to_json(example());
+  json["format"] = grit::formats::kPlan.number + 1;
+  const std::string error = error_of(json);
+  CHECK(contains(error, "format 3"));
+  CHECK(contains(error, "up to 2"));
   json["format"] = 1;
-  CHECK(contains(error_of(json), "format 2"));
+  CHECK(grit::plan_from_json(json).has_value());
+  json["format"] = "two";
+  CHECK(contains(error_of(json), "no number"));
 }
 
-TEST_CASE("every top-level field of a plan must be there") {
+TEST_CASE("a plan of another version: what it lacks keeps its default, what it has more is passed over") {
   const Json whole = grit::to_json(example());
+  const std::set<std::string> needed{"format",   "scenario", "seed",   "topology",
+                                     "workload", "faults",   "design", "blocks"};
   for (const auto& [key, value] : whole.items()) {
     Json json = whole;
     json.erase(key);
     INFO(key);
-    CHECK(contains(error_of(json), key));
+    if (needed.contains(key)) {
+      CHECK(contains(error_of(json), key));
+    } else {
+      CHECK(grit::plan_from_json(json).has_value());
+    }
   }
+  Json json = whole;
+  json.erase("allowed");
+  for (const char* key : {"resolved", "passive", "anchor"}) json["faults"][0].erase(key);
+  json["weather"] = "fair";
+  json["faults"][1]["colour"] = "red";
+  const auto read = grit::plan_from_json(json);
+  REQUIRE(read.has_value());
+  CHECK_FALSE(read->allowed.management);
+  CHECK(read->allowed.max_victims == 0);
+  CHECK(read->faults[0].anchor.kind == grit::Anchor::Kind::block);
+  CHECK_FALSE(read->faults[0].passive);
 }
 
 TEST_CASE("what a plan cannot be is refused") {

@@ -1,3 +1,4 @@
+#include "harness/model/format.hpp"
 #include "harness/model/verdict.hpp"
 #include "tests/catch.hpp"
 
@@ -93,7 +94,7 @@ TEST_CASE("a verdict survives its JSON") {
 
 TEST_CASE("what is no verdict is a usage error that says what to do") {
   Json wrong_format = to_json(full_verdict());
-  wrong_format["format"] = 2;
+  wrong_format["format"] = formats::kVerdict.number + 1;
   Json wrong_kind = to_json(full_verdict());
   wrong_kind["verdict"] = "perhaps";
   Json wrong_type = to_json(full_verdict());

@@ -3,6 +3,7 @@
 
 #include "analysis/report/page/html.hpp"
 #include "analysis/report/page/html_writer.hpp"
+#include "analysis/report/page/series_page.hpp"
 #include "analysis/report/plots/plots.hpp"
 #include "analysis/report/tables/sections.hpp"
 #include "tests/catch.hpp"
@@ -218,6 +219,24 @@ TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes
   CHECK(contains(page, "64 of 2000 nodes are listed"));
   CHECK(contains(page, "The 128 of 2000 ranks whose own work changed most"));
   CHECK(contains(page, "32 of 2000 ranks are drawn"));
+}
+
+TEST_CASE("the commands of the page can be pasted, whatever their words are") {
+  auto input = test::sample_run();
+  input.run = {
+      {"command_line", {"grit", "run", "my scenario.lua", "--set", "text=NVRM: Xid (PCI:0000:81:00.0): it's off"}},
+      {"directory", "runs/my scenario"}};
+  const std::string page = without_scripts(render(input));
+  CHECK(contains(page,
+                 escape_html("grit run 'my scenario.lua' --set 'text=NVRM: Xid (PCI:0000:81:00.0): it'\\''s off'")));
+  CHECK(contains(page, escape_html("grit replay 'runs/my scenario'")));
+  Series series;
+  series.scenario = "delay";
+  series.command_line = {"grit", "run", "my scenario.lua"};
+  series.seed = 7;
+  const auto series_page = render_series_html(series, Verdict{});
+  REQUIRE(series_page);
+  CHECK(contains(*series_page, escape_html("grit run 'my scenario.lua' --seed 7")));
 }
 
 TEST_CASE("percentages have as many digits as they deserve") {

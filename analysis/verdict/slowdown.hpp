@@ -1,0 +1,29 @@
+// When a slowdown is as a scenario expects it, from the intervals of all statistics together.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "harness/model/verdict.hpp"
+
+namespace grit {
+
+using SlowdownRule = std::optional<bool> (*)(std::span<const Effect> effects, double bound);
+
+/// Is "slowdown at least x" met? Yes when the interval of the mean or of the median lies at or above x (both cover
+/// together, see effect.hpp); no when both lie below it; else empty. Empty without effects.
+std::optional<bool> slowdown_at_least(std::span<const Effect> effects, double bound);
+
+/// Is "slowdown at most x" met? Yes when both intervals lie within -x .. x (equivalence: a large speed-up is as odd);
+/// no when one lies above x; else empty. Empty without effects.
+std::optional<bool> slowdown_at_most(std::span<const Effect> effects, double bound);
+
+/// Some interval lies above 0.
+bool slowdown_shown(std::span<const Effect> effects);
+
+/// The one by which to say it: `preferred` where it alone gives the answer that all effects together give, else the
+/// first one that does. Needs at least one effect.
+const Effect& decisive_effect(std::span<const Effect> effects, const Effect& preferred, double bound,
+                              SlowdownRule rule);
+
+}  // namespace grit

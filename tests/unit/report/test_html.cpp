@@ -77,6 +77,7 @@ TEST_CASE("all plots are there, with data, and the page stays small") {
     INFO(id);
     CHECK(contains(page, "<div id=\"" + id + "\" class=\"canvas\">"));
     REQUIRE(specs.contains(id));
+    REQUIRE_FALSE(specs.at(id).at("data").empty());
     for (const Json& table : specs.at(id).at("data")) CHECK_FALSE(table.at("values").empty());
   }
   CHECK(page.size() < 2'000'000);
@@ -277,6 +278,7 @@ TEST_CASE("who it was: the suspects as a table, and the plots that show it") {
   const Json specs = Json::parse(plot_data(page));
   for (const char* id : {"plot-own-work", "plot-arrivals"}) {
     REQUIRE(specs.contains(id));
+    REQUIRE_FALSE(specs.at(id).at("data").empty());
     for (const Json& table : specs.at(id).at("data")) CHECK_FALSE(table.at("values").empty());
   }
   CHECK_FALSE(specs.contains("plot-links"));

@@ -454,11 +454,12 @@ TEST_CASE("what `grit describe timing` promises to every fault holds for every f
       if (own(key.name)) continue;
       CAPTURE(info.name, key.name);
       const bool needs_end = takes_lasts && key.name != "lasts";
-      const auto loaded =
-          load_text(scenario_with(fmt::format("faults = {{ {} {{ on = 'all', label = 'first' }}, grit.fault.{} {{ on = "
-                                              "1, {}{}{} }} }}, design = {{ block = '6s' }},",
-                                              info.name == "rank_delay" ? "pause" : "delay", info.name, required,
-                                              needs_end ? "lasts = '100ms', " : "", key.given)));
+      const auto loaded = load_text(
+          scenario_with(fmt::format("faults = {{ {} }}, grit.fault.{} {{ on = "
+                                    "1, {}{}{} }} }}, design = {{ block = '6s' }},",
+                                    info.name == "rank_delay" ? "pause { on = 'all', label = 'first'"
+                                                              : "delay { on = 'all', label = 'first', lasts = '50ms'",
+                                    info.name, required, needs_end ? "lasts = '100ms', " : "", key.given)));
       const auto plan = loaded ? grit::make_plan(*loaded, cluster_of(4), {}) : tl::make_unexpected(loaded.error());
       INFO((plan ? std::string("accepted") : plan.error().message));
       CHECK((plan || (!key.refusal.empty() && contains(plan.error().message, key.refusal))));

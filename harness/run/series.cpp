@@ -15,6 +15,7 @@
 #include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/os/identity.hpp"
 #include "harness/record/latest_run.hpp"
 #include "harness/record/run_dir.hpp"
@@ -203,7 +204,7 @@ class SeriesRunner {
     series_.interrupted = verdict.outcome == "interrupted";
     GRIT_CHECK(save());
     if (setup_.json) return {};
-    fmt::print("{}\n", trial_line(series_, series_.trials.back()));
+    fmt::print("{}\n", printable(trial_line(series_, series_.trials.back())));
     std::fflush(stdout);
     return {};
   }

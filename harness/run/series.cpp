@@ -174,14 +174,9 @@ class SeriesRunner {
     Overrides all = series_.sets;
     all.insert(all.end(), trial.overrides.begin(), trial.overrides.end());
     GRIT_TRY(LoadedScenario loaded, evaluate_scenario(series_.file, setup_.loaded.scenario.source, all));
-    Scenario& scenario = loaded.scenario;
-    if (trial.faults) {
-      std::vector<ScenarioFault> some;
-      for (const int fault : *trial.faults) some.push_back(scenario.faults.at(static_cast<std::size_t>(fault)));
-      scenario.faults = std::move(some);
-    }
-    return make_plan(scenario, setup_.topology,
-                     PlanRequest{.seed = series_.seed, .trial = trial.number, .allowed = setup_.allowed});
+    return make_plan(
+        loaded.scenario, setup_.topology,
+        PlanRequest{.seed = series_.seed, .trial = trial.number, .allowed = setup_.allowed, .faults = trial.faults});
   }
 
   Status run_trial(Trial trial) {

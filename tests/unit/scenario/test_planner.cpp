@@ -512,6 +512,19 @@ TEST_CASE("grit.node draws once what several faults and the expectation name") {
   CHECK(drawn.size() > 4);
 }
 
+TEST_CASE("a fault has the same victim whichever others are left out") {
+  const Scenario three = scenario("f { on = 'any' }, delay { on = '25%' }, pause { on = 'any' }");
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const std::vector<int> all = victims(plan_of(three, 4, {.seed = seed}));
+    REQUIRE(all.size() == 3);
+    for (const std::vector<int>& some : {std::vector<int>{2}, {1, 2}, {0, 2}, {0}}) {
+      std::vector<int> expected;
+      for (const int place : some) expected.push_back(all[static_cast<std::size_t>(place)]);
+      CHECK(victims(plan_of(three, 4, {.seed = seed, .faults = some})) == expected);
+    }
+  }
+}
+
 TEST_CASE("what cannot be drawn is refused with its line") {
   const auto with = [](std::string_view draw, std::string_view on) {
     return scenario_with(

@@ -16,20 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Not cut short: its end was seen, or something came after it.
-bool ended(std::size_t block, const RunTimes& times, const RunEvidence& evidence) {
-  if (evidence.finished || evidence.block_ended[block]) return true;
-  return std::any_of(times.blocks.begin() + static_cast<std::ptrdiff_t>(block) + 1, times.blocks.end(),
-                     [](const BlockTimes& later) { return later.any_record; });
-}
-
 void take_blocks(ComparedRun& run, const RunTimes& times, const RunEvidence& evidence) {
+  const DoneBlocks blocks_done(run.plan, times, evidence);
   std::size_t left_out = 0;
   for (std::size_t i = 0; i < run.plan.blocks.size(); ++i) {
     const BlockKind kind = run.plan.blocks[i].kind;
     if (kind != BlockKind::baseline && kind != BlockKind::fault) continue;
     const BlockTimes& block = times.blocks[i];
-    const bool whole = block.complete && ended(i, times, evidence);
+    const bool whole = block.complete && blocks_done.ended(i);
     if (kind == BlockKind::baseline && block.any_record && !whole) ++left_out;
     if (!whole || (kind == BlockKind::fault && !faults_took_effect(evidence, i))) continue;
     auto& blocks = kind == BlockKind::baseline ? run.baseline : run.fault;

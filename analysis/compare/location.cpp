@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "analysis/facts/node_names.hpp"
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/median.hpp"
 #include "analysis/stats/two_samples.hpp"
@@ -191,12 +192,6 @@ std::string change_words(double growth_ns, bool slower) {
   return (slower ? "+" : "−") + format_duration(std::abs(growth_ns));
 }
 
-std::string node_name(const Topology& topology, int node) {
-  for (const Node& one : topology.nodes)
-    if (one.index == node && !one.name.empty()) return one.name;
-  return fmt::format("node {}", node);
-}
-
 class Locator {
  public:
   Locator(std::vector<RankRuns> ranks, std::size_t old_runs, double shift_ns, const Topology& topology)
@@ -283,7 +278,7 @@ class Locator {
     const std::string who = found.rank < 0 ? "all its ranks" : fmt::format("rank {}", found.rank);
     found.text = fmt::format(
         "{} ({}): {} {} a step against its peers; its own work makes up {} of the shift ({} among {} ranks)",
-        node_name(topology_, found.node), who, phase_words(found.phase), change_words(growth_ns, slower_),
+        name_of_node(topology_, found.node), who, phase_words(found.phase), change_words(growth_ns, slower_),
         percent(std::min(found.share, 1.0)), p_text(std::max(added_.p(suspect), multiplied_.p(suspect))),
         ranks_.size());
     std::set<int> others;  // all of them must get well before steps do
@@ -291,7 +286,7 @@ class Locator {
       if (ranks_[i].node != found.node && is_shown(i)) others.insert(ranks_[i].node);
     if (!others.empty())
       found.text += fmt::format("; {}{} as much, and putting one of them right would not help",
-                                node_name(topology_, *others.begin()),
+                                name_of_node(topology_, *others.begin()),
                                 others.size() > 1 ? fmt::format(" and {} more nodes", others.size() - 1) : "");
     return found;
   }

@@ -245,6 +245,35 @@ TEST_CASE("expectations") {
   CHECK(loaded(with_design("{ block = 9, hang = '7s' }", "{ outcome = 'hang' }")).design.hang_ns == 7'000'000'000);
 }
 
+TEST_CASE("a p99, a throughput and checks can be expected") {
+  const auto with_check = [](std::string_view expect) {
+    return with_design("{ block = 9 }, checks = { grit.check.link_up {} }", expect);
+  };
+  const Scenario scenario =
+      loaded(with_check("{ p99 = { at_least = '50%' }, throughput = { at_least = '80%', at_most = '95%' }, checks = { "
+                        "link_up = 'fails' } }"));
+  CHECK(scenario.expect.p99_at_least == 0.5);
+  CHECK_FALSE(scenario.expect.p99_at_most);
+  CHECK(scenario.expect.throughput_at_least == 0.8);
+  CHECK(scenario.expect.throughput_at_most == 0.95);
+  CHECK(scenario.expect.checks == std::map<std::string, bool>{{"link_up", true}});
+  CHECK_FALSE(scenario.expect.slowdown_at_least);
+  CHECK_FALSE(loaded(with_check("{ checks = { link_up = 'passes' } }")).expect.checks.at("link_up"));
+  const auto error = [&](std::string_view expect) { return load_error(with_check(expect)); };
+  CHECK(
+      contains(error("{ checks = { link_upp = 'fails' } }"), "makes no check \"link_upp\"; did you mean \"link_up\"?"));
+  CHECK(contains(error("{ checks = { link_up = 'breaks' } }"), "a check \"fails\" or \"passes\""));
+  CHECK(contains(error("{ checks = {} }"), "expect.checks is empty"));
+  CHECK(contains(error("{ p99 = {} }"), "expect.p99 is empty"));
+  CHECK(contains(error("{ p99 = { at_lest = '5%' } }"), "did you mean \"at_least\"?"));
+  CHECK(contains(error("{ throughput = '5%' }"), "expect.throughput must be a table"));
+  CHECK(contains(error("{ throughput = { at_least = '95%', at_most = '90%' } }"), "no result could meet both"));
+  CHECK(contains(error("{ culprit = { node = 1 } }"), "no expectations"));
+  CHECK(contains(error("{ outcome = 'hang', checks = { link_up = 'fails' } }"), "both outcome and checks"));
+  CHECK(contains(load_error(with_design("{ block = 9 }", "{ checks = { link_up = 'fails' } }")),
+                 "add checks = { grit.check.link_up {} }"));
+}
+
 TEST_CASE("a file is one scenario") {
   CHECK(contains(load_error("return 7"), "must end with: return grit.scenario"));
   CHECK(contains(load_error(""), "must end with"));

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "harness/model/defaults.hpp"
 #include "harness/model/format.hpp"
 
 namespace grit {
@@ -88,7 +89,8 @@ Json fault_json(const FaultResult& fault) {
   return json;
 }
 
-FaultResult fault_from(const Json& json) {
+FaultResult fault_from(const Json& document) {
+  const Json json = with_defaults(document, fault_json(FaultResult{}));
   FaultResult fault;
   fault.name = json.at("name").get<std::string>();
   fault.node = json.at("node").get<std::string>();
@@ -121,7 +123,8 @@ Json check_json(const CheckResult& check) {
               {"pairs_worse", check.pairs_worse}};
 }
 
-CheckResult check_from(const Json& json) {
+CheckResult check_from(const Json& document) {
+  const Json json = with_defaults(document, check_json(CheckResult{}));
   CheckResult check;
   check.name = json.at("name").get<std::string>();
   check.node = json.at("node").get<std::string>();
@@ -149,7 +152,8 @@ Json suspect_json(const Suspect& suspect) {
               {"why", suspect.why}};
 }
 
-Suspect suspect_from(const Json& json) {
+Suspect suspect_from(const Json& document) {
+  const Json json = with_defaults(document, suspect_json(Suspect{}));
   Suspect suspect;
   suspect.node = json.at("node").get<int>();
   suspect.node_name = json.at("node_name").get<std::string>();
@@ -284,9 +288,13 @@ Json to_json(const Verdict& verdict) {
   return json;
 }
 
-Result<Verdict> verdict_from_json(const Json& json) {
+Result<Verdict> verdict_from_json(const Json& document) {
   try {
-    GRIT_CHECK(check_format(json, formats::kVerdict));
+    GRIT_CHECK(check_format(document, formats::kVerdict));
+    for (const char* needed : {"verdict", "sentence"}) document.at(needed);
+    Json defaults = to_json(Verdict{});
+    defaults.erase("culprits");  // where there was one, it goes by "culprit"
+    const Json json = with_defaults(document, std::move(defaults));
     Verdict verdict;
     GRIT_TRY(verdict.kind, kind_from(json.at("verdict").get<std::string>()));
     verdict.scenario = json.at("scenario").get<std::string>();

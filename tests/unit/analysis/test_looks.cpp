@@ -131,7 +131,8 @@ TEST_CASE("each look has a third of the level: the interval is wider than that o
   CHECK(paired_effects(std::span(pairs).first(6), 3).empty());
 }
 
-TEST_CASE("looking three times and stopping at the first effect keeps false positives at the nominal level") {
+TEST_CASE("looking three times and stopping at the first effect keeps false positives at the nominal level",
+          "[statistics]") {
   constexpr int kRepetitions = 1500;
   std::mt19937_64 random(11);
   SimulationSettings settings;

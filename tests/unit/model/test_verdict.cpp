@@ -118,6 +118,27 @@ TEST_CASE("what is no verdict is a usage error that says what to do") {
   }
 }
 
+TEST_CASE("a verdict of another version: what it lacks keeps its default, what it has more is passed over") {
+  Verdict verdict = full_verdict();
+  verdict.effects = {*verdict.effect, *verdict.effect};
+  verdict.culprit = Culprit{.named = 1, .text = "node1", .suspects = {{.node = 1, .node_name = "node1"}}};
+  const Json whole = to_json(verdict);
+  for (const char* object : {"", "/faults/0", "/checks/0", "/suspects/0"})
+    for (const auto& [key, value] : whole.at(Json::json_pointer(object)).items()) {
+      CAPTURE(object, key);
+      Json json = whole;
+      json[Json::json_pointer(object)].erase(key);
+      CHECK(verdict_from_json(json).has_value() == (*object != '\0' || (key != "verdict" && key != "sentence")));
+    }
+  Json older = whole;
+  older["format"] = 1;
+  older.erase("culprits");
+  older["faults"][0]["weather"] = "fair";
+  const auto read = verdict_from_json(older);
+  REQUIRE(read.has_value());
+  CHECK(to_json(*read) == whole);
+}
+
 TEST_CASE("exit codes of verdicts") {
   CHECK(exit_code(VerdictKind::reproduced) == 0);
   CHECK(exit_code(VerdictKind::not_reproduced) == 1);

@@ -455,6 +455,39 @@ TEST_CASE("a default's unit types its option, and what is given must be of it") 
   CHECK(contains(load_error(scenario_with(options), {{"share", "2"}}), "as its default, 10%, is (unit = \"text\""));
 }
 
+TEST_CASE("an option that is compared with text, which is never equal to it, is refused and not quietly another") {
+  const auto with = [](std::string_view condition) {
+    return scenario_with(fmt::format(
+        "options = {{ down = '1s', n = {{ '4', unit = 'count' }}, how = 'tcp', node = 2, rate = '1Gbit/s' }},\n"
+        "faults = function(o)\n  -- o.down == \"1s\" in a comment\n  local s = [[ o.down == '1s' ]] .. \"o.down == "
+        "'1s'\"\n"
+        "  if {} then return {{}} end\n  return {{ f {{}} }}\nend,",
+        condition));
+  };
+  struct Case {
+    std::string_view condition, says;
+  };
+  for (const Case& one : std::initializer_list<Case>{
+           {"o.down == '1s'", "which is a time: compare with grit.time \"1s\", or tostring(o.down)"},
+           {"o.down ~= \"1s\"", "compare with grit.time"},
+           {"'1s' == o.down", "compare with grit.time"},
+           {"o.rate == [[1Gbit/s]]", "compare with grit.bit_rate \"1Gbit/s\""},
+           {"not (o.n == '4')", "which is a number: compare with 4"},
+           {"o.node == '2'", "which is a number: compare with 2"},
+       }) {
+    CAPTURE(one.condition);
+    const std::string said = load_error(with(one.condition));
+    CHECK(contains(said, one.says));
+    CHECK(contains(said, "x.lua:8: "));
+  }
+  for (const char* right :
+       {"o.down == grit.time '1s'", "tostring(o.down) == '1s'", "o.how == 'tcp'", "o.node == 'any'",
+        "o.down:sub(1, 1) == '1'", "'1' == o.down:sub(1, 1)", "('x').down == '1s'", "o.n == 4", "s.down == '1s'"}) {
+    CAPTURE(right);
+    CHECK(load_text(with(right)).has_value());
+  }
+}
+
 TEST_CASE("every value that takes a quantity takes a typed one") {
   const Scenario scenario = loaded(R"(
 local grit = require "grit"

@@ -104,8 +104,6 @@ class LinkFlap final : public SettingInjector<Undo> {
         .summary = "A network interface goes down and comes back, once or several times",
         .params = {fault_nic_param(),
                    {"down", Unit::time_ns, kNsPerS, "how long it stays down", {}, static_cast<double>(kNsPerMs), {}},
-                   {"every", Unit::time_ns, 0, "from one start to the next; 0: twice `down`", {}, 0.0, {}},
-                   {"count", Unit::count, 1, "how many times in a block", {}, 1.0, 10'000.0},
                    {"after", Unit::time_ns, kNsPerS / 2, "from the start of the block to the first time", {}, 0.0, {}},
                    {"side",
                     Unit::text,
@@ -121,26 +119,13 @@ class LinkFlap final : public SettingInjector<Undo> {
     return info;
   }
 
-  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
-    const std::int64_t every_ns = params.integer("every");
-    if (every_ns != 0 && every_ns <= params.integer("down"))
-      return usage_error("link_flap: `every` counts from one start to the next, so it must be longer than `down`");
-    return Injector::resolve_device(node, params);
-  }
-
   [[nodiscard]] std::string mechanism(const Node& node, const Params& params) const override {
     return params.text("side") + past_infiniband(node, params);
   }
 
   [[nodiscard]] std::vector<Pulse> pulses(const Params& params) const override {
-    const std::int64_t down_ns = params.integer("down");
-    const std::int64_t every_ns = params.integer("every") != 0 ? params.integer("every") : 2 * down_ns;
-    std::vector<Pulse> pulses;
-    for (std::int64_t i = 0; i < params.integer("count"); ++i) {
-      const std::int64_t start_ns = params.integer("after") + i * every_ns;
-      pulses.push_back({start_ns, start_ns + down_ns});
-    }
-    return pulses;
+    const std::int64_t start_ns = params.integer("after");
+    return {{start_ns, start_ns + params.integer("down")}};
   }
 
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {

@@ -12,8 +12,8 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node whose clock is off" },
-    offset = { "500ms", unit = "time", help = "by how much" },
-    direction = { "ahead", help = "or behind" },
+    offset = { "500ms", help = "by how much" },
+    direction = { "ahead", choices = { "ahead", "behind" }, help = "of the others" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

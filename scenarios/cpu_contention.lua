@@ -12,7 +12,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node whose cores are shared" },
-    share = { "100%", unit = "fraction", help = "of a core, that each process asks for" },
+    share = { "100%", help = "of a core, that each process asks for" },
     threads = { "0", unit = "count", help = "how many processes; 0: one for each core" },
   },
 

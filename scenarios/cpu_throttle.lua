@@ -9,7 +9,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node whose ranks are limited" },
-    share = { "10%", unit = "fraction", help = "of one core, for each rank" },
+    share = { "10%", help = "of one core, for each rank" },
     mechanism = { "auto", help = "cgroup2, cgroup1 or duty_cycle; auto: the first that works" },
   },
 

@@ -13,7 +13,7 @@ return grit.scenario {
   options = {
     node      = { "any", help = "the node whose disk is busy: 2, 1,3, any, all or 25%" },
     directory = { "/var/tmp", help = "a directory on the disk" },
-    mechanism = { "auto", help = "auto, direct or fsync" },
+    mechanism = { "auto", choices = { "auto", "direct", "fsync" }, help = "past the page cache, or through it and flushed" },
     rate      = { "0", unit = "bit rate", help = "how much is written in all; 0: as fast as it goes" },
     threads   = { 4, unit = "count", help = "how many processes write" },
   },

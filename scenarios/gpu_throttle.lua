@@ -10,7 +10,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node whose accelerators are throttled: 2, 1,3, any, all or 25%" },
-    clock = { "60%", unit = "fraction", help = "the clock under the fault, as a share of the nominal one" },
+    clock = { "60%", help = "the clock under the fault, as a share of the nominal one" },
   },
 
   -- At this speed most of a step is computing; beside a faster accelerator the gradients' way would hide the throttling.

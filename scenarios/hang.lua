@@ -12,7 +12,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node whose rank stops" },
-    limit = { "5s", unit = "time", help = "a step that takes longer is a hang" },
+    limit = { "5s", help = "a step that takes longer is a hang" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

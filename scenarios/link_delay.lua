@@ -10,7 +10,7 @@ return grit.scenario {
 
   options = {
     node   = { "any", help = "the node whose packets are late: 2, 1,3, any, all or 25%" },
-    delay  = { "5ms", unit = "time", help = "how much later" },
+    delay  = { "5ms", help = "how much later" },
     jitter = { "0", unit = "time", help = "standard deviation of a normally distributed part of it" },
   },
 

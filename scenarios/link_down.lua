@@ -10,7 +10,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node whose NIC goes down: 2, 1,3, any, all or 25%" },
-    lasts = { "1.5s", unit = "time", help = "how long it is down; 0: until the lease takes it off, long after the block" },
+    lasts = { "1.5s", help = "how long it is down; 0: until the lease takes it off, long after the block" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

@@ -1,18 +1,18 @@
 -- A data NIC goes down and comes back while a job trains: what does it cost?
 --
---   grit run scenarios/link_flap.lua                          the seed picks the node
---   grit run scenarios/link_flap.lua --set node=2 --set down=300ms
---   grit plan scenarios/link_flap.lua                         says what would be done, does nothing
+--   grit run link_flap                          the seed picks the node
+--   grit run link_flap --node 2 --down 300ms
+--   grit plan link_flap                         says what would be done, does nothing
 local grit = require "grit"
 
 return grit.scenario {
   name = "link_flap",
   summary = "A data NIC goes down and up while the job trains: what does a step cost?",
 
-  -- What --set can change. Values are text; the unit makes a wrong one an error before anything starts.
+  -- What --node and --down can change. "1s" is a time, so that anything else is an error before anything starts.
   options = {
     node = { "any", help = "the node whose NIC flaps: 2, 1,3, any, all or 25%" },
-    down = { "1s", unit = "time", help = "how long the link stays down" },
+    down = { "1s", help = "how long the link stays down" },
   },
 
   -- Synchronized data-parallel training. The accelerator is emulated by a timer; the gradients really cross the network.

@@ -11,7 +11,7 @@ return grit.scenario {
 
   options = {
     node      = { "any", help = "the node that loses packets: 2, 1,3, any, all or 25%" },
-    loss      = { "2%", unit = "fraction", help = "share of the packets that are lost" },
+    loss      = { "2%", help = "share of the packets that are lost" },
     burst     = { 1, help = "mean number of packets lost in a row" },
     direction = { "out", help = "out, in or both, as seen from the node" },
   },

@@ -10,7 +10,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node with the slow NIC: 2, 1,3, any, all or 25%" },
-    rate = { "100Mbit/s", unit = "bit rate", help = "what the NIC may send" },
+    rate = { "100Mbit/s", help = "what the NIC may send" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

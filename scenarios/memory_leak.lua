@@ -10,8 +10,8 @@ return grit.scenario {
 
   options = {
     node  = { "any", help = "the node on which it leaks: 2, 1,3, any, all or 25%" },
-    rate  = { "64MB/s", unit = "bit rate", help = "how fast it grows" },
-    limit = { "1GB", unit = "bytes", help = "where it stops" },
+    rate  = { "64MB/s", help = "how fast it grows" },
+    limit = { "1GB", help = "where it stops" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

@@ -13,8 +13,8 @@ return grit.scenario {
 
   options = {
     node    = { "all", help = "the node whose memory is taken: 2, 1,3, any, all or 25%" },
-    hold    = { "250MB", unit = "bytes", help = "how much is held on each" },
-    churn   = { "20GB/s", unit = "bit rate", help = "how much of it is given back and faulted in again" },
+    hold    = { "250MB", help = "how much is held on each" },
+    churn   = { "20GB/s", help = "how much of it is given back and faulted in again" },
     threads = { 4, unit = "count", help = "how many processes do it on each" },
   },
 

@@ -12,8 +12,8 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node with the noise" },
-    period = { "25ms", unit = "time", help = "from one moment to the next" },
-    length = { "5ms", unit = "time", help = "how long a moment is" },
+    period = { "25ms", help = "from one moment to the next" },
+    length = { "5ms", help = "how long a moment is" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

@@ -9,7 +9,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node whose ranks are stopped" },
-    pause = { "500ms", unit = "time", help = "for how long" },
+    pause = { "500ms", help = "for how long" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

@@ -9,7 +9,7 @@ return grit.scenario {
 
   options = {
     node = { "any", help = "the node whose first rank is late" },
-    delay = { "20ms", unit = "time", help = "how long it waits in a step" },
+    delay = { "20ms", help = "how long it waits in a step" },
     every = { "1", unit = "count", help = "in every so many-th step only" },
   },
 

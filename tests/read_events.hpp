@@ -9,7 +9,7 @@
 namespace grit {
 
 inline Result<std::vector<Json>> read_events(const std::filesystem::path& file) {
-  GRIT_TRY(const JsonLines lines, JsonLines::open(file));
+  GRIT_TRY(const JsonLines lines, JsonLines::open(file, formats::kEvents));
   std::vector<Json> events;
   lines.for_each([&](const Json& event) { events.push_back(event); });
   return events;

@@ -8,7 +8,6 @@
 
 #include "analysis/blame/culprit.hpp"
 #include "analysis/facts/evidence.hpp"
-#include "harness/model/expected_culprit.hpp"
 
 namespace grit {
 namespace {
@@ -18,13 +17,6 @@ constexpr double kNamedBesideShare = 0.2;
 constexpr std::size_t kNamesSaid = 5;
 
 bool is_place(const Suspect& suspect) { return suspect.node >= 0 || !suspect.node_name.empty(); }
-
-/// Communication that took longer, and nothing tells whether for the network or for want of CPUs.
-bool is_untold(const Suspect& suspect) {
-  return !is_place(suspect) && suspect.phase == "exposed_comm" && suspect.resource == "unknown";
-}
-
-bool is_network(const Suspect& suspect) { return suspect.resource == "network" && suspect.phase == "exposed_comm"; }
 
 std::string name_of(const Plan& plan, const Suspect& suspect) {
   if (is_untold(suspect)) return "the network, or CPUs that others took (which of them cannot be told),";
@@ -79,27 +71,13 @@ std::string named_text(const Plan& plan, std::span<const Suspect> named) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-/// Is it where it is expected? Empty: a link, or a network whose node nobody knows.
-std::optional<bool> fits_place(const Plan& plan, const NodeSelector& on, const Suspect& suspect, bool named) {
-  const bool all = are_all_expected(plan, on);
-  if (!named) return all;  // all are alike
-  if (suspect.node < 0 && is_network(suspect)) return std::nullopt;
-  if (suspect.node < 0 && suspect.nodes.empty()) return all ? std::optional<bool>(true) : std::nullopt;
-  const std::vector<int> nodes = suspect.nodes.empty() ? std::vector<int>{suspect.node} : suspect.nodes;
-  if (all && nodes.size() == 1) return false;
-  return std::all_of(nodes.begin(), nodes.end(), [&](int node) { return is_expected_node(plan, on, node); });
-}
-
-std::optional<bool> fits(const Plan& plan, const Suspect& suspect, bool named) {
-  const ExpectedCulprit& expected = *plan.expect.culprit;
-  if (is_untold(suspect)) return std::nullopt;
-  const bool known = suspect.resource != "unknown" || expected.resource.empty();
-  if (known && !expected.resource.empty() && suspect.resource != expected.resource) return false;
-  const auto place = expected.on ? fits_place(plan, *expected.on, suspect, named) : std::optional<bool>(true);
-  return known || place == false ? place : std::nullopt;
-}
-
 }  // namespace
+
+bool is_untold(const Suspect& suspect) {
+  return !is_place(suspect) && suspect.phase == "exposed_comm" && suspect.resource == "unknown";
+}
+
+bool is_network(const Suspect& suspect) { return suspect.resource == "network" && suspect.phase == "exposed_comm"; }
 
 Culprit answer_of(const Plan& plan, CulpritFindings findings) {
   Culprit culprit;
@@ -116,19 +94,6 @@ Culprit answer_of(const Plan& plan, CulpritFindings findings) {
   }
   culprit.suspects = std::move(suspects);
   return culprit;
-}
-
-std::optional<bool> names_expected(const Plan& plan, const std::optional<Culprit>& culprit, bool slowdown_shown) {
-  if (!slowdown_shown || !culprit || culprit->suspects.empty()) return std::nullopt;
-  if (culprit->named == 0 && culprit->suspects.front().share_explained < kNamedShare) return std::nullopt;
-  std::optional<bool> met = true;
-  const std::size_t judged = std::max<std::size_t>(static_cast<std::size_t>(culprit->named), 1);
-  for (const Suspect& suspect : std::span(culprit->suspects).first(std::min(judged, culprit->suspects.size()))) {
-    const auto one = fits(plan, suspect, culprit->named > 0);
-    if (one == false) return false;
-    if (!one) met = std::nullopt;
-  }
-  return met;
 }
 
 }  // namespace grit

@@ -1,35 +1,16 @@
 #include "analysis/blame/held_up.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "analysis/stats/median.hpp"
+#include "analysis/stats/noise_floor.hpp"
 
 namespace grit {
 namespace {
 
-constexpr double kMadToSigma = 1.4826;   // of a normal distribution
-constexpr double kMedianError = 1.2533;  // of a median against a mean, of many normal values
-
-/// Each value less the median of all others.
-std::vector<double> less_others(const std::vector<double>& values) {
-  const std::size_t others = values.size() - 1;
-  if (others == 0) return std::vector<double>{0};
-  std::vector<double> sorted = values;
-  std::sort(sorted.begin(), sorted.end());
-  std::vector<double> result;
-  result.reserve(values.size());
-  for (const double value : values) {
-    const auto self = static_cast<std::size_t>(std::lower_bound(sorted.begin(), sorted.end(), value) - sorted.begin());
-    const auto other = [&](std::size_t i) { return sorted[i < self ? i : i + 1]; };
-    const double middle = others % 2 == 1 ? other(others / 2) : (other(others / 2 - 1) + other(others / 2)) / 2;
-    result.push_back(value - middle);
-  }
-  return result;
-}
-
-void append_less_others(const std::vector<double>& values, std::vector<std::vector<double>>& to) {
-  const auto less = less_others(values);
+void append_less_others(const std::vector<double>& values, const std::vector<double>& weights,
+                        std::vector<std::vector<double>>& to) {
+  const auto less = less_others(values, weights);
   for (std::size_t rank = 0; rank < values.size(); ++rank) to[rank].push_back(less[rank]);
 }
 
@@ -50,25 +31,13 @@ RankHold hold_of(const OwnWork& work, const UsageGrowth& usage, const BlockPair&
 
 }  // namespace
 
-std::vector<double> noise_floors_ns(const std::vector<std::vector<double>>& noise_ns, std::size_t pairs) {
-  const auto ranks = static_cast<double>(noise_ns.size());
-  std::vector<double> sigmas_ns;
-  for (std::vector<double> values : noise_ns) {
-    for (double& value : values) value = std::abs(value);
-    sigmas_ns.push_back(kMadToSigma * median(std::move(values)));
-  }
-  const double middle_ns = median(sigmas_ns);
-  const double chances = 2 + std::sqrt(2 * std::log(ranks));
-  std::vector<double> floors_ns;
-  for (const double sigma_ns : sigmas_ns)
-    floors_ns.push_back(chances * kMedianError * std::max(sigma_ns, middle_ns) / std::sqrt(static_cast<double>(pairs)));
-  return floors_ns;
-}
-
 HeldUp::HeldUp(const Plan& plan, const OwnWork& work, const UsageGrowth& usage, const std::vector<BlockPair>& pairs) {
   const std::size_t ranks = work.ranks();
   std::vector<std::vector<double>> excess(ranks), noise(ranks);
-  std::vector<double> values(ranks);
+  std::vector<double> values(ranks), weights(ranks);
+  for (std::size_t rank = 0; rank < ranks; ++rank)
+    weights[rank] =
+        1 / static_cast<double>(plan.topology.nodes[static_cast<std::size_t>(work.node_of(rank))].ranks.size());
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const BlockPair& pair = pairs[i];
     auto& held_ns = of_node_ns_.emplace_back(work.nodes(), 0.0);
@@ -83,13 +52,18 @@ HeldUp::HeldUp(const Plan& plan, const OwnWork& work, const UsageGrowth& usage, 
       held_ns[node] = std::max(held_ns[node], hold.held_ns);
       hidden_ns[node] = std::min(std::max(hidden_ns[node], hold.hidden_ns), most_hidden_ns);
     }
-    append_less_others(values, excess);
+    append_less_others(values, weights, excess);
     if (i == 0) continue;
     for (std::size_t rank = 0; rank < ranks; ++rank)
       values[rank] = work.rank(pair.baseline, rank).own_ns() - work.rank(pairs[i - 1].baseline, rank).own_ns();
-    append_less_others(values, noise);
+    append_less_others(values, weights, noise);
   }
-  for (auto& of_rank : excess) excess_ns_.push_back(median(std::move(of_rank)));
+  for (const auto& of_rank : excess) {
+    excess_ns_.push_back(median(of_rank));
+    const auto steady =
+        std::count_if(of_rank.begin(), of_rank.end(), [&](double one) { return 2 * one >= excess_ns_.back(); });
+    steadiness_.push_back(static_cast<double>(steady) / static_cast<double>(of_rank.size()));
+  }
   floor_ns_ = noise_floors_ns(noise, pairs.size());
   find_outstanding(plan);
 }

@@ -16,8 +16,12 @@ class HeldUp {
   HeldUp(const Plan& plan, const OwnWork& work, const UsageGrowth& usage, const std::vector<BlockPair>& pairs);
 
   /// Of a rank: what it did not work for the others (its own work, or the time it was stopped in, if that is more),
-  /// less the median of all other ranks; the middle over the pairs.
+  /// less the median of all other ranks, among which each node counts alike, however many ranks it has; the middle over
+  /// the pairs.
   [[nodiscard]] double excess_ns(std::size_t rank) const { return excess_ns_[rank]; }
+  /// The share of the pairs in which it was at least half of that: what is slow is so in nearly all of them, while who
+  /// stalls now and then was in some.
+  [[nodiscard]] double steadiness(std::size_t rank) const { return steadiness_[rank]; }
   /// What that may be by chance: see noise_floors_ns().
   [[nodiscard]] double floor_ns(std::size_t rank) const { return floor_ns_[rank]; }
   /// Nodes with a rank beyond its floor, the one that stands out most first.
@@ -37,17 +41,10 @@ class HeldUp {
  private:
   void find_outstanding(const Plan& plan);
 
-  std::vector<double> excess_ns_{}, floor_ns_{};                 // by rank
+  std::vector<double> excess_ns_{}, steadiness_{}, floor_ns_{};  // by rank
   std::vector<std::vector<double>> of_node_ns_{}, hidden_ns_{};  // by pair and node
   std::vector<double> communication_ns_{};                       // by pair
   std::vector<Outstanding> outstanding_{};
 };
-
-/// What the excess of each rank, a median over `pairs` pairs, may be by chance. `noise_ns`: by rank, the same
-/// difference between one baseline block and the next, at least one each. The error of a median of n is 1.253 s /
-/// sqrt(n), with s from the median absolute value (P. J. Huber, Robust Statistics, 1981), which of few values is often
-/// far too small: a rank's s is therefore at least that of the middle rank, and the multiple of the error grows with
-/// the number of ranks of which one is to stand out, as the largest of so many does.
-std::vector<double> noise_floors_ns(const std::vector<std::vector<double>>& noise_ns, std::size_t pairs);
 
 }  // namespace grit

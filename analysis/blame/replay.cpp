@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "analysis/stats/median.hpp"
+#include "analysis/stats/noise_floor.hpp"
 #include "analysis/stats/sign_flip.hpp"
 
 namespace grit {
@@ -80,10 +81,14 @@ std::vector<double> Replay::turns_by_pair(std::span<const std::size_t> nodes) co
   return sums_ns;
 }
 
-double Replay::turns_p(std::span<const std::size_t> nodes) const { return p_among_all({turns_by_pair(nodes)}).front(); }
+double Replay::turns_p(std::span<const std::size_t> nodes) const {
+  return p_among_all({limited(turns_by_pair(nodes))}).front();
+}
 
 std::vector<std::size_t> Replay::shown_in_turn() const {
-  const std::vector<double> p = p_among_all(turn_gains_ns_);
+  std::vector<std::vector<double>> gains_ns;
+  for (const std::vector<double>& of_node : turn_gains_ns_) gains_ns.push_back(limited(of_node));
+  const std::vector<double> p = p_among_all(gains_ns);
   std::vector<std::size_t> nodes;
   for (std::size_t node = 0; node < p.size(); ++node)
     if (p[node] <= kByChance) nodes.push_back(node);

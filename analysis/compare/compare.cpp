@@ -9,6 +9,7 @@
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/two_samples.hpp"
 #include "harness/base/units.hpp"
+#include "harness/model/format.hpp"
 
 namespace grit {
 namespace {
@@ -286,7 +287,8 @@ Status check_comparable(std::span<const ComparedRun> before, std::span<const Com
 }
 
 Json to_json(const Comparison& comparison) {
-  Json json{{"change", to_string(comparison.change)},
+  Json json{{"format", formats::kComparison.number},
+            {"change", to_string(comparison.change)},
             {"workload", comparison.workload},
             {"tolerance", comparison.tolerance},
             {"sentence", comparison.sentence},

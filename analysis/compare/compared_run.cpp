@@ -17,20 +17,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Not cut short: its end was seen, or something came after it.
-bool ended(std::size_t block, const RunTimes& times, const RunEvidence& evidence) {
-  if (evidence.finished || evidence.block_ended[block]) return true;
-  return std::any_of(times.blocks.begin() + static_cast<std::ptrdiff_t>(block) + 1, times.blocks.end(),
-                     [](const BlockTimes& later) { return later.any_record; });
-}
-
 void take_blocks(ComparedRun& run, const RunTimes& times, const RunEvidence& evidence) {
+  const DoneBlocks blocks_done(run.plan, times, evidence);
   std::size_t left_out = 0;
   for (std::size_t i = 0; i < run.plan.blocks.size(); ++i) {
     const BlockKind kind = run.plan.blocks[i].kind;
     if (kind != BlockKind::baseline && kind != BlockKind::fault) continue;
     const BlockTimes& block = times.blocks[i];
-    const bool whole = block.complete && ended(i, times, evidence);
+    const bool whole = block.complete && blocks_done.ended(i);
     if (kind == BlockKind::baseline && block.any_record && !whole) ++left_out;
     if (!whole || (kind == BlockKind::fault && !faults_took_effect(evidence, i))) continue;
     auto& blocks = kind == BlockKind::baseline ? run.baseline : run.fault;
@@ -92,7 +86,7 @@ std::string few_of(std::span<const std::string> names, std::string_view separato
   return names.size() > kNamed ? fmt::format("{} and {} more", first, names.size() - kNamed) : first;
 }
 
-void take_environments(ComparedRun& run, const Json& description) {
+Status take_environments(ComparedRun& run, const Json& description) {
   std::vector<std::string> missing;
   for (const Node& node : run.plan.topology.nodes) {
     const std::string file = fmt::format("node{}.json", node.index);
@@ -101,12 +95,15 @@ void take_environments(ComparedRun& run, const Json& description) {
       missing.push_back(file);
       continue;
     }
+    GRIT_CHECK(check_format(*environment, formats::kEnvironment));
+    environment->erase("format");  // says how the file is written, nothing of the machine
     add_known(*environment, node, description);
     run.environments[node.index] = std::move(*environment);
   }
   if (!missing.empty())
     run.remarks.push_back(fmt::format("{}: env/{} cannot be read: the environment of {} is not compared", run.name(),
                                       few_of(missing, ", env/"), missing.size() == 1 ? "that node" : "those nodes"));
+  return {};
 }
 
 std::string short_json(const Json& value) {
@@ -140,8 +137,9 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
   const auto steps = StepsFile::open(run.directory / "steps.npy");
   if (!steps) return with_context(steps.error(), run.name() + " cannot be compared");
   const auto records = steps->records();
-  GRIT_TRY(const JsonLines events, JsonLines::open(run.directory / "events.jsonl"));
+  GRIT_TRY(const JsonLines events, JsonLines::open(run.directory / "events.jsonl", formats::kEvents));
   const Json description = read_json(run.directory / "run.json").value_or(Json::object());
+  GRIT_CHECK(check_format(description, formats::kRun));
   if (description.contains("started_utc") && description.at("started_utc").is_string())
     run.started_utc = description.at("started_utc").get<std::string>();
 
@@ -153,7 +151,7 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
   std::vector<int> blocks;
   for (const ComparedBlock& block : run.baseline) blocks.push_back(block.index);
   run.loads = machine_loads(run.plan, blocks, events);
-  take_environments(run, description.is_object() ? description : Json::object());
+  GRIT_CHECK(take_environments(run, description.is_object() ? description : Json::object()));
   return run;
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "analysis/compare/rank_runs.hpp"
+#include "analysis/facts/node_names.hpp"
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/largest_shift.hpp"
 #include "analysis/stats/median.hpp"
@@ -27,12 +28,6 @@ std::string phase_words(std::string_view phase) {
 
 std::string change_words(double growth_ns, bool slower) {
   return (slower ? "+" : "−") + format_duration(std::abs(growth_ns));
-}
-
-std::string node_name(const Topology& topology, int node) {
-  for (const Node& one : topology.nodes)
-    if (one.index == node && !one.name.empty()) return one.name;
-  return fmt::format("node {}", node);
 }
 
 /// Of each rank how much more it does beyond its peers in the new runs than in the old ones; less, when steps became
@@ -138,7 +133,7 @@ class Locator {
     const std::string who = found.rank < 0 ? "all its ranks" : fmt::format("rank {}", found.rank);
     found.text = fmt::format(
         "{} ({}): {} {} a step against its peers; its own work makes up {} of the shift ({} among {} ranks)",
-        node_name(topology_, found.node), who, phase_words(found.phase), change_words(growth_ns, slower_),
+        name_of_node(topology_, found.node), who, phase_words(found.phase), change_words(growth_ns, slower_),
         percent(std::min(found.share, 1.0)), p_text(std::max(added_.p(suspect), multiplied_.p(suspect))),
         ranks_.size());
     std::set<int> others;  // all of them must get well before steps do
@@ -146,7 +141,7 @@ class Locator {
       if (ranks_[i].node != found.node && is_shown(i)) others.insert(ranks_[i].node);
     if (!others.empty())
       found.text += fmt::format("; {}{} as much, and putting one of them right would not help",
-                                node_name(topology_, *others.begin()),
+                                name_of_node(topology_, *others.begin()),
                                 others.size() > 1 ? fmt::format(" and {} more nodes", others.size() - 1) : "");
     return found;
   }

@@ -10,6 +10,7 @@
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/change_points.hpp"
 #include "analysis/stats/median.hpp"
+#include "harness/model/format.hpp"
 
 namespace grit {
 namespace {
@@ -239,13 +240,10 @@ class Finder {
 Trend find_changes(std::vector<ComparedRun> runs, double tolerance) { return Finder(std::move(runs), tolerance).run(); }
 
 Json to_json(const Trend& trend) {
-  Json json{{"of", trend.of_runs ? "runs" : "blocks"},
-            {"tolerance", trend.tolerance},
-            {"exit_code", trend.exit_code},
-            {"sentence", trend.sentence},
-            {"reasons", trend.reasons},
-            {"points", Json::array()},
-            {"changes", Json::array()}};
+  Json json{{"format", formats::kTrend.number}, {"of", trend.of_runs ? "runs" : "blocks"},
+            {"tolerance", trend.tolerance},     {"exit_code", trend.exit_code},
+            {"sentence", trend.sentence},       {"reasons", trend.reasons},
+            {"points", Json::array()},          {"changes", Json::array()}};
   for (const TrendPoint& point : trend.points)
     json["points"].push_back({{"run", point.run},
                               {"started_utc", point.started_utc},

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "analysis/facts/check_readings.hpp"
+#include "analysis/facts/node_names.hpp"
 #include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/verdict.hpp"
@@ -37,19 +39,10 @@ enum class Reach { node, machine, anything };
 
 struct FaultEvidence {
   Reach reach = Reach::node;
-  std::vector<WindowEvidence> blocks;   // one for each of Plan::blocks
-  std::map<std::string, double> acted;  // its counters' change, summed over the windows
-  std::string mechanism;                // the one that the node says it used; empty: it said nothing
-};
-
-/// One check on one node.
-struct CheckEvidence {
-  struct Readings {
-    int made = 0;
-    int failed = 0;
-  };
-  CheckResult result{};            // without `p`
-  std::vector<Readings> blocks{};  // one for each of Plan::blocks
+  std::vector<WindowEvidence> blocks;            // one for each of Plan::blocks
+  std::map<std::string, double> acted;           // its counters' change, summed over the windows
+  std::string mechanism;                         // the one that the node says it used; empty: it said nothing
+  [[nodiscard]] std::string last_error() const;  // ": " and the last one that was told of it; empty without one
 };
 
 struct RunEvidence {
@@ -72,8 +65,5 @@ struct RunEvidence {
 /// documented proves nothing and is passed over. `clock` is clock.json: how it ended is the first cause
 /// (analysis/facts/first_cause.hpp) by the time of node 0.
 RunEvidence collect_evidence(const Plan& plan, const JsonLines& events, const Json& clock = {});
-
-/// The name of a node of the plan: "node1".
-std::string name_of_node(const Plan& plan, std::int64_t node);
 
 }  // namespace grit

@@ -61,7 +61,8 @@ std::optional<FirstCause::Found> FirstCause::decide(const NodeClocks& clocks) co
 
   Found found{first->told->cause, first->told->event};
   if (death) found.death = death->told->cause;
-  if (death && comparable) found.death_before_ns = std::max<std::int64_t>(first->t_ns - death->t_ns, 0);
+  if (death && comparable && first->t_ns - death->t_ns >= death->bound_ns + first->bound_ns)
+    found.death_before_ns = first->t_ns - death->t_ns;
   if (found.cause.kind != Kind::rank_death) return found;
   const auto rival = std::find_if(placed.begin(), placed.end(), [&](const Placed& one) {
     return one.told->cause.kind == Kind::rank_death && one.told->cause.node != found.cause.node &&

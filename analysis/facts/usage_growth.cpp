@@ -103,18 +103,27 @@ bool UsageGrowth::was_full(std::size_t node) const {
   return 2 * static_cast<std::size_t>(full) > pairs_.size();
 }
 
-std::optional<OthersUsage> UsageGrowth::others(std::size_t node) const {
-  std::vector<double> cpu_grown_ns, faults_grown;
+std::vector<OthersUsage> UsageGrowth::others_by_pair(std::size_t node) const {
+  std::vector<OthersUsage> grown;
   for (const BlockPair& pair : pairs_) {
     const auto before = others(pair.baseline, node), during = others(pair.fault, node);
-    if (!before || !during) return std::nullopt;
+    if (!before || !during) return {};
     // Of CPUs that were all busy before nobody can take more in the same time.
     const double longer =
         was_full(pair.baseline, node) ? 1 : work_.block(pair.fault).step_ns / work_.block(pair.baseline).step_ns;
-    cpu_grown_ns.push_back(during->cpu_ns - longer * before->cpu_ns);
-    faults_grown.push_back(during->page_faults - longer * before->page_faults);
+    grown.push_back({during->cpu_ns - longer * before->cpu_ns, during->page_faults - longer * before->page_faults});
   }
-  return OthersUsage{median(std::move(cpu_grown_ns)), median(std::move(faults_grown))};
+  return grown;
+}
+
+std::optional<OthersUsage> UsageGrowth::others(std::size_t node) const {
+  std::vector<double> cpu_ns, page_faults;
+  for (const OthersUsage& grown : others_by_pair(node)) {
+    cpu_ns.push_back(grown.cpu_ns);
+    page_faults.push_back(grown.page_faults);
+  }
+  if (cpu_ns.empty() && !pairs_.empty()) return std::nullopt;
+  return OthersUsage{median(std::move(cpu_ns)), median(std::move(page_faults))};
 }
 
 std::optional<OthersUsage> UsageGrowth::middle_others() const {

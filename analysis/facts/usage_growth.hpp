@@ -26,9 +26,11 @@ class UsageGrowth {
   /// Empty: not known.
   [[nodiscard]] std::optional<Usage> of_block(int block, std::size_t rank) const;
 
-  /// Of one rank. A rank that waits longer in a collective polls for longer, which is no sign of busy CPUs: the CPU
-  /// time and the waiting for a CPU of so much more time, at the baseline's rates, are taken off. Empty: not known of
-  /// all pairs.
+  /// Of one rank in one pair. A rank that waits longer in a collective also polls for longer. So that polling is not
+  /// taken for busy CPUs, the baseline block's CPU time and waiting for a CPU in as much more time are subtracted.
+  /// Empty: not known.
+  [[nodiscard]] std::optional<Usage> of_pair(const BlockPair& pair, std::size_t rank) const;
+  /// Of one rank: the middle over the pairs. Empty: not known of all pairs.
   [[nodiscard]] std::optional<Usage> of_rank(std::size_t rank) const;
 
   /// Time waiting for a CPU, of the middle rank; 0 where it is not known.
@@ -38,6 +40,8 @@ class UsageGrowth {
   /// fault: of what always runs beside, a longer step has more. Where all CPUs were busy already, what they took of a
   /// step more than without the fault. Empty: not known.
   [[nodiscard]] std::optional<OthersUsage> others(std::size_t node) const;
+  /// The same in each pair; none where it is not known of all of them.
+  [[nodiscard]] std::vector<OthersUsage> others_by_pair(std::size_t node) const;
   /// Of the middle node. Empty: not known of every node.
   [[nodiscard]] std::optional<OthersUsage> middle_others() const;
 
@@ -47,7 +51,6 @@ class UsageGrowth {
   [[nodiscard]] bool was_full(std::size_t node) const;
 
  private:
-  [[nodiscard]] std::optional<Usage> of_pair(const BlockPair& pair, std::size_t rank) const;
   [[nodiscard]] std::optional<OthersUsage> others(int block, std::size_t node) const;
   [[nodiscard]] bool was_full(int block, std::size_t node) const;
 

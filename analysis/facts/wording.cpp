@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "analysis/facts/evidence.hpp"
+#include "analysis/facts/node_names.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -35,9 +35,7 @@ std::string duration_text(const PlannedFault& fault) {
 }
 
 std::string place_text(const Plan& plan, const PlannedFault& fault) {
-  std::string place = fmt::format("node {}", fault.node);
-  for (const Node& node : plan.topology.nodes)
-    if (node.index == fault.node && !node.name.empty()) place = node.name;
+  const std::string place = name_of_node(plan, fault.node);
   return fault.device.empty() ? place : place + " " + fault.device;
 }
 
@@ -108,6 +106,14 @@ std::string interval_text(const Effect& effect) {
   return fmt::format("95 % CI {} .. {}", percent_number(effect.ci_low), percent(effect.ci_high));
 }
 
+std::string recovery_interval_text(const Recovery& recovery) {
+  if (!recovery.p50_ci_ns) return "";
+  const auto time = [](double ns) {
+    return std::isfinite(ns) ? format_duration(ns) : std::string("longer than the recovery blocks");
+  };
+  return fmt::format(", 90 % CI {} .. {}", time(recovery.p50_ci_ns->first), time(recovery.p50_ci_ns->second));
+}
+
 std::string p_text(double p) {
   if (p < 0.001) return "p < 0.001";
   return fmt::format("p = {:.{}f}", p, p < 0.0995 ? 3 : 2);
@@ -130,6 +136,10 @@ std::string faults_text(const Plan& plan) {
   }
   if (kinds.size() > kNamed) text += fmt::format(" and {} more kinds of faults", kinds.size() - kNamed);
   return text;
+}
+
+std::string place_of(const FaultResult& fault) {
+  return fault.name + " on " + fault.node + (fault.device.empty() ? std::string() : " " + fault.device);
 }
 
 std::string effect_sentence(const Plan& plan, const Effect& effect, int fault_windows) {

@@ -19,12 +19,18 @@ std::string percent(double fraction);
 /// "95 % CI 47 .. 60 %".
 std::string interval_text(const Effect& effect);
 
+/// ", 90 % CI 0.9 .. 1.4 s" of how long steps took to be as before; empty when too few blocks tell.
+std::string recovery_interval_text(const Recovery& recovery);
+
 /// "p = 0.008", "p < 0.001".
 std::string p_text(double p);
 
 /// What happened, without its cost: "node1 eth0 went down for 1 s", "cpu_throttle on node2". "No fault" for an empty
 /// plan.
 std::string faults_text(const Plan& plan);
+
+/// "link_flap on node1 eth0".
+std::string place_of(const FaultResult& fault);
 
 /// The verdict's sentence when an effect could be measured. `fault_windows`: fault blocks that count.
 std::string effect_sentence(const Plan& plan, const Effect& effect, int fault_windows);

@@ -27,15 +27,19 @@ bool in_node_order(const fs::path& a, const fs::path& b) {
 }
 
 /// One that is missing or broken only leaves a gap in the report.
-std::vector<Json> read_environments(const fs::path& directory) {
+Result<std::vector<Json>> read_environments(const fs::path& directory) {
   std::error_code error;
   std::vector<fs::path> files;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
     if (entry->path().extension() == ".json") files.push_back(entry->path());
   std::sort(files.begin(), files.end(), in_node_order);
   std::vector<Json> environments;
-  for (const fs::path& file : files)
-    if (auto environment = read_json(file)) environments.push_back(std::move(*environment));
+  for (const fs::path& file : files) {
+    auto environment = read_json(file);
+    if (!environment) continue;
+    GRIT_CHECK(check_format(*environment, formats::kEnvironment));
+    environments.push_back(std::move(*environment));
+  }
   return environments;
 }
 
@@ -50,10 +54,12 @@ Result<ReportInput> read_run(const fs::path& directory, StepsFile& steps) {
     GRIT_TRY(steps, StepsFile::open(directory / "steps.npy"));
   }
   input.steps = steps.records();
-  GRIT_TRY(input.events, JsonLines::open(directory / "events.jsonl"));
+  GRIT_TRY(input.events, JsonLines::open(directory / "events.jsonl", formats::kEvents));
   if (auto run = read_json(directory / "run.json"); run && run->is_object()) input.run = std::move(*run);
-  input.environments = read_environments(directory / "env");
+  GRIT_CHECK(check_format(input.run, formats::kRun));
+  GRIT_TRY(input.environments, read_environments(directory / "env"));
   if (auto clock = read_json(directory / "clock.json")) input.clock = std::move(*clock);
+  GRIT_CHECK(check_format(input.clock, formats::kClock));
   GRIT_TRY(input.links, read_links(directory));
   return input;
 }
@@ -103,7 +109,8 @@ Result<std::vector<std::string>> export_run(const fs::path& run_directory, const
   const RunData data = summarize(input);
   if (const auto& directory = exports.csv_directory) {
     GRIT_CHECK(write_csv(input, data, *directory));
-    lines.push_back(fmt::format("{}: steps, blocks, pairs, phases and windows as .csv", directory->string()));
+    lines.push_back(
+        fmt::format("{}: steps, blocks, pairs, phases, windows, faults and checks as .csv", directory->string()));
   }
   if (const auto& file = exports.trace_file) {
     GRIT_TRY(const std::uint64_t bytes, write_trace(input, data, exports.trace_steps, *file));

@@ -36,7 +36,11 @@ struct Exports {
 /// people. Errors: as of finish_run(), write_csv() and write_trace().
 Result<std::vector<std::string>> export_run(const std::filesystem::path& run_directory, const Exports& exports);
 
-/// The same for a series of trials: from series.json (harness/model/series.hpp) to its verdict.json and report.html.
+/// The same for a series of trials: from series.json (harness/model/series.hpp) to its verdict.json, junit.xml and
+/// report.html.
 Result<Verdict> finish_series(const std::filesystem::path& series_directory);
+
+/// A series has a table of its trials to export. Error (usage): a trace is asked for, which only a trial has.
+Result<std::vector<std::string>> export_series(const std::filesystem::path& series_directory, const Exports& exports);
 
 }  // namespace grit

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "analysis/facts/node_names.hpp"
 #include "analysis/records/block_times.hpp"
 #include "analysis/report/record_pass.hpp"
 #include "harness/base/clock.hpp"
@@ -193,11 +194,7 @@ std::vector<StepPoint> thin_out(const std::vector<StepPoint>& steps, std::size_t
   return kept;
 }
 
-std::string node_name(const Plan& plan, int node) {
-  for (const Node& candidate : plan.topology.nodes)
-    if (candidate.index == node && !candidate.name.empty()) return candidate.name;
-  return "node " + std::to_string(node);
-}
+std::string node_name(const Plan& plan, int node) { return name_of_node(plan, node); }
 
 std::string fault_label(const Plan& plan, int fault) {
   for (const PlannedFault& planned : plan.faults) {

@@ -17,7 +17,6 @@
 
 #include "analysis/records/block_times.hpp"
 #include "analysis/records/own_work.hpp"
-#include "analysis/stats/effect.hpp"
 #include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
@@ -42,14 +41,6 @@ Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const
 /// The verdict alone.
 Verdict judge(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events,
               const Json& clock = nullptr, const std::optional<JsonLines>& links = {});
-
-/// Is "slowdown at least x" met? Yes when the interval of the mean or of the median lies at or above x (both cover
-/// together, see effect.hpp); no when both lie below it; else empty. Empty without effects.
-std::optional<bool> slowdown_at_least(std::span<const Effect> effects, double bound);
-
-/// Is "slowdown at most x" met? Yes when both intervals lie within -x .. x (equivalence: a large speed-up is as odd);
-/// no when one lies above x; else empty. Empty without effects.
-std::optional<bool> slowdown_at_most(std::span<const Effect> effects, double bound);
 
 /// A fault may still be in force on a node, or one is not as it was before: exit with 70 and tell the user (reasons[0]
 /// does).

@@ -6,9 +6,10 @@
 
 namespace grit {
 
-void CheckLog::take(std::size_t place, const std::string& name, int block, const Result<CheckOutcome>& outcome) {
+void CheckLog::take(std::size_t place, const CheckInfo& info, int block, const Result<CheckOutcome>& outcome) {
   OfCheck& check = checks_[place];
-  check.name = name;
+  check.name = info.name;
+  check.of_links = info.of_links;
   const State state = !outcome ? State::not_made : outcome->ok ? State::passed : State::failed;
   if (outcome) {
     check.readings += 1;
@@ -18,7 +19,8 @@ void CheckLog::take(std::size_t place, const std::string& name, int block, const
   }
   if (std::exchange(check.last, state) == state) return;
   Json event = make_event("check_change", node_);
-  event["check"] = name;
+  event["check"] = info.name;
+  if (!info.of_links) event["of_links"] = false;
   event["block"] = block;
   if (outcome) event["ok"] = outcome->ok;
   event["detail"] = outcome ? outcome->detail : outcome.error().message;
@@ -30,13 +32,14 @@ void CheckLog::end_block(int block) {
     if (check.readings + check.not_made == 0) continue;
     Json event = make_event("check_summary", node_);
     event["check"] = check.name;
+    if (!check.of_links) event["of_links"] = false;
     event["block"] = block;
     event["readings"] = check.readings;
     event["failures"] = check.failures;
     event["not_made"] = check.not_made;
     if (check.not_made > 0) event["detail"] = check.obstacle;
     emit_(std::move(event));
-    check = OfCheck{.name = check.name, .last = check.last};
+    check = OfCheck{.name = check.name, .of_links = check.of_links, .last = check.last};
   }
 }
 

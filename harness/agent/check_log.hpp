@@ -18,7 +18,7 @@ class CheckLog {
   CheckLog(int node, std::function<void(Json)> emit) : node_(node), emit_(std::move(emit)) {}
 
   /// A reading of the check at this place in Plan::checks, in block Block::index.
-  void take(std::size_t place, const std::string& name, int block, const Result<CheckOutcome>& outcome);
+  void take(std::size_t place, const CheckInfo& info, int block, const Result<CheckOutcome>& outcome);
   /// The block is over, or the agent ends in it. Nothing when no check was read in it.
   void end_block(int block);
 
@@ -26,6 +26,7 @@ class CheckLog {
   enum class State { unread, passed, failed, not_made };
   struct OfCheck {
     std::string name{};
+    bool of_links = false;
     State last = State::unread;
     int readings = 0, failures = 0, not_made = 0;  // in the block so far; a reading that was not made is none
     std::string obstacle{};                        // why the first of these could not be made

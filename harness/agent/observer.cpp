@@ -357,7 +357,7 @@ class Observer {
       if (time != CheckTime::in_block && !check->info().counts) continue;
       const auto outcome = read_check(*check, planned, check_memory_[i]);
       if (time == CheckTime::block_begins) continue;  // what it counts from
-      check_log_.take(i, planned.name, block_, outcome);
+      check_log_.take(i, check->info(), block_, outcome);
     }
     if (time == CheckTime::block_ends) check_log_.end_block(block_);
   }

@@ -53,7 +53,7 @@ Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, cons
   Recorder recorder(std::move(socket), std::move(steps), std::move(events), nodes);
   recorder.reserve_ = reserve_space(run_directory);
   // What a predecessor was told and may not have passed on.
-  GRIT_TRY(const JsonLines told, JsonLines::open(run_directory / "events.jsonl"));
+  GRIT_TRY(const JsonLines told, JsonLines::open(run_directory / "events.jsonl", formats::kEvents));
   const std::int64_t now_ns = monotonic_ns();
   told.for_each_of(
       {"rank_died", "node_lost", "hang", "corruption", "recorder_lost", "stood_still", "not_recorded", "agent_stopped",

@@ -16,6 +16,7 @@
 #include "harness/agent/agent_process.hpp"
 #include "harness/agent/recorder.hpp"
 #include "harness/base/json_fields.hpp"
+#include "harness/base/shell_words.hpp"
 #include "harness/model/ending.hpp"
 #include "harness/record/run_dir.hpp"
 
@@ -62,7 +63,7 @@ std::string last_words(const Json& cause, const std::filesystem::path& run_direc
     }
   }
   if (text.empty()) text = fmt::format("grit: the run ends: {}\n", because);
-  return fmt::format("\n{}grit: the verdict: grit report {}\n", text, run_directory.string());
+  return fmt::format("\n{}grit: the verdict: grit report {}\n", text, shell_word(run_directory.string()));
 }
 
 class Recording {

@@ -1,3 +1,4 @@
+// Alone in this file, so that a program can bring a clock of its own (tests/virtual).
 #include "harness/base/clock.hpp"
 
 #include <ctime>
@@ -16,14 +17,5 @@ std::int64_t read_clock(clockid_t clock) {
 std::int64_t monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
 
 std::int64_t realtime_ns() { return read_clock(CLOCK_REALTIME); }
-
-std::string utc_stamp(std::int64_t realtime_ns) {
-  const time_t seconds = realtime_ns / kNsPerS;
-  tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[32];
-  const size_t length = std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
-  return {text, length};
-}
 
 }  // namespace grit

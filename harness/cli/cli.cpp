@@ -7,7 +7,10 @@
 #include <sstream>
 
 #include "grit_version.hpp"
+#include "harness/base/commit.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/cli/arguments.hpp"
+#include "harness/cli/scenario_words.hpp"
 
 namespace grit {
 namespace {
@@ -15,16 +18,19 @@ namespace {
 constexpr const char* kDescription =
     "grit throws faults into the gears of a training cluster, measures what they cost and proves it.\n"
     "\n"
-    "  grit run scenarios/link_flap.lua                     on a cluster of network namespaces on this machine\n"
-    "  mpirun -n 64 --hostfile nodes grit run scenarios/link_flap.lua --set down=2s\n"
-    "                                                       on real nodes\n";
+    "  grit list scenarios                                  what comes with grit, and what each one asks\n"
+    "  grit run link_flap --help                            what a scenario does, and its options\n"
+    "  grit plan link_flap                                  what it would do, without doing it\n"
+    "  grit run link_flap --down 2s                         on a cluster of network namespaces on this machine\n"
+    "  mpirun -n 64 --hostfile nodes grit run link_flap     on real nodes\n"
+    "  grit run FILE.lua                                    a scenario of your own\n";
 
 constexpr const char* kExitCodes =
     "exit codes: 0 expectations met, 1 not met, 2 inconclusive, 64 bad usage or scenario,\n"
     "            69 something needed is not available here, 70 internal error or a fault that could not be reverted";
 
 int report_error(const Error& error) {
-  if (!error.message.empty()) fmt::print(stderr, "grit: {}\n", error.message);
+  if (!error.message.empty()) fmt::print(stderr, "grit: {}\n", printable_lines(error.message));
   return static_cast<int>(error.kind);
 }
 
@@ -39,30 +45,54 @@ void add_commands(CLI::App& app, Action& action) {
   add_describe(app, action);
   add_doctor(app, action);
   add_revert(app, action);
+  add_manual(app, action);
   add_internal(app, action);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     for (CLI::Option* option : command->get_options())
       if (option->get_items_expected_max() == 0) option->disable_flag_override();  // "--json=no" is none of two things
 }
 
+/// What `--help` or `--version` asks for.
+Result<Action> help_action(const CLI::App& app, const CLI::Success& asked) {
+  const auto commands = app.get_subcommands();
+  const CLI::Option* scenario = commands.empty() ? nullptr : commands.front()->get_option_no_throw("scenario");
+  std::string text;
+  if (scenario != nullptr && !scenario->results().empty()) {
+    GRIT_TRY(text, scenario_help(*commands.front(), scenario->results().front()));
+  } else {
+    std::ostringstream shown;
+    app.exit(asked, shown, shown);
+    text = shown.str();
+  }
+  return Action([text]() -> Result<int> { return fmt::print("{}", text), 0; });
+}
+
+/// `grit` alone has done nothing, which is no success to a script; people read what there is.
+Action show_all(const CLI::App& app) {
+  return [text = app.help()]() -> Result<int> {
+    return fmt::print(stderr, "{}", text), static_cast<int>(ErrorKind::usage);
+  };
+}
+
 }  // namespace
 
-Result<Action> parse_command_line(const std::vector<std::string>& words) {
-  const bool of_mpirun = !words.empty() && words.front() == "enter-node";  // its words are whatever mpirun needs
-  if (!of_mpirun) GRIT_CHECK(check_arguments(words));
+Result<Action> parse_command_line(const std::vector<std::string>& given) {
+  const bool of_mpirun = !given.empty() && given.front() == "enter-node";  // its words are whatever mpirun needs
+  if (!of_mpirun) GRIT_CHECK(check_arguments(given));
   const auto owned = std::make_shared<CLI::App>(kDescription, "grit");
   CLI::App& app = *owned;
   app.footer(kExitCodes);
-  app.set_version_flag("--version", fmt::format("grit {} ({})", kVersion, kCommit));
+  app.set_version_flag("--version", fmt::format("grit {} ({})", kVersion, commit()));
   app.require_subcommand(1);
   Action action;
   add_commands(app, action);
+  if (given.empty()) return show_all(app);
+  const auto commands = app.get_subcommands([&](CLI::App* one) { return one->get_name() == given.front(); });
+  const auto words = commands.empty() || of_mpirun ? given : with_scenario_options(*commands.front(), given);
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // it takes them from the back
-  } catch (const CLI::Success& help) {
-    std::ostringstream text;
-    app.exit(help, text, text);
-    return Action([text = text.str()]() -> Result<int> { return fmt::print("{}", text), 0; });
+  } catch (const CLI::Success& asked) {
+    return help_action(app, asked);
   } catch (const CLI::ParseError& error) {
     return usage_error(explain_usage(app, error, words));
   }

@@ -8,6 +8,8 @@
 #include <memory>
 
 #include "analysis/compare/trend.hpp"
+#include "analysis/report/export/csv.hpp"
+#include "analysis/report/export/junit.hpp"
 #include "analysis/report/page/comparison_html.hpp"
 #include "analysis/report/text/comparison_text.hpp"
 #include "harness/base/files.hpp"
@@ -22,7 +24,7 @@ namespace fs = std::filesystem;
 struct CompareCommand {
   std::vector<std::string> pair{}, before{}, after{}, series{};
   std::string within = "5%";
-  std::string out{};
+  std::string out{}, junit{}, csv{};
   bool force = false;
   bool json = false;
 
@@ -47,10 +49,19 @@ struct CompareCommand {
     return value;
   }
 
+  /// Of a Comparison or a Trend.
+  template <class Compared>
+  [[nodiscard]] Status write_exports(const Compared& compared) const {
+    if (!junit.empty()) GRIT_CHECK(write_file_durably(junit, junit_xml(compared)));
+    if (!csv.empty()) GRIT_CHECK(write_csv(compared, csv));
+    return {};
+  }
+
   [[nodiscard]] Result<int> compare_series(double delta) const {
     GRIT_TRY(std::vector<ComparedRun> runs, read(series));
     GRIT_CHECK(check_comparable(runs, {}, force));
     const Trend trend = find_changes(std::move(runs), delta);
+    GRIT_CHECK(write_exports(trend));
     fmt::print("{}", json ? json_text(to_json(trend), 1) + "\n" : trend_text(trend));
     return trend.exit_code;
   }
@@ -75,6 +86,7 @@ struct CompareCommand {
     GRIT_TRY(const std::vector<ComparedRun> now, read(new_names));
     GRIT_CHECK(check_comparable(then, now, force));
     const Comparison comparison = compare_runs(then, now, delta);
+    GRIT_CHECK(write_exports(comparison));
     GRIT_TRY(const fs::path page, write_page(comparison, new_names.back()));
     fmt::print("{}", json ? json_text(to_json(comparison), 1) + "\n" : comparison_text(comparison, page));
     return exit_code(comparison.change);
@@ -112,6 +124,8 @@ void add_compare(CLI::App& app, Action& action) {
   command->add_option("--series", compare->series, "runs in whose course a change is looked for");
   command->add_option("--within", compare->within, "what still counts as no change (default: 5%)");
   command->add_option("--out", compare->out, "the page (default: compare.html in the last new run's directory)");
+  command->add_option("--junit", compare->junit, "write a JUnit file, whose one case fails on a change");
+  command->add_option("--csv", compare->csv, "write the figures of the runs to this CSV file");
   command->add_flag("--force", compare->force, "compare runs of different workloads or topologies all the same");
   command->add_flag("--json", compare->json, "print the comparison as JSON and nothing else");
   command->callback([compare, &action] { action = [compare] { return (*compare)(); }; });

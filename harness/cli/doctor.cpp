@@ -19,6 +19,7 @@
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/model/format.hpp"
 #include "harness/os/namespaces.hpp"
 #include "harness/run/node_facts.hpp"
 #include "injectors/injector.hpp"
@@ -109,7 +110,9 @@ Result<int> examine_machine(bool json, int port) {
     list.push_back({{"ok", line.good}, {"what", line.what}, {"detail", line.detail}});
     good = good && line.good;
   }
-  if (json) fmt::print("{}\n", json_text(Json{{"ok", good}, {"machine", std::move(list)}}, 1));
+  if (json)
+    fmt::print("{}\n",
+               json_text(Json{{"format", formats::kDoctor.number}, {"ok", good}, {"machine", std::move(list)}}, 1));
   return good ? 0 : static_cast<int>(ErrorKind::unavailable);
 }
 

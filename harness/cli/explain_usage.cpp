@@ -25,7 +25,6 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 }
 
 std::string no_command(const CLI::App& app, const std::vector<std::string>& words) {
-  if (words.empty()) return "say what to do, for example: grit run scenarios/link_flap.lua";
   const std::string& word = words.front();
   if (word.ends_with(".lua"))
     return fmt::format("the command comes before the scenario: grit run {0}, or grit plan {0}", word);

@@ -5,10 +5,15 @@
 #include <algorithm>
 #include <memory>
 
+#include "harness/base/printable.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
+#include "harness/cli/params_table.hpp"
+#include "harness/cli/shipped_scenarios.hpp"
 #include "harness/health/check.hpp"
+#include "harness/scenario/annotations.hpp"
+#include "harness/scenario/load.hpp"
 #include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
 #include "workloads/workload.hpp"
@@ -16,7 +21,7 @@
 namespace grit {
 namespace {
 
-const std::vector<std::string> kKinds{"faults", "workloads", "checks"};
+const std::vector<std::string> kKinds{"faults", "workloads", "checks", "scenarios"};
 
 void print_row(std::string_view name, std::string_view summary) { fmt::print("  {:<18} {}\n", name, summary); }
 
@@ -34,6 +39,24 @@ void print_fault(const Injector& injector) {
   const auto all = injector.mechanisms_here();
   const bool any = std::any_of(all.begin(), all.end(), [](const auto& one) { return !one.why_not; });
   if (!any && !all.empty()) print_row("", "not here: " + *all.front().why_not);
+}
+
+/// What it asks; or why it cannot be read, since a site's own are among them.
+std::string question_of(const std::filesystem::path& file) {
+  const auto source = read_scenario(file);
+  if (!source) return source.error().message;
+  const auto brief = brief_of_scenario(file.string(), *source);
+  return printable(brief ? brief->summary : "cannot be read: " + brief.error().message);
+}
+
+void print_scenarios() {
+  const std::vector<std::filesystem::path> files = shipped_scenarios();
+  for (const auto& file : files) fmt::print("  {:<22} {}\n", file.stem().string(), question_of(file));
+  fmt::print(
+      "\n  grit run NAME, or grit run NAME --help for its options; the files: {}; a site's own directories are named "
+      "in "
+      "GRIT_SCENARIOS\n",
+      files.empty() ? "none were found" : files.front().parent_path().string());
 }
 
 void list(const std::string& kind) {
@@ -54,31 +77,13 @@ void list(const std::string& kind) {
     heading("checks");
     for (const CheckInfo& check : checks()) print_row(check.name, check.summary);
   }
-}
-
-/// "50% to 100%", "at least 1ms"; empty when anything goes.
-std::string range(const ParamSpec& param) {
-  const auto words = [&](double bound) {
-    return format_quantity(is_integer(param.unit) ? Json(static_cast<std::int64_t>(bound)) : Json(bound), param.unit);
-  };
-  const bool from = param.min && *param.min > 0;
-  if (from && param.max) return fmt::format("{} to {}", words(*param.min), words(*param.max));
-  if (from) return fmt::format("at least {}", words(*param.min));
-  if (param.max) return fmt::format("at most {}", words(*param.max));
-  return {};
-}
-
-void print_params(const std::vector<ParamSpec>& params) {
-  fmt::print("\n  {:<16} {:<10} {:<12} {}\n", "parameter", "unit", "default", "");
-  for (const ParamSpec& param : params) {
-    const std::string value =
-        param.default_value.is_null() ? "(required)" : format_quantity(param.default_value, param.unit);
-    std::string help = param.help;
-    if (!param.choices.empty()) help += fmt::format(" [{}]", fmt::join(param.choices, " | "));
-    if (const std::string bounds = range(param); !bounds.empty()) help += fmt::format(" ({})", bounds);
-    fmt::print("  {:<16} {:<10} {:<12} {}\n", param.name, unit_name(param.unit), value, help);
+  if (wanted("scenarios")) {
+    heading("scenarios");
+    print_scenarios();
   }
 }
+
+void print_params(const std::vector<ParamSpec>& params) { fmt::print("\n{}", params_table("parameter", params)); }
 
 /// Each on its own line, with why it cannot work on this machine.
 void print_mechanisms(const Injector& injector) {
@@ -120,8 +125,7 @@ void describe_fault(const Injector& injector) {
   for (const ParamSpec& param : timing_params_beside(info)) times.push_back(param.name);
   fmt::print("\n  and when (grit describe timing): on, {}\n", fmt::join(times, ", "));
   if (!info.dose.param.empty()) fmt::print("  its dose, for `ramp`, is `{}`\n", info.dose.param);
-  fmt::print("\n  in a scenario: grit.fault.{} {{ on = \"any\" }}\n  to try it: grit run scenarios/{}.lua\n", info.name,
-             info.name);
+  fmt::print("\n  in a scenario: grit.fault.{} {{ on = \"any\" }}\n  to try it: grit run {}\n", info.name, info.name);
 }
 
 Result<int> describe(const std::string& name) {
@@ -151,10 +155,10 @@ Result<int> describe(const std::string& name) {
 }  // namespace
 
 void add_list(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("list", "list faults, workloads and checks");
-  command->footer("example: grit list faults");
+  auto* command = app.add_subcommand("list", "list faults, workloads, checks and the scenarios that come with grit");
+  command->footer("example: grit list scenarios");
   auto kind = std::make_shared<std::string>();
-  command->add_option("kind", *kind, "faults, workloads or checks (default: all)")->check(one_of(kKinds));
+  command->add_option("kind", *kind, "faults, workloads, checks or scenarios (default: all)")->check(one_of(kKinds));
   command->callback([kind, &action] { action = [kind]() -> Result<int> { return list(*kind), 0; }; });
 }
 
@@ -162,8 +166,17 @@ void add_describe(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("describe", "the parameters, mechanisms and needs of a fault, workload or check");
   command->footer("example: grit describe link_flap");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "e.g. link_flap")->required();
-  command->callback([name, &action] { action = [name] { return describe(*name); }; });
+  auto lua = std::make_shared<bool>(false);
+  auto* what = command->add_option("name", *name, "e.g. link_flap, or timing: what every fault takes");
+  command->add_flag("--lua", *lua, "all that a scenario can use, as scenarios/lib/grit.lua describes it to editors")
+      ->excludes(what);
+  command->callback([=, &action] {
+    action = [=]() -> Result<int> {
+      if (*lua) return fmt::print("{}", lua_annotations()), 0;
+      if (name->empty()) return usage_error("say what to describe, for example: grit describe link_flap");
+      return describe(*name);
+    };
+  });
 }
 
 }  // namespace grit

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "harness/base/printable.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/run/series.hpp"
@@ -23,7 +24,7 @@ struct PlanCommand {
                                    ? ""
                                    : fmt::format("of at most {} trials ({}); this is one, with the options as they are",
                                                  loaded.search.trials, to_string(loaded.search.kind));
-    fmt::print("{}", json ? json_text(to_json(plan), 1) + "\n" : describe_plan(plan, series));
+    fmt::print("{}", json ? json_text(to_json(plan), 1) + "\n" : printable_lines(describe_plan(plan, series)));
     return check_guards(plan) ? 0 : static_cast<int>(ErrorKind::usage);
   }
 
@@ -50,7 +51,7 @@ struct PlanCommand {
 
 void add_plan(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("plan", "say what a scenario would do, without doing it");
-  command->footer("example: grit plan scenarios/link_flap.lua --seed 7 --json");
+  command->footer("example: grit plan link_flap --seed 7 --json");
   auto plan = std::make_shared<PlanCommand>();
   plan->options.add_to(*command);
   command->add_flag("--json", plan->json, "the plan itself; the same inputs give the same bytes");

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "harness/base/files.hpp"
+#include "harness/base/shell_words.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/model/same_nodes.hpp"
@@ -52,8 +53,8 @@ struct ReplayCommand {
   /// The plan names devices, and its peers' addresses: on other nodes those are somebody else's.
   [[nodiscard]] Status check_nodes(const Plan& plan, const Topology& here) const {
     if (plan.topology.local_cluster)
-      return usage_error(
-          fmt::format("{0} ran on a local cluster; replay it there, without a launcher: grit replay {0}", run));
+      return usage_error(fmt::format("{} ran on a local cluster; replay it there, without a launcher: grit replay {}",
+                                     run, shell_word(run)));
     const auto differences = node_differences(plan.topology, here);
     if (differences.empty()) return {};
     constexpr std::size_t kNamed = 5;
@@ -86,7 +87,8 @@ struct ReplayCommand {
     if (in_job) return run_in_job([this](const Job& job) { return replay_by(job); });
     GRIT_TRY(const Execution execution, load());
     if (!execution.plan.topology.local_cluster)
-      return usage_error(fmt::format("{} ran on real nodes; replay it there: mpirun ... grit replay {}", run, run));
+      return usage_error(
+          fmt::format("{} ran on real nodes; replay it there: mpirun ... grit replay {}", run, shell_word(run)));
     return execute_on_local_cluster(execution);
   }
 };

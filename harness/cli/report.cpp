@@ -6,10 +6,13 @@
 
 #include "analysis/report/finish.hpp"
 #include "analysis/verdict/cost.hpp"
+#include "harness/base/shell_words.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
 #include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
+#include "harness/cli/find_run.hpp"
+#include "harness/model/series.hpp"
 #include "harness/run/execution.hpp"
 
 namespace grit {
@@ -55,6 +58,15 @@ struct CostOptions {
     return {};
   }
 
+  /// What a fault costs depends on its dose: of a series there is no one cost.
+  [[nodiscard]] Status check_not_asked(const std::string& series) const {
+    if (jobs.empty() && times_a_day.empty()) return {};
+    const auto trial = std::filesystem::path(series) / trial_directory(1);
+    return usage_error(
+        fmt::format("a series has no cost of its own, each of its trials has: grit report {} with the same options",
+                    shell_word(trial.string())));
+  }
+
   void print(const Verdict& verdict) const {
     if (!jobs.empty())
       fmt::print("  cost      {}\n", cost_text(fleet, verdict, per_day));
@@ -83,7 +95,7 @@ struct ExportOptions {
   }
 
   /// Says on standard error what it wrote: standard output may be JSON.
-  [[nodiscard]] Status write(const std::filesystem::path& run) const {
+  [[nodiscard]] Status write(const std::filesystem::path& run, bool is_series) const {
     Exports exports;
     if (csv_option->count() > 0) exports.csv_directory = csv.empty() ? run / "csv" : std::filesystem::path(csv);
     if (trace_option->count() > 0)
@@ -91,7 +103,7 @@ struct ExportOptions {
     if (!steps.empty()) {
       GRIT_TRY(exports.trace_steps, parse_step_range(steps));
     }
-    GRIT_TRY(const std::vector<std::string> lines, export_run(run, exports));
+    GRIT_TRY(const std::vector<std::string> lines, is_series ? export_series(run, exports) : export_run(run, exports));
     for (const std::string& line : lines) fmt::print(stderr, "grit: wrote {}\n", line);
     return {};
   }
@@ -111,7 +123,8 @@ void add_report(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand(
       "report", "judge the directory of a run or a series again and write its report, also after a crash");
   command->footer(
-      "examples: grit report runs/link_flap/20261123T081500Z-7\n"
+      "examples: grit report            the latest run; grit report link_flap: the latest of that scenario\n"
+      "          grit report runs/link_flap/20261123T081500Z-7\n"
       "          grit report runs/link_flap/20261123T081500Z-7 --fleet 8192 --jobs 1024:70%,128:30%\n"
       "          grit report runs/link_flap/20261123T081500Z-7 --csv --trace --steps 100..200");
   auto cost = std::make_shared<CostOptions>();
@@ -120,19 +133,23 @@ void add_report(CLI::App& app, Action& action) {
   exports->add_to(*command);
   auto run = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  command->add_option("run", *run, "the directory of the run, or of the series")->required();
+  command->add_option("run", *run,
+                      "the directory of the run, or of the series; or a scenario's name, for its latest here (default: "
+                      "the latest of all in runs/)");
   command->add_flag("--json", *json, "print verdict.json on standard output and nothing else");
   command->callback([run, json, cost, exports, &action] {
     action = [run, json, cost, exports]() -> Result<int> {
       GRIT_CHECK(cost->parse());
+      GRIT_TRY(*run, find_run(*run));
       announce(*run);
       std::error_code unreadable;
       const bool series = std::filesystem::exists(std::filesystem::path(*run) / "series.json", unreadable);
+      if (series) GRIT_CHECK(cost->check_not_asked(*run));
       const auto finished = series ? finish_series(*run) : finish_run(*run);
       if (!finished) return with_context(finished.error(), "cannot report " + *run);
       const auto code = print_verdict(*run, *json);
       if (!*json) cost->print(*finished);
-      GRIT_CHECK(exports->write(*run));
+      GRIT_CHECK(exports->write(*run, series));
       return code;
     };
   });

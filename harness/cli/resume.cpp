@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "harness/agent/node_lock.hpp"
+#include "harness/base/shell_words.hpp"
 #include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
@@ -79,7 +80,8 @@ struct ResumeCommand {
     if (!document) return with_context(document.error(), directory + " is not the directory of a series");
     GRIT_TRY(const Series series, series_from_json(*document));
     if (!series.local_cluster)
-      return usage_error(fmt::format("{0} is of real nodes; go on there: mpirun ... grit resume {0}", directory));
+      return usage_error(
+          fmt::format("{} is of real nodes; go on there: mpirun ... grit resume {}", directory, shell_word(directory)));
     SeriesSetup mine;
     {
       GRIT_TRY(const NodeLock lock, NodeLock::acquire());  // not while the series, or another run, is still going on

@@ -31,6 +31,10 @@ struct RunCommand {
 
   /// For a scenario with `search` or `drive`.
   [[nodiscard]] Result<SeriesSetup> series(LoadedScenario loaded, const Topology& topology) const {
+    if (!baselines.empty())
+      return usage_error(
+          "--baseline: the trials of a series differ from each other, so there is nothing to compare the series with; "
+          "compare one of its trials afterwards: grit compare OLD SERIES/trials/001");
     GRIT_TRY(Overrides sets, options.overrides());
     GRIT_TRY(const Allowed allowed, options.allow.allowed());
     return SeriesSetup{.loaded = std::move(loaded),
@@ -104,7 +108,8 @@ struct RunCommand {
 void add_run(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("run", "run a scenario, or a series of its trials, and give a verdict");
   command->footer(
-      "examples: grit run scenarios/link_flap.lua --set node=2 --set down=1500ms -n 4 --seed 7\n"
+      "examples: grit run link_flap --help                    its options\n"
+      "          grit run link_flap --node 2 --down 1500ms -n 4 --seed 7\n"
       "          grit run scenarios/link_flap.lua --pairs 2   a quick look, without a verdict");
   auto run = std::make_shared<RunCommand>();
   run->options.add_to(*command);

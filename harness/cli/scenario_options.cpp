@@ -7,6 +7,8 @@
 
 #include "harness/base/shortened.hpp"
 #include "harness/cli/arguments.hpp"
+#include "harness/cli/scenario_words.hpp"
+#include "harness/cli/shipped_scenarios.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/run/series.hpp"
 #include "harness/scenario/planner.hpp"
@@ -61,8 +63,14 @@ void add_port_option(CLI::App& command, int& port) {
 }
 
 void ScenarioOptions::add_to(CLI::App& command) {
-  command.add_option("scenario", scenario, "the Lua file, e.g. scenarios/link_flap.lua")->required();
-  command.add_option("--set", sets, "an option of the scenario, e.g. --set node=2 --set down=1500ms")
+  command_ = &command;
+  command
+      .add_option("scenario", scenario,
+                  "the Lua file, or the name of one that comes with grit (grit list scenarios), e.g. link_flap")
+      ->required();
+  command
+      .add_option("--set", sets,
+                  "an option of the scenario (SCENARIO --help shows them), e.g. --set node=2; also as --node 2")
       ->allow_extra_args(false);
   add_number(
       command, "-n,--nodes", {kMinLocalNodes, kMaxLocalNodes}, [this](auto count) { nodes = static_cast<int>(count); },
@@ -93,8 +101,13 @@ Result<Overrides> ScenarioOptions::overrides() const {
 
 Result<LoadedScenario> ScenarioOptions::load() const {
   GRIT_TRY(const Overrides all, overrides());
-  GRIT_TRY(const std::string source, read_scenario(scenario));
-  GRIT_TRY(LoadedScenario loaded, evaluate_scenario(scenario, source, all));
+  GRIT_TRY(const std::filesystem::path file, find_scenario(scenario));
+  GRIT_TRY(const std::string source, read_scenario(file));
+  if (!all.empty()) {
+    GRIT_TRY(const ScenarioBrief brief, brief_of_scenario(file.string(), source));
+    for (const auto& [name, value] : all) GRIT_CHECK(check_scenario_option(*command_, brief, name));
+  }
+  GRIT_TRY(LoadedScenario loaded, evaluate_scenario(file.string(), source, all));
   if (!pairs) return loaded;
   if (is_series(loaded.search))
     return usage_error("--pairs is for one run, and this scenario is a series of trials, each of its own length");

@@ -42,10 +42,11 @@ struct ScenarioOptions {
   std::optional<int> pairs{};           // empty: what the scenario's design says
   AllowOptions allow{};
 
-  void add_to(CLI::App& command);
+  void add_to(CLI::App& command);  // which must outlive this
   /// The --set overrides. Error (usage): one that is not k=v.
   [[nodiscard]] Result<Overrides> overrides() const;
-  /// Loads the scenario with these and with --pairs. Error (usage): what is wrong in it, or --pairs for a series.
+  /// Finds the scenario, and loads it with these and with --pairs. Error (usage): there is none, what is wrong in it or
+  /// in these, or --pairs for a series.
   [[nodiscard]] Result<LoadedScenario> load() const;
   /// --seed, or a fresh one that is short enough to type.
   [[nodiscard]] std::uint64_t choose_seed() const;
@@ -53,6 +54,9 @@ struct ScenarioOptions {
   [[nodiscard]] Result<Plan> plan(const Scenario& loaded, const Topology& topology) const;
   /// Error (usage): -n or --ranks-per-node that a local cluster cannot have.
   [[nodiscard]] Result<Topology> local_topology_or_error() const;
+
+ private:
+  const CLI::App* command_ = nullptr;
 };
 
 }  // namespace grit

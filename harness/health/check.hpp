@@ -16,6 +16,8 @@ struct CheckInfo {
   std::string name;     // = the file's stem
   std::string summary;  // one line for `grit list`
   std::vector<ParamSpec> params{};
+  bool of_links =
+      false;            // it looks at links: a node on which alone it fails under a fault is where the network is slow
   bool counts = false;  // it looks at what came since its last reading: it is also read at both ends of every block
 };
 

@@ -39,7 +39,8 @@ class LinkUp final : public Check {
   [[nodiscard]] const CheckInfo& info() const override {
     static const CheckInfo info{.name = "link_up",
                                 .summary = "Data NICs are up, have a carrier and still have their addresses",
-                                .params = {nic_param()}};
+                                .params = {nic_param()},
+                                .of_links = true};
     return info;
   }
 

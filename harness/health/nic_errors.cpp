@@ -28,6 +28,7 @@ class NicErrors final : public Check {
     static const CheckInfo info{.name = "nic_errors",
                                 .summary = "Data NICs count no receive or transmit errors",
                                 .params = {nic_param()},
+                                .of_links = true,
                                 .counts = true};
     return info;
   }

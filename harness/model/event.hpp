@@ -2,8 +2,10 @@
 // arrival.
 //
 // Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index); one that ends the run
-// (harness/model/ending.hpp) also "heard_ns" (when the recorder took it in, CLOCK_MONOTONIC of node 0). By type:
-//   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? (who says so), message?
+// (harness/model/ending.hpp) also "heard_ns" (when the recorder took it in, CLOCK_MONOTONIC of node 0); the file's
+// first also "format" (harness/model/format.hpp). A new member goes into docs/schema/events.schema.json, too. By type:
+//   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", message?, rank? and pid? (who
+//             says so)
 //   recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
 //             an agent took off what a predecessor had left; without a journal: it found nothing any more
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
@@ -34,7 +36,8 @@
 //   check_change    check, block, detail, ok (without it the check could not be made: detail says why); a reading whose
 //             outcome is not that of the check's last one on this node
 //   check_summary   check, block, readings, failures, not_made, detail (why the first of these could not be made); of
-//             all its readings in a block, at its end
+//             all its readings in a block, at its end. In both: of_links = false where the check looks at other things
+//             than links; not there: it looks at links
 //   check     as check_change, of every reading: in runs from before there were summaries
 //   machine_mended  ok; after a local cluster has ended: is what faults of this reach changed of the machine off?
 //   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it; t_ns: when it was

@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <utility>
 
+#include "harness/model/format.hpp"
+
 namespace grit {
 namespace {
-
-constexpr int kFormat = 2;  // of plan.json; raised when an older grit could misread it
 
 /// What is wrong with a plan.json; never leaves this file.
 struct Malformed {
@@ -115,6 +115,11 @@ Json json_of(const Expectation& expect) {
   if (!expect.outcome.empty()) json["outcome"] = expect.outcome;
   if (expect.culprit) json["culprit"] = json_of(*expect.culprit);
   if (expect.recovers_within_ns) json["recovers_within_ns"] = *expect.recovers_within_ns;
+  if (expect.p99_at_least) json["p99_at_least"] = *expect.p99_at_least;
+  if (expect.p99_at_most) json["p99_at_most"] = *expect.p99_at_most;
+  if (expect.throughput_at_least) json["throughput_at_least"] = *expect.throughput_at_least;
+  if (expect.throughput_at_most) json["throughput_at_most"] = *expect.throughput_at_most;
+  for (const auto& [name, fails] : expect.checks) json["checks"][name] = fails ? "fails" : "passes";
   return json;
 }
 
@@ -142,6 +147,12 @@ Json list_of(const std::vector<T>& values) {
 const Json& field(const Json& json, const char* name) {
   if (!json.is_object() || !json.contains(name)) throw Malformed{fmt::format("\"{}\" is missing", name)};
   return json.at(name);
+}
+
+/// What older plans lack keeps its default.
+template <class Value, class Read>
+void read_if_there(const Json& json, const char* name, Value& value, Read read) {
+  if (json.is_object() && json.contains(name)) value = read(json, name);
 }
 
 std::string text_field(const Json& json, const char* name) {
@@ -209,13 +220,13 @@ PlannedFault read_fault(const Json& json) {
   fault.id = static_cast<int>(int_field(json, "id", 0, INT32_MAX));
   fault.name = text_field(json, "name");
   fault.node = static_cast<int>(int_field(json, "node", 0, INT32_MAX));
-  fault.device = text_field(json, "device");
+  read_if_there(json, "device", fault.device, text_field);
   fault.mechanism = text_field(json, "mechanism");
   fault.undo = value_of(kUndoNames, text_field(json, "undo"));
   fault.params = object_field(json, "params");
-  fault.resolved = object_field(json, "resolved");
-  fault.passive = bool_field(json, "passive");
-  fault.anchor = read_anchor(field(json, "anchor"));
+  read_if_there(json, "resolved", fault.resolved, object_field);
+  read_if_there(json, "passive", fault.passive, bool_field);
+  if (json.contains("anchor")) fault.anchor = read_anchor(json.at("anchor"));
   fault.pulses = list_field(json, "pulses", read_pulse);
   fault.lease_ns = int_field(json, "lease_ns", 1);
   return fault;
@@ -228,12 +239,11 @@ Design read_design(const Json& json) {
   design.block_ns = int_field(json, "block_ns", 0);
   design.settle_steps = int_field(json, "settle_steps", 0);
   design.warmup_steps = int_field(json, "warmup_steps", 0);
-  // Plans of older runs have none of these.
   if (json.contains("hang_ns")) design.hang_ns = int_field(json, "hang_ns", 1);
   if (json.contains("max_pairs")) design.max_pairs = int_field(json, "max_pairs", 0);
-  if (json.contains("sham")) design.sham = bool_field(json, "sham");
+  read_if_there(json, "sham", design.sham, bool_field);
   if (json.contains("recovery_ns")) design.recovery_ns = int_field(json, "recovery_ns", 0);
-  if (json.contains("link_test")) design.link_test = bool_field(json, "link_test");
+  read_if_there(json, "link_test", design.link_test, bool_field);
   if ((design.block_steps > 0) == (design.block_ns > 0)) {
     throw Malformed{"a block's length is given either in steps or in time"};
   }
@@ -266,12 +276,28 @@ Expectation read_expectation(const Json& json) {
                      json.contains("outcome") ? text_field(json, "outcome") : ""};
   if (json.contains("culprit")) expect.culprit = read_culprit(object_field(json, "culprit"));
   if (json.contains("recovers_within_ns")) expect.recovers_within_ns = int_field(json, "recovers_within_ns", 1);
+  expect.p99_at_least = bound("p99_at_least");
+  expect.p99_at_most = bound("p99_at_most");
+  expect.throughput_at_least = bound("throughput_at_least");
+  expect.throughput_at_most = bound("throughput_at_most");
+  if (json.contains("checks"))
+    for (const auto& [name, answer] : object_field(json, "checks").items()) {
+      if (answer != "fails" && answer != "passes")
+        throw Malformed{fmt::format("\"{}\" is neither \"fails\" nor \"passes\"", name)};
+      expect.checks[name] = answer == "fails";
+    }
   return expect;
 }
 
 Allowed read_allowed(const Json& json) {
-  return {bool_field(json, "management"), bool_field(json, "destructive"), bool_field(json, "commands"),
-          static_cast<int>(int_field(json, "max_victims", 0, INT32_MAX)), int_field(json, "free_memory_bytes", -1)};
+  Allowed allowed;
+  read_if_there(json, "management", allowed.management, bool_field);
+  read_if_there(json, "destructive", allowed.destructive, bool_field);
+  read_if_there(json, "commands", allowed.commands, bool_field);
+  if (json.contains("max_victims"))
+    allowed.max_victims = static_cast<int>(int_field(json, "max_victims", 0, INT32_MAX));
+  if (json.contains("free_memory_bytes")) allowed.free_memory_bytes = int_field(json, "free_memory_bytes", -1);
+  return allowed;
 }
 
 Guard read_guard(const Json& json) {
@@ -311,19 +337,22 @@ void check_consistency(const Plan& plan) {
 Plan read_plan(const Json& json, Topology topology) {
   Plan plan;
   plan.scenario_name = text_field(json, "scenario");
-  plan.summary = text_field(json, "summary");
+  read_if_there(json, "summary", plan.summary, text_field);
   plan.seed = read_seed(json);
-  plan.options = object_field(json, "options");
+  read_if_there(json, "options", plan.options, object_field);
   plan.topology = std::move(topology);
   plan.workload = read_plugin(field(json, "workload"));
-  plan.emulated = list_field(json, "emulated", read_text);
+  const auto list_of_texts = [](const Json& from, const char* name) { return list_field(from, name, read_text); };
+  const auto list_of_plugins = [](const Json& from, const char* name) { return list_field(from, name, read_plugin); };
+  const auto list_of_guards = [](const Json& from, const char* name) { return list_field(from, name, read_guard); };
+  read_if_there(json, "emulated", plan.emulated, list_of_texts);
   plan.faults = list_field(json, "faults", read_fault);
-  plan.checks = list_field(json, "checks", read_plugin);
+  read_if_there(json, "checks", plan.checks, list_of_plugins);
   plan.design = read_design(field(json, "design"));
   plan.blocks = list_field(json, "blocks", read_block);
-  plan.expect = read_expectation(object_field(json, "expect"));
-  plan.allowed = read_allowed(field(json, "allowed"));
-  plan.guards = list_field(json, "guards", read_guard);
+  if (json.contains("expect")) plan.expect = read_expectation(object_field(json, "expect"));
+  if (json.contains("allowed")) plan.allowed = read_allowed(object_field(json, "allowed"));
+  read_if_there(json, "guards", plan.guards, list_of_guards);
   check_consistency(plan);
   return plan;
 }
@@ -360,7 +389,7 @@ std::optional<int> look_before(const Plan& plan, int block) {
 }
 
 Json to_json(const Plan& plan) {
-  return {{"format", kFormat},
+  return {{"format", formats::kPlan.number},
           {"scenario", plan.scenario_name},
           {"summary", plan.summary},
           {"seed", plan.seed},
@@ -379,13 +408,8 @@ Json to_json(const Plan& plan) {
 
 Result<Plan> plan_from_json(const Json& json) {
   try {
-    const std::int64_t format = int_field(json, "format");
-    if (format != kFormat) {
-      return usage_error(
-          fmt::format("the plan has format {}, this grit reads format {}: use the grit that made it, "
-                      "or plan the scenario again",
-                      format, kFormat));
-    }
+    field(json, "format");
+    GRIT_CHECK(check_format(json, formats::kPlan));
     GRIT_TRY(Topology topology, topology_from_json(field(json, "topology")));
     return read_plan(json, std::move(topology));
   } catch (const Malformed& malformed) {

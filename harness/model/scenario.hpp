@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,10 +14,19 @@ namespace grit {
 
 /// Which nodes a fault acts on. Nodes are counted from 0.
 struct NodeSelector {
-  enum class Kind { list, any, all, fraction };
+  enum class Kind { list, any, all, fraction, drawn };
   Kind kind = Kind::list;
   std::vector<int> nodes{};  // for list
   double share = 0;          // for fraction: 0 < share <= 1; rounded up to at least one node
+  std::size_t draw = 0;      // for drawn: place in Scenario::draws
+};
+
+/// grit.node(...) and grit.others(...): nodes that are chosen once and may be named in several places. A plan holds the
+/// nodes and never the draw.
+struct NodeDraw {
+  NodeSelector from{};
+  std::optional<std::size_t> others_than{};  // chosen among the nodes that this earlier draw left; empty: among all
+  std::string where{};                       // "scenarios/x.lua:12", for messages
 };
 
 /// When a fault is in force; what every fault takes besides its own parameters (harness/scenario/timing.hpp).
@@ -75,7 +85,8 @@ struct ExpectedCulprit {
   std::string resource{};  // one of kResources; empty: whichever
 };
 
-/// What the scenario claims: a slowdown, or how the run ends. Bounds are fractions: 0.10 is 10 % slower than baseline.
+/// What the scenario claims. Bounds of slowdowns are fractions: 0.10 is 10 % slower than baseline; those of the
+/// throughput are shares of the baseline's steps a second.
 struct Expectation {
   std::optional<double> slowdown_at_least{};  // reproduced when the effect's CI lies above
   std::optional<double>
@@ -83,14 +94,21 @@ struct Expectation {
   std::string outcome{};   // one of kExpectableOutcomes: reproduced when the run ends so; empty: none
   std::optional<ExpectedCulprit> culprit{};
   std::optional<std::int64_t> recovers_within_ns{};  // after the fault; needs Design::recovery_ns of at least as much
+  std::optional<double> p99_at_least{}, p99_at_most{};  // as the slowdown, of the 99th percentile step time of a block
+  std::optional<double> throughput_at_least{}, throughput_at_most{};
+  std::map<std::string, bool> checks{};  // by a name of Scenario::checks: does it fail under the fault, or pass?
 };
 
 struct ScenarioOption {
   std::string name;
   std::string value;  // as given by --set, or the default
   std::string default_value;
-  std::string unit{};  // "" | "time" | ... for help
+  std::string unit{};  // of given values: "time", "fraction" ... (unit_name()); empty: any text
+  bool is_number = false;  // the default is a Lua number without a unit, and so is any value that is one
   std::string help{};
+  std::vector<std::string> choices{};  // the only values allowed; empty: any
+  std::optional<double> min{};         // in base units of `unit`
+  std::optional<double> max{};
 };
 
 struct Scenario {
@@ -99,6 +117,7 @@ struct Scenario {
   std::string file;    // as given on the command line
   std::string source;  // the Lua text
   std::vector<ScenarioOption> options{};
+  std::vector<NodeDraw> draws{};  // a draw refers to earlier ones only
   ScenarioPlugin workload{};
   std::vector<ScenarioFault> faults{};
   std::vector<ScenarioPlugin> checks{};

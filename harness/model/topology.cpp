@@ -31,37 +31,27 @@ Result<NicRole> parse_role(const std::string& text) {
   return usage_error("\"role\" is \"" + text + "\"; it must be data, management or other");
 }
 
-// One object of the file, read against a closed set of keys: a key too many is as much an error as one too few, because
-// both mean that the file was not written by a version we know. Files of earlier versions lack the keys that came
-// later.
+// One object of the file. What a node or a NIC is known by must be there; what else an earlier version left out keeps
+// its default, and what a later one has put in is passed over.
 class ObjectReader {
  public:
   static Result<ObjectReader> open(const Json& json, std::string_view what,
-                                   std::initializer_list<std::string_view> keys,
-                                   std::initializer_list<std::string_view> later = {}) {
+                                   std::initializer_list<std::string_view> needed) {
     if (!json.is_object()) return usage_error(std::string(what) + " is not a JSON object");
-    for (const auto& item : json.items())
-      if (std::find(keys.begin(), keys.end(), item.key()) == keys.end() &&
-          std::find(later.begin(), later.end(), item.key()) == later.end())
-        return usage_error(std::string(what) + " has an unknown key \"" + item.key() + "\"");
-    for (const auto key : keys)
+    for (const auto key : needed)
       if (!json.contains(key)) return usage_error(std::string(what) + " lacks the key \"" + std::string(key) + "\"");
     return ObjectReader(json, what);
   }
 
   template <class T>
   Status read(const char* key, T& value) const {
+    if (!has(key)) return {};
     try {
       value = checked<T>(json_->at(key));
       return {};
     } catch (const std::exception&) {
       return usage_error(what_ + ": \"" + key + "\" has the wrong type");
     }
-  }
-
-  template <class T>
-  Status read_later(const char* key, T& value) const {
-    return json_->contains(key) ? read(key, value) : Status{};
   }
 
   [[nodiscard]] const Json& at(const char* key) const { return json_->at(key); }
@@ -114,7 +104,7 @@ Json nic_to_json(const Nic& nic) {
 }
 
 Result<RdmaPort> rdma_from_json(const Json& json) {
-  GRIT_TRY(const auto object, ObjectReader::open(json, "NIC's rdma", {"device", "port", "link_layer"}));
+  GRIT_TRY(const auto object, ObjectReader::open(json, "NIC's rdma", {"device", "port"}));
   RdmaPort rdma;
   GRIT_CHECK(object.read("device", rdma.device));
   GRIT_CHECK(object.read("port", rdma.port));
@@ -123,10 +113,7 @@ Result<RdmaPort> rdma_from_json(const Json& json) {
 }
 
 Result<Nic> nic_from_json(const Json& json) {
-  GRIT_TRY(const auto object, ObjectReader::open(json, "NIC",
-                                                 {"name", "ifindex", "mac", "driver", "speed_bits_per_s", "mtu_bytes",
-                                                  "up", "addresses", "role", "role_evidence"},
-                                                 {"pci", "numa_node", "rdma", "lower", "chosen_by"}));
+  GRIT_TRY(const auto object, ObjectReader::open(json, "NIC", {"name", "role"}));
   Nic nic;
   std::string role;
   GRIT_CHECK(object.read("name", nic.name));
@@ -140,13 +127,13 @@ Result<Nic> nic_from_json(const Json& json) {
   GRIT_CHECK(object.read("role", role));
   GRIT_CHECK(object.read("role_evidence", nic.role_evidence));
   GRIT_TRY(nic.role, parse_role(role));
-  GRIT_CHECK(object.read_later("pci", nic.pci));
-  GRIT_CHECK(object.read_later("numa_node", nic.numa_node));
+  GRIT_CHECK(object.read("pci", nic.pci));
+  GRIT_CHECK(object.read("numa_node", nic.numa_node));
   if (object.has("rdma")) {
     GRIT_TRY(nic.rdma, rdma_from_json(object.at("rdma")));
   }
-  GRIT_CHECK(object.read_later("lower", nic.lower));
-  GRIT_CHECK(object.read_later("chosen_by", nic.chosen_by));
+  GRIT_CHECK(object.read("lower", nic.lower));
+  GRIT_CHECK(object.read("chosen_by", nic.chosen_by));
   return nic;
 }
 
@@ -236,9 +223,7 @@ Json to_json(const Node& node) {
 }
 
 Result<Node> node_from_json(const Json& json) {
-  GRIT_TRY(const auto object, ObjectReader::open(json, "node",
-                                                 {"index", "name", "ranks", "cores", "numa_nodes", "memory_bytes",
-                                                  "cpu_model", "kernel", "nics"}));
+  GRIT_TRY(const auto object, ObjectReader::open(json, "node", {"index", "name", "ranks"}));
   Node node;
   GRIT_CHECK(object.read("index", node.index));
   GRIT_CHECK(object.read("name", node.name));
@@ -248,6 +233,7 @@ Result<Node> node_from_json(const Json& json) {
   GRIT_CHECK(object.read("memory_bytes", node.memory_bytes));
   GRIT_CHECK(object.read("cpu_model", node.cpu_model));
   GRIT_CHECK(object.read("kernel", node.kernel));
+  if (!object.has("nics")) return node;
   if (!object.at("nics").is_array()) return usage_error("node: \"nics\" is not a list");
   for (const auto& element : object.at("nics")) {
     auto nic = nic_from_json(element);
@@ -264,7 +250,7 @@ Json to_json(const Topology& topology) {
 }
 
 Result<Topology> topology_from_json(const Json& json) {
-  GRIT_TRY(const auto object, ObjectReader::open(json, "topology", {"nodes", "local_cluster"}));
+  GRIT_TRY(const auto object, ObjectReader::open(json, "topology", {"nodes"}));
   Topology topology;
   GRIT_CHECK(object.read("local_cluster", topology.local_cluster));
   if (!object.at("nodes").is_array()) return usage_error("topology: \"nodes\" is not a list");

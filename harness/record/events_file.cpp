@@ -14,6 +14,11 @@
 namespace grit {
 namespace {
 
+Json with_format(Json event) {
+  event["format"] = formats::kEvents.number;
+  return event;
+}
+
 /// Ends a line that a killed writer left torn, so that the next event stands alone. The reader skips the torn one.
 Status end_torn_line(int fd) {
   struct stat status {};
@@ -42,6 +47,8 @@ Result<EventsWriter> EventsWriter::open(const std::filesystem::path& file) {
   EventsWriter writer;
   writer.fd_ = open_plain_file(file, O_RDWR | O_APPEND | O_CREAT);
   if (!writer.fd_) return write_error("cannot open " + file.string(), errno);
+  struct stat status {};
+  writer.is_new_ = ::fstat(writer.fd_.get(), &status) == 0 && status.st_size == 0;
   if (auto ended = end_torn_line(writer.fd_.get()); !ended)
     return with_context(ended.error(), "cannot continue " + file.string());
   return writer;
@@ -50,10 +57,14 @@ Result<EventsWriter> EventsWriter::open(const std::filesystem::path& file) {
 Status EventsWriter::append(const Json& event) {
   if (!event.is_object()) return internal_error("an event must be a JSON object");
   // Bytes that are not UTF-8 (a kernel message, a command's output) become U+FFFD instead of an exception.
-  const std::string line = json_text(event) + '\n';
+  const auto line_of = [](const Json& json) { return json_text(json) + '\n'; };
+  const std::string line = is_new_ ? line_of(with_format(event)) : line_of(event);
   ssize_t written = ::write(fd_.get(), line.data(), line.size());
   while (written < 0 && errno == EINTR) written = ::write(fd_.get(), line.data(), line.size());
-  if (written == static_cast<ssize_t>(line.size())) return {};
+  if (written == static_cast<ssize_t>(line.size())) {
+    is_new_ = false;
+    return {};
+  }
   const int error = written < 0 ? errno : ENOSPC;  // a short write to a regular file: write(2), "insufficient space"
   if (written > 0) take_back(fd_.get(), written);
   return write_error("cannot write an event to events.jsonl", error);
@@ -65,6 +76,12 @@ Result<Json> read_json(const std::filesystem::path& file) {
   auto json = parse_json(*text);
   if (!json) return with_context(json.error(), file.string());
   return json;
+}
+
+Result<Json> read_document(const std::filesystem::path& file, const Format& format) {
+  GRIT_TRY(Json document, read_json(file));
+  if (auto readable = check_format(document, format); !readable) return with_context(readable.error(), file.string());
+  return document;
 }
 
 }  // namespace grit

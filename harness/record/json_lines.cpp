@@ -34,7 +34,7 @@ bool may_have_type(std::string_view line, const Wanted& wanted) {
 
 }  // namespace
 
-Result<JsonLines> JsonLines::open(const std::filesystem::path& file) {
+Result<JsonLines> JsonLines::open(const std::filesystem::path& file, const Format& format) {
   const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd && errno == ENOENT) return JsonLines();
   struct stat status {};
@@ -43,6 +43,8 @@ Result<JsonLines> JsonLines::open(const std::filesystem::path& file) {
   if (!mapped) return with_context(mapped.error(), "cannot read " + file.string());
   JsonLines lines;
   lines.file_ = std::make_shared<const MappedFile>(std::move(*mapped));
+  if (auto readable = check_format(lines.first(), format); !readable)
+    return with_context(readable.error(), "cannot read " + file.string());
   return lines;
 }
 

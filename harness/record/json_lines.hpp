@@ -10,6 +10,7 @@
 
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
+#include "harness/model/format.hpp"
 
 namespace grit {
 
@@ -20,8 +21,9 @@ class JsonLines {
  public:
   JsonLines() = default;  // none
   JsonLines(std::vector<Json> lines) : more_(std::move(lines)) {}
-  /// A file that is missing has no lines. Error: it cannot be opened or mapped.
-  static Result<JsonLines> open(const std::filesystem::path& file);
+  /// A file that is missing has no lines. Error: it cannot be opened or mapped. Error (usage): its first line says that
+  /// it is of a newer format.
+  static Result<JsonLines> open(const std::filesystem::path& file, const Format& format);
 
   /// One more, after all others; not written to the file.
   void append(Json line) { more_.push_back(std::move(line)); }

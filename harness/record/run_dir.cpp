@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "harness/base/files.hpp"
+#include "harness/base/shell_words.hpp"
 #include "harness/record/write_error.hpp"
 
 namespace grit {
@@ -135,8 +136,8 @@ Status create_run_directory(const std::filesystem::path& directory) {
   GRIT_CHECK(make_parents(path, made));
   const int error = made.make(path);
   if (error == EEXIST) {
-    return usage_error(
-        fmt::format("{0} exists already; choose another --out, or read it with: grit report {0}", path.string()));
+    return usage_error(fmt::format("{} exists already; choose another --out, or read it with: grit report {}",
+                                   path.string(), shell_word(path.string())));
   }
   if (error != 0) return cannot_make(path, error);
   for (const char* inside : {"env", "journal"})

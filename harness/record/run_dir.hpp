@@ -10,6 +10,7 @@
 #include "harness/base/fd.hpp"
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
+#include "harness/model/format.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/record/mapped_file.hpp"
 
@@ -43,7 +44,8 @@ class StepsWriter {
   std::uint64_t count_ = 0;
 };
 
-/// Appends one JSON object a line to events.jsonl, each by a single write(2).
+/// Appends one JSON object a line to events.jsonl, each by a single write(2). The first event of a new file also gets
+/// the file's "format".
 class EventsWriter {
  public:
   static Result<EventsWriter> open(const std::filesystem::path& file);
@@ -52,25 +54,31 @@ class EventsWriter {
  private:
   EventsWriter() = default;
   Fd fd_;
+  bool is_new_ = false;  // nothing is in the file yet
 };
 
-/// The whole records of a steps.npy, mapped read-only (harness/record/mapped_file.hpp).
+/// The whole records of a steps.npy, mapped read-only (harness/record/mapped_file.hpp). One that another version of
+/// grit wrote, with other columns, is read by their names, into memory: 104 bytes a record.
 ///
 /// How many there are is settled when it is opened: what is appended later is not seen, a torn end is dropped.
 /// StepsWriter never takes away what it once counted.
 class StepsFile {
  public:
-  /// Error (usage): no such file, or not a steps.npy of this layout.
+  /// Error (usage): no such file, or not a steps.npy.
   static Result<StepsFile> open(const std::filesystem::path& file);
   [[nodiscard]] std::span<const StepRecord> records() const;
 
  private:
   MappedFile file_{};
-  std::size_t offset_bytes_ = 0;  // of the first record
+  std::vector<StepRecord> converted_{};  // instead of the file's
+  std::size_t offset_bytes_ = 0;         // of the first record
 };
 
 /// A JSON file of the run directory, e.g. read_json(dir / "plan.json"). Error (usage): missing or not JSON, naming the
 /// file.
 Result<Json> read_json(const std::filesystem::path& file);
+
+/// The same of a document that this grit can read. Error (usage): also when its format is newer.
+Result<Json> read_document(const std::filesystem::path& file, const Format& format);
 
 }  // namespace grit

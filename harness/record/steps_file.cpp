@@ -55,11 +55,11 @@ Result<NpyHeader> read_header(int fd) {
 }
 
 /// How many whole records the file has room for after its header.
-Result<std::uint64_t> whole_records(int fd, std::size_t data_offset_bytes) {
+Result<std::uint64_t> whole_records(int fd, const NpyHeader& header) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return errno_error("fstat");
   const auto bytes = static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0));
-  return bytes < data_offset_bytes ? 0 : (bytes - data_offset_bytes) / sizeof(StepRecord);
+  return bytes < header.data_offset_bytes ? 0 : (bytes - header.data_offset_bytes) / header.row_bytes;
 }
 
 }  // namespace
@@ -77,9 +77,10 @@ Result<StepsWriter> StepsWriter::open(const std::filesystem::path& file) {
   const auto fail = [&](const Error& error) { return with_context(error, "cannot continue " + file.string()); };
   const auto header = read_header(writer.fd_.get());
   if (!header) return fail(header.error());
+  if (!header->is_own) return fail(usage_error("another version of grit wrote it").value());
   if (header->data_offset_bytes != kNpyHeaderBytes)
     return fail(usage_error("another program has rewritten it").value());
-  const auto whole = whole_records(writer.fd_.get(), kNpyHeaderBytes);
+  const auto whole = whole_records(writer.fd_.get(), *header);
   if (!whole) return fail(whole.error());
   writer.count_ = *whole;
   if (::ftruncate(writer.fd_.get(), offset_of(*whole)) != 0) return fail(errno_error("ftruncate").value());
@@ -115,17 +116,20 @@ Result<StepsFile> StepsFile::open(const std::filesystem::path& file) {
   const auto fail = [&](const Error& error) { return with_context(error, "cannot read " + file.string()); };
   const auto header = read_header(fd.get());
   if (!header) return fail(header.error());
-  if (header->data_offset_bytes % alignof(StepRecord) != 0)
-    return fail(
-        usage_error("its records do not begin at a multiple of 8 bytes; another program has rewritten it").value());
   // The size after the header: records that a writer appends between the two are then not counted.
-  const auto whole = whole_records(fd.get(), header->data_offset_bytes);
+  const auto whole = whole_records(fd.get(), *header);
   if (!whole) return fail(whole.error());
   const std::uint64_t count = std::min(header->count, *whole);
   StepsFile steps;
   if (count == 0) return steps;
-  auto mapped = MappedFile::map(fd.get(), header->data_offset_bytes + count * sizeof(StepRecord));
+  auto mapped = MappedFile::map(fd.get(), header->data_offset_bytes + count * header->row_bytes);
   if (!mapped) return fail(mapped.error());
+  if (!header->is_own || header->data_offset_bytes % alignof(StepRecord) != 0) {
+    auto converted = records_from_rows(*header, mapped->bytes().substr(header->data_offset_bytes));
+    if (!converted) return fail(converted.error());
+    steps.converted_ = std::move(*converted);
+    return steps;
+  }
   steps.file_ = std::move(*mapped);
   steps.offset_bytes_ = header->data_offset_bytes;
   return steps;
@@ -133,7 +137,7 @@ Result<StepsFile> StepsFile::open(const std::filesystem::path& file) {
 
 std::span<const StepRecord> StepsFile::records() const {
   const std::string_view bytes = file_.bytes();
-  if (bytes.empty()) return {};
+  if (bytes.empty()) return converted_;
   return {reinterpret_cast<const StepRecord*>(bytes.data() + offset_bytes_),
           (bytes.size() - offset_bytes_) / sizeof(StepRecord)};
 }

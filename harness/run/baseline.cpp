@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "analysis/report/export/junit.hpp"
 #include "analysis/report/page/comparison_html.hpp"
 #include "harness/base/files.hpp"
 #include "harness/record/run_dir.hpp"
@@ -24,6 +25,7 @@ Result<Comparison> compare(const std::filesystem::path& run_directory,
   GRIT_CHECK(check_comparable(before, after, false));
   Comparison comparison = compare_runs(before, after, kTolerance);
   GRIT_CHECK(write_file_durably(run_directory / "comparison.json", json_text(to_json(comparison), 1) + "\n"));
+  GRIT_CHECK(write_file_durably(run_directory / "junit-comparison.xml", junit_xml(comparison)));
   GRIT_TRY(const std::string page, render_comparison(comparison));
   GRIT_CHECK(write_file_durably(run_directory / "compare.html", page));
   return comparison;

@@ -10,10 +10,13 @@
 #include "analysis/verdict/verdict.hpp"
 #include "grit_version.hpp"
 #include "harness/agent/node_lock.hpp"
+#include "harness/base/commit.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/model/event.hpp"
 #include "harness/model/plan_warnings.hpp"
+#include "harness/record/latest_run.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/baseline.hpp"
 #include "harness/run/cluster_keeper.hpp"
@@ -38,20 +41,23 @@ Status prepare_directory(const Execution& execution, const fs::path& directory) 
     return usage_error(
         fmt::format("the run directory {} is not UTF-8 text: choose another with --out", directory.string()));
   GRIT_CHECK(create_run_directory(directory));
-  const Json run{{"scenario", execution.plan.scenario_name},
+  const Json run{{"format", formats::kRun.number},
+                 {"scenario", execution.plan.scenario_name},
                  {"file", execution.scenario_file},
                  {"directory", directory.string()},
                  {"command_line", execution.command_line},
                  {"seed", execution.plan.seed},
                  {"version", kVersion},
-                 {"commit", kCommit},
+                 {"commit", commit()},
                  {"started_utc", utc_stamp(realtime_ns())},
                  {"started_monotonic_ns", monotonic_ns()},
                  {"local_cluster", execution.plan.topology.local_cluster},
                  {"verdict", nullptr}};
   GRIT_CHECK(write_file_durably(directory / "run.json", json_text(run, 1) + "\n"));
   GRIT_CHECK(write_file_durably(directory / "scenario.lua", execution.scenario_source));
-  return write_file_durably(directory / "plan.json", json_text(to_json(execution.plan), 1) + "\n");
+  GRIT_CHECK(write_file_durably(directory / "plan.json", json_text(to_json(execution.plan), 1) + "\n"));
+  if (execution.run_directory.empty()) point_latest_at(directory);
+  return {};
 }
 
 std::string progress_style(bool json) {
@@ -100,7 +106,7 @@ Result<std::string> own_program() {
 }
 
 void print_warnings(const Plan& plan) {
-  for (const std::string& warning : plan_warnings(plan)) fmt::print(stderr, "grit: warning: {}\n", warning);
+  for (const std::string& warning : plan_warnings(plan)) fmt::print(stderr, "grit: warning: {}\n", printable(warning));
 }
 
 }  // namespace
@@ -130,7 +136,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
     fmt::print(stderr, "grit: {}\n",
                execution.heading.empty()
                    ? fmt::format("{} on a local cluster of {} nodes", execution.plan.scenario_name, nodes)
-                   : execution.heading);
+                   : printable(execution.heading));
 
   LocalClusterOptions options;
   options.nodes = static_cast<int>(nodes);
@@ -146,7 +152,10 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
     std::error_code ignored;  // nothing ran: no directory that looks like a run
     const bool nothing_ran =
         ended.error().kind != ErrorKind::internal && !fs::exists(directory / "events.jsonl", ignored);
-    if (nothing_ran) fs::remove_all(directory, ignored);
+    if (nothing_ran) {
+      forget_latest(directory);
+      fs::remove_all(directory, ignored);
+    }
     return tl::make_unexpected(ended.error());
   }
   const LocalClusterEnd& end = *ended;

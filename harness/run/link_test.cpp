@@ -1,6 +1,7 @@
 #include "harness/run/link_test.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
+#include "harness/model/format.hpp"
 #include "harness/os/tcp_diag.hpp"
 
 namespace grit {
@@ -316,10 +318,12 @@ void add_tcp(Json& entries, const Block& block, int node, const std::map<int, Tc
   }
 }
 
-/// Lines that another block's follow; a torn last one is the reader's to drop.
+/// Lines that another block's follow; a torn last one is the reader's to drop. A new file's first line says its format.
 Status append_all(const std::filesystem::path& file, const std::vector<std::string>& texts) {
   const Fd fd = open_plain_file(file, O_WRONLY | O_APPEND | O_CREAT);
-  if (!fd) return errno_error("cannot open " + file.string());
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return errno_error("cannot open " + file.string());
+  if (status.st_size == 0) GRIT_CHECK(write_all(fd.get(), json_text(Json{{"format", formats::kLinks.number}}) + "\n"));
   for (const std::string& text : texts)
     if (auto done = write_all(fd.get(), text); !done) return with_context(done.error(), file.string());
   return {};

@@ -22,11 +22,13 @@
 #include "harness/agent/own_place.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/base/commit.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/units.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launcher.hpp"
+#include "harness/model/format.hpp"
 #include "harness/os/capability.hpp"
 #include "harness/os/cpus.hpp"
 #include "harness/os/interrupts.hpp"
@@ -44,7 +46,7 @@ Fact alike(std::string topic, std::string value) {
   return {.topic = std::move(topic), .value = value, .compared = value};
 }
 
-Fact version() { return alike("grit", fmt::format("{} ({})", kVersion, kCommit)); }
+Fact version() { return alike("grit", fmt::format("{} ({})", kVersion, commit())); }
 
 Fact binding() {
   const auto online = online_cpus();
@@ -404,7 +406,7 @@ Json facts_json(const std::vector<NodeFacts>& nodes) {
     }
     list.push_back({{"node", nodes[i].node}, {"facts", std::move(facts)}});
   }
-  return Json{{"ok", run_would_work(nodes)}, {"nodes", std::move(list)}};
+  return Json{{"format", formats::kDoctor.number}, {"ok", run_would_work(nodes)}, {"nodes", std::move(list)}};
 }
 
 }  // namespace grit

@@ -15,7 +15,9 @@
 #include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/os/identity.hpp"
+#include "harness/record/latest_run.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/scenario/planner.hpp"
 
@@ -107,7 +109,9 @@ class SeriesRunner {
     std::error_code ignored;
     for (const char* of_a_run : {"env", "journal"}) fs::remove(directory_ / of_a_run, ignored);
     GRIT_CHECK(write_file_durably(directory_ / "scenario.lua", setup_.loaded.scenario.source));
-    return save();
+    GRIT_CHECK(save());
+    if (setup_.directory.empty()) point_latest_at(directory_);
+    return {};
   }
 
   /// An error of the harness: said in series.json and the verdict, and nothing is left when nothing was measured.
@@ -115,7 +119,10 @@ class SeriesRunner {
     const bool any = std::any_of(series_.trials.begin(), series_.trials.end(),
                                  [](const Trial& trial) { return trial.result.has_value(); });
     std::error_code ignored;
-    if (!any && error.kind != ErrorKind::internal) fs::remove_all(directory_, ignored);
+    if (!any && error.kind != ErrorKind::internal) {
+      forget_latest(directory_);
+      fs::remove_all(directory_, ignored);
+    }
     if (any) {
       series_.error = error.message;
       GRIT_CHECK(save());
@@ -167,14 +174,9 @@ class SeriesRunner {
     Overrides all = series_.sets;
     all.insert(all.end(), trial.overrides.begin(), trial.overrides.end());
     GRIT_TRY(LoadedScenario loaded, evaluate_scenario(series_.file, setup_.loaded.scenario.source, all));
-    Scenario& scenario = loaded.scenario;
-    if (trial.faults) {
-      std::vector<ScenarioFault> some;
-      for (const int fault : *trial.faults) some.push_back(scenario.faults.at(static_cast<std::size_t>(fault)));
-      scenario.faults = std::move(some);
-    }
-    return make_plan(scenario, setup_.topology,
-                     PlanRequest{.seed = series_.seed, .trial = trial.number, .allowed = setup_.allowed});
+    return make_plan(
+        loaded.scenario, setup_.topology,
+        PlanRequest{.seed = series_.seed, .trial = trial.number, .allowed = setup_.allowed, .faults = trial.faults});
   }
 
   Status run_trial(Trial trial) {
@@ -197,7 +199,7 @@ class SeriesRunner {
     series_.interrupted = verdict.outcome == "interrupted";
     GRIT_CHECK(save());
     if (setup_.json) return {};
-    fmt::print("{}\n", trial_line(series_, series_.trials.back()));
+    fmt::print("{}\n", printable(trial_line(series_, series_.trials.back())));
     std::fflush(stdout);
     return {};
   }

@@ -13,6 +13,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/json_fields.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/os/descriptor_offer.hpp"
@@ -161,7 +162,7 @@ Status start_processes(const Job& job, const Plan& plan, const RunDirectories& d
   GRIT_CHECK(job.each(start_agent));
   const bool says = kept.agent && first_faulty_node(plan) == job.node();
   for (const std::string& warning : says ? kept.agent->warnings() : std::vector<std::string>())
-    fmt::print(stderr, "grit: warning: {}\n", warning);
+    fmt::print(stderr, "grit: warning: {}\n", printable(warning));
   return {};
 }
 
@@ -184,8 +185,9 @@ Status wait_for_end(const Job& job, const Kept& kept, bool ran) {
 }
 
 Status write_clock(const std::filesystem::path& run_directory, const Json& before, const Json& after) {
-  return write_file_durably(run_directory / "clock.json",
-                            json_text(Json{{"before", before}, {"after", after}}, 1) + "\n");
+  return write_file_durably(
+      run_directory / "clock.json",
+      json_text(Json{{"format", formats::kClock.number}, {"before", before}, {"after", after}}, 1) + "\n");
 }
 
 /// "Open MPI v4.1.4, package: Debian OpenMPI ..."
@@ -200,6 +202,7 @@ Status write_environments(const Job& job, const std::filesystem::path& run_direc
   std::string mine;
   if (job.local_rank() == 0) {
     Json environment = describe_environment();
+    environment["format"] = formats::kEnvironment.number;
     environment["versions"]["mpi"] = mpi_version();
     mine = json_text(environment, 1) + "\n";
   }

@@ -13,6 +13,7 @@ namespace grit {
 namespace {
 
 constexpr double kMaxPatternSteps = 1e9;          // one to two seconds at worst, and far from reached by real patterns
+constexpr double kQuickPatternSteps = 1e5;        // less than a millisecond, and not worth a look at the clock
 constexpr lua_Integer kMaxRepetitions = 1 << 26;  // string.rep("", 1e18) allocates nothing and takes years
 constexpr lua_Integer kMaxMoved = 1 << 20;        // so does table.move of an empty table
 
@@ -70,23 +71,85 @@ std::string_view check_text(lua_State* lua, int index) {
 /// Runs the function it replaces in its own frame, so that error messages name the caller's line.
 int call_original(lua_State* lua) { return lua_tocfunction(lua, lua_upvalueindex(1))(lua); }
 
+/// Arguments with a text of their own, quantities (harness/scenario/lua_quantity.hpp), become that text.
+void take_texts(lua_State* lua) {
+  for (int i = 1, last = lua_gettop(lua); i <= last; ++i) {
+    if (lua_type(lua, i) != LUA_TUSERDATA || luaL_getmetafield(lua, i, "__tostring") == LUA_TNIL) continue;
+    lua_pop(lua, 1);
+    luaL_tolstring(lua, i, nullptr);
+    lua_replace(lua, i);
+  }
+}
+
+/// Any function of `string`.
+int text_function(lua_State* lua) {
+  take_texts(lua);
+  return call_original(lua);
+}
+
 int bounded_pattern(lua_State* lua) {
+  take_texts(lua);
   const std::string_view subject = check_text(lua, 1);
   const std::string_view pattern = check_text(lua, 2);
-  if (worst_steps(subject, pattern) > kMaxPatternSteps) {
+  const double steps = worst_steps(subject, pattern);
+  if (steps > kMaxPatternSteps) {
     throw ScenarioError(
         fmt::format("matching pattern \"{:.40}\" against {} characters could take too long: anchor it "
                     "with ^, use fewer repetitions, or a shorter text",
                     pattern, subject.size()));
   }
-  return call_original(lua);
+  const int results = call_original(lua);
+  if (steps > kQuickPatternSteps) check_cpu_time(lua);
+  return results;
+}
+
+/// Upvalue 1: gmatch's own iterator. A loop over a handful of matches hardly counts as instructions.
+int next_match(lua_State* lua) {
+  lua_settop(lua, 0);
+  lua_pushvalue(lua, lua_upvalueindex(1));
+  lua_call(lua, 0, LUA_MULTRET);
+  check_cpu_time(lua);
+  return lua_gettop(lua);
+}
+
+int bounded_gmatch(lua_State* lua) {
+  bounded_pattern(lua);
+  lua_pushcclosure(lua, guarded<next_match>, 1);
+  return 1;
 }
 
 int bounded_rep(lua_State* lua) {
+  take_texts(lua);
   if (luaL_checkinteger(lua, 2) > kMaxRepetitions) {
     throw ScenarioError(fmt::format("string.rep repeats at most {} times", kMaxRepetitions));
   }
   return call_original(lua);
+}
+
+bool formats_address(std::string_view format) {
+  for (std::size_t i = format.find('%'); i != std::string_view::npos; i = format.find('%', i + 1)) {
+    i = std::min(format.find_first_not_of("-+ #0123456789.", i + 1), format.size());
+    if (i < format.size() && format[i] == 'p') return true;
+  }
+  return false;
+}
+
+int bounded_format(lua_State* lua) {
+  if (formats_address(check_text(lua, 1)))
+    throw ScenarioError("string.format: %p is an address, which would be another one in every run");
+  for (int i = 2, last = lua_gettop(lua); i <= last; ++i) {
+    const int type = lua_type(lua, i);
+    if (type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING) continue;
+    push_plain_text(lua, i);
+    lua_replace(lua, i);
+  }
+  return call_original(lua);
+}
+
+int plain_tostring(lua_State* lua) {
+  luaL_checkany(lua, 1);
+  push_plain_text(lua, 1);
+  return 1;
 }
 
 int bounded_move(lua_State* lua) {
@@ -176,12 +239,37 @@ void wrap(lua_State* lua, const char* library, const char* name, lua_CFunction b
 
 }  // namespace
 
+void push_plain_text(lua_State* lua, int index) {
+  const int type = lua_type(lua, index);
+  const bool plain = type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING;
+  const int at = lua_absindex(lua, index);
+  if (!plain && luaL_getmetafield(lua, at, "__tostring") == LUA_TNIL) {  // luaL_tolstring would add the address
+    if (luaL_getmetafield(lua, at, "__name") != LUA_TSTRING) lua_pushstring(lua, luaL_typename(lua, at));
+    return;
+  }
+  if (!plain) lua_pop(lua, 1);
+  luaL_tolstring(lua, at, nullptr);
+}
+
 void install_bounded_functions(lua_State* lua) {
-  for (const char* name : {"find", "match", "gmatch", "gsub"}) wrap(lua, "string", name, guarded<bounded_pattern>);
-  wrap(lua, "string", "rep", guarded<bounded_rep>);
+  lua_getglobal(lua, LUA_STRLIBNAME);
+  std::vector<std::string> names;
+  for (lua_pushnil(lua); lua_next(lua, -2) != 0; lua_pop(lua, 1)) names.emplace_back(lua_tostring(lua, -2));
+  lua_pop(lua, 1);
+  for (const std::string& name : names) {
+    const bool pattern = name == "find" || name == "match" || name == "gsub";
+    wrap(lua, LUA_STRLIBNAME, name.c_str(),
+         pattern            ? guarded<bounded_pattern>
+         : name == "gmatch" ? guarded<bounded_gmatch>
+         : name == "rep"    ? guarded<bounded_rep>
+         : name == "format" ? guarded<bounded_format>
+                            : guarded<text_function>);
+  }
   wrap(lua, "table", "move", guarded<bounded_move>);
   lua_pushcfunction(lua, guarded<sorted_pairs>);
   lua_setglobal(lua, "pairs");
+  lua_pushcfunction(lua, guarded<plain_tostring>);
+  lua_setglobal(lua, "tostring");
 }
 
 }  // namespace grit

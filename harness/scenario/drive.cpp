@@ -6,6 +6,7 @@
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/load.hpp"
 #include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/tables.hpp"
 #include "harness/scenario/values.hpp"
 
 namespace grit {
@@ -82,7 +83,7 @@ DriveEnd read_end(lua_State* lua) {
   constexpr const char* kHow = R"(drive must return { verdict = "reproduced", text = "..." })";
   if (lua_type(lua, -1) != LUA_TTABLE) throw ScenarioError(kHow);
   const int table = lua_gettop(lua);
-  check_keys(lua, table, "key", "what drive returns", {"verdict", "text"});
+  check_keys(lua, table, "key", "what drive returns", scenario_table("grit.DriveEnd").names());
   if (push_field(lua, table, "verdict") == LUA_TNIL) throw ScenarioError(kHow);
   const std::string verdict = as_text(lua, -1, "the verdict of drive");
   DriveEnd end;

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/health/check.hpp"
+#include "harness/scenario/lua_quantity.hpp"
 #include "harness/scenario/sandbox.hpp"
 #include "harness/scenario/timing.hpp"
 #include "harness/scenario/values.hpp"
@@ -12,7 +15,9 @@
 namespace grit {
 namespace {
 
-constexpr std::size_t kMaxValues = 10'000;  // of one kind; these live outside the sandbox's memory limit
+// What the library makes lives outside the sandbox's memory limit.
+constexpr std::size_t kMaxValues = 10'000;                     // of one kind
+constexpr std::size_t kMaxText_bytes = std::size_t{16} << 20;  // of all together
 
 /// The table that a constructor such as grit.fault.link_flap was given, at stack index 1; none means an empty one.
 void take_table(lua_State* lua, const std::string& function) {
@@ -34,13 +39,37 @@ std::size_t keep(std::vector<T>& values, T value) {
   return values.size() - 1;
 }
 
+std::size_t text_bytes(const Json& params) {
+  std::size_t bytes = 0;
+  for (const Json& value : params)
+    if (value.is_string()) bytes += value.get_ref<const std::string&>().size();
+  return bytes;
+}
+
+/// Counts the text in these parameters, before they are kept.
+void count_text(lua_State* lua, const Json& params) {
+  LoadContext& context = context_of(lua);
+  context.text_bytes += text_bytes(params);
+  if (context.text_bytes > kMaxText_bytes)
+    throw ScenarioError(
+        fmt::format("the parameters of the scenario's faults, workloads and checks hold more than {} MiB of text",
+                    kMaxText_bytes >> 20));
+}
+
 /// The fault's own parameters and the common ones that it takes beside them.
 void read_fault_params(lua_State* lua, const InjectorInfo& info, ScenarioFault& fault) {
   const std::string owner = "fault " + info.name;
   const std::vector<ParamSpec> common = timing_params_beside(info);
+  for (const std::string& name : text_keys(lua, 1, owner)) {
+    const bool own =
+        std::any_of(info.params.begin(), info.params.end(), [&](const ParamSpec& one) { return one.name == name; });
+    if (const auto why = own ? std::nullopt : why_not_taken(info, name))
+      throw ScenarioError(fmt::format("{} takes no `{}`: {} (grit describe {})", owner, name, *why, info.name));
+  }
   std::vector<ParamSpec> specs = info.params;
   specs.insert(specs.end(), common.begin(), common.end());
   fault.params = as_params(lua, 1, specs, owner, {"on"});
+  count_text(lua, fault.params);
   Json timing = Json::object();
   for (const ParamSpec& spec : common) {
     timing[spec.name] = fault.params[spec.name];
@@ -69,6 +98,7 @@ int make_workload_value(lua_State* lua) {
   const WorkloadInfo& info = workloads().at(plugin_index(lua));
   take_table(lua, "grit.workload." + info.name);
   ScenarioPlugin workload{info.name, as_params(lua, 1, info.params, "workload " + info.name)};
+  count_text(lua, workload.params);
   push_handle(lua, kWorkloadHandle, keep(context_of(lua).workloads, std::move(workload)));
   return 1;
 }
@@ -77,7 +107,33 @@ int make_check(lua_State* lua) {
   const CheckInfo& info = checks().at(plugin_index(lua));
   take_table(lua, "grit.check." + info.name);
   ScenarioPlugin check{info.name, as_params(lua, 1, info.params, "check " + info.name)};
+  count_text(lua, check.params);
   push_handle(lua, kCheckHandle, keep(context_of(lua).checks, std::move(check)));
+  return 1;
+}
+
+/// grit.node "any": nodes that are chosen once, to be named in several places.
+int draw_node(lua_State* lua) {
+  if (lua_gettop(lua) != 1) throw ScenarioError(R"(grit.node takes one node selector: grit.node "any")");
+  NodeDraw draw{.from = as_selector(lua, 1, "the nodes of grit.node"), .where = caller_position(lua)};
+  if (draw.from.kind == NodeSelector::Kind::drawn) return 1;  // it is one already
+  push_handle(lua, kNodeHandle, keep(context_of(lua).draws, std::move(draw)));
+  return 1;
+}
+
+/// grit.others(victim), grit.others(victim, "any"): all nodes but those of a draw, or some of them.
+int draw_others(lua_State* lua) {
+  const int given = lua_gettop(lua);
+  if (given < 1 || given > 2)
+    throw ScenarioError(
+        R"(grit.others takes what grit.node gave, and which of the others: grit.others(victim, "any"))");
+  const std::size_t victim = handle_at(lua, 1, kNodeHandle, "the first argument of grit.others");
+  NodeDraw draw{
+      .from = NodeSelector{.kind = NodeSelector::Kind::all}, .others_than = victim, .where = caller_position(lua)};
+  if (given == 2) draw.from = as_selector(lua, 2, "the second argument of grit.others");
+  if (draw.from.kind == NodeSelector::Kind::drawn)
+    throw ScenarioError(R"(grit.others chooses anew: "any", "all", "25%" or nodes, not what was drawn before)");
+  push_handle(lua, kNodeHandle, keep(context_of(lua).draws, std::move(draw)));
   return 1;
 }
 
@@ -131,9 +187,17 @@ void push_library(lua_State* lua, LoadContext& context) {
   lua_setfield(lua, -2, "check");
   push_constructors(lua, context, "search", {std::begin(kSearches), std::end(kSearches)}, guarded<make_search>);
   lua_setfield(lua, -2, "search");
-  lua_pushlightuserdata(lua, &context);
-  lua_pushcclosure(lua, guarded<make_scenario>, 1);
-  lua_setfield(lua, -2, "scenario");
+  const std::pair<const char*, lua_CFunction> functions[] = {
+      {"scenario", guarded<make_scenario>}, {"node", guarded<draw_node>}, {"others", guarded<draw_others>}};
+  for (const auto& [name, function] : functions) {
+    lua_pushlightuserdata(lua, &context);
+    lua_pushcclosure(lua, function, 1);
+    lua_setfield(lua, -2, name);
+  }
+  for (const auto& [name, unit] : quantity_constructors()) {
+    push_quantity_constructor(lua, unit);
+    lua_setfield(lua, -2, name.c_str());
+  }
   report_unknown(lua, "function of grit");
 }
 
@@ -162,7 +226,9 @@ std::size_t handle_at(lua_State* lua, int stack_index, const char* type, std::st
   const void* handle = luaL_testudata(lua, stack_index, type);
   if (handle == nullptr) {
     const void* other = lua_touserdata(lua, stack_index);
-    throw ScenarioError(fmt::format("{} must be a {}.<name> {{ ... }}, not a {}", what, type,
+    const std::string wanted = type == std::string_view(kNodeHandle) ? R"(what grit.node "any" gave)"
+                                                                     : fmt::format("a {}.<name> {{ ... }}", type);
+    throw ScenarioError(fmt::format("{} must be {}, not a {}", what, wanted,
                                     other != nullptr ? "value of another kind" : luaL_typename(lua, stack_index)));
   }
   return *static_cast<const std::size_t*>(handle);
@@ -171,10 +237,11 @@ std::size_t handle_at(lua_State* lua, int stack_index, const char* type, std::st
 LoadContext& context_of(lua_State* lua) { return *static_cast<LoadContext*>(lua_touserdata(lua, lua_upvalueindex(1))); }
 
 void install_library(lua_State* lua, LoadContext& context) {
-  for (const char* type : {kFaultHandle, kWorkloadHandle, kCheckHandle, kSearchHandle, kScenarioHandle}) {
+  for (const char* type : {kFaultHandle, kWorkloadHandle, kCheckHandle, kSearchHandle, kNodeHandle, kScenarioHandle}) {
     luaL_newmetatable(lua, type);
     lua_pop(lua, 1);
   }
+  install_quantities(lua);
   push_library(lua, context);
   lua_pushcclosure(lua, guarded<require>, 1);
   lua_setglobal(lua, "require");

@@ -25,6 +25,9 @@ struct LoadContext {
   std::vector<ScenarioPlugin> workloads{};
   std::vector<ScenarioPlugin> checks{};
   std::vector<ScenarioSearch> searches{};
+  std::vector<NodeDraw> draws{};
+  std::size_t text_bytes = 0;  // in the parameters of all of these
+  bool options_only = false;   // who only asks what the scenario takes: grit.scenario stops after the options
   Scenario scenario{};
   SearchSpec search{};
   bool has_scenario = false;
@@ -35,6 +38,7 @@ inline constexpr const char* kFaultHandle = "grit.fault";
 inline constexpr const char* kWorkloadHandle = "grit.workload";
 inline constexpr const char* kCheckHandle = "grit.check";
 inline constexpr const char* kSearchHandle = "grit.search";
+inline constexpr const char* kNodeHandle = "grit.node";
 inline constexpr const char* kScenarioHandle = "grit.scenario";
 
 /// Pushes a handle for place `index` of the list that `type` names.
@@ -57,6 +61,9 @@ int make_search(lua_State* lua);
 inline constexpr const char* kSearches[] = {"threshold", "minimal"};
 /// Within grit.scenario: the keys `search`, `drive` and `trials`, for context.search.
 void read_search(lua_State* lua, LoadContext& context);
+
+/// Within grit.scenario: the key `expect` (harness/scenario/expect_table.cpp), after design, checks and search.
+Expectation read_expectation(lua_State* lua, const LoadContext& context);
 
 /// grit.scenario { ... } (harness/scenario/scenario_table.cpp): fills in context.scenario.
 int make_scenario(lua_State* lua);

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <lua.hpp>
+#include <sstream>
 #include <system_error>
 
 #include "harness/base/files.hpp"
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/text_comparison.hpp"
 
 namespace grit {
 namespace {
@@ -17,6 +19,24 @@ constexpr std::size_t kMaxSourceBytes = std::size_t{1} << 20;
 void check_scenario(lua_State* lua) {
   if (luaL_testudata(lua, -1, kScenarioHandle) == nullptr)
     throw ScenarioError("the file must end with: return grit.scenario { ... }");
+}
+
+Result<LoadContext> evaluate(LoadContext context, const std::string& source) {
+  try {
+    GRIT_CHECK(run_in_sandbox(
+        SandboxLimits{}, context.file, source, [&](lua_State* lua) { install_library(lua, context); }, check_scenario));
+    return context;
+  } catch (const std::exception& error) {
+    return internal_error(fmt::format("loading {}: {}", context.file, error.what()));
+  }
+}
+
+std::vector<std::string> first_comment(const std::string& source) {
+  std::vector<std::string> lines;
+  std::istringstream text(source);
+  for (std::string line; std::getline(text, line) && line.starts_with("--");)
+    lines.push_back(line.substr(line.starts_with("-- ") ? 3 : 2));
+  return lines;
 }
 
 }  // namespace
@@ -41,16 +61,18 @@ Result<std::string> read_scenario(const std::filesystem::path& path) {
 
 Result<LoadedScenario> evaluate_scenario(const std::string& file, const std::string& source,
                                          const Overrides& overrides) {
-  try {
-    LoadContext context{.file = file, .overrides = overrides};
-    GRIT_CHECK(run_in_sandbox(
-        SandboxLimits{}, file, source, [&](lua_State* lua) { install_library(lua, context); }, check_scenario));
-    context.scenario.file = file;
-    context.scenario.source = source;
-    return LoadedScenario{std::move(context.scenario), std::move(context.search)};
-  } catch (const std::exception& error) {
-    return internal_error(fmt::format("loading {}: {}", file, error.what()));
-  }
+  GRIT_TRY(LoadContext context, evaluate({.file = file, .overrides = overrides}, source));
+  GRIT_CHECK(check_text_comparisons(file, source, context.scenario.options));
+  context.scenario.file = file;
+  context.scenario.source = source;
+  return LoadedScenario{std::move(context.scenario), std::move(context.search)};
+}
+
+Result<ScenarioBrief> brief_of_scenario(const std::string& file, const std::string& source) {
+  GRIT_TRY(LoadContext context, evaluate({.file = file, .overrides = {}, .options_only = true}, source));
+  Scenario& scenario = context.scenario;
+  return ScenarioBrief{std::move(scenario.name), std::move(scenario.summary), first_comment(source),
+                       std::move(scenario.options)};
 }
 
 Result<Scenario> load_scenario(const std::filesystem::path& path, const Overrides& overrides) {

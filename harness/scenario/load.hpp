@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "harness/base/result.hpp"
 #include "harness/model/series.hpp"
@@ -24,6 +25,18 @@ struct LoadedScenario {
 /// "FILE:LINE: what is wrong and the nearest valid name". No Lua state and no exception outlives the call.
 Result<LoadedScenario> evaluate_scenario(const std::string& file, const std::string& source,
                                          const Overrides& overrides);
+
+/// What a scenario says of itself to whoever asks how to run it.
+struct ScenarioBrief {
+  std::string name{};
+  std::string summary{};
+  std::vector<std::string> comment{};  // the lines of the comment that the file begins with
+  std::vector<ScenarioOption> options{};
+};
+
+/// Evaluates the text no further than its options, with their defaults. Error (usage): as evaluate_scenario, of what it
+/// came to.
+Result<ScenarioBrief> brief_of_scenario(const std::string& file, const std::string& source);
 
 /// Both, for who wants one run only.
 Result<Scenario> load_scenario(const std::filesystem::path& path, const Overrides& overrides);

@@ -25,6 +25,7 @@ constexpr std::int64_t kLeaseMarginNs = 10 * kNsPerS;
 // Keep the order of blocks and the moments of faults apart from the choice of nodes.
 constexpr std::uint64_t kOrderStream = 0x9e3779b97f4a7c15;
 constexpr std::uint64_t kTimesStream = 0xd1b54a32d192ed03;
+constexpr std::uint64_t kDrawStream = 0x94d049bb133111eb;   // times the draw's place, from 1
 constexpr std::uint64_t kTrialStream = 0xbf58476d1ce4e5b9;  // times the trial's number
 constexpr int kLinkTests = 2;                               // of each kind of block
 
@@ -34,22 +35,58 @@ Status check_index(int node, int nodes) {
                                  nodes == 1 ? "node 0 only" : fmt::format("nodes 0 to {}", nodes - 1)));
 }
 
-Result<std::vector<int>> choose_nodes(const ScenarioFault& fault, int nodes, SeededChoice& choice) {
-  switch (fault.on.kind) {
+/// The nodes of every draw of the scenario, by its place.
+using DrawnNodes = std::vector<std::vector<int>>;
+
+Result<std::vector<int>> choose_nodes(const NodeSelector& on, int nodes, const DrawnNodes& drawn,
+                                      SeededChoice& choice) {
+  switch (on.kind) {
     case NodeSelector::Kind::any:
       return choice.sample(nodes, 1);
     case NodeSelector::Kind::all:
       return choice.sample(nodes, nodes);
     case NodeSelector::Kind::fraction: {
       // 0.07 × 100 is 7.000000000000001 as doubles; it must not round up to 8.
-      const auto wanted = static_cast<int>(std::ceil(fault.on.share * nodes - 1e-9));
+      const auto wanted = static_cast<int>(std::ceil(on.share * nodes - 1e-9));
       return choice.sample(nodes, std::clamp(wanted, 1, nodes));
     }
+    case NodeSelector::Kind::drawn:
+      return drawn.at(on.draw);
     case NodeSelector::Kind::list:
       break;
   }
-  for (const int node : fault.on.nodes) GRIT_CHECK(check_index(node, nodes));
-  return fault.on.nodes;
+  for (const int node : on.nodes) GRIT_CHECK(check_index(node, nodes));
+  return on.nodes;
+}
+
+/// Among the nodes that `taken` leaves.
+Result<std::vector<int>> choose_others(const NodeSelector& on, int nodes, const std::vector<int>& taken,
+                                       SeededChoice& choice) {
+  const auto is_taken = [&](int node) { return std::find(taken.begin(), taken.end(), node) != taken.end(); };
+  std::vector<int> left;
+  for (int node = 0; node < nodes; ++node)
+    if (!is_taken(node)) left.push_back(node);
+  if (left.empty()) return usage_error("there are no other nodes: all are drawn already");
+  const bool named = on.kind == NodeSelector::Kind::list;
+  GRIT_TRY(std::vector<int> chosen, choose_nodes(on, named ? nodes : static_cast<int>(left.size()), {}, choice));
+  for (int& node : chosen) {
+    if (named && is_taken(node)) return usage_error(fmt::format("node {} is none of the others", node));
+    if (!named) node = left[static_cast<std::size_t>(node)];
+  }
+  return chosen;
+}
+
+/// Each draw from a stream of its own, so that it is the same whatever else the scenario draws or leaves out.
+Result<DrawnNodes> draw_nodes(const Scenario& scenario, int nodes, std::uint64_t seed) {
+  DrawnNodes drawn;
+  for (const NodeDraw& draw : scenario.draws) {
+    SeededChoice choice(seed ^ kDrawStream * (drawn.size() + 1));
+    auto chosen = draw.others_than ? choose_others(draw.from, nodes, drawn.at(*draw.others_than), choice)
+                                   : choose_nodes(draw.from, nodes, drawn, choice);
+    if (!chosen) return with_context(std::move(chosen).error(), draw.where);
+    drawn.push_back(std::move(*chosen));
+  }
+  return drawn;
 }
 
 /// A block in time must hold all of the fault, or its end would be cut off in every block.
@@ -83,11 +120,12 @@ std::int64_t lease_ns(const PlannedFault& fault, const InjectorInfo& info, const
 /// Plans the faults of a scenario into a plan that has its topology, design and blocks already.
 class FaultPlanner {
  public:
-  FaultPlanner(Plan& plan, std::uint64_t seed, std::uint64_t trial)
-      : plan_(plan), nodes_(seed), times_(seed ^ kTimesStream ^ trial) {}
+  FaultPlanner(Plan& plan, const DrawnNodes& drawn, std::uint64_t seed, std::uint64_t trial)
+      : plan_(plan), drawn_(drawn), nodes_(seed), times_(seed ^ kTimesStream ^ trial) {}
 
-  [[nodiscard]] Status add(const ScenarioFault& fault) {
-    auto added = try_add(fault);
+  /// One that is left out draws its nodes all the same, so that the others have the nodes that they have beside it.
+  [[nodiscard]] Status add(const ScenarioFault& fault, bool left_out) {
+    auto added = try_add(fault, left_out);
     if (added) return {};
     return with_context(std::move(added).error(), fmt::format("{}: fault {}", fault.where, fault.name));
   }
@@ -103,12 +141,13 @@ class FaultPlanner {
     bool ambiguous = false;
   };
 
-  [[nodiscard]] Status try_add(const ScenarioFault& fault) {
+  [[nodiscard]] Status try_add(const ScenarioFault& fault, bool left_out) {
     const Injector* injector = find_injector(fault.name);
     if (injector == nullptr) return usage_error("there is no such fault");
     const Params params(fault.params);
     const auto nodes = static_cast<int>(plan_.topology.nodes.size());
-    GRIT_TRY(const std::vector<int> chosen, choose_nodes(fault, nodes, nodes_));
+    GRIT_TRY(const std::vector<int> chosen, choose_nodes(fault.on, nodes, drawn_, nodes_));
+    if (left_out) return {};
     GRIT_TRY(const std::vector<int> taking_part, injector->nodes(plan_.topology, chosen, params));
     GRIT_TRY(const auto pulses, pulses_of(fault, *injector, taking_part.size(), taking_part == chosen));
     for (std::size_t i = 0; i < taking_part.size(); ++i) {
@@ -233,6 +272,7 @@ class FaultPlanner {
   }
 
   Plan& plan_;
+  const DrawnNodes& drawn_;
   SeededChoice nodes_;
   SeededChoice times_;
   std::vector<std::string> where_{};                    // by PlannedFault::id
@@ -288,11 +328,18 @@ Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const
   plan.checks = scenario.checks;
   plan.design = scenario.design;
   plan.expect = scenario.expect;
+  GRIT_TRY(const DrawnNodes drawn, draw_nodes(scenario, static_cast<int>(topology.nodes.size()), request.seed));
+  if (plan.expect.culprit && plan.expect.culprit->on && plan.expect.culprit->on->kind == NodeSelector::Kind::drawn)
+    plan.expect.culprit->on = NodeSelector{.nodes = drawn.at(plan.expect.culprit->on->draw)};
   const std::uint64_t trial = kTrialStream * static_cast<std::uint64_t>(request.trial);
   SeededChoice order_choice(request.seed ^ kOrderStream ^ trial);
   plan.blocks = lay_out_blocks(scenario.design, order_choice);
-  FaultPlanner planner(plan, request.seed, trial);
-  for (const ScenarioFault& fault : scenario.faults) GRIT_CHECK(planner.add(fault));
+  FaultPlanner planner(plan, drawn, request.seed, trial);
+  const auto is_left_out = [&](int place) {
+    return request.faults && std::find(request.faults->begin(), request.faults->end(), place) == request.faults->end();
+  };
+  for (std::size_t i = 0; i < scenario.faults.size(); ++i)
+    GRIT_CHECK(planner.add(scenario.faults[i], is_left_out(static_cast<int>(i))));
   GRIT_CHECK(planner.finish());
   GRIT_CHECK(try_checks(plan));
   plan.allowed = request.allowed;

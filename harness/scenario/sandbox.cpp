@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "harness/base/printable.hpp"
 #include "harness/scenario/bounded.hpp"
 
 namespace grit {
@@ -67,6 +68,13 @@ void* allocate(void* user, void* block, std::size_t old_size, std::size_t new_si
   return moved;
 }
 
+/// Sets `exceeded` when the scenario has computed for too long.
+void look_at_cpu_time(Sandbox& sandbox) {
+  if (thread_cpu_ns() - sandbox.started_ns <= sandbox.limits.cpu_time_ns) return;
+  sandbox.exceeded = fmt::format("the scenario computed for more than {} s: an endless loop?",
+                                 sandbox.limits.cpu_time_ns / 1'000'000'000);
+}
+
 void hook(lua_State* lua, lua_Debug* event) {
   Sandbox& sandbox = sandbox_of(lua);
   if (event->event == LUA_HOOKLINE) {
@@ -77,9 +85,8 @@ void hook(lua_State* lua, lua_Debug* event) {
   if (sandbox.instructions > sandbox.limits.instructions) {
     sandbox.exceeded = fmt::format("the scenario ran more than {} million instructions: an endless loop?",
                                    sandbox.limits.instructions / 1'000'000);
-  } else if (thread_cpu_ns() - sandbox.started_ns > sandbox.limits.cpu_time_ns) {
-    sandbox.exceeded = fmt::format("the scenario computed for more than {} s: an endless loop?",
-                                   sandbox.limits.cpu_time_ns / 1'000'000'000);
+  } else {
+    look_at_cpu_time(sandbox);
   }
   if (sandbox.exceeded.empty()) return;
   lua_sethook(lua, hook, LUA_MASKCOUNT, 1);  // whatever catches this error is ended by the next instruction
@@ -94,11 +101,12 @@ int print(lua_State* lua) {
   std::string line;
   for (int i = 1, last = lua_gettop(lua); i <= last; ++i) {
     std::size_t size = 0;
-    const char* text = luaL_tolstring(lua, i, &size);
+    push_plain_text(lua, i);
+    const char* text = lua_tolstring(lua, -1, &size);
     line.append(i > 1 ? "\t" : "").append(text, size);
     lua_pop(lua, 1);
   }
-  line += '\n';
+  line = printable_lines(line) + '\n';
   sandbox.printed_bytes += line.size();
   if (sandbox.printed_bytes > sandbox.limits.printed_bytes) {
     throw ScenarioError(fmt::format("the scenario printed more than {} bytes", sandbox.limits.printed_bytes));
@@ -196,6 +204,14 @@ Status run_in_sandbox(const SandboxLimits& limits, const std::string& file, cons
   lua_pushcfunction(state.get(), guarded<protected_body>);
   if (lua_pcall(state.get(), 0, 0, 0) == LUA_OK) return {};
   return usage_error(readable(message_of(state.get(), sandbox)));
+}
+
+void check_cpu_time(lua_State* lua) {
+  Sandbox& sandbox = sandbox_of(lua);
+  look_at_cpu_time(sandbox);
+  if (sandbox.exceeded.empty()) return;
+  lua_sethook(lua, hook, LUA_MASKCOUNT, 1);  // whatever catches this error is ended by the next instruction
+  throw ScenarioError(sandbox.exceeded);
 }
 
 void restart_limits(lua_State* lua) {

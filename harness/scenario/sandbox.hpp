@@ -38,6 +38,10 @@ Status run_in_sandbox(const SandboxLimits& limits, const std::string& file, cons
 /// that took as long as it took.
 void restart_limits(lua_State* lua);
 
+/// For C functions that take long, between whose instructions the limit on CPU time is not looked at: ends the scenario
+/// when it has computed for longer.
+void check_cpu_time(lua_State* lua);
+
 /// "FILE:LINE" of the Lua code that called the running C function; "FILE" when there is none.
 std::string caller_position(lua_State* lua);
 

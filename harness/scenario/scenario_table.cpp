@@ -9,7 +9,9 @@
 #include "harness/base/shortened.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/scenario/library.hpp"
+#include "harness/scenario/lua_quantity.hpp"
 #include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/tables.hpp"
 #include "harness/scenario/values.hpp"
 
 namespace grit {
@@ -18,16 +20,6 @@ namespace {
 constexpr std::int64_t kMinPairs = 6;
 constexpr std::int64_t kMaxPairs = 1000;
 constexpr std::int64_t kMaxSteps = 1'000'000'000;
-
-std::string text_field(lua_State* lua, int table, std::string_view key, const std::string& what) {
-  std::string text;
-  if (push_field(lua, table, key) != LUA_TNIL) {
-    if (lua_type(lua, -1) != LUA_TSTRING) throw ScenarioError(fmt::format("{} must be text in quotes", what));
-    text = as_text(lua, -1, what);
-  }
-  lua_pop(lua, 1);
-  return text;
-}
 
 bool is_identifier(std::string_view name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -47,39 +39,83 @@ Unit unit_called(const std::string& name, const std::string& what) {
   throw ScenarioError(fmt::format("{} has the unknown unit \"{}\"{}", what, shortened(name), suggestion(name, names)));
 }
 
-/// Reads one option, on top of the stack: "1s" or { "1s", unit = "time", help = "..." }.
+std::optional<Unit> unit_of(const ScenarioOption& option) {
+  if (option.unit.empty()) return std::nullopt;
+  return unit_called(option.unit, fmt::format("option \"{}\"", option.name));
+}
+
+/// What a ParamSpec says of a parameter, `choices`, `min` and `max` say of an option.
+void read_limits(lua_State* lua, int table, const std::string& what, ScenarioOption& option) {
+  if (push_field(lua, table, "choices") != LUA_TNIL) {
+    if (lua_type(lua, -1) != LUA_TTABLE) throw ScenarioError(what + R"(: choices is a list: { "tcp", "udp" })");
+    const int list = lua_gettop(lua);
+    for (lua_Integer i = 1, length = list_length(lua, list, "choices"); i <= length; ++i) {
+      lua_rawgeti(lua, list, i);
+      option.choices.push_back(as_text(lua, -1, "a choice of " + what));
+      lua_pop(lua, 1);
+    }
+  }
+  lua_pop(lua, 1);
+  for (const auto& [key, bound] : {std::pair{"min", &option.min}, std::pair{"max", &option.max}}) {
+    if (push_field(lua, table, key) != LUA_TNIL) {
+      const auto unit = unit_of(option);
+      if (!unit || *unit == Unit::text || *unit == Unit::boolean)
+        throw ScenarioError(fmt::format("{}: {} is for quantities: write unit = \"count\" or another", what, key));
+      *bound = as_quantity(lua, lua_gettop(lua), *unit, fmt::format("{} of {}", key, what)).get<double>();
+    }
+    lua_pop(lua, 1);
+  }
+}
+
+/// Reads one option, on top of the stack: "1s" or { "1s", help = "...", unit = "time", ... }. Without `unit`, a default
+/// with a unit says what it is.
 ScenarioOption read_option(lua_State* lua, const std::string& name) {
   const std::string what = fmt::format("option \"{}\"", name);
   ScenarioOption option;
   option.name = name;
-  if (lua_type(lua, -1) == LUA_TTABLE) {
-    const int table = lua_gettop(lua);
-    lua_rawgeti(lua, table, 1);
-    option.default_value = as_text(lua, -1, "the default of " + what + R"((write { "1s", help = "..." }))");
-    lua_pop(lua, 1);
-    for (lua_pushnil(lua); lua_next(lua, table) != 0; lua_pop(lua, 1)) {
-      if (lua_isinteger(lua, -2) != 0 && lua_tointeger(lua, -2) == 1) continue;
-      const std::string key = as_text(lua, -2, "a key of " + what);
-      if (key != "help" && key != "unit") {
-        throw ScenarioError(
-            fmt::format("unknown key \"{}\" of {}{}", shortened(key), what, suggestion(key, {"help", "unit"})));
-      }
-    }
-    option.help = text_field(lua, table, "help", "help of " + what);
-    option.unit = text_field(lua, table, "unit", "unit of " + what);
-  } else {
-    option.default_value = as_text(lua, -1, what);
-  }
+  const int given = lua_gettop(lua);
+  const bool table = lua_type(lua, given) == LUA_TTABLE;
+  if (table)
+    lua_rawgeti(lua, given, 1);
+  else
+    lua_pushvalue(lua, given);
+  option.default_value =
+      as_text(lua, -1, table ? "the default of " + what + R"((write { "1s", help = "..." }))" : what);
   option.value = option.default_value;
+  const int type = lua_type(lua, -1);
+  if (type == LUA_TBOOLEAN) option.unit = unit_name(Unit::boolean);
+  if (const auto unit = unit_of_text(option.default_value); unit && type != LUA_TNUMBER) option.unit = unit_name(*unit);
+  option.is_number = type == LUA_TNUMBER;
+  lua_pop(lua, 1);
+  if (!table) return option;
+  const std::vector<std::string> keys = scenario_table("grit.option").names();
+  for (lua_pushnil(lua); lua_next(lua, given) != 0; lua_pop(lua, 1)) {
+    if (lua_isinteger(lua, -2) != 0 && lua_tointeger(lua, -2) == 1) continue;
+    const std::string key = as_text(lua, -2, "a key of " + what);
+    if (std::find(keys.begin(), keys.end(), key) == keys.end())
+      throw ScenarioError(fmt::format("unknown key \"{}\" of {}{}", shortened(key), what, suggestion(key, keys)));
+  }
+  option.help = text_field(lua, given, "help", "help of " + what);
+  if (std::string unit = text_field(lua, given, "unit", "unit of " + what); !unit.empty())
+    option.unit = std::move(unit);
+  read_limits(lua, given, what, option);
   return option;
 }
 
-void check_unit(const ScenarioOption& option, const std::string& value) {
-  if (option.unit.empty()) return;
+void check_value(const ScenarioOption& option, const std::string& value) {
   const std::string what = fmt::format("option \"{}\"", option.name);
-  if (const auto parsed = parse_quantity(value, unit_called(option.unit, what)); !parsed) {
-    throw ScenarioError(what + ": " + parsed.error().message);
+  const Unit unit = unit_of(option).value_or(Unit::text);
+  const auto parsed = parse_quantity(value, unit);
+  if (!parsed) {
+    const bool by_default = unit_of_text(option.default_value) == unit;
+    throw ScenarioError(
+        fmt::format("{}: {}{}", what, parsed.error().message,
+                    by_default ? fmt::format("; it is a {} as its default, {}, is (unit = \"text\" takes anything)",
+                                             option.unit, shortened(option.default_value))
+                               : ""));
   }
+  const ParamSpec limits{option.name, unit, Json(), option.help, option.choices, option.min, option.max};
+  if (const Status ok = check_param(limits, *parsed); !ok) throw ScenarioError(what + ": " + ok.error().message);
 }
 
 void apply_overrides(const LoadContext& context, Scenario& scenario) {
@@ -93,7 +129,7 @@ void apply_overrides(const LoadContext& context, Scenario& scenario) {
                                       suggestion(name, names)));
     }
     if (!is_utf8(value)) throw ScenarioError(fmt::format("--set {}: the value is not UTF-8 text", name));
-    check_unit(*option, value);
+    check_value(*option, value);
     option->value = value;
   }
 }
@@ -108,7 +144,7 @@ int unknown_option(lua_State* lua) {
 void push_options(lua_State* lua, const Scenario& scenario) {
   lua_newtable(lua);
   for (const ScenarioOption& option : scenario.options) {
-    lua_pushlstring(lua, option.value.data(), option.value.size());
+    push_option_value(lua, option.value, option.is_number ? Unit::number : unit_of(option));
     lua_setfield(lua, -2, option.name.c_str());
   }
   lua_newtable(lua);
@@ -130,7 +166,7 @@ void read_options(lua_State* lua, const LoadContext& context, Scenario& scenario
       push_field(lua, table, name);
       scenario.options.push_back(read_option(lua, name));
       lua_pop(lua, 1);
-      check_unit(scenario.options.back(), scenario.options.back().default_value);
+      check_value(scenario.options.back(), scenario.options.back().default_value);
     }
   }
   lua_pop(lua, 1);
@@ -251,9 +287,7 @@ Design read_design(lua_State* lua) {
     if (!given || push_field(lua, table, key) == LUA_TNIL) return std::nullopt;
     return as_text(lua, -1, std::string("design.") + key);
   };
-  if (given)
-    check_keys(lua, table, "key", "design",
-               {"pairs", "max_pairs", "block", "settle", "warmup", "hang", "sham", "recovery", "link_test"});
+  if (given) check_keys(lua, table, "key", "design", scenario_table("grit.design").names());
   if (const auto pairs = field("pairs")) {
     const auto count = parse_quantity(*pairs, Unit::count);
     if (!count) throw ScenarioError("design.pairs: " + count.error().message);
@@ -279,114 +313,6 @@ Design read_design(lua_State* lua) {
   return design;
 }
 
-// --- expectations ---------------------------------------------------------------------------------------------------
-
-std::optional<double> read_bound(lua_State* lua, int table, const char* key) {
-  std::optional<double> bound;
-  if (push_field(lua, table, key) != LUA_TNIL) {
-    bound = as_quantity(lua, lua_gettop(lua), Unit::fraction, std::string("expect.slowdown.") + key).get<double>();
-  }
-  lua_pop(lua, 1);
-  return bound;
-}
-
-std::string read_outcome(lua_State* lua, int table) {
-  const std::string outcome = text_field(lua, table, "outcome", "expect.outcome");
-  if (outcome.empty()) return outcome;
-  if (std::find(kExpectableOutcomes.begin(), kExpectableOutcomes.end(), outcome) == kExpectableOutcomes.end())
-    throw ScenarioError(fmt::format("expect.outcome is \"{}\"; a run can be expected to end by: {}", shortened(outcome),
-                                    fmt::join(kExpectableOutcomes, ", ")));
-  for (const char* other : {"slowdown", "culprit", "recovers"}) {
-    if (push_field(lua, table, other) != LUA_TNIL)
-      throw ScenarioError(fmt::format(
-          "expect has both outcome and {}: a run that ends early measures no slowdown, so there is no culprit of it to "
-          "name and nothing to recover from; leave one of them out",
-          other));
-    lua_pop(lua, 1);
-  }
-  return outcome;
-}
-
-std::optional<ExpectedCulprit> read_culprit(lua_State* lua, int table) {
-  const int type = push_field(lua, table, "culprit");
-  if (type == LUA_TNIL) return std::nullopt;
-  if (type != LUA_TTABLE)
-    throw ScenarioError(R"(expect.culprit must be a table: culprit = { node = "any", resource = "network" })");
-  const int culprit_table = lua_gettop(lua);
-  check_keys(lua, culprit_table, "key", "expect.culprit", {"node", "resource"});
-  ExpectedCulprit culprit;
-  culprit.resource = text_field(lua, culprit_table, "resource", "expect.culprit.resource");
-  const bool known = std::find(kResources.begin(), kResources.end(), culprit.resource) != kResources.end();
-  if (!culprit.resource.empty() && !known)
-    throw ScenarioError(fmt::format("expect.culprit.resource is \"{}\"; it is one of: {}", shortened(culprit.resource),
-                                    fmt::join(kResources, ", ")));
-  if (push_field(lua, culprit_table, "node") != LUA_TNIL)
-    culprit.on = as_selector(lua, lua_gettop(lua), "expect.culprit.node");
-  if (!culprit.on && culprit.resource.empty())
-    throw ScenarioError("expect.culprit is empty: name a node, a resource, or both");
-  return culprit;
-}
-
-/// recovers = { within = "5s" }
-std::optional<std::int64_t> read_recovery(lua_State* lua, int table) {
-  const int type = push_field(lua, table, "recovers");
-  if (type == LUA_TNIL) return std::nullopt;
-  if (type != LUA_TTABLE) throw ScenarioError(R"(expect.recovers must be a table: recovers = { within = "5s" })");
-  const int recovers = lua_gettop(lua);
-  check_keys(lua, recovers, "key", "expect.recovers", {"within"});
-  if (push_field(lua, recovers, "within") == LUA_TNIL)
-    throw ScenarioError(R"(expect.recovers says no time: recovers = { within = "5s" })");
-  const auto within_ns = as_quantity(lua, lua_gettop(lua), Unit::time_ns, "expect.recovers.within").get<std::int64_t>();
-  if (within_ns == 0) throw ScenarioError("expect.recovers.within must be longer than 0");
-  return within_ns;
-}
-
-Expectation read_expectation(lua_State* lua, const SearchSpec& search) {
-  constexpr std::string_view kHow =
-      R"(; write expect = { slowdown = { at_least = "10%" } } or { at_most = "5%" }, or expect = { outcome = "rank_death" })";
-  const bool given = push_table(lua, "expect");
-  if (!given && (search.slowdown || !search.outcome.empty())) {  // it says what every trial is to show
-    lua_pop(lua, 1);
-    if (!search.outcome.empty()) return {.outcome = search.outcome};
-    return {.slowdown_at_least = search.slowdown};
-  }
-  if (!given) throw ScenarioError("no expectations: nothing could be shown" + std::string(kHow));
-  const int table = lua_gettop(lua);
-  check_keys(lua, table, "key", "expect", {"slowdown", "outcome", "culprit", "recovers"});
-  if (std::string outcome = read_outcome(lua, table); !outcome.empty()) {
-    lua_settop(lua, table - 1);
-    return {.outcome = std::move(outcome)};
-  }
-  if (push_field(lua, table, "slowdown") != LUA_TTABLE) {
-    throw ScenarioError("no expectations: expect has no slowdown table" + std::string(kHow));
-  }
-  const int slowdown = lua_gettop(lua);
-  check_keys(lua, slowdown, "key", "expect.slowdown", {"at_least", "at_most"});
-  Expectation expect{
-      .slowdown_at_least = read_bound(lua, slowdown, "at_least"),
-      .slowdown_at_most = read_bound(lua, slowdown, "at_most"),
-  };
-  if (!expect.slowdown_at_least && !expect.slowdown_at_most) {
-    throw ScenarioError("no expectations: expect.slowdown is empty" + std::string(kHow));
-  }
-  if (expect.slowdown_at_least && expect.slowdown_at_most && *expect.slowdown_at_least > *expect.slowdown_at_most) {
-    throw ScenarioError("expect.slowdown.at_least is above at_most: no result could meet both");
-  }
-  expect.culprit = read_culprit(lua, table);
-  expect.recovers_within_ns = read_recovery(lua, table);
-  lua_settop(lua, table - 1);
-  return expect;
-}
-
-/// What only design and expectations together can say.
-void check_recovery(const Design& design, const Expectation& expect) {
-  if (!expect.recovers_within_ns || design.recovery_ns >= *expect.recovers_within_ns) return;
-  throw ScenarioError(fmt::format(
-      "expect.recovers.within is {}, but design.recovery, the time after a fault that is looked at, is {}: make it at "
-      "least as long",
-      format_quantity(*expect.recovers_within_ns, Unit::time_ns), format_quantity(design.recovery_ns, Unit::time_ns)));
-}
-
 }  // namespace
 
 int push_part(lua_State* lua, std::string_view key) {
@@ -403,9 +329,7 @@ int make_scenario(lua_State* lua) {
     throw ScenarioError("grit.scenario takes one table: grit.scenario { ... }");
   }
   if (context.has_scenario) throw ScenarioError("grit.scenario was called twice; a file describes one scenario");
-  check_keys(
-      lua, kArgument, "key", "scenario",
-      {"name", "summary", "options", "workload", "faults", "design", "checks", "expect", "search", "drive", "trials"});
+  check_keys(lua, kArgument, "key", "scenario", scenario_table("grit.scenario.params").names());
   Scenario& scenario = context.scenario;
   scenario.name = text_field(lua, kArgument, "name", "name");
   if (!is_identifier(scenario.name)) {
@@ -416,15 +340,18 @@ int make_scenario(lua_State* lua) {
   }
   scenario.summary = text_field(lua, kArgument, "summary", "summary");
   read_options(lua, context, scenario);
+  context.has_scenario = true;
+  push_handle(lua, kScenarioHandle, 0);
+  if (context.options_only) return 1;
+  lua_pop(lua, 1);
   push_options(lua, scenario);  // at kOptions
   read_workload(lua, context, scenario);
   scenario.faults = read_list(lua, "faults", kFaultHandle, context.faults);
   scenario.checks = read_list(lua, "checks", kCheckHandle, context.checks);
   scenario.design = read_design(lua);
   read_search(lua, context);
-  scenario.expect = read_expectation(lua, context.search);
-  check_recovery(scenario.design, scenario.expect);
-  context.has_scenario = true;
+  scenario.expect = read_expectation(lua, context);
+  scenario.draws = context.draws;
   push_handle(lua, kScenarioHandle, 0);
   return 1;
 }

@@ -6,6 +6,7 @@
 
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/tables.hpp"
 #include "harness/scenario/values.hpp"
 
 namespace grit {
@@ -87,9 +88,7 @@ void read_question(lua_State* lua, SearchSpec& spec) {
 void read_threshold(lua_State* lua, ScenarioSearch& search) {
   SearchSpec& spec = search.spec;
   const auto text = [&](const char* key) { return field(lua, key, kThreshold); };
-  check_keys(lua, 1, "key", kThreshold,
-             {"option", "from", "to", "slowdown", "outcome", "check", "kind", "trials", "resolution", "noise", "scale",
-              "harm"});
+  check_keys(lua, 1, "key", kThreshold, scenario_table("grit.search.threshold.params").names());
   for (const char* key : {"option", "from", "to"})
     if (!text(key))
       throw ScenarioError(
@@ -180,7 +179,7 @@ int make_search(lua_State* lua) {
   if (name == kThreshold) {
     read_threshold(lua, search);
   } else {
-    check_keys(lua, 1, "key", name, {"trials"});
+    check_keys(lua, 1, "key", name, scenario_table("grit.search.minimal.params").names());
     search.spec.kind = SearchSpec::Kind::minimal;
     search.spec.trials = trials(field(lua, "trials", name).value_or(std::to_string(kManyTrials)), name + "'s trials");
   }

@@ -21,6 +21,8 @@ Result<std::vector<Pulse>> once(const std::vector<Pulse>& own, const Timing& tim
   std::vector<Pulse> pulses = own;
   for (Pulse& pulse : pulses)
     if (timing.lasts_ns > 0) pulse.end_ns = pulse.start_ns + timing.lasts_ns;
+  if (timing.count > 1 && pulses.back().end_ns < 0)
+    return usage_error("`count` repeats a fault, so it must end: give `lasts`");
   if (timing.every_ns > 0 && pulses.back().end_ns < 0)
     return usage_error("a fault that is repeated must end: give `lasts`, shorter than `every`");
   if (timing.every_ns > 0 && timing.every_ns <= pulses.back().end_ns - pulses.front().start_ns)
@@ -33,10 +35,16 @@ void add_moved(std::vector<Pulse>& pulses, const std::vector<Pulse>& shape, std:
     pulses.push_back({pulse.start_ns + shift_ns, pulse.end_ns < 0 ? -1 : pulse.end_ns + shift_ns, block});
 }
 
+/// `every`; with `count` alone, twice as long as the fault lasts.
+std::int64_t every_ns(const std::vector<Pulse>& shape, const Timing& timing) {
+  if (timing.every_ns > 0 || timing.count <= 1) return timing.every_ns;
+  return 2 * (shape.back().end_ns - shape.front().start_ns);
+}
+
 /// How often: `count`, or as often as it ends within the block.
 Result<std::int64_t> repeats(const std::vector<Pulse>& shape, const Timing& timing, const Design& design) {
-  if (timing.every_ns == 0) return 1;
   if (timing.count > 0) return timing.count;
+  if (timing.every_ns == 0) return 1;
   const std::int64_t room = room_ns(timing, design);
   if (room == 0)
     return usage_error("how much time a block leaves it is not known: say with `count` how often it is repeated");
@@ -79,7 +87,13 @@ const std::vector<ParamSpec>& timing_params() {
   static const std::vector<ParamSpec> specs{
       {"after", Unit::time_ns, 0, "from the start of the block (or at_step, follows) to the first time", {}, 0.0, {}},
       {"lasts", Unit::time_ns, 0, "how long it is in force; 0: to the end of the block", {}, 0.0, {}},
-      {"every", Unit::time_ns, 0, "from one start to the next; 0: it is not repeated", {}, 0.0, {}},
+      {"every",
+       Unit::time_ns,
+       0,
+       "from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated",
+       {},
+       0.0,
+       {}},
       {"count", Unit::count, 0, "how many times in a block; 0: as many as fit", {}, 0.0, double{kMaxRepeats}},
       {"schedule", Unit::text, "regular", "\"poisson\": at random, `every` apart on average", {"regular", "poisson"}},
       {"at_step", Unit::count, 0, "counted from the start of this step of the block; the first is 0", {}, 0.0, {}},
@@ -96,16 +110,19 @@ const std::vector<ParamSpec>& timing_params() {
   return specs;
 }
 
-std::vector<ParamSpec> timing_params_beside(const InjectorInfo& info) {
+std::optional<std::string> why_not_taken(const InjectorInfo& info, const std::string& name) {
   constexpr std::array<std::string_view, 4> kTimes{"after", "lasts", "every", "count"};
-  const bool own_times = std::any_of(kTimes.begin(), kTimes.end(), [&](auto name) { return has(info.params, name); });
-  const bool own_every = has(info.params, "every");
+  const bool own_times = std::any_of(kTimes.begin(), kTimes.end(), [&](auto time) { return has(info.params, time); });
+  if (name == "lasts" && own_times) return "it says itself how long it lasts, by a parameter of its own";
+  if (name == "schedule" && has(info.params, "every")) return "its own `every` says when it comes";
+  if (name.starts_with("ramp") && info.dose.param.empty()) return "it has no dose that could grow";
+  return std::nullopt;
+}
+
+std::vector<ParamSpec> timing_params_beside(const InjectorInfo& info) {
   std::vector<ParamSpec> left;
-  for (const ParamSpec& spec : timing_params()) {
-    const bool moot = (spec.name == "lasts" && own_times) || (spec.name == "schedule" && own_every) ||
-                      (spec.name.starts_with("ramp") && info.dose.param.empty());
-    if (!moot && !has(info.params, spec.name)) left.push_back(spec);
-  }
+  for (const ParamSpec& spec : timing_params())
+    if (!has(info.params, spec.name) && !why_not_taken(info, spec.name)) left.push_back(spec);
   return left;
 }
 
@@ -121,8 +138,6 @@ Result<Timing> read_timing(const Json& values) {
   timing.swizzle_ns = number("swizzle");
   timing.ramp_ns = number("ramp");
   timing.ramp_steps = number("ramp_steps");
-  if (timing.count > 1 && timing.every_ns == 0)
-    return usage_error("`count` repeats a fault together with `every`, the time from one start to the next");
   if (timing.poisson && timing.every_ns == 0)
     return usage_error("schedule = \"poisson\" needs `every`, the time from one start to the next on average");
   if (timing.at_step > 0 && !timing.follows.empty())
@@ -142,7 +157,7 @@ Result<std::vector<Pulse>> regular_pulses(const std::vector<Pulse>& own, const T
   GRIT_TRY(const auto shape, once(own, timing));
   GRIT_TRY(const std::int64_t times, repeats(shape, timing, design));
   std::vector<Pulse> pulses;
-  for (std::int64_t i = 0; i < times; ++i) add_moved(pulses, shape, timing.after_ns + i * timing.every_ns, -1);
+  for (std::int64_t i = 0; i < times; ++i) add_moved(pulses, shape, timing.after_ns + i * every_ns(shape, timing), -1);
   return pulses;
 }
 

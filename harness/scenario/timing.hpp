@@ -1,6 +1,8 @@
 // When a fault is in force: the parameters that every fault takes besides its own.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "harness/model/plan.hpp"
@@ -15,8 +17,11 @@ constexpr std::int64_t kMaxRepeats = 10'000;  // times that a fault comes in a b
 /// All of them: after, lasts, every, count, schedule, at_step, follows, edge, label, swizzle, ramp, ramp_steps.
 const std::vector<ParamSpec>& timing_params();
 
-/// Those that this fault takes. Its own parameters of the same name win; one with any of after, lasts, every, count
-/// says itself how long it lasts, under whatever name; only one with a dose can grow.
+/// Why this fault does not take one of them, for people; nothing when it does: one with a parameter of its own called
+/// after, lasts, every or count says itself how long it lasts, under whatever name; only one with a dose can grow.
+std::optional<std::string> why_not_taken(const InjectorInfo& info, const std::string& name);
+
+/// Those that this fault takes. Its own parameters of the same name win.
 std::vector<ParamSpec> timing_params_beside(const InjectorInfo& info);
 
 /// Values of timing_params() -> Timing; what is not there has its default. Error (usage): values that contradict each

@@ -8,6 +8,8 @@
 #include <climits>
 
 #include "harness/base/shortened.hpp"
+#include "harness/scenario/library.hpp"
+#include "harness/scenario/lua_quantity.hpp"
 #include "harness/scenario/sandbox.hpp"
 
 namespace grit {
@@ -16,7 +18,7 @@ namespace {
 // Longer than any test, and short enough that sums and products of a fault's times cannot overflow.
 constexpr std::int64_t kMaxTimeNs = std::int64_t{100} * 3600 * 1'000'000'000;
 
-constexpr std::string_view kSelectors = R"(2, "1,3", {1, 3}, "any", "all" or "25%")";
+constexpr std::string_view kSelectors = R"(2, "1,3", {1, 3}, "any", "all", "25%", or what grit.node "any" gave)";
 
 [[noreturn]] void bad_selector(const std::string& what, std::string_view got) {
   throw ScenarioError(fmt::format("{} is not a node selector: {}; write {}", what, got, kSelectors));
@@ -153,12 +155,24 @@ std::string as_text(lua_State* lua, int index, const std::string& what) {
     case LUA_TBOOLEAN:
       return lua_toboolean(lua, index) != 0 ? "true" : "false";
     default:
+      if (const auto quantity = quantity_at(lua, index)) return quantity->text;
       throw ScenarioError(fmt::format("{} must be text, not a {}", what, luaL_typename(lua, index)));
   }
 }
 
+std::string text_field(lua_State* lua, int table, std::string_view key, const std::string& what) {
+  std::string text;
+  if (push_field(lua, table, key) != LUA_TNIL) {
+    if (lua_type(lua, -1) != LUA_TSTRING) throw ScenarioError(fmt::format("{} must be text in quotes", what));
+    text = as_text(lua, -1, what);
+  }
+  lua_pop(lua, 1);
+  return text;
+}
+
 Json as_quantity(lua_State* lua, int index, Unit unit, const std::string& what) {
-  const int type = lua_type(lua, index);
+  const auto quantity = quantity_at(lua, index);
+  const int type = quantity ? LUA_TSTRING : lua_type(lua, index);
   const bool fits = type == LUA_TSTRING || (type == LUA_TNUMBER && unit != Unit::text && unit != Unit::boolean) ||
                     (type == LUA_TBOOLEAN && unit == Unit::boolean);
   if (!fits) {
@@ -181,6 +195,11 @@ NodeSelector as_selector(lua_State* lua, int index, const std::string& what) {
       return selector_from_text(as_text(lua, index, what), what);
     case LUA_TTABLE:
       return selector_from_list(lua, lua_absindex(lua, index), what);
+    case LUA_TUSERDATA:
+      if (const void* draw = luaL_testudata(lua, index, kNodeHandle))
+        return NodeSelector{.kind = NodeSelector::Kind::drawn, .draw = *static_cast<const std::size_t*>(draw)};
+      if (const auto share = quantity_at(lua, index)) return selector_from_text(share->text, what);
+      [[fallthrough]];
     default:
       bad_selector(what, fmt::format("a {}", luaL_typename(lua, index)));
   }

@@ -31,13 +31,16 @@ int push_field(lua_State* lua, int table, std::string_view key);
 /// The length of the list at `table`; an error when it has other keys or holes. `name` says which list.
 lua_Integer list_length(lua_State* lua, int table, std::string_view name);
 
-/// A text or number (or true, false) at `index` as text, as an option holds it; an error for other types.
+/// A text, quantity or number (or true, false) at `index` as text, as an option holds it; an error for other types.
 std::string as_text(lua_State* lua, int index, const std::string& what);
+
+/// table[key], which must be text in quotes; empty when it is absent. `what` begins the message.
+std::string text_field(lua_State* lua, int table, std::string_view key, const std::string& what);
 
 /// The value at `index` in base units of `unit`. `what` begins the message: "parameter \"down\" of fault link_flap".
 Json as_quantity(lua_State* lua, int index, Unit unit, const std::string& what);
 
-/// A node selector: 2, "2", "1,3", {1, 3}, "any", "all", "25%".
+/// A node selector: 2, "2", "1,3", {1, 3}, "any", "all", "25%", or the nodes of a draw (grit.node, grit.others).
 NodeSelector as_selector(lua_State* lua, int index, const std::string& what);
 
 /// All parameters of a plug-in from the table at `table`, defaults filled in. `also` are keys that are not the

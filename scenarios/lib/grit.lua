@@ -1,321 +1,589 @@
 ---@meta grit
--- What `require "grit"` gives a scenario, for LuaLS (completion, hover, checking). grit itself never reads this file.
--- Quantities are text with a unit: "500ms", "25MB", "10%". The reference is docs/scenarios.md.
+-- What `require "grit"` gives a scenario, for LuaLS (completion, hover, checking). grit itself never reads this file: it
+-- writes it (grit describe --lua). The reference is docs/scenarios.md.
+
+---A number with a unit, as options with one are, and as grit.time "30ms" makes it. Its text by tostring() and `..`.
+---@class grit.quantity
+---@operator add(grit.quantity|string): grit.quantity
+---@operator sub(grit.quantity|string): grit.quantity
+---@operator mul(grit.quantity|number): grit.quantity
+---@operator div(number): grit.quantity
+---@operator div(grit.quantity): number
+---@operator concat(string|number): string
 
 ---A time: "500ms", "2s" (ns us ms s min h).
----@alias grit.time string
+---@alias grit.time grit.quantity|string
 ---Bytes: "25MB", "64KiB" (B kB MB GB TB PB KiB MiB GiB TiB PiB).
----@alias grit.bytes string
+---@alias grit.bytes grit.quantity|string
 ---The size of a packet or of a block of a disk, in bytes: 1500, "64KiB".
----@alias grit.size number|string
+---@alias grit.size grit.quantity|number|string
 ---A bit rate: "10Gbit/s".
----@alias grit.bit_rate string
+---@alias grit.bit_rate grit.quantity|string
 ---A share: "10%".
----@alias grit.fraction string
+---@alias grit.fraction grit.quantity|string
 ---A rate of floating-point operations: "1TFLOP/s" (FLOP/s kFLOP/s MFLOP/s GFLOP/s TFLOP/s PFLOP/s).
----@alias grit.flop_rate string
+---@alias grit.flop_rate grit.quantity|string
 ---A count: 8 or "8".
 ---@alias grit.count integer|string
 ---A number of steps: 40 or "40 steps".
 ---@alias grit.steps integer|string
----The values of the options, all text.
----@alias grit.options table<string, string>
+---The values of the options: quantities, numbers and booleans where a default or its unit says so, else text.
+---@alias grit.options table<string, any>
 
----The nodes a fault acts on, counted from 0: 2, "2", { 1, 3 }, "1,3", "any" (one, chosen by the seed), "all", or a share
----such as "25%" (chosen by the seed, rounded up to at least one).
----@alias grit.nodes integer|string|(integer|string)[]
+---The nodes a fault acts on, counted from 0: 2, "2", { 1, 3 }, "1,3", "any" (one, chosen by the seed), "all", a share
+---such as "25%" (chosen by the seed, rounded up to at least one), or what grit.node or grit.others gave.
+---@alias grit.nodes grit.Node|grit.quantity|integer|string|(integer|string)[]
 
 ---@class grit.Fault    made by grit.fault.<name> { ... }
 ---@class grit.Workload made by grit.workload.<name> { ... }
 ---@class grit.Check    made by grit.check.<name> { ... }
 ---@class grit.Search   made by grit.search.<name> { ... }
+---@class grit.Node     made by grit.node or grit.others
 ---@class grit.Scenario made by grit.scenario { ... }
-
----One option, changed by --set NAME=VALUE.
----@class grit.option
----@field [1]   string|number|boolean the default
----@field help? string                one line for people
----@field unit? "count"|"number"|"time"|"bytes"|"bit rate"|"fraction"|"FLOP rate"|"text"|"boolean" a value that is not valid as this is an error
-
----@class grit.design
----@field pairs?  grit.count           pairs of a baseline and a fault block; at least 6 (default 8)
----@field block   grit.time|grit.steps how long a block is: "3s", or "40 steps", or 40
----@field settle? grit.steps           first steps of every block, left out of the measurement (default 1)
----@field warmup? grit.steps           steps before the first block (default 5)
----@field hang?   grit.time            a step that takes longer ends the run, with the outcome "hang" (default "60s")
----@field link_test? boolean          measures the links between nodes as well, so that a slow one can be named (default false)
-
----Who the analysis must name; at least one of the two.
----@class grit.culprit
----@field node?     grit.nodes one of these nodes; "any", "all" and a share: one of those with a fault
----@field resource? "compute"|"network"|"memory"|"storage" what is short
-
----@class grit.slowdown
----@field at_least? grit.fraction met when the whole confidence interval of the slowdown lies above it
----@field at_most?  grit.fraction met when the whole confidence interval lies within plus and minus it
-
----@class grit.expect
----@field slowdown? grit.slowdown at least one of at_least and at_most; or else
----@field outcome?  "hang"|"rank_death"|"node_loss"|"corruption" how the run ends
----@field culprit?  grit.culprit  beside a slowdown: who it is
-
----Every part but name, summary and options may also be a function of the options' values.
----@class grit.scenario.params
----@field name      string letters, digits, _ and -; the run directory is named after it
----@field summary?  string one line: what is asked
----@field options?  table<string, grit.option|string|number|boolean> what --set can change
----@field workload  grit.Workload|fun(o: grit.options): grit.Workload
----@field faults?   grit.Fault[]|fun(o: grit.options): grit.Fault[] none: baseline against baseline
----@field design    grit.design|fun(o: grit.options): grit.design
----@field checks?   grit.Check[]|fun(o: grit.options): grit.Check[] health checks made in every block
----@field expect?   grit.expect|fun(o: grit.options): grit.expect required, but for a search with a slowdown or an outcome
----@field search?   grit.Search|fun(o: grit.options): grit.Search a series of trials instead of one run
----@field drive?    fun(trial: fun(options: table<string, string|number|boolean>): grit.TrialResult): grit.DriveEnd or one in which each trial decides on the next
----@field trials?   grit.count with drive: at most so many trials (default 100)
 
 ---What trial { option = value } returns.
 ---@class grit.TrialResult
 ---@field verdict         "reproduced"|"not_reproduced"|"inconclusive" of what the scenario expects
 ---@field outcome         string "completed", or how the run ended before its last block
 ---@field sentence        string the verdict in words
----@field slowdown?       { estimate: number, ci_low: number, ci_high: number } fractions: 0.10 is 10 % slower; nil when no pair was measured
+---@field slowdown?       { estimate: number, ci_low: number, ci_high: number } fractions: 0.10 is 10 % slower; nil when too few pairs were measured
 ---@field baseline_step_s number
 ---@field applied         boolean all faults were in force in all their windows
 ---@field culprit         string who is to blame, in words; "" when nobody
 ---@field failed_checks   string[] checks that fail more often under the fault than without (p at most 0.05 among all checks and nodes): "link_up on node2"
 ---@field faults          table[] as in verdict.json
 
----What drive returns.
----@class grit.DriveEnd
----@field verdict "reproduced"|"not_reproduced"|"inconclusive"
----@field text    string the one sentence that says what was found
+---One option, changed by --set NAME=VALUE or --NAME VALUE. Beside these keys it has its default, as [1].
+---@class grit.option
+---@field [1] string|number|boolean the default
+---@field help? string one line for people
+---@field unit? "count"|"number"|"time"|"bytes"|"size"|"bit rate"|"fraction"|"FLOP rate"|"text"|"boolean" values that are not of it are refused; a default such as "1s" says it itself
+---@field choices? string[] the only values allowed
+---@field min? string|number the least value allowed
+---@field max? string|number the greatest value allowed
+
+---How it is measured.
+---@class grit.design
+---@field pairs? grit.count pairs of a baseline and a fault block; 6 to 1000 (default 8)
+---@field max_pairs? grit.count up to so many when it is not clear after `pairs` (default: `pairs`)
+---@field block grit.time|grit.steps how long a block is: "3s", or "40 steps", or 40
+---@field settle? grit.steps first steps of every block, left out of the measurement (default 1)
+---@field warmup? grit.steps steps before the first block (default 5)
+---@field hang? grit.time a step that takes longer ends the run, with the outcome "hang" (default "60s")
+---@field sham? boolean a third block in every pair, in which everything is done but the fault itself (default false)
+---@field recovery? grit.time after every fault block one without the fault, for so long (default 0: none)
+---@field link_test? boolean measures the links between nodes as well, so that a slow one can be named (default false)
+
+---At least one of the two.
+---@class grit.slowdown
+---@field at_least? grit.fraction met when the whole confidence interval of the slowdown lies above it
+---@field at_most? grit.fraction met when the whole confidence interval lies within plus and minus it
+
+---Who the analysis must name; at least one of the two.
+---@class grit.culprit
+---@field node? grit.nodes one of these nodes; "any", "all" and a share: one of those with a fault
+---@field resource? "compute"|"network"|"memory"|"storage" what is short
+
+---Of the baseline's steps a second; at least one of the two.
+---@class grit.throughput
+---@field at_least? grit.fraction met when the whole confidence interval of the share lies above it
+---@field at_most? grit.fraction met when it lies below
+
+---@class grit.recovers
+---@field within grit.time met when the interval over blocks of the time until steps are as before lies within; `design.recovery` is at least as long
+
+---What is claimed: at least one of the first five.
+---@class grit.expect
+---@field slowdown? grit.slowdown of the fault blocks against the baseline blocks
+---@field p99? grit.slowdown the same of the 99th percentile step time of a block
+---@field throughput? grit.throughput steps a second, as a share of the baseline's
+---@field checks? table<string, "fails"|"passes"> what checks of the scenario do under the fault
+---@field outcome? "hang"|"rank_death"|"node_loss"|"corruption" how the run ends; alone
+---@field culprit? grit.culprit who it is
+---@field recovers? grit.recovers with design.recovery: how soon steps are as before
+
+---Every part but name, summary and options may also be a function of the options' values.
+---@class grit.scenario.params
+---@field name string letters, digits, _ and -; the run directory is named after it
+---@field summary? string one line: what is asked
+---@field options? table<string, grit.option|string|number|boolean> what --set can change: { "1s", help = "..." }, or the default alone
+---@field workload grit.Workload|fun(o: grit.options): grit.Workload what is run
+---@field faults? grit.Fault[]|fun(o: grit.options): grit.Fault[] none: baseline against baseline
+---@field design grit.design|fun(o: grit.options): grit.design how it is measured
+---@field checks? grit.Check[]|fun(o: grit.options): grit.Check[] health checks made in every block
+---@field expect? grit.expect|fun(o: grit.options): grit.expect required, but for a search with a slowdown or an outcome
+---@field search? grit.Search|fun(o: grit.options): grit.Search a series of trials instead of one run
+---@field drive? fun(trial: fun(options: table<string, grit.quantity|string|number|boolean>): grit.TrialResult): grit.DriveEnd or one in which each trial decides on the next
+---@field trials? grit.count with drive: at most so many trials (default 100)
 
 ---@class grit.search.threshold.params
----@field option      string             the option whose value is the dose; it needs a unit
----@field from        string             the least dose
----@field to          string             the greatest
----@field kind?       "magnitude"|"yes_no"|"escalate" (default "magnitude" with a slowdown, "escalate" with an outcome, else "yes_no")
----@field slowdown?   grit.fraction      what counts as slowed (magnitude: default "10%")
----@field outcome?    "hang"|"rank_death"|"node_loss"|"corruption" what the dose is to bring about
----@field check?      string             yes_no: that this check fails
----@field trials?     grit.count         at most so many; for escalate, so many steps (default 12)
----@field resolution? grit.fraction      how exactly the threshold is to be known (default "10%")
----@field noise?      grit.fraction      yes_no: how often an answer is wrong (default "10%")
----@field scale?      "log"|"linear"     how doses are spread (default "log")
----@field harm?       "grows"|"falls"    with the dose (magnitude: learnt from the ends; else default "grows")
+---@field option string the option whose value is the dose; it is a quantity
+---@field from grit.quantity|string|number the least dose
+---@field to grit.quantity|string|number the greatest
+---@field kind? "magnitude"|"yes_no"|"escalate" default "magnitude" with a slowdown, "escalate" with an outcome, else "yes_no"
+---@field slowdown? grit.fraction what counts as slowed (magnitude: default "10%")
+---@field outcome? "hang"|"rank_death"|"node_loss"|"corruption" what the dose is to bring about
+---@field check? string yes_no: that this check fails more often
+---@field trials? grit.count at most so many; for escalate, so many steps (default 12)
+---@field resolution? grit.fraction how exactly the threshold is to be known (default "10%")
+---@field noise? grit.fraction yes_no: how often an answer is wrong (default "10%")
+---@field scale? "log"|"linear" how doses are spread (default "log")
+---@field harm? "grows"|"falls" with the dose (magnitude: learnt from the ends; else default "grows")
 
 ---@class grit.search.minimal.params
 ---@field trials? grit.count at most so many (default 100)
 
----What a fault is counted from; for every fault.
----@class grit.moments
----@field at_step? grit.count           counted from the start of this step of the block, the first is 0 (default 0: the block's start)
----@field follows? string               counted from an edge of this fault, its label or name, of the same node
----@field edge?    "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
----@field label?   string               what `follows` calls this one (default: its name)
----@field swizzle? grit.time            its nodes begin one after another, in random order, within this time, and end so in another order (default 0)
+---What drive returns.
+---@class grit.DriveEnd
+---@field verdict "reproduced"|"not_reproduced"|"inconclusive"
+---@field text string the one sentence that says what was found
 
----When a fault is in force; for every fault that has no such parameters of its own.
----@class grit.timing: grit.moments
----@field after?      grit.time           from the start of the block (or at_step, follows) to the first time (default 0)
----@field lasts?      grit.time           how long it is in force; 0: to the end of the block (default 0)
----@field every?      grit.time           from one start to the next, longer than it lasts; 0: it is not repeated (default 0)
----@field count?      grit.count          how many times in a block, up to 10000, together with `every`; 0: as many as fit (default 0)
----@field schedule?   "regular"|"poisson" "poisson": at random, other in every block, `every` apart on average (default "regular")
----@field ramp?       grit.time           only for faults with a dose: for so long it grows (default 0: it is whole from the start)
----@field ramp_steps? grit.count          in so many equal steps, 2 to 100 (default 4)
+---@class grit.fault.link_flap.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field down? grit.time how long it stays down (default 1s; at least 1ms)
+---@field after? grit.time from the start of the block to the first time (default 500ms)
+---@field side? "admin"|"carrier" whose end goes down: the node's own, or the switch's (local cluster) (default "admin")
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
----@class grit.fault.link_flap.params: grit.moments
----@field on?    grit.nodes           the nodes it acts on (default "any")
----@field nic?   string               "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field down?  grit.time            how long it stays down, at least "1ms" (default "1s")
----@field every? grit.time            from one start to the next; 0: twice `down` (default 0)
----@field count? grit.count           how many times in a block, 1 to 10000 (default 1)
----@field after? grit.time            from the start of the block to the first time (default "500ms")
----@field side?  "admin"|"carrier"    whose end goes down: the node's own, or the switch's (local cluster; default "admin")
+---@class grit.fault.link_down.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
----@class grit.fault.gpu_throttle.params: grit.timing
----@field on?    grit.nodes    the nodes it acts on (default "any")
----@field clock? grit.fraction the clock under the fault, as a share of the nominal one, "1%" to "100%" (default "50%")
+---@class grit.fault.link_rate.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field rate? grit.bit_rate what it may send, in frames without preamble, checksum and gap (default 1Gbit/s; at least 8kbit/s)
+---@field burst? grit.bytes what goes out at once after a silence; 0: 1 ms at the rate, and two frames at least (default 0B; at most 4294967295B)
+---@field latency? grit.time how long a packet may wait; those that would wait longer are dropped (default 50ms; at most 60s)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
----@class grit.fault.os_noise.params: grit.timing
----@field on?        grit.nodes           the nodes it acts on (default "any")
----@field period?    grit.time            from one moment to the next, on each core, "100us" to "10s" (default "100ms")
----@field length?    grit.time            how long a moment is, in CPU time, at most 90 % of `period` (default "2.5ms")
----@field cores?     string               "rank": those that the node's ranks may run on; "all"; or a list "0,2-3" (default "rank")
----@field mechanism? "auto"|"fifo"|"nice" SCHED_FIFO, or the best nice value that is permitted (default "auto")
+---@class grit.fault.link_delay.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field delay? grit.time how much later (default 5ms; at most 60s)
+---@field jitter? grit.time at random so much more or less (default 0ns; at most 60s)
+---@field distribution? "normal"|"uniform"|"pareto" of the jitter: as its standard deviation (normal, pareto) or its largest (uniform) (default "normal")
+---@field correlation? grit.fraction of a packet's jitter with the one's before it (default 0%; at most 100%)
+---@field reorder? grit.fraction share of packets sent without delay, before others (default 0%; at most 100%)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
----@class grit.fault.process_kill.params: grit.timing
----@field on?   grit.nodes the nodes it acts on (default "any")
----@field rank? string     which rank of the node: "0" is its first; or "all" (default "0")
-
----@class grit.fault.process_pause.params: grit.moments
----@field on?    grit.nodes the nodes it acts on (default "any")
----@field rank?  string     which rank of the node: "0" is its first; or "all" (default "all")
----@field pause? grit.time  how long, at least "1ms"; a block does not end while a rank of it is stopped (default "500ms")
----@field after? grit.time  from the start of the block to the pause (default "200ms")
----@field every? grit.time  from one start to the next, longer than `pause`; 0: it is not repeated (default 0)
----@field count? grit.count how many times in a block, up to 10000, together with `every`; 0: as many as fit (default 0)
----@field schedule? "regular"|"poisson" "poisson": at random, other in every block, `every` apart on average (default "regular")
-
----@class grit.fault.rank_delay.params: grit.timing
----@field on?          grit.nodes the nodes it acts on (default "any")
----@field rank?        string     which rank of the node: "0" is its first; or "all" (default "0")
----@field delay?       grit.time  how long it waits in a step (default "10ms")
----@field jitter?      grit.time  at random up to so much longer (default 0)
----@field every_steps? grit.count in every so many-th step only (default 1)
-
----@class grit.fault.cpu_throttle.params: grit.timing
----@field on?        grit.nodes    the nodes it acts on (default "any")
----@field rank?      string        which rank of the node: "0" is its first; or "all" (default "all")
----@field share?     grit.fraction of one core, that each of these ranks may use, "1%" to "100%" (default "50%")
----@field period?    grit.time     in which the share is counted, "2ms" to "1s" (default "100ms")
----@field mechanism? "auto"|"cgroup2"|"cgroup1"|"duty_cycle" control groups, or SIGSTOP and SIGCONT in turn (default "auto")
-
----@class grit.fault.cpu_contention.params: grit.timing
----@field on?      grit.nodes    the nodes it acts on (default "any")
----@field share?   grit.fraction of one core, that each process asks for, "1%" to "100%" (default "100%")
----@field threads? grit.count    how many processes, over the cores in turn; 0: one for each core (default 0)
----@field cores?   string        "rank": those that the node's ranks may run on; "all"; or a list "0,2-3" (default "rank")
-
----@class grit.fault.numa_misplacement.params: grit.timing
----@field on?   grit.nodes the nodes it acts on (default "any")
----@field rank? string     which rank of the node: "0" is its first; or "all" (default "all")
-
----@class grit.fault.affinity_squeeze.params: grit.timing
----@field on?   grit.nodes the nodes it acts on (default "any")
----@field rank? string     which rank of the node: "0" is its first; or "all" (default "all")
----@field cpus? grit.count how many CPUs they share: the first of those that they may run on (default 1)
-
----@class grit.fault.irq_misplacement.params: grit.timing
----@field on?    grit.nodes the nodes it acts on (default "any")
----@field nic?   string     "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field cores? string     "rank": those that the node's ranks may run on; "all"; or a list "0,2-3" (default "rank")
-
----@class grit.fault.clock_skew.params: grit.timing
----@field on?        grit.nodes       the nodes it acts on (default "any")
----@field offset?    grit.time        by how much, "1ms" to "24h" (default "500ms")
----@field direction? "ahead"|"behind" of the right time (default "ahead")
-
----@class grit.fault.ethernet_flood.params: grit.timing
----@field on?        grit.nodes      the nodes that send (default "any")
----@field nic?       string          "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field to?        string          receivers: "others" (nodes not in `on`), "all", or a list "1,3-5" (default "others")
----@field protocol?  "tcp"|"udp"     what is sent (default "tcp")
----@field rate?      grit.bit_rate   payload each sending node sends in all; 0: as fast as it goes (default 0)
----@field streams?   grit.count      connections of one node to another, 1 to 64 (default 2)
----@field packet?    grit.size       UDP payload of a packet (default 1472)
----@field mechanism? "auto"|"offload"|"plain" zero copy (TCP) and segmentation offload (UDP), or every byte and packet by itself (default "auto")
-
----@class grit.fault.partition.params: grit.timing
----@field on?        grit.nodes          the nodes of one side, where the rules are (default "any")
----@field nic?       string              "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field from?      string              whom they are cut off from: "others", "all", or nodes such as "1,3-5" (default "others")
----@field direction? "both"|"in"|"out"   of the packets dropped, as seen from the nodes in `on` (default "both")
----@field after?     grit.time           from the start of the block to the cut (default "200ms")
----@field lasts?     grit.time           until it heals; a collective over TCP stands still as long, so a block never ends before (default "500ms")
-
----@class grit.fault.memory_pressure.params: grit.timing
----@field on?        grit.nodes    the nodes it acts on (default "any")
----@field hold?      grit.bytes    goal: how much they hold in all
----@field share?     grit.fraction goal: which share of the node's memory they hold in all
----@field available? grit.bytes    goal: how much they leave available
----@field psi?       number        goal: some avg10 of /proc/pressure/memory in percent
----@field ramp?      grit.time     how long it takes to get there; 0: at once (default 0)
----@field churn?     grit.bit_rate how much of it they give back and fault in again in all, such as "1GB/s" (default 0)
----@field threads?   grit.count    how many processes share the work, 1 to 256 (default 1)
-
----@class grit.fault.link_down.params: grit.timing
----@field on?  grit.nodes   the nodes it acts on (default "any")
----@field nic? string       "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
-
----@class grit.fault.memory_bandwidth.params: grit.timing
----@field on?      grit.nodes    the nodes it acts on (default "any")
----@field rate?    grit.bit_rate how much they write in all, such as "8GB/s"; 0: as fast as it goes (default 0)
----@field threads? grit.count    how many processes share the work, 1 to 256 (default 2)
----@field buffer?  grit.bytes    what each goes round in; larger than its share of the last cache (default "64MiB")
-
----@class grit.fault.memory_leak.params: grit.timing
----@field on?    grit.nodes    the nodes it acts on (default "any")
----@field rate?  grit.bit_rate how fast it grows; 0: as fast as it goes (default "64MB/s")
----@field limit? grit.bytes    where it stops; it starts anew with every block (default "1GB")
-
----@class grit.fault.page_cache_thrash.params: grit.timing
----@field on?        grit.nodes    the nodes it acts on (default "any")
----@field directory? string        on which file system: a directory there (default "/var/tmp")
----@field size?      grit.bytes    of all files together, gone round in (default "256MiB")
----@field block?     grit.size     of one read or write (default "1MiB")
----@field rate?      grit.bit_rate of all threads, such as "50MB/s"; 0: as fast as it goes (default 0)
----@field threads?   grit.count    how many processes share the work, each with its own file, 1 to 64 (default 2)
-
----@class grit.fault.disk_contention.params: grit.timing
----@field on?        grit.nodes    the nodes it acts on (default "any")
----@field directory? string        on which file system: a directory there (default "/var/tmp")
----@field size?      grit.bytes    of all files together, gone round in (default "64MiB")
----@field block?     grit.size     of one read or write (default "1MiB")
----@field rate?      grit.bit_rate of all threads, such as "50MB/s"; 0: as fast as it goes (default 0)
----@field threads?   grit.count    how many processes share the work, each with its own file, 1 to 64 (default 2)
----@field mechanism? "auto"|"direct"|"fsync" past the page cache, or through it and flushed after every block (default "auto")
-
----@class grit.fault.kernel_log.params: grit.timing
----@field on?    grit.nodes the nodes it acts on (default "any")
----@field text?  string     the line, without the "grit-injected: " that it begins with
----@field level? "emerg"|"alert"|"crit"|"err"|"warning"|"notice"|"info"|"debug" how severe (default "warning")
-
----@class grit.fault.command.params: grit.timing
----@field on?      grit.nodes the nodes it acts on (default "any")
----@field apply    string     puts it in force, and ends
----@field evidence string     ends with status 0 when it is in force, and prints what it saw
----@field counter  string     prints a number that moves when it acts
----@field revert   string     puts everything back; also when there is nothing to put back
----@field timeout? grit.time  a command that takes longer is killed and has failed (default "5s")
-
----@class grit.fault.link_rate.params: grit.timing
----@field on?      grit.nodes    the nodes it acts on (default "any")
----@field nic?     string        "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field rate?    grit.bit_rate what it may send, at least "8kbit/s" (default "1Gbit/s")
----@field burst?   grit.bytes    what goes out at once after a silence; 0: 1 ms at the rate, and two frames at least (default 0)
----@field latency? grit.time     how long a packet may wait; those that would wait longer are dropped (default "50ms")
-
----@class grit.fault.link_mtu.params: grit.timing
----@field on?  grit.nodes the nodes it acts on (default "any")
----@field nic? string     "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field mtu? grit.size the largest IP packet it then carries; under 1280 it has no IPv6 (default 1280)
-
----@class grit.fault.link_delay.params: grit.timing
----@field on?           grit.nodes    the nodes it acts on (default "any")
----@field nic?          string        "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field delay?        grit.time     how much later what it sends arrives (default "5ms")
----@field jitter?       grit.time     at random so much more or less (default 0)
----@field distribution? "normal"|"uniform"|"pareto" of the jitter: as its standard deviation (normal, pareto) or its largest (uniform; default "normal")
----@field correlation?  grit.fraction of a packet's jitter with the one's before it (default 0)
----@field reorder?      grit.fraction share of packets sent without delay, before others (default 0)
-
----@class grit.fault.link_loss.params: grit.timing
----@field on?        grit.nodes    the nodes it acts on (default "any")
----@field nic?       string        "data": the one that the job is told to use, or the first; "all"; "rail:1": the second; or an interface's name (default "data")
----@field loss?      grit.fraction share of the packets that are lost (default "1%")
----@field burst?     number        mean number of packets lost in a row; 1: each by itself (default 1)
+---@class grit.fault.link_loss.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field loss? grit.fraction share of the packets that are lost (default 1%; 0.0001% to 100%)
+---@field burst? number|string mean number of packets lost in a row; 1: each by itself (default 1; 1 to 10000)
 ---@field direction? "out"|"in"|"both" what the node sends, what it receives, or both; "in" and "both" by nftables only (default "out")
----@field mechanism? "auto"|"netem"|"nftables" netem, or nftables (no bursts; senders are told what it loses going out; default "auto")
+---@field mechanism? "auto"|"netem"|"nftables" netem, or nftables (no choice of bursts: of a TCP stream it loses up to 64 KiB in a row; senders are told what it loses going out) (default "auto")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.link_mtu.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field mtu? grit.size the largest IP packet it then carries; under 1280 it has no IPv6 (default 1280; 68 to 65535B)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.partition.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field from? string whom they are cut off from: "others", "all", or nodes such as "1,3-5" (default "others")
+---@field direction? "both"|"in"|"out" of the packets dropped, as seen from the nodes in `on` (default "both")
+---@field after? grit.time from the start of the block to the cut (default 200ms)
+---@field lasts? grit.time until it heals; a collective over TCP stands still as long, so a block never ends before (default 500ms; at least 1ms)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.ethernet_flood.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field to? string receivers: "others" (nodes not in `on`), "all", or a list "1,3-5" (default "others")
+---@field protocol? "tcp"|"udp" what is sent (default "tcp")
+---@field rate? grit.bit_rate payload each sending node sends in all, over all its receivers and streams; 0: as fast as it goes (default 0bit/s)
+---@field streams? grit.count connections of one node to another, each a process at both ends (default 2; 1 to 64)
+---@field packet? grit.size UDP payload of a packet (1472 fills an MTU of 1500) (default 1472; 16 to 65kB)
+---@field mechanism? "auto"|"offload"|"plain" "offload": zero copy (TCP), segmentation offload (UDP); "plain": every byte, every packet by itself (default "auto")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+---@field ramp? grit.time for so long the dose grows; 0: it is whole from the start (default 0ns)
+---@field ramp_steps? grit.count in so many equal steps (default 4; 2 to 100)
+
+---@class grit.fault.gpu_throttle.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field clock? grit.fraction the clock under the fault, as a share of the nominal one (default 50%; 1% to 100%)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+---@field ramp? grit.time for so long the dose grows; 0: it is whole from the start (default 0ns)
+---@field ramp_steps? grit.count in so many equal steps (default 4; 2 to 100)
+
+---@class grit.fault.cpu_throttle.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rank? string which rank of the node: "0" is its first; or "all" (default "all")
+---@field share? grit.fraction of one core, that each of these ranks may use (default 50%; 1% to 100%)
+---@field period? grit.time in which the share is counted; the rest of it the rank stands still (default 100ms; 2ms to 1s)
+---@field mechanism? "auto"|"cgroup2"|"cgroup1"|"duty_cycle" control groups (version 2, 1), or SIGSTOP and SIGCONT in turn (default "auto")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.cpu_contention.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field share? grit.fraction of one core, that each of them asks for (default 100%; 1% to 100%)
+---@field threads? grit.count how many of them, over the cores in turn; 0: one for each core (default 0; at most 1024)
+---@field cores? string "rank": those that the node's ranks may run on; "all"; or a list "0,2-3" (default "rank")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.os_noise.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field period? grit.time from one moment to the next, on each core (default 100ms; 100us to 10s)
+---@field length? grit.time how long a moment is, in CPU time (default 2.5ms; 1us to 1s)
+---@field cores? string "rank": those that the node's ranks may run on; "all"; or a list "0,2-3" (default "rank")
+---@field mechanism? "auto"|"fifo"|"nice" SCHED_FIFO, or the best nice value that is permitted (default "auto")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.memory_pressure.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field hold? grit.bytes goal: how much they hold in all (default 0B)
+---@field share? grit.fraction goal: which share of the node's memory they hold in all (default 0%; at most 100%)
+---@field available? grit.bytes goal: how much they leave available (default 0B)
+---@field psi? number|string goal: some avg10 of /proc/pressure/memory in percent, for which they grow by 5 % of all memory a second (default 0; at most 100)
+---@field ramp? grit.time how long it takes to get there; 0: at once (default 0ns)
+---@field churn? grit.bit_rate how much of it a second they give back and fault in again in all; more than they can: as fast as it goes (default 0bit/s)
+---@field threads? grit.count how many processes share the work (default 1; 1 to 256)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.memory_bandwidth.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rate? grit.bit_rate how much they write in all, such as "8GB/s"; 0: as fast as it goes (default 0bit/s)
+---@field threads? grit.count how many processes share the work (default 2; 1 to 256)
+---@field buffer? grit.bytes what each goes round in; must be larger than its share of the last cache (default 64MiB; at least 256KiB)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.memory_leak.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rate? grit.bit_rate how fast it grows, such as "64MB/s"; 0: as fast as it goes (default 512Mbit/s)
+---@field limit? grit.bytes where it stops; it starts anew with every block (default 1GB; at least 1MiB)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.page_cache_thrash.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field directory? string on which file system: a directory there; the file in it has no name (default "/var/tmp")
+---@field size? grit.bytes of all files together, gone round in (default 256MiB; at least 4KiB)
+---@field block? grit.size of one read or write (default 1MiB; 4096 to 1GiB)
+---@field rate? grit.bit_rate of all threads, such as "50MB/s"; 0: as fast as it goes (default 0bit/s)
+---@field threads? grit.count how many processes share the work, each with its own file (default 2; 1 to 64)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.disk_contention.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field directory? string on which file system: a directory there; the file in it has no name (default "/var/tmp")
+---@field size? grit.bytes of all files together, gone round in (default 64MiB; at least 4KiB)
+---@field block? grit.size of one read or write (default 1MiB; 4096 to 1GiB)
+---@field rate? grit.bit_rate of all threads, such as "50MB/s"; 0: as fast as it goes (default 0bit/s)
+---@field threads? grit.count how many processes share the work, each with its own file (default 2; 1 to 64)
+---@field mechanism? "auto"|"direct"|"fsync" "direct": past the page cache; "fsync": through it, flushed after every block (default "auto")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.process_pause.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rank? string which rank of the node: "0" is its first; or "all" (default "all")
+---@field pause? grit.time how long; a block does not end while a rank of it is stopped (default 500ms; at least 1ms)
+---@field after? grit.time from the start of the block to the pause (default 200ms)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.process_kill.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rank? string which rank of the node: "0" is its first; or "all" (default "0")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.rank_delay.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rank? string which rank of the node: "0" is its first; or "all" (default "0")
+---@field delay? grit.time how long it waits in a step (default 10ms)
+---@field jitter? grit.time at random up to so much longer (default 0ns)
+---@field every_steps? grit.count in every so many-th step only (default 1; at least 1)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+---@field ramp? grit.time for so long the dose grows; 0: it is whole from the start (default 0ns)
+---@field ramp_steps? grit.count in so many equal steps (default 4; 2 to 100)
+
+---@class grit.fault.numa_misplacement.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rank? string which rank of the node: "0" is its first; or "all" (default "all")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.affinity_squeeze.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rank? string which rank of the node: "0" is its first; or "all" (default "all")
+---@field cpus? grit.count how many CPUs they share: the first of those that they may run on (default 1; at least 1)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.irq_misplacement.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
+---@field cores? string "rank": those that the node's ranks may run on; "all"; or a list "0,2-3" (default "rank")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.clock_skew.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field offset? grit.time by how much (default 500ms; 1ms to 86400s)
+---@field direction? "ahead"|"behind" of the right time (default "ahead")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.kernel_log.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field text? string the line, without the "grit-injected: " that it begins with (default "NVRM: Xid (PCI:0000:00:00): 79, GPU has fallen off the bus.")
+---@field level? "emerg"|"alert"|"crit"|"err"|"warning"|"notice"|"info"|"debug" how severe (default "warning")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.command.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field apply string puts it in force, and ends
+---@field evidence string ends with status 0 when it is in force, and prints what it saw
+---@field counter string prints a number that moves when it acts
+---@field revert string puts everything back; also when there is nothing to put back
+---@field timeout? grit.time a command that takes longer is killed and has failed (default 5s; 1ms to 600s)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
 ---@class grit.workload.ddp.params
 ---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b" the published model whose layers are trained (default "gpt2-small")
----@field scale? number|string              share of every layer's parameters and FLOPs that is kept, up to 1 (default 0.02)
----@field dtype? "fp32"|"bf16"|"fp16"       type in which gradients are moved and summed (default "bf16")
----@field bucket? grit.bytes                gradients put into one all-reduce, at scale 1
----@field micro_batches? grit.count         sequences a rank works on in a step (default 1)
----@field overlap? boolean|"true"|"false"   start a bucket's all-reduce as soon as it is full (default true)
----@field compute? "emulated"|"cpu"         timer-driven accelerator, or real matrix products on one core (default "emulated")
----@field peak? grit.flop_rate              speed of the emulated accelerator (default "1TFLOP/s")
----@field checkpoint_every? grit.count      steps from one checkpoint to the next; 0: none (default 0)
----@field checkpoint? grit.bytes            bytes a rank writes for a checkpoint; 0: follows from the model (default 0)
+---@field scale? number|string the share of every layer's parameters and FLOPs that is kept; buckets shrink alike, so that a step has the model's own number of collectives (default 0.02; 0.000001 to 1)
+---@field dtype? "fp32"|"bf16"|"fp16" the type in which gradients are moved and summed (default "bf16")
+---@field bucket? grit.bytes gradients put into one all-reduce, at scale 1 (bucket_cap_mb of PyTorch's DistributedDataParallel; the first bucket of a step is at most 1MiB) (default 25MiB; at least 1B)
+---@field micro_batches? grit.count sequences a rank works on in a step; gradients are reduced with the last one (default 1; at least 1)
+---@field overlap? boolean|"true"|"false" start a bucket's all-reduce as soon as it is full, while backward goes on (default true)
+---@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0)
+---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter (default 0B)
 
 ---@class grit.check.link_up.params
----@field nic? string "data": all data NICs of the node; "rail:1": the second; or an interface's name (default "data")
+---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
 
 ---@class grit.check.nic_errors.params
----@field nic? string "data": all data NICs of the node; "rail:1": the second; or an interface's name (default "data")
+---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
 
 local grit = { fault = {}, workload = {}, check = {}, search = {} }
 
@@ -324,35 +592,91 @@ local grit = { fault = {}, workload = {}, check = {}, search = {} }
 ---@return grit.Scenario
 function grit.scenario(params) end
 
+---Nodes that are chosen once, by the seed, to be named in several places: local victim = grit.node "any".
+---@param nodes grit.nodes
+---@return grit.Node
+function grit.node(nodes) end
+
+---All nodes but these, or some of the others: grit.others(victim, "any").
+---@param victim grit.Node
+---@param which? grit.nodes
+---@return grit.Node
+function grit.others(victim, which) end
+
+---A time as a value to compute with.
+---@param text string
+---@return grit.quantity
+function grit.time(text) end
+
+---A bytes as a value to compute with.
+---@param text string
+---@return grit.quantity
+function grit.bytes(text) end
+
+---A size as a value to compute with.
+---@param text string
+---@return grit.quantity
+function grit.size(text) end
+
+---A bit rate as a value to compute with.
+---@param text string
+---@return grit.quantity
+function grit.bit_rate(text) end
+
+---A fraction as a value to compute with.
+---@param text string
+---@return grit.quantity
+function grit.fraction(text) end
+
+---A FLOP rate as a value to compute with.
+---@param text string
+---@return grit.quantity
+function grit.flop_rate(text) end
+
 ---A network interface goes down and comes back, once or several times.
 ---@param params? grit.fault.link_flap.params
 ---@return grit.Fault
 function grit.fault.link_flap(params) end
 
+---A network interface is down for the whole block.
+---@param params? grit.fault.link_down.params
+---@return grit.Fault
+function grit.fault.link_down(params) end
+
+---A network interface sends no faster than a given rate.
+---@param params? grit.fault.link_rate.params
+---@return grit.Fault
+function grit.fault.link_rate(params) end
+
+---Packets that a network interface sends arrive later, by a fixed or a random time.
+---@param params? grit.fault.link_delay.params
+---@return grit.Fault
+function grit.fault.link_delay(params) end
+
+---A share of the packets of a network interface is lost, one by one or in bursts.
+---@param params? grit.fault.link_loss.params
+---@return grit.Fault
+function grit.fault.link_loss(params) end
+
+---A network interface has a smaller MTU than it had.
+---@param params? grit.fault.link_mtu.params
+---@return grit.Fault
+function grit.fault.link_mtu(params) end
+
+---Nodes cannot reach each other over the data network: their packets are dropped.
+---@param params? grit.fault.partition.params
+---@return grit.Fault
+function grit.fault.partition(params) end
+
+---TCP or UDP traffic from the nodes to others over their NICs, at a rate or as fast as it goes.
+---@param params? grit.fault.ethernet_flood.params
+---@return grit.Fault
+function grit.fault.ethernet_flood(params) end
+
 ---The node's accelerators run at a lower clock (emulated accelerators, so far).
 ---@param params? grit.fault.gpu_throttle.params
 ---@return grit.Fault
 function grit.fault.gpu_throttle(params) end
-
----Cores are taken away for short moments, again and again (operating system noise).
----@param params? grit.fault.os_noise.params
----@return grit.Fault
-function grit.fault.os_noise(params) end
-
----Ranks of the node are killed (SIGKILL); the job does not survive it.
----@param params? grit.fault.process_kill.params
----@return grit.Fault
-function grit.fault.process_kill(params) end
-
----Ranks of the node stand still (SIGSTOP) and go on.
----@param params? grit.fault.process_pause.params
----@return grit.Fault
-function grit.fault.process_pause(params) end
-
----A synthetic straggler: a rank waits in its steps.
----@param params? grit.fault.rank_delay.params
----@return grit.Fault
-function grit.fault.rank_delay(params) end
 
 ---Ranks of the node get a share of one CPU core at most.
 ---@param params? grit.fault.cpu_throttle.params
@@ -363,6 +687,51 @@ function grit.fault.cpu_throttle(params) end
 ---@param params? grit.fault.cpu_contention.params
 ---@return grit.Fault
 function grit.fault.cpu_contention(params) end
+
+---Cores are taken away for short moments, again and again (operating system noise).
+---@param params? grit.fault.os_noise.params
+---@return grit.Fault
+function grit.fault.os_noise(params) end
+
+---Processes hold memory and churn it, so that little stays available and allocating gets slow.
+---@param params? grit.fault.memory_pressure.params
+---@return grit.Fault
+function grit.fault.memory_pressure(params) end
+
+---Processes write to memory past the caches, at a rate or as fast as it goes.
+---@param params? grit.fault.memory_bandwidth.params
+---@return grit.Fault
+function grit.fault.memory_bandwidth(params) end
+
+---A process takes more and more memory, up to a limit.
+---@param params? grit.fault.memory_leak.params
+---@return grit.Fault
+function grit.fault.memory_leak(params) end
+
+---Processes write and read files that never stay in the page cache.
+---@param params? grit.fault.page_cache_thrash.params
+---@return grit.Fault
+function grit.fault.page_cache_thrash(params) end
+
+---Processes write to a disk and wait for it, so that others wait as well.
+---@param params? grit.fault.disk_contention.params
+---@return grit.Fault
+function grit.fault.disk_contention(params) end
+
+---Ranks of the node stand still (SIGSTOP) and go on.
+---@param params? grit.fault.process_pause.params
+---@return grit.Fault
+function grit.fault.process_pause(params) end
+
+---Ranks of the node are killed (SIGKILL); the job does not survive it.
+---@param params? grit.fault.process_kill.params
+---@return grit.Fault
+function grit.fault.process_kill(params) end
+
+---A synthetic straggler: a rank waits in its steps.
+---@param params? grit.fault.rank_delay.params
+---@return grit.Fault
+function grit.fault.rank_delay(params) end
 
 ---Ranks run on the CPUs of another NUMA node than that of their memory.
 ---@param params? grit.fault.numa_misplacement.params
@@ -384,69 +753,17 @@ function grit.fault.irq_misplacement(params) end
 ---@return grit.Fault
 function grit.fault.clock_skew(params) end
 
----TCP or UDP traffic from the nodes to others over their NICs, at a rate or as fast as it goes.
----@param params? grit.fault.ethernet_flood.params
----@return grit.Fault
-function grit.fault.ethernet_flood(params) end
----Nodes cannot reach each other over the data network: their packets are dropped.
----@param params? grit.fault.partition.params
----@return grit.Fault
-function grit.fault.partition(params) end
----Processes hold memory and churn it, so that little stays available and allocating gets slow.
----@param params? grit.fault.memory_pressure.params
----@return grit.Fault
-function grit.fault.memory_pressure(params) end
----Processes write to memory past the caches, at a rate or as fast as it goes.
----@param params? grit.fault.memory_bandwidth.params
----@return grit.Fault
-function grit.fault.memory_bandwidth(params) end
----A process takes more and more memory, up to a limit.
----@param params? grit.fault.memory_leak.params
----@return grit.Fault
-function grit.fault.memory_leak(params) end
----Processes write and read files that never stay in the page cache.
----@param params? grit.fault.page_cache_thrash.params
----@return grit.Fault
-function grit.fault.page_cache_thrash(params) end
----Processes write to a disk and wait for it, so that others wait as well.
----@param params? grit.fault.disk_contention.params
----@return grit.Fault
-function grit.fault.disk_contention(params) end
 ---A line in the node's kernel log, as if a driver had written it.
 ---@param params? grit.fault.kernel_log.params
 ---@return grit.Fault
 function grit.fault.kernel_log(params) end
+
 ---Whatever the commands of the scenario do (only with --allow-command).
 ---@param params grit.fault.command.params
 ---@return grit.Fault
 function grit.fault.command(params) end
 
----A network interface is down for the whole block.
----@param params? grit.fault.link_down.params
----@return grit.Fault
-function grit.fault.link_down(params) end
-
----A network interface sends no faster than a given rate.
----@param params? grit.fault.link_rate.params
----@return grit.Fault
-function grit.fault.link_rate(params) end
-
----A network interface has a smaller MTU than it had.
----@param params? grit.fault.link_mtu.params
----@return grit.Fault
-function grit.fault.link_mtu(params) end
-
----Packets that a network interface sends arrive later, by a fixed or a random time.
----@param params? grit.fault.link_delay.params
----@return grit.Fault
-function grit.fault.link_delay(params) end
-
----A share of the packets of a network interface is lost, one by one or in bursts.
----@param params? grit.fault.link_loss.params
----@return grit.Fault
-function grit.fault.link_loss(params) end
-
----Synchronous data-parallel training: gradient buckets are all-reduced while backward goes on.
+---synchronous data-parallel training: gradient buckets are all-reduced while backward goes on.
 ---@param params? grit.workload.ddp.params
 ---@return grit.Workload
 function grit.workload.ddp(params) end

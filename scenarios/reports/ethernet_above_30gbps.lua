@@ -16,13 +16,13 @@ return grit.scenario {
   options = {
     node     = { "any", help = "the node that sends: 2, 1,3, any, all or 25%" },
     to_node  = { "others", help = "the nodes that receive: others, all, or 1,3" },
-    protocol = { "tcp", help = "tcp or udp" },
+    protocol = { "tcp", choices = { "tcp", "udp" }, help = "how it is sent" },
     streams  = { "4", help = "connections to each receiver" },
-    rate     = { "10Gbit/s", unit = "bit rate", help = "what each sender sends; the search varies it" },
-    from     = { "5Gbit/s", unit = "bit rate", help = "the first rate" },
-    to       = { "60Gbit/s", unit = "bit rate", help = "the last rate" },
+    rate     = { "10Gbit/s", help = "what each sender sends; the search varies it" },
+    from     = { "5Gbit/s", help = "the first rate" },
+    to       = { "60Gbit/s", help = "the last rate" },
     steps    = { "12", unit = "count", help = "in so many steps, each as much higher than the one before" },
-    block    = { "1s", unit = "time", help = "how long a block is" },
+    block    = { "1s", help = "how long a block is" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },

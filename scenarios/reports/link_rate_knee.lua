@@ -14,12 +14,12 @@ return grit.scenario {
 
   options = {
     node  = { "0", help = "the node with the limited NIC" },
-    limit = { "400Mbit/s", unit = "bit rate", help = "what its NIC may send; unknown to the search" },
-    flood = { "100Mbit/s", unit = "bit rate", help = "the other traffic; the search varies it" },
-    from  = { "50Mbit/s", unit = "bit rate", help = "the least flood" },
-    to    = { "1600Mbit/s", unit = "bit rate", help = "the greatest" },
+    limit = { "400Mbit/s", help = "what its NIC may send; unknown to the search" },
+    flood = { "100Mbit/s", help = "the other traffic; the search varies it" },
+    from  = { "50Mbit/s", help = "the least flood" },
+    to    = { "1600Mbit/s", help = "the greatest" },
     trials = { "12", unit = "count", help = "at most so many trials" },
-    block = { "1s", unit = "time", help = "how long a block is" },
+    block = { "1s", help = "how long a block is" },
   },
 
   -- A small model on a slow accelerator: steps of some 25 ms that hardly use the network.

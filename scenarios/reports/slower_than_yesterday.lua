@@ -19,7 +19,7 @@ return grit.scenario {
     scale = { "0.02", unit = "number", help = "the share of its size" },
     compute = { "emulated", help = "where it computes: emulated, or cpu" },
     pairs = { "10", unit = "count", help = "twice as many blocks are measured" },
-    block = { "1s", unit = "time", help = "how long a block is" },
+    block = { "1s", help = "how long a block is" },
   },
 
   workload = function(o)

@@ -379,7 +379,7 @@ void measure(const char* what, std::size_t records, int rounds, const std::funct
 Status measure_all(const fs::path& directory) {
   GRIT_TRY(const Json json, read_json(directory / "plan.json"));
   GRIT_TRY(const Plan plan, plan_from_json(json));
-  GRIT_TRY(const JsonLines events, JsonLines::open(directory / "events.jsonl"));
+  GRIT_TRY(const JsonLines events, JsonLines::open(directory / "events.jsonl", formats::kEvents));
   GRIT_TRY(const Json clock, read_json(directory / "clock.json"));
   GRIT_TRY(const auto links, read_links(directory));
   GRIT_TRY(const StepsFile file, StepsFile::open(directory / "steps.npy"));
@@ -395,7 +395,7 @@ Status measure_all(const fs::path& directory) {
   });
   measure("step times of blocks: block_times()", records.size(), 3, [&] { block_times(plan, records); });
   measure("what the events prove: collect_evidence()", records.size(), 1, [&] { collect_evidence(plan, events); });
-  measure("the links: judge_links(link_changes())", records.size(), 1, [&] { judge_links(link_changes(*links)); });
+  measure("the links: judge_links(link_figures())", records.size(), 1, [&] { judge_links(link_figures(*links)); });
   measure("verdict: judge()", records.size(), 1, [&] { input.verdict = judge(plan, records, events, clock, links); });
   measure("the report's figures: summarize()", records.size(), 1, [&] { summarize(input); });
   measure("a look: is_clear_before()", records.size(), 1,

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 GRIT = os.environ["GRIT"]
 SOURCE = Path(os.environ["GRIT_SOURCE"])
 SKIP = 77  # ctest's SKIP_RETURN_CODE

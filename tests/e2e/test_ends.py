@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from gritlib import Workspace, assert_same_state, children_of, cmdline, events, machine_state, start, terminate, verdict
+from documented import assert_documented
 
 FAULTS_OFF_S, RUN_OVER_S = 2, 10
 FAULT_FIRST = ("--seed", 1)  # with it the first block has the faults: nobody waits for a block without
@@ -106,6 +107,7 @@ def try_out(work, name, hurt, outcome, words):
     assert all(last[node]["action"] == "reverted" and last[node]["ok"] for node in (1, 2)), last
     assert off_s < FAULTS_OFF_S and ended_s < RUN_OVER_S, (off_s, ended_s)
     assert verdict(run)["outcome"] == outcome, verdict(run)
+    assert_documented(run)
     assert re.search(words, out, re.IGNORECASE), out + err
     assert len(events(run, "end_ordered")) == 1, events(run, "end_ordered")
 

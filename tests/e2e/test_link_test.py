@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from itertools import combinations
 from gritlib import Workspace, assert_same_state, grit, machine_state, skip, verdict
+from documented import assert_documented
 
 NODES, LOSSY = 4, 2
 # What node 2 should receive is lost in silence, so that its peers send it again. netem, where there is one, loses only what is sent.
@@ -42,6 +43,8 @@ with Workspace() as work:
         counted = [entry for entry in file["tcp"] if entry["block"] == block]
         assert {(entry["from"], entry["to"]) for entry in counted} == pairs | {(b, a) for a, b in pairs}, f"block {block}: not all directions"
         assert all(entry["segments_sent"] > 0 for entry in counted), counted
+
+    assert_documented(run)
 
     # Sent again to the lossy node, under the fault. Others send again what a busy machine acknowledges late, a few at a time.
     again = Counter()

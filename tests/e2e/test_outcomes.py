@@ -2,6 +2,7 @@
 
 import time
 from gritlib import SOURCE, Workspace, assert_same_state, events, grit, machine_state, verdict
+from documented import assert_documented
 
 before = machine_state()
 with Workspace() as work:
@@ -13,6 +14,7 @@ with Workspace() as work:
         print(done.out, flush=True)
         assert time.monotonic() - began < 60, "it waited"
         result = verdict(run)
+        assert_documented(run)
         assert result["verdict"] == "reproduced", result
         assert result["outcome"] == {"process_kill": "rank_death", "hang": "hang"}[name]
         assert words in done.out and "as expected" in done.out, done.out

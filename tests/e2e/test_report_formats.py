@@ -12,12 +12,14 @@ except ImportError:  # the distribution's Python has it (package python3-numpy)
         raise
     os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 from gritlib import SHORT_FLAP, Workspace, grit, verdict
+from documented import assert_documented
 
 with Workspace() as work:
     scenario = work.write("short_flap.lua", SHORT_FLAP)
     run = work.path / "run"
     grit("run", scenario, "--set", "node=1", "--seed", 7, "--out", run, "-n", 4, expect=(0, 1, 2))
     done = grit("report", run, "--csv", "--trace", expect=(0, 1, 2))
+    assert_documented(run)
     steps = numpy.load(run / "steps.npy")
     result = verdict(run)
     plan = json.loads((run / "plan.json").read_text())

@@ -13,17 +13,17 @@ name = "sudden_silence"
 wrong = []
 with tempfile.TemporaryDirectory() as directory:
     copy = Path(directory)
-    for part in ("scripts/new-fault", "README.md", "injectors/faults.hpp", "scenarios/lib/grit.lua", "tests/conformance/rows.cpp"):
+    for part in ("scripts/new-fault", "README.md", "injectors/faults.hpp", "tests/conformance/rows.cpp"):
         (copy / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / part, copy / part)
     (copy / "tests/faults").mkdir()
+    (copy / "scenarios").mkdir()
     script = [sys.executable, copy / "scripts/new-fault"]
     subprocess.run([*script, name], check=True)
     for file, pattern in {
         "injectors/faults.hpp": rf"^  X\({name}\) \\$",
         f"injectors/{name}.cpp": rf"^const Injector& {name}\(\) \{{$",
         f"scenarios/{name}.lua": rf"grit\.fault\.{name} \{{",
-        "scenarios/lib/grit.lua": rf"^---@class grit\.fault\.{name}\.params: grit\.timing(.|\n)*^function grit\.fault\.{name}\(params\) end$",
         "tests/conformance/rows.cpp": rf'^      \{{\.name = "{name}"\}},$',
         f"tests/faults/test_{name}.cpp": rf"{name}\(\)\.prepare",
         "README.md": rf"^\| others \|.*`{name}`",

@@ -1,11 +1,16 @@
 #include "analysis/report/export/csv.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
+#include "analysis/facts/counted_pairs.hpp"
 #include "analysis/facts/evidence.hpp"
+#include "analysis/records/block_times.hpp"
 #include "analysis/report/export/text_file.hpp"
+#include "analysis/series/search.hpp"
 
 namespace grit {
 namespace {
@@ -55,12 +60,63 @@ Status write_blocks(const RunData& data, const std::filesystem::path& file) {
                      });
 }
 
-Status write_pairs(const RunData& data, const std::filesystem::path& file) {
-  return write_table(file, "pair,statistic,baseline_ns,fault_ns,change_fraction", [&](auto add) {
+/// Those that do not count are there, too: a fault did not take effect in them, or records are missing.
+Status write_pairs(const ReportInput& input, const RunEvidence& evidence, const RunData& data,
+                   const std::filesystem::path& file) {
+  const RunTimes times = input.times ? *input.times : block_times(input.plan, input.steps);
+  const std::vector<int> counted = DoneBlocks(input.plan, times, evidence).pairs().numbers();
+  return write_table(file, "pair,statistic,baseline_ns,fault_ns,change_fraction,counts", [&](auto add) {
     for (const PairPoint& pair : data.pairs)
-      add(fmt::format("{},{},{:.1f},{:.1f},{:.6g}", pair.pair, data.statistic, pair.baseline_ns, pair.fault_ns,
-                      pair.effect()));
+      add(fmt::format("{},{},{:.1f},{:.1f},{:.6g},{}", pair.pair, data.statistic, pair.baseline_ns, pair.fault_ns,
+                      pair.effect(), std::find(counted.begin(), counted.end(), pair.pair) != counted.end() ? 1 : 0));
   });
+}
+
+/// Of a value that may not be known.
+std::string or_nothing(const std::optional<bool>& value) { return !value ? "" : *value ? "1" : "0"; }
+
+Status write_faults(const Verdict& verdict, const std::filesystem::path& file) {
+  return write_table(
+      file,
+      "name,node,device,mechanism,windows,applied_windows,acting_windows,unread_windows,reverted_windows,"
+      "unreverted_windows,harmful",
+      [&](auto add) {
+        for (const FaultResult& fault : verdict.faults)
+          add(fmt::format("{},{},{},{},{},{},{},{},{},{},{}", quoted(fault.name), quoted(fault.node),
+                          quoted(fault.device), quoted(fault.mechanism), fault.windows, fault.applied, fault.acting,
+                          fault.unread, fault.reverted, fault.unreverted, or_nothing(fault.harmful)));
+      });
+}
+
+Status write_checks(const Verdict& verdict, const std::filesystem::path& file) {
+  return write_table(
+      file, "check,node,baseline_readings,baseline_failures,fault_readings,fault_failures,not_made,p,obstacle",
+      [&](auto add) {
+        for (const CheckResult& check : verdict.checks)
+          add(fmt::format("{},{},{},{},{},{},{},{},{}", quoted(check.name), quoted(check.node), check.baseline_runs,
+                          check.baseline_failures, check.fault_runs, check.fault_failures, check.not_made,
+                          check.p ? fmt::format("{:.6g}", *check.p) : "", quoted(check.obstacle)));
+      });
+}
+
+Status make_directory(const std::filesystem::path& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) return internal_error("cannot make the directory " + directory.string() + ": " + error.message());
+  return {};
+}
+
+std::string trial_row(const Series& series, const Trial& trial) {
+  std::string row = fmt::format("{},{},{},{}", trial.number, trial.dose ? fmt::format("{:.10g}", *trial.dose) : "",
+                                quoted(trial_subject(series, trial)), quoted(trial.why));
+  if (!trial.result) return row + ",,,,,,,,,,";
+  const TrialResult& result = *trial.result;
+  row += fmt::format(",{},{}", to_string(result.verdict), quoted(result.outcome));
+  row +=
+      result.slowdown ? fmt::format(",{:.6g},{:.6g},{:.6g}", *result.slowdown, result.ci_low, result.ci_high) : ",,,";
+  return row + fmt::format(",{:.1f},{},{},{},{}", result.baseline_step_ns, result.applied ? 1 : 0,
+                           quoted(fmt::format("{}", fmt::join(result.failed_checks, "; "))), quoted(result.culprit),
+                           quoted(result.sentence));
 }
 
 Status write_phases(const ReportInput& input, const RunData& data, const std::filesystem::path& file) {
@@ -88,8 +144,8 @@ std::map<std::pair<int, int>, std::pair<double, double>> spans_in_force(const Ru
   return spans;
 }
 
-Status write_windows(const ReportInput& input, const RunData& data, const std::filesystem::path& file) {
-  const RunEvidence evidence = collect_evidence(input.plan, input.events);
+Status write_windows(const ReportInput& input, const RunEvidence& evidence, const RunData& data,
+                     const std::filesystem::path& file) {
   const auto spans = spans_in_force(data);
   return write_table(
       file, "fault,name,node,device,block,applied,acting,reverted,lease_ended,start_s,end_s,error", [&](auto add) {
@@ -116,16 +172,51 @@ Status write_windows(const ReportInput& input, const RunData& data, const std::f
 }  // namespace
 
 Status write_csv(const ReportInput& input, const RunData& data, const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return internal_error("cannot make the directory " + directory.string() + ": " + error.message());
+  GRIT_CHECK(make_directory(directory));
+  const RunEvidence evidence = collect_evidence(input.plan, input.events);
   std::map<int, int> pairs;
   for (const Block& block : input.plan.blocks) pairs[block.index] = block.pair;
   GRIT_CHECK(write_steps(data, pairs, directory / "steps.csv"));
   GRIT_CHECK(write_blocks(data, directory / "blocks.csv"));
-  GRIT_CHECK(write_pairs(data, directory / "pairs.csv"));
+  GRIT_CHECK(write_pairs(input, evidence, data, directory / "pairs.csv"));
   GRIT_CHECK(write_phases(input, data, directory / "phases.csv"));
-  return write_windows(input, data, directory / "windows.csv");
+  GRIT_CHECK(write_windows(input, evidence, data, directory / "windows.csv"));
+  GRIT_CHECK(write_faults(input.verdict, directory / "faults.csv"));
+  return write_checks(input.verdict, directory / "checks.csv");
+}
+
+Status write_csv(const Series& series, const std::filesystem::path& directory) {
+  GRIT_CHECK(make_directory(directory));
+  return write_table(directory / "trials.csv",
+                     "trial,dose,with,why,verdict,outcome,slowdown_fraction,ci_low_fraction,ci_high_fraction,"
+                     "baseline_step_ns,applied,failed_checks,culprit,sentence",
+                     [&](auto add) {
+                       for (const Trial& trial : series.trials) add(trial_row(series, trial));
+                     });
+}
+
+Status write_csv(const Comparison& comparison, const std::filesystem::path& file) {
+  return write_table(file, "side,run,started_utc,blocks,mean_ns,median_ns,low_ns,high_ns", [&](auto add) {
+    const auto rows = [&](std::string_view side, const std::vector<RunPoint>& points) {
+      for (const RunPoint& point : points)
+        add(fmt::format("{},{},{},{},{:.1f},{:.1f},{:.1f},{:.1f}", side, quoted(point.name), quoted(point.started_utc),
+                        point.blocks, point.mean_ns, point.median_ns, point.low_ns, point.high_ns));
+    };
+    rows("old", comparison.before);
+    rows("new", comparison.after);
+  });
+}
+
+Status write_csv(const Trend& trend, const std::filesystem::path& file) {
+  return write_table(file, "point,run,started_utc,block,median_ns,changes_here", [&](auto add) {
+    for (std::size_t i = 0; i < trend.points.size(); ++i) {
+      const TrendPoint& point = trend.points[i];
+      const bool changes = std::any_of(trend.changes.begin(), trend.changes.end(),
+                                       [&](const TrendChange& change) { return change.first == i; });
+      add(fmt::format("{},{},{},{},{:.1f},{}", i, quoted(point.run), quoted(point.started_utc),
+                      point.block < 0 ? "" : std::to_string(point.block), point.median_ns, changes ? 1 : 0));
+    }
+  });
 }
 
 }  // namespace grit

@@ -1,16 +1,28 @@
-// A run's figures as CSV files, for a spreadsheet or a notebook.
+// The figures of a run, a series or a comparison as CSV files, for a spreadsheet or a notebook.
 #pragma once
 
 #include <filesystem>
 
+#include "analysis/compare/compare.hpp"
+#include "analysis/compare/trend.hpp"
 #include "analysis/report/run_data.hpp"
+#include "harness/model/series.hpp"
 
 namespace grit {
 
 /// Writes to the directory, which is made if it is not there: steps.csv (one row a step, over its ranks), blocks.csv,
-/// pairs.csv, phases.csv (one row a rank and kind of block), windows.csv (one row a fault and fault block that began).
+/// pairs.csv (also those that do not count, which it says), phases.csv (one row a rank and kind of block), windows.csv
+/// (one row a fault and fault block that began), faults.csv and checks.csv (the verdict's, of all nodes).
 /// Names of columns end in their unit; seconds count from the run's first step (TimeAxis). RFC 4180: lines end in CR
 /// LF, texts are quoted where they must be. Error (internal): it cannot be written.
 Status write_csv(const ReportInput& input, const RunData& data, const std::filesystem::path& directory);
+
+/// Likewise trials.csv: a row a trial.
+Status write_csv(const Series& series, const std::filesystem::path& directory);
+
+/// A row a run that was compared, in one file.
+Status write_csv(const Comparison& comparison, const std::filesystem::path& file);
+/// A row a run, or a block, in their order.
+Status write_csv(const Trend& trend, const std::filesystem::path& file);
 
 }  // namespace grit

@@ -4,25 +4,16 @@
 
 #include <algorithm>
 
+#include "analysis/report/export/junit_suite.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/report/run_data.hpp"
+#include "analysis/series/search.hpp"
 #include "analysis/verdict/verdict.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/json_fields.hpp"
 
 namespace grit {
 namespace {
-
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
-
-/// Bytes that are not UTF-8 become U+FFFD: json_text does that, and its parse undoes the rest.
-std::string valid_utf8(std::string_view text) { return Json::parse(json_text(std::string(text))).get<std::string>(); }
-
-struct TestCase {
-  std::string name;
-  std::string outcome{};  // "failure" | "error"; empty: passed
-  std::string message{};
-};
 
 TestCase verdict_case(const Verdict& verdict) {
   TestCase one{"verdict"};
@@ -49,14 +40,6 @@ std::vector<TestCase> test_cases(const Verdict& verdict) {
   return cases;
 }
 
-/// "20261123T081500Z" -> "2026-11-23T08:15:00", as the schema wants it; the epoch when the run does not say.
-std::string timestamp(const Json& run) {
-  std::string stamp = text_or(run, "started_utc", "");
-  if (stamp.size() != 16 || stamp[8] != 'T') stamp = utc_stamp(0);
-  const auto part = [&](std::size_t at, std::size_t length) { return stamp.substr(at, length); };
-  return fmt::format("{}-{}-{}T{}:{}:{}", part(0, 4), part(4, 2), part(6, 2), part(9, 2), part(11, 2), part(13, 2));
-}
-
 /// From the first event to the last word of its node on a block or the run.
 double run_seconds(const JsonLines& events) {
   const Json first = events.first();
@@ -68,74 +51,85 @@ double run_seconds(const JsonLines& events) {
   return static_cast<double>(last_ns - first_ns) / static_cast<double>(kNsPerS);
 }
 
-std::string properties(const ReportInput& input) {
-  std::string xml = "  <properties>\n";
-  const auto add = [&](std::string_view name, const std::string& value) {
-    xml += fmt::format("    <property name=\"{}\" value=\"{}\"/>\n", name, escape_xml(value));
-  };
-  add("seed", std::to_string(input.plan.seed));
-  add("version", text_or(input.run, "version", "unknown"));
-  add("commit", text_or(input.run, "commit", "unknown"));
-  add("emulated", plain_text(Json(input.verdict.emulated)));
-  add("outcome", input.verdict.outcome);
-  return xml + "  </properties>\n";
+std::string name_of_suite(const std::string& scenario) { return "grit." + (scenario.empty() ? "run" : scenario); }
+
+std::string all_said(const std::string& sentence, const std::vector<std::string>& reasons) {
+  std::string said = sentence;
+  for (const std::string& reason : reasons) said += "\n" + reason;
+  return said;
 }
 
-std::string case_xml(const TestCase& one, const std::string& class_name) {
-  std::string xml =
-      fmt::format("  <testcase classname=\"{}\" name=\"{}\" time=\"0\"", escape_xml(class_name), escape_xml(one.name));
-  if (one.outcome.empty()) return xml + "/>\n";
-  return xml + fmt::format(">\n    <{0} type=\"{0}\" message=\"{1}\">{1}</{0}>\n  </testcase>\n", one.outcome,
-                           escape_xml(one.message));
+/// A trial of a search fails nothing, whatever it showed: what it was for is the verdict's. One without a result is
+/// skipped.
+TestCase trial_case(const Series& series, const Trial& trial) {
+  TestCase one{fmt::format("trial {}: {}", trial.number, trial_subject(series, trial))};
+  const bool measured = trial.result && trial.result->outcome != "not_planned" && trial.result->outcome != "failed";
+  if (!measured) one.outcome = "skipped", one.message = trial.result ? trial.result->sentence : "it has no result";
+  return one;
+}
+
+/// What `change` says about the days or runs that were compared.
+TestCase change_case(const std::string& what, int exit_code, const std::string& sentence) {
+  TestCase one{what};
+  if (exit_code == 1) one.outcome = "failure";
+  if (exit_code == 2) one.outcome = "error";
+  if (!one.outcome.empty()) one.message = sentence;
+  return one;
 }
 
 }  // namespace
 
-std::string escape_xml(std::string_view text) {
-  std::string out;
-  for (const char c : valid_utf8(text)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else if (c == '\n' || c == '\t') {
-      out += c == '\n' ? "&#10;" : "&#9;";  // as they are, an attribute would turn them into spaces
-    } else if (byte < 0x20) {
-      out += kReplacement;
-    } else {
-      out += c;
-    }
-  }
-  for (const std::string_view none : {"\xef\xbf\xbe", "\xef\xbf\xbf"})  // U+FFFE and U+FFFF are no characters
-    for (auto at = out.find(none); at != std::string::npos; at = out.find(none)) out.replace(at, 3, kReplacement);
-  return out;
-}
-
 std::string junit_xml(const ReportInput& input) {
   const Verdict& verdict = input.verdict;
-  const std::string name = "grit." + (verdict.scenario.empty() ? std::string("run") : verdict.scenario);
-  const std::vector<TestCase> cases = test_cases(verdict);
-  const auto count = [&](std::string_view outcome) {
-    return std::count_if(cases.begin(), cases.end(), [&](const TestCase& one) { return one.outcome == outcome; });
-  };
   const auto& nodes = input.plan.topology.nodes;
-  const std::string host = nodes.empty() || nodes.front().name.empty() ? "localhost" : nodes.front().name;
-  std::string xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
-  xml += fmt::format(
-      "<testsuite name=\"{}\" timestamp=\"{}\" hostname=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" "
-      "skipped=\"0\" time=\"{:.3f}\">\n",
-      escape_xml(name), escape_xml(timestamp(input.run)), escape_xml(host), cases.size(), count("failure"),
-      count("error"), run_seconds(input.events));
-  xml += properties(input);
-  for (const TestCase& one : cases) xml += case_xml(one, name);
-  std::string said = verdict.sentence;
-  for (const std::string& reason : verdict.reasons) said += "\n" + reason;
-  return xml + "  <system-out>" + escape_xml(said) + "</system-out>\n  <system-err></system-err>\n</testsuite>\n";
+  return suite_xml({.name = name_of_suite(verdict.scenario),
+                    .started_utc = text_or(input.run, "started_utc", ""),
+                    .host = nodes.empty() ? "" : nodes.front().name,
+                    .seconds = run_seconds(input.events),
+                    .properties = {{"seed", std::to_string(input.plan.seed)},
+                                   {"version", text_or(input.run, "version", "unknown")},
+                                   {"commit", text_or(input.run, "commit", "unknown")},
+                                   {"emulated", plain_text(Json(verdict.emulated))},
+                                   {"outcome", verdict.outcome}},
+                    .cases = test_cases(verdict),
+                    .said = all_said(verdict.sentence, verdict.reasons)});
+}
+
+std::string junit_xml(const Series& series, const Verdict& verdict) {
+  TestSuite suite{.name = name_of_suite(series.scenario),
+                  .started_utc = series.trials.empty() ? "" : series.trials.front().begun_utc,
+                  .properties = {{"seed", std::to_string(series.seed)},
+                                 {"emulated", plain_text(Json(verdict.emulated))},
+                                 {"outcome", verdict.outcome}},
+                  .cases = test_cases(verdict),
+                  .said = all_said(verdict.sentence, verdict.reasons)};
+  for (const Trial& trial : series.trials) {
+    suite.cases.push_back(trial_case(series, trial));
+    suite.said += "\n" + trial_line(series, trial);
+  }
+  return suite_xml(suite);
+}
+
+std::string junit_xml(const Comparison& comparison) {
+  const std::string what =
+      fmt::format("steps take as long as before, to within {}", format_percent(comparison.tolerance, false));
+  return suite_xml(
+      {.name = "grit.compare",
+       .started_utc = comparison.after.empty() ? "" : comparison.after.back().started_utc,
+       .properties = {{"workload", comparison.workload}, {"emulated", plain_text(Json(comparison.emulated))}},
+       .cases = {change_case(what, exit_code(comparison.change), comparison.sentence)},
+       .said = all_said(comparison.sentence, comparison.reasons)});
+}
+
+std::string junit_xml(const Trend& trend) {
+  const std::string what = fmt::format("steps take as long from the first {} to the last, to within {}",
+                                       trend.of_runs ? "run" : "block", format_percent(trend.tolerance, false));
+  TestSuite suite{.name = "grit.compare",
+                  .started_utc = trend.points.empty() ? "" : trend.points.back().started_utc,
+                  .cases = {change_case(what, trend.exit_code, trend.sentence)},
+                  .said = all_said(trend.sentence, trend.reasons)};
+  for (const TrendChange& change : trend.changes) suite.said += "\n" + change.text;
+  return suite_xml(suite);
 }
 
 }  // namespace grit

@@ -3,7 +3,10 @@
 
 #include <string>
 
+#include "analysis/compare/compare.hpp"
+#include "analysis/compare/trend.hpp"
 #include "analysis/report/page/html.hpp"
+#include "harness/model/series.hpp"
 
 namespace grit {
 
@@ -11,13 +14,16 @@ namespace grit {
 /// passes as a whole exactly when grit exits with 0. Not met is a failure. What cannot be told is an error: a skipped
 /// test counts as passed with some readers, and "inconclusive" must not. Properties: seed, version, commit, what is
 /// emulated.
-///
-/// The format is that of Apache Ant's junit task, by the commonly used schema
-/// https://github.com/windyroad/JUnit-Schema/blob/master/JUnit.xsd; what XML 1.0 (2.2, Char) has no place for, and
-/// bytes that are not UTF-8, become U+FFFD.
 std::string junit_xml(const ReportInput& input);
 
-/// Text for the content and quoted attributes of XML 1.0.
-std::string escape_xml(std::string_view text);
+/// The same of a series, and a case a trial, which passes when it was measured and is skipped when not: what the trials
+/// show together is the verdict's case.
+std::string junit_xml(const Series& series, const Verdict& verdict);
+
+/// Of a comparison: one case, that nothing changed. A change beyond the tolerance, also to the better, is a failure;
+/// what cannot be told an error.
+std::string junit_xml(const Comparison& comparison);
+/// Likewise of a series of runs.
+std::string junit_xml(const Trend& trend);
 
 }  // namespace grit

@@ -11,6 +11,7 @@
 #include "analysis/report/page/page.hpp"
 #include "analysis/report/tables/sections.hpp"
 #include "analysis/series/search.hpp"
+#include "harness/base/shell_words.hpp"
 
 namespace grit {
 namespace {
@@ -184,7 +185,7 @@ std::string trial_table(const Series& series) {
 
 std::string rerun(const Series& series) {
   return "<h2>Again</h2>\n" +
-         element("p", fmt::format("{} --seed {}", fmt::join(series.command_line, " "), series.seed), "command");
+         element("p", fmt::format("{} --seed {}", shell_command(series.command_line), series.seed), "command");
 }
 
 Result<std::string> render(const Series& series, const Verdict& verdict) {

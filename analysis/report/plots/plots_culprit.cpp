@@ -291,7 +291,7 @@ Result<std::vector<Plot>> culprit_plots(const ReportInput& input) {
       plots.push_back(own_work_plot(input, work));
       plots.push_back(arrivals_plot(input, work));
     }
-    const auto links = input.links ? link_changes(*input.links) : std::vector<LinkChange>();
+    const auto links = input.links ? link_figures(*input.links).changes : std::vector<LinkChange>();
     if (!links.empty()) plots.push_back(links_plot(input, links));
     return plots;
   } catch (const std::exception& error) {  // nlohmann::json's, or an allocation that failed

@@ -5,6 +5,7 @@
 
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/report/tables/sections.hpp"
+#include "harness/base/shell_words.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -101,14 +102,14 @@ std::string environment_name(const Json& environment, std::size_t index) {
   return name.empty() ? fmt::format("node {}", index) : name;
 }
 
-/// As one line; run.json has it as text or as a list of words.
+/// As one line that can be pasted; run.json has it as text or as a list of words.
 std::string command_line(const Json& run) {
   const auto found = run.find("command_line");
   if (found == run.end()) return "";
   if (!found->is_array()) return plain_text(*found);
-  std::string joined;
-  for (const Json& word : *found) joined += (joined.empty() ? "" : " ") + plain_text(word);
-  return joined;
+  std::vector<std::string> words;
+  for (const Json& word : *found) words.push_back(plain_text(word));
+  return shell_command(words);
 }
 
 std::string version(const Json& run) {
@@ -148,7 +149,7 @@ std::string environment_section(const ReportInput& input) {
 std::string rerun_section(const ReportInput& input) {
   const std::string run_directory = text_or(input.run, "directory", "RUN");
   std::string html = "<h2>Run it again</h2>\n<pre class=\"command\"><code>" +
-                     escape_html("grit replay " + run_directory) + "</code></pre>\n";
+                     escape_html("grit replay " + shell_word(run_directory)) + "</code></pre>\n";
   html += element("p", run_directory == "RUN"
                            ? "RUN is the directory that holds this page. A replay uses the same plan: the "
                              "same seed, order of blocks and faults."

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "analysis/facts/wording.hpp"
-#include "analysis/report/text/printable.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {

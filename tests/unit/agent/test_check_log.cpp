@@ -4,6 +4,7 @@
 namespace grit {
 namespace {
 
+const CheckInfo kLinkUp{.name = "link_up", .summary = "links are up", .of_links = true};
 const Result<CheckOutcome> kPassed = CheckOutcome{.ok = true, .detail = "up"};
 const Result<CheckOutcome> kFailed = CheckOutcome{.ok = false, .detail = "down"};
 const Result<CheckOutcome> kNotMade = unavailable_error("no such interface");
@@ -11,10 +12,10 @@ const Result<CheckOutcome> kNotMade = unavailable_error("no such interface");
 TEST_CASE("of a check's readings those that differ from the last one are recorded, and the counts of each block") {
   std::vector<Json> events;
   CheckLog log(3, [&](Json event) { events.push_back(std::move(event)); });
-  for (int i = 0; i < 40; ++i) log.take(0, "link_up", 1, kPassed);
+  for (int i = 0; i < 40; ++i) log.take(0, kLinkUp, 1, kPassed);
   log.end_block(1);
-  for (int i = 0; i < 40; ++i) log.take(0, "link_up", 2, i >= 10 && i < 25 ? kFailed : kPassed);
-  for (int i = 0; i < 3; ++i) log.take(0, "link_up", 2, kNotMade);
+  for (int i = 0; i < 40; ++i) log.take(0, kLinkUp, 2, i >= 10 && i < 25 ? kFailed : kPassed);
+  for (int i = 0; i < 3; ++i) log.take(0, kLinkUp, 2, kNotMade);
   log.end_block(2);
   log.end_block(3);  // nothing was read in it
 
@@ -43,12 +44,23 @@ TEST_CASE("two checks of one name are two checks") {
   std::vector<Json> events;
   CheckLog log(0, [&](Json event) { events.push_back(std::move(event)); });
   for (int i = 0; i < 5; ++i) {
-    log.take(0, "link_up", 1, kPassed);
-    log.take(1, "link_up", 1, kFailed);  // of another interface
+    log.take(0, kLinkUp, 1, kPassed);
+    log.take(1, kLinkUp, 1, kFailed);  // of another interface
   }
   CHECK(events.size() == 2);
   log.end_block(1);
   CHECK(events.size() == 4);
+}
+
+TEST_CASE("what a check looks at is recorded where it is not links") {
+  std::vector<Json> events;
+  CheckLog log(0, [&](Json event) { events.push_back(std::move(event)); });
+  log.take(0, kLinkUp, 1, kPassed);
+  log.take(1, CheckInfo{.name = "disk_smart", .summary = "disks are well"}, 1, kPassed);
+  log.end_block(1);
+  REQUIRE(events.size() == 4);
+  for (const Json& event : events) CHECK(event.contains("of_links") == (event["check"] == "disk_smart"));
+  CHECK(events[1].at("of_links") == false);
 }
 
 }  // namespace

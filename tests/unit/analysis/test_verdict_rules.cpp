@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "analysis/verdict/slowdown.hpp"
 #include "analysis/verdict/verdict.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
@@ -675,6 +676,7 @@ TEST_CASE("one idle fault of 200 costs no pair, of 50 it does, and what is odd a
     const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
     REQUIRE(verdict.effect);
     CHECK(verdict.effect->pairs == (count == 200 ? 8 : 7));
+    if (count == 200) CHECK_THAT(all_reasons(verdict), Contains("in 1 of the 8 pairs that count some fault"));
     CHECK(verdict.reasons.size() < 20);
     CHECK_THAT(all_reasons(verdict), Contains(fmt::format("and {} more remarks", count - 1 - 12)));
   }
@@ -776,4 +778,20 @@ TEST_CASE("a lost node: since when it was silent, and what its kernel said last"
   CHECK_THAT(all_reasons(verdict),
              Contains("node1 was lost: its agent fell silent, last heard of 6.5 s before; the last "
                       "line of its kernel's log: \"NMI watchdog: hard lockup\""));
+}
+
+TEST_CASE("where clocks cannot be compared, nobody can tell whether a rank died before its node was lost") {
+  const Plan plan = small_plan();
+  auto events = events_of(plan);
+  Json died = make_event("rank_died", 1, 900 * kNsPerS);  // on a clock that nothing is known of
+  died["rank"] = 3;
+  Json lost = make_event("node_lost", 0, 70 * kNsPerS);
+  lost.update(Json{{"lost_node", 1}, {"last_heard_ns", 63 * kNsPerS}});
+  events.push_back(died);
+  events.push_back(lost);
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  CHECK(verdict.outcome == "node_loss");
+  CHECK_THAT(all_reasons(verdict), Contains("rank 3 on node1 died, and before or after that, which cannot be told, "
+                                            "node1 was lost: its agent fell silent"));
+  CHECK_THAT(all_reasons(verdict), !Contains("0.00 s later"));
 }

@@ -1,7 +1,15 @@
-// What grit says of command lines that it cannot read.
-#include <filesystem>
+// What grit makes of command lines, and what it says of those that it cannot read.
+#include <fmt/format.h>
+#include <sys/wait.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "harness/base/files.hpp"
+#include "harness/base/json.hpp"
 #include "harness/cli/cli.hpp"
+#include "harness/record/latest_run.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
 
@@ -79,7 +87,6 @@ TEST_CASE("a command line that cannot be read says what was taken for what, what
     std::vector<std::string> says;
   };
   const std::vector<Case> cases{
-      {{}, {"grit run scenarios/link_flap.lua", "grit --help"}},
       {{"rnu", "a.lua"}, {"no command rnu", "did you mean run?", "grit --help"}},
       {{"help"}, {"no command help", "--help?"}},
       {{"--verson"}, {"no option --verson", "did you mean --version?"}},
@@ -90,15 +97,15 @@ TEST_CASE("a command line that cannot be read says what was taken for what, what
       {{"run", "4", "a.lua"}, {"no place for \"a.lua\"", "took \"4\" for the scenario"}},
       {{"run", "--set", "a.lua"}, {"grit run needs a scenario", "took \"a.lua\" for --set"}},
       {{"run"}, {"grit run needs a scenario", "grit run --help"}},
-      {{"report", "--steps", "a"}, {"grit report needs a run", "took \"a\" for --steps"}},
-      {{"run", "a.lua", "--otu", "x"}, {"grit run has no option --otu", "did you mean --out?"}},
-      {{"run", "a.lua", "--otu=x"}, {"no option --otu;", "did you mean --out?"}},
+      {{"replay", "--out", "a"}, {"grit replay needs a run", "took \"a\" for --out"}},
+      {{"report", "a", "--otu", "x"}, {"grit report has no option --otu"}},
+      {{"run", "a.lua", "--jsno"}, {"grit run has no option --jsno", "did you mean --json?"}},
       {{"run", "a.lua", "--out"}, {"--out needs a value: the run directory"}},
       {{"run", "a.lua", "--seed", "1", "--seed", "2"}, {"--seed is given 2 times"}},
       {{"run", "a.lua", "--json=x"}, {"--json takes no value"}},
       {{"run", "a.lua", "--allow-management=0"}, {"--allow-management takes no value"}},
       {{"doctor", "all"}, {"grit doctor has no place for \"all\"", "takes options only"}},
-      {{"list", "fault"}, {"\"fault\" is none of faults, workloads, checks"}},
+      {{"list", "fault"}, {"\"fault\" is none of faults, workloads, checks, scenarios"}},
       {{"report", "a", "--fleet", "8"}, {"--fleet requires --jobs"}},
   };
   for (const Case& one : cases) {
@@ -123,7 +130,7 @@ TEST_CASE("what grit starts itself says so when somebody types it") {
 }
 
 TEST_CASE("what a command asks of its options when it is done is still there") {
-  const std::string run = std::string(GRIT_SOURCE_DIR) + "/tests/data/run-29e12f6";
+  const std::string run = std::string(GRIT_SOURCE_DIR) + "/tests/data/29e12f6/link_flap";
   const test::TempDirectory place;
   std::filesystem::copy(run, place.path() / "run", std::filesystem::copy_options::recursive);
   const auto csv = place.path() / "run" / "csv";
@@ -147,6 +154,133 @@ TEST_CASE("what is to be reverted and is not there is an error, not nothing to d
     REQUIRE_FALSE(code);
     CHECK(code.error().kind == ErrorKind::usage);
     CHECK_THAT(code.error().message, Contains("there is no") && Contains(words[2]));
+  }
+}
+
+/// What a command prints, run as a program.
+struct Said {
+  int code = 0;
+  std::string out, err;
+};
+
+Said said_by(const std::string& words, const std::string& environment = "") {
+  const test::TempDirectory place;
+  const std::string out = (place.path() / "out").string(), err = (place.path() / "err").string();
+  const int status = std::system(fmt::format("{} {} {} >{} 2>{}", environment, GRIT_BINARY, words, out, err).c_str());
+  return {WEXITSTATUS(status), read_file(out).value_or(""), read_file(err).value_or("")};
+}
+
+TEST_CASE("grit alone has done nothing and shows what there is") {
+  const Said said = said_by("");
+  CHECK(said.code == 64);
+  CHECK(said.out.empty());
+  for (const char* part : {"grit list scenarios", "grit run link_flap", "doctor", "compare", "exit codes"})
+    CHECK_THAT(said.err, Contains(part));
+}
+
+TEST_CASE("a scenario's help is its question, its options, and what its file begins with") {
+  const Said said = said_by("run link_flap --help");
+  CHECK(said.code == 0);
+  for (const char* part : {"what does a step cost?", "--down", "time", "1s", "how long the link stays down",
+                           "grit run link_flap --node 2", "grit plan link_flap", "grit run --help"})
+    CHECK_THAT(said.out, Contains(part));
+  CHECK(said_by("plan --help link_flap").out.find("grit plan link_flap --down") != std::string::npos);
+  CHECK_THAT(said_by("run --help").out, Contains("--ranks-per-node"));
+  CHECK_THAT(said_by("run no_such_thing --help").err, Contains("no scenario file no_such_thing"));
+}
+
+TEST_CASE("an option of the scenario is given as an option") {
+  const auto planned = [](const std::string& words) {
+    const Said said = said_by("plan " + words + " -n 4 --seed 7 --json");
+    CAPTURE(words, said.err);
+    REQUIRE(said.code == 0);
+    const Json plan = *parse_json(said.out);
+    return std::pair{plan.at("options").at("down").get<std::string>(), plan.at("faults").at(0).at("node").get<int>()};
+  };
+  const auto expected = std::pair{std::string("300ms"), 2};
+  CHECK(planned("link_flap --down 300ms --node 2") == expected);
+  CHECK(planned("--down=300ms link_flap --node=2") == expected);
+  CHECK(planned("link_flap --set down=300ms --set node=2") == expected);
+  CHECK(planned("link_flap --set down=1s --down 300ms --node 2") == expected);  // the later counts
+
+  CHECK_THAT(said_by("plan link_flap --dwon 2s").err,
+             Contains("scenario link_flap (options: down, node) has an option dwon; did you mean --down?"));
+  CHECK_THAT(said_by("plan link_flap --sede 2").err, Contains("did you mean --seed?"));
+  CHECK_THAT(said_by("plan link_flap --set dwon=2s").err, Contains("did you mean --down?"));
+  CHECK_THAT(said_by("plan link_flap --down soon").err, Contains("\"soon\" is not valid as time"));
+}
+
+TEST_CASE("an option of the scenario that is called as one of grit's own is reached by --set, and its help says so") {
+  const test::TempDirectory place;
+  const std::string file = (place.path() / "x.lua").string();
+  std::ofstream(file)
+      << "local grit = require 'grit'\nreturn grit.scenario { name = 'x', options = { seed = 'a', "
+         "port = '\\27]0;c', down = '1s' },\n"
+         "workload = grit.workload.ddp {}, design = { block = '1s' }, expect = { slowdown = { at_most = "
+         "'5%' } } }";
+  const std::string help = said_by("run " + file + " --help").out;
+  CHECK_THAT(help, Contains("--set seed=...") && Contains("--seed is an option of grit run itself"));
+  CHECK(help.find('\x1b') == std::string::npos);
+  const Said said = said_by("plan " + file + " --seed 7 --set seed=b -n 4 --json");
+  REQUIRE(said.code == 0);
+  CHECK(parse_json(said.out)->at("options").at("seed") == "b");
+  CHECK(parse_json(said.out)->at("seed") == 7);
+}
+
+TEST_CASE("scenarios that come with grit are found by name, a site's own first, and listed with their question") {
+  const Said listed = said_by("list scenarios");
+  CHECK(listed.code == 0);
+  CHECK_THAT(listed.out, Contains("link_flap") && Contains("what does a step cost?") && Contains("link_rate_knee"));
+  CHECK(listed.out.find("lib/") == std::string::npos);
+  CHECK_THAT(said_by("plan link_flpa").err, Contains("did you mean link_flap?") && Contains("grit list scenarios"));
+  CHECK(said_by("plan healthy.lua -n 2").code == 0);
+
+  const test::TempDirectory place;
+  std::ofstream(place.path() / "healthy.lua")
+      << "local grit = require 'grit'\nreturn grit.scenario { name = 'ours', summary = 'of "
+         "this site?', workload = grit.workload.ddp {},\n"
+         "design = { block = '1s' }, expect = { slowdown = { at_most = '5%' } } }";
+  std::ofstream(place.path() / "broken.lua") << "error('\\27[31mno')";
+  const std::string environment = "GRIT_SCENARIOS=/no/such:" + place.path().string();
+  CHECK_THAT(said_by("plan healthy -n 2", environment).out, Contains("ours"));
+  const std::string ours = said_by("list scenarios", environment).out;
+  CHECK_THAT(ours,
+             Contains("of this site?") && Contains("broken") && Contains("cannot be read") && Contains("link_flap"));
+  CHECK(ours.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("a report without a directory is of the latest run, of all or of a scenario") {
+  const std::string run = std::string(GRIT_SOURCE_DIR) + "/tests/data/run-29e12f6";
+  const test::TempDirectory place;
+  const std::string in_place = "cd " + place.path().string() + " &&";
+  for (const char* name : {"runs/a/20261101T000000Z-1", "runs/a/20261102T000000Z-1", "runs/b/20261103T000000Z-1"}) {
+    std::filesystem::create_directories((place.path() / name).parent_path());
+    std::filesystem::copy(run, place.path() / name, std::filesystem::copy_options::recursive);
+  }
+  CHECK_THAT(said_by("report", in_place).err, Contains("no run in runs/ here"));
+  point_latest_at(place.path() / "runs/a/20261102T000000Z-1");
+  point_latest_at(place.path() / "runs/b/20261103T000000Z-1");
+  CHECK_THAT(said_by("report", in_place).err, Contains("grit: runs/b/20261103T000000Z-1"));
+  CHECK_THAT(said_by("report a", in_place).err, Contains("grit: runs/a/20261102T000000Z-1"));
+  CHECK_THAT(said_by("report c", in_place).err, Contains("no latest run of a scenario c"));
+  CHECK(said_by("report runs/a/20261101T000000Z-1", in_place).err.empty());
+}
+
+TEST_CASE("what a scenario prints or fails with cannot write to the terminal") {
+  const test::TempDirectory place;
+  const std::string file = (place.path() / "x.lua").string();
+  const std::string planned = R"(local grit = require 'grit'
+    return grit.scenario { name = 'x', summary = '\27[31m\194\155', options = { o = '\7\27' },
+      workload = grit.workload.ddp {}, faults = { grit.fault.rank_delay { label = '\27' } },
+      design = { block = '1s' }, expect = { slowdown = { at_most = '5%' } } })";
+  for (const std::string& text :
+       {std::string(R"(print('\27]52;c;eA==\7'))"), std::string(R"(error('\27[31m\194\155'))"), planned}) {
+    std::ofstream(file) << text;
+    const Said said = said_by("plan " + file + " -n 2");
+    CHECK(said.code == (text == planned ? 0 : 64));
+    CHECK_FALSE((said.out + said.err).empty());
+    for (const char* control : {"\x1b", "\x07", "\xc2\x9b"})
+      CHECK((said.out + said.err).find(control) == std::string::npos);
   }
 }
 

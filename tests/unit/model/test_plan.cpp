@@ -1,6 +1,8 @@
 #include <cstdint>
+#include <set>
 #include <string>
 
+#include "harness/model/format.hpp"
 #include "harness/model/plan.hpp"
 #include "tests/catch.hpp"
 
@@ -48,6 +50,9 @@ Plan example() {
   plan.design = {.pairs = 9, .block_steps = 0, .block_ns = 2'500'000'000, .settle_steps = 2, .warmup_steps = 7};
   plan.blocks = {{0, -1, grit::BlockKind::warmup}, {1, 0, grit::BlockKind::fault}, {2, 0, grit::BlockKind::baseline}};
   plan.expect = {0.1, std::nullopt};
+  plan.expect.p99_at_most = 0.3;
+  plan.expect.throughput_at_least = 0.9;
+  plan.expect.checks = {{"link_up", true}, {"nic_errors", false}};
   plan.allowed = {true, true, true, 3, 1 << 30};
   plan.guards = {{"link_flap on node1 mgmt0", false, "--allow-management"}};
   return plan;
@@ -84,6 +89,9 @@ TEST_CASE("a plan survives JSON text exactly") {
   CHECK(plan->faults[0].pulses[1].end_ns == -1);
   CHECK(plan->expect.slowdown_at_least == 0.1);
   CHECK_FALSE(plan->expect.slowdown_at_most.has_value());
+  CHECK(plan->expect.p99_at_most == 0.3);
+  CHECK(plan->expect.throughput_at_least == 0.9);
+  CHECK(plan->expect.checks == example().expect.checks);
   CHECK(plan->blocks[1].kind == grit::BlockKind::fault);
   CHECK_FALSE(plan->guards[0].refused);
   CHECK(plan->topology.nodes[1].name == "node1");
@@ -98,20 +106,43 @@ TEST_CASE("pulses come in every fault block, or in the one they are for") {
   CHECK(grit::pulses_in_block(plan.faults[1], 2) == 0);
 }
 
-TEST_CASE("a plan of another format is refused") {
+TEST_CASE("a plan of a newer format is refused, one of an older format is read") {
   Json json = grit::to_json(example());
+  json["format"] = grit::formats::kPlan.number + 1;
+  const std::string error = error_of(json);
+  CHECK(contains(error, "format 3"));
+  CHECK(contains(error, "up to 2"));
   json["format"] = 1;
-  CHECK(contains(error_of(json), "format 2"));
+  CHECK(grit::plan_from_json(json).has_value());
+  json["format"] = "two";
+  CHECK(contains(error_of(json), "no number"));
 }
 
-TEST_CASE("every top-level field of a plan must be there") {
+TEST_CASE("a plan of another version: what it lacks keeps its default, what it has more is passed over") {
   const Json whole = grit::to_json(example());
+  const std::set<std::string> needed{"format",   "scenario", "seed",   "topology",
+                                     "workload", "faults",   "design", "blocks"};
   for (const auto& [key, value] : whole.items()) {
     Json json = whole;
     json.erase(key);
     INFO(key);
-    CHECK(contains(error_of(json), key));
+    if (needed.contains(key)) {
+      CHECK(contains(error_of(json), key));
+    } else {
+      CHECK(grit::plan_from_json(json).has_value());
+    }
   }
+  Json json = whole;
+  json.erase("allowed");
+  for (const char* key : {"resolved", "passive", "anchor"}) json["faults"][0].erase(key);
+  json["weather"] = "fair";
+  json["faults"][1]["colour"] = "red";
+  const auto read = grit::plan_from_json(json);
+  REQUIRE(read.has_value());
+  CHECK_FALSE(read->allowed.management);
+  CHECK(read->allowed.max_victims == 0);
+  CHECK(read->faults[0].anchor.kind == grit::Anchor::Kind::block);
+  CHECK_FALSE(read->faults[0].passive);
 }
 
 TEST_CASE("what a plan cannot be is refused") {
@@ -143,4 +174,5 @@ TEST_CASE("what a plan cannot be is refused") {
   CHECK(contains(broken("/guards/0/refused", "no"), "refused"));
   CHECK(contains(broken("/emulated", {1}), "list of text"));
   CHECK(contains(broken("/expect/slowdown_at_least", "10%"), "not a number"));
+  CHECK(contains(broken("/expect/checks/link_up", "breaks"), "neither \"fails\" nor \"passes\""));
 }

@@ -124,16 +124,18 @@ inline std::string on_small_disk(const std::filesystem::path& directory, const s
   });
 }
 
-/// What /usr/bin/python3 prints for a script with one argument; nothing when it, or NumPy, is not there.
-inline std::optional<std::string> python(const std::string& script, const std::string& argument) {
+/// What /usr/bin/python3 prints for a script with one or two arguments; nothing when it, or NumPy, is not there.
+inline std::optional<std::string> python(const std::string& script, const std::string& argument,
+                                         const std::string& second = "") {
   std::array<int, 2> ends{};
   GRIT_ASSERT(::pipe2(ends.data(), O_CLOEXEC) == 0);
   Fd reading(ends[0]), writing(ends[1]);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, writing.get(), STDOUT_FILENO);
-  std::string program = "/usr/bin/python3", flag = "-c", text = "import sys, numpy\n" + script, last = argument;
-  std::array<char*, 5> arguments{program.data(), flag.data(), text.data(), last.data(), nullptr};
+  std::string program = "/usr/bin/python3", flag = "-c", text = "import sys, numpy\n" + script, first = argument,
+              last = second;
+  std::array<char*, 6> arguments{program.data(), flag.data(), text.data(), first.data(), last.data(), nullptr};
   pid_t pid = -1;
   const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);

@@ -115,6 +115,32 @@ TEST_CASE("events come back in order, and torn and foreign lines are skipped") {
   CHECK(events->at(3).at("type") == "agent_restarted");
 }
 
+TEST_CASE("the first line of events.jsonl says its format, and a newer one is not read") {
+  const TempDirectory directory;
+  const auto file = directory.path() / "events.jsonl";
+  for (int i = 0; i < 2; ++i) {  // the second time the file is there
+    auto writer = EventsWriter::open(file);
+    REQUIRE(writer);
+    REQUIRE(writer->append(make_event("goodbye", 0)));
+    REQUIRE(writer->append(make_event("goodbye", 1)));
+  }
+  const auto events = read_events(file);
+  REQUIRE((events && events->size() == 4));
+  CHECK(events->at(0).at("format") == formats::kEvents.number);
+  for (std::size_t i = 1; i < 4; ++i) CHECK_FALSE(events->at(i).contains("format"));
+  REQUIRE(write_file_durably(file, fmt::format(R"({{"format":{},"type":"goodbye"}})"
+                                               "\n",
+                                               formats::kEvents.number + 1)));
+  const auto newer = JsonLines::open(file, formats::kEvents);
+  REQUIRE_FALSE(newer);
+  CHECK(newer.error().kind == ErrorKind::usage);
+  CHECK_THAT(newer.error().message, Catch::Matchers::Contains("has format 2, and this grit reads formats up to 1"));
+  REQUIRE(write_file_durably(file, R"({"format":2})"));
+  CHECK_FALSE(read_document(file, formats::kRun));
+  REQUIRE(write_file_durably(file, R"({"more":2})"));
+  CHECK(read_document(file, formats::kRun));
+}
+
 TEST_CASE("events of a type are found among others, however their lines are written") {
   const TempDirectory directory;
   const auto file = directory.path() / "events.jsonl";
@@ -126,7 +152,7 @@ TEST_CASE("events of a type are found among others, however their lines are writ
 not JSON
 {"type":"fault","x":6}
 {"type":"fault","x":7)"));
-  auto events = JsonLines::open(file);
+  auto events = JsonLines::open(file, formats::kEvents);
   REQUIRE(events);
   CHECK(events->first().at("x") == 1);
   events->append(Json{{"type", "fault"}, {"x", 8}});
@@ -138,7 +164,7 @@ not JSON
   events->for_each([&](const Json& event) { all.push_back(event.at("x")); });
   CHECK(found == std::vector<int>{2, 4, 6, 8});
   CHECK(all == std::vector<int>{1, 2, 3, 4, 5, 6, 8});
-  CHECK(JsonLines::open(directory.path() / "nothing")->first().is_null());
+  CHECK(JsonLines::open(directory.path() / "nothing", formats::kEvents)->first().is_null());
 }
 
 TEST_CASE("an event with bytes that are not UTF-8, or with newlines, is one readable line") {

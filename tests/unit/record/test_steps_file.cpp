@@ -118,7 +118,7 @@ TEST_CASE("what is not a steps.npy of this layout is refused, never touched") {
   const auto file = directory.path() / "steps.npy";
   CHECK(read_steps(file).error().kind == ErrorKind::usage);
   std::string other_column = npy_header(0);
-  other_column.replace(other_column.find("'step'"), 6, "'stop'");
+  other_column.replace(other_column.find("'step'"), 6, "'stop'");  // no record can do without its step
   for (const std::string& bytes : {std::string(), std::string("hello"), npy_header(3).substr(0, 500), other_column,
                                    std::string(2000, '\xff'), "\x93NUMPY\x02" + npy_header(0).substr(7)}) {
     REQUIRE(write_file_durably(file, bytes));
@@ -126,6 +126,69 @@ TEST_CASE("what is not a steps.npy of this layout is refused, never touched") {
     CHECK_FALSE(StepsWriter::open(file));
     CHECK(read_file(file) == bytes);
   }
+}
+
+/// A steps.npy of three rows whose columns have these names and NumPy types, each member of StepRecord as numbered()
+/// has it; made by a program that knows nothing of grit's.
+constexpr const char* kOtherColumns = R"(
+columns = sys.argv[2].split(',')
+members = ['rank', 'node', 'block', 'step', 'step_in_block', 'corrupted', 'start_ns', 'end_ns', 'input_ns', 'forward_ns', 'backward_ns',
+           'exposed_comm_ns', 'optimizer_ns', 'checkpoint_ns', 'collective_entry_ns', 'collective_exit_ns']
+def value(name, step):
+    small = {'rank': 1, 'node': 2, 'block': step // 10, 'step': step, 'step_in_block': step % 10, 'corrupted': step}
+    return small[name] if name in small else step * 100 + members.index(name) - 6 if name in members else 77
+pairs = [tuple(column.split(':')) for column in columns]
+rows = [tuple(value(name, step) for name, _ in pairs) for step in range(3)]
+numpy.save(sys.argv[1], numpy.array(rows, dtype=pairs))
+print('saved')
+)";
+
+TEST_CASE("a steps.npy of another version is read by the names of its columns") {
+  if (!test::have_numpy()) {
+    test::skip("/usr/bin/python3 has no NumPy");
+    return;
+  }
+  const TempDirectory directory;
+  const auto file = directory.path() / "steps.npy";
+  const auto save = [&](const std::string& columns) {
+    REQUIRE(test::python(kOtherColumns, file.string(), columns) == "saved\n");
+  };
+  // Another order, wider and narrower integers, columns that this version does not have, and without most that it has.
+  save(
+      "end_ns:<i8,start_ns:<u8,temperature:<f8,step:<u8,rank:|u1,node:<i2,block:<u4,name:<U5,flag:|b1,corrupted:<u4,"
+      "input_ns:<i4");
+  const auto records = read_steps(file);
+  REQUIRE(records);
+  REQUIRE(records->size() == 3);
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    const StepRecord all = numbered(i);
+    const StepRecord wanted{.rank = all.rank,
+                            .node = all.node,
+                            .block = all.block,
+                            .step = all.step,
+                            .corrupted = all.corrupted,
+                            .start_ns = all.start_ns,
+                            .end_ns = all.end_ns,
+                            .input_ns = all.input_ns};
+    CHECK(std::memcmp(&(*records)[i], &wanted, sizeof wanted) == 0);
+  }
+  CHECK_THAT(StepsWriter::open(file).error().message, Catch::Matchers::Contains("another version"));
+
+  const auto refused = [&](const std::string& columns) {
+    save(columns);
+    const auto read = StepsFile::open(file);
+    return read ? std::string("read") : read.error().message;
+  };
+  const std::string most = "rank:<u4,node:<u4,block:<u4,step:<u4,start_ns:<i8,";
+  CHECK_THAT(refused(most + "end_ns:>i8"), Catch::Matchers::Contains("end_ns is of type >i8"));
+  CHECK_THAT(refused(most + "end_ns:<f8"), Catch::Matchers::Contains("only little-endian integers"));
+  CHECK_THAT(refused(most + "finish_ns:<i8"), Catch::Matchers::Contains("no column end_ns"));
+  CHECK_THAT(refused(most + "end_ns:<i8,name:O"), Catch::Matchers::Contains("name is of type |O"));
+  std::filesystem::remove(file);
+  REQUIRE(test::python("numpy.save(sys.argv[1], numpy.array([(0, 0, 0, -1, 0, 9)], dtype=[(n, '<i8') for n in "
+                       "('rank', 'node', 'block', 'step', 'start_ns', 'end_ns')]))\nprint('saved')",
+                       file.string()) == "saved\n");
+  CHECK_THAT(StepsFile::open(file).error().message, Catch::Matchers::Contains("row 0 has a step"));
 }
 
 TEST_CASE("a mapped steps.npy: as many records as when it was opened, a torn end dropped, an empty one is empty") {

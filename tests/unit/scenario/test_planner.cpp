@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "harness/scenario/load.hpp"
@@ -392,7 +393,7 @@ TEST_CASE("every fault takes after, lasts, every and count") {
 }
 
 TEST_CASE("timing that contradicts itself is refused with its line") {
-  CHECK(contains(load_error(scenario_with("faults = { delay { count = 3 } },")), "x.lua:4: fault rank_delay: `count`"));
+  CHECK(contains(error_of(scenario("delay { count = 3 }")), "x.lua:4: fault rank_delay: `count`"));
   CHECK(contains(error_of(scenario("delay { every = '1s' }")), "x.lua:4: fault rank_delay: a fault that is repeated"));
   for (const char* overlapping : {"delay { every = '1s', lasts = '1s' }", "delay { every = '1s', lasts = '2s' }",
                                   "pause { every = '500ms', pause = '500ms', count = 2 }"})
@@ -406,11 +407,141 @@ TEST_CASE("timing that contradicts itself is refused with its line") {
 TEST_CASE("a fault's own times win over the common ones") {
   CHECK(times("pause { after = '100ms', pause = '200ms', every = '1s', count = 2 }") ==
         Times{{100, 300}, {1100, 1300}});
-  CHECK(contains(load_error(scenario_with("faults = { pause { lasts = '1s' } },")), "unknown parameter \"lasts\""));
-  CHECK(contains(load_error(scenario_with("faults = { f { lasts = '1s' } },")), "unknown parameter \"lasts\""));
+  CHECK(times("pause { after = '100ms', pause = '200ms', count = 3 }") == Times{{100, 300}, {500, 700}, {900, 1100}});
+  for (const char* fault : {"pause", "f"})
+    CHECK(contains(load_error(scenario_with(fmt::format("faults = {{ {} {{ lasts = '1s' }} }},", fault))),
+                   "takes no `lasts`: it says itself how long it lasts"));
   grit::InjectorInfo plain;
   plain.dose.param = "strength";
   CHECK(grit::timing_params_beside(plain).size() == grit::timing_params().size());
+}
+
+TEST_CASE("what `grit describe timing` promises to every fault holds for every fault, or is refused with the reason") {
+  // Beside each key, what makes sense of it: a fault that is repeated must end, one that follows needs another.
+  struct Key {
+    std::string name, given, refusal;  // refusal: why some faults cannot take it; empty: all can
+  };
+  const std::vector<Key> keys{{"after", "after = '1ms'", ""},
+                              {"lasts", "lasts = '100ms'", "it says itself how long it lasts"},
+                              {"every", "every = '2s'", ""},
+                              {"count", "count = 1", ""},
+                              {"schedule", "schedule = 'poisson', every = '2s'", ""},
+                              {"at_step", "at_step = 1", ""},
+                              {"follows", "follows = 'first'", ""},
+                              {"edge", "follows = 'first', edge = 'applied'", ""},
+                              {"label", "label = 'this'", ""},
+                              {"swizzle", "swizzle = '10ms'", "it acts between nodes"},
+                              {"ramp", "ramp = '10ms'", "it has no dose that could grow"},
+                              {"ramp_steps", "ramp = '10ms', ramp_steps = 2", "it has no dose that could grow"}};
+  CHECK(keys.size() == grit::timing_params().size());
+  const std::map<std::string, std::string> doses{{"ethernet_flood", "rate = '1Gbit/s', "},
+                                                 {"memory_pressure", "hold = '64MiB', "},
+                                                 {"memory_bandwidth", "rate = '1GB/s', "},
+                                                 {"page_cache_thrash", "rate = '1MB/s', "},
+                                                 {"disk_contention", "rate = '1MB/s', "}};
+  for (const grit::Injector* injector : grit::injectors()) {
+    const grit::InjectorInfo& info = injector->info();
+    const auto own = [&](const std::string& name) {
+      return std::any_of(info.params.begin(), info.params.end(), [&](const auto& spec) { return spec.name == name; });
+    };
+    std::string required;
+    for (const grit::ParamSpec& spec : info.params)
+      if (spec.default_value.is_null()) required += spec.name + " = 'true', ";
+    // Doses that are as fast as it goes, or must be said.
+    if (const auto given = doses.find(info.name); given != doses.end()) required += given->second;
+    const bool takes_lasts = !own("lasts") && !grit::why_not_taken(info, "lasts");
+    for (const Key& key : keys) {
+      if (own(key.name)) continue;
+      CAPTURE(info.name, key.name);
+      const bool needs_end = takes_lasts && key.name != "lasts";
+      const auto loaded = load_text(
+          scenario_with(fmt::format("faults = {{ {} }}, grit.fault.{} {{ on = "
+                                    "1, {}{}{} }} }}, design = {{ block = '6s' }},",
+                                    info.name == "rank_delay" ? "pause { on = 'all', label = 'first'"
+                                                              : "delay { on = 'all', label = 'first', lasts = '50ms'",
+                                    info.name, required, needs_end ? "lasts = '100ms', " : "", key.given)));
+      const auto plan = loaded ? grit::make_plan(*loaded, cluster_of(4), {}) : tl::make_unexpected(loaded.error());
+      INFO((plan ? std::string("accepted") : plan.error().message));
+      CHECK((plan || (!key.refusal.empty() && contains(plan.error().message, key.refusal))));
+    }
+  }
+}
+
+TEST_CASE("link flaps come at random") {
+  const auto flaps = times("f { on = 1, down = '100ms', schedule = 'poisson', every = '500ms' }");
+  CHECK(flaps.size() > 8);  // one at least in each of 8 blocks, and some with more
+  for (const auto& [start, end] : flaps) {
+    CHECK(start > 500);  // its own `after`
+    CHECK(end - start == 100);
+  }
+}
+
+TEST_CASE("grit.node draws once what several faults and the expectation name") {
+  const auto plan_with = [&](std::string_view list, std::uint64_t seed, std::string_view node = "victim") {
+    auto loaded = load_text(fmt::format(
+        "local grit = require 'grit'\nlocal victim = grit.node 'any'\nlocal rest, other = grit.others(victim), "
+        "grit.others(victim, 'any')\nlocal f, delay = grit.fault.link_flap, grit.fault.rank_delay\n"
+        "return grit.scenario {{ name = 'x', workload = grit.workload.ddp {{}}, faults = {{ {} }},\n"
+        "design = {{ block = '3s' }}, expect = {{ slowdown = {{ at_least = '10%' }}, culprit = {{ node = {} }} }} }}",
+        list, node));
+    INFO((loaded ? std::string() : loaded.error().message));
+    REQUIRE(loaded.has_value());
+    return plan_of(*loaded, 8, {.seed = seed});
+  };
+  std::set<int> drawn;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Plan plan = plan_with("f { on = victim }, delay { on = victim, follows = 'link_flap', lasts = '1ms' }", seed);
+    const std::vector<int> nodes = victims(plan);
+    REQUIRE(nodes.size() == 2);
+    CHECK(nodes[0] == nodes[1]);
+    drawn.insert(nodes[0]);
+    // The plan holds the node, so that a replay and a later judgement know it too.
+    const auto read = grit::plan_from_json(grit::to_json(plan));
+    REQUIRE(read.has_value());
+    CHECK(read->expect.culprit->on->nodes == std::vector<int>{nodes[0]});
+
+    // A search that leaves faults out, or asks more of them, has the same victim.
+    CHECK(victims(plan_with("delay { on = victim }", seed)) == std::vector<int>{nodes[0]});
+    CHECK(victims(plan_with("delay { on = 'any' }, f { on = victim }", seed)).back() == nodes[0]);
+
+    const std::vector<int> others = victims(plan_with("delay { on = rest }", seed));
+    CHECK(others.size() == 7);
+    CHECK(std::find(others.begin(), others.end(), nodes[0]) == others.end());
+    CHECK(victims(plan_with("delay { on = other }", seed)).at(0) != nodes[0]);
+  }
+  CHECK(drawn.size() > 4);
+}
+
+TEST_CASE("a fault has the same victim whichever others are left out") {
+  const Scenario three = scenario("f { on = 'any' }, delay { on = '25%' }, pause { on = 'any' }");
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const std::vector<int> all = victims(plan_of(three, 4, {.seed = seed}));
+    REQUIRE(all.size() == 3);
+    for (const std::vector<int>& some : {std::vector<int>{2}, {1, 2}, {0, 2}, {0}}) {
+      std::vector<int> expected;
+      for (const int place : some) expected.push_back(all[static_cast<std::size_t>(place)]);
+      CHECK(victims(plan_of(three, 4, {.seed = seed, .faults = some})) == expected);
+    }
+  }
+}
+
+TEST_CASE("what cannot be drawn is refused with its line") {
+  const auto with = [](std::string_view draw, std::string_view on) {
+    return scenario_with(
+        fmt::format("faults = (function() local v = {} return {{ delay {{ on = {} }} }} end)(),", draw, on));
+  };
+  const auto planned = [&](std::string_view draw, std::string_view on) {
+    const auto loaded = load_text(with(draw, on));
+    REQUIRE(loaded.has_value());
+    return error_of(*loaded);
+  };
+  CHECK(contains(planned("grit.node(9)", "v"), "x.lua:4: node 9 does not exist"));
+  CHECK(contains(planned("grit.others(grit.node 'all')", "v"), "there are no other nodes"));
+  CHECK(contains(planned("grit.others(grit.node(1), 1)", "v"), "node 1 is none of the others"));
+  CHECK(contains(load_error(with("grit.node()", "v")), "takes one node selector"));
+  CHECK(contains(load_error(with("grit.node 'some'", "v")), "is not a node selector"));
+  CHECK(contains(load_error(with("grit.others 'any'", "v")), "must be what grit.node \"any\" gave"));
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.partition { from = grit.node 'any' } },")), "from"));
 }
 
 TEST_CASE("schedule = poisson draws other moments in every fault block, and the seed decides") {
@@ -471,7 +602,7 @@ TEST_CASE("poisson that cannot be is refused") {
       contains(error_of(scenario("delay { schedule = 'poisson', every = '99h', lasts = '1s' }")), "hardly any block"));
   CHECK(contains(error_of(scenario("delay { schedule = 'poisson', every = '1s', lasts = '1ms', at_step = 3 }")),
                  "say with `count`"));
-  CHECK(contains(load_error(scenario_with("faults = { f { schedule = 'poisson' } },")), "unknown parameter"));
+  CHECK(contains(load_error(scenario_with("faults = { f { schedule = 'poisson' } },")), "needs `every`"));
 }
 
 TEST_CASE("at_step and follows say what a fault is counted from") {
@@ -556,7 +687,8 @@ TEST_CASE("ramp: the dose grows in steps that follow each other") {
 }
 
 TEST_CASE("what cannot grow is refused") {
-  CHECK(contains(load_error(scenario_with("faults = { f { ramp = '1s' } },")), "unknown parameter \"ramp\""));
+  CHECK(contains(load_error(scenario_with("faults = { f { ramp = '1s' } },")),
+                 "takes no `ramp`: it has no dose that could grow"));
   CHECK(contains(error_of(scenario("delay { lasts = '1s', ramp = '1s' }")), "make `ramp` shorter than `lasts`"));
   CHECK(contains(error_of(scenario("delay { delay = '3ns', ramp = '1s', ramp_steps = 100 }")), "cannot grow in 100"));
   CHECK(contains(error_of(scenario("delay { delay = 0, jitter = '1ms', ramp = '1s' }")), "give another"));

@@ -1,6 +1,7 @@
 // What a scenario must not be able to do.
 #include <fmt/format.h>
 
+#include <ctime>
 #include <lua.hpp>
 #include <memory>
 
@@ -126,4 +127,38 @@ TEST_CASE("Lua's own errors carry file and line") {
   CHECK(contains(load_error("return {"), "x.lua:1:"));
   CHECK(contains(load_error("\nerror('mine')"), "x.lua:2: mine"));
   CHECK(contains(load_error("\nerror({})"), "x.lua:2: the scenario ended with an error that is not text"));
+}
+
+TEST_CASE("nothing in a scenario depends on addresses") {
+  const auto text = [](std::string_view expression) {
+    const auto scenario = load_text(scenario_with(fmt::format("summary = {},", expression)));
+    INFO((scenario ? std::string() : scenario.error().message));
+    REQUIRE(scenario.has_value());
+    return scenario->summary;
+  };
+  CHECK(text("tostring({})") == "table");
+  CHECK(text("tostring(print)") == "function");
+  CHECK(text("tostring(grit.fault.link_flap {})") == "grit.fault");
+  CHECK(text("('%s %s'):format({}, print)") == "table function");
+  CHECK(text("('%d%% %5.1f %q %s'):format(3, 2.25, 'x', nil)") == "3%   2.2 \"x\" nil");
+  CHECK(text("tostring(12) .. tostring(nil) .. tostring(true) .. tostring('x')") == "12niltruex");
+  for (const char* format : {"'%p'", "'%-20p'", "'%%%p'"})
+    CHECK(contains(load_error(fmt::format("return ({}):format({{}})", format)), "%p is an address"));
+}
+
+TEST_CASE("text that a scenario gives to faults is bounded, as it lives outside of Lua's memory") {
+  CHECK(contains(load_error("local grit = require 'grit'\nlocal s = ('x'):rep(1 << 20)\n"
+                            "for i = 1, 100 do grit.fault.kernel_log { text = s } end"),
+                 "x.lua:3: the parameters of the scenario's faults, workloads and checks hold more than 16 MiB"));
+}
+
+TEST_CASE("loops over slow patterns end when the time is up") {
+  // Each match takes some 0.1 s and is within the bound; dozens of them would pass between two looks at the clock.
+  for (const char* loop : {"for _ in ((('a'):rep(650)):gmatch('.-.-b')) do end", "(('a'):rep(650)):find('.-.-b')",
+                           "(('a'):rep(650)):gsub('.-.-b', '')"}) {
+    CAPTURE(loop);
+    const std::clock_t began = std::clock();
+    CHECK(contains(load_error(fmt::format("for i = 1, 1000 do {} end", loop)), "computed for more than 2 s"));
+    CHECK(static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC < 3.5);
+  }
 }

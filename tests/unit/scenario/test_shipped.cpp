@@ -1,52 +1,23 @@
 // The files under scenarios/: they load and plan, and the annotations for editors are complete.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
 #include "harness/base/files.hpp"
-#include "harness/health/check.hpp"
+#include "harness/scenario/annotations.hpp"
 #include "harness/scenario/load.hpp"
 #include "harness/scenario/planner.hpp"
-#include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/scenario/fixture.hpp"
-#include "workloads/workload.hpp"
 
 using namespace grit::test;
 
 namespace {
 
 const std::filesystem::path kScenarios = std::filesystem::path(GRIT_SOURCE_DIR) / "scenarios";
-
-/// The lines of one ---@class in the annotation file.
-std::string class_text(const std::string& annotations, const std::string& name) {
-  const std::string head = fmt::format("---@class {}\n", name);
-  auto begin = annotations.find(head);
-  if (begin == std::string::npos) begin = annotations.find(fmt::format("---@class {}: ", name));
-  INFO("missing: " << head);
-  REQUIRE(begin != std::string::npos);
-  return annotations.substr(begin, annotations.find("\n\n", begin) - begin + 1);
-}
-
-/// A class and those that it inherits from: "---@class a: b".
-std::string with_inherited(const std::string& annotations, const std::string& fields) {
-  const auto head = fields.substr(0, fields.find('\n'));
-  const auto colon = head.find(": ");
-  if (colon == std::string::npos) return fields;
-  return fields + with_inherited(annotations, class_text(annotations, head.substr(colon + 2)));
-}
-
-void check_plugin(const std::string& annotations, const std::string& kind, const std::string& name,
-                  const std::vector<grit::ParamSpec>& params) {
-  CHECK(contains(annotations, fmt::format("function grit.{}.{}(", kind, name)));
-  const std::string fields = class_text(annotations, fmt::format("grit.{}.{}.params", kind, name));
-  for (const grit::ParamSpec& param : params) {
-    const char* optional = param.default_value.is_null() ? "" : "?";
-    CHECK(contains(fields, fmt::format("---@field {}{} ", param.name, optional)));
-  }
-}
 
 /// The flag without which the guard rails refuse this scenario.
 std::string flag_of(const std::string& scenario) {
@@ -83,22 +54,24 @@ TEST_CASE("every shipped scenario loads and plans, and is refused nothing but by
   CHECK(guarded == 2);  // command, process_kill
 }
 
-TEST_CASE("the annotation file names every plug-in and each of its parameters") {
+TEST_CASE("the annotation file for editors is what grit writes of its registries") {
   const auto annotations = grit::read_file(kScenarios / "lib" / "grit.lua");
   REQUIRE(annotations.has_value());
-  CHECK(annotations->starts_with("---@meta"));
-  for (const grit::Injector* injector : grit::injectors()) {
-    check_plugin(*annotations, "fault", injector->info().name, injector->info().params);
-    const std::string fields = class_text(*annotations, "grit.fault." + injector->info().name + ".params");
-    CHECK(contains(fields, "---@field on? "));
-    const std::string all = with_inherited(*annotations, fields);
-    for (const grit::ParamSpec& param : grit::timing_params_beside(injector->info())) {
-      INFO(injector->info().name << ": add \": grit.timing\" to its class, or this field");
-      CHECK(contains(all, fmt::format("---@field {}? ", param.name)));
-    }
-  }
-  for (const grit::WorkloadInfo& workload : grit::workloads()) {
-    check_plugin(*annotations, "workload", workload.name, workload.params);
-  }
-  for (const grit::CheckInfo& check : grit::checks()) check_plugin(*annotations, "check", check.name, check.params);
+  INFO("to bring it up to date: grit describe --lua > scenarios/lib/grit.lua");
+  const std::string now = grit::lua_annotations();
+  const bool same = *annotations == now;  // both whole would be 800 lines of a failure
+  const auto differs = std::mismatch(annotations->begin(), annotations->end(), now.begin(), now.end());
+  INFO("the first difference: " << std::string(differs.second, now.end()).substr(0, 200));
+  CHECK(same);
+}
+
+TEST_CASE("the annotations have every key that a scenario is read for, and grit itself can read them as Lua") {
+  const std::string now = grit::lua_annotations();
+  for (const char* part : {"---@field max_pairs? ", "---@field sham? ", "---@field recovery? ", "---@field recovers? ",
+                           "---@field within ", "function grit.others(", "function grit.time(",
+                           "---@field apply string", "---@param params grit.fault.command.params"})
+    CHECK(contains(now, part));
+  for (const grit::Injector* injector : grit::injectors())
+    CHECK(contains(now, "\nfunction grit.fault." + injector->info().name + "(params) end\n"));
+  CHECK(contains(load_error(now), "must end with: return grit.scenario"));  // it parses, and is no scenario
 }

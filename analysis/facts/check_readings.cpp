@@ -1,0 +1,78 @@
+#include "analysis/facts/check_readings.hpp"
+
+#include <algorithm>
+
+#include "analysis/facts/node_names.hpp"
+#include "harness/base/json_fields.hpp"
+
+namespace grit {
+
+void CheckReadings::take(const Json& event) {
+  const std::string name = text_at(event, "check");
+  const std::int64_t block = integer_at(event, "block");
+  if (name.empty() || block < 0 || static_cast<std::size_t>(block) >= plan_.blocks.size()) return;
+  State& check = state_of(name, event);
+  if (static_cast<std::size_t>(block) != check.block) settle_changes(check);
+  check.block = static_cast<std::size_t>(block);
+  if (text_at(event, "type") == "check_summary")
+    take_summary(check, event);
+  else
+    take_reading(check, event);
+}
+
+std::vector<CheckEvidence> CheckReadings::finish() {
+  std::vector<CheckEvidence> checks;
+  for (auto& [where, check] : checks_) {
+    settle_changes(check);
+    checks.push_back(std::move(check.evidence));
+  }
+  return checks;
+}
+
+CheckReadings::State& CheckReadings::state_of(const std::string& name, const Json& event) {
+  const std::int64_t node = integer_at(event, "node");
+  State& check = checks_[{name, node}];
+  if (check.evidence.blocks.empty()) {
+    check.evidence.result.name = name;
+    check.evidence.result.node = name_of_node(plan_, node);
+    check.evidence.result.of_links = !event.contains("of_links") || truth_at(event, "of_links");
+    check.evidence.blocks.resize(plan_.blocks.size());
+  }
+  return check;
+}
+
+/// A reading, of which every one was an event before there were summaries.
+void CheckReadings::take_reading(State& check, const Json& event) {
+  Counts& counts = check.changes;
+  if (event.contains("ok"))
+    ++counts.readings, counts.failures += truth_at(event, "ok") ? 0 : 1;
+  else if (counts.not_made++ == 0)
+    counts.obstacle = text_at(event, "detail");
+}
+
+void CheckReadings::take_summary(State& check, const Json& event) {
+  check.changes = {};  // they are in it
+  const auto number = [&](const char* key) {
+    return static_cast<int>(std::clamp<std::int64_t>(integer_at(event, key, 0), 0, 1'000'000));
+  };
+  count(check.evidence, check.block,
+        {number("readings"), number("failures"), number("not_made"), text_at(event, "detail")});
+}
+
+/// Without a summary (the agent died in the block) the changes are all that is known of its readings.
+void CheckReadings::settle_changes(State& check) {
+  count(check.evidence, check.block, std::exchange(check.changes, {}));
+}
+
+void CheckReadings::count(CheckEvidence& check, std::size_t block, const Counts& counts) const {
+  CheckResult& result = check.result;
+  check.blocks[block].made += counts.readings;
+  check.blocks[block].failed += counts.failures;
+  if (result.not_made == 0) result.obstacle = counts.obstacle;
+  result.not_made += counts.not_made;
+  const BlockKind kind = plan_.blocks[block].kind;
+  if (kind == BlockKind::baseline) result.baseline_runs += counts.readings, result.baseline_failures += counts.failures;
+  if (kind == BlockKind::fault) result.fault_runs += counts.readings, result.fault_failures += counts.failures;
+}
+
+}  // namespace grit

@@ -1,0 +1,147 @@
+#include "harness/scenario/tables.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "harness/base/result.hpp"
+#include "harness/model/scenario.hpp"
+
+namespace grit {
+namespace {
+
+/// "\"hang\"|\"rank_death\""
+template <class Words>
+std::string one_of(const Words& words) {
+  std::string text;
+  for (const auto& word : words) text += fmt::format("{}\"{}\"", text.empty() ? "" : "|", word);
+  return text;
+}
+
+/// A part that may also be a function of the options.
+std::string part(const std::string& type) { return fmt::format("{0}|fun(o: grit.options): {0}", type); }
+
+std::vector<ScenarioTable> tables_of_run() {
+  constexpr bool kRequired = true;
+  return {
+      {"grit.option",
+       "One option, changed by --set NAME=VALUE or --NAME VALUE. Beside these keys it has its default, as [1].",
+       {{"help", "string", "one line for people"},
+        {"unit",
+         "\"count\"|\"number\"|\"time\"|\"bytes\"|\"size\"|\"bit rate\"|\"fraction\"|\"FLOP "
+         "rate\"|\"text\"|\"boolean\"",
+         "values that are not of it are refused; a default such as \"1s\" says it itself"},
+        {"choices", "string[]", "the only values allowed"},
+        {"min", "string|number", "the least value allowed"},
+        {"max", "string|number", "the greatest value allowed"}}},
+      {"grit.design",
+       "How it is measured.",
+       {{"pairs", "grit.count", "pairs of a baseline and a fault block; 6 to 1000 (default 8)"},
+        {"max_pairs", "grit.count", "up to so many when it is not clear after `pairs` (default: `pairs`)"},
+        {"block", "grit.time|grit.steps", "how long a block is: \"3s\", or \"40 steps\", or 40", kRequired},
+        {"settle", "grit.steps", "first steps of every block, left out of the measurement (default 1)"},
+        {"warmup", "grit.steps", "steps before the first block (default 5)"},
+        {"hang", "grit.time", "a step that takes longer ends the run, with the outcome \"hang\" (default \"60s\")"},
+        {"sham", "boolean",
+         "a third block in every pair, in which everything is done but the fault itself (default false)"},
+        {"recovery", "grit.time", "after every fault block one without the fault, for so long (default 0: none)"},
+        {"link_test", "boolean",
+         "measures the links between nodes as well, so that a slow one can be named (default false)"}}},
+      {"grit.slowdown",
+       "At least one of the two.",
+       {{"at_least", "grit.fraction", "met when the whole confidence interval of the slowdown lies above it"},
+        {"at_most", "grit.fraction", "met when the whole confidence interval lies within plus and minus it"}}},
+      {"grit.throughput",
+       "At least one of the two: shares of the baseline's steps a second.",
+       {{"at_least", "grit.fraction", "met when the whole confidence interval of the share lies above it"},
+        {"at_most", "grit.fraction", "met when the whole confidence interval of the share lies below it"}}},
+      {"grit.culprit",
+       "Who the analysis must name; at least one of the two.",
+       {{"node", "grit.nodes", "one of these nodes; \"any\", \"all\" and a share: one of those with a fault"},
+        {"resource", one_of(kResources), "what is short"}}},
+      {"grit.recovers",
+       "",
+       {{"within", "grit.time",
+         "met when the interval over blocks of the time until steps are as before lies within; `design.recovery` is at "
+         "least as long",
+         kRequired}}},
+      {"grit.expect",
+       "What is claimed: at least one of the first five.",
+       {{"slowdown", "grit.slowdown", "of the fault blocks against the baseline blocks"},
+        {"p99", "grit.slowdown", "the same of the 99th percentile step time of a block"},
+        {"throughput", "grit.throughput", "steps a second, as a share of the baseline's"},
+        {"checks", "table<string, \"fails\"|\"passes\">", "what checks of the scenario do under the fault"},
+        {"outcome", one_of(kExpectableOutcomes), "how the run ends; alone"},
+        {"culprit", "grit.culprit", "who it is"},
+        {"recovers", "grit.recovers", "with design.recovery: how soon steps are as before"}}},
+      {"grit.scenario.params",
+       "Every part but name, summary and options may also be a function of the options' values.",
+       {{"name", "string", "letters, digits, _ and -; the run directory is named after it", kRequired},
+        {"summary", "string", "one line: what is asked"},
+        {"options", "table<string, grit.option|string|number|boolean>",
+         "what --set can change: { \"1s\", help = \"...\" }, or the default alone"},
+        {"workload", part("grit.Workload"), "what is run", kRequired},
+        {"faults", part("grit.Fault[]"), "none: baseline against baseline"},
+        {"design", part("grit.design"), "how it is measured", kRequired},
+        {"checks", part("grit.Check[]"), "health checks made in every block"},
+        {"expect", part("grit.expect"), "required, but for a search with a slowdown or an outcome"},
+        {"search", part("grit.Search"), "a series of trials instead of one run"},
+        {"drive",
+         "fun(trial: fun(options: table<string, grit.quantity|string|number|boolean>): grit.TrialResult): "
+         "grit.DriveEnd",
+         "or one in which each trial decides on the next"},
+        {"trials", "grit.count", "with drive: at most so many trials (default 100)"}}}};
+}
+
+std::vector<ScenarioTable> tables_of_series() {
+  constexpr bool kRequired = true;
+  return {
+      {"grit.search.threshold.params",
+       "",
+       {{"option", "string", "the option whose value is the dose; it is a quantity", kRequired},
+        {"from", "grit.quantity|string|number", "the least dose", kRequired},
+        {"to", "grit.quantity|string|number", "the greatest", kRequired},
+        {"kind", "\"magnitude\"|\"yes_no\"|\"escalate\"",
+         "default \"magnitude\" with a slowdown, \"escalate\" with an outcome, else \"yes_no\""},
+        {"slowdown", "grit.fraction", "what counts as slowed (magnitude: default \"10%\")"},
+        {"outcome", one_of(kExpectableOutcomes), "what the dose is to bring about"},
+        {"check", "string", "yes_no: that this check fails more often"},
+        {"trials", "grit.count", "at most so many; for escalate, so many steps (default 12)"},
+        {"resolution", "grit.fraction", "how exactly the threshold is to be known (default \"10%\")"},
+        {"noise", "grit.fraction", "yes_no: how often an answer is wrong (default \"10%\")"},
+        {"scale", "\"log\"|\"linear\"", "how doses are spread (default \"log\")"},
+        {"harm", "\"grows\"|\"falls\"", "with the dose (magnitude: learnt from the ends; else default \"grows\")"}}},
+      {"grit.search.minimal.params", "", {{"trials", "grit.count", "at most so many (default 100)"}}},
+      {"grit.DriveEnd",
+       "What drive returns.",
+       {{"verdict", "\"reproduced\"|\"not_reproduced\"|\"inconclusive\"", "", kRequired},
+        {"text", "string", "the one sentence that says what was found", kRequired}}}};
+}
+
+}  // namespace
+
+std::vector<std::string> ScenarioTable::names() const {
+  std::vector<std::string> names;
+  for (const TableKey& key : keys) names.push_back(key.name);
+  return names;
+}
+
+const std::vector<ScenarioTable>& scenario_tables() {
+  static const std::vector<ScenarioTable> tables = [] {
+    std::vector<ScenarioTable> all = tables_of_run();
+    for (ScenarioTable table : tables_of_series()) all.push_back(std::move(table));
+    return all;
+  }();
+  return tables;
+}
+
+const ScenarioTable& scenario_table(std::string_view lua_class) {
+  const auto& tables = scenario_tables();
+  const auto found =
+      std::find_if(tables.begin(), tables.end(), [&](const ScenarioTable& one) { return one.lua_class == lua_class; });
+  GRIT_ASSERT(found != tables.end());
+  return *found;
+}
+
+}  // namespace grit

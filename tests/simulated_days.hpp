@@ -19,11 +19,13 @@ struct Days {
   bool heavy_tails = false;    // Student's t with 3 degrees of freedom in place of normal noise
   double autocorrelation = 0;  // of a rank's noise from one run to the next
   double common = 0;           // what all ranks share in a run: a fraction, and in half of the runs as added time
-  bool unequal = false;   // machines of which the slowest takes twice as long as the fastest, and varies twice as much
-  double multiplied = 0;  // uniform change: each rank's own work by this fraction
-  double added_ns = 0;    // uniform change: the same time on every rank
-  int slow_node = -1;     // whose ranks' own work grew
-  double slow_ns = 0;     // by so much
+  bool unequal = false;    // machines of which the slowest takes twice as long as the fastest, and varies twice as much
+  double multiplied = 0;   // uniform change: each rank's own work by this fraction
+  double added_ns = 0;     // uniform change: the same time on every rank
+  int slow_node = -1;      // whose ranks' own work grew
+  double slow_ns = 0;      // by so much
+  double phase_noise = 0;  // of each phase of a rank in a run, beside the rank's own
+  bool backward_only = false;  // the slow node's growth is in its backward phase; else in both, by their length
 };
 
 /// Forward and backward are the rank's own work; it then waits for the slowest.
@@ -54,8 +56,12 @@ inline std::vector<ComparedRun> simulate_days(std::mt19937_64& random, const Day
     const double slowest_ns = *std::max_element(own_ns.begin(), own_ns.end());
     for (std::size_t rank = 0; rank < count; ++rank) {
       RankPhases phases{static_cast<int>(rank), static_cast<int>(rank) / days.ranks_per_node, {}};
-      phases.mean_ns[1] = own_ns[rank] / 3;
-      phases.mean_ns[2] = own_ns[rank] * 2 / 3;
+      const bool slow = later && static_cast<int>(rank) / days.ranks_per_node == days.slow_node && days.backward_only;
+      const double both_ns = own_ns[rank] - (slow ? days.slow_ns : 0);
+      phases.mean_ns[1] = both_ns / 3;
+      phases.mean_ns[2] = both_ns * 2 / 3 + (slow ? days.slow_ns : 0);
+      if (days.phase_noise > 0)
+        for (const std::size_t phase : {1U, 2U}) phases.mean_ns[phase] *= 1 + days.phase_noise * draw();
       phases.mean_ns[kExposedComm] = 1e6 + slowest_ns - own_ns[rank];
       runs[run].phases.push_back(phases);
     }

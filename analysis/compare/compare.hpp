@@ -25,6 +25,7 @@
 #include "analysis/compare/environment_diff.hpp"
 #include "analysis/compare/location.hpp"
 #include "analysis/compare/machine_shift.hpp"
+#include "analysis/compare/shift.hpp"
 
 namespace grit {
 
@@ -34,22 +35,6 @@ std::string_view to_string(Change change);  // "no change", "slower", "faster", 
 
 /// 0 none, 1 slower or faster, 2 inconclusive.
 int exit_code(Change change);
-
-enum class ShiftMethod { permutation, t, within_runs };
-
-/// From the old runs to the new ones, as a fraction: 0.10 is 10 % slower. 95 % interval.
-struct Shift {
-  std::string statistic{};  // "mean" | "median" of the step times
-  ShiftMethod method = ShiftMethod::within_runs;
-  double estimate = 0;
-  double ci_low = 0;  // within_runs: what the blocks of the two runs say; not the uncertainty of the shift
-  double ci_high = 0;
-  double p = 1;                        // within_runs: none
-  double smallest_p = 0;               // that the permutation test could have given
-  double degrees_of_freedom = 0;       // of t
-  std::optional<double> between_runs;  // standard deviation of runs of the same side, as a fraction
-  double inflation = 1;                // of the standard error, for runs that may wander (stats/autocorrelation.hpp)
-};
 
 /// One run as a point.
 struct RunPoint {

@@ -79,6 +79,13 @@ void add_known(Json& environment, const Node& node, const Json& run) {
     if (run.contains(key) && run.at(key).is_string()) environment["grit"][key] = run.at(key);
 }
 
+/// Of thousands of names the first ones.
+std::string few_of(std::span<const std::string> names, std::string_view separator) {
+  constexpr std::size_t kNamed = 8;
+  const std::string first = fmt::format("{}", fmt::join(names.first(std::min(kNamed, names.size())), separator));
+  return names.size() > kNamed ? fmt::format("{} and {} more", first, names.size() - kNamed) : first;
+}
+
 Status take_environments(ComparedRun& run, const Json& description) {
   std::vector<std::string> missing;
   for (const Node& node : run.plan.topology.nodes) {
@@ -95,7 +102,7 @@ Status take_environments(ComparedRun& run, const Json& description) {
   }
   if (!missing.empty())
     run.remarks.push_back(fmt::format("{}: env/{} cannot be read: the environment of {} is not compared", run.name(),
-                                      fmt::join(missing, ", env/"), missing.size() == 1 ? "that node" : "those nodes"));
+                                      few_of(missing, ", env/"), missing.size() == 1 ? "that node" : "those nodes"));
   return {};
 }
 
@@ -245,8 +252,10 @@ std::vector<std::string> other_differences(const Plan& before, const Plan& after
           fmt::format("{}: {} against {}", what, one.empty() ? "none" : one, other.empty() ? "none" : other));
   };
   differ("scenario", before.scenario_name, after.scenario_name);
-  differ("faults (between the baseline blocks)", fmt::format("{}", fmt::join(fault_names(before), ", ")),
-         fmt::format("{}", fmt::join(fault_names(after), ", ")));
+  if (const auto old_faults = fault_names(before), new_faults = fault_names(after); old_faults != new_faults)
+    found.push_back(fmt::format("faults (between the baseline blocks): {} against {}",
+                                old_faults.empty() ? "none" : few_of(old_faults, ", "),
+                                new_faults.empty() ? "none" : few_of(new_faults, ", ")));
   differ("length of blocks", length_text(before.design), length_text(after.design));
   differ("settling steps", std::to_string(before.design.settle_steps), std::to_string(after.design.settle_steps));
   return found;

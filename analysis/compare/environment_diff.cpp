@@ -4,102 +4,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
 #include <string_view>
 #include <tuple>
 
+#include "analysis/compare/environment_rules.hpp"
+
 namespace grit {
 namespace {
 
-struct Kind {
-  std::string_view name;
-  std::string_view why;
-};
-enum Suspicion : std::size_t { machine, kernel, driver, pace, setting, nic, limit, library, variable, other };
-constexpr std::array kKinds{
-    Kind{"machine", "another machine, or a part that came or went: everything below follows from it"},
-    Kind{"kernel", "it schedules, interrupts and mitigates on every path of a step"},
-    Kind{"driver or firmware", "it is in the path of every step and changes with an update that nobody announced"},
-    Kind{"clock and power", "it sets the pace of every rank"},
-    Kind{"kernel setting", "it changes what memory, the scheduler and the network stack cost"},
-    Kind{"NIC setting", "it changes what a collective costs"},
-    Kind{"limit", "it throttles only when it is reached"},
-    Kind{"library", "it changes what ranks execute"},
-    Kind{"variable", "somebody set it on purpose; it tunes one library"},
-    Kind{"other", "not known to change a step's time"}};
-
-struct Rule {
-  std::string_view prefix;  // of the path, where "*" is any one part
-  Suspicion suspicion;
-};
-/// The first that fits.
-constexpr std::array kRules{Rule{"hostname", machine},
-                            Rule{"architecture", machine},
-                            Rule{"firmware.product", machine},
-                            Rule{"firmware.vendor", machine},
-                            Rule{"firmware.board", machine},
-                            Rule{"firmware", driver},
-                            Rule{"memory_bytes", machine},
-                            Rule{"cpu.model", machine},
-                            Rule{"cpu.usable_cores", machine},
-                            Rule{"cpu.online", machine},
-                            Rule{"cpu.numa_nodes", machine},
-                            Rule{"cpu.microcode", driver},
-                            Rule{"cpu", pace},
-                            Rule{"kernel.command_line", setting},
-                            Rule{"kernel", kernel},
-                            Rule{"nvidia_driver", driver},
-                            Rule{"modules", driver},
-                            Rule{"gpus.*.driver", driver},
-                            Rule{"gpus", machine},
-                            Rule{"infiniband.*.firmware", driver},
-                            Rule{"infiniband.*.board", machine},
-                            Rule{"infiniband", nic},
-                            Rule{"nics.*.driver.bus", machine},
-                            Rule{"nics.*.driver", driver},
-                            Rule{"nics.*.mac", machine},
-                            Rule{"nics", nic},
-                            Rule{"vulnerabilities", setting},
-                            Rule{"transparent_hugepages", setting},
-                            Rule{"settings", setting},
-                            Rule{"limits", limit},
-                            Rule{"cgroups", limit},
-                            Rule{"versions", library},
-                            Rule{"grit", library},
-                            Rule{"variables", variable}};
-
-/// What a launcher makes anew for every job, in capitals; and whose variables these are.
-constexpr std::array<std::string_view, 21> kJobWords{
-    "JOBID",  "JOB_ID",     "STEPID",   "STEP_ID",    "TASK_PID",  "HNP_URI", "DAEMON_URI",
-    "IPADDR", "TRANSPORTS", "NODELIST", "START_TIME", "END_TIME",  "NSPACE",  "TMPDIR",
-    "_ARGV",  "COMMAND",    "WDIR",     "COMM_PORT",  "COMM_HOST", "SESSION", "FILE_LOCATION"};
-constexpr std::array<std::string_view, 4> kLaunchers{"variables.SLURM_", "variables.OMPI_", "variables.PMIX_",
-                                                     "variables.PRTE_"};
-
-/// Whose members come and go; of all others, one that is missing was not recorded.
-constexpr std::array<std::string_view, 6> kCollections{"nics",      "gpus",    "infiniband",
-                                                       "variables", "modules", "vulnerabilities"};
-
 using Facts = std::map<std::string, Json>;  // path -> scalar, or list of scalars
-
-bool fits(std::string_view path, std::string_view prefix) {
-  while (true) {
-    const auto path_part = path.substr(0, path.find('.')), prefix_part = prefix.substr(0, prefix.find('.'));
-    if (prefix_part != "*" && path_part != prefix_part) return false;
-    if (prefix_part.size() == prefix.size()) return true;
-    if (path_part.size() == path.size()) return false;
-    path.remove_prefix(path_part.size() + 1);
-    prefix.remove_prefix(prefix_part.size() + 1);
-  }
-}
-
-Suspicion suspicion_of(std::string_view path) {
-  for (const Rule& rule : kRules)
-    if (fits(path, rule.prefix)) return rule.suspicion;
-  return other;
-}
 
 bool is_list_of_objects(const Json& value) { return value.is_array() && !value.empty() && value.front().is_object(); }
 
@@ -125,10 +40,6 @@ bool is_passing_nic(const Json& nic) {
   return kVirtual.contains(text("kind")) && text("role") != "data" && text("role") != "management";
 }
 
-bool is_collection(std::string_view key) {
-  return std::find(kCollections.begin(), kCollections.end(), key) != kCollections.end();
-}
-
 void flatten(Facts& facts, const std::string& path, const Json& value) {
   const std::string prefix = path.empty() ? "" : path + ".";
   if (is_list_of_objects(value)) {
@@ -140,16 +51,6 @@ void flatten(Facts& facts, const std::string& path, const Json& value) {
   } else if (!(value.is_array() && is_collection(path))) {  // an empty list of devices
     facts[path] = value;
   }
-}
-
-bool differs_always(const std::string& path) {
-  const auto begins = [&](std::string_view launcher) { return path.starts_with(launcher); };
-  if (std::none_of(kLaunchers.begin(), kLaunchers.end(), begins)) return false;
-  std::string capitals = path;
-  for (char& c : capitals)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return std::any_of(kJobWords.begin(), kJobWords.end(),
-                     [&](std::string_view word) { return capitals.find(word) != std::string::npos; });
 }
 
 std::string text_of(const std::string& path, const Json& value) {
@@ -320,10 +221,10 @@ class Differ {
     if (difference.nodes.empty()) {
       // A NIC or GPU that came or went is another machine, whatever its own settings would be.
       const bool device = !path.starts_with("variables.") && (then == kAbsent || now == kAbsent);
-      const Suspicion suspicion = device ? machine : suspicion_of(path);
+      const std::size_t suspicion = device ? kAnotherMachine : suspicion_of(path);
       difference.suspicion = suspicion;
-      difference.kind = kKinds[suspicion].name;
-      difference.why = kKinds[suspicion].why;
+      difference.kind = kDifferenceKinds[suspicion].name;
+      difference.why = kDifferenceKinds[suspicion].why;
       difference.what = path;
       difference.before = then;
       difference.after = now;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include <span>
 
 #include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/html_writer.hpp"
@@ -213,6 +214,8 @@ Plot phases_plot(const Comparison& comparison) {
   return plot;
 }
 
+constexpr std::size_t kMostDifferences = 200;  // of two days of thousands of nodes there can be any number
+
 std::string machines_html(const Comparison& comparison) {
   constexpr std::size_t kMostRows = 64;
   if (comparison.machines.empty()) return "";
@@ -242,14 +245,21 @@ std::string environment_html(const Comparison& comparison) {
   } else {
     HtmlTable table("The most suspicious first; the order is a judgement by kind, not a measurement",
                     {"what", "kind", "old", "new", "nodes", "why it is where it is"});
-    for (const EnvironmentDifference& one : environment.differences)
+    const std::size_t shown = std::min(kMostDifferences, environment.differences.size());
+    for (const EnvironmentDifference& one : std::span(environment.differences).first(shown))
       table.row({one.what, one.kind, one.before, one.after, nodes_text(one, comparison.node_names),
                  one.why + (one.separates ? "" : "; but it varies within one side, too")});
     html += table.html();
+    if (shown < environment.differences.size())
+      html += element("p", fmt::format("{} more, less suspicious: grit compare --json has them all.",
+                                       environment.differences.size() - shown));
   }
-  if (!environment.unknown.empty())
+  if (!environment.unknown.empty()) {
+    const std::size_t named = std::min(kMostDifferences, environment.unknown.size());
     html += details(fmt::format("{} facts were recorded on one side only", environment.unknown.size()),
-                    element("p", fmt::format("{}", fmt::join(environment.unknown, ", "))));
+                    element("p", fmt::format("{}{}", fmt::join(std::span(environment.unknown).first(named), ", "),
+                                             named < environment.unknown.size() ? " and more" : "")));
+  }
   return html;
 }
 
@@ -264,15 +274,21 @@ std::string numbers_html(const Comparison& comparison) {
   std::vector<std::string> headers{"rank", "node", "side"};
   headers.insert(headers.end(), kPhaseNames.begin(), kPhaseNames.end());
   HtmlTable phases("Mean phase durations by rank", headers);
+  const std::set<int> drawn = ranks_to_draw(comparison);
   for (const auto& [side, ranks] :
        {std::pair{"old", &comparison.phases_before}, std::pair{"new", &comparison.phases_after}})
     for (const RankPhases& rank : *ranks) {
+      if (!drawn.contains(rank.rank)) continue;
       std::vector<Cell> cells{std::to_string(rank.rank), node_label(comparison, rank.node), side};
       for (const double value_ns : rank.mean_ns)
         cells.emplace_back(value_ns > 0 ? format_duration(value_ns) : "0", "number");
       phases.row(cells);
     }
-  return "<h2>The same in numbers</h2>\n" + runs.html() + details("Phases by rank", phases.html());
+  const std::string which = drawn.size() < comparison.phases_after.size()
+                                ? fmt::format("Phases of the {} of {} ranks whose own work changed most", drawn.size(),
+                                              comparison.phases_after.size())
+                                : "Phases by rank";
+  return "<h2>The same in numbers</h2>\n" + runs.html() + details(which, phases.html());
 }
 
 Result<std::string> render(const Comparison& comparison) {

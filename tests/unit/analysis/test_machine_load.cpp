@@ -35,7 +35,7 @@ Json usage_event(int node, int block, const std::string& edge, double others_cpu
 MachineLoads loads_of(const Plan& plan, const std::vector<Json>& events, const std::vector<int>& blocks) {
   RunDirectories directories;
   const auto directory = directories.add("run", plan, {}, events);
-  const auto lines = JsonLines::open(directory / "events.jsonl");
+  const auto lines = JsonLines::open(directory / "events.jsonl", formats::kEvents);
   REQUIRE(lines.has_value());
   return machine_loads(plan, blocks, *lines);
 }

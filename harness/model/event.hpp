@@ -28,9 +28,10 @@
 //             it is back, or is not after 30 s; problem: what could not be put back then
 //   witness   fault, block, what, ...; the kernel's own notification
 //   usage     block, edge, ranks[{rank, cpu_ns, run_wait_ns, minor_faults, major_faults, stopped_ns, blocked_ns}],
-//             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns, machine (its boot id)
+//             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns, cpu_steal_ns, cpu_clock_hz?, machine (its boot id)
 //             of processes since they began, stopped (T) and blocked (D) sampled by the agent;
-//             of the machine: pressure stall information ("some"), page faults and busy CPUs
+//             of the machine: pressure stall information ("some"), page faults, busy CPUs, what of it other machines
+//             of the same host took, and the mean clock of its CPUs at this moment, where it says so
 //   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`
 //   check_change    check, block, detail, ok (without it the check could not be made: detail says why); a reading whose
 //             outcome is not that of the check's last one on this node

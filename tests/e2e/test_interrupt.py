@@ -32,6 +32,7 @@ with Workspace() as work:
             result = json.loads((run / "verdict.json").read_text())
             assert result["outcome"] == "interrupted" and result["verdict"] == "inconclusive", result
             # A window that was cut off before its fault came has none to take off.
+            assert len(result["faults"]) == 1, result["faults"]
             for fault in result["faults"]:
                 assert fault["unreverted_windows"] == 0 and fault["reverted_windows"] == fault["applied_windows"], fault
 assert_same_state(before)

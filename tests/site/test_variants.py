@@ -64,6 +64,7 @@ def in_every_window(run):
     """The faults of a run, each of which was in force, acted, and was taken off in each of its windows."""
     verdict = json.loads((run / "verdict.json").read_text())
     assert verdict["outcome"] == "completed" and verdict["residue"] == [], verdict
+    assert verdict["faults"], verdict
     for fault in verdict["faults"]:
         assert fault["windows"] == fault["applied_windows"] == fault["acting_windows"] == fault["reverted_windows"] > 0, fault
     return verdict["faults"]

@@ -102,6 +102,37 @@ std::vector<Case> cases() {
                  {1, 3},
                  "network",
                  "link node1–node3"});
+  // Each down for as long; between them the ranks wait for nobody.
+  all.push_back({"two_flaps",
+                 setting("two_flaps",
+                         R"(fault.link_flap { on = "1", down = "300ms", after = "200ms" },
+    fault.link_flap { on = "3", down = "300ms", after = "1400ms" })",
+                         R"(slowdown = { at_least = "10%" })", R"(pairs = 8, block = "2500ms", link_test = true)"),
+                 VerdictKind::reproduced,
+                 "completed",
+                 "0.286",
+                 {1, 3},
+                 "network",
+                 "node1"});
+  // Shown at the first of three looks, and not at any of them.
+  all.push_back({"first_look",
+                 setting("first_look", R"(fault.rank_delay { on = "2", delay = "4ms" })", slower,
+                         R"(pairs = 8, max_pairs = 16, block = "1s")"),
+                 VerdictKind::reproduced,
+                 "completed",
+                 "0.0880",
+                 {2},
+                 "compute",
+                 "node2"});
+  all.push_back({"last_look",
+                 setting("last_look", R"(fault.rank_delay { on = "2", delay = "4ms" })",
+                         R"(slowdown = { at_least = "8.8%" })", R"(pairs = 8, max_pairs = 16, block = "1s")"),
+                 VerdictKind::inconclusive,
+                 "completed",
+                 "0.0873",
+                 {2},
+                 "compute",
+                 "node2"});
   all.push_back({"healthy",
                  setting("healthy", "", R"(slowdown = { at_most = "5%" })", R"(pairs = 8, block = "1s", sham = true)",
                          "checks = { check.link_up {} },"),

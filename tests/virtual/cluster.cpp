@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/report/finish.hpp"
 #include "harness/model/event.hpp"
 #include "tests/catch.hpp"
 
@@ -52,7 +53,8 @@ void VirtualCluster::run() {
   started["state"] = "started";
   nodes_[0]->emit(started);
   for (const Block& block : plan_.blocks) {
-    if (!recorder_.cause()) run_block(block);
+    if (recorder_.cause() || !goes_on(block)) break;
+    run_block(block);
   }
   for (Rank& rank : ranks_) rank.slot->end = RankEnd::finished;
   Json over = make_event("run", 0);
@@ -63,6 +65,23 @@ void VirtualCluster::run() {
   for (int i = 0; i < 100 && !recorder_.is_over(); ++i) pass_until(monotonic_ns() + kTurn_ns);
   CHECK(recorder_.is_over());
   recorder_.finish();
+}
+
+/// As harness/run/rank_loop.cpp.
+bool VirtualCluster::goes_on(const Block& block) {
+  const auto look = look_before(plan_, block.index);
+  if (!look) return true;
+  const auto clear = is_clear_before(directory_, block.index);
+  REQUIRE(clear.has_value());
+  Json event = make_event("look", 0);
+  event["block"] = block.index;
+  event["look"] = *look;
+  event["pairs"] = block.pair;
+  event["decision"] = *clear ? "stop" : "go_on";
+  auto events = EventsWriter::open(directory_ / "events.jsonl");
+  REQUIRE(events.has_value());
+  REQUIRE(events->append(event).has_value());
+  return !*clear;
 }
 
 void VirtualCluster::run_block(const Block& block) {

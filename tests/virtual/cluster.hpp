@@ -36,6 +36,7 @@ class VirtualCluster {
   };
 
   // --- steps
+  [[nodiscard]] bool goes_on(const Block& block);
   void run_block(const Block& block);
   void begin_step(Rank& rank);
   void enter(Rank& rank, Phase phase, double work_ns);

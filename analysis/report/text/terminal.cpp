@@ -57,7 +57,8 @@ std::string recovery_lines(const Verdict& verdict) {
   if (!verdict.recovery) return lines;
   const Recovery& recovery = *verdict.recovery;
   const std::string when =
-      recovery.p50_ns ? "steps were as before " + format_duration(*recovery.p50_ns) + " after the fault's end (median)"
+      recovery.p50_ns ? fmt::format("steps were as before {} after the fault's end (median{})",
+                                    format_duration(*recovery.p50_ns), recovery_interval_text(recovery))
                       : std::string("in half of the recovery blocks or more, steps did not get as fast as before");
   return lines + line("recovery", fmt::format("{}; {} of {} blocks", when, recovery.recovered, recovery.blocks));
 }

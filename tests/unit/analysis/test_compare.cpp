@@ -90,7 +90,7 @@ int slow_node_found(const Days& days, int comparisons) {
 
 }  // namespace
 
-TEST_CASE("runs that differ only by chance are seldom called changed") {
+TEST_CASE("runs that differ only by chance are seldom called changed", "[statistics]") {
   constexpr int kExperiments = 500;
   for (const auto& [before, after] : {std::pair{4, 4}, std::pair{3, 3}, std::pair{6, 1}, std::pair{8, 6}}) {
     const Tally result = tally(before, after, {}, kExperiments, 11);

@@ -101,7 +101,7 @@ TEST_CASE("a tenth is enough, in steps that vary by a tenth") {
   CHECK(culprit->suspects.at(0).node == 3);
 }
 
-TEST_CASE("noise alone makes nobody a suspect") {
+TEST_CASE("noise alone makes nobody a suspect", "[statistics]") {
   int named = 0;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     SimulatedJob job({.noise = 0.1}, seed);
@@ -114,7 +114,8 @@ TEST_CASE("noise alone makes nobody a suspect") {
   CHECK(named <= 3);
 }
 
-TEST_CASE("in noise that no rule was made for the wrong one is hardly ever named, and mostly the right one") {
+TEST_CASE("in noise that no rule was made for the wrong one is hardly ever named, and mostly the right one",
+          "[statistics]") {
   using testing::Truth;
   testing::TrialCounts all;
   for (const testing::NoiseKind& kind : testing::noise_kinds())
@@ -779,7 +780,7 @@ std::optional<LinkFinding> noisy_links(std::mt19937_64& random, int nodes, doubl
 
 }  // namespace
 
-TEST_CASE("the one slow link of two nodes is named also where no link is quite as it was") {
+TEST_CASE("the one slow link of two nodes is named also where no link is quite as it was", "[statistics]") {
   const int nodes = GENERATE(3, 4, 8);
   const double noise = GENERATE(0.02, 0.1), all = GENERATE(1.0, 1.3);
   CAPTURE(nodes, noise, all);

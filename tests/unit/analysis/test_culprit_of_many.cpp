@@ -77,7 +77,7 @@ TEST_CASE("of forty nodes whose links are as before, or all slow, none is named"
   CHECK(all->all_alike);
 }
 
-TEST_CASE("of 512 ranks the right node is named or none, in noise that no rule was made for") {
+TEST_CASE("of 512 ranks the right node is named or none, in noise that no rule was made for", "[statistics]") {
   TrialCounts all;
   for (const NoiseKind& kind : noise_kinds())
     for (const Truth truth : {Truth::network, Truth::one_node}) count_trial(all, kind, truth, 64, 8, 0.2, 1);

@@ -56,7 +56,7 @@ TEST_CASE("the median leads only when it alone shows an effect") {
   CHECK(grit::leading_effect(effects).estimate == Approx(0.05));
 }
 
-TEST_CASE("false positives on autocorrelated, drifting step times stay at the nominal level") {
+TEST_CASE("false positives on autocorrelated, drifting step times stay at the nominal level", "[statistics]") {
   constexpr int kRepetitions = 2000;
   std::mt19937_64 random(11);
   int mean_alone = 0, either = 0;
@@ -81,7 +81,7 @@ TEST_CASE("false positives on autocorrelated, drifting step times stay at the no
   CHECK(either / double{kRepetitions} > 6.0 / 256 - three_sigma(6.0 / 256, kRepetitions));
 }
 
-TEST_CASE("intervals cover a true slowdown in at least 95 % of runs, mean and median together") {
+TEST_CASE("intervals cover a true slowdown in at least 95 % of runs, mean and median together", "[statistics]") {
   constexpr int kRepetitions = 2000;
   std::mt19937_64 random(12);
   grit::testing::SimulationSettings settings;
@@ -112,7 +112,7 @@ TEST_CASE("a shift of 1 % is seen when the noise is small") {
   CHECK(seen > 190);
 }
 
-TEST_CASE("the minimum detectable effect is seen in about four of five runs") {
+TEST_CASE("the minimum detectable effect is seen in about four of five runs", "[statistics]") {
   std::mt19937_64 random(14);
   for (const int pair_count : {8, 12}) {
     grit::testing::SimulationSettings settings;

@@ -92,7 +92,7 @@ TEST_CASE("confidence bounds are the order statistics of the subset means") {
   }
 }
 
-TEST_CASE("interval and p agree: theta is inside just when it is not rejected") {
+TEST_CASE("interval and p agree: theta is inside just when it is not rejected", "[statistics]") {
   std::mt19937_64 random(3);
   for (const std::size_t n : {6U, 8U, 13U, 32U, 40U}) {
     const SignFlipTest test(normal_sample(random, n, 0.5));
@@ -165,7 +165,8 @@ TEST_CASE("among many rows the p of each counts all of them") {
   CHECK(grit::p_among_all({}).empty());
 }
 
-TEST_CASE("checks that fail now and then are seldom said to fail more often under the fault, one that does is") {
+TEST_CASE("checks that fail now and then are seldom said to fail more often under the fault, one that does is",
+          "[statistics]") {
   using grit::testing::Checks;
   const auto shown = [](const Checks& settings) {
     std::mt19937_64 random(41);

@@ -70,7 +70,7 @@ double slope(double rate, double knee) { return std::max(0.0, std::log(knee / ra
 
 }  // namespace
 
-TEST_CASE("a link's rate below which steps slow down is found in few trials, within an interval") {
+TEST_CASE("a link's rate below which steps slow down is found in few trials, within an interval", "[statistics]") {
   const Tally quiet = repeat(kRates, slope, 0.01, 30);
   CHECK(quiet.within >= 27);
   CHECK(quiet.covered >= 24);  // 90 % of 30 are 27; with 30 runs 23 or fewer come up in 3 % of tries
@@ -86,7 +86,7 @@ TEST_CASE("the interval of a threshold holds it in at least 95 % of 2,000 search
   CHECK(repeat(kRates, slope, 0.05, 2000).covered >= 1900);
 }
 
-TEST_CASE("a step-like response's knee lies between the doses around the step") {
+TEST_CASE("a step-like response's knee lies between the doses around the step", "[statistics]") {
   const grit::DoseScale rates{.from = 1e8, .to = 1e10, .harm_grows = true};
   const auto step = [](double rate, double knee) { return rate > knee ? 2.0 : 0.0; };
   const Tally tally = repeat(rates, step, 0.02, 30);
@@ -95,7 +95,7 @@ TEST_CASE("a step-like response's knee lies between the doses around the step") 
   CHECK(tally.trials <= 30 * 9);
 }
 
-TEST_CASE("what a dose costs before the step is not taken for the foot of a rise") {
+TEST_CASE("what a dose costs before the step is not taken for the foot of a rise", "[statistics]") {
   // As a flood on a link does, which takes CPU time at once and fills the link from the knee on.
   const grit::DoseScale rates{.from = 5e7, .to = 1.6e9, .harm_grows = true};
   const auto step = [](double rate, double knee) { return rate > knee ? 1.7 : 0.02 + 0.06 * std::log(rate / 5e7); };
@@ -105,7 +105,7 @@ TEST_CASE("what a dose costs before the step is not taken for the foot of a rise
   CHECK(tally.trials <= 60 * 9);
 }
 
-TEST_CASE("a slow rise over a linear scale is found") {
+TEST_CASE("a slow rise over a linear scale is found", "[statistics]") {
   const grit::DoseScale delays{.from = 1e6, .to = 4e7, .linear = true, .harm_grows = true};
   const auto rise = [](double delay, double knee) { return std::max(0.0, (delay - knee) / 2e7); };
   const Tally tally = repeat(delays, rise, 0.01, 30);

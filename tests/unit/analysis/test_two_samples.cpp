@@ -117,7 +117,7 @@ TEST_CASE("with many values divisions are drawn, and still agree with t") {
   CHECK_THAT(test.confidence_interval(0.05)->low, WithinAbs(t->interval.low, 0.06));
 }
 
-TEST_CASE("both tests reject a true hypothesis about as often as they say") {
+TEST_CASE("both tests reject a true hypothesis about as often as they say", "[statistics]") {
   std::mt19937_64 random(8);
   constexpr int kSamples = 2000;
   int by_permutation = 0, covered = 0, by_t = 0, by_single = 0;

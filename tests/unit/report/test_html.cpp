@@ -77,6 +77,7 @@ TEST_CASE("all plots are there, with data, and the page stays small") {
     INFO(id);
     CHECK(contains(page, "<div id=\"" + id + "\" class=\"canvas\">"));
     REQUIRE(specs.contains(id));
+    REQUIRE_FALSE(specs.at(id).at("data").empty());
     for (const Json& table : specs.at(id).at("data")) CHECK_FALSE(table.at("values").empty());
   }
   CHECK(page.size() < 2'000'000);
@@ -148,6 +149,15 @@ TEST_CASE("text from the run is escaped wherever it is shown") {
   for (auto at = page.find("<script"); at != std::string::npos; at = page.find("<script", at + 1)) ++scripts;
   CHECK(scripts == 3);
   CHECK(Json::parse(plot_data(page)).contains("plot-steps"));
+}
+
+TEST_CASE("the commands in a report can be pasted into a shell") {
+  auto input = test::sample_run();
+  input.run["command_line"] = {"grit", "run", "a b.lua", "--set", "text=NVRM: Xid (PCI:0): 79, $(reboot)"};
+  input.run["directory"] = "runs of mine/1";
+  const std::string page = render(input);
+  CHECK(contains(page, "grit run &#39;a b.lua&#39; --set &#39;text=NVRM: Xid (PCI:0): 79, $(reboot)&#39;"));
+  CHECK(contains(page, "grit replay &#39;runs of mine/1&#39;"));
 }
 
 TEST_CASE("text that is not UTF-8 does not stop the report") {
@@ -277,6 +287,7 @@ TEST_CASE("who it was: the suspects as a table, and the plots that show it") {
   const Json specs = Json::parse(plot_data(page));
   for (const char* id : {"plot-own-work", "plot-arrivals"}) {
     REQUIRE(specs.contains(id));
+    REQUIRE_FALSE(specs.at(id).at("data").empty());
     for (const Json& table : specs.at(id).at("data")) CHECK_FALSE(table.at("values").empty());
   }
   CHECK_FALSE(specs.contains("plot-links"));

@@ -22,6 +22,7 @@ TEST_CASE("run data of a whole run has every step, block, window and pair") {
     CHECK(window.end_s - window.start_s == Approx(1.0).epsilon(0.01));
     CHECK(input.plan.blocks[static_cast<std::size_t>(window.block)].kind == BlockKind::fault);
   }
+  REQUIRE(data.pairs.size() == 8);
   for (const PairPoint& pair : data.pairs) CHECK(pair.effect() > 0.2);
 }
 

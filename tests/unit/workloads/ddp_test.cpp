@@ -105,7 +105,9 @@ TEST_CASE("reduced values are right in every type, with and without overlap") {
 
 TEST_CASE("a flipped bit is counted by the rank that has it, and by no other") {
   const auto ranks = run({.flip = {.rank = 1, .collective = 1, .byte = 11, .bit = 0x04}});
+  REQUIRE(ranks.size() > 1);
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    REQUIRE(ranks[rank].records.size() == 3);
     for (const StepRecord& record : ranks[rank].records) CHECK(record.corrupted == (rank == 1 ? 1U : 0U));
   }
 }

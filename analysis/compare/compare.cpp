@@ -158,6 +158,7 @@ class Comparer {
     compare_fault_blocks();
     set_sentence();
     set_reasons();
+    set_machines();
     set_location();
     set_environment();
     return std::move(result_);
@@ -250,11 +251,22 @@ class Comparer {
     });
   }
 
+  void set_machines() {
+    const auto of = [](std::span<const ComparedRun> runs) {
+      std::vector<MachineLoads> all;
+      for (const ComparedRun& run : runs) all.push_back(run.loads);
+      return all;
+    };
+    result_.machines =
+        machine_shifts(of(before_), of(after_), in_order_of_time(before_, after_), result_.mean.estimate > 0);
+  }
+
   void set_location() {
     result_.phases_before = mean_phases(before_);
     result_.phases_after = mean_phases(after_);
     if (result_.change == Change::slower || result_.change == Change::faster)
-      result_.location = locate(before_, after_, after_.front().plan.topology);
+      result_.location =
+          locate(before_, after_, after_.front().plan.topology, shown_text(result_.machines, result_.node_names));
   }
 
   void set_environment() {
@@ -390,7 +402,8 @@ Json to_json(const Comparison& comparison) {
             {"shift_of_median", shift_json(comparison.median)},
             {"shift_under_fault", nullptr},
             {"location", nullptr},
-            {"environment", to_json(comparison.environment)}};
+            {"environment", to_json(comparison.environment)},
+            {"machines", to_json(comparison.machines)}};
   for (const RunPoint& point : comparison.before) json["before"].push_back(point_json(point));
   for (const RunPoint& point : comparison.after) json["after"].push_back(point_json(point));
   if (comparison.under_fault) json["shift_under_fault"] = shift_json(*comparison.under_fault);

@@ -24,6 +24,7 @@
 #include "analysis/compare/compared_run.hpp"
 #include "analysis/compare/environment_diff.hpp"
 #include "analysis/compare/location.hpp"
+#include "analysis/compare/machine_shift.hpp"
 
 namespace grit {
 
@@ -75,6 +76,7 @@ struct Comparison {
   std::vector<RankPhases> phases_before{}, phases_after{};  // of ranks that are in all runs
   std::vector<std::string> node_names{};                    // by index
   EnvironmentComparison environment{};
+  std::vector<MachineShift> machines{};  // what they went through, of all runs that know it
 };
 
 /// Needs at least one run a side. All must be comparable (check_comparable), or else be known not to be.

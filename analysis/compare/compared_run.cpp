@@ -141,6 +141,9 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
     return usage_error(fmt::format("{} has {} whole baseline block{}; a comparison needs at least {}", run.name(),
                                    run.baseline.size(), run.baseline.size() == 1 ? "" : "s", kFewestBaselineBlocks));
   run.phases = phases_of(run, records);
+  std::vector<int> blocks;
+  for (const ComparedBlock& block : run.baseline) blocks.push_back(block.index);
+  run.loads = machine_loads(run.plan, blocks, events);
   GRIT_CHECK(take_environments(run, description.is_object() ? description : Json::object()));
   return run;
 }
@@ -180,12 +183,14 @@ std::size_t match_hosts(ComparedRun& run, const Topology& reference) {
   for (const RankPhases& rank : run.phases) phases_of[rank.rank] = &rank;
   std::map<int, RankPhases> phases;
   std::map<int, Json> environments;
+  std::map<int, MachineLoad> loads;
   for (const Node& node : run.plan.topology.nodes) {
     const auto same = new_places.find(node.index);
     const Node* place = same != new_places.end() ? same->second : next_free();
     if (place == nullptr) continue;
     if (const auto found = run.environments.find(node.index); found != run.environments.end())
       environments[place->index] = std::move(found->second);
+    if (const auto found = run.loads.find(node.index); found != run.loads.end()) loads[place->index] = found->second;
     for (std::size_t i = 0; i < std::min(node.ranks.size(), place->ranks.size()); ++i) {
       const auto rank = phases_of.find(node.ranks[i]);
       if (rank == phases_of.end()) continue;
@@ -195,6 +200,7 @@ std::size_t match_hosts(ComparedRun& run, const Topology& reference) {
     }
   }
   run.environments = std::move(environments);
+  run.loads = std::move(loads);
   run.phases.clear();
   for (const auto& [rank, one] : phases) run.phases.push_back(one);
   return shared;

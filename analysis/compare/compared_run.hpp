@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/compare/machine_load.hpp"
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/plan.hpp"
@@ -42,6 +43,7 @@ struct ComparedRun {
   std::vector<ComparedBlock> fault{};
   std::vector<RankPhases> phases{};    // by rank
   std::map<int, Json> environments{};  // env/nodeN.json by node, with what plan.json and run.json know of it
+  std::map<int, MachineLoad> loads{};  // in the baseline blocks, by the first node of each machine
   std::vector<std::string> remarks{};  // what is odd about it
 
   [[nodiscard]] std::string name() const { return directory.string(); }
@@ -59,7 +61,8 @@ Result<ComparedRun> read_compared_run(const std::filesystem::path& directory);
 std::vector<std::size_t> in_order_of_time(std::span<const ComparedRun> before, std::span<const ComparedRun> after);
 
 /// Gives the hosts of `run` the numbers that hosts of the same names have in `reference`, since a batch system hands
-/// out the same machines in any order: in `phases` (ranks go with their host, by their place on it) and `environments`.
+/// out the same machines in any order: in `phases` (ranks go with their host, by their place on it), `environments` and
+/// `loads`.
 /// Hosts that the reference does not have take the numbers that are left. How many hosts both have; with none, or where
 /// names are not unique, nothing is changed.
 std::size_t match_hosts(ComparedRun& run, const Topology& reference);

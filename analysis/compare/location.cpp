@@ -48,11 +48,12 @@ LargestShift excesses(std::span<const RankRuns> ranks, std::span<const std::size
 class Locator {
  public:
   Locator(std::vector<RankRuns> ranks, std::span<const std::size_t> places, std::size_t old_runs, double shift_ns,
-          const Topology& topology)
+          const Topology& topology, const std::string& went_with)
       : ranks_(std::move(ranks)),
         shift_ns_(std::abs(shift_ns)),
         slower_(shift_ns > 0),
         topology_(topology),
+        went_with_(went_with),
         old_runs_(old_runs),
         new_runs_(ranks_.front().runs.size() - old_runs),
         added_(excesses(ranks_, places, old_runs, slower_, Scale::added)),
@@ -161,8 +162,11 @@ class Locator {
     for (std::size_t phase = 0; phase < common.size(); ++phase)
       if (phase != leading && common[phase] > shift_ns_ / 4)
         others += fmt::format(", {} {}", phase_words(kStepPhases[phase]), change_words(common[phase], slower_));
-    const std::string_view meaning =
-        leading == kExposedComm ? "; no rank's own work explains it: the network, or ranks that are late by turns" : "";
+    std::string meaning;
+    if (leading == kExposedComm)
+      meaning = "; no rank's own work explains it" +
+                std::string(went_with_.empty() ? ": the network, or ranks that are late by turns" : "");
+    if (!went_with_.empty()) meaning += "; with it went " + went_with_;
     found.text =
         fmt::format("no single rank: {} {} a step on all ranks alike, {} of the shift{}{}", phase_words(found.phase),
                     change_words(common[leading], slower_), percent(std::min(found.share, 1.0)), others, meaning);
@@ -187,6 +191,7 @@ class Locator {
   double shift_ns_;
   bool slower_;
   const Topology& topology_;
+  const std::string& went_with_;
   std::size_t old_runs_, new_runs_;
   LargestShift added_, multiplied_;
 };
@@ -218,13 +223,14 @@ std::vector<RankPhases> mean_phases(std::span<const ComparedRun> runs) {
 }
 
 std::optional<Location> locate(std::span<const ComparedRun> before, std::span<const ComparedRun> after,
-                               const Topology& topology) {
+                               const Topology& topology, const std::string& went_with) {
   if (before.empty() || after.empty()) return std::nullopt;
   std::vector<RankRuns> ranks = rank_runs(before, after);
   double shift_ns = 0;
   for (const RankRuns& rank : ranks) shift_ns += rank.step_growth_ns() / static_cast<double>(ranks.size());
   if (ranks.empty() || shift_ns == 0) return std::nullopt;
-  return Locator(std::move(ranks), in_order_of_time(before, after), before.size(), shift_ns, topology).locate();
+  return Locator(std::move(ranks), in_order_of_time(before, after), before.size(), shift_ns, topology, went_with)
+      .locate();
 }
 
 }  // namespace grit

@@ -37,8 +37,9 @@ std::string_view to_string(Location::Where where);  // "place", "everywhere", "u
 /// Mean over the runs of each rank's phases, by rank; ranks that are not in every run are left out.
 std::vector<RankPhases> mean_phases(std::span<const ComparedRun> runs);
 
-/// Empty when the runs have no ranks in common or nothing changed.
+/// Empty when the runs have no ranks in common or nothing changed. `went_with`: what the machines went through more of
+/// in the new runs, as a part of a sentence; empty: nothing.
 std::optional<Location> locate(std::span<const ComparedRun> before, std::span<const ComparedRun> after,
-                               const Topology& topology);
+                               const Topology& topology, const std::string& went_with = {});
 
 }  // namespace grit

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "analysis/facts/baseline_drift.hpp"
 #include "analysis/facts/wording.hpp"
@@ -36,6 +37,28 @@ double spread_of(const std::vector<double>& values, const std::vector<ChangePoin
   return kNormal * median(deviations) * std::sqrt(n / std::max(1.0, n - medians));
 }
 
+MachineLoad unknown_load() {
+  MachineLoad load{};
+  load.fill(kUnknownLoad);
+  return load;
+}
+
+MachineLoad mean_load(const ComparedRun& run) {
+  if (run.loads.empty()) return unknown_load();
+  MachineLoad mean{};
+  for (const auto& [node, load] : run.loads)
+    for (std::size_t kind = 0; kind < load.size(); ++kind)
+      mean[kind] += load[kind] / static_cast<double>(run.loads.size());
+  return mean;
+}
+
+Json load_json(const MachineLoad& load) {
+  Json json = Json::object();
+  for (std::size_t kind = 0; kind < load.size(); ++kind)
+    if (!std::isnan(load[kind])) json[std::string(kLoadKinds[kind].key)] = load[kind];
+  return json;
+}
+
 class Finder {
  public:
   Finder(std::vector<ComparedRun> runs, double tolerance) : runs_(std::move(runs)) {
@@ -55,7 +78,6 @@ class Finder {
     const auto found = trend_.of_runs ? change_points(values, kOfRuns) : changes_of_blocks(values);
     for (std::size_t i = 0; i < found.size(); ++i) take_change(found, i);
     conclude(values, found);
-    say_what_wanders(found);
     for (const ComparedRun& one : runs_) {
       for (const std::string& text : other_differences(runs_.front().plan, one.plan))
         trend_.reasons.push_back(one.name() + ": " + text);
@@ -83,31 +105,63 @@ class Finder {
       double sum = 0;
       for (const ComparedBlock& block : run.baseline) sum += std::log(block.median_ns);
       trend_.points.push_back(
-          {run.name(), run.started_utc, -1, std::exp(sum / static_cast<double>(run.baseline.size()))});
+          {run.name(), run.started_utc, -1, std::exp(sum / static_cast<double>(run.baseline.size())), mean_load(run)});
     }
   }
 
   void take_blocks() {
     const ComparedRun& run = runs_.front();
     for (const ComparedBlock& block : run.baseline)
-      trend_.points.push_back({run.name(), run.started_utc, block.index, block.median_ns});
+      trend_.points.push_back({run.name(), run.started_utc, block.index, block.median_ns, unknown_load()});
   }
 
   void take_change(const std::vector<ChangePoint>& all, std::size_t i) {
-    if (all[i].wandering) return;
-    const TrendPoint& point = trend_.points[all[i].first];
+    const std::size_t from = i == 0 ? 0 : all[i - 1].first, at = all[i].first;
+    const std::size_t to = i + 1 < all.size() ? all[i + 1].first : trend_.points.size();
+    const TrendPoint& point = trend_.points[at];
     TrendChange change;
-    change.first = all[i].first;
+    change.first = at;
     change.shift = std::expm1(all[i].shift);
     change.p = all[i].p;
-    change.text =
-        fmt::format("from {} on steps are {} ({})", place_name(point), shift_words(all[i].shift), p_text(change.p));
+    change.text = fmt::format("from {} on steps are {}", place_name(point), shift_words(all[i].shift));
+    std::string went_with;
     if (trend_.of_runs) {
-      const std::size_t from = i == 0 ? 0 : all[i - 1].first;
-      const std::size_t to = i + 1 < all.size() ? all[i + 1].first : runs_.size();
-      change.environment = compare_environments(environments(from, change.first), environments(change.first, to));
+      change.environment = compare_environments(environments(from, at), environments(at, to));
+      change.machines = machines_about(from, at, to, change.shift > 0);
+      went_with = shown_text(change.machines, node_names());
+      if (!went_with.empty()) went_with = "; with it went " + went_with;
     }
+    if (all[i].wandering) {
+      say_what_wanders(all[i], change, went_with);
+      return;
+    }
+    change.text += fmt::format(" ({}){}", p_text(change.p), went_with);
     trend_.changes.push_back(std::move(change));
+  }
+
+  /// A series that wanders has stretches that differ: that shows no change, nor that there is none.
+  void say_what_wanders(const ChangePoint& point, const TrendChange& change, const std::string& went_with) {
+    if (std::abs(change.shift) <= trend_.tolerance) return;
+    wanders_ = true;
+    trend_.reasons.push_back(
+        fmt::format("{}, which cannot be told from a step time that wanders: each {} is like the one before it "
+                    "(autocorrelation {:.2f} allowed for){}",
+                    change.text, noun(), point.autocorrelation, went_with));
+  }
+
+  [[nodiscard]] std::vector<MachineShift> machines_about(std::size_t from, std::size_t at, std::size_t to,
+                                                         bool slower) const {
+    std::vector<MachineLoads> loads;
+    for (std::size_t i = from; i < to; ++i) loads.push_back(runs_[i].loads);
+    std::vector<std::size_t> in_time(loads.size());
+    std::iota(in_time.begin(), in_time.end(), std::size_t{0});
+    return machine_shifts(std::span(loads).first(at - from), std::span(loads).subspan(at - from), in_time, slower);
+  }
+
+  [[nodiscard]] std::vector<std::string> node_names() const {
+    std::vector<std::string> names;
+    for (const Node& node : runs_.back().plan.topology.nodes) names.push_back(node.name);
+    return names;
   }
 
   [[nodiscard]] std::vector<Environments> environments(std::size_t from, std::size_t to) const {
@@ -137,24 +191,15 @@ class Finder {
     trend_.sentence = trend_.changes.empty()
                           ? fmt::format("No change among {} {}s", values.size(), noun())
                           : fmt::format("No change beyond ±{} among {} {}s", tolerance, values.size(), noun());
+    if (wanders_) {
+      trend_.exit_code = 2;
+      if (trend_.changes.empty())
+        trend_.sentence = fmt::format("The {}s wander, and no change among them can be told from that", noun());
+    }
     judge_newest(std::span(values).subspan(found.empty() ? 0 : found.back().first));
     trend_.reasons.push_back(fmt::format(
         "one of {} or more in the middle of the series would have been seen in nine cases of ten{}", percent(seen),
         seen <= trend_.tolerance ? "" : ", one at its ends or a smaller one not: inconclusive for ±" + tolerance));
-  }
-
-  /// A series that wanders has stretches that differ: no change is shown by that, nor that there is none.
-  void say_what_wanders(const std::vector<ChangePoint>& found) {
-    for (const ChangePoint& one : found) {
-      if (!one.wandering || std::abs(std::expm1(one.shift)) <= trend_.tolerance) continue;
-      if (trend_.changes.empty())
-        trend_.sentence = fmt::format("The {}s wander, and no change among them can be told from that", noun());
-      if (trend_.exit_code == 0) trend_.exit_code = 2;
-      trend_.reasons.push_back(fmt::format(
-          "from {} on steps are {}, which cannot be told from a step time that wanders: each {} is like the "
-          "one before it (autocorrelation {:.2f} allowed for)",
-          place_name(trend_.points[one.first]), shift_words(one.shift), noun(), one.autocorrelation));
-    }
   }
 
   /// A change needs some values after it to be found: whether the newest ones are like the others is asked of them
@@ -187,6 +232,7 @@ class Finder {
 
   std::vector<ComparedRun> runs_;
   Trend trend_{};
+  bool wanders_ = false;  // beyond the tolerance
 };
 
 }  // namespace
@@ -202,12 +248,14 @@ Json to_json(const Trend& trend) {
     json["points"].push_back({{"run", point.run},
                               {"started_utc", point.started_utc},
                               {"block", point.block},
-                              {"median_ns", point.median_ns}});
+                              {"median_ns", point.median_ns},
+                              {"machines", load_json(point.load)}});
   for (const TrendChange& change : trend.changes)
     json["changes"].push_back({{"first", change.first},
                                {"shift", change.shift},
                                {"p", change.p},
                                {"text", change.text},
+                               {"machines", to_json(change.machines)},
                                {"environment", to_json(change.environment)}});
   return json;
 }

@@ -14,6 +14,7 @@
 
 #include "analysis/compare/compared_run.hpp"
 #include "analysis/compare/environment_diff.hpp"
+#include "analysis/compare/machine_shift.hpp"
 
 namespace grit {
 
@@ -22,14 +23,16 @@ struct TrendPoint {
   std::string started_utc{};
   int block = -1;        // Block::index; -1: the point is a whole run
   double median_ns = 0;  // of a step; of a run, the geometric mean over its baseline blocks
+  MachineLoad load{};    // of a run, the mean over its machines; not known for blocks
 };
 
 struct TrendChange {
   std::size_t first = 0;  // place of the first point after it
   double shift = 0;       // as a fraction, between the medians of the stretches before and after it
   double p = 1;
-  std::string text{};                   // "from block 11 on steps are 8.0 % slower"
-  EnvironmentComparison environment{};  // of the runs of the stretches before and after it; empty for blocks
+  std::string text{};                    // "from block 11 on steps are 8.0 % slower"
+  std::vector<MachineShift> machines{};  // what they went through, of the same runs
+  EnvironmentComparison environment{};   // of the runs of the stretches before and after it; empty for blocks
 };
 
 struct Trend {

@@ -30,12 +30,22 @@ std::size_t DoneBlocks::done() const {
 
 namespace {
 
+std::size_t idle_faults(const RunEvidence& evidence, std::size_t block, bool may_have_counts) {
+  return static_cast<std::size_t>(
+      std::count_if(evidence.faults.begin(), evidence.faults.end(), [&](const FaultEvidence& fault) {
+        const WindowEvidence& window = fault.blocks[block];
+        return !window.took_effect() && !(may_have_counts && window.may_have_taken_effect());
+      }));
+}
+
 bool enough_faults(const RunEvidence& evidence, std::size_t block, bool may_have_counts) {
-  const auto idle = std::count_if(evidence.faults.begin(), evidence.faults.end(), [&](const FaultEvidence& fault) {
-    const WindowEvidence& window = fault.blocks[block];
-    return !window.took_effect() && !(may_have_counts && window.may_have_taken_effect());
-  });
-  return static_cast<double>(idle) <= kIdleFaults * static_cast<double>(evidence.faults.size());
+  return static_cast<double>(idle_faults(evidence, block, may_have_counts)) <=
+         kIdleFaults * static_cast<double>(evidence.faults.size());
+}
+
+PairTimes pair_of(int pair, const BlockTimes& baseline, const BlockTimes& fault) {
+  return {pair,         baseline.mean_ns,     baseline.median_ns, fault.mean_ns, fault.median_ns, baseline.p99_ns,
+          fault.p99_ns, baseline.steps_per_s, fault.steps_per_s};
 }
 
 }  // namespace
@@ -60,14 +70,20 @@ CountedPairs DoneBlocks::pairs() const {
     if (!began(*baseline) || !began(*fault)) continue;
     const BlockTimes& before = times_.blocks[*baseline];
     const BlockTimes& during = times_.blocks[*fault];
-    if (!before.complete || !during.complete || !ended(*baseline) || !ended(*fault))
+    if (!before.complete || !during.complete || !ended(*baseline) || !ended(*fault)) {
       ++pairs.incomplete;
-    else if (!enough_faults(evidence_, *fault, true))
+      continue;
+    }
+    pairs.as_randomised.push_back(pair_of(pair, before, during));
+    if (!enough_faults(evidence_, *fault, true)) {
       ++pairs.without_effect;
-    else if (!faults_took_effect(evidence_, *fault))
+    } else if (!faults_took_effect(evidence_, *fault)) {
       ++pairs.unread;
-    else
-      pairs.usable.push_back({pair, before.mean_ns, before.median_ns, during.mean_ns, during.median_ns});
+    } else {
+      pairs.usable.push_back(pairs.as_randomised.back());
+      pairs.partly += idle_faults(evidence_, *fault, false) > 0 ? 1 : 0;
+      pairs.missing_records += before.missing + during.missing;
+    }
   }
   return pairs;
 }

@@ -1,6 +1,7 @@
 // Which blocks of a run were done, and which of its pairs count.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "analysis/facts/evidence.hpp"
@@ -21,10 +22,15 @@ bool faults_took_effect(const RunEvidence& evidence, std::size_t block);
 /// The pairs that count, and why others do not.
 struct CountedPairs {
   std::vector<PairTimes> usable{};
+  /// With those whose faults did not, or may not, have taken effect: as the coin had it. Whether a fault acts can hang
+  /// on how the job goes, and then the pairs that are left are no longer those that the coin chose.
+  std::vector<PairTimes> as_randomised{};
   int planned = 0;
   int incomplete = 0;      // both blocks began, but records are missing or the last one was cut short
   int without_effect = 0;  // faults did not take effect
   int unread = 0;          // none is known not to have, but of too many it is not known that they did
+  int partly = 0;          // usable ones in which some fault, but not more than kIdleFaults, was without effect
+  std::uint64_t missing_records = 0;               // of the usable ones
   [[nodiscard]] std::vector<int> numbers() const;  // Block::pair of the usable ones
 };
 

@@ -106,6 +106,14 @@ std::string interval_text(const Effect& effect) {
   return fmt::format("95 % CI {} .. {}", percent_number(effect.ci_low), percent(effect.ci_high));
 }
 
+std::string recovery_interval_text(const Recovery& recovery) {
+  if (!recovery.p50_ci_ns) return "";
+  const auto time = [](double ns) {
+    return std::isfinite(ns) ? format_duration(ns) : std::string("longer than the recovery blocks");
+  };
+  return fmt::format(", 90 % CI {} .. {}", time(recovery.p50_ci_ns->first), time(recovery.p50_ci_ns->second));
+}
+
 std::string p_text(double p) {
   if (p < 0.001) return "p < 0.001";
   return fmt::format("p = {:.{}f}", p, p < 0.0995 ? 3 : 2);

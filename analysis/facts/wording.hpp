@@ -19,6 +19,9 @@ std::string percent(double fraction);
 /// "95 % CI 47 .. 60 %".
 std::string interval_text(const Effect& effect);
 
+/// ", 90 % CI 0.9 .. 1.4 s" of how long steps took to be as before; empty when too few blocks tell.
+std::string recovery_interval_text(const Recovery& recovery);
+
 /// "p = 0.008", "p < 0.001".
 std::string p_text(double p);
 

@@ -55,6 +55,15 @@ Effect effect_of(std::span<const double> differences, std::string statistic, int
   return effect;
 }
 
+std::optional<Effect> effect_alone(std::span<const PairTimes> pairs, double PairTimes::*fault,
+                                   double PairTimes::*baseline, std::string statistic, int looks) {
+  const auto measured = [&](const PairTimes& pair) { return pair.*fault > 0 && pair.*baseline > 0; };
+  if (pairs.size() < static_cast<std::size_t>(fewest_pairs(looks)) ||
+      !std::all_of(pairs.begin(), pairs.end(), measured))
+    return std::nullopt;
+  return effect_of(log_ratios(pairs, fault, baseline), std::move(statistic), looks);
+}
+
 bool excludes_zero(const Effect& effect) { return effect.ci_low > 0 || effect.ci_high < 0; }
 
 }  // namespace
@@ -75,6 +84,14 @@ std::vector<Effect> paired_effects(std::span<const PairTimes> pairs, int looks) 
     effects.push_back(
         effect_of(log_ratios(pairs, &PairTimes::fault_median_ns, &PairTimes::baseline_median_ns), "median", tests));
   return effects;
+}
+
+std::optional<Effect> p99_effect(std::span<const PairTimes> pairs, int looks) {
+  return effect_alone(pairs, &PairTimes::fault_p99_ns, &PairTimes::baseline_p99_ns, "p99", looks);
+}
+
+std::optional<Effect> throughput_effect(std::span<const PairTimes> pairs, int looks) {
+  return effect_alone(pairs, &PairTimes::fault_steps_per_s, &PairTimes::baseline_steps_per_s, "throughput", looks);
 }
 
 const Effect& leading_effect(std::span<const Effect> effects) {

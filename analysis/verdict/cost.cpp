@@ -31,6 +31,18 @@ Result<JobClass> parse_job_class(std::string_view text) {
   return job;
 }
 
+/// Of the mean step time, which is what a job pays, also where the verdict's sentence is of the median.
+std::optional<Effect> mean_effect(const Verdict& verdict) {
+  for (const Effect& effect : verdict.effects)
+    if (effect.statistic == "mean") return effect;
+  return verdict.effect && verdict.effect->statistic == "mean" ? verdict.effect : std::nullopt;
+}
+
+/// Said where figures of the median stand beside it.
+std::string_view by_the_mean(const Verdict& verdict) {
+  return verdict.effect && verdict.effect->statistic != "mean" ? ", by the mean step time" : "";
+}
+
 /// "0.122", "1.46", "3733": at least three, and none after the point where there are as many before it.
 std::string three_digits(double value) {
   return value >= 100 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
@@ -115,17 +127,19 @@ std::string cost_text(const Verdict& verdict, double per_day) {
     std::string text =
         fmt::format("each time it comes every 1,000 GPUs that wait for it lose {:.0f} GPU-seconds ({:.0f} .. {:.0f})",
                     seconds(lost->estimate_ns), seconds(lost->low_ns), seconds(lost->high_ns));
+    text += by_the_mean(verdict);
     if (per_day > 0)
       text += fmt::format("; {:g} times a day that is {} GPU-days a week ({} .. {})", per_day,
                           three_digits(days(lost->estimate_ns)), three_digits(days(lost->low_ns)),
                           three_digits(days(lost->high_ns)));
     return text;
   }
-  const auto& effect = verdict.effect;
-  if (verdict.comes_and_goes || !effect || effect->ci_low <= 0 || effect->statistic != "mean") return "";
+  const auto effect = mean_effect(verdict);
+  if (verdict.comes_and_goes || !effect || effect->ci_low <= 0) return "";
   const auto days = [](double slowdown) { return kDaysAWeek * kGpus * lost_share(slowdown); };
-  return fmt::format("every 1,000 GPUs that wait for it lose {:.0f} GPU-days a week ({:.0f} .. {:.0f}) while it lasts",
-                     days(effect->estimate), days(effect->ci_low), days(effect->ci_high));
+  return fmt::format(
+      "every 1,000 GPUs that wait for it lose {:.0f} GPU-days a week ({:.0f} .. {:.0f}) while it lasts{}",
+      days(effect->estimate), days(effect->ci_low), days(effect->ci_high), by_the_mean(verdict));
 }
 
 std::string cost_text(const Fleet& fleet, const Verdict& verdict, double per_day) {
@@ -134,20 +148,22 @@ std::string cost_text(const Fleet& fleet, const Verdict& verdict, double per_day
     jobs += fmt::format("{}{:.0f} % of the time in jobs of {:.0f} GPUs", jobs.empty() ? "" : ", ", 100 * job.share,
                         job.gpus);
   const auto text = [&](double days, double low, double high) {
-    return fmt::format("{} GPU-days a week ({} .. {}) of {:.0f} GPUs ({:.0f} with it of {:.0f} nodes; {})",
+    return fmt::format("{} GPU-days a week ({} .. {}) of {:.0f} GPUs ({:.0f} with it of {:.0f} nodes; {}){}",
                        three_digits(days), three_digits(low), three_digits(high), fleet.gpus, fleet.bad_nodes,
-                       fleet.gpus / fleet.gpus_per_node, jobs);
+                       fleet.gpus / fleet.gpus_per_node, jobs, by_the_mean(verdict));
   };
-  const auto& effect = verdict.effect;
+  const auto effect = mean_effect(verdict);
   if (const auto& lost = verdict.lost_each_time) {
     if (per_day <= 0) return "how often a day does it come on such a node? Say so with --per-day";
     const auto days = [&](double lost_ns) { return gpu_days_a_week(fleet, per_day, lost_ns); };
     return text(days(lost->estimate_ns), days(lost->low_ns), days(lost->high_ns));
   }
   if (verdict.comes_and_goes) return "what a week costs cannot be told from faults of several kinds that come and go";
-  if (!effect || effect->ci_low <= 0) return "no slowdown was shown";
-  if (effect->statistic != "mean")
-    return "cannot be told from the median step, of which the verdict is: what a job pays goes by the mean step";
+  if (!effect || effect->ci_low <= 0)
+    return verdict.effect && verdict.effect->ci_low > 0
+               ? "cannot be told: the median step took longer, but what a job pays goes by the mean step, of which no "
+                 "slowdown was shown"
+               : "no slowdown was shown";
   const auto days = [&](double slowdown) { return gpu_days_a_week(fleet, slowdown); };
   return text(days(effect->estimate), days(effect->ci_low), days(effect->ci_high));
 }

@@ -3,9 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <span>
 
 #include "analysis/blame/expected.hpp"
+#include "analysis/facts/node_names.hpp"
 #include "analysis/facts/wording.hpp"
+#include "analysis/stats/effect.hpp"
+#include "analysis/stats/median_interval.hpp"
+#include "analysis/verdict/recovery.hpp"
 #include "analysis/verdict/slowdown.hpp"
 #include "harness/base/units.hpp"
 #include "harness/model/expected_culprit.hpp"
@@ -25,7 +31,7 @@ void judge_outcome(const RunFacts& facts, JudgedExpectations& judged) {
 void judge_culprit(const RunFacts& facts, const Findings& findings, JudgedExpectations& judged) {
   const Plan& plan = facts.plan;
   if (!plan.expect.culprit) return;
-  const bool slower = slowdown_shown(findings.effects);
+  const bool slower = slowdown_shown(findings.steps.slowdown);
   const std::string text = expected_text(plan, *plan.expect.culprit);
   const auto met = names_expected(plan, findings.culprit, slower);
   judged.results.push_back({text, met});
@@ -34,29 +40,163 @@ void judge_culprit(const RunFacts& facts, const Findings& findings, JudgedExpect
                                          findings.culprit ? findings.culprit->text : "there is nothing to go by"));
 }
 
-void judge_slowdown(const Findings& findings, std::string_view words, double bound, SlowdownRule rule,
-                    JudgedExpectations& judged) {
-  const auto& effects = findings.effects;
-  std::string text = fmt::format("slowdown {} {}", words, percent(bound));
-  const std::optional<bool> met = rule(effects, bound);
-  if (effects.empty()) {
-    judged.results.push_back({text, met});
+/// A bound on some effects, of which each alone may decide.
+struct Bound {
+  std::string text{};
+  double bound = 0;
+  BoundRule rule = nullptr;
+  std::span<const Effect> effects{};
+  const Effect* preferred = nullptr;        // by which it is said where it can be; null: there are no effects
+  std::span<const Effect> as_randomised{};  // of all complete pairs; empty: the same pairs, or too few
+};
+
+std::span<const Effect> span_of(const std::optional<Effect>& effect) {
+  return effect ? std::span<const Effect>(&*effect, 1) : std::span<const Effect>();
+}
+
+std::string_view answer_words(const std::optional<bool>& met) {
+  return !met ? "cannot be told" : *met ? "is met" : "is not met";
+}
+
+/// "mean step time"; "throughput".
+std::string what_of(const Effect& effect) {
+  return effect.statistic == "throughput" ? effect.statistic : effect.statistic + " step time";
+}
+
+/// What so many pairs show in four runs of five.
+std::string power_text(const Effect& effect) {
+  const double least = effect.minimum_detectable;
+  return effect.statistic == "throughput" ? "a loss of " + percent(least / (1 + least))
+                                          : "a slowdown of " + percent(least);
+}
+
+/// Pairs were left out because their faults did not take effect. Where all of them say the opposite, nobody can tell;
+/// where they do not say the same, that is said.
+std::optional<bool> held_against_all(const Bound& bound, const std::optional<bool>& met, JudgedExpectations& judged) {
+  if (bound.as_randomised.empty()) return met;
+  const std::optional<bool> of_all = bound.rule(bound.as_randomised, bound.bound);
+  if (of_all == met) return met;
+  judged.reasons.push_back(fmt::format(
+      "{} {} by the pairs in which the faults took effect, but {} by all {} pairs as the coin had them ({})",
+      bound.text, answer_words(met), answer_words(of_all), bound.as_randomised.front().pairs,
+      interval_text(bound.as_randomised.front())));
+  return met && of_all ? std::nullopt : met;
+}
+
+void judge_bound(Bound bound, JudgedExpectations& judged) {
+  const std::optional<bool> by_effects = bound.rule(bound.effects, bound.bound);
+  if (bound.preferred == nullptr) {
+    judged.results.push_back({bound.text, by_effects});
     return;
   }
-  const Effect& decisive = decisive_effect(effects, *findings.shown, bound, rule);
-  if (decisive.statistic != findings.shown->statistic)
-    text += fmt::format(" (by the {} step time, {})", decisive.statistic, interval_text(decisive));
-  judged.results.push_back({text, met});
-  if (!met)
-    judged.reasons.push_back(fmt::format(
-        "cannot tell whether {} holds: {} ({}); {} pairs like these show a slowdown of {} or more in four runs "
-        "of five: more pairs or longer blocks would show less",
-        text, interval_text(decisive), decisive.statistic, decisive.pairs, percent(decisive.minimum_detectable)));
-  for (const Effect& other : effects)
-    if (rule({&other, 1}, bound) != met)
-      judged.reasons.push_back(fmt::format(
-          "the {} step time alone would say otherwise about {}: it changed by {} ({}); that is judged by the {}",
-          other.statistic, text, percent(other.estimate), interval_text(other), decisive.statistic));
+  const Effect& decisive = decisive_effect(bound.effects, *bound.preferred, bound.bound, bound.rule);
+  if (decisive.statistic != bound.preferred->statistic)
+    bound.text += fmt::format(" (by the {}, {})", what_of(decisive), interval_text(decisive));
+  const std::optional<bool> met = held_against_all(bound, by_effects, judged);
+  judged.results.push_back({bound.text, met});
+  if (!by_effects)
+    judged.reasons.push_back(
+        fmt::format("cannot tell whether {} holds: {} ({}); {} pairs like these show {} or more in four runs of five: "
+                    "more pairs or "
+                    "longer blocks would show less",
+                    bound.text, interval_text(decisive), decisive.statistic, decisive.pairs, power_text(decisive)));
+  for (const Effect& other : bound.effects)
+    if (bound.rule({&other, 1}, bound.bound) != by_effects)
+      judged.reasons.push_back(
+          fmt::format("the {} alone would say otherwise about {}: it changed by {} ({}); that is judged by the {}",
+                      what_of(other), bound.text, percent(other.estimate), interval_text(other), decisive.statistic));
+}
+
+void judge_slowdown(const Findings& findings, std::string_view words, double bound, BoundRule rule,
+                    JudgedExpectations& judged) {
+  judge_bound({.text = fmt::format("slowdown {} {}", words, percent(bound)),
+               .bound = bound,
+               .rule = rule,
+               .effects = findings.steps.slowdown,
+               .preferred = findings.shown ? &*findings.shown : nullptr,
+               .as_randomised = findings.as_randomised ? std::span<const Effect>(findings.as_randomised->slowdown)
+                                                       : std::span<const Effect>()},
+              judged);
+}
+
+void judge_one_effect(const Findings& findings, std::optional<Effect> StepEffects::*effect, std::string text,
+                      double bound, BoundRule rule, JudgedExpectations& judged) {
+  const auto& shown = findings.steps.*effect;
+  judge_bound({.text = std::move(text),
+               .bound = bound,
+               .rule = rule,
+               .effects = span_of(shown),
+               .preferred = shown ? &*shown : nullptr,
+               .as_randomised =
+                   findings.as_randomised ? span_of((*findings.as_randomised).*effect) : std::span<const Effect>()},
+              judged);
+}
+
+/// A block of fewer than 100 steps has no step that takes longer than its slowest one in a hundred.
+void note_short_blocks(const RunFacts& facts, JudgedExpectations& judged) {
+  constexpr std::int64_t kForP99 = 100;
+  std::int64_t fewest = kForP99;
+  for (std::size_t i = 0; i < facts.plan.blocks.size(); ++i) {
+    const BlockKind kind = facts.plan.blocks[i].kind;
+    if ((kind == BlockKind::baseline || kind == BlockKind::fault) && facts.times.blocks[i].complete)
+      fewest = std::min(fewest, facts.times.blocks[i].steps);
+  }
+  if (fewest < kForP99)
+    judged.reasons.push_back(
+        fmt::format("blocks have as few as {} steps: of fewer than {} the p99 is the slowest one", fewest, kForP99));
+}
+
+void judge_p99(const RunFacts& facts, const Findings& findings, JudgedExpectations& judged) {
+  const Expectation& expect = facts.plan.expect;
+  const auto judge = [&](std::string_view words, double bound, BoundRule rule) {
+    judge_one_effect(findings, &StepEffects::p99, fmt::format("p99 slowdown {} {}", words, percent(bound)), bound, rule,
+                     judged);
+  };
+  if (expect.p99_at_least) judge("at least", *expect.p99_at_least, slowdown_at_least);
+  if (expect.p99_at_most) judge("at most", *expect.p99_at_most, slowdown_at_most);
+  if (expect.p99_at_least || expect.p99_at_most) note_short_blocks(facts, judged);
+}
+
+void judge_throughput(const RunFacts& facts, const Findings& findings, JudgedExpectations& judged) {
+  const Expectation& expect = facts.plan.expect;
+  const auto judge = [&](std::string_view words, double share, BoundRule rule) {
+    judge_one_effect(findings, &StepEffects::throughput,
+                     fmt::format("throughput {} {} of the baseline's", words, percent(share)), share, rule, judged);
+  };
+  if (expect.throughput_at_least) judge("at least", *expect.throughput_at_least, throughput_at_least);
+  if (expect.throughput_at_most) judge("at most", *expect.throughput_at_most, throughput_at_most);
+}
+
+/// In most blocks of this node it fails no more under the fault than without: were it half of them, so few would be
+/// worse in 5 % of the runs at most.
+bool passes(const CheckResult& check, int looks) {
+  return check.pairs > 0 && !check.fails_more() &&
+         at_most_heads(check.pairs_worse, check.pairs) <= kFamilyAlpha / looks;
+}
+
+/// Fails: some node's readings fail more often under the fault, by the test over all checks. Passes: on no node, and on
+/// every node of the plan it is known that in most blocks they do not.
+void judge_check(const RunFacts& facts, const Findings& findings, const std::string& name, bool fails,
+                 JudgedExpectations& judged) {
+  std::set<std::string> unknown;  // nodes of which it is not known that it passes there
+  for (const Node& node : facts.plan.topology.nodes) unknown.insert(name_of_node(facts.plan, node.index));
+  const CheckResult* worst = nullptr;
+  for (const CheckResult& check : findings.checks) {
+    if (check.name != name) continue;
+    if (passes(check, facts.looks)) unknown.erase(check.node);
+    if (worst == nullptr || check.p.value_or(1) < worst->p.value_or(1)) worst = &check;
+  }
+  std::optional<bool> does_fail;
+  if (unknown.empty()) does_fail = false;
+  if (worst != nullptr && worst->fails_more()) does_fail = true;
+  const std::string text = fmt::format("check {} {} under the fault", name, fails ? "fails" : "passes");
+  judged.results.push_back({text, does_fail ? std::optional(*does_fail == fails) : std::nullopt});
+  if (does_fail) return;
+  judged.reasons.push_back(
+      worst == nullptr || !worst->p
+          ? fmt::format("cannot tell whether {}: it was never read in both blocks of a pair that counts", text)
+          : fmt::format("cannot tell whether {}: on {} more readings failed than without it in {} of {} pairs ({})",
+                        text, worst->node, worst->pairs_worse, worst->pairs, p_text(*worst->p)));
 }
 
 void judge_recovery(const RunFacts& facts, const Findings& findings, JudgedExpectations& judged) {
@@ -68,13 +208,18 @@ void judge_recovery(const RunFacts& facts, const Findings& findings, JudgedExpec
                     percent(recovery->carry_over->estimate), interval_text(*recovery->carry_over)));
   if (!facts.plan.expect.recovers_within_ns) return;
   const auto within_ns = static_cast<double>(*facts.plan.expect.recovers_within_ns);
-  std::optional<bool> met;
-  if (recovery) met = recovery->p50_ns && *recovery->p50_ns <= within_ns;
-  judged.results.push_back({"steps are back within " + format_duration(within_ns), met});
+  const std::string text = "steps are back within " + format_duration(within_ns);
+  const std::optional<bool> met = recovery ? is_back_within(*recovery, within_ns) : std::nullopt;
+  judged.results.push_back({text, met});
+  if (recovery && !met)
+    judged.reasons.push_back(fmt::format(
+        "cannot tell whether {}: it was so in {} of {} recovery blocks, and {}", text, recovery->recovered,
+        recovery->blocks,
+        recovery->p50_ci_ns ? "the interval of the median" + recovery_interval_text(*recovery) : "these are too few"));
 }
 
 void note_speed_up(const Findings& findings, double bound, JudgedExpectations& judged) {
-  const auto& effects = findings.effects;
+  const auto& effects = findings.steps.slowdown;
   if (std::any_of(effects.begin(), effects.end(), [&](const Effect& e) { return e.ci_high < -bound; }))
     judged.reasons.push_back(
         fmt::format("steps were faster by more than {} in the fault blocks: something else changed with the blocks",
@@ -103,6 +248,9 @@ JudgedExpectations judge_expectations(const RunFacts& facts, const Findings& fin
     judge_slowdown(findings, "at most", *expect.slowdown_at_most, slowdown_at_most, judged);
     note_speed_up(findings, *expect.slowdown_at_most, judged);
   }
+  judge_p99(facts, findings, judged);
+  judge_throughput(facts, findings, judged);
+  for (const auto& [name, fails] : expect.checks) judge_check(facts, findings, name, fails, judged);
   return judged;
 }
 

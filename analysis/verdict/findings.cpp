@@ -18,8 +18,8 @@ namespace {
 /// The figures are of a statistic by which the expectation is met or not, so that they say the same.
 const Effect& shown_effect(std::span<const Effect> effects, const Expectation& expect) {
   const Effect& leading = leading_effect(effects);
-  const std::pair<std::optional<double>, SlowdownRule> expected[]{{expect.slowdown_at_least, slowdown_at_least},
-                                                                  {expect.slowdown_at_most, slowdown_at_most}};
+  const std::pair<std::optional<double>, BoundRule> expected[]{{expect.slowdown_at_least, slowdown_at_least},
+                                                               {expect.slowdown_at_most, slowdown_at_most}};
   for (const auto& [bound, rule] : expected)
     if (bound && rule(effects, *bound)) return decisive_effect(effects, leading, *bound, rule);
   return leading;
@@ -45,33 +45,33 @@ std::vector<CheckResult> test_checks(const RunFacts& facts) {
     if (blocks[i].kind == BlockKind::fault) places[blocks[i].pair].second = i;
   }
   std::vector<std::vector<double>> differences;
-  std::vector<bool> looked_at;
+  std::vector<CheckResult> results;
   for (const CheckEvidence& check : facts.evidence.checks) {
     std::vector<double>& row = differences.emplace_back();
-    looked_at.push_back(false);
+    CheckResult& result = results.emplace_back(check.result);
     for (const int pair : facts.pairs.numbers()) {
       const auto &baseline = check.blocks[places[pair].first], &fault = check.blocks[places[pair].second];
       const bool both = baseline.made > 0 && fault.made > 0;
       row.push_back(both ? static_cast<double>(fault.failed) / fault.made -
                                static_cast<double>(baseline.failed) / baseline.made
                          : 0);
-      if (both) looked_at.back() = true;
+      result.pairs += both ? 1 : 0;
+      result.pairs_worse += row.back() > 0 ? 1 : 0;
     }
   }
   const std::vector<double> p = p_among_all(differences);
-  std::vector<CheckResult> results;
-  for (std::size_t i = 0; i < facts.evidence.checks.size(); ++i) {
-    results.push_back(facts.evidence.checks[i].result);
-    if (looked_at[i]) results.back().p = std::min(1.0, p[i] * facts.looks);
-  }
+  for (std::size_t i = 0; i < results.size(); ++i)
+    if (results[i].pairs > 0) results[i].p = std::min(1.0, p[i] * facts.looks);
   return results;
 }
 
-std::optional<Effect> sham_effect(const RunFacts& facts, const std::optional<Effect>& shown) {
-  std::optional<Effect> sham;
-  for (const Effect& effect : paired_effects(facts.sham_pairs, facts.looks))
-    if (!sham || (shown && effect.statistic == shown->statistic)) sham = effect;
-  return sham;
+StepEffects effects_of(std::span<const PairTimes> pairs, const RunFacts& facts) {
+  const Expectation& expect = facts.plan.expect;
+  StepEffects effects{.slowdown = paired_effects(pairs, facts.looks)};
+  if (expect.p99_at_least || expect.p99_at_most) effects.p99 = p99_effect(pairs, facts.looks);
+  if (expect.throughput_at_least || expect.throughput_at_most)
+    effects.throughput = throughput_effect(pairs, facts.looks);
+  return effects;
 }
 
 bool explains(const std::optional<Effect>& sham, const std::optional<Effect>& shown) {
@@ -80,22 +80,32 @@ bool explains(const std::optional<Effect>& sham, const std::optional<Effect>& sh
 
 }  // namespace
 
+std::optional<Effect> of_statistic(std::span<const Effect> effects, std::string_view statistic) {
+  for (const Effect& effect : effects)
+    if (effect.statistic == statistic) return effect;
+  return effects.empty() ? std::nullopt : std::optional(effects.front());
+}
+
 Findings find_effects(const RunFacts& facts, std::span<const StepRecord> records, const JsonLines& events,
                       const std::optional<JsonLines>& links) {
   const Plan& plan = facts.plan;
   const std::vector<int> pairs = facts.pairs.numbers();
   Findings findings;
-  findings.effects = paired_effects(facts.pairs.usable, facts.looks);
-  if (!findings.effects.empty()) {
-    findings.shown = shown_effect(findings.effects, plan.expect);
-    findings.lost_each_time = lost_each_time(plan, findings.effects.front(), facts.baseline_step_ns);
+  findings.steps = effects_of(facts.pairs.usable, facts);
+  if (facts.pairs.as_randomised.size() > facts.pairs.usable.size())
+    findings.as_randomised = effects_of(facts.pairs.as_randomised, facts);
+  const std::vector<Effect>& slowdown = findings.steps.slowdown;
+  if (!slowdown.empty()) {
+    findings.shown = shown_effect(slowdown, plan.expect);
+    findings.lost_each_time = lost_each_time(plan, slowdown.front(), facts.baseline_step_ns);
   }
-  findings.harmful = harm_of(plan, findings.effects);
+  findings.harmful = harm_of(plan, slowdown);
   findings.checks = test_checks(facts);
-  findings.sham = sham_effect(facts, findings.shown);
+  findings.sham = of_statistic(paired_effects(facts.sham_pairs, facts.looks),
+                               findings.shown ? findings.shown->statistic : std::string());
   findings.sham_explains = explains(findings.sham, findings.shown);
-  findings.recovery = recovery_after(plan, records, facts.times, pairs, facts.looks);
-  if (!slowdown_shown(findings.effects)) return findings;
+  findings.recovery = recovery_after(plan, records, pairs, facts.looks);
+  if (!slowdown_shown(slowdown)) return findings;
   std::vector<CheckResult> failing;  // a reading that failed once is no evidence against its node
   std::copy_if(findings.checks.begin(), findings.checks.end(), std::back_inserter(failing),
                [](const CheckResult& check) { return check.fails_more(); });

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "analysis/verdict/run_facts.hpp"
@@ -12,9 +13,16 @@
 
 namespace grit {
 
+/// What some pairs show of the steps.
+struct StepEffects {
+  std::vector<Effect> slowdown{};             // of mean and median step time (paired_effects())
+  std::optional<Effect> p99{}, throughput{};  // where the scenario expects something of them
+};
+
 struct Findings {
-  std::vector<Effect> effects{};  // of mean and median step time (paired_effects()); empty: too few pairs
-  std::optional<Effect> shown{};  // the one of them that sentence and figures are of
+  StepEffects steps{};                         // empty: too few pairs
+  std::optional<StepEffects> as_randomised{};  // of all complete pairs; empty: of all of them the faults took effect
+  std::optional<Effect> shown{};               // that of mean or median step time which sentence and figures are of
   std::optional<TimeLost> lost_each_time{};
   std::optional<bool> harmful{};  // of the plan's one fault that acts; empty: cannot tell, or there are several
   std::vector<CheckResult> checks{};
@@ -23,6 +31,9 @@ struct Findings {
   std::optional<Recovery> recovery{};
   std::optional<Culprit> culprit{};
 };
+
+/// The effect of that statistic ("mean" or "median"), or the first one; empty: there is none.
+std::optional<Effect> of_statistic(std::span<const Effect> effects, std::string_view statistic);
 
 /// One more pass over the records of a plan with recovery blocks. `links`: what the link test measured. Never fails.
 Findings find_effects(const RunFacts& facts, std::span<const StepRecord> records, const JsonLines& events,

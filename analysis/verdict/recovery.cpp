@@ -7,6 +7,7 @@
 
 #include "analysis/stats/effect.hpp"
 #include "analysis/stats/median.hpp"
+#include "analysis/stats/median_interval.hpp"
 
 namespace grit {
 namespace {
@@ -47,7 +48,7 @@ double usual_limit_ns(const Plan& plan, const std::vector<Steps>& blocks, std::u
     if (block.kind != BlockKind::baseline) continue;
     const Steps& steps = blocks[static_cast<std::size_t>(block.index)];
     for (std::size_t i = static_cast<std::size_t>(plan.design.settle_steps); i < steps.size(); ++i)
-      if (steps[i].records == ranks) usual.push_back(mean_ns(steps[i]));
+      if (is_known_by(steps[i].records, ranks)) usual.push_back(mean_ns(steps[i]));
   }
   if (usual.empty()) return 0;
   const auto place = static_cast<std::ptrdiff_t>(kBackQuantile * static_cast<double>(usual.size() - 1));
@@ -59,7 +60,7 @@ double usual_limit_ns(const Plan& plan, const std::vector<Steps>& blocks, std::u
 std::optional<double> back_after_ns(const Steps& steps, double limit_ns, std::uint32_t ranks) {
   int row = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    row = steps[i].records == ranks && mean_ns(steps[i]) <= limit_ns ? row + 1 : 0;
+    row = is_known_by(steps[i].records, ranks) && mean_ns(steps[i]) <= limit_ns ? row + 1 : 0;
     if (row < kStepsInARow) continue;
     const Step& first = steps[i + 1 - static_cast<std::size_t>(kStepsInARow)];
     return static_cast<double>(first.start_ns - steps.front().start_ns);
@@ -67,16 +68,36 @@ std::optional<double> back_after_ns(const Steps& steps, double limit_ns, std::ui
   return std::nullopt;
 }
 
-/// Mean and median step time of the second half of a block's time.
-std::optional<std::pair<double, double>> second_half(const Steps& steps, std::uint32_t ranks) {
-  if (steps.empty()) return std::nullopt;
-  const std::int64_t middle_ns = steps.front().start_ns + (steps.back().start_ns - steps.front().start_ns) / 2;
-  std::vector<double> late;
-  for (const Step& step : steps)
-    if (step.records == ranks && step.start_ns >= middle_ns) late.push_back(mean_ns(step));
-  if (late.empty()) return std::nullopt;
-  const double mean = std::accumulate(late.begin(), late.end(), 0.0) / static_cast<double>(late.size());
-  return std::pair(mean, median(std::move(late)));  // as of the baseline blocks it is held against
+/// Of the steps that began at `from_ns` or later, but the settling ones.
+std::vector<double> times_since(const Steps& steps, std::int64_t from_ns, std::int64_t settle_steps,
+                                std::uint32_t ranks) {
+  std::vector<double> times;
+  for (auto i = static_cast<std::size_t>(settle_steps); i < steps.size(); ++i)
+    if (is_known_by(steps[i].records, ranks) && steps[i].start_ns >= from_ns) times.push_back(mean_ns(steps[i]));
+  return times;
+}
+
+double mean_of_last(std::span<const double> values, std::size_t count) {
+  const auto last = values.last(count);
+  return std::accumulate(last.begin(), last.end(), 0.0) / static_cast<double>(count);
+}
+
+double median_of_last(std::span<const double> values, std::size_t count) {
+  const auto last = values.last(count);
+  return median({last.begin(), last.end()});
+}
+
+/// The last steps of a recovery block against as many of its pair's baseline.
+std::optional<PairTimes> late_steps(int pair, const Steps& baseline, const Steps& recovery, std::int64_t settle_steps,
+                                    std::uint32_t ranks) {
+  if (recovery.empty()) return std::nullopt;
+  const std::int64_t middle_ns = recovery.front().start_ns + (recovery.back().start_ns - recovery.front().start_ns) / 2;
+  const auto before = times_since(baseline, std::numeric_limits<std::int64_t>::min(), settle_steps, ranks);
+  const auto after = times_since(recovery, middle_ns, 0, ranks);
+  const std::size_t count = std::min(before.size(), after.size());
+  if (count == 0) return std::nullopt;
+  return PairTimes{pair, mean_of_last(before, count), median_of_last(before, count), mean_of_last(after, count),
+                   median_of_last(after, count)};
 }
 
 const Block* baseline_of(const Plan& plan, int pair) {
@@ -87,7 +108,7 @@ const Block* baseline_of(const Plan& plan, int pair) {
 
 }  // namespace
 
-std::optional<Recovery> recovery_after(const Plan& plan, std::span<const StepRecord> records, const RunTimes& times,
+std::optional<Recovery> recovery_after(const Plan& plan, std::span<const StepRecord> records,
                                        std::span<const int> usable, int looks) {
   if (plan.design.recovery_ns == 0) return std::nullopt;
   const std::uint32_t ranks = rank_count(plan.topology);
@@ -100,21 +121,30 @@ std::optional<Recovery> recovery_after(const Plan& plan, std::span<const StepRec
     const bool counts = std::find(usable.begin(), usable.end(), block.pair) != usable.end();
     const Steps& steps = blocks[static_cast<std::size_t>(block.index)];
     if (block.kind != BlockKind::recovery || !counts || steps.empty()) continue;
-    ++recovery.blocks;
-    if (const auto after = back_after_ns(steps, limit_ns, ranks)) back_ns.push_back(*after);
+    back_ns.push_back(back_after_ns(steps, limit_ns, ranks).value_or(std::numeric_limits<double>::infinity()));
     const Block* baseline = baseline_of(plan, block.pair);
-    const auto late = second_half(steps, ranks);
-    if (baseline == nullptr || !late) continue;
-    const BlockTimes& before = times.blocks[static_cast<std::size_t>(baseline->index)];
-    pairs.push_back({block.pair, before.mean_ns, before.median_ns, late->first, late->second});
+    if (baseline == nullptr) continue;
+    const Steps& before = blocks[static_cast<std::size_t>(baseline->index)];
+    if (const auto late = late_steps(block.pair, before, steps, plan.design.settle_steps, ranks))
+      pairs.push_back(*late);
   }
-  if (recovery.blocks == 0) return std::nullopt;
-  recovery.recovered = static_cast<int>(back_ns.size());
-  back_ns.resize(static_cast<std::size_t>(recovery.blocks), std::numeric_limits<double>::infinity());
+  if (back_ns.empty()) return std::nullopt;
+  recovery.blocks = static_cast<int>(back_ns.size());
+  recovery.recovered = static_cast<int>(
+      std::count_if(back_ns.begin(), back_ns.end(), [](double after_ns) { return std::isfinite(after_ns); }));
   if (const double p50_ns = median(back_ns); std::isfinite(p50_ns)) recovery.p50_ns = p50_ns;
+  if (const auto interval = median_interval(std::move(back_ns), kFamilyAlpha / looks))
+    recovery.p50_ci_ns = {interval->low, interval->high};
   if (const auto effects = paired_effects(pairs, looks); !effects.empty())
     recovery.carry_over = leading_effect(effects);
   return recovery;
+}
+
+std::optional<bool> is_back_within(const Recovery& recovery, double within_ns) {
+  if (!recovery.p50_ci_ns) return std::nullopt;
+  if (recovery.p50_ci_ns->second <= within_ns) return true;
+  if (recovery.p50_ci_ns->first > within_ns) return false;
+  return std::nullopt;
 }
 
 }  // namespace grit

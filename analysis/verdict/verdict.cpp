@@ -22,6 +22,12 @@ Verdict verdict_of(const RunFacts& facts, Findings findings) {
   verdict.looks = facts.looks;
   verdict.look = look_before(plan, static_cast<int>(facts.evidence.blocks_due)).value_or(facts.looks);
   verdict.effect = findings.shown;
+  verdict.effects = findings.steps.slowdown;
+  for (const auto& effect : {findings.steps.p99, findings.steps.throughput})
+    if (effect) verdict.effects.push_back(*effect);
+  if (findings.as_randomised)
+    verdict.as_randomised =
+        of_statistic(findings.as_randomised->slowdown, findings.shown ? findings.shown->statistic : "");
   verdict.sham = findings.sham;
   verdict.recovery = std::move(findings.recovery);
   verdict.culprit = std::move(findings.culprit);

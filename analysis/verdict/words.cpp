@@ -34,7 +34,7 @@ std::string measured_sentence(const RunFacts& facts, const Findings& findings) {
   const Effect& effect = *findings.shown;
   std::string sentence = effect_sentence(facts.plan, effect, effect.pairs);
   const auto bound = facts.plan.expect.slowdown_at_most;
-  if (bound && slowdown_at_most(findings.effects, *bound) == true)
+  if (bound && slowdown_at_most(findings.steps.slowdown, *bound) == true)
     return fmt::format("{}: within ±{}", sentence, percent(*bound));
   if (effect.ci_low > 0 || effect.ci_high < 0) return sentence;
   return fmt::format("{}: no effect shown, one of {} or more should have been", sentence,
@@ -60,6 +60,18 @@ void add_sham(std::vector<std::string>& reasons, const Findings& findings) {
                                 findings.sham_explains
                                     ? "the slowdown may be no more than that"
                                     : "what is done around a fault, or the machine, is not without effect"));
+}
+
+/// Pairs were left out after the coin had chosen them.
+void add_as_randomised(std::vector<std::string>& reasons, const Findings& findings) {
+  if (!findings.as_randomised) return;
+  const auto all =
+      of_statistic(findings.as_randomised->slowdown, findings.shown ? findings.shown->statistic : std::string());
+  if (!all) return;
+  reasons.push_back(
+      fmt::format("all {} pairs together, as the coin had them and whether or not the faults took effect: "
+                  "the {} step changed by {} ({})",
+                  all->pairs, all->statistic, percent(all->estimate), interval_text(*all)));
 }
 
 void add_checks(std::vector<std::string>& reasons, const Findings& findings) {
@@ -125,7 +137,18 @@ std::vector<std::string> left_out_pairs(const RunFacts& facts, const Findings& f
   left_out(pairs.unread, "it is not known whether every fault took effect in them");
   if (!facts.never_took_effect) left_out(pairs.without_effect, "not every fault took effect in them");
   left_out(pairs.incomplete, "step records are missing or a block was cut short");
-  if (findings.effects.empty() && !facts.never_took_effect) reasons.push_back(too_few_pairs(facts));
+  if (pairs.unread + pairs.without_effect > 0 && !facts.never_took_effect) add_as_randomised(reasons, findings);
+  if (findings.steps.slowdown.empty() && !facts.never_took_effect) reasons.push_back(too_few_pairs(facts));
+  if (pairs.partly > 0)
+    reasons.push_back(
+        fmt::format("in {} of the {} pairs that count some fault, but not more than {} of them, was "
+                    "without effect: the slowdown is rather that of a little less",
+                    pairs.partly, pairs.usable.size(), percent(kIdleFaults)));
+  if (pairs.missing_records > 0)
+    reasons.push_back(
+        fmt::format("{} step records are missing in the pairs that count, not more than {} of any block's: "
+                    "their steps are known by the other ranks'",
+                    pairs.missing_records, percent(kMissingRecords)));
   return reasons;
 }
 

@@ -65,7 +65,11 @@ Json RankUsage::read() const {
     if (const auto stall = read_stall(resource)) stalls[resource] = stall->total_ns;
   Json usage{{"ranks", std::move(ranks)}, {"stalls_ns", std::move(stalls)}};
   if (const auto faults = read_page_faults()) usage["page_faults"] = *faults;
-  if (const auto busy_ns = read_cpu_busy_ns()) usage["cpu_busy_ns"] = *busy_ns;
+  if (const auto times = read_cpu_times()) {
+    usage["cpu_busy_ns"] = times->busy_ns;
+    usage["cpu_steal_ns"] = times->steal_ns;
+  }
+  if (const auto clock_hz = read_cpu_clock_hz()) usage["cpu_clock_hz"] = *clock_hz;
   if (const auto boot = boot_id()) usage["machine"] = *boot;
   return usage;
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "harness/base/printable.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/run/series.hpp"
@@ -23,7 +24,7 @@ struct PlanCommand {
                                    ? ""
                                    : fmt::format("of at most {} trials ({}); this is one, with the options as they are",
                                                  loaded.search.trials, to_string(loaded.search.kind));
-    fmt::print("{}", json ? json_text(to_json(plan), 1) + "\n" : describe_plan(plan, series));
+    fmt::print("{}", json ? json_text(to_json(plan), 1) + "\n" : printable_lines(describe_plan(plan, series)));
     return check_guards(plan) ? 0 : static_cast<int>(ErrorKind::usage);
   }
 

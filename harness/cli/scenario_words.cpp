@@ -84,13 +84,13 @@ Status check_scenario_option(const CLI::App& command, const ScenarioBrief& brief
   std::vector<std::string> names;
   for (const ScenarioOption& option : brief.options) names.push_back(option.name);
   if (std::find(names.begin(), names.end(), name) != names.end()) return {};
-  const std::string listed = names.empty() ? "it has none" : fmt::format("its options are {}", fmt::join(names, ", "));
+  const std::string listed = names.empty() ? "it has none" : fmt::format("options: {}", fmt::join(names, ", "));
   for (const CLI::Option* option : command.get_options())
     for (const std::string& own : option->get_lnames()) names.push_back(own);
   const std::string near = nearest_name(name, names);
-  return usage_error(fmt::format("neither grit {} nor the scenario {} has an option {}{}; {}", command.get_name(),
-                                 brief.name, shortened(name),
-                                 near.empty() ? "" : fmt::format("; did you mean --{}?", near), listed));
+  return usage_error(fmt::format("neither grit {} nor the scenario {} ({}) has an option {}{}", command.get_name(),
+                                 brief.name, listed, shortened(name),
+                                 near.empty() ? "" : fmt::format("; did you mean --{}?", near)));
 }
 
 Result<std::string> scenario_help(const CLI::App& command, const std::string& given) {

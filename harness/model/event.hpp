@@ -4,8 +4,9 @@
 // Every event: "type", "t_ns" (CLOCK_MONOTONIC of the node), "node" (index); one that ends the run
 // (harness/model/ending.hpp) also "heard_ns" (when the recorder took it in, CLOCK_MONOTONIC of node 0); the file's
 // first also "format" (harness/model/format.hpp). A new member goes into docs/schema/events.schema.json, too. By type:
-//   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", rank? pid? (who says so),
-//   message? recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
+//   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", message?, rank? and pid? (who
+//             says so)
+//   recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
 //             an agent took off what a predecessor had left; without a journal: it found nothing any more
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
 //   fault     fault (PlannedFault::id), block, pulse, reach? ("machine": of all of the machine, also where its node is
@@ -27,9 +28,10 @@
 //             it is back, or is not after 30 s; problem: what could not be put back then
 //   witness   fault, block, what, ...; the kernel's own notification
 //   usage     block, edge, ranks[{rank, cpu_ns, run_wait_ns, minor_faults, major_faults, stopped_ns, blocked_ns}],
-//             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns, machine (its boot id)
+//             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns, cpu_steal_ns, cpu_clock_hz?, machine (its boot id)
 //             of processes since they began, stopped (T) and blocked (D) sampled by the agent;
-//             of the machine: pressure stall information ("some"), page faults and busy CPUs
+//             of the machine: pressure stall information ("some"), page faults, busy CPUs, what of it other machines
+//             of the same host took, and the mean clock of its CPUs at this moment, where it says so
 //   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`
 //   check_change    check, block, detail, ok (without it the check could not be made: detail says why); a reading whose
 //             outcome is not that of the check's last one on this node

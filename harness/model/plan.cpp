@@ -115,6 +115,11 @@ Json json_of(const Expectation& expect) {
   if (!expect.outcome.empty()) json["outcome"] = expect.outcome;
   if (expect.culprit) json["culprit"] = json_of(*expect.culprit);
   if (expect.recovers_within_ns) json["recovers_within_ns"] = *expect.recovers_within_ns;
+  if (expect.p99_at_least) json["p99_at_least"] = *expect.p99_at_least;
+  if (expect.p99_at_most) json["p99_at_most"] = *expect.p99_at_most;
+  if (expect.throughput_at_least) json["throughput_at_least"] = *expect.throughput_at_least;
+  if (expect.throughput_at_most) json["throughput_at_most"] = *expect.throughput_at_most;
+  for (const auto& [name, fails] : expect.checks) json["checks"][name] = fails ? "fails" : "passes";
   return json;
 }
 
@@ -271,6 +276,16 @@ Expectation read_expectation(const Json& json) {
                      json.contains("outcome") ? text_field(json, "outcome") : ""};
   if (json.contains("culprit")) expect.culprit = read_culprit(object_field(json, "culprit"));
   if (json.contains("recovers_within_ns")) expect.recovers_within_ns = int_field(json, "recovers_within_ns", 1);
+  expect.p99_at_least = bound("p99_at_least");
+  expect.p99_at_most = bound("p99_at_most");
+  expect.throughput_at_least = bound("throughput_at_least");
+  expect.throughput_at_most = bound("throughput_at_most");
+  if (json.contains("checks"))
+    for (const auto& [name, answer] : object_field(json, "checks").items()) {
+      if (answer != "fails" && answer != "passes")
+        throw Malformed{fmt::format("\"{}\" is neither \"fails\" nor \"passes\"", name)};
+      expect.checks[name] = answer == "fails";
+    }
   return expect;
 }
 

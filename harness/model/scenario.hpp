@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -84,7 +85,8 @@ struct ExpectedCulprit {
   std::string resource{};  // one of kResources; empty: whichever
 };
 
-/// What the scenario claims: a slowdown, or how the run ends. Bounds are fractions: 0.10 is 10 % slower than baseline.
+/// What the scenario claims. Bounds of slowdowns are fractions: 0.10 is 10 % slower than baseline; those of the
+/// throughput are shares of the baseline's steps a second.
 struct Expectation {
   std::optional<double> slowdown_at_least{};  // reproduced when the effect's CI lies above
   std::optional<double>
@@ -92,6 +94,9 @@ struct Expectation {
   std::string outcome{};   // one of kExpectableOutcomes: reproduced when the run ends so; empty: none
   std::optional<ExpectedCulprit> culprit{};
   std::optional<std::int64_t> recovers_within_ns{};  // after the fault; needs Design::recovery_ns of at least as much
+  std::optional<double> p99_at_least{}, p99_at_most{};  // as the slowdown, of the 99th percentile step time of a block
+  std::optional<double> throughput_at_least{}, throughput_at_most{};
+  std::map<std::string, bool> checks{};  // by a name of Scenario::checks: does it fail under the fault, or pass?
 };
 
 struct ScenarioOption {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "harness/model/defaults.hpp"
 #include "harness/model/format.hpp"
 
 namespace grit {
@@ -122,7 +123,8 @@ Trial trial_from(const Json& json) {
   trial.why = json.at("why").get<std::string>();
   trial.boot_id = json.at("boot_id").get<std::string>();
   trial.begun_utc = json.at("begun_utc").get<std::string>();
-  if (!json.at("result").is_null()) trial.result = result_from(json.at("result"));
+  if (!json.at("result").is_null())
+    trial.result = result_from(with_defaults(json.at("result"), to_json(TrialResult{})));
   return trial;
 }
 
@@ -182,9 +184,11 @@ Json to_json(const Series& series) {
   return json;
 }
 
-Result<Series> series_from_json(const Json& json) {
+Result<Series> series_from_json(const Json& document) {
   try {
-    GRIT_CHECK(check_format(json, formats::kSeries));
+    GRIT_CHECK(check_format(document, formats::kSeries));
+    for (const char* needed : {"scenario", "seed", "search", "trials"}) document.at(needed);
+    const Json json = with_defaults(document, to_json(Series{}));
     Series series;
     series.scenario = json.at("scenario").get<std::string>();
     series.summary = json.at("summary").get<std::string>();
@@ -197,8 +201,9 @@ Result<Series> series_from_json(const Json& json) {
     series.emulated = json.at("emulated").get<std::vector<std::string>>();
     series.command_line = json.at("command_line").get<std::vector<std::string>>();
     series.faults = json.at("faults").get<std::vector<std::string>>();
-    series.search = search_from(json.at("search"));
-    for (const Json& trial : json.at("trials")) series.trials.push_back(trial_from(trial));
+    series.search = search_from(with_defaults(json.at("search"), search_json(SearchSpec{})));
+    for (const Json& trial : json.at("trials"))
+      series.trials.push_back(trial_from(with_defaults(trial, trial_json(Trial{}))));
     series.interrupted = json.at("interrupted").get<bool>();
     series.error = json.at("error").get<std::string>();
     if (!json.at("said_verdict").is_null()) series.said_verdict = verdict_kind_from(json.at("said_verdict"));

@@ -1,5 +1,9 @@
 #include "harness/model/verdict.hpp"
 
+#include <cmath>
+#include <limits>
+
+#include "harness/model/defaults.hpp"
 #include "harness/model/format.hpp"
 
 namespace grit {
@@ -85,7 +89,8 @@ Json fault_json(const FaultResult& fault) {
   return json;
 }
 
-FaultResult fault_from(const Json& json) {
+FaultResult fault_from(const Json& document) {
+  const Json json = with_defaults(document, fault_json(FaultResult{}));
   FaultResult fault;
   fault.name = json.at("name").get<std::string>();
   fault.node = json.at("node").get<std::string>();
@@ -113,10 +118,13 @@ Json check_json(const CheckResult& check) {
               {"fault_failures", check.fault_failures},
               {"not_made", check.not_made},
               {"obstacle", check.obstacle},
-              {"p", check.p ? Json(*check.p) : Json(nullptr)}};
+              {"p", check.p ? Json(*check.p) : Json(nullptr)},
+              {"pairs", check.pairs},
+              {"pairs_worse", check.pairs_worse}};
 }
 
-CheckResult check_from(const Json& json) {
+CheckResult check_from(const Json& document) {
+  const Json json = with_defaults(document, check_json(CheckResult{}));
   CheckResult check;
   check.name = json.at("name").get<std::string>();
   check.node = json.at("node").get<std::string>();
@@ -126,6 +134,8 @@ CheckResult check_from(const Json& json) {
   check.fault_failures = json.at("fault_failures").get<int>();
   check.not_made = json.value("not_made", 0);
   check.obstacle = json.value("obstacle", "");
+  check.pairs = json.value("pairs", 0);
+  check.pairs_worse = json.value("pairs_worse", 0);
   if (const auto p = json.find("p"); p != json.end() && p->is_number()) check.p = p->get<double>();
   return check;
 }
@@ -142,7 +152,8 @@ Json suspect_json(const Suspect& suspect) {
               {"why", suspect.why}};
 }
 
-Suspect suspect_from(const Json& json) {
+Suspect suspect_from(const Json& document) {
+  const Json json = with_defaults(document, suspect_json(Suspect{}));
   Suspect suspect;
   suspect.node = json.at("node").get<int>();
   suspect.node_name = json.at("node_name").get<std::string>();
@@ -178,11 +189,21 @@ std::optional<Culprit> culprit_from(const Json& json) {
   return culprit;
 }
 
+/// null for what is longer than the recovery blocks.
+Json finite_json(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+double finite_from(const Json& value) {
+  return value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>();
+}
+
 Json recovery_json(const std::optional<Recovery>& recovery) {
   if (!recovery) return nullptr;
   return Json{{"blocks", recovery->blocks},
               {"recovered", recovery->recovered},
               {"p50_ns", recovery->p50_ns ? Json(*recovery->p50_ns) : Json(nullptr)},
+              {"p50_ci_ns", recovery->p50_ci_ns ? Json::array({finite_json(recovery->p50_ci_ns->first),
+                                                               finite_json(recovery->p50_ci_ns->second)})
+                                                : Json(nullptr)},
               {"carry_over", effect_json(recovery->carry_over)}};
 }
 
@@ -190,6 +211,8 @@ std::optional<Recovery> recovery_from(const Json& json) {
   if (json.is_null()) return std::nullopt;
   Recovery recovery{.blocks = json.at("blocks").get<int>(), .recovered = json.at("recovered").get<int>()};
   if (!json.at("p50_ns").is_null()) recovery.p50_ns = json.at("p50_ns").get<double>();
+  if (const Json ci = json.value("p50_ci_ns", Json()); ci.is_array())  // older runs have none
+    recovery.p50_ci_ns = {finite_from(ci.at(0)), finite_from(ci.at(1))};
   recovery.carry_over = effect_from(json.at("carry_over"));
   return recovery;
 }
@@ -236,6 +259,7 @@ Json to_json(const Verdict& verdict) {
             {"emulated", verdict.emulated},
             {"effect", effect_json(verdict.effect)},
             {"effects", Json::array()},
+            {"as_randomised", effect_json(verdict.as_randomised)},
             {"look", verdict.look},
             {"looks", verdict.looks},
             {"sham", effect_json(verdict.sham)},
@@ -264,9 +288,13 @@ Json to_json(const Verdict& verdict) {
   return json;
 }
 
-Result<Verdict> verdict_from_json(const Json& json) {
+Result<Verdict> verdict_from_json(const Json& document) {
   try {
-    GRIT_CHECK(check_format(json, formats::kVerdict));
+    GRIT_CHECK(check_format(document, formats::kVerdict));
+    for (const char* needed : {"verdict", "sentence"}) document.at(needed);
+    Json defaults = to_json(Verdict{});
+    defaults.erase("culprits");  // where there was one, it goes by "culprit"
+    const Json json = with_defaults(document, std::move(defaults));
     Verdict verdict;
     GRIT_TRY(verdict.kind, kind_from(json.at("verdict").get<std::string>()));
     verdict.scenario = json.at("scenario").get<std::string>();
@@ -275,9 +303,8 @@ Result<Verdict> verdict_from_json(const Json& json) {
     verdict.reasons = json.at("reasons").get<std::vector<std::string>>();
     verdict.emulated = json.at("emulated").get<std::vector<std::string>>();
     verdict.effect = effect_from(json.at("effect"));
-    for (const Json& effect : json.value("effects", Json::array())) {
-      if (const auto one = effect_from(effect)) verdict.effects.push_back(*one);
-    }
+    for (const Json& effect : json.value("effects", Json::array())) verdict.effects.push_back(*effect_from(effect));
+    verdict.as_randomised = effect_from(json.value("as_randomised", Json()));
     verdict.look = json.value("look", 1);
     verdict.looks = json.value("looks", 1);
     verdict.sham = effect_from(json.value("sham", Json()));

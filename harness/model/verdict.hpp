@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/base/json.hpp"
@@ -26,7 +27,7 @@ struct Effect {
   double p = 1;
   int pairs = 0;
   double minimum_detectable = 0;
-  std::string statistic{};  // "mean" | "median": the statistic of the step time the figures are of
+  std::string statistic{};  // what the figures are of: "mean", "median" or "p99" step time, or "throughput"
 };
 
 /// How late something happened, over `count` times. p50 and p99 are nearest-rank quantiles.
@@ -95,10 +96,13 @@ struct Culprit {
 
 /// What follows after a fault.
 struct Recovery {
-  int blocks = 0;                      // recovery blocks measured
-  int recovered = 0;                   // of these, step time came back within them
-  std::optional<double> p50_ns{};      // median over blocks, from the fault's end to the first step as fast as before;
-                                       // empty: in half of them there was none
+  int blocks = 0;                  // recovery blocks measured
+  int recovered = 0;               // of these, step time came back within them
+  std::optional<double> p50_ns{};  // median over blocks, from the fault's end to the first step as fast as before;
+                                   // empty: in half of them there was none
+  /// Within these lies that median, each end with 95 % certainty; infinite: longer than the recovery blocks. Empty: too
+  /// few blocks.
+  std::optional<std::pair<double, double>> p50_ci_ns{};
   std::optional<Effect> carry_over{};  // the rest of the recovery blocks against their pairs' baselines
 };
 
@@ -116,7 +120,9 @@ struct CheckResult {
   std::string obstacle{};     // why, the first time
   std::optional<double> p{};  // that some check of the run fails as much more often under the fault by chance; empty:
                               // never looked at in both blocks of a pair that counts
-  bool of_links = true;       // it looks at links: where the network is slow its failures tell where
+  int pairs = 0, pairs_worse = 0;  // that count and in which it was read in both blocks; of these, in which a larger
+                                   // share of its readings failed under the fault
+  bool of_links = true;            // it looks at links: where the network is slow its failures tell where
   [[nodiscard]] bool fails_more() const { return p && *p <= 0.05; }  // under the fault than without
 };
 
@@ -127,10 +133,12 @@ struct Verdict {
   std::string sentence{};              // the one sentence a manager understands
   std::vector<std::string> reasons{};  // why inconclusive, what was odd
   std::vector<std::string> emulated{};
-  std::optional<Effect> effect{};  // what the sentence says; one of `effects`
-  std::vector<Effect> effects{};   // of the mean, and where so many pairs can show it, of the median
-  int look = 1, looks = 1;         // the look after which the run stopped, of how many planned (looks_of())
-  std::optional<Effect> sham{};    // of sham blocks against baselines: what grit itself does to a step
+  std::optional<Effect> effect{};
+  std::vector<Effect> effects{};          // all that were looked at: `effect` is one of the first
+  std::optional<Effect> as_randomised{};  // `effect` of all complete pairs, whether or not their faults took effect;
+                                          // empty: none was left out for that
+  int look = 1, looks = 1;                // the look after which the run stopped, of how many planned (looks_of())
+  std::optional<Effect> sham{};           // of sham blocks against baselines: what grit itself does to a step
   std::optional<Recovery> recovery{};
   std::optional<Culprit> culprit{};  // empty: nothing was slower, so nobody is to blame
   std::vector<FaultResult> faults{};

@@ -121,7 +121,7 @@ Cpus cpus_beside(const Cpus& allowed, const std::vector<Cpus>& taken) {
   return left.empty() ? allowed : left;
 }
 
-Result<std::int64_t> read_cpu_busy_ns() {
+Result<CpuTimes> read_cpu_times() {
   GRIT_TRY(const std::string text, read_file("/proc/stat"));
   // user nice system idle iowait irq softirq steal; time of guests is in the first two.
   std::int64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
@@ -129,7 +129,24 @@ Result<std::int64_t> read_cpu_busy_ns() {
   std::string name;
   if (!(line >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal) || name != "cpu")
     return internal_error("/proc/stat is not understood");
-  return (user + nice + system + irq + softirq + steal) * (kNsPerS / ::sysconf(_SC_CLK_TCK));
+  const std::int64_t tick_ns = kNsPerS / ::sysconf(_SC_CLK_TCK);
+  return CpuTimes{(user + nice + system + irq + softirq + steal) * tick_ns, steal * tick_ns};
+}
+
+Result<std::int64_t> read_cpu_clock_hz() {
+  GRIT_TRY(const Cpus cpus, online_cpus());
+  constexpr std::size_t kMost = 16;
+  const std::size_t stride = (cpus.size() + kMost - 1) / kMost;
+  std::int64_t sum_khz = 0, count = 0;
+  for (std::size_t i = 0; i < cpus.size(); i += stride) {
+    const auto text = read_file(fmt::format("/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq", cpus[i]));
+    std::int64_t khz = 0;
+    if (!text || std::from_chars(text->data(), text->data() + text->size(), khz).ec != std::errc{})
+      return unavailable_error("this machine does not say the clock of its CPUs");
+    sum_khz += khz, ++count;
+  }
+  if (count == 0) return unavailable_error("no CPU is online");
+  return sum_khz * 1000 / count;
 }
 
 }  // namespace grit

@@ -31,9 +31,17 @@ Result<Cpus> affinity_of_thread(pid_t tid);
 /// (unavailable): not permitted.
 Status set_affinity_of_thread(pid_t tid, const Cpus& cpus);
 
-/// How long the machine's CPUs were busy since it booted, all added up, whoever ran, other machines of the same host
-/// included (/proc/stat, proc_stat(5)): what tells CPUs that others take from processes that wait for each other. In
-/// ticks of 10 ms and the like.
-Result<std::int64_t> read_cpu_busy_ns();
+/// Of the machine's CPUs since it booted, all added up (/proc/stat, proc_stat(5)). In ticks of 10 ms and the like.
+struct CpuTimes {
+  std::int64_t busy_ns = 0;   // whoever ran, other machines of the same host included: what tells CPUs that others take
+                              // from processes that wait for each other
+  std::int64_t steal_ns = 0;  // of this, what other machines of the same host took
+};
+Result<CpuTimes> read_cpu_times();
+
+/// The mean clock of at most 16 of the online CPUs, spread over all of them, as cpufreq last saw it
+/// (Documentation/admin-guide/pm/cpufreq.rst, scaling_cur_freq). Error (unavailable): the machine does not say, as
+/// virtual ones do not.
+Result<std::int64_t> read_cpu_clock_hz();
 
 }  // namespace grit

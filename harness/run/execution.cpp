@@ -12,6 +12,7 @@
 #include "harness/agent/node_lock.hpp"
 #include "harness/base/commit.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/model/event.hpp"
 #include "harness/model/plan_warnings.hpp"
@@ -105,7 +106,7 @@ Result<std::string> own_program() {
 }
 
 void print_warnings(const Plan& plan) {
-  for (const std::string& warning : plan_warnings(plan)) fmt::print(stderr, "grit: warning: {}\n", warning);
+  for (const std::string& warning : plan_warnings(plan)) fmt::print(stderr, "grit: warning: {}\n", printable(warning));
 }
 
 }  // namespace
@@ -135,7 +136,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
     fmt::print(stderr, "grit: {}\n",
                execution.heading.empty()
                    ? fmt::format("{} on a local cluster of {} nodes", execution.plan.scenario_name, nodes)
-                   : execution.heading);
+                   : printable(execution.heading));
 
   LocalClusterOptions options;
   options.nodes = static_cast<int>(nodes);

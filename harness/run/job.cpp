@@ -15,6 +15,7 @@
 
 #include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/cluster/launcher.hpp"
 #include "harness/run/launch_watch.hpp"
 
@@ -188,12 +189,12 @@ void Job::all_failed_or_abort(const Error& error) const {
 }
 
 Error Job::say(const Error& error) const {
-  if (rank_ == 0 && !error.message.empty()) fmt::print(stderr, "grit: {}\n", error.message);
+  if (rank_ == 0 && !error.message.empty()) fmt::print(stderr, "grit: {}\n", printable_lines(error.message));
   return {error.kind, ""};
 }
 
 void Job::abort(const Error& error) const {
-  fmt::print(stderr, "grit: {}: {}\n", who(), error.message);
+  fmt::print(stderr, "grit: {}: {}\n", who(), printable_lines(error.message));
   std::fflush(stderr);
   MPI_Abort(MPI_COMM_WORLD, static_cast<int>(error.kind));
   std::_Exit(static_cast<int>(error.kind));  // MPI_Abort does not return

@@ -15,6 +15,7 @@
 #include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/os/identity.hpp"
 #include "harness/record/latest_run.hpp"
 #include "harness/record/run_dir.hpp"
@@ -173,14 +174,9 @@ class SeriesRunner {
     Overrides all = series_.sets;
     all.insert(all.end(), trial.overrides.begin(), trial.overrides.end());
     GRIT_TRY(LoadedScenario loaded, evaluate_scenario(series_.file, setup_.loaded.scenario.source, all));
-    Scenario& scenario = loaded.scenario;
-    if (trial.faults) {
-      std::vector<ScenarioFault> some;
-      for (const int fault : *trial.faults) some.push_back(scenario.faults.at(static_cast<std::size_t>(fault)));
-      scenario.faults = std::move(some);
-    }
-    return make_plan(scenario, setup_.topology,
-                     PlanRequest{.seed = series_.seed, .trial = trial.number, .allowed = setup_.allowed});
+    return make_plan(
+        loaded.scenario, setup_.topology,
+        PlanRequest{.seed = series_.seed, .trial = trial.number, .allowed = setup_.allowed, .faults = trial.faults});
   }
 
   Status run_trial(Trial trial) {
@@ -203,7 +199,7 @@ class SeriesRunner {
     series_.interrupted = verdict.outcome == "interrupted";
     GRIT_CHECK(save());
     if (setup_.json) return {};
-    fmt::print("{}\n", trial_line(series_, series_.trials.back()));
+    fmt::print("{}\n", printable(trial_line(series_, series_.trials.back())));
     std::fflush(stdout);
     return {};
   }

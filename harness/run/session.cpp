@@ -13,6 +13,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/json_fields.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/os/descriptor_offer.hpp"
@@ -161,7 +162,7 @@ Status start_processes(const Job& job, const Plan& plan, const RunDirectories& d
   GRIT_CHECK(job.each(start_agent));
   const bool says = kept.agent && first_faulty_node(plan) == job.node();
   for (const std::string& warning : says ? kept.agent->warnings() : std::vector<std::string>())
-    fmt::print(stderr, "grit: warning: {}\n", warning);
+    fmt::print(stderr, "grit: warning: {}\n", printable(warning));
   return {};
 }
 

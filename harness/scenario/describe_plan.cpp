@@ -191,12 +191,17 @@ std::string describe_guard(const Guard& guard) {
 std::string describe_expectation(const Plan& plan) {
   const Expectation& expect = plan.expect;
   std::vector<std::string> words;
-  if (expect.slowdown_at_least) {
-    words.push_back("slowdown of at least " + format_quantity(*expect.slowdown_at_least, Unit::fraction));
-  }
-  if (expect.slowdown_at_most) {
-    words.push_back("slowdown of at most " + format_quantity(*expect.slowdown_at_most, Unit::fraction));
-  }
+  const auto bound = [&](const std::optional<double>& value, std::string_view what) {
+    if (value) words.push_back(fmt::format("{} {}", what, format_quantity(*value, Unit::fraction)));
+  };
+  bound(expect.slowdown_at_least, "slowdown of at least");
+  bound(expect.slowdown_at_most, "slowdown of at most");
+  bound(expect.p99_at_least, "p99 slowdown of at least");
+  bound(expect.p99_at_most, "p99 slowdown of at most");
+  bound(expect.throughput_at_least, "of the baseline's throughput at least");
+  bound(expect.throughput_at_most, "of the baseline's throughput at most");
+  for (const auto& [name, fails] : expect.checks)
+    words.push_back(fmt::format("check {} {} under the fault", name, fails ? "fails" : "passes"));
   if (!expect.outcome.empty()) words.push_back("the run ends by " + expect.outcome);
   if (expect.culprit) words.push_back(expected_text(plan, *expect.culprit));
   if (expect.recovers_within_ns)

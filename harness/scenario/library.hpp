@@ -62,6 +62,9 @@ inline constexpr const char* kSearches[] = {"threshold", "minimal"};
 /// Within grit.scenario: the keys `search`, `drive` and `trials`, for context.search.
 void read_search(lua_State* lua, LoadContext& context);
 
+/// Within grit.scenario: the key `expect` (harness/scenario/expect_table.cpp), after design, checks and search.
+Expectation read_expectation(lua_State* lua, const LoadContext& context);
+
 /// grit.scenario { ... } (harness/scenario/scenario_table.cpp): fills in context.scenario.
 int make_scenario(lua_State* lua);
 inline constexpr int kArgument = 1;  // stack index of the table given to grit.scenario

@@ -9,6 +9,7 @@
 #include "harness/base/files.hpp"
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/text_comparison.hpp"
 
 namespace grit {
 namespace {
@@ -61,6 +62,7 @@ Result<std::string> read_scenario(const std::filesystem::path& path) {
 Result<LoadedScenario> evaluate_scenario(const std::string& file, const std::string& source,
                                          const Overrides& overrides) {
   GRIT_TRY(LoadContext context, evaluate({.file = file, .overrides = overrides}, source));
+  GRIT_CHECK(check_text_comparisons(file, source, context.scenario.options));
   context.scenario.file = file;
   context.scenario.source = source;
   return LoadedScenario{std::move(context.scenario), std::move(context.search)};

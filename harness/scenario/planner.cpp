@@ -123,8 +123,9 @@ class FaultPlanner {
   FaultPlanner(Plan& plan, const DrawnNodes& drawn, std::uint64_t seed, std::uint64_t trial)
       : plan_(plan), drawn_(drawn), nodes_(seed), times_(seed ^ kTimesStream ^ trial) {}
 
-  [[nodiscard]] Status add(const ScenarioFault& fault) {
-    auto added = try_add(fault);
+  /// One that is left out draws its nodes all the same, so that the others have the nodes that they have beside it.
+  [[nodiscard]] Status add(const ScenarioFault& fault, bool left_out) {
+    auto added = try_add(fault, left_out);
     if (added) return {};
     return with_context(std::move(added).error(), fmt::format("{}: fault {}", fault.where, fault.name));
   }
@@ -140,12 +141,13 @@ class FaultPlanner {
     bool ambiguous = false;
   };
 
-  [[nodiscard]] Status try_add(const ScenarioFault& fault) {
+  [[nodiscard]] Status try_add(const ScenarioFault& fault, bool left_out) {
     const Injector* injector = find_injector(fault.name);
     if (injector == nullptr) return usage_error("there is no such fault");
     const Params params(fault.params);
     const auto nodes = static_cast<int>(plan_.topology.nodes.size());
     GRIT_TRY(const std::vector<int> chosen, choose_nodes(fault.on, nodes, drawn_, nodes_));
+    if (left_out) return {};
     GRIT_TRY(const std::vector<int> taking_part, injector->nodes(plan_.topology, chosen, params));
     GRIT_TRY(const auto pulses, pulses_of(fault, *injector, taking_part.size(), taking_part == chosen));
     for (std::size_t i = 0; i < taking_part.size(); ++i) {
@@ -333,7 +335,11 @@ Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const
   SeededChoice order_choice(request.seed ^ kOrderStream ^ trial);
   plan.blocks = lay_out_blocks(scenario.design, order_choice);
   FaultPlanner planner(plan, drawn, request.seed, trial);
-  for (const ScenarioFault& fault : scenario.faults) GRIT_CHECK(planner.add(fault));
+  const auto is_left_out = [&](int place) {
+    return request.faults && std::find(request.faults->begin(), request.faults->end(), place) == request.faults->end();
+  };
+  for (std::size_t i = 0; i < scenario.faults.size(); ++i)
+    GRIT_CHECK(planner.add(scenario.faults[i], is_left_out(static_cast<int>(i))));
   GRIT_CHECK(planner.finish());
   GRIT_CHECK(try_checks(plan));
   plan.allowed = request.allowed;

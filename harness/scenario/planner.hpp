@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "harness/model/plan.hpp"
 
@@ -12,6 +14,8 @@ struct PlanRequest {
   std::uint64_t seed = 1;
   int trial = 0;  // of a series: other random orders and moments with the same victims; 0: a run by itself
   Allowed allowed{};
+  std::optional<std::vector<int>>
+      faults{};  // only these of the scenario's list, on the nodes they have beside the others
 };
 
 /// Resolves victims, devices, mechanisms, pulses and leases, and lays out the blocks: one warm-up, then every pair's

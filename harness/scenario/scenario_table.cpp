@@ -21,16 +21,6 @@ constexpr std::int64_t kMinPairs = 6;
 constexpr std::int64_t kMaxPairs = 1000;
 constexpr std::int64_t kMaxSteps = 1'000'000'000;
 
-std::string text_field(lua_State* lua, int table, std::string_view key, const std::string& what) {
-  std::string text;
-  if (push_field(lua, table, key) != LUA_TNIL) {
-    if (lua_type(lua, -1) != LUA_TSTRING) throw ScenarioError(fmt::format("{} must be text in quotes", what));
-    text = as_text(lua, -1, what);
-  }
-  lua_pop(lua, 1);
-  return text;
-}
-
 bool is_identifier(std::string_view name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto inner = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-'; };
@@ -323,114 +313,6 @@ Design read_design(lua_State* lua) {
   return design;
 }
 
-// --- expectations ---------------------------------------------------------------------------------------------------
-
-std::optional<double> read_bound(lua_State* lua, int table, const char* key) {
-  std::optional<double> bound;
-  if (push_field(lua, table, key) != LUA_TNIL) {
-    bound = as_quantity(lua, lua_gettop(lua), Unit::fraction, std::string("expect.slowdown.") + key).get<double>();
-  }
-  lua_pop(lua, 1);
-  return bound;
-}
-
-std::string read_outcome(lua_State* lua, int table) {
-  const std::string outcome = text_field(lua, table, "outcome", "expect.outcome");
-  if (outcome.empty()) return outcome;
-  if (std::find(kExpectableOutcomes.begin(), kExpectableOutcomes.end(), outcome) == kExpectableOutcomes.end())
-    throw ScenarioError(fmt::format("expect.outcome is \"{}\"; a run can be expected to end by: {}", shortened(outcome),
-                                    fmt::join(kExpectableOutcomes, ", ")));
-  for (const char* other : {"slowdown", "culprit", "recovers"}) {
-    if (push_field(lua, table, other) != LUA_TNIL)
-      throw ScenarioError(fmt::format(
-          "expect has both outcome and {}: a run that ends early measures no slowdown, so there is no culprit of it to "
-          "name and nothing to recover from; leave one of them out",
-          other));
-    lua_pop(lua, 1);
-  }
-  return outcome;
-}
-
-std::optional<ExpectedCulprit> read_culprit(lua_State* lua, int table) {
-  const int type = push_field(lua, table, "culprit");
-  if (type == LUA_TNIL) return std::nullopt;
-  if (type != LUA_TTABLE)
-    throw ScenarioError(R"(expect.culprit must be a table: culprit = { node = "any", resource = "network" })");
-  const int culprit_table = lua_gettop(lua);
-  check_keys(lua, culprit_table, "key", "expect.culprit", scenario_table("grit.culprit").names());
-  ExpectedCulprit culprit;
-  culprit.resource = text_field(lua, culprit_table, "resource", "expect.culprit.resource");
-  const bool known = std::find(kResources.begin(), kResources.end(), culprit.resource) != kResources.end();
-  if (!culprit.resource.empty() && !known)
-    throw ScenarioError(fmt::format("expect.culprit.resource is \"{}\"; it is one of: {}", shortened(culprit.resource),
-                                    fmt::join(kResources, ", ")));
-  if (push_field(lua, culprit_table, "node") != LUA_TNIL)
-    culprit.on = as_selector(lua, lua_gettop(lua), "expect.culprit.node");
-  if (!culprit.on && culprit.resource.empty())
-    throw ScenarioError("expect.culprit is empty: name a node, a resource, or both");
-  return culprit;
-}
-
-/// recovers = { within = "5s" }
-std::optional<std::int64_t> read_recovery(lua_State* lua, int table) {
-  const int type = push_field(lua, table, "recovers");
-  if (type == LUA_TNIL) return std::nullopt;
-  if (type != LUA_TTABLE) throw ScenarioError(R"(expect.recovers must be a table: recovers = { within = "5s" })");
-  const int recovers = lua_gettop(lua);
-  check_keys(lua, recovers, "key", "expect.recovers", scenario_table("grit.recovers").names());
-  if (push_field(lua, recovers, "within") == LUA_TNIL)
-    throw ScenarioError(R"(expect.recovers says no time: recovers = { within = "5s" })");
-  const auto within_ns = as_quantity(lua, lua_gettop(lua), Unit::time_ns, "expect.recovers.within").get<std::int64_t>();
-  if (within_ns == 0) throw ScenarioError("expect.recovers.within must be longer than 0");
-  return within_ns;
-}
-
-Expectation read_expectation(lua_State* lua, const SearchSpec& search) {
-  constexpr std::string_view kHow =
-      R"(; write expect = { slowdown = { at_least = "10%" } } or { at_most = "5%" }, or expect = { outcome = "rank_death" })";
-  const bool given = push_table(lua, "expect");
-  if (!given && (search.slowdown || !search.outcome.empty())) {  // it says what every trial is to show
-    lua_pop(lua, 1);
-    if (!search.outcome.empty()) return {.outcome = search.outcome};
-    return {.slowdown_at_least = search.slowdown};
-  }
-  if (!given) throw ScenarioError("no expectations: nothing could be shown" + std::string(kHow));
-  const int table = lua_gettop(lua);
-  check_keys(lua, table, "key", "expect", scenario_table("grit.expect").names());
-  if (std::string outcome = read_outcome(lua, table); !outcome.empty()) {
-    lua_settop(lua, table - 1);
-    return {.outcome = std::move(outcome)};
-  }
-  if (push_field(lua, table, "slowdown") != LUA_TTABLE) {
-    throw ScenarioError("no expectations: expect has no slowdown table" + std::string(kHow));
-  }
-  const int slowdown = lua_gettop(lua);
-  check_keys(lua, slowdown, "key", "expect.slowdown", scenario_table("grit.slowdown").names());
-  Expectation expect{
-      .slowdown_at_least = read_bound(lua, slowdown, "at_least"),
-      .slowdown_at_most = read_bound(lua, slowdown, "at_most"),
-  };
-  if (!expect.slowdown_at_least && !expect.slowdown_at_most) {
-    throw ScenarioError("no expectations: expect.slowdown is empty" + std::string(kHow));
-  }
-  if (expect.slowdown_at_least && expect.slowdown_at_most && *expect.slowdown_at_least > *expect.slowdown_at_most) {
-    throw ScenarioError("expect.slowdown.at_least is above at_most: no result could meet both");
-  }
-  expect.culprit = read_culprit(lua, table);
-  expect.recovers_within_ns = read_recovery(lua, table);
-  lua_settop(lua, table - 1);
-  return expect;
-}
-
-/// What only design and expectations together can say.
-void check_recovery(const Design& design, const Expectation& expect) {
-  if (!expect.recovers_within_ns || design.recovery_ns >= *expect.recovers_within_ns) return;
-  throw ScenarioError(fmt::format(
-      "expect.recovers.within is {}, but design.recovery, the time after a fault that is looked at, is {}: make it at "
-      "least as long",
-      format_quantity(*expect.recovers_within_ns, Unit::time_ns), format_quantity(design.recovery_ns, Unit::time_ns)));
-}
-
 }  // namespace
 
 int push_part(lua_State* lua, std::string_view key) {
@@ -468,8 +350,7 @@ int make_scenario(lua_State* lua) {
   scenario.checks = read_list(lua, "checks", kCheckHandle, context.checks);
   scenario.design = read_design(lua);
   read_search(lua, context);
-  scenario.expect = read_expectation(lua, context.search);
-  check_recovery(scenario.design, scenario.expect);
+  scenario.expect = read_expectation(lua, context);
   scenario.draws = context.draws;
   push_handle(lua, kScenarioHandle, 0);
   return 1;

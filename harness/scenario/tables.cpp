@@ -22,9 +22,8 @@ std::string one_of(const Words& words) {
 /// A part that may also be a function of the options.
 std::string part(const std::string& type) { return fmt::format("{0}|fun(o: grit.options): {0}", type); }
 
-std::vector<ScenarioTable> all_tables() {
+std::vector<ScenarioTable> tables_of_run() {
   constexpr bool kRequired = true;
-  const std::string outcomes = one_of(kExpectableOutcomes);
   return {
       {"grit.option",
        "One option, changed by --set NAME=VALUE or --NAME VALUE. Beside these keys it has its default, as [1].",
@@ -53,19 +52,29 @@ std::vector<ScenarioTable> all_tables() {
        "At least one of the two.",
        {{"at_least", "grit.fraction", "met when the whole confidence interval of the slowdown lies above it"},
         {"at_most", "grit.fraction", "met when the whole confidence interval lies within plus and minus it"}}},
+      {"grit.throughput",
+       "At least one of the two: shares of the baseline's steps a second.",
+       {{"at_least", "grit.fraction", "met when the whole confidence interval of the share lies above it"},
+        {"at_most", "grit.fraction", "met when the whole confidence interval of the share lies below it"}}},
       {"grit.culprit",
        "Who the analysis must name; at least one of the two.",
        {{"node", "grit.nodes", "one of these nodes; \"any\", \"all\" and a share: one of those with a fault"},
         {"resource", one_of(kResources), "what is short"}}},
       {"grit.recovers",
        "",
-       {{"within", "grit.time", "so long after the fault's end; `design.recovery` is at least as long", kRequired}}},
+       {{"within", "grit.time",
+         "met when the interval over blocks of the time until steps are as before lies within; `design.recovery` is at "
+         "least as long",
+         kRequired}}},
       {"grit.expect",
-       "What is claimed: a slowdown, or how the run ends.",
+       "What is claimed: at least one of the first five.",
        {{"slowdown", "grit.slowdown", "of the fault blocks against the baseline blocks"},
-        {"outcome", outcomes, "how the run ends; alone"},
-        {"culprit", "grit.culprit", "beside a slowdown: who it is"},
-        {"recovers", "grit.recovers", "beside a slowdown: steps are as before soon after the fault"}}},
+        {"p99", "grit.slowdown", "the same of the 99th percentile step time of a block"},
+        {"throughput", "grit.throughput", "steps a second, as a share of the baseline's"},
+        {"checks", "table<string, \"fails\"|\"passes\">", "what checks of the scenario do under the fault"},
+        {"outcome", one_of(kExpectableOutcomes), "how the run ends; alone"},
+        {"culprit", "grit.culprit", "who it is"},
+        {"recovers", "grit.recovers", "with design.recovery: how soon steps are as before"}}},
       {"grit.scenario.params",
        "Every part but name, summary and options may also be a function of the options' values.",
        {{"name", "string", "letters, digits, _ and -; the run directory is named after it", kRequired},
@@ -82,7 +91,12 @@ std::vector<ScenarioTable> all_tables() {
          "fun(trial: fun(options: table<string, grit.quantity|string|number|boolean>): grit.TrialResult): "
          "grit.DriveEnd",
          "or one in which each trial decides on the next"},
-        {"trials", "grit.count", "with drive: at most so many trials (default 100)"}}},
+        {"trials", "grit.count", "with drive: at most so many trials (default 100)"}}}};
+}
+
+std::vector<ScenarioTable> tables_of_series() {
+  constexpr bool kRequired = true;
+  return {
       {"grit.search.threshold.params",
        "",
        {{"option", "string", "the option whose value is the dose; it is a quantity", kRequired},
@@ -91,7 +105,7 @@ std::vector<ScenarioTable> all_tables() {
         {"kind", "\"magnitude\"|\"yes_no\"|\"escalate\"",
          "default \"magnitude\" with a slowdown, \"escalate\" with an outcome, else \"yes_no\""},
         {"slowdown", "grit.fraction", "what counts as slowed (magnitude: default \"10%\")"},
-        {"outcome", outcomes, "what the dose is to bring about"},
+        {"outcome", one_of(kExpectableOutcomes), "what the dose is to bring about"},
         {"check", "string", "yes_no: that this check fails more often"},
         {"trials", "grit.count", "at most so many; for escalate, so many steps (default 12)"},
         {"resolution", "grit.fraction", "how exactly the threshold is to be known (default \"10%\")"},
@@ -114,7 +128,11 @@ std::vector<std::string> ScenarioTable::names() const {
 }
 
 const std::vector<ScenarioTable>& scenario_tables() {
-  static const std::vector<ScenarioTable> tables = all_tables();
+  static const std::vector<ScenarioTable> tables = [] {
+    std::vector<ScenarioTable> all = tables_of_run();
+    for (ScenarioTable table : tables_of_series()) all.push_back(std::move(table));
+    return all;
+  }();
   return tables;
 }
 

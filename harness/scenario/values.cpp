@@ -160,6 +160,16 @@ std::string as_text(lua_State* lua, int index, const std::string& what) {
   }
 }
 
+std::string text_field(lua_State* lua, int table, std::string_view key, const std::string& what) {
+  std::string text;
+  if (push_field(lua, table, key) != LUA_TNIL) {
+    if (lua_type(lua, -1) != LUA_TSTRING) throw ScenarioError(fmt::format("{} must be text in quotes", what));
+    text = as_text(lua, -1, what);
+  }
+  lua_pop(lua, 1);
+  return text;
+}
+
 Json as_quantity(lua_State* lua, int index, Unit unit, const std::string& what) {
   const auto quantity = quantity_at(lua, index);
   const int type = quantity ? LUA_TSTRING : lua_type(lua, index);

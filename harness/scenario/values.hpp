@@ -34,6 +34,9 @@ lua_Integer list_length(lua_State* lua, int table, std::string_view name);
 /// A text, quantity or number (or true, false) at `index` as text, as an option holds it; an error for other types.
 std::string as_text(lua_State* lua, int index, const std::string& what);
 
+/// table[key], which must be text in quotes; empty when it is absent. `what` begins the message.
+std::string text_field(lua_State* lua, int table, std::string_view key, const std::string& what);
+
 /// The value at `index` in base units of `unit`. `what` begins the message: "parameter \"down\" of fault link_flap".
 Json as_quantity(lua_State* lua, int index, Unit unit, const std::string& what);
 

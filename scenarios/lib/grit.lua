@@ -84,15 +84,23 @@
 ---@field node? grit.nodes one of these nodes; "any", "all" and a share: one of those with a fault
 ---@field resource? "compute"|"network"|"memory"|"storage" what is short
 
----@class grit.recovers
----@field within grit.time so long after the fault's end; `design.recovery` is at least as long
+---Of the baseline's steps a second; at least one of the two.
+---@class grit.throughput
+---@field at_least? grit.fraction met when the whole confidence interval of the share lies above it
+---@field at_most? grit.fraction met when it lies below
 
----What is claimed: a slowdown, or how the run ends.
+---@class grit.recovers
+---@field within grit.time met when the interval over blocks of the time until steps are as before lies within; `design.recovery` is at least as long
+
+---What is claimed: at least one of the first five.
 ---@class grit.expect
 ---@field slowdown? grit.slowdown of the fault blocks against the baseline blocks
+---@field p99? grit.slowdown the same of the 99th percentile step time of a block
+---@field throughput? grit.throughput steps a second, as a share of the baseline's
+---@field checks? table<string, "fails"|"passes"> what checks of the scenario do under the fault
 ---@field outcome? "hang"|"rank_death"|"node_loss"|"corruption" how the run ends; alone
----@field culprit? grit.culprit beside a slowdown: who it is
----@field recovers? grit.recovers beside a slowdown: steps are as before soon after the fault
+---@field culprit? grit.culprit who it is
+---@field recovers? grit.recovers with design.recovery: how soon steps are as before
 
 ---Every part but name, summary and options may also be a function of the options' values.
 ---@class grit.scenario.params

@@ -213,6 +213,24 @@ Plot phases_plot(const Comparison& comparison) {
   return plot;
 }
 
+std::string machines_html(const Comparison& comparison) {
+  constexpr std::size_t kMostRows = 64;
+  if (comparison.machines.empty()) return "";
+  const auto& machines = comparison.machines;
+  HtmlTable table("What they went through during the baseline blocks; shown to differ first",
+                  {"machine", "load", "old", "new", "p", ""});
+  for (std::size_t i = 0; i < std::min(kMostRows, machines.size()); ++i) {
+    const MachineShift& shift = machines[i];
+    table.row({node_label(comparison, shift.node), std::string(kLoadKinds[shift.kind].words),
+               Cell(load_text(shift.kind, shift.before), "number"), Cell(load_text(shift.kind, shift.after), "number"),
+               Cell(fmt::format("{:.2g}", shift.p), "number"), shift.shown ? "differs" : ""});
+  }
+  std::string html = "<h2>The machines' other load</h2>\n" + table.html();
+  if (machines.size() > kMostRows)
+    html += element("p", fmt::format("{} more: --json has them all.", machines.size() - kMostRows));
+  return html;
+}
+
 std::string environment_html(const Comparison& comparison) {
   std::string html = "<h2>How the machines differ</h2>\n";
   const EnvironmentComparison& environment = comparison.environment;
@@ -275,7 +293,7 @@ Result<std::string> render(const Comparison& comparison) {
        {"verdict", verdict_html(comparison)},
        {"figures", figures_html(comparison)},
        {"plots", drawn},
-       {"environment", environment_html(comparison)},
+       {"environment", machines_html(comparison) + environment_html(comparison)},
        {"numbers", numbers_html(comparison)},
        {"footer", footer_html("Runs are compared by their baseline blocks, in which no fault is in force.")},
        {"data", plot_data(plots)},

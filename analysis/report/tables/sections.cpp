@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "harness/base/units.hpp"
 
@@ -83,7 +84,8 @@ std::string extra_figures(const Verdict& verdict) {
                                format_percent(sham->ci_high, true)));
   if (const auto& recovery = verdict.recovery)
     html += figure(recovery->p50_ns ? format_duration(*recovery->p50_ns) : "never", "until steps are as before",
-                   fmt::format("after the fault's end; in {} of {} blocks", recovery->recovered, recovery->blocks));
+                   fmt::format("after the fault's end{}; in {} of {} blocks", recovery_interval_text(*recovery),
+                               recovery->recovered, recovery->blocks));
   return html;
 }
 

@@ -23,6 +23,12 @@ Cell proven_cell(int count, const FaultResult& fault) {
   return {fmt::format("? {}/{}, not known in {}", count, fault.windows, fault.unread), "unknown"};
 }
 
+/// Of a table that does not show all of its rows.
+std::string csv_note(const HtmlTable& table, std::string_view file) {
+  if (table.rows() <= HtmlTable::kMostRows) return "";
+  return element("p", fmt::format("All are in {}, which grit report --csv writes.", file), "note");
+}
+
 Cell harmful_cell(const std::optional<bool>& harmful) {
   if (!harmful) return {"? cannot tell", "unknown"};
   return *harmful ? Cell{"✓ yes", "good"} : Cell{"no", ""};
@@ -201,7 +207,7 @@ std::string evidence_section(const ReportInput& input, const RunData& data) {
       table.row({fault.name, fault.device.empty() ? fault.node : fault.node + " " + fault.device, fault.mechanism,
                  proven_cell(fault.applied, fault), proven_cell(fault.acting, fault), acted_cell(fault),
                  harmful_cell(fault.harmful), count_cell(fault.reverted, fault.windows)});
-    html += table.html() + timing_table(input.verdict);
+    html += table.html() + csv_note(table, "faults.csv") + timing_table(input.verdict);
   }
   html += residue_list(input.verdict);
   if (!input.plan.faults.empty()) html += planned_faults(input.plan);
@@ -229,7 +235,7 @@ std::string checks_section(const ReportInput& input, const RunData& data) {
   for (const CheckResult& check : input.verdict.checks)
     table.row({check.name, check.node, failures(check.baseline_failures, check.baseline_runs),
                failures(check.fault_failures, check.fault_runs), chance(check)});
-  html += table.html();
+  html += table.html() + csv_note(table, "checks.csv");
   HtmlTable failed("Checks that failed", {"time (s)", "node", "check", "block", "detail"});
   input.events.for_each_of({"check", "check_change"}, [&](const Json& event) {
     const std::string type = text_or(event, "type", "");

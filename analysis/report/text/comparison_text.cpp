@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/facts/wording.hpp"
 #include "harness/base/printable.hpp"
@@ -43,6 +44,31 @@ std::string shift_text(const Shift& shift) {
   const std::string interval = fmt::format("{} .. {}", percent_number(shift.ci_low), percent(shift.ci_high));
   return fmt::format("{}{} ({} {})", shift.estimate > 0 ? "+" : "", percent(shift.estimate),
                      shift.method == ShiftMethod::within_runs ? "within the runs" : "95 % CI", interval);
+}
+
+/// Those shown; else that nothing differs, and of how much.
+std::string machine_lines(const std::vector<MachineShift>& machines, const std::vector<std::string>& node_names) {
+  constexpr std::size_t kShownLoads = 6;
+  std::string text;
+  std::size_t shown = 0;
+  for (const MachineShift& shift : machines)
+    if (shift.shown && ++shown <= kShownLoads) text += line("machine", shift_text(shift, node_names));
+  if (shown > kShownLoads)
+    text += line("machine", fmt::format("{} more loads differ: --json has them", shown - kShownLoads));
+  if (shown == 0 && !machines.empty())
+    text += line("machine", fmt::format("no load is shown to differ, of {} looked at; the least likely by chance is {}",
+                                        machines.size(), shift_text(machines.front(), node_names)));
+  return text;
+}
+
+/// "  others 0.31, steal 0.02": what tells one run's machine from another's, where it is known.
+std::string load_words(const MachineLoad& load) {
+  std::string text;
+  for (const auto& [kind, word] :
+       {std::pair<std::size_t, const char*>{0, "others' CPUs"}, {1, "steal"}, {2, "CPU wait"}})
+    if (!std::isnan(load[kind]))
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", word, load_text(kind, load[kind]));
+  return text.empty() ? "" : "  (" + text + ")";
 }
 
 std::string difference_lines(const EnvironmentComparison& environment, const std::vector<std::string>& node_names) {
@@ -91,6 +117,7 @@ std::string comparison_text(const Comparison& comparison, const std::filesystem:
   if (comparison.under_fault)
     text += line("in faults", shift_text(*comparison.under_fault) + ", mean of the fault blocks");
   if (comparison.location) text += line("where", comparison.location->text);
+  text += machine_lines(comparison.machines, comparison.node_names);
   text += difference_lines(comparison.environment, comparison.node_names);
   for (const std::string& reason : comparison.reasons) text += line("note", reason);
   if (!page.empty()) text += line("page", page.string());
@@ -109,8 +136,9 @@ std::string trend_text(const Trend& trend) {
     const TrendPoint& point = trend.points[i];
     const bool changed = next < trend.changes.size() && trend.changes[next].first == i;
     if (changed) ++next;
-    text += line(changed ? "  →" : "", fmt::format("{:>10}  {}", format_duration(point.median_ns),
-                                                   trend.of_runs ? point.run : fmt::format("block {}", point.block)));
+    text += line(changed ? "  →" : "",
+                 fmt::format("{:>10}  {}{}", format_duration(point.median_ns),
+                             trend.of_runs ? point.run : fmt::format("block {}", point.block), load_words(point.load)));
   }
   for (const std::string& reason : trend.reasons) text += line("note", reason);
   return text;

@@ -57,7 +57,8 @@ std::string recovery_lines(const Verdict& verdict) {
   if (!verdict.recovery) return lines;
   const Recovery& recovery = *verdict.recovery;
   const std::string when =
-      recovery.p50_ns ? "steps were as before " + format_duration(*recovery.p50_ns) + " after the fault's end (median)"
+      recovery.p50_ns ? fmt::format("steps were as before {} after the fault's end (median{})",
+                                    format_duration(*recovery.p50_ns), recovery_interval_text(recovery))
                       : std::string("in half of the recovery blocks or more, steps did not get as fast as before");
   return lines + line("recovery", fmt::format("{}; {} of {} blocks", when, recovery.recovered, recovery.blocks));
 }
@@ -75,7 +76,7 @@ std::string evidence_lines(const Verdict& verdict) {
   for (std::size_t i = 0; i < std::min(faults, kMostLines); ++i)
     lines += line("evidence", printable(evidence_text(verdict.faults[i], faults > 1)));
   if (faults > kMostLines)
-    lines += line("evidence", fmt::format("{} more faults: see the report", faults - kMostLines));
+    lines += line("evidence", fmt::format("{} more faults: grit report --csv lists all", faults - kMostLines));
   if (verdict.onset)
     lines += line("onset", fmt::format("{} late ({}×)", lateness_text(*verdict.onset), verdict.onset->count));
   if (verdict.end) lines += line("end", fmt::format("{} late ({}×)", lateness_text(*verdict.end), verdict.end->count));
@@ -90,7 +91,8 @@ std::string evidence_lines(const Verdict& verdict) {
                                           check.name, check.node, check.fault_failures, check.fault_runs,
                                           check.baseline_failures, check.baseline_runs, chance_text(check))));
   if (failed > kMostLines)
-    lines += line("check", fmt::format("{} more failed, on other nodes: see the report", failed - kMostLines));
+    lines +=
+        line("check", fmt::format("{} more failed, on other nodes: grit report --csv lists all", failed - kMostLines));
   return lines;
 }
 

@@ -71,6 +71,21 @@ TEST_CASE("a fault that comes and goes costs so much each time, and a week only 
   CHECK_THAT(cost_text(fleet, verdict, 10), Contains("1.46 GPU-days a week (0.972 .. 1.94)"));
 }
 
+TEST_CASE("the cost is the mean step's, also where the verdict is of the median, and says so") {
+  Verdict verdict;
+  verdict.effect = slower_by(0.5, 0.4, 0.6);
+  verdict.effect->statistic = "median";
+  verdict.effects = {slower_by(1.0, 0.5, 2.0), *verdict.effect};
+  CHECK(cost_text(verdict) ==
+        "every 1,000 GPUs that wait for it lose 3500 GPU-days a week (2333 .. 4667) while it lasts, by the mean step "
+        "time");
+  const Fleet fleet{.gpus = 800, .gpus_per_node = 8, .bad_nodes = 100, .jobs = {{800, 1.0}}};
+  CHECK_THAT(cost_text(fleet, verdict), Contains("2800 GPU-days a week") && Contains("by the mean step time"));
+  verdict.effects[0].ci_low = -0.1;
+  CHECK(cost_text(verdict).empty());
+  CHECK_THAT(cost_text(fleet, verdict), Contains("the median step took longer, but what a job pays goes by the mean"));
+}
+
 TEST_CASE("how often a fault comes in a block divides its cost, and only where it is one fault's") {
   const Effect doubled = slower_by(1.0, 0.5, 2.0);
   Plan plan = testing::small_plan();

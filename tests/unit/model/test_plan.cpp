@@ -50,6 +50,9 @@ Plan example() {
   plan.design = {.pairs = 9, .block_steps = 0, .block_ns = 2'500'000'000, .settle_steps = 2, .warmup_steps = 7};
   plan.blocks = {{0, -1, grit::BlockKind::warmup}, {1, 0, grit::BlockKind::fault}, {2, 0, grit::BlockKind::baseline}};
   plan.expect = {0.1, std::nullopt};
+  plan.expect.p99_at_most = 0.3;
+  plan.expect.throughput_at_least = 0.9;
+  plan.expect.checks = {{"link_up", true}, {"nic_errors", false}};
   plan.allowed = {true, true, true, 3, 1 << 30};
   plan.guards = {{"link_flap on node1 mgmt0", false, "--allow-management"}};
   return plan;
@@ -86,6 +89,9 @@ TEST_CASE("a plan survives JSON text exactly") {
   CHECK(plan->faults[0].pulses[1].end_ns == -1);
   CHECK(plan->expect.slowdown_at_least == 0.1);
   CHECK_FALSE(plan->expect.slowdown_at_most.has_value());
+  CHECK(plan->expect.p99_at_most == 0.3);
+  CHECK(plan->expect.throughput_at_least == 0.9);
+  CHECK(plan->expect.checks == example().expect.checks);
   CHECK(plan->blocks[1].kind == grit::BlockKind::fault);
   CHECK_FALSE(plan->guards[0].refused);
   CHECK(plan->topology.nodes[1].name == "node1");
@@ -168,4 +174,5 @@ TEST_CASE("what a plan cannot be is refused") {
   CHECK(contains(broken("/guards/0/refused", "no"), "refused"));
   CHECK(contains(broken("/emulated", {1}), "list of text"));
   CHECK(contains(broken("/expect/slowdown_at_least", "10%"), "not a number"));
+  CHECK(contains(broken("/expect/checks/link_up", "breaks"), "neither \"fails\" nor \"passes\""));
 }

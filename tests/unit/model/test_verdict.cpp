@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "harness/model/format.hpp"
 #include "harness/model/verdict.hpp"
 #include "tests/catch.hpp"
@@ -29,7 +31,12 @@ Verdict full_verdict() {
                      Lateness{4, 5, 6, 8}},
                     {"os_noise", "node0", "", "", 8, 8, 8, 8, 0, {}, {}, {}, {}}};
   verdict.expectations = {{"slowdown at least 10 %", true}, {"slowdown at most 5 %", std::nullopt}};
+  verdict.effects = {*verdict.effect, Effect{-0.1, -0.2, -0.05, 0.016, 8, 0.04, "throughput"}};
+  verdict.as_randomised = Effect{0.4, 0.3, 0.5, 0.016, 9, 0.04, "mean"};
+  verdict.recovery = Recovery{.blocks = 8, .recovered = 7, .p50_ns = 1e9};
+  verdict.recovery->p50_ci_ns = {0.9e9, std::numeric_limits<double>::infinity()};
   verdict.checks = {{"link_up", "node1", 8, 0, 9, 3}};
+  verdict.checks[0].pairs = 8, verdict.checks[0].pairs_worse = 3;
   verdict.residue = {{"node1", {"qdiscs: new: eth0 tbf"}}};
   verdict.onset = Lateness{1'000, 2'000, 3'000, 16};
   verdict.end = Lateness{4'000, 5'000, 6'000, 16};
@@ -48,6 +55,10 @@ TEST_CASE("a verdict's JSON has what a script needs, under the documented keys")
   CHECK(json.at("effect").at("estimate") == 0.53);
   CHECK(json.at("effect").at("pairs") == 8);
   CHECK(json.at("effect").at("minimum_detectable") == 0.04);
+  CHECK(json.at("effects").at(1).at("statistic") == "throughput");
+  CHECK(json.at("as_randomised").at("pairs") == 9);
+  CHECK(json.at("recovery").at("p50_ci_ns") == Json::array({0.9e9, nullptr}));  // null: longer than the blocks
+  CHECK(json.at("checks").at(0).at("pairs_worse") == 3);
   REQUIRE(json.contains("culprit"));
   CHECK(json.at("culprit").is_null());
   CHECK(json.at("baseline_step_s").get<double>() == Approx(0.053));
@@ -105,6 +116,27 @@ TEST_CASE("what is no verdict is a usage error that says what to do") {
     CHECK(verdict.error().kind == ErrorKind::usage);
     CHECK_FALSE(verdict.error().message.empty());
   }
+}
+
+TEST_CASE("a verdict of another version: what it lacks keeps its default, what it has more is passed over") {
+  Verdict verdict = full_verdict();
+  verdict.effects = {*verdict.effect, *verdict.effect};
+  verdict.culprit = Culprit{.named = 1, .text = "node1", .suspects = {{.node = 1, .node_name = "node1"}}};
+  const Json whole = to_json(verdict);
+  for (const char* object : {"", "/faults/0", "/checks/0", "/suspects/0"})
+    for (const auto& [key, value] : whole.at(Json::json_pointer(object)).items()) {
+      CAPTURE(object, key);
+      Json json = whole;
+      json[Json::json_pointer(object)].erase(key);
+      CHECK(verdict_from_json(json).has_value() == (*object != '\0' || (key != "verdict" && key != "sentence")));
+    }
+  Json older = whole;
+  older["format"] = 1;
+  older.erase("culprits");
+  older["faults"][0]["weather"] = "fair";
+  const auto read = verdict_from_json(older);
+  REQUIRE(read.has_value());
+  CHECK(to_json(*read) == whole);
 }
 
 TEST_CASE("exit codes of verdicts") {

@@ -50,7 +50,7 @@ TEST_CASE("beside the ranks' cores, or anywhere when they have all") {
 }
 
 TEST_CASE("the time that CPUs are busy grows by what this process takes") {
-  const std::int64_t busy_ns = ok(read_cpu_busy_ns());
+  const std::int64_t busy_ns = ok(read_cpu_times()).busy_ns;
   const auto own_ns = [] {
     timespec time{};
     ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
@@ -59,5 +59,17 @@ TEST_CASE("the time that CPUs are busy grows by what this process takes") {
   const std::int64_t taken_ns = own_ns() + 300 * kNsPerMs;
   while (own_ns() < taken_ns) {
   }
-  CHECK(ok(read_cpu_busy_ns()) - busy_ns >= 150 * kNsPerMs);  // counted in ticks
+  CHECK(ok(read_cpu_times()).busy_ns - busy_ns >= 150 * kNsPerMs);  // counted in ticks
+}
+
+TEST_CASE("stolen time is part of the busy time, and a clock is one of a CPU or is not known") {
+  const CpuTimes times = ok(read_cpu_times());
+  CHECK(times.steal_ns >= 0);
+  CHECK(times.steal_ns <= times.busy_ns);
+  if (const auto clock_hz = read_cpu_clock_hz()) {
+    CHECK(*clock_hz > 100'000'000);
+    CHECK(*clock_hz < 20'000'000'000);
+  } else {
+    CHECK(clock_hz.error().kind == ErrorKind::unavailable);
+  }
 }

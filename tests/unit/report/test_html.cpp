@@ -151,6 +151,15 @@ TEST_CASE("text from the run is escaped wherever it is shown") {
   CHECK(Json::parse(plot_data(page)).contains("plot-steps"));
 }
 
+TEST_CASE("the commands in a report can be pasted into a shell") {
+  auto input = test::sample_run();
+  input.run["command_line"] = {"grit", "run", "a b.lua", "--set", "text=NVRM: Xid (PCI:0): 79, $(reboot)"};
+  input.run["directory"] = "runs of mine/1";
+  const std::string page = render(input);
+  CHECK(contains(page, "grit run &#39;a b.lua&#39; --set &#39;text=NVRM: Xid (PCI:0): 79, $(reboot)&#39;"));
+  CHECK(contains(page, "grit replay &#39;runs of mine/1&#39;"));
+}
+
 TEST_CASE("text that is not UTF-8 does not stop the report") {
   auto input = test::sample_run();
   input.plan.topology.nodes[1].name = "n\xff\xfe";
@@ -216,6 +225,8 @@ TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes
   const std::string page = render(input);
   CHECK(page.size() < 3'000'000);
   CHECK(contains(page, "The first 400 of 1997 are listed"));  // faults
+  CHECK(contains(page, "All are in faults.csv"));
+  CHECK(contains(page, "All are in checks.csv"));
   CHECK(contains(page, "64 of 2000 nodes are listed"));
   CHECK(contains(page, "The 128 of 2000 ranks whose own work changed most"));
   CHECK(contains(page, "32 of 2000 ranks are drawn"));

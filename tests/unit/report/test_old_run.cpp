@@ -49,7 +49,8 @@ TEST_CASE("a run whose checks are an event each and whose links are one document
   auto now_checks = now->at("checks");
   for (Json& check : now_checks) {
     CHECK(check.at("p") == (check.at("node") == "node3" ? Json(3.0 / 256) : Json(1.0)));
-    check.erase("p");  // was not written then
+    CHECK(check.at("pairs_worse") == (check.at("node") == "node3" ? 8 : 0));
+    for (const char* later : {"p", "pairs", "pairs_worse"}) check.erase(later);  // were not written then
   }
   CHECK(now_checks == before->at("checks"));
   for (const char* member : {"verdict", "outcome", "sentence", "faults", "effect", "culprit_text", "expectations"}) {

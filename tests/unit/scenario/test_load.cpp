@@ -245,6 +245,35 @@ TEST_CASE("expectations") {
   CHECK(loaded(with_design("{ block = 9, hang = '7s' }", "{ outcome = 'hang' }")).design.hang_ns == 7'000'000'000);
 }
 
+TEST_CASE("a p99, a throughput and checks can be expected") {
+  const auto with_check = [](std::string_view expect) {
+    return with_design("{ block = 9 }, checks = { grit.check.link_up {} }", expect);
+  };
+  const Scenario scenario =
+      loaded(with_check("{ p99 = { at_least = '50%' }, throughput = { at_least = '80%', at_most = '95%' }, checks = { "
+                        "link_up = 'fails' } }"));
+  CHECK(scenario.expect.p99_at_least == 0.5);
+  CHECK_FALSE(scenario.expect.p99_at_most);
+  CHECK(scenario.expect.throughput_at_least == 0.8);
+  CHECK(scenario.expect.throughput_at_most == 0.95);
+  CHECK(scenario.expect.checks == std::map<std::string, bool>{{"link_up", true}});
+  CHECK_FALSE(scenario.expect.slowdown_at_least);
+  CHECK_FALSE(loaded(with_check("{ checks = { link_up = 'passes' } }")).expect.checks.at("link_up"));
+  const auto error = [&](std::string_view expect) { return load_error(with_check(expect)); };
+  CHECK(
+      contains(error("{ checks = { link_upp = 'fails' } }"), "makes no check \"link_upp\"; did you mean \"link_up\"?"));
+  CHECK(contains(error("{ checks = { link_up = 'breaks' } }"), "a check \"fails\" or \"passes\""));
+  CHECK(contains(error("{ checks = {} }"), "expect.checks is empty"));
+  CHECK(contains(error("{ p99 = {} }"), "expect.p99 is empty"));
+  CHECK(contains(error("{ p99 = { at_lest = '5%' } }"), "did you mean \"at_least\"?"));
+  CHECK(contains(error("{ throughput = '5%' }"), "expect.throughput must be a table"));
+  CHECK(contains(error("{ throughput = { at_least = '95%', at_most = '90%' } }"), "no result could meet both"));
+  CHECK(contains(error("{ culprit = { node = 1 } }"), "no expectations"));
+  CHECK(contains(error("{ outcome = 'hang', checks = { link_up = 'fails' } }"), "both outcome and checks"));
+  CHECK(contains(load_error(with_design("{ block = 9 }", "{ checks = { link_up = 'fails' } }")),
+                 "add checks = { grit.check.link_up {} }"));
+}
+
 TEST_CASE("a file is one scenario") {
   CHECK(contains(load_error("return 7"), "must end with: return grit.scenario"));
   CHECK(contains(load_error(""), "must end with"));
@@ -424,6 +453,39 @@ TEST_CASE("a default's unit types its option, and what is given must be of it") 
   CHECK(contains(load_error(scenario_with(options), {{"delay", "soon"}}),
                  "option \"delay\": \"soon\" is not valid as time"));
   CHECK(contains(load_error(scenario_with(options), {{"share", "2"}}), "as its default, 10%, is (unit = \"text\""));
+}
+
+TEST_CASE("an option that is compared with text, which is never equal to it, is refused and not quietly another") {
+  const auto with = [](std::string_view condition) {
+    return scenario_with(fmt::format(
+        "options = {{ down = '1s', n = {{ '4', unit = 'count' }}, how = 'tcp', node = 2, rate = '1Gbit/s' }},\n"
+        "faults = function(o)\n  -- o.down == \"1s\" in a comment\n  local s = [[ o.down == '1s' ]] .. \"o.down == "
+        "'1s'\"\n"
+        "  if {} then return {{}} end\n  return {{ f {{}} }}\nend,",
+        condition));
+  };
+  struct Case {
+    std::string_view condition, says;
+  };
+  for (const Case& one : std::initializer_list<Case>{
+           {"o.down == '1s'", "which is a time: compare with grit.time \"1s\", or tostring(o.down)"},
+           {"o.down ~= \"1s\"", "compare with grit.time"},
+           {"'1s' == o.down", "compare with grit.time"},
+           {"o.rate == [[1Gbit/s]]", "compare with grit.bit_rate \"1Gbit/s\""},
+           {"not (o.n == '4')", "which is a number: compare with 4"},
+           {"o.node == '2'", "which is a number: compare with 2"},
+       }) {
+    CAPTURE(one.condition);
+    const std::string said = load_error(with(one.condition));
+    CHECK(contains(said, one.says));
+    CHECK(contains(said, "x.lua:8: "));
+  }
+  for (const char* right :
+       {"o.down == grit.time '1s'", "tostring(o.down) == '1s'", "o.how == 'tcp'", "o.node == 'any'",
+        "o.down:sub(1, 1) == '1'", "'1' == o.down:sub(1, 1)", "('x').down == '1s'", "o.n == 4", "s.down == '1s'"}) {
+    CAPTURE(right);
+    CHECK(load_text(with(right)).has_value());
+  }
 }
 
 TEST_CASE("every value that takes a quantity takes a typed one") {

@@ -454,11 +454,12 @@ TEST_CASE("what `grit describe timing` promises to every fault holds for every f
       if (own(key.name)) continue;
       CAPTURE(info.name, key.name);
       const bool needs_end = takes_lasts && key.name != "lasts";
-      const auto loaded =
-          load_text(scenario_with(fmt::format("faults = {{ {} {{ on = 'all', label = 'first' }}, grit.fault.{} {{ on = "
-                                              "1, {}{}{} }} }}, design = {{ block = '6s' }},",
-                                              info.name == "rank_delay" ? "pause" : "delay", info.name, required,
-                                              needs_end ? "lasts = '100ms', " : "", key.given)));
+      const auto loaded = load_text(
+          scenario_with(fmt::format("faults = {{ {} }}, grit.fault.{} {{ on = "
+                                    "1, {}{}{} }} }}, design = {{ block = '6s' }},",
+                                    info.name == "rank_delay" ? "pause { on = 'all', label = 'first'"
+                                                              : "delay { on = 'all', label = 'first', lasts = '50ms'",
+                                    info.name, required, needs_end ? "lasts = '100ms', " : "", key.given)));
       const auto plan = loaded ? grit::make_plan(*loaded, cluster_of(4), {}) : tl::make_unexpected(loaded.error());
       INFO((plan ? std::string("accepted") : plan.error().message));
       CHECK((plan || (!key.refusal.empty() && contains(plan.error().message, key.refusal))));
@@ -509,6 +510,19 @@ TEST_CASE("grit.node draws once what several faults and the expectation name") {
     CHECK(victims(plan_with("delay { on = other }", seed)).at(0) != nodes[0]);
   }
   CHECK(drawn.size() > 4);
+}
+
+TEST_CASE("a fault has the same victim whichever others are left out") {
+  const Scenario three = scenario("f { on = 'any' }, delay { on = '25%' }, pause { on = 'any' }");
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const std::vector<int> all = victims(plan_of(three, 4, {.seed = seed}));
+    REQUIRE(all.size() == 3);
+    for (const std::vector<int>& some : {std::vector<int>{2}, {1, 2}, {0, 2}, {0}}) {
+      std::vector<int> expected;
+      for (const int place : some) expected.push_back(all[static_cast<std::size_t>(place)]);
+      CHECK(victims(plan_of(three, 4, {.seed = seed, .faults = some})) == expected);
+    }
+  }
 }
 
 TEST_CASE("what cannot be drawn is refused with its line") {

@@ -1,0 +1,175 @@
+// What a scenario can expect besides a slowdown, each met, not met, and not to be told.
+#include <map>
+
+#include "analysis/verdict/verdict.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/analysis/fixture.hpp"
+
+using namespace grit;
+using namespace grit::testing;
+using Catch::Matchers::Contains;
+
+namespace {
+
+std::string all_reasons(const Verdict& verdict) {
+  std::string all;
+  for (const std::string& reason : verdict.reasons) all += reason + "\n";
+  return all;
+}
+
+Plan plan_that_expects(const Expectation& expect, int pairs = 8) {
+  Plan plan = small_plan(pairs);
+  plan.expect = expect;
+  return plan;
+}
+
+/// As the fixture's, but each step of a block begins when the one before it has ended.
+std::vector<StepRecord> steps_in_a_row(const Plan& plan, const StepTime& step_time) {
+  auto records = records_of(plan, step_time);
+  std::map<std::uint32_t, std::int64_t> ended_ns;  // by rank
+  for (StepRecord& record : records) {
+    const std::int64_t duration_ns = record.end_ns - record.start_ns;
+    std::int64_t& begins_ns = ended_ns[record.rank];
+    if (begins_ns == 0) begins_ns = record.start_ns;
+    record.start_ns = begins_ns;
+    begins_ns = record.end_ns = record.start_ns + duration_ns;
+  }
+  return records;
+}
+
+/// Fault blocks of the pairs below `slow_pairs` take longer, the others do not.
+StepTime slow_in_pairs(int slow_pairs, double slowdown) {
+  return [=](const Block& block, int step) {
+    return steps_slowed_by(block.pair < slow_pairs ? slowdown : 0)(block, step);
+  };
+}
+
+/// One step of the fault blocks of these pairs takes ten times as long.
+StepTime stall_in_pairs(int stalled_pairs) {
+  return [=](const Block& block, int step) {
+    const bool stall = block.kind == BlockKind::fault && block.pair < stalled_pairs && step == 5;
+    return steps_slowed_by(0)(block, step) * (stall ? 10 : 1);
+  };
+}
+
+/// One summary a block and node: of six readings, two fail in the fault blocks of the pairs below `failing_pairs`, on
+/// node 1. Nodes below `nodes` are looked at.
+std::vector<Json> events_with_checks(const Plan& plan, int failing_pairs, int nodes = 2) {
+  auto events = events_of(plan);
+  for (const Block& block : plan.blocks)
+    for (int node = 0; node < nodes && block.pair >= 0; ++node) {
+      const bool fails = node == 1 && block.kind == BlockKind::fault && block.pair < failing_pairs;
+      Json event = make_event("check_summary", node, 0);
+      event.update(Json{{"check", "link_up"}, {"block", block.index}, {"readings", 6}, {"failures", fails ? 2 : 0}});
+      events.push_back(event);
+    }
+  return events;
+}
+
+}  // namespace
+
+TEST_CASE("a p99 is expected: a stall of one step shows in it, and in few blocks it cannot be told") {
+  const Plan plan = plan_that_expects({.p99_at_least = 0.5});
+  const auto judged = [&](int stalled_pairs) {
+    return judge(plan, steps_in_a_row(plan, stall_in_pairs(stalled_pairs)), events_of(plan));
+  };
+  const Verdict met = judged(8);
+  CHECK(met.kind == VerdictKind::reproduced);
+  CHECK(met.expectations.at(0).text == "p99 slowdown at least 50 %");
+  CHECK(met.effects.back().statistic == "p99");
+  CHECK(met.effects.back().estimate == Approx(9).epsilon(0.05));
+  CHECK_THAT(all_reasons(met), Contains("blocks have as few as 9 steps"));
+  CHECK(judged(0).kind == VerdictKind::not_reproduced);
+  const Verdict untold = judged(3);
+  CHECK(untold.kind == VerdictKind::inconclusive);
+  CHECK_FALSE(untold.expectations.at(0).met);
+  CHECK_THAT(all_reasons(untold),
+             Contains("cannot tell whether p99 slowdown at least 50 % holds") && Contains("in four runs of five"));
+
+  const Plan calm = plan_that_expects({.p99_at_most = 0.1});
+  CHECK(judge(calm, steps_in_a_row(calm, stall_in_pairs(0)), events_of(calm)).kind == VerdictKind::reproduced);
+  CHECK(judge(calm, steps_in_a_row(calm, stall_in_pairs(8)), events_of(calm)).kind == VerdictKind::not_reproduced);
+}
+
+TEST_CASE("a throughput is expected, as a share of the baseline's") {
+  const Plan plan = plan_that_expects({.throughput_at_most = 0.9});
+  const auto judged = [&](int slow_pairs) {
+    return judge(plan, steps_in_a_row(plan, slow_in_pairs(slow_pairs, 0.5)), events_of(plan));
+  };
+  const Verdict met = judged(8);
+  CHECK(met.kind == VerdictKind::reproduced);
+  CHECK(met.expectations.at(0).text == "throughput at most 90 % of the baseline's");
+  CHECK(met.effects.back().statistic == "throughput");
+  CHECK(met.effects.back().estimate == Approx(1 / 1.5 - 1).margin(0.01));
+  CHECK(judged(0).kind == VerdictKind::not_reproduced);
+  const Verdict untold = judged(3);
+  CHECK(untold.kind == VerdictKind::inconclusive);
+  CHECK_THAT(all_reasons(untold),
+             Contains("cannot tell whether throughput at most 90 % of the baseline's holds") && Contains("a loss of"));
+
+  const Plan kept = plan_that_expects({.throughput_at_least = 0.95});
+  CHECK(judge(kept, steps_in_a_row(kept, slow_in_pairs(0, 0)), events_of(kept)).kind == VerdictKind::reproduced);
+  CHECK(judge(kept, steps_in_a_row(kept, slow_in_pairs(8, 0.5)), events_of(kept)).kind == VerdictKind::not_reproduced);
+}
+
+TEST_CASE("a check is expected to fail, or to pass") {
+  const auto judged = [](bool fails, int failing_pairs, int nodes = 2) {
+    const Plan plan = plan_that_expects({.checks = {{"link_up", fails}}});
+    return judge(plan, records_of(plan, steps_slowed_by(0)), events_with_checks(plan, failing_pairs, nodes));
+  };
+  CHECK(judged(true, 8).kind == VerdictKind::reproduced);
+  CHECK(judged(true, 8).expectations.at(0).text == "check link_up fails under the fault");
+  CHECK(judged(true, 0).kind == VerdictKind::not_reproduced);
+  CHECK(judged(false, 0).kind == VerdictKind::reproduced);
+  CHECK(judged(false, 1).kind == VerdictKind::reproduced);  // in one block of eight, as by chance
+  CHECK(judged(false, 8).kind == VerdictKind::not_reproduced);
+  for (const bool fails : {true, false}) {
+    const Verdict untold = judged(fails, 3);
+    CHECK(untold.kind == VerdictKind::inconclusive);
+    CHECK(untold.checks.at(1).pairs == 8);
+    CHECK(untold.checks.at(1).pairs_worse == 3);
+    CHECK_THAT(all_reasons(untold), Contains("on node1 more readings failed than without it in 3 of 8 pairs"));
+  }
+  const Verdict half_seen = judged(false, 0, 1);  // node1 was never looked at
+  CHECK_FALSE(half_seen.expectations.at(0).met);
+  const Verdict unseen = judged(true, 0, 0);
+  CHECK_FALSE(unseen.expectations.at(0).met);
+  CHECK_THAT(all_reasons(unseen), Contains("it was never read in both blocks of a pair that counts"));
+}
+
+TEST_CASE("pairs whose fault did not act are left out, and what all of them show is said beside it") {
+  const Plan plan = plan_that_expects({.slowdown_at_least = 0.3}, 30);
+  const auto judged = [&](int acting_pairs) {
+    auto events = events_of(plan);
+    for (Json& event : events)
+      if (event.at("type") == "acting")
+        event["ok"] = plan.blocks[event.at("block").get<std::size_t>()].pair < acting_pairs;
+    return judge(plan, records_of(plan, slow_in_pairs(acting_pairs, 0.5)), events);
+  };
+  const Verdict all = judged(30);
+  CHECK(all.kind == VerdictKind::reproduced);
+  CHECK_FALSE(all.as_randomised);
+  const Verdict most = judged(29);
+  CHECK(most.kind == VerdictKind::reproduced);
+  CHECK(most.effect->pairs == 29);
+  REQUIRE(most.as_randomised);
+  CHECK(most.as_randomised->pairs == 30);
+  CHECK(most.as_randomised->statistic == most.effect->statistic);
+  CHECK_THAT(all_reasons(most), Contains("all 30 pairs together, as the coin had them and whether or not the faults "
+                                         "took effect: the mean step changed by"));
+  const Verdict few = judged(8);  // eight that all say 50 %, of thirty that say a tenth
+  CHECK(few.effect->ci_low > 0.3);
+  CHECK(few.kind == VerdictKind::inconclusive);
+  CHECK_FALSE(few.expectations.at(0).met);
+  CHECK_THAT(all_reasons(few), Contains("slowdown at least 30 % is met by the pairs in which the faults took effect, "
+                                        "but is not met by all 30 pairs"));
+}
+
+TEST_CASE("records that are missing in pairs that count are said") {
+  const Plan plan = plan_that_expects({.slowdown_at_least = 0.1});
+  auto records = records_of(plan, steps_slowed_by(0.5), 50);
+  records.erase(records.begin() + 4 * 50 * 3 + 17);
+  const Verdict verdict = judge(plan, records, events_of(plan));
+  CHECK(verdict.effect->pairs == 8);
+  CHECK_THAT(all_reasons(verdict), Contains("1 step records are missing in the pairs that count"));
+}

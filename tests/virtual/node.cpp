@@ -95,7 +95,7 @@ void VirtualNode::act() {
 
 void VirtualNode::observe(bool link_is_up, const std::set<int>& stopped) {
   for (std::size_t i = 0; i < plan_.checks.size(); ++i)
-    checks_.take(i, plan_.checks[i].name, block_.index,
+    checks_.take(i, find_check(plan_.checks[i].name)->info(), block_.index,
                  CheckOutcome{link_is_up, link_is_up ? "every data NIC is up" : "eth0 is down"});
   wire_.to_recorder(index_, MessageKind::heartbeat);
   const auto waited_ns = hang_.look(slots(), monotonic_ns());

@@ -74,7 +74,7 @@ TEST_CASE("several changes are found, one that is taken back as well") {
   CHECK(found[1].shift < -4);
 }
 
-TEST_CASE("noise has no changes, at the stated rate") {
+TEST_CASE("noise has no changes, at the stated rate", "[statistics]") {
   std::mt19937_64 random(3);
   constexpr int kSeries = 400;
   for (const std::size_t count : {8U, 16U, 40U}) {
@@ -86,7 +86,7 @@ TEST_CASE("noise has no changes, at the stated rate") {
   }
 }
 
-TEST_CASE("a series that wanders has no changes, at the stated rate") {
+TEST_CASE("a series that wanders has no changes, at the stated rate", "[statistics]") {
   std::mt19937_64 random(13);
   constexpr int kSeries = 80;
   for (const std::size_t count : {8U, 16U}) {
@@ -122,7 +122,7 @@ TEST_CASE("a series of runs that wanders is said to, and shows neither a change 
   CHECK(told >= 5);
 }
 
-TEST_CASE("a shift of five spreads in the middle is found in nine cases of ten") {
+TEST_CASE("a shift of five spreads in the middle is found in nine cases of ten", "[statistics]") {
   std::mt19937_64 random(4);
   constexpr int kSeries = 200;
   for (const std::size_t count : {8U, 10U, 16U, 32U}) {
@@ -152,7 +152,7 @@ TEST_CASE("one odd value is no change") {
   CHECK(shown(values).empty());
 }
 
-TEST_CASE("among many values, too, the change is found where it is") {
+TEST_CASE("among many values, too, the change is found where it is", "[statistics]") {
   std::mt19937_64 random(6);
   const auto values = series(random, 1500, 0, 900, 2);
   const auto found = shown(values);
@@ -225,7 +225,7 @@ TEST_CASE("where the newest runs cannot be told apart from a change, the series 
   }));
 }
 
-TEST_CASE("the newest values of a series that did not change seldom lie outside of their prediction") {
+TEST_CASE("the newest values of a series that did not change seldom lie outside of their prediction", "[statistics]") {
   constexpr int kSeries = 1000;
   for (const bool heavy : {false, true})
     for (const std::size_t count : {8U, 30U}) {

@@ -120,7 +120,7 @@ TEST_CASE("equivalence is shown when runs are steady, and only then") {
   CHECK(tally(4, 4, {.between = 0.02, .shift = 0.05}, 200, 18).none <= 10);  // the truth lies on the border
 }
 
-TEST_CASE("runs that wander are seldom called changed, and the interval says why it is wide") {
+TEST_CASE("runs that wander are seldom called changed, and the interval says why it is wide", "[statistics]") {
   constexpr int kExperiments = 400;
   constexpr double kMost = 0.083 * kExperiments;  // 0.05 and three standard errors
   for (const auto& [before, after] : {std::pair{4, 4}, std::pair{3, 3}, std::pair{6, 6}}) {

@@ -722,7 +722,7 @@ TEST_CASE("one link that stalls in each block with the fault is named, however m
   CHECK_FALSE((chance && chance->named()));
 }
 
-TEST_CASE("with many ranks and few pairs hardly any stands out by chance, and names are few") {
+TEST_CASE("with many ranks and few pairs hardly any stands out by chance, and names are few", "[statistics]") {
   std::mt19937_64 random(9);
   std::normal_distribution<double> normal{0, 1};
   for (const std::size_t ranks : {64U, 1024U, 16384U}) {

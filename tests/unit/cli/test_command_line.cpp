@@ -250,7 +250,7 @@ TEST_CASE("scenarios that come with grit are found by name, a site's own first, 
 }
 
 TEST_CASE("a report without a directory is of the latest run, of all or of a scenario") {
-  const std::string run = std::string(GRIT_SOURCE_DIR) + "/tests/data/run-29e12f6";
+  const std::string run = std::string(GRIT_SOURCE_DIR) + "/tests/data/29e12f6/link_flap";
   const test::TempDirectory place;
   const std::string in_place = "cd " + place.path().string() + " &&";
   for (const char* name : {"runs/a/20261101T000000Z-1", "runs/a/20261102T000000Z-1", "runs/b/20261103T000000Z-1"}) {

@@ -1,6 +1,7 @@
 #include "analysis/blame/cpu_shortage.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "analysis/stats/median.hpp"
 #include "analysis/stats/noise_floor.hpp"
@@ -69,8 +70,8 @@ WaitsShown test_waits(const std::vector<Machine>& machines, std::size_t pairs) {
   return shown;
 }
 
-/// Links that are slow, and not because nobody comes to serve them: packets are lost there, or they alone of all are
-/// many times slower and their nodes' ranks do not wait for CPUs much longer than the others do.
+/// If ranks are starved of CPUs, slow links are a symptom. They are the cause where packets are lost on them, or where
+/// they alone of all links are many times slower and their nodes' ranks do not wait for CPUs much longer than others'.
 bool are_links_to_blame(const BlameFacts& facts, const LinkFinding& found) {
   if (!found.named()) return false;
   if (found.lost) return true;
@@ -83,6 +84,45 @@ bool are_links_to_blame(const BlameFacts& facts, const LinkFinding& found) {
   return most_ns <= 2 * std::max(facts.usage.middle_wait_ns(), 0.0) + kWaitShare * facts.loss_ns;
 }
 
+/// What must have been waited for and taken, a step.
+struct Needed {
+  double wait_ns = 0, taken_ns = 0;
+};
+
+/// Machines that are short of CPUs while others are not. Shown: its ranks waited for longer than others' did, for a
+/// good part of the loss, and others took its CPUs. Possible: that is not shown, but within the error of what was
+/// measured, or nobody can be seen to take CPUs that were all busy before.
+ShortOfCpus short_machines(const BlameFacts& facts, const std::vector<Machine>& machines, const WaitsShown& shown,
+                           const Needed& needed) {
+  ShortOfCpus found{.shortage = CpuShortage::shown}, possible{.shortage = CpuShortage::possible};
+  for (std::size_t i = 0; i < machines.size(); ++i) {
+    const std::size_t node = machines[i].nodes.front();
+    std::vector<double> others_ns;
+    for (const OthersUsage& one : facts.usage.others_by_pair(node)) others_ns.push_back(one.cpu_ns);
+    const double wait_ns = machines[i].wait_ns, most_wait_ns = wait_ns + median_error(machines[i].waits_ns);
+    if (most_wait_ns < needed.wait_ns || others_ns.empty()) continue;
+    const double taken_ns = median(others_ns), most_taken_ns = taken_ns + median_error(others_ns);
+    const bool waited = shown.of_machine[i] && wait_ns >= needed.wait_ns;
+    if (waited && taken_ns >= needed.taken_ns)
+      found.machines.push_back({machines[i].nodes, wait_ns});
+    else if (most_taken_ns >= needed.taken_ns || (waited && facts.usage.was_full(node)))
+      possible.machines.push_back({machines[i].nodes, most_wait_ns});
+  }
+  for (ShortOfCpus* one : {&found, &possible}) {
+    std::sort(one->machines.begin(), one->machines.end(),
+              [](const ShortMachine& x, const ShortMachine& y) { return x.wait_ns > y.wait_ns; });
+    if (one->machines.size() > kBlamedApart) one->machines.resize(kBlamedApart);
+    if (!one->machines.empty()) return *one;
+  }
+  return {};
+}
+
+bool are_most_full(const BlameFacts& facts, const std::vector<Machine>& machines) {
+  const auto full = std::count_if(machines.begin(), machines.end(),
+                                  [&](const Machine& machine) { return facts.usage.was_full(machine.nodes.front()); });
+  return 2 * static_cast<std::size_t>(full) > machines.size();
+}
+
 }  // namespace
 
 ShortOfCpus find_shortage(const BlameFacts& facts, const std::optional<LinkFinding>& links) {
@@ -92,41 +132,23 @@ ShortOfCpus find_shortage(const BlameFacts& facts, const std::optional<LinkFindi
   std::vector<double> steps_ns, waits_ns;
   for (const BlockPair& pair : facts.pairs) steps_ns.push_back(facts.work.block(pair.fault).step_ns);
   for (const Machine& machine : machines) waits_ns.push_back(machine.wait_ns);
-  const double taken_ns = kTakenCpus * median(std::move(steps_ns)), needed_ns = kWaitShare * facts.loss_ns;
-  const double middle_ns = facts.usage.middle_wait_ns(), of_machine_ns = median(waits_ns);
-  double all_ns = 0;
-  for (const Machine& machine : machines) all_ns += machine.wait_ns;
+  const Needed needed{kWaitShare * facts.loss_ns, kTakenCpus * median(std::move(steps_ns))};
+  const double middle_ns = facts.usage.middle_wait_ns();
+  const bool all_waited = std::accumulate(waits_ns.begin(), waits_ns.end(), 0.0) >= needed.wait_ns;
+  const double of_machine_ns = median(std::move(waits_ns));
   const auto others = facts.usage.middle_others();
-  const bool named_link = links && links->named();
-  if (shown.of_all && middle_ns >= needed_ns && (!others || others->cpu_ns >= std::max(middle_ns, taken_ns)))
+  const double taken_ns = others ? others->cpu_ns : 0;
+  if (shown.of_all && middle_ns >= needed.wait_ns && (!others || taken_ns >= std::max(middle_ns, needed.taken_ns)))
     return {.shortage = CpuShortage::shown, .wait_ns = middle_ns};
-  if (shown.of_all && all_ns >= needed_ns && others && others->cpu_ns >= taken_ns)
+  if (shown.of_all && all_waited && taken_ns >= needed.taken_ns)
     return {.shortage = CpuShortage::shown, .wait_ns = of_machine_ns};
-  ShortOfCpus found, possible;
-  for (std::size_t i = 0; i < machines.size() && machines.size() > 1; ++i) {
-    const std::size_t node = machines[i].nodes.front();
-    std::vector<double> others_ns;
-    for (const OthersUsage& one : facts.usage.others_by_pair(node)) others_ns.push_back(one.cpu_ns);
-    const double wait_ns = machines[i].wait_ns, most_wait_ns = wait_ns + median_error(machines[i].waits_ns);
-    if (most_wait_ns < needed_ns || others_ns.empty()) continue;
-    const double most_others_ns = median(others_ns) + median_error(others_ns);
-    const bool waited = shown.of_machine[i] && wait_ns >= needed_ns;
-    if (waited && median(others_ns) >= taken_ns)
-      found.shortage = CpuShortage::shown, found.machines.push_back({machines[i].nodes, wait_ns});
-    else if (!named_link && (most_others_ns >= taken_ns || (waited && facts.usage.was_full(node))))
-      possible.shortage = CpuShortage::possible, possible.machines.push_back({machines[i].nodes, most_wait_ns});
+  const bool is_link_named = links && links->named();
+  if (machines.size() > 1) {
+    ShortOfCpus some = short_machines(facts, machines, shown, needed);
+    if (some.shortage == CpuShortage::shown || (some.shortage == CpuShortage::possible && !is_link_named)) return some;
   }
-  for (ShortOfCpus* short_of : {&found, &possible}) {
-    auto& all = short_of->machines;
-    std::sort(all.begin(), all.end(),
-              [](const ShortMachine& x, const ShortMachine& y) { return x.wait_ns > y.wait_ns; });
-    if (all.size() > kBlamedApart) all.resize(kBlamedApart);
-    if (short_of->shortage != CpuShortage::none) return *short_of;
-  }
-  const auto full = std::count_if(machines.begin(), machines.end(),
-                                  [&](const Machine& machine) { return facts.usage.was_full(machine.nodes.front()); });
-  const bool most_full = 2 * static_cast<std::size_t>(full) > machines.size();
-  if (!named_link && others && all_ns >= needed_ns && (others->cpu_ns >= taken_ns || (shown.of_all && most_full)))
+  if (!is_link_named && others && all_waited &&
+      (taken_ns >= needed.taken_ns || (shown.of_all && are_most_full(facts, machines))))
     return {.shortage = CpuShortage::possible, .wait_ns = of_machine_ns};
   return {};
 }

@@ -3,7 +3,7 @@
 //
 //   1. Own work (analysis/blame/held_up.hpp). Of every rank the growth of its own work from the baseline to the fault
 //   block
-//      of each pair, less the median of its peers' (all other ranks: they have the same role): the median over pairs is
+//      of each pair, less the median of its peers' (all other ranks): the median over pairs is
 //      its excess. The same between one baseline block and the next is noise, and an excess within it is none.
 //   2. Replay (analysis/blame/replay.hpp): what a step would take with the suspects no slower than the others, with the
 //   fault
@@ -15,13 +15,14 @@
 //   4. A stop (SIGSTOP) while a rank waits in a collective looks like a slow network in step records: the stopped
 //      time that the agent saw counts as its own work.
 //   5. Communication that takes longer with normal own work is the network; which nodes', only the link test
-//      (analysis/blame/links.hpp) can tell, or a check that failed under the fault on one node alone. But it is the
-//      CPUs that are short where others took a quarter of a CPU more than at other times, and the middle rank, or all
-//      ranks of that machine together (work in bursts holds up one after the other), waited for a CPU for a third of
-//      the loss. Where all CPUs were busy before, nobody can be seen to take more: if ranks waited longer it cannot be
-//      told, unless the link test found a slow link. It is the network whatever ranks waited for if the link test saw
-//      that packets are lost on one node's links alone, or that of several links some alone are many times slower. What
-//      ranks wait longer because they poll for longer, at the baseline's rate, is not counted.
+//      (analysis/blame/links.hpp) can tell, or a check of links that failed under the fault on one node alone. But it
+//      is the CPUs that are short where others took a quarter of a CPU more than at other times, and the middle rank,
+//      or all ranks together (work in bursts holds up one after the other), waited for a CPU for a third of the loss;
+//      or all ranks of one machine, for longer than those of other machines (analysis/blame/cpu_shortage.hpp). Where
+//      that is neither shown nor excluded, or all CPUs were busy before, so that nobody can be seen to take more, it
+//      cannot be told, unless the link test found a slow link. It is the network whatever ranks waited for if the link
+//      test saw that packets are lost on one node's links alone, or that of several links some alone are many times
+//      slower. What ranks wait longer because they poll for longer, at the baseline's rate, is not counted.
 //   6. Own work that grows on all nodes alike has no culprit: a shared resource. On a local cluster (one machine),
 //      communication over links that all became slow with it is laid to that resource too.
 // A suspect that explains at least half of the loss is named, with others that explain a fifth each; or several of

@@ -22,12 +22,13 @@ std::optional<Suspect> shared_suspect(const BlameFacts& facts, const Communicati
   const bool short_of_cpus = communication.cpus_short_everywhere();
   const bool stopped = facts.replay.stopped_at_once();
   if (!own_alike && !short_of_cpus && !stopped) return std::nullopt;
-  // Of one machine all links and all own work became slow together: the same CPUs carry the traffic of its links.
+  // On a local cluster the CPUs carry the links' traffic, too: where all links and all own work become slow together,
+  // what communication grew by is the machine's as well.
   const bool machine = own_alike && communication.all_links_alike() && facts.plan.topology.local_cluster;
   const auto ranks = all_ranks(facts);
   const WorkGrowth middle = growth_of(facts, ranks, [](std::vector<double> values) { return median(values); });
-  // Waiting for CPUs shows mostly as communication, so the scheduler's counters say what was short; where most of the
-  // growth is in the ranks' own phases, these do.
+  // Waiting for CPUs shows mostly as communication time, so the scheduler's counters tell what was short. Where most of
+  // the growth is in the ranks' own phases, the phases tell.
   const bool own_most = own_alike && own_share >= communication.share;
   ResourceClass cause = classify(middle);
   if (short_of_cpus && !own_most && middle.usage) {

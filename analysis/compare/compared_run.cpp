@@ -45,15 +45,8 @@ std::vector<RankPhases> phases_of(const ComparedRun& run, std::span<const StepRe
     auto& [sum, steps] = sums[record.rank];
     sum.rank = static_cast<int>(record.rank);
     sum.node = static_cast<int>(record.node);
-    const std::array<std::int64_t, kStepPhases.size() - 1> phases{record.input_ns,     record.forward_ns,
-                                                                  record.backward_ns,  record.exposed_comm_ns,
-                                                                  record.optimizer_ns, record.checkpoint_ns};
-    std::int64_t rest_ns = record.end_ns - record.start_ns;
-    for (std::size_t i = 0; i < phases.size(); ++i) {
-      sum.mean_ns[i] += static_cast<double>(phases[i]);
-      rest_ns -= phases[i];
-    }
-    sum.mean_ns.back() += static_cast<double>(std::max<std::int64_t>(rest_ns, 0));
+    const auto times_ns = phase_times_ns(record);
+    for (std::size_t i = 0; i < times_ns.size(); ++i) sum.mean_ns[i] += static_cast<double>(times_ns[i]);
     steps += 1;
   }
   std::vector<RankPhases> result;

@@ -6,12 +6,12 @@
 #include <map>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "analysis/compare/machine_load.hpp"
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
+#include "harness/model/phases.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 
@@ -22,11 +22,6 @@ struct ComparedBlock {
   double mean_ns = 0;  // of a step, as in analysis/records/block_times.hpp
   double median_ns = 0;
 };
-
-/// StepRecord's phases; "other" is what is left of the step.
-constexpr std::array<std::string_view, 7> kStepPhases{"input",     "forward",    "backward", "exposed_comm",
-                                                      "optimizer", "checkpoint", "other"};
-constexpr std::size_t kExposedComm = 3;  // waiting for others; all the other phases are a rank's own work
 
 /// Of one rank, over the measured steps of the baseline blocks.
 struct RankPhases {

@@ -105,17 +105,15 @@ void OwnWorkSum::take(const StepRecord& record) {
   const std::int64_t own_ns = std::max<std::int64_t>(record.end_ns - record.start_ns - record.exposed_comm_ns, 0);
   Before& last = before_[record.rank];
   // The optimizer and checkpoint of the step before delay this step's collectives. A block's first step has none before
-  // it; where the record before is missing, they are taken to have been as long as this step's.
+  // it; if the record of the step before is missing, they are taken to have been as long as this step's.
   const std::int64_t left_ns = record.step_in_block == 0 ? 0 : last.step + 1 == record.step ? last.rest_ns : rest_ns;
   last = {rest_ns, record.step};
   if (record.step_in_block < settle_steps_) return;
 
   RankWork& work = result_.work_[at * before_.size() + record.rank];
-  const std::array<std::int64_t, 5> phases{record.input_ns, record.forward_ns, record.backward_ns, record.optimizer_ns,
-                                           record.checkpoint_ns};
-  std::int64_t other_ns = own_ns;
-  for (std::size_t i = 0; i < phases.size(); ++i) work.sum_ns[i] += phases[i], other_ns -= phases[i];
-  work.sum_ns[phases.size()] += std::max<std::int64_t>(other_ns, 0);
+  const auto times_ns = phase_times_ns(record);
+  for (std::size_t i = 0, own = 0; i < times_ns.size(); ++i)
+    if (i != kExposedComm) work.sum_ns[own++] += times_ns[i];
   ++work.steps;
 
   std::vector<Step>& of_block = steps_[at];

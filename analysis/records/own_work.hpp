@@ -13,18 +13,14 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "analysis/records/node_clocks.hpp"
+#include "harness/model/phases.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 
 namespace grit {
-
-/// "other" is what no phase of the step accounts for.
-constexpr std::array<std::string_view, 6> kOwnPhases{"input",     "forward",    "backward",
-                                                     "optimizer", "checkpoint", "other"};
 
 /// One rank in one block.
 struct RankWork {

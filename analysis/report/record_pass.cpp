@@ -30,12 +30,8 @@ void add_to_step(StepSum& sum, const StepRecord& record, const TimeAxis& axis) {
 }
 
 void add_to_phases(PhaseSum& sum, const StepRecord& record) {
-  const std::array<std::int64_t, 6> phases{record.input_ns,        record.forward_ns,   record.backward_ns,
-                                           record.exposed_comm_ns, record.optimizer_ns, record.checkpoint_ns};
-  static_assert(phases.size() + 1 == kPhaseNames.size());
-  std::int64_t rest_ns = record.end_ns - record.start_ns;
-  for (std::size_t i = 0; i < phases.size(); ++i) sum.total_ns[i] += phases[i], rest_ns -= phases[i];
-  sum.total_ns.back() += std::max<std::int64_t>(rest_ns, 0);
+  const auto times_ns = phase_times_ns(record);
+  for (std::size_t i = 0; i < times_ns.size(); ++i) sum.total_ns[i] += times_ns[i];
   ++sum.steps;
   sum.node = record.node;
 }

@@ -5,10 +5,10 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "analysis/report/page/html.hpp"
+#include "harness/model/phases.hpp"
 
 namespace grit {
 
@@ -57,9 +57,6 @@ struct PairPoint {
   double fault_ns = 0;
   [[nodiscard]] double effect() const { return fault_ns / baseline_ns - 1; }
 };
-
-constexpr std::array<std::string_view, 7> kPhaseNames{"input",     "forward",    "backward", "exposed communication",
-                                                      "optimizer", "checkpoint", "other"};
 
 /// Mean phase durations of one rank over the measured steps of one kind of block; "other" is what is left of the step.
 struct PhaseRow {

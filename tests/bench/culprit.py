@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Who is blamed: randomised injections over fault kinds, nodes and magnitudes on a local cluster, and a table of what was really
 broken against what the analysis named. memory_bandwidth only when asked for (--kinds): on a machine of few cores its writers take the
-ranks' CPUs long before they fill the memory bus, and "compute" is then what is short. Seeded; goes on where it was stopped, and with --again judges the runs there are anew.
+ranks' CPUs long before they fill the memory bus, and "compute" is then what is short. Three kinds have another place than one node:
+in_turn (pauses at random moments of every rank), one_link and two_nodes. Seeded; goes on where it was stopped, and with --again judges the runs there are anew.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/culprit.py [--runs 60] [--seed 1] [--out DIR] [--kinds a,b] [--nodes 4]
                                                                     [--pairs 8] [--max-pairs 16] [--block 1s] [--again]"""
@@ -19,7 +20,7 @@ from pathlib import Path
 GRIT = os.environ["GRIT"]
 RESOURCES = ["compute", "network", "memory", "storage", "unknown", "none"]
 LEGEND = """\
-Truth: the class of the injected fault, and the node it acted on. On a local cluster all nodes share one machine's CPUs, memory and
+Truth: the class of the injected fault, and the node it acted on (in_turn: each in turn; one_link: the link; two_nodes: both). On a local cluster all nodes share one machine's CPUs, memory and
 disk: what acts on these (marked *) hits all nodes alike, so there "no single culprit, all nodes alike" is the right answer for the node.
 "not told" names nobody; "wrong" names a node that had no fault. "none": no slowdown was shown, or no suspect explains half of it."""
 
@@ -39,6 +40,13 @@ def pulse(g, name, low, high):
     return f'{name} = "{lasts}ms", after = "{min(round(pick(g, *AFTER)), 980 - lasts)}ms"'  # within a block of 1 s
 
 
+# kind -> the fault, where it is not called as the kind is, and on which nodes it acts, by the first of them.
+PLACES = {
+    "in_turn": ("process_pause", lambda node, nodes, g: "all"),
+    "one_link": ("partition", lambda node, nodes, g: (node, node ^ 1)),  # nodes that every algorithm of an all-reduce makes neighbours
+    "two_nodes": ("gpu_throttle", lambda node, nodes, g: sorted((node, g.choice([other for other in range(nodes) if other != node])))),
+}
+
 # kind -> (resource, shared by all nodes of this machine, the workload, the fault's parameters from a generator). Chosen to cost a step 10 %.
 KINDS = {
     "gpu_throttle": ("compute", False, FREE, lambda g: f'clock = "{round(100 / pick(g, 1.2, 2.5))}%"'),
@@ -53,15 +61,18 @@ KINDS = {
     "memory_pressure": ("memory", True, BUSY, lambda g: f'hold = "250MB", churn = "20GB/s", threads = {g.choice([2, 3, 4])}'),
     "disk_contention": ("storage", True, FREE + ', checkpoint_every = 1, checkpoint = "64MB"',
                         lambda g: f'directory = "/var/tmp", block = "16MiB", size = "512MB", threads = {g.choice([3, 4, 6])}'),
+    "in_turn": ("compute", False, FREE, lambda g: f'pause = "{round(pick(g, 90, 150))}ms", every = "1s", schedule = "poisson"'),
+    "one_link": ("network", False, FREE, lambda g: pulse(g, "lasts", 300, 600)),
+    "two_nodes": ("compute", False, FREE, lambda g: f'clock = "{round(100 / pick(g, 1.2, 2.5))}%"'),
 }
 
 SCENARIO = """
 local grit = require "grit"
 return grit.scenario {{
   name = "culprit",
-  summary = "{kind} on node {node}",
+  summary = "{kind} on {where}",
   workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.02, {workload} }},
-  faults = {{ grit.fault.{kind} {{ on = {node}, {parameters} }} }},
+  faults = {{ grit.fault.{fault} {{ {on}, {parameters} }} }},
   design = {{ pairs = {pairs}, max_pairs = {max_pairs}, block = "{block}", link_test = true }},
   expect = {{ slowdown = {{ at_least = "1%" }} }},
 }}
@@ -76,7 +87,17 @@ def injections(options):
         order += generator.sample(options.kinds, len(options.kinds))
     for index, kind in enumerate(order[:options.runs]):
         own = random.Random(f"{options.seed}/{index}")
-        yield index, kind, own.randrange(options.nodes), KINDS[kind][3](own)
+        node, parameters = own.randrange(options.nodes), KINDS[kind][3](own)
+        yield index, kind, PLACES[kind][1](node, options.nodes, own) if kind in PLACES else node, parameters
+
+
+def scenario_of(kind, where, parameters, options):
+    if kind == "one_link":
+        on = f'on = {where[0]}, from = "{where[1]}"'
+    else:
+        on = "on = " + ('"all"' if where == "all" else f"{{ {where[0]}, {where[1]} }}" if kind == "two_nodes" else str(where))
+    return SCENARIO.format(kind=kind, where=where, fault=PLACES[kind][0] if kind in PLACES else kind, on=on, parameters=parameters, pairs=options.pairs,
+                           max_pairs=options.max_pairs, block=options.block, workload=KINDS[kind][2])
 
 
 def run(directory, scenario, options):
@@ -95,22 +116,38 @@ def run(directory, scenario, options):
 
 
 def blame(verdict):
-    """(resource, the nodes that are named or None, all alike)"""
+    """(resource, the places that are named or None, all alike); a place is a node, a link, or turns"""
     suspects = verdict["suspects"]
     named = suspects[:verdict.get("culprits", int(verdict["culprit"] is not None))]
     if named:
-        nodes = {suspect["node"] for suspect in named}
-        return named[0]["resource"], None if -1 in nodes else nodes, False
+        places = set()
+        for suspect in named:
+            name = suspect["node_name"]
+            if name.endswith("in turn") or name == "one node after another":
+                places.add("turns")
+            elif name.startswith("link "):
+                places.add("link " + "-".join(map(str, sorted(suspect["nodes"]))))
+            else:
+                places.add(suspect["node"])
+        return named[0]["resource"], None if -1 in places else places, False
     if not suspects or suspects[0]["share_explained"] < 0.5:
         return "none", None, False
     return suspects[0]["resource"], None, suspects[0]["resource"] != "unknown"
 
 
-def judge(kind, node, verdict):
+def places_of(kind, where):
+    if kind == "in_turn":
+        return {"turns"}
+    if kind == "one_link":
+        return {"link " + "-".join(map(str, sorted(where)))}
+    return set(where) if kind == "two_nodes" else {where}
+
+
+def judge(kind, really, verdict):
     resource, named, alike = blame(verdict)
     truth, shared = KINDS[kind][:2]
     if named is not None:
-        where = "right" if named == {node} else "wrong"
+        where = "right" if named == places_of(kind, really) else "wrong"
     elif alike:
         where = "right" if shared else "wrong"
     else:
@@ -163,15 +200,16 @@ def main():
             subprocess.run([GRIT, "report", str(directory)], capture_output=True, check=False)
         if not (directory / "verdict.json").exists():
             subprocess.run(["rm", "-rf", str(directory)], check=True)
-            scenario.write_text(SCENARIO.format(kind=kind, node=node, parameters=parameters, pairs=options.pairs, max_pairs=options.max_pairs,
-                                                block=options.block, workload=KINDS[kind][2]))
+            scenario.write_text(scenario_of(kind, node, parameters, options))
             if error := run(directory, scenario, options):
                 subprocess.run(["rm", "-rf", str(directory)], check=True)
                 print(f"{index + 1:3}/{options.runs} {kind} on {node} ({parameters}): did not run: {error}", flush=True)
                 continue
         verdict = json.loads((directory / "verdict.json").read_text())
         fault = json.loads((directory / "plan.json").read_text())["faults"][0]  # what was really done
-        node, parameters = fault["node"], json.dumps(fault["params"])
+        if kind not in PLACES:
+            node = fault["node"]
+        parameters = json.dumps(fault["params"])
         truth, named, place = judge(kind, node, verdict)
         results.append((kind, truth, named, place, verdict["effect"]["estimate"] if verdict["effect"] else 0))
         mark = "ok " if truth == named and place == "right" else "BAD"

@@ -45,3 +45,9 @@ TEST_CASE("the median is off by more than is said in one of twenty samples") {
   CHECK(median_error({}) == 0);
   CHECK(median_error({3, 3, 3}) == 0);
 }
+
+TEST_CASE("one difference that is far larger than the others is limited, its sign kept") {
+  CHECK(limited({1, 1, -50, 1}) == std::vector<double>{1, 1, -2, 1});
+  CHECK(limited({3, -3, 3}) == std::vector<double>{3, -3, 3});
+  CHECK(limited({}).empty());
+}

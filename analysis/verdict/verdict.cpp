@@ -186,23 +186,24 @@ class Judge {
       if (plan_.blocks[i].kind == BlockKind::fault) blocks[plan_.blocks[i].pair].second = i;
     }
     std::vector<std::vector<double>> differences;
-    std::vector<bool> looked_at;
+    std::vector<int> looked_at;  // pairs, by check
     for (const CheckEvidence& check : evidence_.checks) {
       std::vector<double>& row = differences.emplace_back();
-      looked_at.push_back(false);
+      looked_at.push_back(0);
       for (const int pair : pairs_.numbers()) {
         const auto &baseline = check.blocks[blocks[pair].first], &fault = check.blocks[blocks[pair].second];
         const bool both = baseline.made > 0 && fault.made > 0;
         row.push_back(both ? static_cast<double>(fault.failed) / fault.made -
                                  static_cast<double>(baseline.failed) / baseline.made
                            : 0);
-        if (both) looked_at.back() = true;
+        if (both) ++looked_at.back();
       }
     }
     const std::vector<double> p = p_among_all(differences);
     for (std::size_t i = 0; i < evidence_.checks.size(); ++i) {
       verdict_.checks.push_back(evidence_.checks[i].result);
-      if (looked_at[i]) verdict_.checks.back().p = std::min(1.0, p[i] * looks_);
+      // Of n pairs the smallest p is 1 / 2^n: fewer than would reach the level can say neither yes nor no.
+      if (std::exp2(-looked_at[i]) * looks_ <= kFamilyAlpha) verdict_.checks.back().p = std::min(1.0, p[i] * looks_);
     }
   }
 

@@ -115,7 +115,7 @@ struct CheckResult {
   int not_made = 0;           // readings in which the check could not be made, which are none of the above
   std::string obstacle{};     // why, the first time
   std::optional<double> p{};  // that some check of the run fails as much more often under the fault by chance; empty:
-                              // never looked at in both blocks of a pair that counts
+                              // looked at in both blocks of too few pairs that count for any such p to be at most 0.05
   [[nodiscard]] bool fails_more() const { return p && *p <= 0.05; }  // under the fault than without
 };
 

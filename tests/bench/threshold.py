@@ -88,7 +88,7 @@ with Workspace() as work:
         right += abs(error) <= 0.1
         print(f"{round_number}: limit {limit} Mbit/s, knee expected at {truth:.0f}, found {found['dose'] / 1e6:.0f} "
               f"({found['ci_low'] / 1e6:.0f} .. {found['ci_high'] / 1e6:.0f}), {100 * error:+.1f} %, {len(result['trials'])} trials, {took:.0f} s; "
-              f"a linear sweep as fine takes {found['linear_sweep_trials']}", flush=True)
+              f"a linear sweep as fine takes {found['sweep_trials']}", flush=True)
         if round_number == 0 and SWEEP > 1:
             knee, half = sweep(work, limit)
             if knee:

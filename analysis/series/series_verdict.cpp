@@ -97,7 +97,7 @@ class SeriesJudge {
   }
 
   [[nodiscard]] std::string sweep() const {
-    if (threshold_->sweep_trials <= 0) return "";
+    if (threshold_->sweep_trials <= static_cast<int>(done_.size())) return "";
     return fmt::format("; a sweep as fine takes {}", threshold_->sweep_trials);
   }
 

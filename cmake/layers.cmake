@@ -44,7 +44,7 @@ grit_layer(grit_compute workloads/compute grit_model PkgConfig::OPENBLAS)
 grit_layer(grit_fabric workloads/fabric grit_compute MPI::MPI_C)
 grit_layer(grit_workloads workloads grit_fabric grit_record)
 # The rooms of the analysis (analysis/README.md).
-grit_layer(grit_stats analysis/stats grit_base)
+grit_layer(grit_stats analysis/stats grit_model)
 grit_layer(grit_records analysis/records grit_stats grit_record)
 grit_layer(grit_facts analysis/facts grit_records)
 grit_layer(grit_blame analysis/blame grit_facts)

@@ -1,16 +1,19 @@
 #include "analysis/series/search.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "analysis/series/minimal.hpp"
+#include "analysis/stats/knee.hpp"
+#include "analysis/stats/yes_no_posterior.hpp"
 
 namespace grit {
 namespace {
 
-constexpr std::size_t kFewestDoses = 5;  // below, a line through noise can look exact
-constexpr double kSure = 0.95;           // that there is no threshold between the ends
 constexpr int kTriesAtAnEnd = 2;
+constexpr std::size_t kSilentTrials = 3;  // in a row that did not say: then neither will the next
 
 bool is_interruption(const Trial& trial) { return trial.result && trial.result->outcome == "interrupted"; }
 
@@ -54,7 +57,9 @@ struct Ends {
 };
 
 Ends compare_ends(const SearchSpec& search, const DoseResponse& low, const DoseResponse& high) {
-  Ends ends{{low.dose, high.dose, search.linear, search.harm_grows.value_or(harm_grows(low, high))}};
+  Ends ends{.scale = scale_of(search)};
+  ends.scale.from = low.dose, ends.scale.to = high.dose;
+  ends.scale.harm_grows = search.harm_grows.value_or(harm_grows(low, high));
   const DoseResponse& harmed = ends.scale.harm_grows ? high : low;
   const DoseResponse& calm = ends.scale.harm_grows ? low : high;
   ends.harmed_is_slow = slowdown_of(harmed) >= criterion(search);
@@ -67,8 +72,6 @@ int tries_at(const Series& series, double dose) {
   return static_cast<int>(
       std::count_if(trials.begin(), trials.end(), [&](const Trial* trial) { return trial->dose == dose; }));
 }
-
-bool is_whole(Unit unit) { return unit != Unit::number && unit != Unit::fraction && unit != Unit::flops_per_s; }
 
 std::optional<TrialRequest> next_magnitude(const Series& series) {
   const SearchSpec& search = series.search;
@@ -85,18 +88,18 @@ std::optional<TrialRequest> next_magnitude(const Series& series) {
     }
   const Ends ends = compare_ends(search, *response_at(responses, search.from), *response_at(responses, search.to));
   if (!ends.harmed_is_slow || ends.calm_is_slow) return std::nullopt;
-  const ThresholdFit fit = fit_threshold(ends.scale, responses, criterion(search));
-  const DoseInterval* unknown = fit.unknown(search.resolution);
-  if (responses.size() >= kFewestDoses && unknown == nullptr) return std::nullopt;
-  const DoseInterval& open = unknown != nullptr ? *unknown : fit.interval;
-  const double place = next_place(ends.scale, open, responses);
-  return TrialRequest{
-      .dose = ends.scale.round_dose_at(place, is_whole(search.unit)),
-      .why = "between " + rounded_dose_text(search, open.low) + " and " + rounded_dose_text(search, open.high)};
+  const KneeFit fit = fit_knee(ends.scale, responses, criterion(search));
+  if (fit.known(ends.scale, search.resolution)) return std::nullopt;
+  const DoseInterval open = fit.unknown(ends.scale, search.resolution).value_or(fit.interval);
+  const auto dose = next_dose(ends.scale, open, responses);
+  if (!dose) return std::nullopt;
+  return TrialRequest{.dose = dose,
+                      .why = fmt::format("between {} and {}", rounded_dose_text(search, open.low),
+                                         rounded_dose_text(search, open.high))};
 }
 
 /// The knee in what was measured, whatever the doses.
-void fit_knee(const Series& series, Threshold& threshold) {
+void take_knee(const Series& series, Threshold& threshold) {
   auto responses = responses_of(series);
   if (responses.size() < 2) return;
   const auto by_dose = [](const DoseResponse& a, const DoseResponse& b) { return a.dose < b.dose; };
@@ -104,12 +107,13 @@ void fit_knee(const Series& series, Threshold& threshold) {
   if (low->dose >= high->dose) return;
   const Ends ends = compare_ends(series.search, *low, *high);
   threshold.harm_grows = ends.scale.harm_grows;
-  if (!ends.harmed_is_slow || ends.calm_is_slow || responses.size() < 3) return;
-  const ThresholdFit fit = fit_threshold(ends.scale, responses, criterion(series.search));
+  const bool neighbours = ends.scale.whole && high->dose - low->dose <= 1;  // with nothing between them
+  if (!ends.harmed_is_slow || ends.calm_is_slow || (responses.size() < 3 && !neighbours)) return;
+  const KneeFit fit = fit_knee(ends.scale, responses, criterion(series.search));
   threshold.found = true;
   threshold.dose = fit.dose;
   threshold.interval = fit.interval;
-  threshold.known = responses.size() >= kFewestDoses && fit.known(series.search.resolution);
+  threshold.known = fit.known(ends.scale, series.search.resolution);
   threshold.curve = {{ends.scale.dose_at(0), std::expm1(fit.flat)},
                      {fit.dose, std::expm1(fit.flat)},
                      {fit.knee_end, std::expm1(fit.flat + fit.rise)},
@@ -118,66 +122,79 @@ void fit_knee(const Series& series, Threshold& threshold) {
 
 // --- yes or no ------------------------------------------------------------------------------------------------------
 
+bool is_of(const std::string& check, const std::string& check_on_node) {
+  return check_on_node.starts_with(check + " ");
+}
+
 /// Empty: the trial does not say.
 std::optional<bool> answer_of(const SearchSpec& search, const TrialResult& result) {
   if (!search.outcome.empty()) {
     if (result.outcome == search.outcome) return true;
-    return result.outcome == "completed" ? std::optional<bool>(false) : std::nullopt;
+    return result.outcome == "completed" && result.applied ? std::optional<bool>(false) : std::nullopt;
   }
-  if (result.outcome != "completed") return std::nullopt;
-  if (!search.check.empty())
-    return std::any_of(result.failed_checks.begin(), result.failed_checks.end(),
-                       [&](const std::string& failed) { return failed.starts_with(search.check + " "); });
-  if (search.slowdown && is_measured(result) && result.slowdown) return *result.slowdown >= *search.slowdown;
+  if (result.outcome != "completed" || !result.applied) return std::nullopt;
+  if (!search.check.empty()) {
+    const auto asked = [&](const std::string& one) { return is_of(search.check, one); };
+    if (std::any_of(result.failed_checks.begin(), result.failed_checks.end(), asked)) return true;
+    const bool told = std::none_of(result.untold_checks.begin(), result.untold_checks.end(), asked);
+    return told ? std::optional<bool>(false) : std::nullopt;
+  }
+  if (search.slowdown && result.slowdown) return *result.slowdown >= *search.slowdown;
   if (result.verdict == VerdictKind::inconclusive) return std::nullopt;
   return result.verdict == VerdictKind::reproduced;
 }
 
-DoseScale scale_of(const SearchSpec& search) {
-  return {search.from, search.to, search.linear, search.harm_grows.value_or(true)};
-}
-
-NoisyBisection bisection_of(const Series& series) {
-  NoisyBisection bisection(series.search.noise);
-  const DoseScale scale = scale_of(series.search);
+YesNoPosterior posterior_of(const Series& series) {
+  const SearchSpec& search = series.search;
+  YesNoPosterior posterior(scale_of(search), search.resolution, search.noise, search.harm_grows);
   for (const Trial* trial : done(series))
-    if (const auto yes = answer_of(series.search, *trial->result); yes && trial->dose)
-      bisection.answer(scale.place_of(*trial->dose), *yes);
-  return bisection;
+    if (const auto yes = answer_of(search, *trial->result); yes && trial->dose) posterior.answer(*trial->dose, *yes);
+  return posterior;
 }
 
-bool is_between(const NoisyBisection& bisection) {
-  return bisection.before_start() + bisection.beyond_end() < 1 - kThresholdConfidence;
+/// The last trials have all not said.
+bool is_silent(const Series& series) {
+  const auto trials = done(series);
+  return trials.size() >= kSilentTrials &&
+         std::none_of(trials.end() - kSilentTrials, trials.end(),
+                      [&](const Trial* trial) { return answer_of(series.search, *trial->result).has_value(); });
 }
 
-DoseInterval credible_interval(const DoseScale& scale, const NoisyBisection& bisection) {
-  const double tail = (1 - kThresholdConfidence) / 2;
-  DoseInterval interval{scale.dose_at(bisection.quantile(tail)), scale.dose_at(bisection.quantile(1 - tail))};
-  if (!scale.harm_grows) std::swap(interval.low, interval.high);
-  return interval;
+std::optional<Absence> absence_of(const SearchSpec& search, const YesNoPosterior& posterior) {
+  const auto sure = posterior.sure();
+  if (sure == AnswerShape::never) return Absence::never;
+  if (sure == AnswerShape::always) return Absence::always;
+  const auto stated = !search.harm_grows   ? posterior.direction()
+                      : *search.harm_grows ? AnswerShape::grows
+                                           : AnswerShape::falls;
+  return sure && sure != stated ? std::optional(Absence::other_end) : std::nullopt;
+}
+
+bool is_known(const SearchSpec& search, const YesNoPosterior& posterior) {
+  return posterior.is_between() && scale_of(search).is_within(posterior.interval(), search.resolution);
 }
 
 std::optional<TrialRequest> next_yes_no(const Series& series) {
-  const DoseScale scale = scale_of(series.search);
-  const NoisyBisection bisection = bisection_of(series);
-  if (used_up(series) || bisection.beyond_end() > kSure || bisection.before_start() > kSure) return std::nullopt;
-  if (is_between(bisection) && credible_interval(scale, bisection).within(series.search.resolution))
+  const SearchSpec& search = series.search;
+  const YesNoPosterior posterior = posterior_of(series);
+  if (used_up(series) || is_silent(series) || absence_of(search, posterior) || is_known(search, posterior))
     return std::nullopt;
-  const double place = bisection.next();
-  const std::string why = place >= 1   ? "is there a yes at all?"
-                          : place <= 0 ? "is there a no at all?"
-                                       : "where yes and no are as likely";
-  return TrialRequest{.dose = scale.round_dose_at(place, is_whole(series.search.unit)), .why = why};
+  const double dose = posterior.next();
+  return TrialRequest{.dose = dose,
+                      .why = dose == search.from ? "the lower end"
+                             : dose == search.to ? "the upper end"
+                                                 : "where yes and no begin to be as likely"};
 }
 
-void take_bisection(const Series& series, Threshold& threshold) {
-  const DoseScale scale = scale_of(series.search);
-  const NoisyBisection bisection = bisection_of(series);
-  threshold.harm_grows = scale.harm_grows;
-  threshold.found = is_between(bisection);
-  threshold.dose = scale.dose_at(bisection.quantile(0.5));
-  threshold.interval = credible_interval(scale, bisection);
-  threshold.known = threshold.found && threshold.interval.within(series.search.resolution);
+void take_posterior(const Series& series, Threshold& threshold) {
+  const SearchSpec& search = series.search;
+  const YesNoPosterior posterior = posterior_of(series);
+  threshold.harm_grows = posterior.direction() == AnswerShape::grows;
+  threshold.absent = absence_of(search, posterior);
+  threshold.found = posterior.is_between() && !threshold.absent;
+  threshold.dose = posterior.quantile(0.5);
+  threshold.interval = posterior.interval();
+  threshold.known = threshold.found && is_known(search, posterior);
 }
 
 // --- escalation -----------------------------------------------------------------------------------------------------
@@ -189,24 +206,32 @@ std::vector<std::string> in_both(const std::vector<std::string>& one, const std:
   return both;
 }
 
+/// From the calm end to the other, each once: whole numbers may be fewer than the steps asked for.
+std::vector<double> doses_of_escalation(const SearchSpec& search) {
+  std::vector<double> doses;
+  for (std::int64_t step = 0; step < search.trials; ++step) {
+    const double place = search.trials < 2 ? 1 : static_cast<double>(step) / static_cast<double>(search.trials - 1);
+    doses.push_back(scale_of(search).round_dose_at(place));
+  }
+  doses.erase(std::unique(doses.begin(), doses.end()), doses.end());
+  return doses;
+}
+
 std::optional<TrialRequest> next_escalation(const Series& series) {
-  const SearchSpec& search = series.search;
   const Escalation escalation = escalation_of(series);
-  const int steps = static_cast<int>(search.trials);
   if (escalation.ended_at) return std::nullopt;
   if (escalation.to_confirm)
     return TrialRequest{.dose = escalation.to_confirm, .why = "a check failed: once more, on fresh data"};
-  if (escalation.doses >= steps) return std::nullopt;
-  const double place = steps < 2 ? 1 : static_cast<double>(escalation.doses) / (steps - 1);
-  return TrialRequest{.dose = scale_of(search).round_dose_at(place, is_whole(search.unit)),
-                      .why = escalation.doses == 0 ? "the first dose" : "everything was alive at the dose before"};
+  if (escalation.all_tried) return std::nullopt;
+  return TrialRequest{.dose = doses_of_escalation(series.search).at(static_cast<std::size_t>(escalation.doses)),
+                      .why = escalation.doses == 0 ? "the first dose" : "nothing had failed at the dose before"};
 }
 
 void take_escalation(const Series& series, Threshold& threshold) {
   const Escalation escalation = escalation_of(series);
   threshold.last_alive = escalation.last_alive;
   threshold.ended_at = escalation.ended_at;
-  if (series.search.slowdown) fit_knee(series, threshold);
+  if (series.search.slowdown) take_knee(series, threshold);
 }
 
 // --- the smallest set of faults -------------------------------------------------------------------------------------
@@ -239,9 +264,10 @@ Escalation escalation_of(const Series& series) {
       escalation.ended_at = trial->dose;
     else if (!again && !escalation.failed_checks.empty())
       escalation.to_confirm = trial->dose;
-    else
+    else if (result.untold_checks.empty())
       escalation.last_alive = trial->dose;
   }
+  escalation.all_tried = escalation.doses >= static_cast<int>(doses_of_escalation(series.search).size());
   return escalation;
 }
 
@@ -266,16 +292,19 @@ std::optional<Threshold> threshold_of(const Series& series) {
   Threshold threshold;
   const SearchSpec& search = series.search;
   if (search.kind == SearchSpec::Kind::magnitude)
-    fit_knee(series, threshold);
+    take_knee(series, threshold);
   else if (search.kind == SearchSpec::Kind::yes_no)
-    take_bisection(series, threshold);
+    take_posterior(series, threshold);
   else if (search.kind == SearchSpec::Kind::escalate)
     take_escalation(series, threshold);
   else
     return std::nullopt;
-  const double width = threshold.interval.high - threshold.interval.low;
-  if (threshold.found && width > 0)
-    threshold.sweep_trials = static_cast<int>(std::ceil((search.to - search.from) / width)) + 1;
+  const DoseScale scale = scale_of(search);
+  const double width = std::abs(scale.place_of(threshold.interval.high) - scale.place_of(threshold.interval.low));
+  if (threshold.found && width > 0) {
+    const double doses = std::ceil(1 / width) + 1;
+    threshold.sweep_trials = static_cast<int>(scale.whole ? std::min(doses, search.to - search.from + 1) : doses);
+  }
   return threshold;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/stats/threshold.hpp"
+#include "harness/model/dose_scale.hpp"
 #include "harness/model/series.hpp"
 
 namespace grit {
@@ -24,12 +24,16 @@ std::optional<TrialRequest> next_trial(const Series& series);
 /// fault in two trials at the same dose: over a dozen doses some check does so once by chance.
 struct Escalation {
   int doses = 0;                             // tried
-  std::optional<double> last_alive{};        // the last dose at which everything was alive
+  bool all_tried = false;                    // the last dose too
+  std::optional<double> last_alive{};        // the last dose at which everything was alive, by all checks
   std::optional<double> ended_at{};          // the dose at which it was not, in the last trial that counts
   std::optional<double> to_confirm{};        // the dose at which a check has failed once so far
   std::vector<std::string> failed_checks{};  // there, as in TrialResult
 };
 Escalation escalation_of(const Series& series);
+
+/// Why the range has no threshold: the harm is nowhere in it, everywhere, or where `harm` says that it is not.
+enum class Absence { never, always, other_end };
 
 /// What a threshold search found.
 struct Threshold {
@@ -41,7 +45,8 @@ struct Threshold {
   std::vector<std::pair<double, double>> curve{};  // dose, slowdown as a fraction: the fitted line's corners
   std::optional<double> last_alive{};              // escalation: the last dose at which everything was alive
   std::optional<double> ended_at{};                // escalation: the dose at which it was not
-  int sweep_trials = 0;  // a linear sweep from `from` to `to` whose steps are as wide as the interval; 0: none
+  std::optional<Absence> absent{};                 // known to be so
+  int sweep_trials = 0;  // of a sweep over the whole range on the search's scale, in steps as wide as the interval
 };
 
 /// Empty for a search that looks for no dose, or without enough trials.

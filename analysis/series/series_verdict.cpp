@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "analysis/facts/wording.hpp"
 #include "analysis/series/minimal.hpp"
 #include "analysis/series/search.hpp"
+#include "analysis/stats/median.hpp"
 
 namespace grit {
 namespace {
@@ -70,10 +72,7 @@ class SeriesJudge {
     std::vector<double> steps_ns;
     for (const Trial* trial : done_)
       if (trial->result->baseline_step_ns > 0) steps_ns.push_back(trial->result->baseline_step_ns);
-    if (steps_ns.empty()) return;
-    const auto middle = steps_ns.begin() + static_cast<std::ptrdiff_t>(steps_ns.size() / 2);
-    std::nth_element(steps_ns.begin(), middle, steps_ns.end());
-    verdict_.baseline_step_ns = *middle;
+    verdict_.baseline_step_ns = median(std::move(steps_ns));
   }
 
   void note_trials() {
@@ -82,6 +81,10 @@ class SeriesJudge {
       if (!result.assumed.empty()) reason(fmt::format("trial {}: {}", trial->number, result.assumed));
       if (!result.applied && result.outcome == "completed")
         reason(fmt::format("trial {} is left out: not every fault was in force in all of its blocks", trial->number));
+      const bool asked = search_.kind == Kind::escalate || !search_.check.empty();
+      if (asked && result.outcome == "completed" && !result.untold_checks.empty())
+        reason(fmt::format("trial {}: whether a check fails more often cannot be told ({}): see its report",
+                           trial->number, fmt::join(result.untold_checks, ", ")));
       if (result.left_behind)
         verdict_.residue.push_back({fmt::format("trial {}", trial->number), {"see " + trial_directory(trial->number)}});
     }
@@ -94,17 +97,31 @@ class SeriesJudge {
   }
 
   [[nodiscard]] std::string sweep() const {
-    if (threshold_->sweep_trials <= 0) return "";
-    return fmt::format("; a linear sweep with steps of {} takes {}",
-                       dose(threshold_->interval.high - threshold_->interval.low), threshold_->sweep_trials);
+    if (threshold_->sweep_trials <= static_cast<int>(done_.size())) return "";
+    return fmt::format("; a sweep as fine takes {}", threshold_->sweep_trials);
   }
 
   void add_knee_remark() {
-    if (threshold_->found && !threshold_->known)
-      reason(fmt::format(
-          "the threshold is not known to within {}: allow more trials (trials = {}), or more pairs or longer "
-          "blocks for each",
-          percent(search_.resolution), 2 * search_.trials));
+    if (!threshold_->found || threshold_->known) return;
+    const bool used_up = static_cast<std::int64_t>(done_.size()) >= search_.trials;
+    reason(fmt::format("the threshold is not known to within {}: allow {}more pairs or longer blocks for each",
+                       percent(search_.resolution),
+                       used_up ? fmt::format("more trials (trials = {}), or ", 2 * search_.trials) : ""));
+  }
+
+  /// What to do when the range has no threshold. `harmed`: does the harm grow with the dose?
+  void advise(Absence absent, std::optional<bool> harmed) {
+    const std::string more = harmed == false ? fmt::format("lower from ({})", dose(search_.from))
+                             : harmed        ? fmt::format("raise to ({})", dose(search_.to))
+                                             : "widen the range at either end";
+    const std::string less = harmed == false ? fmt::format("raise to ({})", dose(search_.to))
+                             : harmed        ? fmt::format("lower from ({})", dose(search_.from))
+                                             : "widen the range at either end";
+    if (absent == Absence::never) reason("it was at neither end of the range: " + more);
+    if (absent == Absence::always) reason("it was at both ends of the range already: " + less);
+    if (absent == Absence::other_end)
+      reason(fmt::format("the harm {} with the dose, and not as harm = \"{}\" says: leave harm out, and it is learnt",
+                         harmed == true ? "falls" : "grows", harmed == true ? "grows" : "falls"));
   }
 
   void judge_magnitude() {
@@ -128,22 +145,31 @@ class SeriesJudge {
   }
 
   void judge_no_knee(const std::string& text, double slow) {
-    std::vector<std::string> slowdowns;
-    bool calm = true, slowed = true;
-    int ends = 0;
+    struct End {
+      std::string text{};
+      bool calm = false, slowed = false;
+    };
+    std::map<double, End> ends;  // by dose
     for (const Trial* trial : done_) {
       if (!trial->dose || !trial->result->slowdown || !trial->result->applied) continue;
       if (*trial->dose != search_.from && *trial->dose != search_.to) continue;
-      ++ends;
-      slowdowns.push_back(fmt::format("{} at {}", with_sign(*trial->result->slowdown), dose(*trial->dose)));
-      calm = calm && trial->result->ci_high < slow;
-      slowed = slowed && trial->result->ci_low > slow;
+      ends[*trial->dose] = {fmt::format("{} at {}", with_sign(*trial->result->slowdown), dose(*trial->dose)),
+                            trial->result->ci_high<slow, trial->result->ci_low> slow};
     }
-    verdict_.sentence =
-        ends < 2 ? fmt::format("{}: the ends of the range {} were not both measured.", search_.option, range())
-                 : fmt::format("{}: no threshold for a slowdown of {} from {}: {}.", search_.option, percent(slow),
-                               range(), fmt::join(slowdowns, ", "));
-    conclude(text, ends >= 2 && (calm || slowed) ? std::optional(false) : std::nullopt);
+    if (ends.size() < 2) {
+      verdict_.sentence = fmt::format("{}: the ends of the range {} were not both measured.", search_.option, range());
+      return conclude(text, std::nullopt);
+    }
+    const End &low = ends.begin()->second, &high = ends.rbegin()->second;
+    verdict_.sentence = fmt::format("{}: no threshold for a slowdown of {} from {}: {}, {}.", search_.option,
+                                    percent(slow), range(), low.text, high.text);
+    std::optional<Absence> absent;
+    if (low.calm && high.calm) absent = Absence::never;
+    if (low.slowed && high.slowed) absent = Absence::always;
+    if (search_.harm_grows && (*search_.harm_grows ? low.slowed && high.calm : low.calm && high.slowed))
+      absent = Absence::other_end;
+    if (absent) advise(*absent, search_.harm_grows);
+    conclude(text, absent ? std::optional(false) : std::nullopt);
   }
 
   [[nodiscard]] std::string symptom() const {
@@ -157,17 +183,21 @@ class SeriesJudge {
     const std::string text = fmt::format("a {} from which there is {}, known to within {}", search_.option, symptom(),
                                          percent(search_.resolution));
     if (threshold_->found) {
-      verdict_.sentence =
-          fmt::format("{}: {} from {} {} (90 % credible {} .. {}, answers wrong in {}), {}{}.", search_.option,
-                      symptom(), dose(threshold_->dose), direction(), dose(threshold_->interval.low),
-                      dose(threshold_->interval.high), percent(search_.noise), trials(), sweep());
+      verdict_.sentence = fmt::format("{}: {} from {} {} (90 % credible {} .. {}), {}{}.", search_.option, symptom(),
+                                      dose(threshold_->dose), direction(), dose(threshold_->interval.low),
+                                      dose(threshold_->interval.high), trials(), sweep());
       add_knee_remark();
       return conclude(text, threshold_->known ? std::optional(true) : std::nullopt);
     }
-    const bool sure = !next_trial(series_) && static_cast<std::int64_t>(done_.size()) < search_.trials;
-    verdict_.sentence =
-        fmt::format("{}: no threshold for {} was found from {}, {}.", search_.option, symptom(), range(), trials());
-    conclude(text, sure ? std::optional(false) : std::nullopt);
+    std::string found = "too few trials said yes or no";
+    if (threshold_->absent == Absence::never) found = "it was never so";
+    if (threshold_->absent == Absence::always) found = "it was always so";
+    if (threshold_->absent == Absence::other_end)
+      found = fmt::format("it is so at the other end, {}", dose(threshold_->harm_grows ? search_.to : search_.from));
+    verdict_.sentence = fmt::format("{}: no threshold for {} was found from {}: {}, {}.", search_.option, symptom(),
+                                    range(), found, trials());
+    if (threshold_->absent) advise(*threshold_->absent, search_.harm_grows);
+    conclude(text, threshold_->absent ? std::optional(false) : std::nullopt);
   }
 
   [[nodiscard]] std::string what_ended() const {
@@ -228,10 +258,12 @@ class SeriesJudge {
       met = true;
     }
     const Escalation escalation = escalation_of(series_);
-    const bool all_tried = escalation.doses >= search_.trials && !escalation.to_confirm;
-    if (found.empty() && all_tried) {
-      found.push_back("nothing failed from " + range());
+    if (found.empty() && escalation.all_tried && !escalation.to_confirm) {
+      const bool told = std::all_of(done_.begin(), done_.end(),
+                                    [](const Trial* trial) { return trial->result->untold_checks.empty(); });
+      found.push_back((told ? "nothing failed from " : "nothing was seen to fail from ") + range());
       met = search_.slowdown ? judge_slowdowns(found) : std::optional(false);
+      if (!told) met.reset();
     }
     if (found.empty()) found.emplace_back("the escalation was not finished");
     verdict_.sentence = fmt::format("{}: {}; {}, {}.", search_.option, fmt::join(found, "; "), alive(), trials());
@@ -308,7 +340,7 @@ Json threshold_json(const SearchSpec& search, const Threshold& threshold) {
             {"text", nullptr},
             {"last_alive", threshold.last_alive ? Json(*threshold.last_alive) : Json(nullptr)},
             {"ended_at", threshold.ended_at ? Json(*threshold.ended_at) : Json(nullptr)},
-            {"linear_sweep_trials", threshold.sweep_trials}};
+            {"sweep_trials", threshold.sweep_trials}};
   if (!threshold.found) return json;
   json["dose"] = threshold.dose;
   json["ci_low"] = threshold.interval.low;

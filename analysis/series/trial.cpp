@@ -44,6 +44,18 @@ void set_slowdown(TrialResult& result, const Plan& plan, const std::vector<PairT
   result.ci_high = effects.front().ci_high;
 }
 
+void set_checks(TrialResult& result, const Plan& plan, const Verdict& verdict) {
+  for (const CheckResult& check : verdict.checks) {
+    const std::string text = fmt::format("{} on {}", check.name, check.node);
+    if (check.fails_more()) result.failed_checks.push_back(text);
+    if (!check.p) result.untold_checks.push_back(text);
+  }
+  for (const ScenarioPlugin& planned : plan.checks)
+    if (std::none_of(verdict.checks.begin(), verdict.checks.end(),
+                     [&](const CheckResult& check) { return check.name == planned.name; }))
+      result.untold_checks.push_back(planned.name + " on any node");
+}
+
 }  // namespace
 
 Result<TrialResult> trial_result(const std::filesystem::path& run_directory, const Verdict& verdict) {
@@ -62,8 +74,7 @@ Result<TrialResult> trial_result(const std::filesystem::path& run_directory, con
     set_slowdown(result, plan, complete_pairs(plan, steps.records()));
   }
   for (const FaultResult& fault : verdict.faults) result.applied = result.applied && fault.applied == fault.windows;
-  for (const CheckResult& check : verdict.checks)
-    if (check.fails_more()) result.failed_checks.push_back(fmt::format("{} on {}", check.name, check.node));
+  set_checks(result, plan, verdict);
   return result;
 }
 

@@ -1,6 +1,7 @@
 #include "analysis/verdict/findings.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -61,7 +62,8 @@ std::vector<CheckResult> test_checks(const RunFacts& facts) {
   }
   const std::vector<double> p = p_among_all(differences);
   for (std::size_t i = 0; i < results.size(); ++i)
-    if (results[i].pairs > 0) results[i].p = std::min(1.0, p[i] * facts.looks);
+    // Of n pairs the smallest p is 1 / 2^n: fewer than would reach the level can say neither yes nor no.
+    if (std::exp2(-results[i].pairs) * facts.looks <= kFamilyAlpha) results[i].p = std::min(1.0, p[i] * facts.looks);
   return results;
 }
 

@@ -13,6 +13,18 @@
 namespace grit {
 namespace {
 
+/// "magnitude: rate from 100Mbit/s to 10Gbit/s, to be known to within 10 %".
+std::string purpose_of(const SearchSpec& search) {
+  using Kind = SearchSpec::Kind;
+  const std::string kind(to_string(search.kind));
+  if (search.kind == Kind::minimal || search.kind == Kind::drive) return kind;
+  const std::string range = fmt::format("{}: {} from {} to {}", kind, search.option, dose_text(search, search.from),
+                                        dose_text(search, search.to));
+  if (search.kind == Kind::escalate) return range;
+  return fmt::format("{}, to be known to within {}, which takes some {}", range,
+                     format_quantity(search.resolution, Unit::fraction), default_trials(search));
+}
+
 struct PlanCommand {
   ScenarioOptions options{};
   bool json = false;
@@ -23,7 +35,7 @@ struct PlanCommand {
     const std::string series = !is_series(loaded.search)
                                    ? ""
                                    : fmt::format("of at most {} trials ({}); this is one, with the options as they are",
-                                                 loaded.search.trials, to_string(loaded.search.kind));
+                                                 loaded.search.trials, purpose_of(loaded.search));
     fmt::print("{}", json ? json_text(to_json(plan), 1) + "\n" : printable_lines(describe_plan(plan, series)));
     return check_guards(plan) ? 0 : static_cast<int>(ErrorKind::usage);
   }

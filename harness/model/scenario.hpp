@@ -103,7 +103,7 @@ struct ScenarioOption {
   std::string name;
   std::string value;  // as given by --set, or the default
   std::string default_value;
-  std::string unit{};  // of given values: "time", "fraction" ... (unit_name()); empty: any text
+  std::string unit{};      // of given values: "time", "fraction" ... (unit_name()); empty: any text
   bool is_number = false;  // the default is a Lua number without a unit, and so is any value that is one
   std::string help{};
   std::vector<std::string> choices{};  // the only values allowed; empty: any

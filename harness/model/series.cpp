@@ -12,6 +12,8 @@
 namespace grit {
 namespace {
 
+constexpr std::int64_t kMostTrials = 200;  // of those that nobody asked for
+
 constexpr std::array<std::pair<SearchSpec::Kind, std::string_view>, 6> kKinds{{
     {SearchSpec::Kind::none, "none"},
     {SearchSpec::Kind::magnitude, "magnitude"},
@@ -96,6 +98,7 @@ TrialResult result_from(const Json& json) {
   result.applied = json.at("applied").get<bool>();
   result.culprit = json.at("culprit").get<std::string>();
   result.failed_checks = json.at("failed_checks").get<std::vector<std::string>>();
+  result.untold_checks = json.value("untold_checks", std::vector<std::string>{});  // older files have none
   result.faults = json.at("faults");
   result.left_behind = json.at("left_behind").get<bool>();
   result.assumed = json.at("assumed").get<std::string>();
@@ -136,11 +139,26 @@ std::string_view to_string(SearchSpec::Kind kind) {
   return "none";
 }
 
+DoseScale scale_of(const SearchSpec& search) {
+  const bool whole = search.unit != Unit::number && search.unit != Unit::fraction && search.unit != Unit::flops_per_s;
+  return {search.from, search.to, search.linear, search.harm_grows.value_or(true), whole};
+}
+
+std::int64_t default_trials(const SearchSpec& search) {
+  if (search.kind != SearchSpec::Kind::magnitude && search.kind != SearchSpec::Kind::yes_no) return SearchSpec().trials;
+  // How many times the range must be halved, and twice, for what is measured is not exact.
+  const double halvings = std::log2(1 / scale_of(search).width_of(search.resolution));
+  if (search.kind == SearchSpec::Kind::magnitude) return std::llround(std::ceil(4 + 2 * halvings));
+  // An answer that is wrong this often tells so many bits of the one that it would have told (C. E. Shannon, 1948).
+  const double noise = search.noise;
+  const double told = 1 + noise * std::log2(noise) + (1 - noise) * std::log2(1 - noise);
+  return std::min<std::int64_t>(std::llround(std::ceil((14 + 2 * halvings) / told)), kMostTrials);
+}
+
 std::string trial_directory(int number) { return fmt::format("trials/{:03}", number); }
 
 std::string dose_text(const SearchSpec& search, double dose) {
-  const bool real = search.unit == Unit::number || search.unit == Unit::fraction || search.unit == Unit::flops_per_s;
-  return format_quantity(real ? Json(dose) : Json(std::llround(dose)), search.unit);
+  return format_quantity(scale_of(search).whole ? Json(std::llround(dose)) : Json(dose), search.unit);
 }
 
 Json to_json(const TrialResult& result) {
@@ -153,6 +171,7 @@ Json to_json(const TrialResult& result) {
             {"applied", result.applied},
             {"culprit", result.culprit},
             {"failed_checks", result.failed_checks},
+            {"untold_checks", result.untold_checks},
             {"faults", result.faults},
             {"left_behind", result.left_behind},
             {"assumed", result.assumed}};

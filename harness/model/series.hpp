@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/model/dose_scale.hpp"
 #include "harness/model/scenario.hpp"
 #include "harness/model/verdict.hpp"
 
@@ -46,6 +47,7 @@ struct TrialResult {
   bool applied = true;  // all faults, in all their windows
   std::string culprit{};
   std::vector<std::string> failed_checks{};  // "link_up on node2": more often under the fault than without
+  std::vector<std::string> untold_checks{};  // "link_up on node2": too few pairs in which it was looked at to say so
   Json faults = Json::array();               // verdict.json's
   bool left_behind = false;                  // a node must be mended
   std::string assumed{};  // the trial was cut off, and this says on what grounds the outcome is what it is
@@ -83,6 +85,15 @@ struct Series {
 };
 
 std::string_view to_string(SearchSpec::Kind kind);
+
+/// Of a search for a dose. Where it is to be learnt whether harm grows with the dose, it is taken to.
+DoseScale scale_of(const SearchSpec& search);
+
+/// So many trials that a search usually knows its threshold: where the effect is large beside the noise (magnitude), or
+/// answers turn at one dose and are wrong as often as `noise` says (yes_no). By the range, the resolution, and where
+/// doses are whole numbers. An escalation's is the number of its steps. tests/bench/threshold_calibration.cpp shows how
+/// often it is enough.
+std::int64_t default_trials(const SearchSpec& search);
 
 /// "trials/007", below the series' directory.
 std::string trial_directory(int number);

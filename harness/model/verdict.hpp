@@ -119,7 +119,7 @@ struct CheckResult {
   int not_made = 0;           // readings in which the check could not be made, which are none of the above
   std::string obstacle{};     // why, the first time
   std::optional<double> p{};  // that some check of the run fails as much more often under the fault by chance; empty:
-                              // never looked at in both blocks of a pair that counts
+                              // looked at in both blocks of too few pairs that count for any such p to be at most 0.05
   int pairs = 0, pairs_worse = 0;  // that count and in which it was read in both blocks; of these, in which a larger
                                    // share of its readings failed under the fault
   bool of_links = true;            // it looks at links: where the network is slow its failures tell where

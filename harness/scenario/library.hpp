@@ -15,6 +15,7 @@ namespace grit {
 struct ScenarioSearch {
   SearchSpec spec{};
   std::string from{}, to{};
+  std::optional<std::int64_t> trials{};  // empty: as many as the search needs (default_trials())
 };
 
 /// One load: what the library's functions have made so far. Lua holds handles (places in these lists), never the data.

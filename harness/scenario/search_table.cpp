@@ -13,6 +13,7 @@ namespace grit {
 namespace {
 
 constexpr std::int64_t kMaxTrials = 1000;
+constexpr double kFinestResolution = 0.01;
 constexpr std::int64_t kManyTrials = 100;  // of what has no plan of its own: drive, minimal
 
 /// One of the keys of the table at stack index 1, as text; empty when it is absent.
@@ -97,8 +98,13 @@ void read_threshold(lua_State* lua, ScenarioSearch& search) {
   search.from = *text("from");
   search.to = *text("to");
   read_question(lua, spec);
-  if (const auto count = text("trials")) spec.trials = trials(*count, kThreshold + "'s trials");
-  if (const auto resolution = text("resolution")) spec.resolution = share(*resolution, kThreshold + "'s resolution", 1);
+  if (const auto count = text("trials")) search.trials = trials(*count, kThreshold + "'s trials");
+  if (const auto resolution = text("resolution")) {
+    spec.resolution = share(*resolution, kThreshold + "'s resolution", 1);
+    if (spec.resolution < kFinestResolution)
+      throw ScenarioError(fmt::format("{}'s resolution is {}; it is at least {}: doses have three digits", kThreshold,
+                                      *resolution, format_quantity(kFinestResolution, Unit::fraction)));
+  }
   if (const auto noise = text("noise")) spec.noise = share(*noise, kThreshold + "'s noise", 0.5);
   if (const auto scale = text("scale"))
     spec.linear = one_of<bool>(*scale, kThreshold + "'s scale", {{"log", false}, {"linear", true}});
@@ -150,6 +156,7 @@ SearchSpec resolved(const ScenarioSearch& search, const Scenario& scenario) {
   if (!spec.linear && spec.from <= 0)
     throw ScenarioError(kThreshold +
                         R"(: doses in equal ratios cannot begin with 0: write scale = "linear", or a from above 0)");
+  spec.trials = search.trials.value_or(default_trials(spec));
   return spec;
 }
 

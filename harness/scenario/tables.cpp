@@ -96,27 +96,28 @@ std::vector<ScenarioTable> tables_of_run() {
 
 std::vector<ScenarioTable> tables_of_series() {
   constexpr bool kRequired = true;
-  return {
-      {"grit.search.threshold.params",
-       "",
-       {{"option", "string", "the option whose value is the dose; it is a quantity", kRequired},
-        {"from", "grit.quantity|string|number", "the least dose", kRequired},
-        {"to", "grit.quantity|string|number", "the greatest", kRequired},
-        {"kind", "\"magnitude\"|\"yes_no\"|\"escalate\"",
-         "default \"magnitude\" with a slowdown, \"escalate\" with an outcome, else \"yes_no\""},
-        {"slowdown", "grit.fraction", "what counts as slowed (magnitude: default \"10%\")"},
-        {"outcome", one_of(kExpectableOutcomes), "what the dose is to bring about"},
-        {"check", "string", "yes_no: that this check fails more often"},
-        {"trials", "grit.count", "at most so many; for escalate, so many steps (default 12)"},
-        {"resolution", "grit.fraction", "how exactly the threshold is to be known (default \"10%\")"},
-        {"noise", "grit.fraction", "yes_no: how often an answer is wrong (default \"10%\")"},
-        {"scale", "\"log\"|\"linear\"", "how doses are spread (default \"log\")"},
-        {"harm", "\"grows\"|\"falls\"", "with the dose (magnitude: learnt from the ends; else default \"grows\")"}}},
-      {"grit.search.minimal.params", "", {{"trials", "grit.count", "at most so many (default 100)"}}},
-      {"grit.DriveEnd",
-       "What drive returns.",
-       {{"verdict", "\"reproduced\"|\"not_reproduced\"|\"inconclusive\"", "", kRequired},
-        {"text", "string", "the one sentence that says what was found", kRequired}}}};
+  return {{"grit.search.threshold.params",
+           "",
+           {{"option", "string", "the option whose value is the dose; it is a quantity", kRequired},
+            {"from", "grit.quantity|string|number", "the least dose", kRequired},
+            {"to", "grit.quantity|string|number", "the greatest", kRequired},
+            {"kind", "\"magnitude\"|\"yes_no\"|\"escalate\"",
+             "default \"magnitude\" with a slowdown, \"escalate\" with an outcome, else \"yes_no\""},
+            {"slowdown", "grit.fraction", "what counts as slowed (magnitude: default \"10%\")"},
+            {"outcome", one_of(kExpectableOutcomes), "what the dose is to bring about"},
+            {"check", "string", "yes_no: that this check fails more often"},
+            {"trials", "grit.count",
+             "at most so many (default: as many as a search needs in most cases); for escalate, so many steps (default "
+             "12)"},
+            {"resolution", "grit.fraction", "how exactly the threshold is to be known, 1% and more (default \"10%\")"},
+            {"noise", "grit.fraction", "yes_no: how often an answer far from the threshold is wrong (default \"10%\")"},
+            {"scale", "\"log\"|\"linear\"", "how doses are spread (default \"log\")"},
+            {"harm", "\"grows\"|\"falls\"", "with the dose (escalate: default \"grows\"; else learnt from the ends)"}}},
+          {"grit.search.minimal.params", "", {{"trials", "grit.count", "at most so many (default 100)"}}},
+          {"grit.DriveEnd",
+           "What drive returns.",
+           {{"verdict", "\"reproduced\"|\"not_reproduced\"|\"inconclusive\"", "", kRequired},
+            {"text", "string", "the one sentence that says what was found", kRequired}}}};
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Must show: a data NIC of a local cluster is limited to a rate that the search does not know; it finds the knee within 10 %, in
-fewer trials than a linear sweep.
+fewer trials than a sweep as fine.
 
 scenarios/reports/link_rate_knee.lua floods the limited NIC; the knee is where the flood fills it. What is right is known
 twice: by the limit (a packet carries 1472 bytes of 1514 on the link, and the job's
@@ -88,7 +88,7 @@ with Workspace() as work:
         right += abs(error) <= 0.1
         print(f"{round_number}: limit {limit} Mbit/s, knee expected at {truth:.0f}, found {found['dose'] / 1e6:.0f} "
               f"({found['ci_low'] / 1e6:.0f} .. {found['ci_high'] / 1e6:.0f}), {100 * error:+.1f} %, {len(result['trials'])} trials, {took:.0f} s; "
-              f"a linear sweep as fine takes {found['linear_sweep_trials']}", flush=True)
+              f"a sweep as fine takes {found['sweep_trials']}", flush=True)
         if round_number == 0 and SWEEP > 1:
             knee, half = sweep(work, limit)
             if knee:

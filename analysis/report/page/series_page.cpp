@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/html_writer.hpp"
@@ -41,7 +42,9 @@ DoseAxis axis_of(Unit unit) {
 }
 
 Json& named(Json& list, std::string_view name) {
-  return *std::find_if(list.begin(), list.end(), [&](const Json& item) { return item.at("name") == name; });
+  const auto found = std::find_if(list.begin(), list.end(), [&](const Json& item) { return item.at("name") == name; });
+  if (found == list.end()) throw std::invalid_argument(fmt::format("the plot of doses has no {}", name));
+  return *found;
 }
 
 class DosePlot {
@@ -144,8 +147,8 @@ std::string figures(const Series& series, const Verdict& verdict, const std::opt
                    threshold->ended_at ? "at " + text(*threshold->ended_at) + " not any more" : "nothing failed");
   html += figure(std::to_string(series.trials.size()), "trials", fmt::format("of at most {}", series.search.trials));
   if (threshold && threshold->sweep_trials > 0)
-    html += figure(std::to_string(threshold->sweep_trials), "trials of a linear sweep",
-                   "with steps as wide as the interval");
+    html += figure(std::to_string(threshold->sweep_trials), "trials of a sweep as fine",
+                   "over the whole range, in steps as wide as the interval");
   if (verdict.baseline_step_ns > 0)
     html += figure(format_duration(verdict.baseline_step_ns), "baseline step time", "median over the trials");
   return html + "</dl>\n";

@@ -59,12 +59,14 @@ TEST_CASE("magnitudes: a rate below which steps slow down is found, and which en
       run(series, [](const Trial& trial) { return slowed_by(std::max(0.0, 8.7e8 / *trial.dose - 1)); });
   CHECK(verdict.kind == VerdictKind::reproduced);
   CHECK(says(verdict.sentence, "downwards (90 % CI "));
-  CHECK(says(verdict.sentence, "a linear sweep"));
+  CHECK(says(verdict.sentence, "a sweep as fine takes "));
   const auto threshold = threshold_of(series);
   REQUIRE(threshold.has_value());
   CHECK(threshold->dose == Approx(8.7e8).epsilon(0.1));
   CHECK(series.trials.size() <= 9);
-  CHECK(threshold->sweep_trials > 40);
+  // In equal ratios, as the search goes: steps as wide as the interval, over a range of two decades.
+  CHECK(threshold->sweep_trials ==
+        static_cast<int>(std::ceil(std::log(100) / std::log(threshold->interval.high / threshold->interval.low))) + 1);
   const Json json = series_verdict_json(series, verdict);
   CHECK(json.at("trials").size() == series.trials.size());
   CHECK(json.at("threshold").at("found") == true);
@@ -75,6 +77,8 @@ TEST_CASE("magnitudes: no threshold in the range is said after both ends") {
   calm.search.slowdown = 0.1;
   const Verdict none = run(calm, [](const Trial&) { return slowed_by(0.02); });
   CHECK(none.kind == VerdictKind::not_reproduced);
+  CHECK(says(none.sentence, "+2.0 % at 100Mbit/s, +2.0 % at 10Gbit/s"));
+  CHECK(says(none.reasons.back(), "at neither end of the range: widen"));
   CHECK(calm.trials.size() == 2);
   Series slow = series_of(Kind::magnitude);
   slow.search.slowdown = 0.1;
@@ -96,22 +100,151 @@ TEST_CASE("magnitudes: a run that ends early ends the search, and trials without
   CHECK(unapplied.trials.size() == 2);
 }
 
+namespace {
+
+/// Answers by what the scenario expects.
+TrialResult answer(bool yes) {
+  return {.verdict = yes ? VerdictKind::reproduced : VerdictKind::not_reproduced, .outcome = "completed"};
+}
+
+}  // namespace
+
+TEST_CASE("magnitudes: harm at the other end than was said is said") {
+  Series series = series_of(Kind::magnitude);
+  series.search.slowdown = 0.1;
+  series.search.harm_grows = true;
+  const Verdict verdict = run(series, [](const Trial& trial) { return slowed_by(*trial.dose < 1e9 ? 0.5 : 0); });
+  CHECK(verdict.kind == VerdictKind::not_reproduced);
+  CHECK(says(verdict.reasons.back(), R"(the harm falls with the dose, and not as harm = "grows" says)"));
+}
+
+TEST_CASE("magnitudes: whole numbers are known when they are neighbours, and are not asked again and again") {
+  for (const bool linear : {false, true}) {
+    Series series = series_of(Kind::magnitude);
+    series.search = {.kind = Kind::magnitude, .option = "threads", .unit = Unit::count, .from = linear ? 0.0 : 1.0};
+    series.search.to = 8;
+    series.search.linear = linear;
+    series.search.slowdown = 0.1;
+    const Verdict verdict = run(series, [](const Trial& trial) { return slowed_by(*trial.dose > 3 ? 0.4 : 0); });
+    CHECK(verdict.kind == VerdictKind::reproduced);
+    CHECK(series.trials.size() <= 6);
+    CHECK(says(verdict.sentence, "90 % CI 3 .. 4"));
+  }
+}
+
+TEST_CASE("magnitudes: where noise leaves whole numbers open, the search ends and asks for pairs") {
+  Series series = series_of(Kind::magnitude);
+  series.search = {.kind = Kind::magnitude, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
+  series.search.slowdown = 0.1;
+  series.search.trials = 50;
+  const Verdict verdict = run(series, [](const Trial& trial) {
+    TrialResult result = slowed_by(0.11 * (*trial.dose - 1));  // a line from the first to the last
+    for (std::size_t i = 0; i < result.log_ratios.size(); ++i) result.log_ratios[i] += i % 2 == 0 ? 0.2 : -0.2;
+    return result;
+  });
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(series.trials.size() <= 12);
+  CHECK(says(verdict.reasons.back(), "allow more pairs or longer blocks"));
+}
+
+TEST_CASE("yes or no: which end is harmed is learnt from both, and one that was said wrongly is found out") {
+  Series series = series_of(Kind::yes_no);
+  series.search.trials = 44;
+  const auto below = [](const Trial& trial) { return answer(*trial.dose < 9e8); };
+  const Verdict verdict = run(series, below);
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(says(verdict.sentence, "downwards (90 % credible "));
+  CHECK(threshold_of(series)->dose == Approx(9e8).epsilon(0.1));
+  CHECK(*series.trials[0].dose == 1e8);
+  CHECK(*series.trials[1].dose == 1e10);
+  series.trials.clear();
+  series.search.harm_grows = true;
+  const Verdict wrong = run(series, below);
+  CHECK(wrong.kind == VerdictKind::not_reproduced);
+  CHECK(says(wrong.sentence, "it is so at the other end, 100Mbit/s"));
+  CHECK(says(wrong.reasons.back(), "leave harm out"));
+}
+
+TEST_CASE("yes or no: never and always are told apart, with what to do") {
+  for (const bool yes : {false, true}) {
+    Series series = series_of(Kind::yes_no);
+    series.search.trials = 44;
+    series.search.harm_grows = true;
+    const Verdict verdict = run(series, [&](const Trial&) { return answer(yes); });
+    CHECK(verdict.kind == VerdictKind::not_reproduced);
+    CHECK(says(verdict.sentence, yes ? ": it was always so" : ": it was never so"));
+    CHECK(says(verdict.reasons.back(), yes ? "lower from (100Mbit/s)" : "raise to (10Gbit/s)"));
+  }
+}
+
+TEST_CASE("yes or no: a check that cannot be told is no answer") {
+  Series series = series_of(Kind::yes_no);
+  series.search.check = "link_up";
+  const auto untold = [](const Trial&) {
+    TrialResult result = slowed_by(0);
+    result.untold_checks = {"link_up on node2"};
+    return result;
+  };
+  Verdict verdict = run(series, untold);
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(series.trials.size() == 3);
+  CHECK(says(verdict.sentence, "too few trials said yes or no"));
+  REQUIRE_FALSE(verdict.reasons.empty());
+  CHECK(says(verdict.reasons.front(), "cannot be told (link_up on node2)"));
+  series.trials.clear();
+  series.search.trials = 44;
+  verdict = run(series, [](const Trial& trial) {
+    TrialResult result = slowed_by(0);
+    result.untold_checks = {"nic_errors on node2"};  // another one does not matter
+    if (*trial.dose > 2e9) result.failed_checks = {"link_up on node1"};
+    return result;
+  });
+  CHECK(verdict.kind == VerdictKind::reproduced);
+}
+
+TEST_CASE("yes or no: a trial without the fault is no answer") {
+  Series series = series_of(Kind::yes_no);
+  series.search.outcome = "hang";
+  CHECK(run(series, [](const Trial&) {
+          TrialResult result = slowed_by(0);
+          result.applied = false;
+          return result;
+        }).kind == VerdictKind::inconclusive);
+  CHECK(series.trials.size() == 3);
+}
+
+TEST_CASE("escalation: whole numbers are tried once each, and a check that cannot be told is not survived") {
+  Series series = series_of(Kind::escalate);
+  series.search = {.kind = Kind::escalate, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
+  const auto calm = [](const Trial&) { return slowed_by(0); };
+  CHECK(run(series, calm).kind == VerdictKind::not_reproduced);
+  CHECK(series.trials.size() == 4);
+  CHECK(threshold_of(series)->last_alive == 4);
+  series.trials.clear();
+  const Verdict verdict = run(series, [](const Trial& trial) {
+    TrialResult result = slowed_by(0);
+    if (*trial.dose > 2) result.untold_checks = {"link_up on node2"};
+    return result;
+  });
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(says(verdict.sentence, "nothing was seen to fail"));
+  CHECK(threshold_of(series)->last_alive == 2);
+}
+
 TEST_CASE("yes or no: wrong answers now and then do not lead astray") {
   Series series = series_of(Kind::yes_no);
-  series.search.trials = 40;
+  series.search.trials = 44;
   int asked = 0;
   const Verdict verdict = run(series, [&](const Trial& trial) {
     const bool wrong = ++asked == 4 || asked == 9;
-    TrialResult result{.outcome = "completed"};
-    result.verdict = (*trial.dose >= 2e9) != wrong ? VerdictKind::reproduced : VerdictKind::not_reproduced;
-    return result;
+    return answer((*trial.dose >= 2e9) != wrong);
   });
   CHECK(verdict.kind == VerdictKind::reproduced);
   CHECK(threshold_of(series)->dose == Approx(2e9).epsilon(0.1));
   Series never = series_of(Kind::yes_no);
   never.search.outcome = "hang";
   CHECK(run(never, [](const Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
-  CHECK(never.trials.size() < 6);
+  CHECK(never.trials.size() <= 8);
 }
 
 TEST_CASE("escalation: upwards only, up to the first dose that breaks something") {
@@ -245,6 +378,9 @@ TEST_CASE("a trial's slowdown has the interval that its verdict has, and of too 
   REQUIRE((eight.slowdown && verdict.effect && verdict.effect->statistic == "mean"));
   CHECK(eight.ci_low == Approx(verdict.effect->ci_low));
   CHECK(eight.ci_high == Approx(verdict.effect->ci_high));
+  CHECK(eight.untold_checks.empty());
+  plan.checks = {{"link_up"}};  // of which there is no reading
+  CHECK(trial_of("unread", plan).first.untold_checks == std::vector<std::string>{"link_up on any node"});
   const auto five = trial_of("five", testing::small_plan(5)).first;
   CHECK(five.log_ratios.size() == 5);
   CHECK_FALSE(five.slowdown.has_value());
@@ -263,4 +399,7 @@ TEST_CASE("series.json holds all of a series") {
   REQUIRE(back.has_value());
   CHECK(to_json(*back) == json);
   CHECK_FALSE(series_from_json(Json{{"format", 1}}).has_value());
+  Json older = json;
+  older["trials"][0]["result"].erase("untold_checks");
+  CHECK(series_from_json(older).has_value());
 }

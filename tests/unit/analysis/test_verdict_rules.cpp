@@ -619,10 +619,10 @@ TEST_CASE("checks are counted by node and by kind of block") {
 
 TEST_CASE("a check fails more often under the fault when its pairs say so, not when one reading fails") {
   const Plan plan = small_plan();
-  const auto judged = [&](int failing_pairs) {
+  const auto judged = [&](int failing_pairs, int read_pairs = 8) {
     auto events = events_of(plan);
     for (const Block& block : plan.blocks) {
-      if (block.pair < 0) continue;
+      if (block.pair < 0 || block.pair >= read_pairs) continue;
       const int failures = block.kind == BlockKind::fault && block.pair < failing_pairs ? 2 : 0;
       Json event = make_event("check_summary", 1, 0);
       event.update(Json{{"check", "link_up"}, {"block", block.index}, {"readings", 6}, {"failures", failures}});
@@ -635,6 +635,8 @@ TEST_CASE("a check fails more often under the fault when its pairs say so, not w
   CHECK(judged(1).fault_failures == 2);
   CHECK(judged(1).p == 0.5);
   CHECK_FALSE(judged(1).fails_more());
+  CHECK(judged(5, 5).fails_more());
+  CHECK_FALSE(judged(4, 4).p.has_value());  // 1 in 16 at best, so it cannot be told
 }
 
 TEST_CASE("a check that could not be made has not failed") {

@@ -58,6 +58,8 @@ TEST_CASE("a threshold's doses have the unit of its option") {
   CHECK_FALSE(spec.harm_grows.has_value());
   CHECK(load(threshold(R"(outcome = "node_loss")")).kind == Kind::escalate);
   CHECK(load(threshold("")).kind == Kind::yes_no);
+  CHECK(load(threshold("")).trials == 44);
+  CHECK(load(threshold(R"(slowdown = "5%", resolution = "1%")")).trials == 20);
   CHECK(load(threshold(R"(kind = "yes_no", harm = "falls")")).harm_grows == false);
   std::string checked = threshold(R"(check = "link_up")");
   checked.insert(checked.find("search ="), "checks = { grit.check.link_up {} }, ");
@@ -96,6 +98,7 @@ TEST_CASE("what is wrong in a search is said with its line") {
   CHECK(contains(load_error(threshold(R"(kind = "escalat")")), R"(did you mean "escalate"?)"));
   CHECK(contains(load_error(threshold("trials = 0")), "1 to 1000"));
   CHECK(contains(load_error(threshold(R"(noise = "60%")")), "below 50%"));
+  CHECK(contains(load_error(threshold(R"(resolution = "0.5%")")), "at least 1%"));
   CHECK(contains(load_error(with_search("search = { option = 1 },")), "search must be a grit.search"));
   CHECK(contains(load_error(with_search("search = grit.search.thresold {},")), R"(did you mean "threshold"?)"));
   CHECK(contains(load_error(with_search("search = grit.search.minimal {},")), "no faults"));

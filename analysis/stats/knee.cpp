@@ -1,9 +1,13 @@
-#include "analysis/stats/threshold.hpp"
+#include "analysis/stats/knee.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <numeric>
 #include <random>
+#include <utility>
 
 #include "analysis/stats/sign_flip.hpp"
 
@@ -12,6 +16,9 @@ namespace {
 
 constexpr std::size_t kGrid = 60;         // breakpoints of the first look; the second is that much finer
 constexpr std::size_t kReplicates = 200;  // enough for 5 % quantiles (Efron and Tibshirani, ch. 13: 200 and more)
+// Less than 5 % on either side, for a search stops when its interval is narrow, which happens too soon where it is
+// narrow by chance (tests/bench/threshold_calibration.cpp).
+constexpr double kTail = 0.03;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNoEnd = kInfinity;
 constexpr std::uint64_t kSeed = 20261126;  // the same data give the same interval
@@ -89,6 +96,20 @@ struct HingeFit {
   double low = 0, high = 1;
 };
 
+/// The places of two doses next to each other between which nearly all of the rise lies: where in between it begins
+/// cannot be told, however well a line through them fits.
+std::optional<std::pair<double, double>> gap_of_rise(std::span<const Point> points, const Hinge& hinge) {
+  constexpr double kNearly = 0.2;  // of the rise, on either side
+  const double top = std::max_element(points.begin(), points.end(), [](const Point& a, const Point& b) {
+                       return a.value < b.value;
+                     })->value;
+  const double rise = top - hinge.flat;
+  for (std::size_t i = 1; i < points.size(); ++i)
+    if (points[i - 1].value - hinge.flat < kNearly * rise && points[i].value - hinge.flat > (1 - kNearly) * rise)
+      return std::pair(points[i - 1].place, points[i].place);
+  return std::nullopt;
+}
+
 /// `tolerance`: sums of squares that differ by less are the same.
 HingeFit fit_on(std::span<const Point> points, std::span<const double> knees, double tolerance) {
   HingeFit fit;
@@ -102,6 +123,10 @@ HingeFit fit_on(std::span<const Point> points, std::span<const double> knees, do
     if (hinge.error > fit.best.error + tolerance) continue;
     fit.low = std::min(fit.low, hinge.knee);
     fit.high = std::max(fit.high, hinge.knee);
+  }
+  if (const auto gap = gap_of_rise(points, fit.best)) {
+    fit.low = std::min(fit.low, gap->first);
+    fit.high = std::max(fit.high, gap->second);
   }
   return fit;
 }
@@ -130,27 +155,59 @@ double variance_of(std::span<const double> values) {
   return sum / static_cast<double>(values.size() - 1);
 }
 
+/// By how much the variance of a mean of pairs is above that of pairs that know nothing of each other: what one pair
+/// has, the next has a part of. From the pairs' correlation with the next over all trials, with the bias of their own
+/// means taken off (M. H. Quenouille, JRSS B 11, 1949: 1 in n); never below 1.
+double correlation_factor(std::span<const DoseResponse> responses) {
+  double products = 0, squares = 0, neighbours = 0, count = 0;
+  for (const DoseResponse& response : responses) {
+    const std::vector<double>& all = response.log_ratios;
+    const double mean = std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      squares += (all[i] - mean) * (all[i] - mean);
+      if (i > 0) products += (all[i] - mean) * (all[i - 1] - mean);
+    }
+    neighbours += static_cast<double>(all.size() - 1), count += static_cast<double>(all.size());
+  }
+  if (squares <= 0 || neighbours <= 0) return 1;
+  const double pairs = count / static_cast<double>(responses.size());
+  const double correlation = std::clamp(products / neighbours / (squares / count) + 1 / pairs, 0.0, 0.9);
+  double factor = 1, power = 1;
+  for (double apart = 1; apart < pairs; ++apart) {
+    power *= correlation;
+    factor += 2 * (1 - apart / pairs) * power;
+  }
+  return factor;
+}
+
 class Fitter {
  public:
   Fitter(const DoseScale& scale, std::span<const DoseResponse> responses, double criterion)
-      : responses_(responses.begin(), responses.end()), cap_(std::log1p(kCapOfCriterion * criterion)) {
-    std::sort(responses_.begin(), responses_.end(), [&](const DoseResponse& a, const DoseResponse& b) {
-      return scale.place_of(a.dose) < scale.place_of(b.dose);
-    });
+      : cap_(std::log1p(kCapOfCriterion * criterion)) {
+    std::map<double, DoseResponse> by_place;
+    for (const DoseResponse& response : responses) {
+      DoseResponse& all = by_place[scale.place_of(response.dose)];
+      all.dose = response.dose;
+      all.log_ratios.insert(all.log_ratios.end(), response.log_ratios.begin(), response.log_ratios.end());
+    }
     double sum = 0;
+    for (auto& [place, response] : by_place) responses_.push_back(std::move(response));
     for (const DoseResponse& response : responses_) {
       places_.push_back(scale.place_of(response.dose));
       values_.push_back(hodges_lehmann(response.log_ratios));
       sum += std::abs(values_.back());
       noise_ += variance_of(response.log_ratios) / static_cast<double>(response.log_ratios.size());
     }
-    noise_ /= static_cast<double>(responses_.size());
+    const double factor = correlation_factor(responses_);
+    noise_ *= factor / static_cast<double>(responses_.size());
+    correlated_ = std::sqrt(factor);
     tolerance_ = noise_ + 1e-9 * sum * sum;
     fit_ = fit_hinge(capped(values_), tolerance_);
     extra_sd_ = scatter_of_trials();
   }
 
   [[nodiscard]] const HingeFit& fit() const { return fit_; }
+  [[nodiscard]] int doses() const { return static_cast<int>(responses_.size()); }
 
   /// Places of the last dose whose slowdown does not count, and of the next.
   [[nodiscard]] std::pair<double, double> crossing(double criterion) const {
@@ -173,8 +230,7 @@ class Fitter {
       lows.push_back(fit.low);
       highs.push_back(fit.high);
     }
-    const double tail = (1 - kThresholdConfidence) / 2;
-    return {quantile(lows, tail), quantile(highs, 1 - tail)};
+    return {quantile(lows, kTail), quantile(highs, 1 - kTail)};
   }
 
  private:
@@ -195,57 +251,57 @@ class Fitter {
     std::uniform_int_distribution<std::size_t> pick(0, all.size() - 1);
     std::vector<double> drawn;
     for (std::size_t i = 0; i < all.size(); ++i) drawn.push_back(all[pick(engine)]);
-    const double widen = n > 1 ? std::sqrt(n / (n - 1)) : 1;
+    const double widen = correlated_ * (n > 1 ? std::sqrt(n / (n - 1)) : 1);
     return values_[dose] + widen * (hodges_lehmann(drawn) - values_[dose]);
   }
 
-  /// How far trials lie off the fit beyond what their pairs explain; four figures were fitted.
+  /// How far trials may lie off the fit beyond what their pairs explain: a trial has something of its own, and pairs
+  /// follow each other. Four figures were fitted, and of what few trials are left over the scatter is hardly known:
+  /// so as much as the 95 % quantile of Student's t is above the normal one's.
   [[nodiscard]] double scatter_of_trials() const {
-    const auto n = static_cast<double>(responses_.size());
-    return n < 6 ? 0 : std::sqrt(std::max(0.0, fit_.best.error / (n - 4) - noise_));
+    constexpr std::array<double, 6> kStudent{3.84, 1.78, 1.43, 1.30, 1.22, 1.18};  // by degrees of freedom, from 1
+    constexpr std::size_t kFitted = 4;
+    if (responses_.size() <= kFitted) return 0;
+    const std::size_t freedom = responses_.size() - kFitted;
+    const double student = kStudent[std::min(freedom, kStudent.size()) - 1];
+    return std::sqrt(std::max(0.0, student * student * fit_.best.error / static_cast<double>(freedom) - noise_));
   }
 
-  std::vector<DoseResponse> responses_;  // in the order of their places
+  std::vector<DoseResponse> responses_{};  // one a dose, in the order of their places
   double cap_;
   std::vector<double> places_{}, values_{};
-  double noise_ = 0;      // variance of a dose's value, by its pairs
-  double tolerance_ = 0;  // fits closer than one such variance cannot be told apart
+  double noise_ = 0;       // variance of a dose's value, by its pairs
+  double correlated_ = 1;  // by which its standard deviation is larger than that of independent pairs
+  double tolerance_ = 0;   // fits closer than one such variance cannot be told apart
   HingeFit fit_{};
   double extra_sd_ = 0;
 };
 
 }  // namespace
 
-double DoseScale::place_of(double dose) const {
-  const double place = linear ? (dose - from) / (to - from) : std::log(dose / from) / std::log(to / from);
-  return harm_grows ? place : 1 - place;
+std::optional<DoseInterval> KneeFit::unknown(const DoseScale& scale, double resolution) const {
+  if (!scale.is_within(interval, resolution)) return interval;
+  if (!scale.is_within(crossing, resolution)) return crossing;
+  return std::nullopt;
 }
 
-double DoseScale::dose_at(double place) const {
-  const double along = harm_grows ? place : 1 - place;
-  return linear ? from + along * (to - from) : from * std::pow(to / from, along);
+bool KneeFit::known(const DoseScale& scale, double resolution) const {
+  constexpr double kFewestDoses = 5;  // below, a line through noise can look exact
+  const double enough = scale.whole ? std::min(kFewestDoses, scale.to - scale.from + 1) : kFewestDoses;
+  return doses >= enough && !unknown(scale, resolution);
 }
 
-double DoseScale::round_dose_at(double place, bool whole) const {
-  const double dose = dose_at(place);
-  if (dose <= from || dose >= to || dose == 0) return dose;
-  const double unit = std::pow(10.0, std::floor(std::log10(dose)) - 2);
-  const double rounded = unit >= 1 ? std::round(dose / unit) * unit : std::round(dose / unit) / std::round(1 / unit);
-  return std::clamp(whole ? std::round(rounded) : rounded, from, to);
-}
-
-bool DoseInterval::within(double resolution) const {
-  return low > 0 && high <= low * (1 + resolution) * (1 + resolution);
-}
-
-ThresholdFit fit_threshold(const DoseScale& scale, std::span<const DoseResponse> responses, double criterion) {
+KneeFit fit_knee(const DoseScale& scale, std::span<const DoseResponse> responses, double criterion) {
   const Fitter fitter(scale, responses, criterion);
   const auto [low, high] = fitter.interval();
   const HingeFit& fit = fitter.fit();
   const double knee = std::clamp((fit.low + fit.high) / 2, low, high);
   const double end = std::clamp(fit.best.end, knee, 1.0);
-  ThresholdFit result{
-      .dose = scale.dose_at(knee), .flat = fit.best.flat, .rise = fit.best.rise, .knee_end = scale.dose_at(end)};
+  KneeFit result{.dose = scale.dose_at(knee),
+                 .flat = fit.best.flat,
+                 .rise = fit.best.rise,
+                 .knee_end = scale.dose_at(end),
+                 .doses = fitter.doses()};
   const auto doses = [&](double from, double to) {
     const double a = scale.dose_at(from), b = scale.dose_at(to);
     return DoseInterval{std::min(a, b), std::max(a, b)};
@@ -262,53 +318,27 @@ bool harm_grows(const DoseResponse& at_from, const DoseResponse& at_to) {
   return hodges_lehmann(at_to.log_ratios) >= hodges_lehmann(at_from.log_ratios);
 }
 
-double next_place(const DoseScale& scale, const DoseInterval& interval, std::span<const DoseResponse> responses) {
-  double low = scale.place_of(interval.low), high = scale.place_of(interval.high);
-  if (low > high) std::swap(low, high);
+std::optional<double> next_dose(const DoseScale& scale, const DoseInterval& interval,
+                                std::span<const DoseResponse> responses) {
+  const auto [low, high] = std::minmax({scale.place_of(interval.low), scale.place_of(interval.high)});
+  std::map<double, int> tries;  // by dose
+  for (const DoseResponse& response : responses) ++tries[response.dose];
   std::vector<double> places{low, high};
-  for (const DoseResponse& response : responses)
-    if (const double place = scale.place_of(response.dose); place > low && place < high) places.push_back(place);
+  for (const auto& [dose, count] : tries)
+    if (const double place = scale.place_of(dose); place > low && place < high) places.push_back(place);
   std::sort(places.begin(), places.end());
-  std::size_t widest = 1;
-  for (std::size_t i = 2; i < places.size(); ++i)
-    if (places[i] - places[i - 1] > places[widest] - places[widest - 1]) widest = i;
-  return (places[widest] + places[widest - 1]) / 2;
-}
-
-NoisyBisection::NoisyBisection(double noise) : noise_(noise), mass_(kCells + 2, 1.0 / 3 / kCells) {
-  mass_.front() = mass_.back() = 1.0 / 3;
-}
-
-void NoisyBisection::answer(double place, bool yes) {
-  double sum = 0;
-  for (std::size_t i = 0; i < mass_.size(); ++i) {
-    // The threshold of cell i is at its middle; those before the start and beyond the end are where no place is.
-    const double threshold = i == 0 ? -1 : i > kCells ? 2 : (static_cast<double>(i) - 0.5) / kCells;
-    mass_[i] *= (place >= threshold) == yes ? 1 - noise_ : noise_;
-    sum += mass_[i];
-  }
-  for (double& mass : mass_) mass /= sum;
-}
-
-double NoisyBisection::next() const {
-  constexpr double kLikely = 0.15;
-  if (beyond_end() > kLikely && beyond_end() >= before_start()) return 1;
-  if (before_start() > kLikely) return 0;
-  return quantile(0.5);
-}
-
-double NoisyBisection::beyond_end() const { return mass_.back(); }
-double NoisyBisection::before_start() const { return mass_.front(); }
-
-double NoisyBisection::quantile(double share) const {
-  const double wanted = share * (1 - mass_.front() - mass_.back());
-  double sum = 0;
-  for (std::size_t i = 1; i <= kCells; ++i) {
-    if (sum + mass_[i] >= wanted)
-      return (static_cast<double>(i - 1) + (mass_[i] > 0 ? (wanted - sum) / mass_[i] : 0)) / kCells;
-    sum += mass_[i];
-  }
-  return 1;
+  std::vector<std::pair<double, double>> gaps;  // how wide, and the middle
+  for (std::size_t i = 1; i < places.size(); ++i)
+    gaps.emplace_back(places[i] - places[i - 1], (places[i] + places[i - 1]) / 2);
+  std::sort(gaps.rbegin(), gaps.rend());
+  for (const auto& [width, middle] : gaps)
+    if (const double dose = scale.round_dose_at(middle); !tries.contains(dose)) return dose;
+  // The doses within, and the next one on either side.
+  auto first = tries.upper_bound(interval.low), last = tries.lower_bound(interval.high);
+  if (first != tries.begin()) --first;
+  if (last != tries.end()) ++last;
+  const auto least = std::min_element(first, last, [](const auto& a, const auto& b) { return a.second < b.second; });
+  return least != last && least->second < kTriesAtADose ? std::optional(least->first) : std::nullopt;
 }
 
 }  // namespace grit

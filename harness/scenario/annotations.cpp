@@ -70,6 +70,7 @@ constexpr std::string_view kHead = R"LUA(---@meta grit
 ---@field applied         boolean all faults were in force in all their windows
 ---@field culprit         string who is to blame, in words; "" when nobody
 ---@field failed_checks   string[] checks that fail more often under the fault than without (p at most 0.05 among all checks and nodes): "link_up on node2"
+---@field untold_checks   string[] checks that were read in too few pairs to say so
 ---@field faults          table[] as in verdict.json
 
 )LUA";

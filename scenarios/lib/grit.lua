@@ -80,15 +80,15 @@
 ---@field at_least? grit.fraction met when the whole confidence interval of the slowdown lies above it
 ---@field at_most? grit.fraction met when the whole confidence interval lies within plus and minus it
 
+---At least one of the two: shares of the baseline's steps a second.
+---@class grit.throughput
+---@field at_least? grit.fraction met when the whole confidence interval of the share lies above it
+---@field at_most? grit.fraction met when the whole confidence interval of the share lies below it
+
 ---Who the analysis must name; at least one of the two.
 ---@class grit.culprit
 ---@field node? grit.nodes one of these nodes; "any", "all" and a share: one of those with a fault
 ---@field resource? "compute"|"network"|"memory"|"storage" what is short
-
----Of the baseline's steps a second; at least one of the two.
----@class grit.throughput
----@field at_least? grit.fraction met when the whole confidence interval of the share lies above it
----@field at_most? grit.fraction met when it lies below
 
 ---@class grit.recovers
 ---@field within grit.time met when the interval over blocks of the time until steps are as before lies within; `design.recovery` is at least as long

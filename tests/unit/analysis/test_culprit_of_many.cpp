@@ -43,7 +43,7 @@ std::optional<LinkFinding> judged(const std::function<double(int a, int b)>& slo
                         {"bits_per_s", 1e10 / times * std::exp(0.05 * normal(random))}});
         }
       }
-  return judge_links(link_changes(lines));
+  return judge_links(link_figures(lines));
 }
 
 }  // namespace
@@ -80,7 +80,8 @@ TEST_CASE("of forty nodes whose links are as before, or all slow, none is named"
 TEST_CASE("of 512 ranks the right node is named or none, in noise that no rule was made for", "[statistics]") {
   TrialCounts all;
   for (const NoiseKind& kind : noise_kinds())
-    for (const Truth truth : {Truth::network, Truth::one_node}) count_trial(all, kind, truth, 64, 8, 0.2, 1);
+    for (const Truth truth : {Truth::network, Truth::one_node})
+      count_trial(all, {.kind = kind, .truth = truth, .nodes = 64, .ranks_per_node = 8, .share = 0.2});
   CAPTURE(all.runs, all.right, all.wrong);
   CHECK(all.runs >= 10);
   CHECK(all.wrong == 0);

@@ -71,13 +71,15 @@ WaitsShown test_waits(const std::vector<Machine>& machines, std::size_t pairs) {
 }
 
 /// If ranks are starved of CPUs, slow links are a symptom. They are the cause where packets are lost on them, or where
-/// they alone of all links are many times slower and their nodes' ranks do not wait for CPUs much longer than others'.
+/// nothing comes through or they alone of all links are many times slower and their nodes' ranks do not wait for CPUs
+/// much longer than others'.
 bool are_links_to_blame(const BlameFacts& facts, const LinkFinding& found) {
   if (!found.named()) return false;
   if (found.lost) return true;
-  if (facts.work.nodes() <= 2 || found.times < kPlainTimes) return false;
+  if (facts.work.nodes() <= 2 || (!found.silent && found.times < kPlainTimes)) return false;
   double most_ns = 0;
-  for (const int node : found.nodes)
+  const std::vector<int> nodes = found.nodes.empty() ? std::vector{found.a, found.b} : found.nodes;
+  for (const int node : nodes)
     for (const int rank : facts.ranks_of(static_cast<std::size_t>(node)))
       if (const auto grown = facts.usage.of_rank(static_cast<std::size_t>(rank)))
         most_ns = std::max(most_ns, grown->run_wait_ns);

@@ -1,6 +1,9 @@
 #include "analysis/blame/culprit.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/blame/blame_facts.hpp"
 #include "analysis/blame/communication.hpp"
@@ -13,6 +16,15 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kListed = 5;
+
+/// By chance a figure is larger in the fault blocks of all n pairs in one run of 2^n.
+bool can_show_something(std::size_t pairs) { return std::exp2(-static_cast<double>(pairs)) <= kByChance; }
+
+Culprit too_few_pairs(std::size_t with_records, std::size_t counted) {
+  return {.text = fmt::format("cannot be told: in only {} of the {} pairs that count both blocks have steps with a "
+                              "record of every rank, and so few show nothing",
+                              with_records, counted)};
+}
 
 std::vector<Suspect> suspects_of(const BlameFacts& facts, const Communication& communication) {
   std::vector<Suspect> suspects = slow_node_suspects(facts);
@@ -41,6 +53,7 @@ std::vector<Suspect> suspects_of(const BlameFacts& facts, const Communication& c
 std::optional<Culprit> find_culprit(const CulpritInput& input) {
   std::vector<BlockPair> pairs = pairs_with_records(input);
   if (pairs.empty() || input.work.ranks() == 0) return std::nullopt;
+  if (!can_show_something(pairs.size())) return too_few_pairs(pairs.size(), input.pairs.size());
   const BlameFacts facts(input, std::move(pairs));
   if (facts.loss_ns <= 0) return std::nullopt;
   const Communication communication = look_at_communication(facts);

@@ -53,8 +53,8 @@ struct CulpritInput {
   std::span<const CheckResult> checks;    // in those blocks
 };
 
-/// For a run in which a slowdown was shown. Empty: no pair can be used, or steps are not longer in the middle of the
-/// pairs.
+/// For a run in which a slowdown was shown. Of fewer than five pairs that can be used nobody is named (one in 2^4 is
+/// more than 5 %). Empty: no pair can be used, or steps are not longer in the middle of the pairs.
 std::optional<Culprit> find_culprit(const CulpritInput& input);
 
 }  // namespace grit

@@ -31,8 +31,7 @@ struct LinkFinding {
   bool nothing = false;         // or none
   bool lost = false;            // of those named: packets were lost there
   bool silent = false;          // of those named: nothing came through under the fault
-  double times = 0;    // of those named: how many times slower; 0: found by what TCP sent again; of silent ones: of
-                       // so many transfers none came
+  double times = 0;             // of those named: how many times slower; 0: silent, or found by what TCP sent again
   std::string text{};  // of those named: "transfers over its links 3.4 times slower, over others 1.1 times", by the
                        // least of them and the most of the others
   [[nodiscard]] bool named() const { return !nodes.empty() || a >= 0; }

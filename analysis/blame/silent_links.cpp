@@ -46,7 +46,6 @@ std::optional<LinkFinding> find_silent(const LinkFigures& figures) {
     transfers_only = transfers_only && link.transfers_only;
   }
   found.silent = true;
-  found.times = least_due;
   const char* what = transfers_only ? "transfer" : "message";
   if (silent.size() == 1) {
     found.a = silent.front().a, found.b = silent.front().b;

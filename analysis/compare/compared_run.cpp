@@ -26,7 +26,7 @@ void take_blocks(ComparedRun& run, const RunTimes& times, const RunEvidence& evi
     const BlockTimes& block = times.blocks[i];
     const bool whole = block.complete && blocks_done.ended(i);
     if (kind == BlockKind::baseline && block.any_record && !whole) ++left_out;
-    if (!whole || (kind == BlockKind::fault && !faults_took_effect(evidence, i))) continue;
+    if (!whole || (kind == BlockKind::fault && !faults_took_effect(run.plan, evidence, i))) continue;
     auto& blocks = kind == BlockKind::baseline ? run.baseline : run.fault;
     blocks.push_back({static_cast<int>(i), block.mean_ns, block.median_ns});
   }

@@ -59,7 +59,7 @@ class BlockLoad {
       whole_ = false;
       return;
     }
-    ranks_ += static_cast<double>(end.ranks.size());
+    ranks_.insert(end.ranks.begin(), end.ranks.end());
     ranks_cpus_ += (end.ranks_cpu_ns - begin.ranks_cpu_ns) / wall_ns;
     ranks_wait_ += (end.ranks_wait_ns - begin.ranks_wait_ns) / wall_ns;
     if (known_) return;
@@ -74,20 +74,33 @@ class BlockLoad {
              (begin.clock_hz + end.clock_hz) / 2};
   }
 
-  [[nodiscard]] std::optional<MachineLoad> load() const {
-    if (!known_ || !whole_) return std::nullopt;
+  /// `ranks`: of all of the machine's nodes. Empty: not known, since some of them were not counted and what they took
+  /// would be taken for others'.
+  [[nodiscard]] std::optional<MachineLoad> load(const std::set<std::int64_t>& ranks) const {
+    if (!known_ || !whole_ || ranks_ != ranks) return std::nullopt;
     MachineLoad load = load_;
     const double steal_cpus = std::isnan(load[1]) ? 0 : load[1];  // counted as busy
     load[0] = std::max(0.0, busy_cpus_ - ranks_cpus_ - steal_cpus);
-    load[2] = ranks_ > 0 ? ranks_wait_ / ranks_ : kUnknownLoad;
+    load[2] = ranks_.empty() ? kUnknownLoad : ranks_wait_ / static_cast<double>(ranks_.size());
     return load;
   }
 
  private:
   bool known_ = false, whole_ = true;
-  double busy_cpus_ = 0, ranks_ = 0, ranks_cpus_ = 0, ranks_wait_ = 0;
+  std::set<std::int64_t> ranks_{};
+  double busy_cpus_ = 0, ranks_cpus_ = 0, ranks_wait_ = 0;
   MachineLoad load_{};
 };
+
+/// Nodes by machine, as far as they said on which they are, whenever in the run.
+using NodesOfMachines = std::map<std::string, std::set<std::int64_t>>;
+
+std::set<std::int64_t> ranks_of(const Plan& plan, const std::set<std::int64_t>& nodes) {
+  std::set<std::int64_t> ranks;
+  for (const Node& node : plan.topology.nodes)
+    if (plan.topology.local_cluster || nodes.contains(node.index)) ranks.insert(node.ranks.begin(), node.ranks.end());
+  return ranks;
+}
 
 }  // namespace
 
@@ -100,30 +113,31 @@ std::string load_text(std::size_t kind, double value) {
 std::map<int, MachineLoad> machine_loads(const Plan& plan, std::span<const int> blocks, const JsonLines& events) {
   const std::set<std::int64_t> wanted(blocks.begin(), blocks.end());
   std::map<std::pair<std::int64_t, std::int64_t>, Reading> begins;  // by block and node, until the block's end
-  std::map<std::string, std::int64_t> first_node;                   // of each machine
+  NodesOfMachines nodes_of;
   std::map<std::pair<std::string, std::int64_t>, BlockLoad> by_block;
   events.for_each_of({"usage"}, [&](const Json& event) {
     if (!event.is_object() || !has_text(event, "type", "usage")) return;
     const std::int64_t block = integer_at(event, "block"), node = integer_at(event, "node");
-    if (!wanted.contains(block) || node < 0) return;
-    if (has_text(event, "edge", "begin")) begins.insert_or_assign({block, node}, reading_of(event));
-    const auto begin = begins.find({block, node});
-    if (!has_text(event, "edge", "end") || begin == begins.end()) return;
+    if (node < 0) return;
     const std::string boot = text_at(event, "machine");
     const std::string machine = plan.topology.local_cluster ? "this"
                                 : boot.empty()              ? fmt::format("node {}", node)
                                                             : boot;
-    auto& first = first_node.emplace(machine, node).first->second;
-    first = std::min(first, node);
+    nodes_of[machine].insert(node);
+    if (!wanted.contains(block)) return;
+    if (has_text(event, "edge", "begin")) begins.insert_or_assign({block, node}, reading_of(event));
+    const auto begin = begins.find({block, node});
+    if (!has_text(event, "edge", "end") || begin == begins.end()) return;
     by_block[{machine, block}].add(begin->second, reading_of(event));
     begins.erase(begin);
   });
   std::map<int, MachineLoad> sums;
   std::map<int, double> counts;
   for (const auto& [place, block] : by_block) {
-    const auto load = block.load();
+    const std::set<std::int64_t>& nodes = nodes_of.at(place.first);
+    const auto load = block.load(ranks_of(plan, nodes));
     if (!load) continue;
-    const auto node = static_cast<int>(first_node.at(place.first));
+    const auto node = static_cast<int>(*nodes.begin());
     MachineLoad& sum = sums.try_emplace(node, MachineLoad{}).first->second;
     for (std::size_t kind = 0; kind < sum.size(); ++kind) sum[kind] += (*load)[kind];
     counts[node] += 1;

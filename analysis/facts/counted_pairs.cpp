@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace grit {
@@ -30,17 +31,18 @@ std::size_t DoneBlocks::done() const {
 
 namespace {
 
-std::size_t idle_faults(const RunEvidence& evidence, std::size_t block, bool may_have_counts) {
-  return static_cast<std::size_t>(
-      std::count_if(evidence.faults.begin(), evidence.faults.end(), [&](const FaultEvidence& fault) {
-        const WindowEvidence& window = fault.blocks[block];
-        return !window.took_effect() && !(may_have_counts && window.may_have_taken_effect());
-      }));
+bool is_idle(const WindowEvidence& window, bool may_have_counts) {
+  return !window.took_effect() && !(may_have_counts && window.may_have_taken_effect());
 }
 
-bool enough_faults(const RunEvidence& evidence, std::size_t block, bool may_have_counts) {
-  return static_cast<double>(idle_faults(evidence, block, may_have_counts)) <=
-         kIdleFaults * static_cast<double>(evidence.faults.size());
+bool enough_faults(const Plan& plan, const RunEvidence& evidence, std::size_t block, bool may_have_counts) {
+  return are_few_idle(
+      plan, [&](std::size_t fault) { return is_idle(evidence.faults[fault].blocks[block], may_have_counts); });
+}
+
+bool all_took_effect(const RunEvidence& evidence, std::size_t block) {
+  return std::none_of(evidence.faults.begin(), evidence.faults.end(),
+                      [&](const FaultEvidence& fault) { return is_idle(fault.blocks[block], false); });
 }
 
 PairTimes pair_of(int pair, const BlockTimes& baseline, const BlockTimes& fault) {
@@ -50,8 +52,23 @@ PairTimes pair_of(int pair, const BlockTimes& baseline, const BlockTimes& fault)
 
 }  // namespace
 
-bool faults_took_effect(const RunEvidence& evidence, std::size_t block) {
-  return enough_faults(evidence, block, false);
+bool are_few_idle(const Plan& plan, const std::function<bool(std::size_t fault)>& idle) {
+  struct Kind {
+    std::size_t idle = 0, all = 0;
+  };
+  std::map<std::pair<std::string_view, bool>, Kind> kinds;  // by name, and whether it is a passive end
+  for (std::size_t i = 0; i < plan.faults.size(); ++i) {
+    Kind& kind = kinds[{plan.faults[i].name, plan.faults[i].passive}];
+    ++kind.all;
+    if (idle(i)) ++kind.idle;
+  }
+  return std::all_of(kinds.begin(), kinds.end(), [](const auto& one) {
+    return static_cast<double>(one.second.idle) <= kIdleFaults * static_cast<double>(one.second.all);
+  });
+}
+
+bool faults_took_effect(const Plan& plan, const RunEvidence& evidence, std::size_t block) {
+  return enough_faults(plan, evidence, block, false);
 }
 
 CountedPairs DoneBlocks::pairs() const {
@@ -75,13 +92,13 @@ CountedPairs DoneBlocks::pairs() const {
       continue;
     }
     pairs.as_randomised.push_back(pair_of(pair, before, during));
-    if (!enough_faults(evidence_, *fault, true)) {
+    if (!enough_faults(plan_, evidence_, *fault, true)) {
       ++pairs.without_effect;
-    } else if (!faults_took_effect(evidence_, *fault)) {
+    } else if (!faults_took_effect(plan_, evidence_, *fault)) {
       ++pairs.unread;
     } else {
       pairs.usable.push_back(pairs.as_randomised.back());
-      pairs.partly += idle_faults(evidence_, *fault, false) > 0 ? 1 : 0;
+      pairs.partly += all_took_effect(evidence_, *fault) ? 0 : 1;
       pairs.missing_records += before.missing + during.missing;
     }
   }

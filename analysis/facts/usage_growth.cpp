@@ -29,11 +29,12 @@ UsageGrowth::UsageGrowth(const Plan& plan, const OwnWork& work, const JsonLines&
   }
 }
 
-/// The counters' edges are those of the block, so they hold its settling steps as well.
+/// The counters' edges are those of the block, so they hold all of its steps: its settling ones, and those of which
+/// some rank's record is missing.
 std::optional<Usage> UsageGrowth::of_block(int block, std::size_t rank) const {
   const auto whole = usage_.of(block, static_cast<int>(rank));
   if (!whole) return std::nullopt;
-  return *whole / static_cast<double>(work_.block(block).steps + plan_.design.settle_steps);
+  return *whole / static_cast<double>(work_.block(block).measured + plan_.design.settle_steps);
 }
 
 std::optional<Usage> UsageGrowth::of_pair(const BlockPair& pair, std::size_t rank) const {

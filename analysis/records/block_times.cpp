@@ -37,8 +37,8 @@ void BlockTimesSum::take(std::span<const StepRecord> records) {
   }
 }
 
-/// Known by its records, none of which is there twice: those that are missing are of ranks whose numbers add up to what
-/// the sum lacks.
+/// Known by its records, which can be those of different ranks: what the sum of their ranks' numbers lacks is no more
+/// than the missing ranks' can be. Where one is missing, another one that is there twice may go unseen.
 bool BlockTimesSum::is_sound(const Step& step) const {
   if (!is_known_by(step.records, ranks_)) return false;
   const std::uint64_t all = std::uint64_t{ranks_} * (ranks_ - 1) / 2, missing = ranks_ - step.records;

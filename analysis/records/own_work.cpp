@@ -139,6 +139,7 @@ void OwnWorkSum::finish(std::size_t slot) {
   BlockWork& block = result_.blocks_[slot];
   const std::vector<Step> steps = std::move(steps_[slot]);
   for (const Step& step : steps) {
+    if (step.records > 0) ++block.measured;
     if (step.records != ranks) continue;
     ++block.steps;
     block.step_ns += static_cast<double>(step.duration_ns) / static_cast<double>(ranks);

@@ -42,9 +42,10 @@ struct NodeArrivals {
 
 /// All figures a step, over the measured steps that have one record of every rank.
 struct BlockWork {
-  std::int64_t steps = 0;
-  double step_ns = 0;     // mean over ranks
-  double longest_ns = 0;  // the largest work between two collectives, of any rank
+  std::int64_t steps = 0;     // these
+  std::int64_t measured = 0;  // with those of which some rank's record is missing
+  double step_ns = 0;         // mean over ranks
+  double longest_ns = 0;      // the largest work between two collectives, of any rank
   [[nodiscard]] double communication_ns() const { return step_ns - longest_ns; }
 };
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "analysis/facts/counted_pairs.hpp"
 #include "analysis/records/block_times.hpp"
 #include "analysis/stats/effect.hpp"
 #include "analysis/verdict/verdict.hpp"
@@ -73,7 +74,9 @@ Result<TrialResult> trial_result(const std::filesystem::path& run_directory, con
     GRIT_TRY(const StepsFile steps, StepsFile::open(run_directory / "steps.npy"));
     set_slowdown(result, plan, complete_pairs(plan, steps.records()));
   }
-  for (const FaultResult& fault : verdict.faults) result.applied = result.applied && fault.applied == fault.windows;
+  result.applied = are_few_idle(plan, [&](std::size_t fault) {
+    return fault < verdict.faults.size() && verdict.faults[fault].applied != verdict.faults[fault].windows;
+  });
   set_checks(result, plan, verdict);
   return result;
 }

@@ -180,21 +180,27 @@ void judge_check(const RunFacts& facts, const Findings& findings, const std::str
                  JudgedExpectations& judged) {
   std::set<std::string> unknown;  // nodes of which it is not known that it passes there
   for (const Node& node : facts.plan.topology.nodes) unknown.insert(name_of_node(facts.plan, node.index));
-  const CheckResult* worst = nullptr;
+  const CheckResult* worst = nullptr;  // of those that do not pass
   for (const CheckResult& check : findings.checks) {
     if (check.name != name) continue;
-    if (passes(check, facts.looks)) unknown.erase(check.node);
+    if (passes(check, facts.looks)) {
+      unknown.erase(check.node);
+      continue;
+    }
     if (worst == nullptr || check.p.value_or(1) < worst->p.value_or(1)) worst = &check;
   }
   std::optional<bool> does_fail;
   if (unknown.empty()) does_fail = false;
   if (worst != nullptr && worst->fails_more()) does_fail = true;
-  const std::string text = fmt::format("check {} {} under the fault", name, fails ? "fails" : "passes");
+  const std::string text = fmt::format(
+      "check {} {}", name, fails ? "fails under the fault" : "fails no more often under the fault than without");
   judged.results.push_back({text, does_fail ? std::optional(*does_fail == fails) : std::nullopt});
   if (does_fail) return;
   judged.reasons.push_back(
       worst == nullptr || !worst->p
-          ? fmt::format("cannot tell whether {}: it was never read in both blocks of a pair that counts", text)
+          ? fmt::format("cannot tell whether {}: in too few pairs that count it was read in both blocks, and had "
+                        "without the fault not failed in all readings already",
+                        text)
           : fmt::format("cannot tell whether {}: on {} more readings failed than without it in {} of {} pairs ({})",
                         text, worst->node, worst->pairs_worse, worst->pairs, p_text(*worst->p)));
 }

@@ -56,7 +56,7 @@ std::vector<CheckResult> test_checks(const RunFacts& facts) {
       row.push_back(both ? static_cast<double>(fault.failed) / fault.made -
                                static_cast<double>(baseline.failed) / baseline.made
                          : 0);
-      result.pairs += both ? 1 : 0;
+      result.pairs += both && baseline.failed < baseline.made ? 1 : 0;  // else it could not fail more often
       result.pairs_worse += row.back() > 0 ? 1 : 0;
     }
   }

@@ -56,25 +56,40 @@ double usual_limit_ns(const Plan& plan, const std::vector<Steps>& blocks, std::u
   return usual[static_cast<std::size_t>(place)];
 }
 
-/// From the block's first step to the first of a row of usual ones.
+/// Clocks of different ranks may be those of different nodes, and their times are never subtracted.
+bool are_of_one_clock(const Step& x, const Step& y) { return x.records > 0 && y.records > 0 && x.rank == y.rank; }
+
+/// From the block's first step to the first of a row of usual ones; infinite: there is no such row. Empty: not known,
+/// since the records by which the two would be compared are missing.
 std::optional<double> back_after_ns(const Steps& steps, double limit_ns, std::uint32_t ranks) {
   int row = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     row = is_known_by(steps[i].records, ranks) && mean_ns(steps[i]) <= limit_ns ? row + 1 : 0;
     if (row < kStepsInARow) continue;
     const Step& first = steps[i + 1 - static_cast<std::size_t>(kStepsInARow)];
+    if (!are_of_one_clock(steps.front(), first)) return std::nullopt;
     return static_cast<double>(first.start_ns - steps.front().start_ns);
   }
-  return std::nullopt;
+  return std::numeric_limits<double>::infinity();
 }
 
-/// Of the steps that began at `from_ns` or later, but the settling ones.
-std::vector<double> times_since(const Steps& steps, std::int64_t from_ns, std::int64_t settle_steps,
-                                std::uint32_t ranks) {
+/// Of the steps from this one on.
+std::vector<double> times_from(const Steps& steps, std::size_t first, std::uint32_t ranks) {
   std::vector<double> times;
-  for (auto i = static_cast<std::size_t>(settle_steps); i < steps.size(); ++i)
-    if (is_known_by(steps[i].records, ranks) && steps[i].start_ns >= from_ns) times.push_back(mean_ns(steps[i]));
+  for (std::size_t i = first; i < steps.size(); ++i)
+    if (is_known_by(steps[i].records, ranks)) times.push_back(mean_ns(steps[i]));
   return times;
+}
+
+/// The first step that began in the second half of the block. Empty: not known.
+std::optional<std::size_t> second_half(const Steps& steps) {
+  const Step& begin = steps.front();
+  if (!are_of_one_clock(begin, steps.back())) return std::nullopt;
+  const std::int64_t middle_ns = begin.start_ns + (steps.back().start_ns - begin.start_ns) / 2;
+  const auto first = std::find_if(steps.begin(), steps.end(), [&](const Step& step) {
+    return are_of_one_clock(begin, step) && step.start_ns >= middle_ns;
+  });
+  return static_cast<std::size_t>(first - steps.begin());
 }
 
 double mean_of_last(std::span<const double> values, std::size_t count) {
@@ -87,13 +102,13 @@ double median_of_last(std::span<const double> values, std::size_t count) {
   return median({last.begin(), last.end()});
 }
 
-/// The last steps of a recovery block against as many of its pair's baseline.
+/// The last steps of a recovery block, which has some, against as many of its pair's baseline.
 std::optional<PairTimes> late_steps(int pair, const Steps& baseline, const Steps& recovery, std::int64_t settle_steps,
                                     std::uint32_t ranks) {
-  if (recovery.empty()) return std::nullopt;
-  const std::int64_t middle_ns = recovery.front().start_ns + (recovery.back().start_ns - recovery.front().start_ns) / 2;
-  const auto before = times_since(baseline, std::numeric_limits<std::int64_t>::min(), settle_steps, ranks);
-  const auto after = times_since(recovery, middle_ns, 0, ranks);
+  const auto late = second_half(recovery);
+  if (!late) return std::nullopt;
+  const auto before = times_from(baseline, static_cast<std::size_t>(settle_steps), ranks);
+  const auto after = times_from(recovery, *late, ranks);
   const std::size_t count = std::min(before.size(), after.size());
   if (count == 0) return std::nullopt;
   return PairTimes{pair, mean_of_last(before, count), median_of_last(before, count), mean_of_last(after, count),
@@ -121,7 +136,7 @@ std::optional<Recovery> recovery_after(const Plan& plan, std::span<const StepRec
     const bool counts = std::find(usable.begin(), usable.end(), block.pair) != usable.end();
     const Steps& steps = blocks[static_cast<std::size_t>(block.index)];
     if (block.kind != BlockKind::recovery || !counts || steps.empty()) continue;
-    back_ns.push_back(back_after_ns(steps, limit_ns, ranks).value_or(std::numeric_limits<double>::infinity()));
+    if (const auto after_ns = back_after_ns(steps, limit_ns, ranks)) back_ns.push_back(*after_ns);
     const Block* baseline = baseline_of(plan, block.pair);
     if (baseline == nullptr) continue;
     const Steps& before = blocks[static_cast<std::size_t>(baseline->index)];

@@ -65,14 +65,16 @@ FaultResult count_windows(const RunFacts& facts, const DoneBlocks& blocks, std::
   return result;
 }
 
-/// Of faults that took effect in no window: is it known that they did not?
+/// Of faults that took effect in no window, if they are more than few: is it known that they did not?
 void note_faults_without_effect(RunFacts& facts) {
-  for (std::size_t i = 0; i < facts.faults.size(); ++i) {
-    const auto& blocks = facts.evidence.faults[i].blocks;
-    const bool effective = std::any_of(blocks.begin(), blocks.end(), [](const auto& w) { return w.took_effect(); });
-    if (effective || facts.faults[i].windows == 0) continue;
-    (facts.faults[i].unread > 0 ? facts.unread : facts.never_took_effect) = true;
-  }
+  const auto without_effect = [&](std::size_t fault) {
+    const auto& blocks = facts.evidence.faults[fault].blocks;
+    return facts.faults[fault].windows > 0 &&
+           std::none_of(blocks.begin(), blocks.end(), [](const auto& window) { return window.took_effect(); });
+  };
+  facts.never_took_effect = !are_few_idle(
+      facts.plan, [&](std::size_t fault) { return without_effect(fault) && facts.faults[fault].unread == 0; });
+  facts.unread = !facts.never_took_effect && !are_few_idle(facts.plan, without_effect);
 }
 
 void set_outcome(RunFacts& facts, std::size_t done) {

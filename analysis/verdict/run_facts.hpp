@@ -30,8 +30,9 @@ struct RunFacts {
   double baseline_step_ns = 0;          // median over baseline blocks of the mean step time
   int looks = 1;                        // planned (looks_of())
   std::vector<FaultResult> faults{};    // without `harmful`
-  bool never_took_effect = false;       // some fault is known to have had no effect in any window
-  bool unread = false;                  // of some fault it is not known whether it had an effect in even one window
+  bool never_took_effect = false;       // of some kind of fault too many (are_few_idle()) are known to have had no
+                                        // effect in any window
+  bool unread = false;                  // if not: of too many it is not known whether they had one in even one window
   std::string outcome = "completed";    // Verdict::outcome
   std::string ending{};                 // why it is not "completed", in words
   std::vector<std::string> reasons{};   // what may still be in force or was left behind, and how the run ended

@@ -303,7 +303,8 @@ Result<Verdict> verdict_from_json(const Json& document) {
     verdict.reasons = json.at("reasons").get<std::vector<std::string>>();
     verdict.emulated = json.at("emulated").get<std::vector<std::string>>();
     verdict.effect = effect_from(json.at("effect"));
-    for (const Json& effect : json.value("effects", Json::array())) verdict.effects.push_back(*effect_from(effect));
+    for (const Json& effect : json.value("effects", Json::array()))
+      if (auto one = effect_from(effect)) verdict.effects.push_back(std::move(*one));  // null says nothing
     verdict.as_randomised = effect_from(json.value("as_randomised", Json()));
     verdict.look = json.value("look", 1);
     verdict.looks = json.value("looks", 1);

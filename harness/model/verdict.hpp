@@ -119,9 +119,9 @@ struct CheckResult {
   int not_made = 0;           // readings in which the check could not be made, which are none of the above
   std::string obstacle{};     // why, the first time
   std::optional<double> p{};  // that some check of the run fails as much more often under the fault by chance; empty:
-                              // looked at in both blocks of too few pairs that count for any such p to be at most 0.05
-  int pairs = 0, pairs_worse = 0;  // that count and in which it was read in both blocks; of these, in which a larger
-                                   // share of its readings failed under the fault
+                              // `pairs` are too few for any such p to be at most 0.05
+  int pairs = 0, pairs_worse = 0;  // that count, in which it was read in both blocks and could fail more often under
+                                   // the fault: not all readings without it had failed; of these, in which it did
   bool of_links = true;            // it looks at links: where the network is slow its failures tell where
   [[nodiscard]] bool fails_more() const { return p && *p <= 0.05; }  // under the fault than without
 };

@@ -7,6 +7,7 @@
 #include "analysis/blame/expected.hpp"
 #include "analysis/blame/held_up.hpp"
 #include "analysis/blame/links.hpp"
+#include "analysis/facts/usage_growth.hpp"
 #include "analysis/records/own_work.hpp"
 #include "analysis/stats/median.hpp"
 #include "analysis/stats/noise_floor.hpp"
@@ -798,6 +799,18 @@ TEST_CASE("the one slow link of two nodes is named also where no link is quite a
   CHECK(false_alarms <= 1);
 }
 
+TEST_CASE("a link between nodes of which one waits for CPUs that others take is a symptom") {
+  SimulatedJob job({});
+  job.run({}, [](int) { return 15e6; });
+  job.count([](bool fault, int rank) { return counters(50, fault && rank == 3 ? 150 : 2); });
+  count_machine(job, [](int, bool fault) { return fault ? 400e6 : 20e6; });
+  const auto culprit = culprit_of(job, links_of([](int a, int b) { return a == 1 && b == 3 ? 8.0 : 1.25; }));
+  REQUIRE(culprit);
+  INFO(culprit->text);
+  CHECK(culprit->named == 0);
+  CHECK(culprit->text.starts_with("no single culprit: all nodes alike: a shared resource, compute, explains "));
+}
+
 TEST_CASE("a link that alone is slow is not slow for want of CPUs") {
   SimulatedJob job({});
   job.run({}, [](int) { return 15e6; });
@@ -1019,6 +1032,43 @@ TEST_CASE("torn, doubled and foreign records do no harm") {
   CHECK(culprit->suspects.at(0).share_explained > 0.9);
   job.records.clear();
   CHECK_FALSE(culprit_of(job).has_value());
+}
+
+TEST_CASE("a step's counters are the block's by all of its steps, also by those of which a record is missing") {
+  SimulatedJob job({});  // eleven steps of a block are measured, and one before them is not
+  job.run({});
+  job.count([](bool, int) { return counters(120, 24); });
+  std::erase_if(job.records, [&](const StepRecord& record) {
+    return job.plan.blocks[record.block].kind == BlockKind::fault && record.rank == 1 && record.step_in_block % 2 == 0;
+  });
+  const OwnWork work = own_work(job.plan, job.records, kNoFile);
+  const JsonLines events = job.events;
+  const UsageGrowth usage(job.plan, work, events, {{0, 1}});
+  for (const int block : {0, 1}) {
+    const auto of_block = usage.of_block(block, 0);
+    REQUIRE(of_block);
+    CHECK(of_block->cpu_ns == Approx(10e6));
+    CHECK(of_block->run_wait_ns == Approx(2e6));
+  }
+}
+
+TEST_CASE("of fewer pairs than could show anything nobody is named") {
+  for (const int left : {5, 4, 1}) {
+    SimulatedJob job({});
+    job.run([](int node, int, int, RankStep& step) {
+      if (node == 2) step.forward += 8e6;
+    });
+    std::erase_if(job.records, [&](const StepRecord& record) {  // no step of the other pairs has a record of every rank
+      return record.rank == 0 && job.plan.blocks[record.block].pair >= left;
+    });
+    CAPTURE(left);
+    const auto culprit = culprit_of(job);
+    REQUIRE(culprit);
+    CHECK(culprit->named == (left == 5 ? 1 : 0));
+    if (left == 5) continue;
+    CHECK(culprit->suspects.empty());
+    CHECK(culprit->text.starts_with("cannot be told: in only " + std::to_string(left) + " of the 8 pairs"));
+  }
 }
 
 TEST_CASE("blocks that came without pairs count for nothing") {

@@ -264,3 +264,48 @@ TEST_CASE("steps as before, in even number, are not taken for slow ones") {
   CHECK(verdict.recovery->carry_over->ci_low <= 0);
   CHECK(all_reasons(verdict).find("did not come back") == std::string::npos);
 }
+
+TEST_CASE("how soon steps are back is told by one node's clock, or not at all") {
+  Plan plan = with_blocks(small_plan(), BlockKind::recovery);
+  plan.design.recovery_ns = 2 * kNsPerS;
+  plan.expect.recovers_within_ns = 300 * kNsPerMs;
+  const auto judged = [&](const std::function<bool(const Block&, const StepRecord&)>& is_lost) {
+    auto records = records_of(plan, [&](const Block& block, int step) {
+      if (block.kind != BlockKind::recovery) return steps_slowed_by(0.5)(block, step);
+      return static_cast<std::int64_t>(1e7 * (step < 2 ? 3.0 : 0.99));
+    });
+    for (StepRecord& record : records) {
+      const std::int64_t duration_ns = record.end_ns - record.start_ns;
+      record.start_ns += static_cast<std::int64_t>(record.step_in_block) * 100'000'000;
+      record.end_ns = record.start_ns + duration_ns;
+    }
+    std::erase_if(records, [&](const StepRecord& record) {
+      const Block& block = plan.blocks[record.block];
+      return block.kind == BlockKind::recovery && is_lost(block, record);
+    });
+    return judge(plan, records, events_of(plan));
+  };
+  // Node 1's clock is 1000 s ahead of node 0's.
+  const auto of_two = [](const Block& block) { return block.pair < 2; };
+  const Verdict other_begin = judged(
+      [&](const Block& block, const StepRecord& r) { return of_two(block) && r.rank < 2 && r.step_in_block == 0; });
+  const Verdict no_begin =
+      judged([&](const Block& block, const StepRecord& r) { return of_two(block) && r.step_in_block == 0; });
+  const Verdict other_back = judged(
+      [&](const Block& block, const StepRecord& r) { return of_two(block) && r.rank < 2 && r.step_in_block == 2; });
+  for (const Verdict& verdict : {other_begin, no_begin, other_back}) {
+    REQUIRE(verdict.recovery);
+    CHECK(verdict.recovery->blocks == 6);
+    CHECK(verdict.recovery->recovered == 6);
+    CHECK(verdict.recovery->p50_ns == Approx(2e8));
+    CHECK(verdict.expectations.at(1).met == true);
+  }
+  for (const Verdict& verdict : {other_begin, no_begin}) {  // which half of the block is the second is not known either
+    REQUIRE(verdict.recovery->carry_over);
+    CHECK(verdict.recovery->carry_over->pairs == 6);
+  }
+  CHECK(other_back.recovery->carry_over->pairs == 8);
+  const Verdict nowhere = judged([](const Block&, const StepRecord& r) { return r.step_in_block == 0; });
+  CHECK_FALSE(nowhere.recovery);
+  CHECK_FALSE(nowhere.expectations.at(1).met);
+}

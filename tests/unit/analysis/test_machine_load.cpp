@@ -94,6 +94,22 @@ TEST_CASE("the nodes of one machine are one, and their ranks are no others") {
   CHECK(loads.at(0)[kOthers] == Approx(0.3));
 }
 
+TEST_CASE("where a node of a machine was not counted, its ranks are not taken for others") {
+  const bool local = GENERATE(true, false);
+  CAPTURE(local);
+  Plan plan = small_plan(4, false);
+  plan.topology.local_cluster = local;
+  std::vector<Json> events;
+  for (const int block : {0, 2})
+    for (const char* edge : {"begin", "end"})
+      for (const int node : {0, 1})
+        if (block == 2 || node == 0) events.push_back(usage_event(node, block, edge, 2.3, "boot"));
+  const MachineLoads both = loads_of(plan, events, {0, 2});
+  REQUIRE(both.size() == 1);
+  CHECK(both.at(0)[kOthers] == Approx(0.3));  // of block 2 alone
+  CHECK(loads_of(plan, events, {0}).empty());
+}
+
 TEST_CASE("a process that took CPU on the second day is named, and not the network") {
   std::mt19937_64 random(51);
   const auto runs = loaded_runs(random, {0, 0, 0, 0, 0, 0, 0, 0, 0.3, 0.3, 0.3, 0.3});

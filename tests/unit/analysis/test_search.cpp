@@ -386,6 +386,26 @@ TEST_CASE("a trial's slowdown has the interval that its verdict has, and of too 
   CHECK_FALSE(five.slowdown.has_value());
 }
 
+TEST_CASE("a trial's faults were applied also where one victim of two hundred was not") {
+  testing::RunDirectories directories;
+  for (const int count : {50, 200}) {
+    Plan plan = testing::small_plan();
+    const PlannedFault first = plan.faults[0];
+    for (int id = 1; id < count; ++id) {
+      plan.faults.push_back(first);
+      plan.faults.back().id = id;
+    }
+    auto events = testing::events_of(plan);
+    std::erase_if(events, [](const Json& e) { return testing::is_fault_event(e, "applied") && e.at("fault") == 7; });
+    const auto records = testing::records_of(plan, testing::steps_slowed_by(0.5));
+    const auto directory = directories.add(std::to_string(count), plan, records, events);
+    const auto trial = trial_result(directory, judge(plan, records, events));
+    REQUIRE(trial.has_value());
+    CAPTURE(count);
+    CHECK(trial->applied == (count == 200));
+  }
+}
+
 TEST_CASE("series.json holds all of a series") {
   Series series = series_of(Kind::escalate);
   series.sets = {{"node", "2"}};

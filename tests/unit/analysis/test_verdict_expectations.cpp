@@ -121,6 +121,7 @@ TEST_CASE("a check is expected to fail, or to pass") {
   CHECK(judged(true, 8).expectations.at(0).text == "check link_up fails under the fault");
   CHECK(judged(true, 0).kind == VerdictKind::not_reproduced);
   CHECK(judged(false, 0).kind == VerdictKind::reproduced);
+  CHECK(judged(false, 0).expectations.at(0).text == "check link_up fails no more often under the fault than without");
   CHECK(judged(false, 1).kind == VerdictKind::reproduced);  // in one block of eight, as by chance
   CHECK(judged(false, 8).kind == VerdictKind::not_reproduced);
   for (const bool fails : {true, false}) {
@@ -134,7 +135,31 @@ TEST_CASE("a check is expected to fail, or to pass") {
   CHECK_FALSE(half_seen.expectations.at(0).met);
   const Verdict unseen = judged(true, 0, 0);
   CHECK_FALSE(unseen.expectations.at(0).met);
-  CHECK_THAT(all_reasons(unseen), Contains("it was never read in both blocks of a pair that counts"));
+  CHECK_THAT(all_reasons(unseen), Contains("in too few pairs that count it was read in both blocks"));
+}
+
+TEST_CASE("a check that fails without the fault already cannot be told to fail no more often under it") {
+  for (const bool fails : {true, false}) {
+    const Plan plan = plan_that_expects({.checks = {{"link_up", fails}}});
+    const auto judged = [&](int failing_pairs) {
+      auto events = events_with_checks(plan, 0);
+      for (Json& event : events)
+        if (event.at("type") == "check_summary" && event.at("node") == 1) {
+          const Block& block = plan.blocks[event.at("block").get<std::size_t>()];
+          event["failures"] = block.pair < failing_pairs ? 6 : 0;  // with the fault and without
+        }
+      return judge(plan, records_of(plan, steps_slowed_by(0)), events);
+    };
+    const Verdict always = judged(8);
+    CHECK(always.kind == VerdictKind::inconclusive);
+    CHECK_FALSE(always.expectations.at(0).met);
+    CHECK(always.checks.at(1).pairs == 0);
+    CHECK_FALSE(always.checks.at(1).p);
+    CHECK_THAT(all_reasons(always), Contains("without the fault not failed in all readings"));
+    const Verdict once = judged(1);
+    CHECK(once.checks.at(1).pairs == 7);
+    CHECK(once.expectations.at(0).met == !fails);
+  }
 }
 
 TEST_CASE("pairs whose fault did not act are left out, and what all of them show is said beside it") {

@@ -684,6 +684,44 @@ TEST_CASE("one idle fault of 200 costs no pair, of 50 it does, and what is odd a
   }
 }
 
+TEST_CASE("so many idle faults are tolerated of each name, and ends that do nothing dilute no share") {
+  // `acts`: does a fault act in the fault block of this pair?
+  const auto judged = [](int count, const std::function<void(PlannedFault&)>& change, const auto& acts) {
+    Plan plan = small_plan();
+    const PlannedFault first = plan.faults[0];
+    for (int id = 1; id < count; ++id) {
+      plan.faults.push_back(first);
+      plan.faults.back().id = id;
+      change(plan.faults.back());
+    }
+    auto events = events_of(plan);
+    for (Json& event : events)
+      if (event.at("type") == "acting")
+        event["ok"] = acts(event.at("fault").get<int>(), plan.blocks[event.at("block").get<std::size_t>()].pair);
+    return judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  };
+  const auto first_in_one = [](int fault, int pair) { return fault > 0 || pair == 0; };
+  const auto first_never = [](int fault, int) { return fault > 0; };
+  const auto none = [](PlannedFault&) {};
+  const auto other_name = [](PlannedFault& fault) { fault.name = "rank_delay"; };
+  const auto passive = [](PlannedFault& fault) { fault.passive = true; };
+  CHECK(judged(101, none, first_in_one).effect->pairs == 8);
+  CHECK_FALSE(judged(101, other_name, first_in_one).effect);
+  CHECK_FALSE(judged(101, passive, first_in_one).effect);
+
+  const Verdict one_victim = judged(101, none, first_never);
+  CHECK(one_victim.kind == VerdictKind::reproduced);
+  CHECK(one_victim.effect->pairs == 8);
+  CHECK_THAT(all_reasons(one_victim),
+             Contains("the fault never took effect") && Contains("pairs that count some fault"));
+  for (const auto& change :
+       {std::function<void(PlannedFault&)>(other_name), std::function<void(PlannedFault&)>(passive)}) {
+    const Verdict whole_kind = judged(101, change, first_never);
+    CHECK(whole_kind.kind == VerdictKind::inconclusive);
+    CHECK_THAT(whole_kind.sentence, Contains("it never took effect"));
+  }
+}
+
 TEST_CASE("changes and one summary a block give the counts that every reading gave") {
   const Plan plan = small_plan();
   const auto event = [](const char* type, int block, Json more) {

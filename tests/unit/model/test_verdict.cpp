@@ -134,6 +134,7 @@ TEST_CASE("a verdict of another version: what it lacks keeps its default, what i
   older["format"] = 1;
   older.erase("culprits");
   older["faults"][0]["weather"] = "fair";
+  older["effects"].insert(older["effects"].begin(), nullptr);
   const auto read = verdict_from_json(older);
   REQUIRE(read.has_value());
   CHECK(to_json(*read) == whole);

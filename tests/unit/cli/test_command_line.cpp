@@ -1,5 +1,6 @@
 // What grit makes of command lines, and what it says of those that it cannot read.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
@@ -247,6 +248,60 @@ TEST_CASE("scenarios that come with grit are found by name, a site's own first, 
   CHECK_THAT(ours,
              Contains("of this site?") && Contains("broken") && Contains("cannot be read") && Contains("link_flap"));
   CHECK(ours.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("a plain name is a scenario that comes with grit, whatever lies in the working directory") {
+  const test::TempDirectory place;
+  for (const char* name : {"healthy", "mine"}) std::ofstream(place.path() / name) << "error('of the directory')";
+  std::ofstream(place.path() / "healthy.lua") << "error('of the directory')";
+  const std::string in_place = "cd " + place.path().string() + " &&";
+  CHECK(said_by("plan healthy -n 2", in_place).code == 0);
+  CHECK_THAT(said_by("plan ./healthy -n 2", in_place).err, Contains("of the directory"));
+  CHECK_THAT(said_by("plan healthy.lua -n 2", in_place).err, Contains("of the directory"));
+  CHECK_THAT(said_by("plan mine -n 2", in_place).err, Contains("the file here is ./mine"));
+}
+
+TEST_CASE("scenarios beside the program are its own only where nobody else can put them") {
+  const test::TempDirectory place;
+  const auto bin = place.path() / "bin", source = place.path() / "source", shared = place.path() / "share/grit";
+  for (const auto& [root, name] : {std::pair{source, "of_source"}, std::pair{shared, "shared"}}) {
+    std::filesystem::create_directories(root / "scenarios");
+    for (const std::string& file : {std::string(name), std::string("both")})
+      std::ofstream(root / "scenarios" / (file + ".lua"))
+          << "local grit = require 'grit'\nreturn grit.scenario { name = 'x', summary = '" << name
+          << "?', workload = grit.workload.ddp {}, design = { block = '1s' }, "
+             "expect = { slowdown = { at_most = '5%' } } }";
+  }
+  std::filesystem::create_directories(bin);
+  std::filesystem::copy_file(GRIT_BINARY, bin / "grit");
+  const auto cache = bin / "CMakeCache.txt";
+  std::ofstream(cache) << "CMAKE_HOME_DIRECTORY:INTERNAL=" << source.string() << "\n";
+  const auto listed = [&] {
+    const auto out = place.path() / "out";
+    CHECK(std::system(fmt::format("timeout 20 {} list scenarios >{}", (bin / "grit").string(), out.string()).c_str()) ==
+          0);
+    return read_file(out).value_or("");
+  };
+  const auto both = [&](const std::string& text) { return text.substr(text.find("both"), 60); };
+  CHECK_THAT(listed(), Contains("of_source?") && Contains("shared?"));
+  CHECK_THAT(both(listed()), Contains("of_source?"));  // what is being worked on, not what was installed once
+
+  const auto chmod_of = [](const std::filesystem::path& path, mode_t mode) {
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+  };
+  chmod_of(shared / "scenarios", 0777);
+  CHECK(listed().find("shared") == std::string::npos);
+  chmod_of(shared / "scenarios", 0755);
+  for (const auto& path : {source, source / "scenarios", bin, cache}) {
+    CAPTURE(path);
+    chmod_of(path, 0777);
+    CHECK(listed().find("of_source") == std::string::npos);
+    CHECK_THAT(listed(), Contains("shared?"));
+    chmod_of(path, std::filesystem::is_directory(path) ? 0755 : 0644);
+  }
+  std::filesystem::remove(cache);
+  REQUIRE(::mkfifo(cache.c_str(), 0644) == 0);
+  CHECK_THAT(listed(), Contains("shared?"));  // and does not wait for somebody to write
 }
 
 TEST_CASE("a report without a directory is of the latest run, of all or of a scenario") {

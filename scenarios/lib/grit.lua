@@ -125,11 +125,11 @@
 ---@field slowdown? grit.fraction what counts as slowed (magnitude: default "10%")
 ---@field outcome? "hang"|"rank_death"|"node_loss"|"corruption" what the dose is to bring about
 ---@field check? string yes_no: that this check fails more often
----@field trials? grit.count at most so many; for escalate, so many steps (default 12)
----@field resolution? grit.fraction how exactly the threshold is to be known (default "10%")
----@field noise? grit.fraction yes_no: how often an answer is wrong (default "10%")
+---@field trials? grit.count at most so many (default: as many as a search needs in most cases); for escalate, so many steps (default 12)
+---@field resolution? grit.fraction how exactly the threshold is to be known, 1% and more (default "10%")
+---@field noise? grit.fraction yes_no: how often an answer far from the threshold is wrong (default "10%")
 ---@field scale? "log"|"linear" how doses are spread (default "log")
----@field harm? "grows"|"falls" with the dose (magnitude: learnt from the ends; else default "grows")
+---@field harm? "grows"|"falls" with the dose (escalate: default "grows"; else learnt from the ends)
 
 ---@class grit.search.minimal.params
 ---@field trials? grit.count at most so many (default 100)

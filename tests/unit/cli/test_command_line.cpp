@@ -10,7 +10,9 @@
 #include "harness/base/files.hpp"
 #include "harness/base/json.hpp"
 #include "harness/cli/cli.hpp"
+#include "harness/model/format.hpp"
 #include "harness/record/latest_run.hpp"
+#include "harness/run/series.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
 
@@ -98,6 +100,8 @@ TEST_CASE("a command line that cannot be read says what was taken for what, what
       {{"run", "4", "a.lua"}, {"no place for \"a.lua\"", "took \"4\" for the scenario"}},
       {{"run", "--set", "a.lua"}, {"grit run needs a scenario", "took \"a.lua\" for --set"}},
       {{"run"}, {"grit run needs a scenario", "grit run --help"}},
+      {{"run", "--jsno", "a.lua"}, {"grit run needs a scenario", "took \"jsno=a.lua\" for --set", "mean --json?"}},
+      {{"run", "a.lua", "--jsno", "-n", "4"}, {"no option --jsno", "did you mean --json?"}},
       {{"replay", "--out", "a"}, {"grit replay needs a run", "took \"a\" for --out"}},
       {{"report", "a", "--otu", "x"}, {"grit report has no option --otu"}},
       {{"run", "a.lua", "--jsno"}, {"grit run has no option --jsno", "did you mean --json?"}},
@@ -204,6 +208,15 @@ TEST_CASE("an option of the scenario is given as an option") {
   CHECK(planned("link_flap --set down=300ms --set node=2") == expected);
   CHECK(planned("link_flap --set down=1s --down 300ms --node 2") == expected);  // the later counts
 
+  const test::TempDirectory place;
+  std::ofstream(place.path() / "x.lua")
+      << "local grit = require 'grit'\nprint 'once'\nreturn grit.scenario { name = 'x', options = { _n = '1' },\n"
+         "workload = grit.workload.ddp {}, design = { block = '1s' }, expect = { slowdown = { at_most = '5%' } } }";
+  const Said own = said_by("plan " + (place.path() / "x.lua").string() + " --_n -2 -n 2 --json");
+  REQUIRE(own.code == 0);
+  CHECK(parse_json(own.out)->at("options").at("_n") == "-2");
+  CHECK(own.err == "once\n");  // not when its options are read, too
+
   CHECK_THAT(said_by("plan link_flap --dwon 2s").err,
              Contains("scenario link_flap (options: down, node) has an option dwon; did you mean --down?"));
   CHECK_THAT(said_by("plan link_flap --sede 2").err, Contains("did you mean --seed?"));
@@ -242,12 +255,17 @@ TEST_CASE("scenarios that come with grit are found by name, a site's own first, 
          "this site?', workload = grit.workload.ddp {},\n"
          "design = { block = '1s' }, expect = { slowdown = { at_most = '5%' } } }";
   std::ofstream(place.path() / "broken.lua") << "error('\\27[31mno')";
+  std::ofstream(place.path() / "\x1b[31mred.lua") << std::string((1 << 20) + 1, ' ');
+  std::filesystem::create_directories(place.path() / "more");
+  std::filesystem::copy(place.path() / "healthy.lua", place.path() / "more" / "third.lua");
   const std::string environment = "GRIT_SCENARIOS=/no/such:" + place.path().string();
   CHECK_THAT(said_by("plan healthy -n 2", environment).out, Contains("ours"));
   const std::string ours = said_by("list scenarios", environment).out;
   CHECK_THAT(ours,
              Contains("of this site?") && Contains("broken") && Contains("cannot be read") && Contains("link_flap"));
   CHECK(ours.find('\x1b') == std::string::npos);
+  for (const std::string& directory : {place.path().string(), (place.path() / "more").string()})
+    CHECK_THAT(ours, Contains(directory + ",") || Contains(directory + ";"));
 }
 
 TEST_CASE("a plain name is a scenario that comes with grit, whatever lies in the working directory") {
@@ -319,6 +337,22 @@ TEST_CASE("a report without a directory is of the latest run, of all or of a sce
   CHECK_THAT(said_by("report a", in_place).err, Contains("grit: runs/a/20261102T000000Z-1"));
   CHECK_THAT(said_by("report c", in_place).err, Contains("no latest run of a scenario c"));
   CHECK(said_by("report runs/a/20261101T000000Z-1", in_place).err.empty());
+}
+
+TEST_CASE("a series of an older grit is reported and not resumed: its trials would be of two kinds") {
+  const test::TempDirectory place;
+  const auto series = place.path() / "series";
+  std::filesystem::copy(std::string(GRIT_SOURCE_DIR) + "/tests/data/29e12f6/searched", series,
+                        std::filesystem::copy_options::recursive);
+  CHECK_THAT(said_by("report " + series.string()).out, Contains("report "));
+  const auto taken = take_up_series(series, CutOff::ask);
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().kind == ErrorKind::usage);
+  CHECK_THAT(taken.error().message, Contains("format 1") && Contains("grit run " + (series / "scenario.lua").string()));
+  auto document = *parse_json(*read_file(series / "series.json"));
+  document["format"] = formats::kSeries.number;
+  REQUIRE(write_file_durably(series / "series.json", json_text(document)));
+  CHECK(take_up_series(series, CutOff::ask));
 }
 
 TEST_CASE("what a scenario prints or fails with cannot write to the terminal") {

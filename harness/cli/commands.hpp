@@ -23,7 +23,8 @@ void add_list(CLI::App& app, Action& action);
 void add_describe(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_revert(CLI::App& app, Action& action);
-/// Not for people: man pages and shell completion into a directory, when grit is built. The app must outlive the action.
+/// Not for people: man pages and shell completion into a directory, when grit is built. The app must outlive the
+/// action.
 void add_manual(CLI::App& app, Action& action);
 /// Not for people: `rank` (a rank on the local cluster), `agent`, `enter-node` (Open MPI's launch agent).
 void add_internal(CLI::App& app, Action& action);

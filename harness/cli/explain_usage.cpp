@@ -104,7 +104,20 @@ class Reading {
   std::string lacks(const CLI::Option& missing) const {
     const std::string took = taken();
     return fmt::format("{} needs a {}: {}{}", name_, missing.get_name(), missing.get_description(),
-                       took.empty() ? "" : "; it took " + took);
+                       took.empty() ? "" : "; it took " + took) +
+           misspelt();
+  }
+
+  /// What was taken for an option of the scenario, and for its value the next word, is perhaps one of the command.
+  std::string misspelt() const {
+    std::vector<std::string> known;
+    for (const CLI::Option* option : command_.get_options())
+      known.insert(known.end(), option->get_lnames().begin(), option->get_lnames().end());
+    const CLI::Option* sets = command_.get_option_no_throw("--set");
+    for (const std::string& set : sets != nullptr ? sets->results() : Words())
+      if (const std::string near = nearest_name(set.substr(0, set.find('=')), known); !near.empty())
+        return fmt::format("; did you mean --{}?", near);
+    return "";
   }
 
   const CLI::Option* missing_argument() const {

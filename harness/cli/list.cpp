@@ -1,9 +1,11 @@
 // grit list, grit describe: what there is, and what each accepts.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "harness/base/printable.hpp"
 #include "harness/base/shortened.hpp"
@@ -44,19 +46,23 @@ void print_fault(const Injector& injector) {
 /// What it asks; or why it cannot be read, since a site's own are among them.
 std::string question_of(const std::filesystem::path& file) {
   const auto source = read_scenario(file);
-  if (!source) return source.error().message;
+  if (!source) return printable(source.error().message);
   const auto brief = brief_of_scenario(file.string(), *source);
   return printable(brief ? brief->summary : "cannot be read: " + brief.error().message);
 }
 
 void print_scenarios() {
   const std::vector<std::filesystem::path> files = shipped_scenarios();
-  for (const auto& file : files) fmt::print("  {:<22} {}\n", file.stem().string(), question_of(file));
+  std::set<std::string> directories;
+  for (const auto& file : files) {
+    fmt::print("  {:<22} {}\n", printable(file.stem().string()), question_of(file));
+    directories.insert(printable(file.parent_path().string()));
+  }
   fmt::print(
       "\n  grit run NAME, or grit run NAME --help for its options; the files: {}; a site's own directories are named "
       "in "
       "GRIT_SCENARIOS\n",
-      files.empty() ? "none were found" : files.front().parent_path().string());
+      files.empty() ? "none were found" : fmt::format("{}", fmt::join(directories, ", ")));
 }
 
 void list(const std::string& kind) {

@@ -10,8 +10,8 @@ namespace grit {
 std::string man_page(const CLI::App& app);
 std::string man_page(const CLI::App& app, const CLI::App& command);
 
-/// For bash: commands, their options, and by asking the program scenarios with their options, faults, and what else `grit
-/// list` knows.
+/// For bash: commands, their options, and by asking the program scenarios with their options, faults, and what else
+/// `grit list` knows.
 std::string bash_completion(const CLI::App& app);
 
 /// For fish: commands and their options with their help.

@@ -19,9 +19,16 @@ bool is_of_command(const CLI::App& command, const std::string& name) {
   return command.get_option_no_throw("--" + name) != nullptr;
 }
 
+bool begins_name(char c) { return c == '_' || std::isalpha(static_cast<unsigned char>(c)) != 0; }
+
+/// "--out" or "-n", and not "-1": no value of the word before.
+bool is_option(const std::string& word) {
+  return word.starts_with("--") || (word.size() > 1 && word[0] == '-' && begins_name(word[1]));
+}
+
 /// The name in "--name" or "--name=value"; empty: no such word.
 std::string long_name(const std::string& word) {
-  if (word.size() < 3 || !word.starts_with("--") || std::isalpha(static_cast<unsigned char>(word[2])) == 0) return {};
+  if (word.size() < 3 || !word.starts_with("--") || !begins_name(word[2])) return {};
   return word.substr(2, word.find('=') - 2);
 }
 
@@ -69,7 +76,7 @@ std::vector<std::string> with_scenario_options(const CLI::App& command, const st
       break;
     }
     const bool joined = word->size() > name.size() + 2;  // --name=value
-    const bool has_value = joined || (std::next(word) != words.end() && !std::next(word)->starts_with("--"));
+    const bool has_value = joined || (std::next(word) != words.end() && !is_option(*std::next(word)));
     if (name.empty() || is_of_command(command, name) || !has_value) {
       all.push_back(*word);
       continue;

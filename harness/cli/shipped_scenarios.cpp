@@ -1,6 +1,7 @@
 #include "harness/cli/shipped_scenarios.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -8,21 +9,28 @@
 
 #include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
+#include "harness/os/trusted_path.hpp"
 
 namespace grit {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Of the CMake build directory `build`; empty when it is none.
-fs::path source_of(const fs::path& build) {
+/// Of the CMake build directory `build`; empty when it is none, or when another user could have written its cache.
+fs::path source_of(const fs::path& build, uid_t owner) {
   constexpr std::string_view kSource = "CMAKE_HOME_DIRECTORY:INTERNAL=";
-  std::ifstream cache(build / "CMakeCache.txt");
+  const fs::path file = build / "CMakeCache.txt";
+  std::error_code unreadable;
+  if (!is_trusted_path(build, owner) || !is_trusted_path(file, owner) || !fs::is_regular_file(file, unreadable))
+    return {};
+  std::ifstream cache(file);
   for (std::string line; std::getline(cache, line);)
     if (line.starts_with(kSource)) return line.substr(kSource.size());
   return {};
 }
 
+/// Those that whoever runs grit names, and those that belong to the program. Its owner decides what it does anyhow; a
+/// directory in which others can write, who may have put a scenario there for root to run, is passed over.
 std::vector<fs::path> directories() {
   std::vector<fs::path> all;
   if (const char* given = ::secure_getenv("GRIT_SCENARIOS")) {
@@ -33,17 +41,20 @@ std::vector<fs::path> directories() {
     }
   }
   std::error_code unknown;
-  const fs::path program = fs::read_symlink("/proc/self/exe", unknown).parent_path();
-  if (program.empty()) return all;
-  all.push_back(program.parent_path() / "share" / "grit" / "scenarios");
-  if (const fs::path source = source_of(program); !source.empty()) all.push_back(source / "scenarios");
+  const fs::path program = fs::read_symlink("/proc/self/exe", unknown);
+  struct stat found {};
+  if (program.empty() || ::stat("/proc/self/exe", &found) != 0) return all;
+  const fs::path directory = program.parent_path();
+  for (const fs::path& root : {source_of(directory, found.st_uid), directory.parent_path() / "share" / "grit"})
+    if (!root.empty() && is_trusted_path(root / "scenarios", found.st_uid)) all.push_back(root / "scenarios");
   return all;
 }
 
 void add_files(const fs::path& directory, std::vector<fs::path>& files) {
   std::error_code unreadable;
   std::vector<fs::path> here;
-  for (auto entry = fs::recursive_directory_iterator(directory, unreadable);
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (auto entry = fs::recursive_directory_iterator(directory, options, unreadable);
        !unreadable && entry != fs::recursive_directory_iterator(); entry.increment(unreadable)) {
     if (entry->path().filename() == "lib") entry.disable_recursion_pending();
     if (std::error_code gone; entry->path().extension() == ".lua" && entry->is_regular_file(gone))
@@ -68,8 +79,9 @@ std::vector<fs::path> shipped_scenarios() {
 Result<fs::path> find_scenario(const std::string& given) {
   std::error_code unreadable;
   const fs::path path = given;
-  if (given.find('/') != std::string::npos || fs::is_regular_file(path, unreadable)) return path;
-  const std::string name = path.extension() == ".lua" ? path.stem().string() : given;
+  const bool is_file_name = path.extension() == ".lua";
+  if (given.find('/') != std::string::npos || (is_file_name && fs::is_regular_file(path, unreadable))) return path;
+  const std::string name = is_file_name ? path.stem().string() : given;
   std::vector<std::string> names;
   for (fs::path& file : shipped_scenarios()) {
     if (file.stem() == name) return std::move(file);
@@ -77,9 +89,10 @@ Result<fs::path> find_scenario(const std::string& given) {
   }
   const std::string near = nearest_name(name, names);
   return usage_error(
-      fmt::format("there is no scenario file {}, and none of that name comes with grit{}; `grit list scenarios` "
-                  "shows those",
-                  shortened(given), near.empty() ? "" : fmt::format("; did you mean {}?", near)));
+      fmt::format("there is no scenario file {0}, and none of that name comes with grit{1}; `grit list scenarios` "
+                  "shows those{2}",
+                  shortened(given), near.empty() ? "" : fmt::format("; did you mean {}?", near),
+                  fs::exists(path, unreadable) ? fmt::format(", and the file here is ./{}", shortened(given)) : ""));
 }
 
 }  // namespace grit

@@ -10,12 +10,14 @@
 namespace grit {
 
 /// Scenario files (but lib/, which is for editors) of the directories in GRIT_SCENARIOS (separated by colons), then of
-/// share/grit/scenarios beside the program's own directory, or of the source tree when it runs where it was built.
+/// the source tree when the program runs where it was built, and of share/grit/scenarios beside its own directory:
+/// unless anybody but root, this user and the program's owner can change what is there (is_trusted_path()).
 /// Sorted by name; of two with the same name the first found counts.
 std::vector<std::filesystem::path> shipped_scenarios();
 
-/// The file that is meant: `given` when there is such a file or it names a path, else the shipped scenario of that
-/// name, with or without ".lua". Error (usage): there is neither, with the nearest name.
+/// The file that is meant: `given` when it has a "/", or ends in ".lua" and there is such a file, else the shipped
+/// scenario of that name, with or without ".lua": a plain name never means what happens to lie in the working
+/// directory. Error (usage): there is neither, with the nearest name.
 Result<std::filesystem::path> find_scenario(const std::string& given);
 
 }  // namespace grit

@@ -23,7 +23,7 @@ namespace formats {
 inline constexpr Format kPlan{"plan.json", 2};
 inline constexpr Format kVerdict{"verdict.json", 2};  // of a run or a series; 2: "applied", "acting" and "harmful" of a
                                                       // fault may be null, where it is not known
-inline constexpr Format kSeries{"series.json", 1};
+inline constexpr Format kSeries{"series.json", 2};    // 2: options have types, draws go by their order
 inline constexpr Format kRun{"run.json", 1};
 inline constexpr Format kEvents{"events.jsonl", 1};
 inline constexpr Format kLinks{"links.jsonl", 1};

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <system_error>
+#include <utility>
 
 #include "harness/record/run_dir.hpp"
 
@@ -29,17 +30,27 @@ void point_latest_at(const fs::path& run) {
   if (failed) fs::remove(made, failed);
 }
 
-void forget_latest(const fs::path& run) {
-  const fs::path link = run.parent_path() / kLatest;
+LatestLink::LatestLink(fs::path run) : run_(std::move(run)) {
+  if (run_.empty()) return;
+  if (const auto before = latest_run(run_.parent_path())) before_ = *before;
+  point_latest_at(run_);
+}
+
+LatestLink::~LatestLink() {
+  const fs::path link = run_.parent_path() / kLatest;
   std::error_code none;
-  if (fs::read_symlink(link, none) == run.filename() && !none) fs::remove(link, none);
+  if (run_.empty() || fs::read_symlink(link, none) != run_.filename() || none) return;
+  if (before_.empty())
+    fs::remove(link, none);
+  else
+    point_latest_at(before_);
 }
 
 Result<fs::path> latest_run(const fs::path& directory) {
   std::error_code none;
   const fs::path name = fs::read_symlink(directory / kLatest, none);
   const bool beside = !none && name.has_filename() && name == name.filename() && name != ".." && name != ".";
-  if (!beside || !fs::is_directory(directory / name, none))
+  if (!beside || !fs::is_directory(fs::symlink_status(directory / name, none)))
     return usage_error(fmt::format("there is no latest run in {}", directory.string()));
   return directory / name;
 }

@@ -12,8 +12,21 @@ namespace grit {
 /// in the place of anything that is no symbolic link.
 void point_latest_at(const std::filesystem::path& run);
 
-/// Takes the link away when it is to this run, which is about to be removed.
-void forget_latest(const std::filesystem::path& run);
+/// Points `latest` at a run that is about to begin, and back at the one before when it did not begin after all.
+class LatestLink {
+ public:
+  /// `run` empty: does nothing.
+  explicit LatestLink(std::filesystem::path run);
+  LatestLink(const LatestLink&) = delete;
+  LatestLink& operator=(const LatestLink&) = delete;
+  ~LatestLink();
+  /// The run has begun.
+  void keep() { run_.clear(); }
+
+ private:
+  std::filesystem::path run_;
+  std::filesystem::path before_{};  // empty: there was none
+};
 
 /// The run that `latest` in this directory is to: a directory beside it, and nothing elsewhere. Error (usage): there is
 /// none.

@@ -9,6 +9,7 @@
 
 #include "harness/base/files.hpp"
 #include "harness/base/shell_words.hpp"
+#include "harness/os/trusted_path.hpp"
 #include "harness/record/write_error.hpp"
 
 namespace grit {
@@ -76,21 +77,6 @@ int try_to_write(const std::filesystem::path& directory) {
   if (error == 0 && ::fsync(fd.get()) != 0) error = errno;
   ::unlink(file.c_str());
   return error;
-}
-
-constexpr uid_t kNobody = 65534;  // what NFS takes root for, and the kernel users it cannot name
-
-/// Of the directories above one, the first in which everybody can rename what is there: it is writable for all and has
-/// no sticky bit (inode(7)). Empty: none. What does not exist yet is root's when grit has made it.
-std::filesystem::path replaceable_by_all(const std::filesystem::path& directory) {
-  std::filesystem::path above;
-  for (const auto& part : directory.parent_path()) {
-    above /= part;
-    struct stat found {};
-    if (::stat(above.c_str(), &found) == 0 && (found.st_mode & S_IWOTH) != 0 && (found.st_mode & S_ISVTX) == 0)
-      return above;
-  }
-  return {};
 }
 
 /// Both as it is written, with its symbolic links, and where these lead.

@@ -35,6 +35,11 @@ fs::path choose_directory(const Execution& execution) {
                       fmt::format("{}-{}", utc_stamp(realtime_ns()), plan.seed));
 }
 
+/// What `latest` shall be to once this has begun; empty: nothing, whoever chose the directory knows it.
+fs::path latest_of(const Execution& execution, const fs::path& directory) {
+  return execution.run_directory.empty() ? directory : execution.series;
+}
+
 /// Makes the run directory with all that is known before the first step.
 Status prepare_directory(const Execution& execution, const fs::path& directory) {
   if (!exact_json_text(directory.string()))  // ranks and agents are told it as JSON
@@ -56,7 +61,6 @@ Status prepare_directory(const Execution& execution, const fs::path& directory) 
   GRIT_CHECK(write_file_durably(directory / "run.json", json_text(run, 1) + "\n"));
   GRIT_CHECK(write_file_durably(directory / "scenario.lua", execution.scenario_source));
   GRIT_CHECK(write_file_durably(directory / "plan.json", json_text(to_json(execution.plan), 1) + "\n"));
-  if (execution.run_directory.empty()) point_latest_at(directory);
   return {};
 }
 
@@ -131,6 +135,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   const fs::path directory = choose_directory(execution);
   GRIT_TRY(const std::string program, own_program());
   GRIT_CHECK(prepare_directory(execution, directory));
+  LatestLink latest(latest_of(execution, directory));
   const auto nodes = execution.plan.topology.nodes.size();
   if (!execution.json)
     fmt::print(stderr, "grit: {}\n",
@@ -152,10 +157,8 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
     std::error_code ignored;  // nothing ran: no directory that looks like a run
     const bool nothing_ran =
         ended.error().kind != ErrorKind::internal && !fs::exists(directory / "events.jsonl", ignored);
-    if (nothing_ran) {
-      forget_latest(directory);
-      fs::remove_all(directory, ignored);
-    }
+    if (nothing_ran) fs::remove_all(directory, ignored);
+    if (any_step(directory)) latest.keep();
     return tl::make_unexpected(ended.error());
   }
   const LocalClusterEnd& end = *ended;
@@ -168,6 +171,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   if (end.job_status != 0 && !end.interrupted && !fs::exists(directory / "events.jsonl"))
     return internal_error(fmt::format("the ranks ended before anything was recorded ({}). {}",
                                       how_it_ended(end.job_status), words_of_mpirun(end.mpirun_log)));
+  latest.keep();
   if (auto noted = note_machine(directory, machine_is_mended); !noted)
     fmt::print(stderr, "grit: {}\n", noted.error().message);  // the verdict is then that it is not known
   if (auto finished = finish_run(directory); !finished) return with_context(finished.error(), "cannot finish the run");
@@ -190,11 +194,13 @@ Result<int> execute_on_local_cluster(const Execution& execution) {
 
 Result<fs::path> run_under_mpi(const Job& job, const Execution& execution) {
   Json handed_out;
+  fs::path latest;  // only rank 0's is not empty
   const auto prepare = [&]() -> Status {
     GRIT_CHECK(check_guards(execution.plan));
     GRIT_CHECK(check_baselines(execution.plan, execution.baselines));
     const fs::path directory = choose_directory(execution);
     GRIT_CHECK(prepare_directory(execution, directory));
+    latest = latest_of(execution, directory);
     handed_out = Json{{"plan", to_json(execution.plan)}, {"directory", directory.string()}, {"port", execution.port}};
     return {};
   };
@@ -202,7 +208,10 @@ Result<fs::path> run_under_mpi(const Job& job, const Execution& execution) {
   GRIT_TRY(const Json received, parse_json(job.broadcast(json_text(handed_out))));
   GRIT_TRY(const Plan plan, plan_from_json(received.at("plan")));
   const fs::path directory = received.at("directory").get<std::string>();
-  GRIT_CHECK(run_session(job, plan, directory, received.at("port").get<int>()));
+  const auto begun = [&] {
+    if (!latest.empty()) point_latest_at(latest);
+  };
+  GRIT_CHECK(run_session(job, plan, directory, received.at("port").get<int>(), begun));
   GRIT_CHECK(job.each([&]() -> Status {
     if (job.rank() != 0) return {};
     const auto finished = finish_run(directory);
@@ -237,7 +246,7 @@ Result<int> execute_rank(const fs::path& directory, int port) {
     if (plan.topology.nodes.size() != static_cast<std::size_t>(job.node_count()))
       return internal_error(
           fmt::format("the plan is for {} nodes, the job has {}", plan.topology.nodes.size(), job.node_count()));
-    GRIT_CHECK(run_session(job, plan, directory, port));
+    GRIT_CHECK(run_session(job, plan, directory, port, [] {}));
     return 0;
   });
 }

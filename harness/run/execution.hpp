@@ -17,6 +17,7 @@ struct Execution {
   std::string scenario_source{};  // the Lua text, kept in the run directory
   std::string scenario_file{};
   std::filesystem::path run_directory{};  // empty: runs/<scenario>/<UTC time>-<seed>
+  std::filesystem::path series{};         // the default directory of the series whose trial it is; empty: none
   std::vector<std::string> command_line{};
   bool json = false;                               // verdict.json on standard output, nothing else
   std::vector<std::filesystem::path> baselines{};  // older runs that this one is compared with at its end

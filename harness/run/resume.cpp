@@ -6,6 +6,8 @@
 #include "analysis/report/finish.hpp"
 #include "analysis/series/search.hpp"
 #include "analysis/series/trial.hpp"
+#include "harness/base/shell_words.hpp"
+#include "harness/model/format.hpp"
 #include "harness/os/identity.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/series.hpp"
@@ -103,6 +105,12 @@ Result<Series> take_up_series(const fs::path& directory, CutOff cut_off) {
   auto document = read_json(directory / "series.json");
   if (!document) return with_context(document.error(), directory.string() + " is not the directory of a series");
   GRIT_TRY(Series series, series_from_json(*document));
+  if (const int format = document->value("format", 1); format < formats::kSeries.number)
+    return usage_error(
+        fmt::format("{} is of format {}, of an older grit that planned trials by other rules: more of them would not "
+                    "belong to it. Report it as it is (grit report {}), or begin a new series: grit run {}",
+                    (directory / "series.json").string(), format, shell_word(directory.string()),
+                    shell_word((directory / "scenario.lua").string())));
   series.interrupted = false;
   series.error.clear();
   if (series.trials.empty()) return series;

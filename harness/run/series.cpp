@@ -17,7 +17,6 @@
 #include "harness/base/files.hpp"
 #include "harness/base/printable.hpp"
 #include "harness/os/identity.hpp"
-#include "harness/record/latest_run.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/scenario/planner.hpp"
 
@@ -110,7 +109,6 @@ class SeriesRunner {
     for (const char* of_a_run : {"env", "journal"}) fs::remove(directory_ / of_a_run, ignored);
     GRIT_CHECK(write_file_durably(directory_ / "scenario.lua", setup_.loaded.scenario.source));
     GRIT_CHECK(save());
-    if (setup_.directory.empty()) point_latest_at(directory_);
     return {};
   }
 
@@ -119,10 +117,7 @@ class SeriesRunner {
     const bool any = std::any_of(series_.trials.begin(), series_.trials.end(),
                                  [](const Trial& trial) { return trial.result.has_value(); });
     std::error_code ignored;
-    if (!any && error.kind != ErrorKind::internal) {
-      forget_latest(directory_);
-      fs::remove_all(directory_, ignored);
-    }
+    if (!any && error.kind != ErrorKind::internal) fs::remove_all(directory_, ignored);
     if (any) {
       series_.error = error.message;
       GRIT_CHECK(save());
@@ -213,6 +208,7 @@ class SeriesRunner {
         .scenario_source = setup_.loaded.scenario.source,
         .scenario_file = series_.file,
         .run_directory = directory_ / trial_directory(trial.number),
+        .series = setup_.directory.empty() ? directory_ : fs::path(),
         .command_line = std::move(words),
         .json = setup_.json,
         .port = setup_.port,

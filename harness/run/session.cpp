@@ -237,7 +237,7 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
 
 /// From the agents to the last step. Every rank returns the same, or an error that not all have.
 Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& directories, int port, Segment& segment,
-                        Kept& kept) {
+                        Kept& kept, const std::function<void()>& begun) {
   GRIT_CHECK(start_processes(job, plan, directories, port, segment, kept));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
   auto fabric = make_mpi_fabric(job.world());
@@ -253,6 +253,7 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
   if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
   RankLoop loop({job, plan, segment.control(), slot, *workload, kept.agent.get(), progress ? &*progress : nullptr,
                  run_directory, links ? &*links : nullptr});
+  begun();
   if (auto done = caught([&] { return loop.run(); }); !done) {
     note_end(slot, monotonic_ns());  // before anything that follows from it, on whichever node
     slot.end.store(RankEnd::failed);
@@ -294,7 +295,8 @@ Result<Topology> discover_topology(const Job& job, const std::filesystem::path& 
   return topology;
 }
 
-Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory, int port) {
+Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory, int port,
+                   const std::function<void()>& begun) {
   GRIT_CHECK(write_environments(job, run_directory));
   const auto seen_directory = sees_run_directory(job, run_directory) ? run_directory : std::filesystem::path();
   GRIT_TRY(Segment segment, open_segment(job));
@@ -303,7 +305,7 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   const InterruptGuard interrupts(slot, segment.control());
   const Status done = caught([&] {
     Status ran = caught([&] {
-      return run_beside_agent(job, plan, {run_directory, seen_directory}, port, segment, kept);
+      return run_beside_agent(job, plan, {run_directory, seen_directory}, port, segment, kept, begun);
     });
     // Said while this node's agent still runs: one that is told to end, or sees a rank end, ends the ranks of all
     // nodes.

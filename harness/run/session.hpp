@@ -17,6 +17,8 @@ Result<Topology> discover_topology(const Job& job, const std::filesystem::path& 
 /// Runs the plan. Collective. The run directory exists on node 0 and holds plan.json; steps, events, clock.json and
 /// env/ are written there by node 0. Its recorder listens at `port`; 0: at free ones. When it returns, on every rank
 /// alike, agents have ended and all faults are off. Error: what is missing on which node (unavailable), or what failed.
-Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory, int port);
+/// `begun` is called, on each rank, when all that may refuse to start has started, before the first step.
+Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory, int port,
+                   const std::function<void()>& begun);
 
 }  // namespace grit

@@ -24,7 +24,8 @@ void check_scenario(lua_State* lua) {
 Result<LoadContext> evaluate(LoadContext context, const std::string& source) {
   try {
     GRIT_CHECK(run_in_sandbox(
-        SandboxLimits{}, context.file, source, [&](lua_State* lua) { install_library(lua, context); }, check_scenario));
+        SandboxLimits{.silent = context.options_only}, context.file, source,
+        [&](lua_State* lua) { install_library(lua, context); }, check_scenario));
     return context;
   } catch (const std::exception& error) {
     return internal_error(fmt::format("loading {}: {}", context.file, error.what()));

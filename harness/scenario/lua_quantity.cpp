@@ -45,8 +45,6 @@ int push_result(lua_State* lua, Unit unit, const Json& value) {
 
 bool is_of_bytes(Unit unit) { return unit == Unit::bytes || unit == Unit::size_bytes; }
 
-bool same_kind(Unit a, Unit b) { return a == b || (is_of_bytes(a) && is_of_bytes(b)); }
-
 std::string named_type(lua_State* lua, int index) {
   if (const Held* held = held_at(lua, index)) return fmt::format("a {}", unit_name(held->unit));
   return lua_type(lua, index) == LUA_TSTRING ? fmt::format("\"{}\"", shortened(lua_tostring(lua, index)))
@@ -61,7 +59,7 @@ struct Pair {
 
 Held operand(lua_State* lua, int index, Unit unit, std::string_view verb) {
   const Held* held = held_at(lua, index);
-  if (held != nullptr && same_kind(held->unit, unit)) return *held;
+  if (held != nullptr && is_same_kind(held->unit, unit)) return *held;
   if (held != nullptr || lua_type(lua, index) != LUA_TSTRING)
     throw ScenarioError(fmt::format("{} and {} cannot be {}", named_type(lua, 1), named_type(lua, 2), verb));
   const auto value = parse_quantity(lua_tostring(lua, index), unit);
@@ -145,7 +143,7 @@ int multiply(lua_State* lua) {
 int divide(lua_State* lua) {
   const Held* left = held_at(lua, 1);
   const Held* right = held_at(lua, 2);
-  if (left != nullptr && ((right != nullptr && same_kind(left->unit, right->unit)) ||
+  if (left != nullptr && ((right != nullptr && is_same_kind(left->unit, right->unit)) ||
                           (right == nullptr && lua_type(lua, 2) == LUA_TSTRING && lua_isnumber(lua, 2) == 0))) {
     const Pair pair = operands(lua, "divided");
     lua_pushnumber(lua, as_double(pair.left) / as_double(pair.right));
@@ -176,7 +174,7 @@ int less_or_equal(lua_State* lua) {
 int equal(lua_State* lua) {
   const Held* left = held_at(lua, 1);
   const Held* right = held_at(lua, 2);
-  const bool comparable = left != nullptr && right != nullptr && same_kind(left->unit, right->unit);
+  const bool comparable = left != nullptr && right != nullptr && is_same_kind(left->unit, right->unit);
   return lua_pushboolean(lua, comparable && is_equal(Pair{left->unit, *left, *right})), 1;
 }
 
@@ -203,7 +201,8 @@ int concatenate(lua_State* lua) {
 /// Upvalue 1: the unit.
 int make_quantity(lua_State* lua) {
   const auto unit = static_cast<Unit>(lua_tointeger(lua, lua_upvalueindex(1)));
-  if (const Held* held = held_at(lua, 1); held != nullptr && same_kind(held->unit, unit)) return lua_settop(lua, 1), 1;
+  if (const Held* held = held_at(lua, 1); held != nullptr && is_same_kind(held->unit, unit))
+    return lua_settop(lua, 1), 1;
   if (lua_gettop(lua) != 1 || lua_type(lua, 1) != LUA_TSTRING)
     throw ScenarioError(fmt::format("a {} is made of text", unit_name(unit)));
   const std::string text = lua_tostring(lua, 1);
@@ -270,6 +269,8 @@ std::optional<Unit> unit_of_text(const std::string& text) {
     if (parse_quantity(text, unit)) return unit;
   return std::nullopt;
 }
+
+bool is_same_kind(Unit a, Unit b) { return a == b || (is_of_bytes(a) && is_of_bytes(b)); }
 
 std::optional<QuantityValue> quantity_at(lua_State* lua, int index) {
   const Held* held = held_at(lua, index);

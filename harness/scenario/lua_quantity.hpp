@@ -39,6 +39,9 @@ struct QuantityValue {
   std::string text;  // as it was written; of a result, as format_quantity() writes it
 };
 
+/// May one stand for the other: the same unit, or bytes written with a unit and without?
+bool is_same_kind(Unit a, Unit b);
+
 /// The quantity at `index`; nothing when there is another value.
 std::optional<QuantityValue> quantity_at(lua_State* lua, int index);
 

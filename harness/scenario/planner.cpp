@@ -76,7 +76,8 @@ Result<std::vector<int>> choose_others(const NodeSelector& on, int nodes, const 
   return chosen;
 }
 
-/// Each draw from a stream of its own, so that it is the same whatever else the scenario draws or leaves out.
+/// Each draw from a stream of its own, by its number in the order in which the scenario draws: it is the same whatever
+/// faults are left out and whatever is drawn after it, and another when one is drawn before it that was not.
 Result<DrawnNodes> draw_nodes(const Scenario& scenario, int nodes, std::uint64_t seed) {
   DrawnNodes drawn;
   for (const NodeDraw& draw : scenario.draws) {

@@ -111,7 +111,7 @@ int print(lua_State* lua) {
   if (sandbox.printed_bytes > sandbox.limits.printed_bytes) {
     throw ScenarioError(fmt::format("the scenario printed more than {} bytes", sandbox.limits.printed_bytes));
   }
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  if (!sandbox.limits.silent) std::fwrite(line.data(), 1, line.size(), stderr);
   return 0;
 }
 

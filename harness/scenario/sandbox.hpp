@@ -21,6 +21,7 @@ struct SandboxLimits {
   std::int64_t instructions = 50'000'000;
   std::int64_t cpu_time_ns = 2'000'000'000;  // of this thread; for instructions that are long C functions
   std::size_t printed_bytes = std::size_t{64} << 10;
+  bool silent = false;  // what it prints is not shown: it is run once more
 };
 
 /// What C++ code called by Lua throws when the scenario is wrong; guarded() turns it into a Lua error with the line.

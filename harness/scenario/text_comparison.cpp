@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <initializer_list>
 #include <string_view>
 
 #include "harness/base/shortened.hpp"
@@ -93,23 +93,88 @@ class Lexer {
   std::vector<Token> tokens_{};
 };
 
-/// The names of all functions' first parameters: what the options are called in the functions of them.
-std::set<std::string_view> first_parameters(const std::vector<Token>& tokens) {
-  std::set<std::string_view> names;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i].text != "function" || tokens[i].kind != Token::Kind::name) continue;
-    while (i < tokens.size() && tokens[i].text != "(") ++i;
-    if (i + 1 < tokens.size() && tokens[i + 1].kind == Token::Kind::name) names.insert(tokens[i + 1].text);
-  }
-  return names;
-}
-
 bool is_symbol(const std::vector<Token>& tokens, std::size_t at, std::string_view text) {
   return at < tokens.size() && tokens[at].kind == Token::Kind::symbol && tokens[at].text == text;
 }
 
 bool is_comparison(const std::vector<Token>& tokens, std::size_t at) {
   return is_symbol(tokens, at, "==") || is_symbol(tokens, at, "~=");
+}
+
+bool is_name(const std::vector<Token>& tokens, std::size_t at, std::string_view text) {
+  return at < tokens.size() && tokens[at].kind == Token::Kind::name && tokens[at].text == text;
+}
+
+bool is_one_of(const std::vector<Token>& tokens, std::size_t at, Token::Kind kind,
+               std::initializer_list<std::string_view> texts) {
+  return at < tokens.size() && tokens[at].kind == kind &&
+         std::find(texts.begin(), texts.end(), tokens[at].text) != texts.end();
+}
+
+/// The place after the `end` of the function whose `function` is at `at`.
+std::size_t after_function(const std::vector<Token>& tokens, std::size_t at) {
+  int open = 0;
+  for (; at < tokens.size(); ++at) {
+    if (is_one_of(tokens, at, Token::Kind::name, {"function", "if", "do", "repeat"})) ++open;
+    if (is_one_of(tokens, at, Token::Kind::name, {"end", "until"}) && --open == 0) return at + 1;
+  }
+  return at;
+}
+
+/// A function of the options: what they are called in it, and where that holds.
+struct OptionsScope {
+  std::string_view name;
+  std::size_t begin, end;
+};
+
+/// Is `name` among the names, with commas between them, that begin at `at`?
+bool is_listed(const std::vector<Token>& tokens, std::size_t at, std::string_view name) {
+  while (at < tokens.size() && !is_name(tokens, at, name) && is_symbol(tokens, at + 1, ",")) at += 2;
+  return is_name(tokens, at, name);
+}
+
+/// From `begin` on, until the name means something else, as may be: never is a right comparison refused.
+OptionsScope scope_of(const std::vector<Token>& tokens, std::string_view name, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) {
+    std::size_t names = i + 1;
+    if (is_name(tokens, i, "function"))
+      while (names < end && !is_symbol(tokens, names - 1, "(")) ++names;
+    const bool declares = is_one_of(tokens, i, Token::Kind::name, {"local", "for", "function"});
+    if ((declares && is_listed(tokens, names, name)) || (is_name(tokens, i, name) && is_symbol(tokens, i + 1, "=")))
+      return {name, begin, i};
+  }
+  return {name, begin, end};
+}
+
+/// The functions among the values of grit.scenario's keys.
+std::vector<OptionsScope> functions_of_options(const std::vector<Token>& tokens) {
+  std::vector<OptionsScope> scopes;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (!is_name(tokens, i, "scenario") || !is_one_of(tokens, i + 1, Token::Kind::symbol, {"{", "("})) continue;
+    int open = 0;
+    for (++i; i < tokens.size(); ++i) {
+      if (is_one_of(tokens, i, Token::Kind::symbol, {"{"})) ++open;
+      if (is_one_of(tokens, i, Token::Kind::symbol, {"}"}) && --open == 0) break;
+      if (!is_name(tokens, i, "function")) continue;
+      const std::size_t end = after_function(tokens, i);
+      const bool is_value = open == 1 && is_symbol(tokens, i - 1, "=") && is_symbol(tokens, i + 1, "(");
+      if (is_value && i + 3 < end && tokens[i + 2].kind == Token::Kind::name)
+        scopes.push_back(scope_of(tokens, tokens[i + 2].text, i + 3, end));
+      i = end - 1;
+    }
+  }
+  return scopes;
+}
+
+/// Is the text at `at` no value by itself: f "text" is a call, and "4" + 1 a number?
+bool is_part_of_more(const std::vector<Token>& tokens, std::size_t at) {
+  const std::initializer_list<std::string_view> arithmetic{"+", "-", "*", "/", "%", "^"};
+  if (is_one_of(tokens, at + 1, Token::Kind::symbol, arithmetic)) return true;
+  if (at == 0 || is_one_of(tokens, at - 1, Token::Kind::symbol, arithmetic)) return at > 0;
+  if (tokens[at - 1].kind == Token::Kind::name)
+    return !is_one_of(tokens, at - 1, Token::Kind::name,
+                      {"if", "elseif", "while", "until", "and", "or", "not", "return", "then", "else", "do", "in"});
+  return tokens[at - 1].kind == Token::Kind::text || is_one_of(tokens, at - 1, Token::Kind::symbol, {")", "]", "}"});
 }
 
 /// What to write instead; empty: the comparison may be right.
@@ -127,30 +192,34 @@ std::string instead(const ScenarioOption& option, std::string_view text) {
   return fmt::format("a {}: compare with grit.{} \"{}\"", option.unit, constructor, plain);
 }
 
+/// NAME . OPTION == "text", and "text" == NAME . OPTION unless more is asked of either side, at `i`.
+Status check_at(const std::string& file, const std::vector<Token>& tokens, std::size_t i, std::string_view options_name,
+                const std::vector<ScenarioOption>& options) {
+  const bool text_first = tokens[i].kind == Token::Kind::text && is_comparison(tokens, i + 1);
+  const std::size_t name = text_first ? i + 2 : i, text = text_first ? i : i + 4, after = name + 3;
+  if (!is_name(tokens, name, options_name) || !is_symbol(tokens, name + 1, ".")) return {};
+  // Of another table; or the end of a concatenation, which is text.
+  if (!text_first && i > 0 && is_one_of(tokens, i - 1, Token::Kind::symbol, {".", ":"})) return {};
+  const bool text_last = !text_first && is_comparison(tokens, after) && tokens[text].kind == Token::Kind::text;
+  const bool more = is_one_of(tokens, after, Token::Kind::symbol, {".", ":", "[", "("});
+  if ((!text_last && (!text_first || more)) || is_part_of_more(tokens, text)) return {};
+  const auto option = std::find_if(options.begin(), options.end(),
+                                   [&](const ScenarioOption& one) { return one.name == tokens[name + 2].text; });
+  if (option == options.end()) return {};
+  const std::string how = instead(*option, tokens[text].text);
+  if (how.empty()) return {};
+  return usage_error(fmt::format("{}:{}: text is never equal to option \"{}\", which is {}, or tostring({}.{})", file,
+                                 tokens[i].line, option->name, how, options_name, option->name));
+}
+
 }  // namespace
 
 Status check_text_comparisons(const std::string& file, const std::string& source,
                               const std::vector<ScenarioOption>& options) {
   const std::vector<Token> tokens = Lexer(source).tokens();
-  const std::set<std::string_view> parameters = first_parameters(tokens);
-  for (std::size_t i = 0; i + 4 < tokens.size(); ++i) {
-    // NAME . OPTION == "text", and "text" == NAME . OPTION unless more is asked of it.
-    const bool text_first = tokens[i].kind == Token::Kind::text && is_comparison(tokens, i + 1);
-    const std::size_t name = text_first ? i + 2 : i;
-    if (!parameters.contains(tokens[name].text) || !is_symbol(tokens, name + 1, ".")) continue;
-    const bool text_last = !text_first && is_comparison(tokens, name + 3) && tokens[i + 4].kind == Token::Kind::text;
-    const std::size_t after = name + 3;
-    const bool more = is_symbol(tokens, after, ".") || is_symbol(tokens, after, ":") || is_symbol(tokens, after, "[") ||
-                      is_symbol(tokens, after, "..");
-    if (!text_last && (!text_first || more)) continue;
-    const auto option = std::find_if(options.begin(), options.end(),
-                                     [&](const ScenarioOption& one) { return one.name == tokens[name + 2].text; });
-    if (option == options.end()) continue;
-    const std::string how = instead(*option, text_first ? tokens[i].text : tokens[i + 4].text);
-    if (how.empty()) continue;
-    return usage_error(fmt::format("{}:{}: text is never equal to option \"{}\", which is {}, or tostring({}.{})", file,
-                                   tokens[i].line, option->name, how, tokens[name].text, option->name));
-  }
+  for (const OptionsScope& scope : functions_of_options(tokens))
+    for (std::size_t i = scope.begin; i + 4 < scope.end; ++i)
+      GRIT_CHECK(check_at(file, tokens, i, scope.name, options));
   return {};
 }
 

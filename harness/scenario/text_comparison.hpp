@@ -10,9 +10,9 @@
 namespace grit {
 
 /// Lua takes values of two types for different without asking, so a scenario that compares an option which is no text
-/// with text would quietly do something else than it says. This looks for such comparisons in the source: `o.NAME ==
-/// "..."`,
-/// `"..." ~= o.NAME`, where `o` is a parameter of some function. Error (usage): "FILE:LINE: ..." and what to write.
+/// with text would quietly do something else than it says. This looks for such comparisons in the source, `o.NAME ==
+/// "..."` and `"..." ~= o.NAME`, in the functions that are values of grit.scenario's keys, where `o` is the parameter;
+/// a comparison that may be right is let pass. Error (usage): "FILE:LINE: ..." and what to write.
 Status check_text_comparisons(const std::string& file, const std::string& source,
                               const std::vector<ScenarioOption>& options);
 

@@ -180,7 +180,8 @@ Json as_quantity(lua_State* lua, int index, Unit unit, const std::string& what) 
     throw ScenarioError(fmt::format("{} takes {}, not a {}{}", what, unit_name(unit), got,
                                     unit == Unit::text && type == LUA_TNUMBER ? "; write it in quotes" : ""));
   }
-  auto value = parse_quantity(as_text(lua, index, what), unit);
+  auto value = quantity && is_same_kind(quantity->unit, unit) ? Result<Json>(quantity->value)
+                                                              : parse_quantity(as_text(lua, index, what), unit);
   if (!value) throw ScenarioError(what + ": " + value.error().message);
   if (unit == Unit::time_ns && value->get<std::int64_t>() > kMaxTimeNs) {
     throw ScenarioError(what + " is longer than 100h");

@@ -129,6 +129,9 @@ def main():
     for tool in ("cpack", "dpkg-shlibdeps", "man"):
         if shutil.which(tool) is None:
             skip(f"{tool} is not installed")
+    # Container images have a script in its place that says that pages were left out.
+    if "man 2." not in run("man", "--version", ok=False).stdout:
+        skip("man is not that of man-db: scripts/packages tests")
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         place = Path(directory)
         run("cpack", "--config", BUILD / "CPackConfig.cmake", "-B", place / "deb", cwd=BUILD)
@@ -142,7 +145,8 @@ def main():
         print(f"{deb.name}: {len(found)} packages in the root, depends on {depends}")
         missing = inside(root, "command -v grit", ok=False)
         assert missing.returncode != 0, "grit was in the root before it was installed"
-        run("dpkg", f"--root={root}", "-i", deb)
+        # Also where this machine, a container say, leaves such files out (path-exclude in dpkg.cfg.d): it is read all the same.
+        run("dpkg", f"--root={root}", "--path-include=/usr/share/man/*", "--path-include=/usr/share/doc/*", "-i", deb)
 
         assert re.match(r"grit \d", inside(root, "grit --version").stdout)
         assert "link_flap" in inside(root, "grit list faults").stdout

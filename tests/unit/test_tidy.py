@@ -31,4 +31,15 @@ for path, text, words in (("analysis__a_x_cpp", LONG, "a function of 71 lines"),
     assert code == 1 and words in said, (path, said)
 code, said = tidy(tests__e2e__test_lost_x_py="\n", tests__e2e__CMakeLists_x_txt="grit_e2e(found)\n")
 assert code == 1 and "no test runs it" in said, said
+# A user's own files are none of ours: runs, and what git does not track.
+assert tidy(runs__x__notes_x_md="TO" + "DO\n") == (0, "101 files are tidy\n")
+with tempfile.TemporaryDirectory() as name:
+    for path, text in GOOD.items():
+        (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)
+        (Path(name) / path).write_text(text)
+    subprocess.run(["git", "init", "-q", name], check=True)
+    subprocess.run(["git", "-C", name, "add", "."], check=True)
+    (Path(name) / "mine.md").write_text("TO" + "DO\n")
+    done = subprocess.run([sys.executable, TIDY, name], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "101 files are tidy\n"), done.stdout
 print("all found")

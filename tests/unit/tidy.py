@@ -1,7 +1,7 @@
 """Style that nobody has to look for: words that say nothing to a reader from outside, characters that nobody sees, files and functions that
 grew too long, and files that nobody uses any more.
 
-usage: tidy.py ROOT     of a checkout; what is ignored there (build directories) is not looked at"""
+usage: tidy.py ROOT     of a checkout; what git does not track there is not looked at"""
 
 import re
 import subprocess
@@ -25,11 +25,11 @@ UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f\u00a0\u200b-\u200f\u202a-\u202e\u20
 
 
 def listed(root):
-    """What git tracks or would track; of a source without git, everything but builds."""
-    command = ["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"]
+    """What git tracks: a user's own files are none of ours. Of a source without git, everything but builds and runs."""
+    command = ["git", "-C", root, "ls-files"]
     done = subprocess.run(command, capture_output=True, text=True)
     names = done.stdout.splitlines() if done.returncode == 0 else [str(p.relative_to(root)) for p in root.rglob("*")]
-    return sorted(n for n in set(names) if (root / n).is_file() and not n.startswith(("build/", ".git/")))
+    return sorted(n for n in set(names) if (root / n).is_file() and not n.startswith(("build/", "runs/", ".git/")))
 
 
 def long_functions(name, lines):

@@ -1,5 +1,6 @@
 // What grit makes of command lines, and what it says of those that it cannot read.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
@@ -9,7 +10,9 @@
 #include "harness/base/files.hpp"
 #include "harness/base/json.hpp"
 #include "harness/cli/cli.hpp"
+#include "harness/model/format.hpp"
 #include "harness/record/latest_run.hpp"
+#include "harness/run/series.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
 
@@ -97,6 +100,8 @@ TEST_CASE("a command line that cannot be read says what was taken for what, what
       {{"run", "4", "a.lua"}, {"no place for \"a.lua\"", "took \"4\" for the scenario"}},
       {{"run", "--set", "a.lua"}, {"grit run needs a scenario", "took \"a.lua\" for --set"}},
       {{"run"}, {"grit run needs a scenario", "grit run --help"}},
+      {{"run", "--jsno", "a.lua"}, {"grit run needs a scenario", "took \"jsno=a.lua\" for --set", "mean --json?"}},
+      {{"run", "a.lua", "--jsno", "-n", "4"}, {"no option --jsno", "did you mean --json?"}},
       {{"replay", "--out", "a"}, {"grit replay needs a run", "took \"a\" for --out"}},
       {{"report", "a", "--otu", "x"}, {"grit report has no option --otu"}},
       {{"run", "a.lua", "--jsno"}, {"grit run has no option --jsno", "did you mean --json?"}},
@@ -203,6 +208,15 @@ TEST_CASE("an option of the scenario is given as an option") {
   CHECK(planned("link_flap --set down=300ms --set node=2") == expected);
   CHECK(planned("link_flap --set down=1s --down 300ms --node 2") == expected);  // the later counts
 
+  const test::TempDirectory place;
+  std::ofstream(place.path() / "x.lua")
+      << "local grit = require 'grit'\nprint 'once'\nreturn grit.scenario { name = 'x', options = { _n = '1' },\n"
+         "workload = grit.workload.ddp {}, design = { block = '1s' }, expect = { slowdown = { at_most = '5%' } } }";
+  const Said own = said_by("plan " + (place.path() / "x.lua").string() + " --_n -2 -n 2 --json");
+  REQUIRE(own.code == 0);
+  CHECK(parse_json(own.out)->at("options").at("_n") == "-2");
+  CHECK(own.err == "once\n");  // not when its options are read, too
+
   CHECK_THAT(said_by("plan link_flap --dwon 2s").err,
              Contains("scenario link_flap (options: down, node) has an option dwon; did you mean --down?"));
   CHECK_THAT(said_by("plan link_flap --sede 2").err, Contains("did you mean --seed?"));
@@ -241,12 +255,71 @@ TEST_CASE("scenarios that come with grit are found by name, a site's own first, 
          "this site?', workload = grit.workload.ddp {},\n"
          "design = { block = '1s' }, expect = { slowdown = { at_most = '5%' } } }";
   std::ofstream(place.path() / "broken.lua") << "error('\\27[31mno')";
+  std::ofstream(place.path() / "\x1b[31mred.lua") << std::string((1 << 20) + 1, ' ');
+  std::filesystem::create_directories(place.path() / "more");
+  std::filesystem::copy(place.path() / "healthy.lua", place.path() / "more" / "third.lua");
   const std::string environment = "GRIT_SCENARIOS=/no/such:" + place.path().string();
   CHECK_THAT(said_by("plan healthy -n 2", environment).out, Contains("ours"));
   const std::string ours = said_by("list scenarios", environment).out;
   CHECK_THAT(ours,
              Contains("of this site?") && Contains("broken") && Contains("cannot be read") && Contains("link_flap"));
   CHECK(ours.find('\x1b') == std::string::npos);
+  for (const std::string& directory : {place.path().string(), (place.path() / "more").string()})
+    CHECK_THAT(ours, Contains(directory + ",") || Contains(directory + ";"));
+}
+
+TEST_CASE("a plain name is a scenario that comes with grit, whatever lies in the working directory") {
+  const test::TempDirectory place;
+  for (const char* name : {"healthy", "mine"}) std::ofstream(place.path() / name) << "error('of the directory')";
+  std::ofstream(place.path() / "healthy.lua") << "error('of the directory')";
+  const std::string in_place = "cd " + place.path().string() + " &&";
+  CHECK(said_by("plan healthy -n 2", in_place).code == 0);
+  CHECK_THAT(said_by("plan ./healthy -n 2", in_place).err, Contains("of the directory"));
+  CHECK_THAT(said_by("plan healthy.lua -n 2", in_place).err, Contains("of the directory"));
+  CHECK_THAT(said_by("plan mine -n 2", in_place).err, Contains("the file here is ./mine"));
+}
+
+TEST_CASE("scenarios beside the program are its own only where nobody else can put them") {
+  const test::TempDirectory place;
+  const auto bin = place.path() / "bin", source = place.path() / "source", shared = place.path() / "share/grit";
+  for (const auto& [root, name] : {std::pair{source, "of_source"}, std::pair{shared, "shared"}}) {
+    std::filesystem::create_directories(root / "scenarios");
+    for (const std::string& file : {std::string(name), std::string("both")})
+      std::ofstream(root / "scenarios" / (file + ".lua"))
+          << "local grit = require 'grit'\nreturn grit.scenario { name = 'x', summary = '" << name
+          << "?', workload = grit.workload.ddp {}, design = { block = '1s' }, "
+             "expect = { slowdown = { at_most = '5%' } } }";
+  }
+  std::filesystem::create_directories(bin);
+  std::filesystem::copy_file(GRIT_BINARY, bin / "grit");
+  const auto cache = bin / "CMakeCache.txt";
+  std::ofstream(cache) << "CMAKE_HOME_DIRECTORY:INTERNAL=" << source.string() << "\n";
+  const auto listed = [&] {
+    const auto out = place.path() / "out";
+    CHECK(std::system(fmt::format("timeout 20 {} list scenarios >{}", (bin / "grit").string(), out.string()).c_str()) ==
+          0);
+    return read_file(out).value_or("");
+  };
+  const auto both = [&](const std::string& text) { return text.substr(text.find("both"), 60); };
+  CHECK_THAT(listed(), Contains("of_source?") && Contains("shared?"));
+  CHECK_THAT(both(listed()), Contains("of_source?"));  // what is being worked on, not what was installed once
+
+  const auto chmod_of = [](const std::filesystem::path& path, mode_t mode) {
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+  };
+  chmod_of(shared / "scenarios", 0777);
+  CHECK(listed().find("shared") == std::string::npos);
+  chmod_of(shared / "scenarios", 0755);
+  for (const auto& path : {source, source / "scenarios", bin, cache}) {
+    CAPTURE(path);
+    chmod_of(path, 0777);
+    CHECK(listed().find("of_source") == std::string::npos);
+    CHECK_THAT(listed(), Contains("shared?"));
+    chmod_of(path, std::filesystem::is_directory(path) ? 0755 : 0644);
+  }
+  std::filesystem::remove(cache);
+  REQUIRE(::mkfifo(cache.c_str(), 0644) == 0);
+  CHECK_THAT(listed(), Contains("shared?"));  // and does not wait for somebody to write
 }
 
 TEST_CASE("a report without a directory is of the latest run, of all or of a scenario") {
@@ -264,6 +337,22 @@ TEST_CASE("a report without a directory is of the latest run, of all or of a sce
   CHECK_THAT(said_by("report a", in_place).err, Contains("grit: runs/a/20261102T000000Z-1"));
   CHECK_THAT(said_by("report c", in_place).err, Contains("no latest run of a scenario c"));
   CHECK(said_by("report runs/a/20261101T000000Z-1", in_place).err.empty());
+}
+
+TEST_CASE("a series of an older grit is reported and not resumed: its trials would be of two kinds") {
+  const test::TempDirectory place;
+  const auto series = place.path() / "series";
+  std::filesystem::copy(std::string(GRIT_SOURCE_DIR) + "/tests/data/29e12f6/searched", series,
+                        std::filesystem::copy_options::recursive);
+  CHECK_THAT(said_by("report " + series.string()).out, Contains("report "));
+  const auto taken = take_up_series(series, CutOff::ask);
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().kind == ErrorKind::usage);
+  CHECK_THAT(taken.error().message, Contains("format 1") && Contains("grit run " + (series / "scenario.lua").string()));
+  auto document = *parse_json(*read_file(series / "series.json"));
+  document["format"] = formats::kSeries.number;
+  REQUIRE(write_file_durably(series / "series.json", json_text(document)));
+  CHECK(take_up_series(series, CutOff::ask));
 }
 
 TEST_CASE("what a scenario prints or fails with cannot write to the terminal") {

@@ -19,7 +19,7 @@ fs::path make_run(const fs::path& place, const char* name) {
 
 }  // namespace
 
-TEST_CASE("latest is the run that was begun last, and goes with it") {
+TEST_CASE("latest is the run that was begun last") {
   const test::TempDirectory place;
   CHECK_FALSE(latest_run(place.path()));
   const fs::path first = make_run(place.path(), "1"), second = make_run(place.path(), "2");
@@ -28,11 +28,28 @@ TEST_CASE("latest is the run that was begun last, and goes with it") {
   point_latest_at(second);
   CHECK(latest_run(place.path()) == second);
   CHECK(fs::read_symlink(place.path() / "latest") == "2");  // relative: the directory may be moved
-  forget_latest(first);
-  CHECK(latest_run(place.path()) == second);
-  forget_latest(second);
+  CHECK(std::distance(fs::directory_iterator(place.path()), fs::directory_iterator()) == 3);  // nothing else is left
+}
+
+TEST_CASE("latest stays with the run before when another does not begin") {
+  const test::TempDirectory place;
+  const fs::path first = make_run(place.path(), "1"), second = make_run(place.path(), "2");
+  { const LatestLink link(first); }
   CHECK_FALSE(fs::exists(fs::symlink_status(place.path() / "latest")));
-  CHECK(std::distance(fs::directory_iterator(place.path()), fs::directory_iterator()) == 2);  // nothing else is left
+  LatestLink(first).keep();
+  CHECK(latest_run(place.path()) == first);
+  {
+    const LatestLink link(second);
+    CHECK(latest_run(place.path()) == second);  // while it goes on, also for who comes after a crash
+    fs::remove_all(second);
+  }
+  CHECK(latest_run(place.path()) == first);
+  {
+    const LatestLink link(make_run(place.path(), "2"));
+    point_latest_at(make_run(place.path(), "3"));  // meanwhile, by another process
+  }
+  CHECK(latest_run(place.path()) == place.path() / "3");
+  { const LatestLink none((fs::path())); }
 }
 
 TEST_CASE("latest takes the place of nothing but a link") {
@@ -47,7 +64,9 @@ TEST_CASE("a link that leads elsewhere is no run") {
   const test::TempDirectory place;
   const fs::path outside = make_run(place.path(), "outside");
   const fs::path runs = make_run(place.path(), "runs");
-  for (const fs::path& target : {fs::path("../outside"), outside, fs::path("."), fs::path(".."), fs::path("gone")}) {
+  fs::create_directory_symlink(outside, runs / "beside");
+  for (const fs::path& target :
+       {fs::path("../outside"), outside, fs::path("."), fs::path(".."), fs::path("gone"), fs::path("beside")}) {
     fs::remove(runs / "latest");
     fs::create_symlink(target, runs / "latest");
     CAPTURE(target);

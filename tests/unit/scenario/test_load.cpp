@@ -418,6 +418,15 @@ TEST_CASE("an option with a unit is a quantity: it is computed with and compared
   CHECK(value_of("x = { true }", "o.x == false", {{"x", "false"}}) == "true");
 }
 
+TEST_CASE("a size, which needs no unit, fits where bytes with one are asked for") {
+  const Scenario scenario =
+      loaded(scenario_with("options = { s = { '1000', unit = 'size' } },\n"
+                           "faults = function(o) return { grit.fault.memory_pressure { hold = o.s * 3 },\n"
+                           "grit.fault.memory_pressure { hold = o.s } } end,"));
+  CHECK(scenario.faults.at(0).params.at("hold") == 3000);
+  CHECK(scenario.faults.at(1).params.at("hold") == 1000);
+}
+
 TEST_CASE("what cannot be computed with a quantity is refused with its line") {
   struct Case {
     std::string_view expression, says;
@@ -482,10 +491,33 @@ TEST_CASE("an option that is compared with text, which is never equal to it, is 
   }
   for (const char* right :
        {"o.down == grit.time '1s'", "tostring(o.down) == '1s'", "o.how == 'tcp'", "o.node == 'any'",
-        "o.down:sub(1, 1) == '1'", "'1' == o.down:sub(1, 1)", "('x').down == '1s'", "o.n == 4", "s.down == '1s'"}) {
+        "o.down:sub(1, 1) == '1'", "'1' == o.down:sub(1, 1)", "('x').down == '1s'", "o.n == 4", "s.down == '1s'",
+        // Other tables of the same name, and text that is part of more.
+        "({o = o}).o.down == grit.time '1s' or ({o = {down = 'x'}}).o.down == '1s'", "grit.time '1s' == o.down",
+        "'in ' .. o.down == 'in 1s'", "o.n == '4' + 0", "'4' + 0 == o.n", "tostring'1s' == o.how",
+        "(function(o) return o.down == '1s' end)({down = '1s'})",
+        "(function() local o = {down = '1s'} return o.down == '1s' end)()",
+        "(function() for _, o in ipairs {{down = '1s'}} do return o.down == '1s' end end)()"}) {
     CAPTURE(right);
     CHECK(load_text(with(right)).has_value());
   }
+}
+
+TEST_CASE("a function that is none of the options may call anything as they are called") {
+  const auto with = [](std::string_view function) {
+    return fmt::format(
+        "local grit = require 'grit'\nlocal list = {{ {} }}\nreturn grit.scenario {{ name = 'x', options = {{ down = "
+        "'1s' }},\n"
+        "workload = function(o) return grit.workload.ddp {{ bucket = o.down == grit.time '1s' and '1MB' or '2MB' }} "
+        "end,\n"
+        "design = {{ block = '3s' }}, expect = {{ slowdown = {{ at_least = '10%' }} }} }}",
+        function);
+  };
+  CHECK(load_text(with("pick = function(o) return o.down == '1s' end")).has_value());
+  CHECK(load_text(with("} local function is(o, p) return '1s' == o.down end list = { is")).has_value());
+  CHECK(contains(load_error(scenario_with("options = { down = '1s' }, checks = function(o) local a = { b = function() "
+                                          "return 1 end } if o.down == '1s' then return {} end return {} end,")),
+                 "text is never equal"));
 }
 
 TEST_CASE("every value that takes a quantity takes a typed one") {

@@ -89,6 +89,7 @@ TEST_CASE("magnitudes: a threshold between two ends that was not looked for is n
   Verdict verdict = run(series, slow_below);
   CHECK(verdict.kind == VerdictKind::inconclusive);
   CHECK(says(verdict.sentence, "lies between 100Mbit/s and 10Gbit/s and was not narrowed down: +50 % at 100Mbit/s"));
+  REQUIRE_FALSE(verdict.reasons.empty());
   CHECK(says(verdict.reasons.back(), "trials = 4"));
   series.trials.clear();
   verdict = run(series, [&](const Trial& trial) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <span>
 
 #include "analysis/series/minimal.hpp"
 #include "analysis/stats/knee.hpp"
@@ -27,8 +29,6 @@ std::vector<const Trial*> done(const Series& series) {
 
 bool used_up(const Series& series) { return static_cast<std::int64_t>(done(series).size()) >= series.search.trials; }
 
-double criterion(const SearchSpec& search) { return search.slowdown.value_or(0.1); }
-
 // --- magnitudes -----------------------------------------------------------------------------------------------------
 
 /// A run that ended early or whose faults were not in force says nothing about a step's cost at its dose.
@@ -43,10 +43,13 @@ std::vector<DoseResponse> responses_of(const Series& series) {
   return responses;
 }
 
-const DoseResponse* response_at(const std::vector<DoseResponse>& responses, double dose) {
+/// Of all trials at this dose together; empty: none.
+std::optional<DoseResponse> response_at(const std::vector<DoseResponse>& responses, double dose) {
+  DoseResponse all{dose, {}};
   for (const DoseResponse& response : responses)
-    if (response.dose == dose) return &response;
-  return nullptr;
+    if (response.dose == dose)
+      all.log_ratios.insert(all.log_ratios.end(), response.log_ratios.begin(), response.log_ratios.end());
+  return all.log_ratios.empty() ? std::nullopt : std::optional(std::move(all));
 }
 
 /// How the two ends of what was measured compare.
@@ -82,7 +85,7 @@ std::optional<TrialRequest> next_magnitude(const Series& series) {
   // The end that is likely to be calm first, and the other only after that.
   const bool falls = search.harm_grows == false;
   for (const double end : {falls ? search.to : search.from, falls ? search.from : search.to})
-    if (response_at(responses, end) == nullptr) {
+    if (!response_at(responses, end)) {
       if (tries_at(series, end) >= kTriesAtAnEnd) return std::nullopt;
       return TrialRequest{.dose = end, .why = end == search.from ? "the lower end" : "the upper end"};
     }
@@ -90,32 +93,32 @@ std::optional<TrialRequest> next_magnitude(const Series& series) {
   if (!ends.harmed_is_slow || ends.calm_is_slow) return std::nullopt;
   const KneeFit fit = fit_knee(ends.scale, responses, criterion(search));
   if (fit.known(ends.scale, search.resolution)) return std::nullopt;
-  const DoseInterval open = fit.unknown(ends.scale, search.resolution).value_or(fit.interval);
-  const auto dose = next_dose(ends.scale, open, responses);
+  const auto dose = next_dose(ends.scale, fit.interval, responses);
   if (!dose) return std::nullopt;
   return TrialRequest{.dose = dose,
-                      .why = fmt::format("between {} and {}", rounded_dose_text(search, open.low),
-                                         rounded_dose_text(search, open.high))};
+                      .why = fmt::format("between {} and {}", rounded_dose_text(search, fit.interval.low),
+                                         rounded_dose_text(search, fit.interval.high))};
 }
 
-/// The knee in what was measured, whatever the doses.
+/// The threshold in what was measured, whatever the doses.
 void take_knee(const Series& series, Threshold& threshold) {
-  auto responses = responses_of(series);
-  if (responses.size() < 2) return;
-  const auto by_dose = [](const DoseResponse& a, const DoseResponse& b) { return a.dose < b.dose; };
-  const auto [low, high] = std::minmax_element(responses.begin(), responses.end(), by_dose);
-  if (low->dose >= high->dose) return;
-  const Ends ends = compare_ends(series.search, *low, *high);
+  const auto responses = responses_of(series);
+  std::set<double> doses;
+  for (const DoseResponse& response : responses) doses.insert(response.dose);
+  if (doses.size() < 2) return;
+  const double low = *doses.begin(), high = *doses.rbegin();
+  const Ends ends = compare_ends(series.search, *response_at(responses, low), *response_at(responses, high));
   threshold.harm_grows = ends.scale.harm_grows;
-  const bool neighbours = ends.scale.whole && high->dose - low->dose <= 1;  // with nothing between them
-  if (!ends.harmed_is_slow || ends.calm_is_slow || (responses.size() < 3 && !neighbours)) return;
+  const bool neighbours = ends.scale.whole && high - low <= 1;  // with nothing between them
+  if (!ends.harmed_is_slow || ends.calm_is_slow || (doses.size() < 3 && !neighbours)) return;
   const KneeFit fit = fit_knee(ends.scale, responses, criterion(series.search));
   threshold.found = true;
   threshold.dose = fit.dose;
   threshold.interval = fit.interval;
+  threshold.knee = fit.knee;
   threshold.known = fit.known(ends.scale, series.search.resolution);
   threshold.curve = {{ends.scale.dose_at(0), std::expm1(fit.flat)},
-                     {fit.dose, std::expm1(fit.flat)},
+                     {fit.knee, std::expm1(fit.flat)},
                      {fit.knee_end, std::expm1(fit.flat + fit.rise)},
                      {ends.scale.dose_at(1), std::expm1(fit.flat + fit.rise)}};
 }
@@ -206,15 +209,17 @@ std::vector<std::string> in_both(const std::vector<std::string>& one, const std:
   return both;
 }
 
-/// From the calm end to the other, each once: whole numbers may be fewer than the steps asked for.
-std::vector<double> doses_of_escalation(const SearchSpec& search) {
-  std::vector<double> doses;
+/// From the calm end to the other the first dose beyond all that were tried, each once: whole numbers may be fewer
+/// than the steps asked for. By the doses and not by their count, for an older grit tried such a number more than once.
+std::optional<double> dose_beyond(const SearchSpec& search, std::span<const double> tried) {
+  const DoseScale scale = scale_of(search);
   for (std::int64_t step = 0; step < search.trials; ++step) {
     const double place = search.trials < 2 ? 1 : static_cast<double>(step) / static_cast<double>(search.trials - 1);
-    doses.push_back(scale_of(search).round_dose_at(place));
+    const double dose = scale.round_dose_at(place);
+    const auto before = [&](double one) { return scale.place_of(one) < scale.place_of(dose); };
+    if (std::all_of(tried.begin(), tried.end(), before)) return dose;
   }
-  doses.erase(std::unique(doses.begin(), doses.end()), doses.end());
-  return doses;
+  return std::nullopt;
 }
 
 std::optional<TrialRequest> next_escalation(const Series& series) {
@@ -222,9 +227,9 @@ std::optional<TrialRequest> next_escalation(const Series& series) {
   if (escalation.ended_at) return std::nullopt;
   if (escalation.to_confirm)
     return TrialRequest{.dose = escalation.to_confirm, .why = "a check failed: once more, on fresh data"};
-  if (escalation.all_tried) return std::nullopt;
-  return TrialRequest{.dose = doses_of_escalation(series.search).at(static_cast<std::size_t>(escalation.doses)),
-                      .why = escalation.doses == 0 ? "the first dose" : "nothing had failed at the dose before"};
+  if (!escalation.next) return std::nullopt;
+  return TrialRequest{.dose = escalation.next,
+                      .why = escalation.started ? "nothing had failed at the dose before" : "the first dose"};
 }
 
 void take_escalation(const Series& series, Threshold& threshold) {
@@ -251,12 +256,15 @@ std::optional<TrialRequest> next_minimal(const Series& series) {
 
 }  // namespace
 
+double criterion(const SearchSpec& search) { return search.slowdown.value_or(0.1); }
+
 Escalation escalation_of(const Series& series) {
   Escalation escalation;
+  std::vector<double> tried;
   for (const Trial* trial : done(series)) {
     if (!trial->dose) continue;
+    tried.push_back(*trial->dose);
     const bool again = escalation.to_confirm.has_value();
-    if (!again) ++escalation.doses;
     escalation.to_confirm.reset();
     const TrialResult& result = *trial->result;
     escalation.failed_checks = again ? in_both(escalation.failed_checks, result.failed_checks) : result.failed_checks;
@@ -267,7 +275,8 @@ Escalation escalation_of(const Series& series) {
     else if (result.untold_checks.empty())
       escalation.last_alive = trial->dose;
   }
-  escalation.all_tried = escalation.doses >= static_cast<int>(doses_of_escalation(series.search).size());
+  escalation.started = !tried.empty();
+  escalation.next = dose_beyond(series.search, tried);
   return escalation;
 }
 

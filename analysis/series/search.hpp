@@ -23,14 +23,17 @@ std::optional<TrialRequest> next_trial(const Series& series);
 /// How far an escalation has come. Anything that ends a run early ends it, and a check that fails more often under the
 /// fault in two trials at the same dose: over a dozen doses some check does so once by chance.
 struct Escalation {
-  int doses = 0;                             // tried
-  bool all_tried = false;                    // the last dose too
+  bool started = false;                      // a dose was tried
+  std::optional<double> next{};              // the first dose beyond all that were tried; empty: none is left
   std::optional<double> last_alive{};        // the last dose at which everything was alive, by all checks
   std::optional<double> ended_at{};          // the dose at which it was not, in the last trial that counts
   std::optional<double> to_confirm{};        // the dose at which a check has failed once so far
   std::vector<std::string> failed_checks{};  // there, as in TrialResult
 };
 Escalation escalation_of(const Series& series);
+
+/// The slowdown that counts, a fraction.
+double criterion(const SearchSpec& search);
 
 /// Why the range has no threshold: the harm is nowhere in it, everywhere, or where `harm` says that it is not.
 enum class Absence { never, always, other_end };
@@ -39,9 +42,10 @@ enum class Absence { never, always, other_end };
 struct Threshold {
   bool found = false;
   bool harm_grows = true;
-  double dose = 0;
+  double dose = 0;                                 // from here on there is what was searched
   DoseInterval interval{};                         // 90 %
   bool known = false;                              // to the resolution asked for
+  std::optional<double> knee{};                    // by magnitude: about where steps begin to slow down, at most `dose`
   std::vector<std::pair<double, double>> curve{};  // dose, slowdown as a fraction: the fitted line's corners
   std::optional<double> last_alive{};              // escalation: the last dose at which everything was alive
   std::optional<double> ended_at{};                // escalation: the dose at which it was not

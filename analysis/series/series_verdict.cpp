@@ -96,17 +96,27 @@ class SeriesJudge {
     return fmt::format("90 % CI {} .. {}", dose(threshold_->interval.low), dose(threshold_->interval.high));
   }
 
+  /// From where on steps are as slow as counts, and where they begin to slow down if that is another dose.
+  [[nodiscard]] std::string slowdown_from() const {
+    std::string text = fmt::format("steps slow down by {} or more from {} {} ({})", percent(criterion(search_)),
+                                   dose(threshold_->dose), direction(), interval());
+    if (threshold_->knee && dose(*threshold_->knee) != dose(threshold_->dose))
+      text += fmt::format("; they begin to at about {}", dose(*threshold_->knee));
+    return text;
+  }
+
   [[nodiscard]] std::string sweep() const {
     if (threshold_->sweep_trials <= static_cast<int>(done_.size())) return "";
     return fmt::format("; a sweep as fine takes {}", threshold_->sweep_trials);
   }
 
+  [[nodiscard]] bool is_used_up() const { return static_cast<std::int64_t>(done_.size()) >= search_.trials; }
+
   void add_knee_remark() {
     if (!threshold_->found || threshold_->known) return;
-    const bool used_up = static_cast<std::int64_t>(done_.size()) >= search_.trials;
     reason(fmt::format("the threshold is not known to within {}: allow {}more pairs or longer blocks for each",
                        percent(search_.resolution),
-                       used_up ? fmt::format("more trials (trials = {}), or ", 2 * search_.trials) : ""));
+                       is_used_up() ? fmt::format("more trials (trials = {}), or ", 2 * search_.trials) : ""));
   }
 
   /// What to do when the range has no threshold. `harmed`: does the harm grow with the dose?
@@ -125,7 +135,7 @@ class SeriesJudge {
   }
 
   void judge_magnitude() {
-    const double slow = search_.slowdown.value_or(0.1);
+    const double slow = criterion(search_);
     const std::string text = fmt::format("a {} from which steps slow down by {} or more, known to within {}",
                                          search_.option, percent(slow), percent(search_.resolution));
     for (const Trial* trial : done_)
@@ -136,8 +146,7 @@ class SeriesJudge {
         return conclude(text, std::nullopt);
       }
     if (threshold_->found) {
-      verdict_.sentence = fmt::format("{}: steps slow down from {} {} ({}), {}{}.", search_.option,
-                                      dose(threshold_->dose), direction(), interval(), trials(), sweep());
+      verdict_.sentence = fmt::format("{}: {}; {}{}.", search_.option, slowdown_from(), trials(), sweep());
       add_knee_remark();
       return conclude(text, threshold_->known ? std::optional(true) : std::nullopt);
     }
@@ -147,28 +156,38 @@ class SeriesJudge {
   void judge_no_knee(const std::string& text, double slow) {
     struct End {
       std::string text{};
-      bool calm = false, slowed = false;
+      bool calm = true, slowed = true;  // in every trial
     };
     std::map<double, End> ends;  // by dose
     for (const Trial* trial : done_) {
       if (!trial->dose || !trial->result->slowdown || !trial->result->applied) continue;
       if (*trial->dose != search_.from && *trial->dose != search_.to) continue;
-      ends[*trial->dose] = {fmt::format("{} at {}", with_sign(*trial->result->slowdown), dose(*trial->dose)),
-                            trial->result->ci_high<slow, trial->result->ci_low> slow};
+      End& end = ends[*trial->dose];
+      end.text = fmt::format("{} at {}", with_sign(*trial->result->slowdown), dose(*trial->dose));
+      end.calm = end.calm && trial->result->ci_high < slow;
+      end.slowed = end.slowed && trial->result->ci_low > slow;
     }
     if (ends.size() < 2) {
       verdict_.sentence = fmt::format("{}: the ends of the range {} were not both measured.", search_.option, range());
       return conclude(text, std::nullopt);
     }
     const End &low = ends.begin()->second, &high = ends.rbegin()->second;
-    verdict_.sentence = fmt::format("{}: no threshold for a slowdown of {} from {}: {}, {}.", search_.option,
-                                    percent(slow), range(), low.text, high.text);
     std::optional<Absence> absent;
     if (low.calm && high.calm) absent = Absence::never;
     if (low.slowed && high.slowed) absent = Absence::always;
     if (search_.harm_grows && (*search_.harm_grows ? low.slowed && high.calm : low.calm && high.slowed))
       absent = Absence::other_end;
-    if (absent) advise(*absent, search_.harm_grows);
+    const std::string slowdown = "a slowdown of " + percent(slow);
+    std::string found = fmt::format("whether there is a threshold for {} from {} cannot be told", slowdown, range());
+    if (absent) {
+      found = fmt::format("no threshold for {} from {}", slowdown, range());
+      advise(*absent, search_.harm_grows);
+    } else if ((low.calm && high.slowed) || (low.slowed && high.calm)) {
+      found = fmt::format("the threshold for {} lies between {} and {} and was not narrowed down", slowdown,
+                          dose(ends.begin()->first), dose(ends.rbegin()->first));
+      if (is_used_up()) reason(fmt::format("allow more trials (trials = {})", 2 * search_.trials));
+    }
+    verdict_.sentence = fmt::format("{}: {}: {}, {}.", search_.option, found, low.text, high.text);
     conclude(text, absent ? std::optional(false) : std::nullopt);
   }
 
@@ -240,6 +259,22 @@ class SeriesJudge {
     return std::nullopt;
   }
 
+  /// Do the trials at the most harmful dose that was measured show a slowdown that counts, by their intervals?
+  [[nodiscard]] bool is_slow_at_harmed_end() const {
+    const double sign = threshold_->harm_grows ? 1 : -1;
+    std::optional<double> end;
+    bool slow = false;
+    for (const Trial* trial : done_) {
+      if (!trial->dose || !trial->result->slowdown || !trial->result->applied) continue;
+      const bool shows = trial->result->ci_low >= criterion(search_);
+      if (!end || sign * *trial->dose > sign * *end)
+        end = trial->dose, slow = shows;
+      else if (*trial->dose == *end)
+        slow = slow && shows;
+    }
+    return slow;
+  }
+
   void judge_escalation() {
     const std::string wanted = search_.outcome.empty() ? "a node, rank or check that fails" : search_.outcome;
     std::string text = fmt::format("a {} at which there is {}", search_.option, wanted);
@@ -254,11 +289,11 @@ class SeriesJudge {
       if (search_.outcome.empty() || result.outcome == search_.outcome) met = true;
     }
     if (threshold_->found) {
-      found.push_back(fmt::format("steps slow down from {} {} ({})", dose(threshold_->dose), direction(), interval()));
-      met = true;
+      found.push_back(slowdown_from());
+      if (threshold_->known || is_slow_at_harmed_end()) met = true;
     }
     const Escalation escalation = escalation_of(series_);
-    if (found.empty() && escalation.all_tried && !escalation.to_confirm) {
+    if (found.empty() && !escalation.next && !escalation.to_confirm) {
       const bool told = std::all_of(done_.begin(), done_.end(),
                                     [](const Trial* trial) { return trial->result->untold_checks.empty(); });
       found.push_back((told ? "nothing failed from " : "nothing was seen to fail from ") + range());
@@ -338,6 +373,7 @@ Json threshold_json(const SearchSpec& search, const Threshold& threshold) {
             {"ci_high", nullptr},
             {"confidence", kThresholdConfidence},
             {"text", nullptr},
+            {"knee", threshold.knee ? Json(*threshold.knee) : Json(nullptr)},
             {"last_alive", threshold.last_alive ? Json(*threshold.last_alive) : Json(nullptr)},
             {"ended_at", threshold.ended_at ? Json(*threshold.ended_at) : Json(nullptr)},
             {"sweep_trials", threshold.sweep_trials}};

@@ -90,13 +90,22 @@ Hinge fit_knee_at(std::span<const Point> points, double knee) {
   return best;
 }
 
-/// The best hinge, and the knees that fit as well: a step's knee may be anywhere between two doses.
+/// The place from which on the hinge is at or above this height, its last place if it is nowhere.
+double crossing_of(const Hinge& hinge, double height) {
+  if (hinge.flat >= height) return 0;
+  if (hinge.flat + hinge.rise <= height) return 1;
+  return hinge.knee + (height - hinge.flat) / hinge.rise * (std::min(hinge.end, 1.0) - hinge.knee);
+}
+
+/// The best hinge, and where those that fit as well pass the height that counts: a step may be anywhere between two
+/// doses.
 struct HingeFit {
   Hinge best{};
-  double low = 0, high = 1;
+  double first_knee = 1, last_knee = 0;
+  double low = 1, high = 0;  // where they pass the height
 };
 
-/// The places of two doses next to each other between which nearly all of the rise lies: where in between it begins
+/// The places of two doses next to each other between which nearly all of the rise lies: where in between it lies
 /// cannot be told, however well a line through them fits.
 std::optional<std::pair<double, double>> gap_of_rise(std::span<const Point> points, const Hinge& hinge) {
   constexpr double kNearly = 0.2;  // of the rise, on either side
@@ -111,18 +120,19 @@ std::optional<std::pair<double, double>> gap_of_rise(std::span<const Point> poin
 }
 
 /// `tolerance`: sums of squares that differ by less are the same.
-HingeFit fit_on(std::span<const Point> points, std::span<const double> knees, double tolerance) {
+HingeFit fit_on(std::span<const Point> points, std::span<const double> knees, double tolerance, double height) {
   HingeFit fit;
   std::vector<Hinge> hinges;
   for (const double knee : knees) {
     hinges.push_back(fit_knee_at(points, knee));
     if (hinges.back().error < fit.best.error) fit.best = hinges.back();
   }
-  fit.low = 1, fit.high = 0;
   for (const Hinge& hinge : hinges) {
     if (hinge.error > fit.best.error + tolerance) continue;
-    fit.low = std::min(fit.low, hinge.knee);
-    fit.high = std::max(fit.high, hinge.knee);
+    fit.first_knee = std::min(fit.first_knee, hinge.knee);
+    fit.last_knee = std::max(fit.last_knee, hinge.knee);
+    fit.low = std::min(fit.low, crossing_of(hinge, height));
+    fit.high = std::max(fit.high, crossing_of(hinge, height));
   }
   if (const auto gap = gap_of_rise(points, fit.best)) {
     fit.low = std::min(fit.low, gap->first);
@@ -140,11 +150,11 @@ std::vector<double> grid(double low, double high, std::span<const Point> points)
 }
 
 /// Over the whole range, then about what fitted best.
-HingeFit fit_hinge(std::span<const Point> points, double tolerance) {
-  const HingeFit coarse = fit_on(points, grid(0, 1, points), tolerance);
+HingeFit fit_hinge(std::span<const Point> points, double tolerance, double height) {
+  const HingeFit coarse = fit_on(points, grid(0, 1, points), tolerance, height);
   const double cell = 1.0 / kGrid;
-  const auto finer = grid(std::max(0.0, coarse.low - cell), std::min(1.0, coarse.high + cell), points);
-  return fit_on(points, finer, tolerance);
+  const auto finer = grid(std::max(0.0, coarse.first_knee - cell), std::min(1.0, coarse.last_knee + cell), points);
+  return fit_on(points, finer, tolerance, height);
 }
 
 double variance_of(std::span<const double> values) {
@@ -183,7 +193,7 @@ double correlation_factor(std::span<const DoseResponse> responses) {
 class Fitter {
  public:
   Fitter(const DoseScale& scale, std::span<const DoseResponse> responses, double criterion)
-      : cap_(std::log1p(kCapOfCriterion * criterion)) {
+      : height_(std::log1p(criterion)), cap_(std::log1p(kCapOfCriterion * criterion)) {
     std::map<double, DoseResponse> by_place;
     for (const DoseResponse& response : responses) {
       DoseResponse& all = by_place[scale.place_of(response.dose)];
@@ -202,21 +212,15 @@ class Fitter {
     noise_ *= factor / static_cast<double>(responses_.size());
     correlated_ = std::sqrt(factor);
     tolerance_ = noise_ + 1e-9 * sum * sum;
-    fit_ = fit_hinge(capped(values_), tolerance_);
+    fit_ = fit_hinge(capped(values_), tolerance_, height_);
     extra_sd_ = scatter_of_trials();
   }
 
   [[nodiscard]] const HingeFit& fit() const { return fit_; }
   [[nodiscard]] int doses() const { return static_cast<int>(responses_.size()); }
 
-  /// Places of the last dose whose slowdown does not count, and of the next.
-  [[nodiscard]] std::pair<double, double> crossing(double criterion) const {
-    std::size_t next = values_.size();
-    while (next > 0 && values_[next - 1] >= std::log1p(criterion)) --next;
-    return {next > 0 ? places_[next - 1] : 0, next < places_.size() ? places_[next] : 1};
-  }
-
-  /// Knees, low and high, of resampled data.
+  /// Where resampled data pass the height, from the lowest to the highest, and the measured doses around where these
+  /// do.
   [[nodiscard]] std::pair<double, double> interval() const {
     std::vector<double> lows{fit_.low}, highs{fit_.high};
     std::mt19937_64 engine(kSeed);
@@ -225,18 +229,26 @@ class Fitter {
       std::vector<double> values;
       for (std::size_t j = 0; j < responses_.size(); ++j)
         values.push_back(resampled(j, engine) + extra_sd_ * normal(engine));
-      const HingeFit fit = fit_hinge(capped(values), tolerance_);
+      const HingeFit fit = fit_hinge(capped(values), tolerance_, height_);
       if (fit.best.rise <= 0) continue;
       lows.push_back(fit.low);
       highs.push_back(fit.high);
     }
-    return {quantile(lows, kTail), quantile(highs, 1 - kTail)};
+    const auto [below, above] = measured_around();
+    return {std::min(quantile(lows, kTail), below), std::max(quantile(highs, 1 - kTail), above)};
   }
 
  private:
   static double quantile(std::vector<double>& values, double share) {
     std::sort(values.begin(), values.end());
     return values[static_cast<std::size_t>(std::lround(share * static_cast<double>(values.size() - 1)))];
+  }
+
+  /// Places of the last dose whose slowdown does not count, and of the next.
+  [[nodiscard]] std::pair<double, double> measured_around() const {
+    std::size_t next = values_.size();
+    while (next > 0 && values_[next - 1] >= height_) --next;
+    return {next > 0 ? places_[next - 1] : 0, next < places_.size() ? places_[next] : 1};
   }
 
   [[nodiscard]] std::vector<Point> capped(const std::vector<double>& values) const {
@@ -268,7 +280,7 @@ class Fitter {
   }
 
   std::vector<DoseResponse> responses_{};  // one a dose, in the order of their places
-  double cap_;
+  double height_, cap_;                    // of a response: that which counts, and where it is cut off, log
   std::vector<double> places_{}, values_{};
   double noise_ = 0;       // variance of a dose's value, by its pairs
   double correlated_ = 1;  // by which its standard deviation is larger than that of independent pairs
@@ -279,37 +291,26 @@ class Fitter {
 
 }  // namespace
 
-std::optional<DoseInterval> KneeFit::unknown(const DoseScale& scale, double resolution) const {
-  if (!scale.is_within(interval, resolution)) return interval;
-  if (!scale.is_within(crossing, resolution)) return crossing;
-  return std::nullopt;
-}
-
 bool KneeFit::known(const DoseScale& scale, double resolution) const {
   constexpr double kFewestDoses = 5;  // below, a line through noise can look exact
   const double enough = scale.whole ? std::min(kFewestDoses, scale.to - scale.from + 1) : kFewestDoses;
-  return doses >= enough && !unknown(scale, resolution);
+  return doses >= enough && scale.is_within(interval, resolution);
 }
 
 KneeFit fit_knee(const DoseScale& scale, std::span<const DoseResponse> responses, double criterion) {
   const Fitter fitter(scale, responses, criterion);
   const auto [low, high] = fitter.interval();
   const HingeFit& fit = fitter.fit();
-  const double knee = std::clamp((fit.low + fit.high) / 2, low, high);
-  const double end = std::clamp(fit.best.end, knee, 1.0);
-  KneeFit result{.dose = scale.dose_at(knee),
-                 .flat = fit.best.flat,
-                 .rise = fit.best.rise,
-                 .knee_end = scale.dose_at(end),
-                 .doses = fitter.doses()};
-  const auto doses = [&](double from, double to) {
-    const double a = scale.dose_at(from), b = scale.dose_at(to);
-    return DoseInterval{std::min(a, b), std::max(a, b)};
-  };
-  result.interval = doses(low, high);
-  const auto [below, above] = fitter.crossing(criterion);
-  result.crossing = doses(below, above);
-  return result;
+  const double threshold = std::clamp((fit.low + fit.high) / 2, low, high);
+  const double end = std::clamp(fit.best.end, fit.best.knee, 1.0);
+  const double a = scale.dose_at(low), b = scale.dose_at(high);
+  return {.dose = scale.dose_at(threshold),
+          .interval = {std::min(a, b), std::max(a, b)},
+          .knee = scale.dose_at(std::min(fit.best.knee, threshold)),
+          .flat = fit.best.flat,
+          .rise = fit.best.rise,
+          .knee_end = scale.dose_at(end),
+          .doses = fitter.doses()};
 }
 
 double slowdown_of(const DoseResponse& response) { return std::expm1(hodges_lehmann(response.log_ratios)); }

@@ -1,15 +1,18 @@
-// The dose at which an effect starts whose size is measured at every dose. Nothing is run here; the next dose is a
+// The dose from which an effect counts whose size is measured at every dose. Nothing is run here; the next dose is a
 // function of what the doses before have shown.
 //
 // A response is the logarithm of a slowdown. It is flat up to the knee, rises in a straight line over the dose's scale
 // (in equal ratios, or linear), and may be flat again: piecewise linear regression with breakpoints unknown, by least
 // squares over a grid of them (R. E. Quandt, JASA 53, 1958; D. V. Hinkley, JASA 66, 1971). The second flat part lets a
-// step-like response be one: a plain hinge through 0, 0, 5, 5 would put the knee far before the step. A step's knee may
-// be anywhere between the doses around it, and the interval says so. Responses are capped at kCapOfCriterion times the
+// step-like response be one: a plain hinge through 0, 0, 5, 5 would put the knee far before the step. The threshold is
+// where the fitted line passes the slowdown that counts, which is beyond the knee: a cost that is linear in the dose
+// begins long before it counts. Where the response is a curve (as that cost is over equal ratios) the line is wrong
+// however well its corners are known, so the interval always holds the measured doses on either side of the threshold;
+// a step's may be anywhere between them. Responses are capped at kCapOfCriterion times the
 // slowdown that counts, since what happens far above says nothing about where it starts. Interval: bootstrap of the
 // pairs within each dose (B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, ch. 8 and 9.5), widened
 // from n-1 to n pairs, with the scatter of whole trials about the fit added where it is larger than pairs explain;
-// percentiles. What it claims against what it does: tests/bench/threshold_calibration.cpp.
+// percentiles of the thresholds. What it claims against what it does: tests/bench/threshold_calibration.cpp.
 #pragma once
 
 #include <optional>
@@ -29,19 +32,14 @@ struct DoseResponse {
 constexpr double kCapOfCriterion = 5;
 
 struct KneeFit {
-  double dose = 0;
-  DoseInterval interval{};  // kThresholdConfidence
-  /// The doses measured next to where the slowdown passes the one that counts.
-  DoseInterval crossing{};
-  double flat = 0;      // the response before the knee, log
-  double rise = 0;      // by which it grows, log, to its second flat part or to the end of the range
-  double knee_end = 0;  // the dose at which it is flat again, or the range's end
-  int doses = 0;        // different ones
-  /// Of interval and crossing the one that is still wider than the resolution asks; empty: none. The interval alone is
-  /// only as good as the fit's shape: what a dose costs by itself (a flood takes CPU time) can look like the foot of a
-  /// rise that goes straight on to the next dose, however far that is.
-  [[nodiscard]] std::optional<DoseInterval> unknown(const DoseScale& scale, double resolution) const;
-  /// Are both within the resolution, and the doses enough to say so?
+  double dose = 0;          // the threshold: from here on the slowdown is the one that counts
+  DoseInterval interval{};  // of it, kThresholdConfidence; never without the measured doses on either side of it
+  double knee = 0;          // the dose at which the response begins to rise, with no claim of how exactly
+  double flat = 0;          // the response before the knee, log
+  double rise = 0;          // by which it grows, log, to its second flat part or to the end of the range
+  double knee_end = 0;      // the dose at which it is flat again, or the range's end
+  int doses = 0;            // different ones
+  /// Is the interval within the resolution, and are the doses enough to say so?
   [[nodiscard]] bool known(const DoseScale& scale, double resolution) const;
 };
 

@@ -142,6 +142,8 @@ std::string figures(const Series& series, const Verdict& verdict, const std::opt
     html += figure(text(threshold->dose), "threshold of " + series.search.option,
                    fmt::format("90 % interval {} to {}; harm {} with it", text(threshold->interval.low),
                                text(threshold->interval.high), threshold->harm_grows ? "grows" : "falls"));
+  if (threshold && threshold->knee)
+    html += figure(text(*threshold->knee), "steps begin to slow down", "about, by the corner of the fitted line");
   if (threshold && threshold->last_alive)
     html += figure(text(*threshold->last_alive), "last dose with everything alive",
                    threshold->ended_at ? "at " + text(*threshold->ended_at) + " not any more" : "nothing failed");

@@ -58,11 +58,18 @@ TEST_CASE("magnitudes: a rate below which steps slow down is found, and which en
   const Verdict verdict =
       run(series, [](const Trial& trial) { return slowed_by(std::max(0.0, 8.7e8 / *trial.dose - 1)); });
   CHECK(verdict.kind == VerdictKind::reproduced);
+  CHECK(says(verdict.sentence, "rate: steps slow down by 10 % or more from "));
   CHECK(says(verdict.sentence, "downwards (90 % CI "));
+  CHECK(says(verdict.sentence, "; they begin to at about "));
   CHECK(says(verdict.sentence, "a sweep as fine takes "));
   const auto threshold = threshold_of(series);
   REQUIRE(threshold.has_value());
-  CHECK(threshold->dose == Approx(8.7e8).epsilon(0.1));
+  const double tenth = 8.7e8 / 1.1;  // they begin to at 870 Mbit/s
+  CHECK(threshold->dose == Approx(tenth).epsilon(0.05));
+  CHECK(threshold->interval.low <= tenth);
+  CHECK(threshold->interval.high >= tenth);
+  REQUIRE(threshold->knee.has_value());
+  CHECK(*threshold->knee == Approx(8.7e8).epsilon(0.1));
   CHECK(series.trials.size() <= 9);
   // In equal ratios, as the search goes: steps as wide as the interval, over a range of two decades.
   CHECK(threshold->sweep_trials ==
@@ -70,6 +77,45 @@ TEST_CASE("magnitudes: a rate below which steps slow down is found, and which en
   const Json json = series_verdict_json(series, verdict);
   CHECK(json.at("trials").size() == series.trials.size());
   CHECK(json.at("threshold").at("found") == true);
+  CHECK(json.at("threshold").at("dose") == threshold->dose);
+  CHECK(json.at("threshold").at("knee") == *threshold->knee);
+}
+
+TEST_CASE("magnitudes: a threshold between two ends that was not looked for is not denied") {
+  Series series = series_of(Kind::magnitude);
+  series.search.slowdown = 0.1;
+  series.search.trials = 2;
+  const auto slow_below = [](const Trial& trial) { return slowed_by(*trial.dose < 1e9 ? 0.5 : 0); };
+  Verdict verdict = run(series, slow_below);
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(says(verdict.sentence, "lies between 100Mbit/s and 10Gbit/s and was not narrowed down: +50 % at 100Mbit/s"));
+  REQUIRE_FALSE(verdict.reasons.empty());
+  CHECK(says(verdict.reasons.back(), "trials = 4"));
+  series.trials.clear();
+  verdict = run(series, [&](const Trial& trial) {
+    TrialResult result = slow_below(trial);
+    result.ci_low -= 0.5, result.ci_high += 0.5;
+    return result;
+  });
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(says(verdict.sentence, "cannot be told"));
+}
+
+TEST_CASE("magnitudes: trials of the same dose count together, whether the next dose is asked or the threshold") {
+  for (const bool slow_first : {false, true}) {
+    Series series = series_of(Kind::magnitude);
+    series.search.slowdown = 0.1;
+    const auto add = [&](double dose, double fraction) {
+      series.trials.push_back({.number = static_cast<int>(series.trials.size()) + 1,
+                               .overrides = {{"rate", dose_text(series.search, dose)}},
+                               .dose = dose,
+                               .result = slowed_by(fraction)});
+    };
+    add(1e10, 0), add(1e9, 0);
+    add(1e8, slow_first ? 0.14 : 0), add(1e8, slow_first ? 0 : 0.14);  // 7 % together
+    CHECK_FALSE(threshold_of(series)->found);
+    CHECK_FALSE(next_trial(series).has_value());
+  }
 }
 
 TEST_CASE("magnitudes: no threshold in the range is said after both ends") {
@@ -308,9 +354,38 @@ TEST_CASE("escalation: with a slowdown it also names the knee") {
   const Verdict verdict =
       run(series, [](const Trial& trial) { return slowed_by(std::max(0.0, *trial.dose / 1e9 - 1)); });
   CHECK(verdict.kind == VerdictKind::reproduced);
-  CHECK(says(verdict.sentence, "steps slow down from"));
-  CHECK(threshold_of(series)->interval.low < 1e9);
-  CHECK(threshold_of(series)->interval.high > 0.9e9);
+  CHECK(says(verdict.sentence, "steps slow down by 10 % or more from"));
+  CHECK(threshold_of(series)->interval.low < 1.1e9);
+  CHECK(threshold_of(series)->interval.high > 1.1e9);
+}
+
+TEST_CASE("escalation: a slowdown is found by its evidence, and not because a line through it can be drawn") {
+  Series series = series_of(Kind::escalate);
+  series.search.slowdown = 0.1;
+  series.search.trials = 5;
+  const auto last_slowed_by = [&](double half_width) {
+    series.trials.clear();
+    return run(series, [&](const Trial& trial) {
+      TrialResult result = slowed_by(*trial.dose > 9e9 ? 0.12 : 0);
+      result.ci_low = *result.slowdown - half_width, result.ci_high = *result.slowdown + half_width;
+      return result;
+    });
+  };
+  CHECK(last_slowed_by(0.01).kind == VerdictKind::reproduced);
+  REQUIRE(threshold_of(series)->found);
+  CHECK_FALSE(threshold_of(series)->known);
+  CHECK(last_slowed_by(0.05).kind == VerdictKind::inconclusive);
+}
+
+TEST_CASE("escalation: one that tried a dose twice goes on with the first that was not tried") {
+  Series series = series_of(Kind::escalate);
+  series.search = {.kind = Kind::escalate, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
+  for (const double dose : {1.0, 1.0, 1.0, 2.0}) series.trials.push_back({.dose = dose, .result = slowed_by(0)});
+  const auto next = next_trial(series);
+  REQUIRE(next.has_value());
+  CHECK(next->dose == 3);
+  CHECK(run(series, [](const Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
+  CHECK(series.trials.size() == 6);
 }
 
 TEST_CASE("escalation: steps that are slow at every dose are told so, never that nothing slowed down") {

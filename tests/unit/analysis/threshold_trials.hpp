@@ -95,13 +95,21 @@ inline void count_yes_no(SearchCounts& counts, const AnswerKind& kind, DoseScale
 
 // --- magnitudes -----------------------------------------------------------------------------------------------------
 
-/// The log slowdown at a place, with a knee. Where it begins smoothly the knee is no place but a stretch: from where it
-/// begins to where it counts (10 %).
+/// The log slowdown at a place, with a knee: it grows with the place.
 struct ResponseKind {
   const char* name;
   std::function<double(double place, double knee)> log_slowdown;
-  double stretch = 0;  // places
 };
+
+/// The place at which it passes the slowdown that counts, a fraction: by halving.
+inline double true_threshold(const ResponseKind& kind, double knee, double criterion) {
+  double low = 0, high = 1;
+  for (int i = 0; i < 50; ++i) {
+    const double middle = (low + high) / 2;
+    (kind.log_slowdown(middle, knee) >= std::log1p(criterion) ? high : low) = middle;
+  }
+  return high;
+}
 
 inline std::vector<ResponseKind> response_kinds() {
   const auto past = [](double place, double knee) { return std::max(0.0, place - knee); };
@@ -109,8 +117,11 @@ inline std::vector<ResponseKind> response_kinds() {
           {"step", [](double place, double knee) { return place > knee ? 1.0 : 0.0; }},
           {"hinge, then flat", [=](double place, double knee) { return std::min(0.3, 4.6 * past(place, knee)); }},
           {"step on a slope", [](double place, double knee) { return 0.05 * place + (place > knee ? 1.0 : 0.0); }},
-          {"smooth (square)", [=](double place, double knee) { return 15 * std::pow(past(place, knee), 2); },
-           std::sqrt(std::log(1.1) / 15)}};
+          {"smooth (square)", [=](double place, double knee) { return 15 * std::pow(past(place, knee), 2); }},
+          {"linear in the dose",  // of a range of 100: a curve over equal ratios, and nowhere flat
+           [](double place, double knee) { return std::log1p(0.1 * std::pow(100, place - knee)); }},
+          {"linear in the dose, from the knee on",
+           [=](double place, double knee) { return std::log1p(0.5 * (std::pow(100, past(place, knee)) - 1)); }}};
 }
 
 /// Of a trial's pairs, log ratios.
@@ -159,7 +170,7 @@ inline void count_knee(SearchCounts& counts, const ResponseKind& kind, const Pai
   measure(scale.dose_at(1));
   KneeFit fit = fit_knee(scale, responses, criterion);
   while (static_cast<int>(responses.size()) < trials && !fit.known(scale, resolution)) {
-    const auto dose = next_dose(scale, fit.unknown(scale, resolution).value_or(fit.interval), responses);
+    const auto dose = next_dose(scale, fit.interval, responses);
     if (!dose) break;
     measure(*dose);
     fit = fit_knee(scale, responses, criterion);
@@ -168,13 +179,13 @@ inline void count_knee(SearchCounts& counts, const ResponseKind& kind, const Pai
   counts.trials += static_cast<int>(responses.size());
   double low = scale.place_of(fit.interval.low), high = scale.place_of(fit.interval.high);
   if (low > high) std::swap(low, high);
-  const bool covered = low <= knee + kind.stretch + 1e-9 && knee <= high + 1e-9;
+  const double truth = true_threshold(kind, knee, criterion);
+  const bool covered = low <= truth + 1e-9 && truth <= high + 1e-9;
   const bool known = fit.known(scale, resolution);
   counts.covered += covered ? 1 : 0;
   counts.known += known ? 1 : 0;
   counts.known_wrong += known && !covered ? 1 : 0;
-  const double found = scale.place_of(fit.dose), off = std::max({0.0, knee - found, found - knee - kind.stretch});
-  counts.within += off <= scale.width_of(resolution) / 2 ? 1 : 0;
+  counts.within += std::abs(scale.place_of(fit.dose) - truth) <= scale.width_of(resolution) / 2 ? 1 : 0;
 }
 
 }  // namespace grit::testing

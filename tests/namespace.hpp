@@ -146,6 +146,16 @@ inline void wait_for_dad(Netlink& netlink) {
   }
 }
 
+/// Waits (up to 5 s) until the kernel has said everywhere that the link has a carrier. Until then that news is on its
+/// way (net/core/link_watch.c), and takes an IPv6 MTU of its own away from the link when it arrives.
+inline void wait_until_up(Netlink& netlink, std::string_view name) {
+  const std::int64_t deadline = monotonic_ns() + 5 * kNsPerS;
+  while (ok(netlink.link(std::string(name))).operstate != "up") {
+    REQUIRE(monotonic_ns() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 /// What two moments of a namespace are compared by: every link, address, route and permanent neighbour as text, sorted.
 inline std::vector<std::string> dump_network() {
   Netlink netlink = ok(Netlink::open());

@@ -21,6 +21,7 @@ struct TwoNodes {
     ok(node.set_up(ok(node.link("lo")).ifindex));
     ok(node.set_up(eth0));
     ok(far.set_up(ok(far.link("port0")).ifindex));
+    wait_until_up(node, "eth0");
     add_addresses();
     add_routes();
     ok(node.add_neighbour({.family = AF_INET,

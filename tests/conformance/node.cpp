@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "harness/os/node_state.hpp"
+#include "harness/os/process.hpp"
 #include "harness/os/thread_affinity.hpp"
 #include "tests/unit/workloads/thread_fabric.hpp"
 #include "workloads/workload.hpp"
@@ -73,8 +74,12 @@ void start_helper(const Cpus& cpus) {
   }
 }
 
+/// A process that has been killed is a zombie as soon as its main thread is gone, and can be waited for only when its
+/// other threads are gone, too.
 bool is_dead(pid_t pid) {
-  const int waited = ::waitpid(pid, nullptr, WNOHANG);
+  const auto identity = identify_process(pid);
+  const auto state = identity ? ok(process_state(*identity)) : std::nullopt;
+  const int waited = ::waitpid(pid, nullptr, state && state->state == 'Z' ? 0 : WNOHANG);
   return waited == pid || (waited < 0 && errno == ECHILD);
 }
 

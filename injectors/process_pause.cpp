@@ -13,8 +13,15 @@ namespace {
 
 /// SIGSTOP takes effect when the process next runs or is interrupted: a moment later.
 constexpr std::int64_t kStopWait_ns = 500 * kNsPerMs;
-/// A process shows as stopped a moment before the scheduler takes it off its CPU and counts its last turn there.
-constexpr std::int64_t kLastTurn_ns = kNsPerMs;
+/// On a CPU for less than this, a process that is found stopped again was only woken.
+constexpr std::int64_t kWoken_ns = kNsPerMs;
+
+/// A process shows as stopped a moment before it leaves its CPU, and only then, or at a timer tick (up to 10 ms, with
+/// nohz_full a second), is its last turn there counted. So it stood still when it had no other turn since.
+bool stood_still(const ProcessState& then, const ProcessState& now) {
+  if (now.state != 'T') return false;
+  return now.turns == then.turns || now.on_cpu_ns - then.on_cpu_ns < kWoken_ns;
+}
 
 class ProcessPause final : public SettingInjector<RanksUndo> {
  public:
@@ -43,7 +50,7 @@ class ProcessPause final : public SettingInjector<RanksUndo> {
     return {{start_ns, start_ns + params.integer("pause")}};
   }
 
-  /// How long ranks were stopped without using any CPU time, summed up at each revert.
+  /// How long ranks stood still, summed up at each revert.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
     return grew(before, after, "stopped_ns");
   }
@@ -99,8 +106,7 @@ class ProcessPause final : public SettingInjector<RanksUndo> {
     Result<Reading> read() override {
       for (const ProcessIdentity& rank : undo_.ranks) {
         const auto state = process_state(rank);
-        if (state && *state && (*state)->state == 'T')
-          stopped_.try_emplace(rank.pid, Stop{monotonic_ns(), (*state)->on_cpu_ns});
+        if (state && *state && (*state)->state == 'T') stopped_.try_emplace(rank.pid, Stop{monotonic_ns(), **state});
       }
       return Running::read();
     }
@@ -108,9 +114,8 @@ class ProcessPause final : public SettingInjector<RanksUndo> {
       for (const ProcessIdentity& rank : undo_.ranks) {
         const auto state = process_state(rank);
         const auto stop = stopped_.find(rank.pid);
-        if (stop == stopped_.end() || !state || !*state || (*state)->state != 'T') continue;
-        if ((*state)->on_cpu_ns - stop->second.on_cpu_ns < kLastTurn_ns)
-          stopped_ns_ += monotonic_ns() - stop->second.since_ns;
+        if (stop == stopped_.end() || !state || !*state) continue;
+        if (stood_still(stop->second.then, **state)) stopped_ns_ += monotonic_ns() - stop->second.since_ns;
       }
       stopped_.clear();
       return Running::stop();
@@ -120,7 +125,7 @@ class ProcessPause final : public SettingInjector<RanksUndo> {
    private:
     struct Stop {
       std::int64_t since_ns = 0;
-      std::int64_t on_cpu_ns = 0;  // of its main thread by then
+      ProcessState then{};
     };
     Worker guardian_;
     std::map<pid_t, Stop> stopped_{};  // found stopped

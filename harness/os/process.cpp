@@ -33,8 +33,9 @@ std::optional<ProcessState> read_state(pid_t pid) {
                      .major_faults = stat->major_faults};
   if (const auto schedstat = read_file(fmt::format("/proc/{}/schedstat", pid), kMaxProcFile_bytes)) {
     std::istringstream numbers(*schedstat);
-    std::int64_t on_cpu_ns = 0, waited_ns = 0;
-    if (numbers >> on_cpu_ns >> waited_ns) state.on_cpu_ns = on_cpu_ns, state.run_delay_ns = waited_ns;
+    std::int64_t on_cpu_ns = 0, waited_ns = 0, turns = 0;
+    if (numbers >> on_cpu_ns >> waited_ns >> turns)
+      state.on_cpu_ns = on_cpu_ns, state.run_delay_ns = waited_ns, state.turns = turns;
   }
   return state;
 }

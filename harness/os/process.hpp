@@ -25,6 +25,7 @@ struct ProcessState {
   std::int64_t cpu_ns = 0;        // user and system time of all threads, in clock ticks (10 ms, mostly)
   std::int64_t on_cpu_ns = 0;     // of the main thread, exact (proc_pid_schedstat); 0 where the kernel does not say
   std::int64_t run_delay_ns = 0;  // time spent waiting for a CPU (proc_pid_schedstat); 0 where the kernel does not say
+  std::int64_t turns = 0;         // how often its main thread was given a CPU (proc_pid_schedstat); 0 likewise
   std::int64_t minor_faults = 0;  // page faults that needed no storage, of all threads (proc_pid_stat(5))
   std::int64_t major_faults = 0;  // and those that did
 };

@@ -4,25 +4,13 @@
 #include "injectors/faults.hpp"
 #include "injectors/stop_cycle.hpp"
 #include "tests/namespace.hpp"
+#include "tests/spinner.hpp"
 
 using namespace grit;
 using grit::test::ok;
+using grit::test::Spinner;
 
 namespace {
-
-/// A process that would use a whole core.
-struct Spinner {
-  pid_t pid = ::fork();
-  Spinner() {
-    if (pid == 0)
-      for (;;) {
-      }
-  }
-  ~Spinner() {
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-  }
-};
 
 bool is_stopped(const ProcessIdentity& process) { return ok(process_state(process))->state == 'T'; }
 

@@ -103,12 +103,14 @@ class ProcessPause final : public SettingInjector<RanksUndo> {
     Pause(const ProcessPause& setting, const Target& target, RanksUndo undo, Worker guardian)
         : Running(setting, target, std::move(undo)), guardian_(std::move(guardian)) {}
 
+    /// Who is found stopped is noted after the reading: one that was running until then may be stopped in it.
     Result<Reading> read() override {
+      GRIT_TRY(Reading reading, Running::read());
       for (const ProcessIdentity& rank : undo_.ranks) {
         const auto state = process_state(rank);
         if (state && *state && (*state)->state == 'T') stopped_.try_emplace(rank.pid, Stop{monotonic_ns(), **state});
       }
-      return Running::read();
+      return reading;
     }
     Status stop() override {
       for (const ProcessIdentity& rank : undo_.ranks) {

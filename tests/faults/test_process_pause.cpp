@@ -2,6 +2,7 @@
 // counted.
 #include <csignal>
 
+#include "harness/os/thread_affinity.hpp"
 #include "injectors/faults.hpp"
 #include "tests/namespace.hpp"
 #include "tests/spinner.hpp"
@@ -29,8 +30,10 @@ void put_in_force(Fault& fault) {
 
 }  // namespace
 
-TEST_CASE("process_pause: each pause of a rank that computes counts", "[process_pause]") {
-  const Spinner rank;
+TEST_CASE("process_pause: each pause of a rank that computes and waits for a CPU counts", "[process_pause]") {
+  const Spinner rank, first_rival, second_rival;  // it is stopped when it is next given a CPU: at any time
+  const Cpus one{*ok(affinity_of_thread(0)).begin()};
+  for (const Spinner* process : {&rank, &first_rival, &second_rival}) REQUIRE(ok(set_affinity(ok(identify_process(process->pid)), one)));
   const Prepared pause = pause_of(rank);
   for (int i = 0; i < 50; ++i) {
     const std::int64_t before_ns = stopped_ns(*pause.fault);

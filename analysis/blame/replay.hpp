@@ -35,12 +35,16 @@ class Replay {
   /// of all together.
   [[nodiscard]] std::vector<NodeShare> shares(std::span<const HeldUp::Outstanding> nodes) const;
 
-  /// By node: the share of the loss that goes when it is put right in the steps in which it is the last, and only in
-  /// them; the average over the pairs.
-  [[nodiscard]] const std::vector<double>& turns() const { return turns_; }
-  /// Of all nodes: when in each step the last one is put right; the middle over the pairs, 0 where it is no more than
-  /// what it differs by from one baseline block to the next. Stops that lie at the same time do not count.
-  [[nodiscard]] double turns_share() const { return turns_share_; }
+  /// Nodes that are slow by turns: one or more may stall in the same step.
+  struct Turns {
+    std::size_t last = 1;                         // so many last ones of each step are put right
+    std::vector<std::vector<double>> gains_ns{};  // by node and pair: how much longer it was the last one's, a step
+    std::vector<double> by_node{};  // its part of what goes (OwnWork::node_gain_ns), as a share of the loss;
+                                    // the average over the pairs
+    double share = 0;  // of the loss that goes; the middle over the pairs, 0 where it is no more than what it differs
+                       // by from one baseline block to the next. Stops that lie at the same time do not count.
+  };
+  [[nodiscard]] const Turns& turns() const { return turns_; }
   /// How sure it is that these nodes were the last ones for longer under the fault than without it: the one-sided p of
   /// an exact sign-flip test over the pairs. With one node slow the others are the last less often, so that theirs is
   /// near 1; stalls that come with and without the fault make it small by chance alone.
@@ -59,6 +63,8 @@ class Replay {
   [[nodiscard]] bool are_slow(std::span<const NodeShare> nodes) const;
 
  private:
+  /// `apart`: by pair, the part of the stops in collectives that do not lie over each other.
+  [[nodiscard]] Turns turns_of(std::size_t last, const std::vector<double>& apart) const;
   [[nodiscard]] std::vector<double> turns_by_pair(std::span<const std::size_t> nodes) const;
   [[nodiscard]] bool slowest_in_most_pairs(const std::vector<bool>& is_member, std::size_t members) const;
 
@@ -66,9 +72,8 @@ class Replay {
   const HeldUp& held_up_;
   const std::vector<BlockPair>& pairs_;
   double loss_ns_;
-  std::vector<std::vector<double>> turn_gains_ns_{};  // by node and pair: how much longer it was the last one's, a step
-  std::vector<double> turns_{};
-  double turns_share_ = 0, hidden_ns_ = 0;
+  Turns turns_{};
+  double hidden_ns_ = 0;
   bool stopped_at_once_ = false;
 };
 

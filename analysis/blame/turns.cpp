@@ -42,7 +42,7 @@ bool grew_like(const BlameFacts& facts, std::span<const std::size_t> rest, std::
 /// been the last for longer than by chance. Or those others are never the last, since their role is to do less work
 /// than the others do, but their own work grew like that of those who are.
 bool are_turns_shown(const BlameFacts& facts) {
-  const std::vector<double>& turns = facts.replay.turns();
+  const std::vector<double>& turns = facts.replay.turns().by_node;
   std::vector<std::size_t> nodes(turns.size());
   for (std::size_t node = 0; node < nodes.size(); ++node) nodes[node] = node;
   std::sort(nodes.begin(), nodes.end(), [&](std::size_t x, std::size_t y) { return turns[x] > turns[y]; });
@@ -50,6 +50,36 @@ bool are_turns_shown(const BlameFacts& facts) {
   const auto had_turns = std::span(nodes).first(few), rest = std::span(nodes).subspan(few);
   if (facts.replay.turns_p(nodes) > kByChance || few == 0) return false;
   return facts.replay.turns_p(rest) <= kByChance || grew_like(facts, rest, had_turns);
+}
+
+/// Of all ranks together in each pair, and then the middle of the pairs: of what goes by turns no rank has its part in
+/// most pairs.
+WorkGrowth growth_of_all(const BlameFacts& facts) {
+  WorkGrowth result{.others = facts.usage.middle_others(), .accelerator = facts.accelerator};
+  const auto middle = [&](const auto& of_rank) {
+    std::vector<double> sums;
+    for (const BlockPair& pair : facts.pairs) {
+      sums.push_back(0);
+      for (std::size_t rank = 0; rank < facts.work.ranks(); ++rank) sums.back() += of_rank(pair, rank);
+    }
+    return median(std::move(sums));
+  };
+  for (std::size_t phase = 0; phase < kOwnPhases.size(); ++phase) {
+    const auto phase_ns = [&](int block, std::size_t rank) { return facts.work.rank(block, rank).phase_ns(phase); };
+    result.phase_ns[phase] = middle([&](const BlockPair& pair, std::size_t rank) {
+      return phase_ns(pair.fault, rank) - phase_ns(pair.baseline, rank);
+    });
+    result.baseline_ns[phase] =
+        middle([&](const BlockPair& pair, std::size_t rank) { return phase_ns(pair.baseline, rank); });
+  }
+  for (const BlockPair& pair : facts.pairs)
+    for (std::size_t rank = 0; rank < facts.work.ranks(); ++rank)
+      if (!facts.usage.of_pair(pair, rank)) return result;
+  result.usage.emplace();
+  for (const auto counter : kUsageCounters)
+    (*result.usage).*counter =
+        middle([&](const BlockPair& pair, std::size_t rank) { return (*facts.usage.of_pair(pair, rank)).*counter; });
+  return result;
 }
 
 /// Whose turn it was, in words; `nodes` are those of which it is shown.
@@ -62,21 +92,17 @@ std::string turns_name(const BlameFacts& facts, std::span<const std::size_t> nod
 }  // namespace
 
 std::optional<Suspect> turns_suspect(const BlameFacts& facts) {
-  const double share = facts.replay.turns_share();
+  const double share = facts.replay.turns().share;
   const double longest_ns = growth(facts.pairs, [&](int block) { return facts.work.block(block).longest_ns; });
   // Where it is less than half of what own work grew by, most of that is common to all.
   if (share < kListedShare || share * facts.loss_ns < 0.5 * longest_ns || !are_turns_shown(facts)) return std::nullopt;
-  const std::vector<double>& turns = facts.replay.turns();
+  const std::vector<double>& turns = facts.replay.turns().by_node;
   std::vector<std::size_t> nodes = facts.replay.shown_in_turn();
   double shown = 0, all = 0;
   for (const double turn : turns) all += std::max(turn, 0.0);
   for (const std::size_t node : nodes) shown += turns[node];
   if (nodes.size() < 2 || shown < kMostTurns * all) nodes.clear();
-  const WorkGrowth grown = growth_of(facts, all_ranks(facts), [](const std::vector<double>& values) {
-    double sum = 0;  // of all: what each does in its turns is long for all
-    for (const double value : values) sum += std::max(value, 0.0);
-    return sum;
-  });
+  const WorkGrowth grown = growth_of_all(facts);
   const ResourceClass cause = classify(grown);
   const bool in_collectives = grown.usage && grown.usage->stopped_ns > 2 * grown.total_ns();
   Suspect suspect;
@@ -92,9 +118,10 @@ std::optional<Suspect> turns_suspect(const BlameFacts& facts) {
                                             : fmt::format(" (by node, on average: {}{})", fmt::join(parts, ", "),
                                                           nodes.size() > kNodesListed ? " ..." : "");
   suspect.why = fmt::format(
-      "no node is slow in all blocks, but in its turn: with the last one of each step put right "
+      "no node is slow in all blocks, but in its turn: with the last {} of each step put right "
       "{} of the loss goes, in the middle of the pairs{}; of all of them together, a step: {}",
-      share_text(share), of_each, cause.why);
+      facts.replay.turns().last == 1 ? "one" : std::to_string(facts.replay.turns().last), share_text(share), of_each,
+      cause.why);
   add_nodes(suspect, nodes);
   return suspect;
 }

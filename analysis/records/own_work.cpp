@@ -44,9 +44,10 @@ double RankWork::own_ns() const {
   return steps == 0 ? 0 : static_cast<double>(std::accumulate(sum_ns.begin(), sum_ns.end(), std::int64_t{0})) / steps;
 }
 
-double OwnWork::node_gain_ns(int block, std::size_t node) const {
+double OwnWork::node_gain_ns(int block, std::size_t node, std::size_t last) const {
   const std::size_t at = slot(block);
-  return node_gain_ns_[at * nodes_ + node] / static_cast<double>(std::max<std::int64_t>(blocks_[at].steps, 1));
+  return node_gain_ns_[at * nodes_ + node][last - 1] /
+         static_cast<double>(std::max<std::int64_t>(blocks_[at].steps, 1));
 }
 
 double OwnWork::gain_ns(int block, std::span<const std::size_t> nodes) const {
@@ -134,6 +135,28 @@ void OwnWorkSum::take(const StepRecord& record) {
     step.clocks_known = false;
 }
 
+void OwnWorkSum::add_gains(std::size_t slot, std::span<const float> work_of_nodes_ns) {
+  std::array<std::size_t, kMostLast + 1> latest{};  // nodes, that with the most work first
+  const std::size_t most = result_.most_last();
+  std::size_t found = 0;
+  for (std::size_t node = 0; node < work_of_nodes_ns.size(); ++node) {
+    if (found > most && work_of_nodes_ns[node] <= work_of_nodes_ns[latest[most]]) continue;
+    std::size_t place = std::min(found, most);
+    for (; place > 0 && work_of_nodes_ns[latest[place - 1]] < work_of_nodes_ns[node]; --place)
+      latest[place] = latest[place - 1];
+    latest[place] = node;
+    found = std::min(found + 1, most + 1);
+  }
+  for (std::size_t last = 1; last <= most; ++last) {
+    double each_ns = 0;
+    for (std::size_t i = last; i-- > 0;) {
+      each_ns += static_cast<double>(work_of_nodes_ns[latest[i]] - work_of_nodes_ns[latest[i + 1]]) /
+                 static_cast<double>(i + 1);
+      result_.node_gain_ns_[slot * result_.nodes_ + latest[i]][last - 1] += each_ns;
+    }
+  }
+}
+
 void OwnWorkSum::finish(std::size_t slot) {
   const std::size_t ranks = result_.ranks();
   BlockWork& block = result_.blocks_[slot];
@@ -149,9 +172,7 @@ void OwnWorkSum::finish(std::size_t slot) {
     if (step.work.of_other_rank != Largest::kNever)
       result_.work_[slot * ranks + static_cast<std::size_t>(step.work.rank)].gain_ns +=
           static_cast<double>(step.work.value - step.work.of_other_rank);
-    if (step.work.of_other_node != Largest::kNever)
-      result_.node_gain_ns_[slot * result_.nodes_ + static_cast<std::size_t>(step.work.node)] +=
-          static_cast<double>(step.work.value - step.work.of_other_node);
+    add_gains(slot, step.work_of_nodes_ns);
     if (!step.clocks_known || step.arrival.of_other_node == Largest::kNever) continue;
     const std::int64_t by_ns = step.arrival.value - step.arrival.of_other_node;
     if (by_ns <= result_.clock_bound_ns_) continue;

@@ -9,6 +9,7 @@
 // of each node in each step is kept, so that this is exact for any set of nodes, after one pass.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -49,6 +50,9 @@ struct BlockWork {
   [[nodiscard]] double communication_ns() const { return step_ns - longest_ns; }
 };
 
+/// So many nodes may stall in the same step, each in its own turn.
+constexpr std::size_t kMostLast = 3;
+
 /// Of the baseline and fault blocks of pairs; others have no steps here.
 class OwnWork {
  public:
@@ -61,9 +65,14 @@ class OwnWork {
   [[nodiscard]] const RankWork& rank(int block, std::size_t rank) const { return work_[slot(block) * ranks() + rank]; }
   /// By how much a step is longer, on average, for these nodes alone: 0 of none, and of all of them.
   [[nodiscard]] double gain_ns(int block, std::span<const std::size_t> nodes) const;
-  /// Of one node, kept. Each step counts for the node that is last in it, so that over all nodes these add up to what
-  /// goes when in each step the last one is put right.
-  [[nodiscard]] double node_gain_ns(int block, std::size_t node) const;
+  /// Up to so many nodes may be called the last ones of a step: kMostLast, but no more than half of all.
+  [[nodiscard]] std::size_t most_last() const { return std::min(kMostLast, nodes_ / 2); }
+  /// Of one node, kept; `last`: 1 .. most_last(). Over all nodes these add up to what goes when in each step the last
+  /// ones, so many, are put right, and are no later than the one before them. Who is later than another of them has
+  /// what the step is longer for that alone, and what it is longer for several together they have in equal parts
+  /// (S. C. Littlechild and G. Owen, A simple expression for the Shapley value in a special case, Management Science
+  /// 20, 1973).
+  [[nodiscard]] double node_gain_ns(int block, std::size_t node, std::size_t last) const;
   [[nodiscard]] const NodeArrivals& arrivals(int block, std::size_t node) const {
     return arrivals_[slot(block) * nodes_ + node];
   }
@@ -86,8 +95,8 @@ class OwnWork {
   std::vector<RankWork> work_{};     // by slot and rank
   /// By slot: the largest work of each node in each of its steps, of single precision, which is a part in 10^7.
   std::vector<std::vector<float>> node_work_ns_{};
-  std::vector<double> node_gain_ns_{};    // by slot and node, sums
-  std::vector<NodeArrivals> arrivals_{};  // by slot and node
+  std::vector<std::array<double, kMostLast>> node_gain_ns_{};  // by slot and node, sums; by how many are the last
+  std::vector<NodeArrivals> arrivals_{};                       // by slot and node
   std::int64_t clock_bound_ns_ = 0;
 };
 
@@ -125,6 +134,7 @@ class OwnWorkSum {
   };
   void take(const StepRecord& record);
   void finish(std::size_t slot);
+  void add_gains(std::size_t slot, std::span<const float> work_of_nodes_ns);
 
   OwnWork result_{};
   NodeClocks clocks_;

@@ -61,7 +61,8 @@ KINDS = {
     "memory_pressure": ("memory", True, BUSY, lambda g: f'hold = "250MB", churn = "20GB/s", threads = {g.choice([2, 3, 4])}'),
     "disk_contention": ("storage", True, FREE + ', checkpoint_every = 1, checkpoint = "64MB"',
                         lambda g: f'directory = "/var/tmp", block = "16MiB", size = "512MB", threads = {g.choice([3, 4, 6])}'),
-    "in_turn": ("compute", False, FREE, lambda g: f'pause = "{round(pick(g, 90, 150))}ms", every = "1s", schedule = "poisson"'),
+    # One pause of each node a block, so that they seldom meet: of nodes that are stopped at the same time none had its turn.
+    "in_turn": ("compute", False, FREE, lambda g: f'pause = "{round(pick(g, 60, 120))}ms", every = "1s", count = 1, schedule = "poisson"'),
     "one_link": ("network", False, FREE, lambda g: pulse(g, "lasts", 300, 600)),
     "two_nodes": ("compute", False, FREE, lambda g: f'clock = "{round(100 / pick(g, 1.2, 2.5))}%"'),
 }

@@ -202,8 +202,7 @@ TEST_CASE("ranks that are slow one after the other: each in turn, and no node") 
   CHECK(culprit->suspects.at(0).nodes.size() >= static_cast<std::size_t>(nodes) * 3 / 4);
   CHECK(culprit->suspects.at(0).share_explained > 0.8);
   CHECK(culprit->suspects.at(0).resource == "compute");
-  CHECK(culprit->text.find(nodes == 16 ? "nodes in turn, compute, explains "
-                                       : "each node in turn, compute, explains ") != std::string::npos);
+  CHECK(culprit->text.find(" in turn, compute, explains ") != std::string::npos);
 }
 
 TEST_CASE("pauses that hit each rank in turn, inside of collectives or not, are not the network's") {

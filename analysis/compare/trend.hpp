@@ -4,8 +4,8 @@
 // run alone has one value a baseline block. Blocks of one run follow each other and are seldom independent, so there
 // more is asked of a change: alpha 0.01, and a shift of at least three spreads. A change that cannot be told from a
 // series that wanders is none, and then the answer is "cannot tell" (analysis/stats/change_points.hpp). A change is
-// shown where there is none, of 8 to 32 values: of runs in at most 5 % up to an autocorrelation of 0.5 and 12 % at 0.8,
-// of blocks in at most 1 % and 5 % (bench_calibration).
+// shown where there is none, of 8 to 32 values: of runs in at most 5 % up to an autocorrelation of 0.5 and 10 % at 0.8,
+// of blocks in at most 1 % and 4 % (bench_calibration).
 #pragma once
 
 #include <span>

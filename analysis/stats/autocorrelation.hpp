@@ -42,7 +42,7 @@ class Wandering {
   [[nodiscard]] double inflation(double coefficient) const;
   /// Of two groups, by Residuals::autocorrelation() of so many independent series together. Few values say little of a
   /// coefficient, so kMargin standard errors are added to it: as many as it takes for a test at 0.05 to keep its level
-  /// at a coefficient of 0.5, with 4 + 4 to 12 + 12 values (simulated, bench_calibration).
+  /// at a coefficient of 0.5, with 3 + 3 to 6 + 6 values (simulated, bench_calibration).
   [[nodiscard]] double inflation_of(double autocorrelation, std::size_t series) const;
 
   static constexpr double kMargin = 0.75;

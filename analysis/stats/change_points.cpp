@@ -12,6 +12,9 @@
 namespace grit {
 namespace {
 
+/// Standard errors added to the autocorrelation for each change, see change_points.hpp.
+constexpr double kChosenMargin = 1;
+
 struct Split {
   double divergence = -1;  // below 0: the stretch is too short to be divided
   std::size_t place = 0;   // of the first value after it
@@ -144,7 +147,7 @@ double autocorrelation_about(std::span<const double> values, const std::vector<C
   }
   const double error = 1 / std::sqrt(static_cast<double>(values.size()));
   return Wandering(stretches).coefficient(residuals(values, stretches).autocorrelation() +
-                                          Wandering::kMargin * error * static_cast<double>(changes.size()));
+                                          kChosenMargin * error * static_cast<double>(changes.size()));
 }
 
 /// Of each value what the one before it does not make likely. `level`: the mean of the first stretch.

@@ -8,8 +8,8 @@
 // sense wherever one looks. So the same search is made once more in what is left of the series when the expected share
 // of the value before is taken off each (G. E. P. Box and G. M. Jenkins, Time Series Analysis, 1970: prewhitening; the
 // first value as in S. J. Prais and C. B. Winsten, Cowles Commission paper 383, 1954). Its autocorrelation is estimated
-// about the changes found (analysis/stats/autocorrelation.hpp); they were chosen to leave little of it, so that three
-// quarters of a standard error are added for each. A change that is not found again, one place more or less, cannot be
+// about the changes found (analysis/stats/autocorrelation.hpp); they were chosen to leave little of it, so that one
+// standard error is added for each. A change that is not found again, one place more or less, cannot be
 // told from wandering.
 #pragma once
 

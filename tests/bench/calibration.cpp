@@ -2,13 +2,16 @@
 // noise that is not of the statement's model. Who is to blame inside of one run: bench_culprit_calibration; thresholds:
 // bench_threshold_calibration.
 //
-//   bench_calibration [REPETITIONS]     of the cheapest rows, default 2000; fixed seeds, the same numbers every time
+//   bench_calibration [REPETITIONS [STATEMENT]]     of the cheapest rows, default 2000; fixed seeds, the same numbers
+//                                                   every time; STATEMENT: only these rows, such as "changed"
 //
 // Exit code 1: the whole interval of some row is above its claim.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "analysis/compare/compare.hpp"
@@ -294,23 +297,33 @@ void newest_runs(ClaimsTable& table, int repetitions) {
     }
 }
 
+struct Section {
+  const char* statement;
+  void (*measure)(ClaimsTable& table, int repetitions);
+};
+constexpr Section kSections[]{
+    {"slower", slower_in_a_run}, {"check", failed_checks}, {"yesterday", slower_than_yesterday},
+    {"rank", this_rank},         {"phase", this_phase},    {"load", went_with_it},
+    {"changed", changed_since},  {"newest", newest_runs}};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const int repetitions = argc > 1 ? std::atoi(argv[1]) : 2000;
-  if (repetitions <= 0) {
-    fmt::print(stderr, "usage: bench_calibration [REPETITIONS], a whole number above 0\n");
+  const std::string_view only = argc > 2 ? argv[2] : "";
+  const bool known = only.empty() || std::any_of(std::begin(kSections), std::end(kSections),
+                                                 [&](const Section& one) { return one.statement == only; });
+  if (repetitions <= 0 || !known) {
+    fmt::print(stderr,
+               "usage: bench_calibration [REPETITIONS [STATEMENT]]; REPETITIONS: a whole number above 0; "
+               "STATEMENT:");
+    for (const Section& one : kSections) fmt::print(stderr, " {}", one.statement);
+    fmt::print(stderr, "\n");
     return 64;
   }
   ClaimsTable table;
-  slower_in_a_run(table, repetitions);
-  failed_checks(table, repetitions);
-  slower_than_yesterday(table, repetitions);
-  this_rank(table, repetitions);
-  this_phase(table, repetitions);
-  went_with_it(table, repetitions);
-  changed_since(table, repetitions);
-  newest_runs(table, repetitions);
+  for (const Section& one : kSections)
+    if (only.empty() || only == one.statement) one.measure(table, repetitions);
   fmt::print("\n95 % intervals of Clopper and Pearson. Claim \"none\": stated to be beyond the claim.\n");
   return table.above() > 0 ? 1 : 0;
 }

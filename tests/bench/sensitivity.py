@@ -6,8 +6,8 @@ Dose 0 is a run without a fault: every "slower" or "faster" is a false positive,
 grit itself does to the blocks in which the fault would be. Beside it, on the same data: a rule "the median
 moved by more than 5 %", Welch's t and Mann-Whitney on all steps.
 
-With --runs N: is it found at all? N runs a dose, each of which looks three times and ends as soon as it can tell, after 5 minutes at the
-latest; exit code 1 when a dose above 0 is found, or its node named, in less than 19 of 20.
+With --runs N: is it found at all? N runs a dose, each of which looks after a ninth of the time, at half and at the end, and ends as soon as
+it can tell, after 5 minutes at the latest; exit code 1 when a dose above 0 is found, or its node named, in less than 19 of 20.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/sensitivity.py [--experiments N | --runs N] [--pairs 8] [--block TIME] [--out DIR]
                                                                          [FAULT:DOSE% ...]
@@ -73,7 +73,7 @@ def detect(work, out, runs, block, doses, step_s):
         for i in range(runs):
             directory = out / f"runs_{fault}_{percent.replace('.', '_')}_{i}"
             began = time.monotonic()
-            result = run(work, directory, directory.name, fault_text(fault, float(percent), step_s), most // 3, block, 1000 * number + i + 1, most, AT_MOST)
+            result = run(work, directory, directory.name, fault_text(fault, float(percent), step_s), most // 9, block, 1000 * number + i + 1, most, AT_MOST)
             took_s.append(time.monotonic() - began)
             sees = result["effect"]["ci_low"] > 0
             victims = {f["node"] for f in json.loads((directory / "plan.json").read_text())["faults"]}

@@ -94,4 +94,4 @@ with Workspace() as work:
             if knee:
                 print(f"   linear sweep: {knee:.0f} ± {half:.0f} Mbit/s in {SWEEP} trials; the search is {100 * (found['dose'] / 1e6 / knee - 1):+.1f} % off it", flush=True)
 print(f"{right} of {ROUNDS} within 10 %")
-sys.exit(0 if right == ROUNDS else 1)
+sys.exit(0 if right >= 0.9 * ROUNDS else 1)

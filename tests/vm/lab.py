@@ -192,6 +192,15 @@ class Guest:
             "-virtfs", f"local,path={_escaped(self.share)},mount_tag=share,security_model=none,multidevs=remap",
         ]  # fmt: skip
 
+    def gets_to(self, name, timeout_s):
+        """Has its script written this file in time, or ended?"""
+        deadline = time.monotonic() + timeout_s
+        while self.running and not self._text(self.share / name):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
+
     def wait(self, timeout_s):
         """Until the guest is down, at most this long; then QEMU is ended."""
         timed_out = False
@@ -202,7 +211,10 @@ class Guest:
         self.stop()
         code = self._text(self.share / "exit_code").strip()
         return Ending(int(code) if code else None, timed_out, time.monotonic() - self._started,
-                      self._text(self.share / "output"), self._text(self.directory / "console") + self._text(self.directory / "qemu"))  # fmt: skip
+                      self._text(self.share / "output"), self.console())  # fmt: skip
+
+    def console(self):
+        return self._text(self.directory / "console") + self._text(self.directory / "qemu")
 
     @staticmethod
     def _text(file):

@@ -43,6 +43,7 @@ def check_panic_and_end(directory, kernel):
     with lab.Guest(directory, kernel, name="panics", **small) as one, lab.Guest(directory, kernel, name="ends", **small) as two:
         one.start("echo kept > before; sync; echo c > /proc/sysrq-trigger; echo not reached > after")
         two.start("cat /proc/sys/kernel/hostname; exit 7")
+        assert one.gets_to("before", BOOT_S), one.console()
         panicked, ended = one.wait(BOOT_S), two.wait(BOOT_S)
         assert panicked.panicked and panicked.exit_code is None and not panicked.timed_out, panicked
         assert (one.share / "before").read_text() == "kept\n", "what was written before the panic came back"
@@ -55,6 +56,7 @@ def check_panic_and_end(directory, kernel):
 def check_timeout(directory, kernel):
     with lab.Guest(directory, kernel, name="hangs", memory_mb=256, cpus=1, modules=()) as guest:
         guest.start("sleep 1000")
+        assert not guest.gets_to("written", 1), "it writes nothing"
         ending = guest.wait(1)
         assert ending.timed_out and ending.exit_code is None, ending
         assert not guest.running, "QEMU outlived its time"

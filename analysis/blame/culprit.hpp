@@ -11,7 +11,8 @@
 //      together, and each has its share; of more, the group has one. At most half of the nodes: the others say what is
 //      normal.
 //   3. Turns. Where no node is slow in all blocks, the last ones of each step (up to three, of at most half of the
-//      nodes) are put right: nodes that are slow one after another, as with garbage collections. A node is only named by 2 where turns do not explain it as well.
+//      nodes) are put right: nodes that are slow one after another, as with garbage collections. A node is only named
+//      by 2 where turns do not explain it as well.
 //   4. A stop (SIGSTOP) while a rank waits in a collective looks like a slow network in step records: the stopped
 //      time that the agent saw counts as its own work.
 //   5. Communication that takes longer with normal own work is the network; which nodes', only the link test

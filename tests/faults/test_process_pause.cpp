@@ -33,7 +33,8 @@ void put_in_force(Fault& fault) {
 TEST_CASE("process_pause: each pause of a rank that computes and waits for a CPU counts", "[process_pause]") {
   const Spinner rank, first_rival, second_rival;  // it is stopped when it is next given a CPU: at any time
   const Cpus one{*ok(affinity_of_thread(0)).begin()};
-  for (const Spinner* process : {&rank, &first_rival, &second_rival}) REQUIRE(ok(set_affinity(ok(identify_process(process->pid)), one)));
+  for (const Spinner* process : {&rank, &first_rival, &second_rival})
+    REQUIRE(ok(set_affinity(ok(identify_process(process->pid)), one)));
   const Prepared pause = pause_of(rank);
   for (int i = 0; i < 50; ++i) {
     const std::int64_t before_ns = stopped_ns(*pause.fault);

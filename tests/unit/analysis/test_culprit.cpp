@@ -205,6 +205,28 @@ TEST_CASE("ranks that are slow one after the other: each in turn, and no node") 
   CHECK(culprit->text.find(" in turn, compute, explains ") != std::string::npos);
 }
 
+TEST_CASE(
+    "two of four nodes that stall in the same step, others in the next: in turn, also where the last alone explains "
+    "little") {
+  std::mt19937_64 random(7);
+  SimulatedJob job({.pairs = 8, .steps = 30});
+  std::vector<int> first(30), second(30);
+  job.run([&](int node, int, int step, RankStep& own) {
+    const auto at = static_cast<std::size_t>(step);
+    if (node == 0)
+      first[at] = static_cast<int>(random() % 4), second[at] = (first[at] + 1 + static_cast<int>(random() % 3)) % 4;
+    if (first[at] == node || second[at] == node) own.forward += 9e6;
+  });
+  const auto culprit = culprit_of(job);
+  REQUIRE(culprit);
+  INFO(culprit->text << ": " << culprit->suspects.at(0).why);
+  REQUIRE(culprit->named == 1);
+  CHECK(culprit->suspects.at(0).node == -1);
+  CHECK(culprit->suspects.at(0).share_explained > 0.8);
+  CHECK(culprit->suspects.at(0).why.find("with the last 2 of each step") != std::string::npos);
+  CHECK(culprit->text.find(" in turn, compute, explains ") != std::string::npos);
+}
+
 TEST_CASE("pauses that hit each rank in turn, inside of collectives or not, are not the network's") {
   // Two pauses of 150 ms a block, at random of any rank; one of them while the rank waits in a collective, where only
   // the agent sees it.

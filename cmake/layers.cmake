@@ -22,7 +22,7 @@ endfunction()
 
 function(grit_layer name directory)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${directory}/*.cpp)
-  if(name STREQUAL grit_report) # the one layer with folders inside
+  if(name MATCHES "grit_report|grit_health") # layers with folders inside
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${directory}/*.cpp)
   endif()
   if(NOT sources)

@@ -34,18 +34,21 @@ CheckReadings::State& CheckReadings::state_of(const std::string& name, const Jso
   State& check = checks_[{name, node}];
   if (check.evidence.blocks.empty()) {
     check.evidence.result.name = name;
-    check.evidence.result.node = name_of_node(plan_, node);
+    check.evidence.result.node = truth_at(event, "of_machine") ? std::string(kTheMachine) : name_of_node(plan_, node);
     check.evidence.result.of_links = !event.contains("of_links") || truth_at(event, "of_links");
     check.evidence.blocks.resize(plan_.blocks.size());
   }
   return check;
 }
 
-/// A reading, of which every one was an event before there were summaries.
+/// A reading, of which every one was an event before there were summaries. It said "ok" before there were severities.
 void CheckReadings::take_reading(State& check, const Json& event) {
   Counts& counts = check.changes;
-  if (event.contains("ok"))
-    ++counts.readings, counts.failures += truth_at(event, "ok") ? 0 : 1;
+  const std::string severity = text_at(event, "severity");
+  const bool is_made = severity.empty() ? event.contains("ok") : severity != "unknown";
+  const bool is_well = severity.empty() ? truth_at(event, "ok") : severity == "ok";
+  if (is_made)
+    ++counts.readings, counts.failures += is_well ? 0 : 1;
   else if (counts.not_made++ == 0)
     counts.obstacle = text_at(event, "detail");
 }
@@ -56,7 +59,13 @@ void CheckReadings::take_summary(State& check, const Json& event) {
     return static_cast<int>(std::clamp<std::int64_t>(integer_at(event, key, 0), 0, 1'000'000));
   };
   count(check.evidence, check.block,
-        {number("readings"), number("failures"), number("not_made"), text_at(event, "detail")});
+        {.readings = number("readings"),
+         .failures = number("failures"),
+         .not_made = number("not_made"),
+         .obstacle = text_at(event, "detail"),
+         .not_here = truth_at(event, "not_here"),
+         .cpu_ns = integer_at(event, "cpu_ns", 0),
+         .longest_ns = integer_at(event, "longest_ns", 0)});
 }
 
 /// Without a summary (the agent died in the block) the changes are all that is known of its readings.
@@ -68,7 +77,9 @@ void CheckReadings::count(CheckEvidence& check, std::size_t block, const Counts&
   CheckResult& result = check.result;
   check.blocks[block].made += counts.readings;
   check.blocks[block].failed += counts.failures;
-  if (result.not_made == 0) result.obstacle = counts.obstacle;
+  if (result.not_made == 0) result.obstacle = counts.obstacle, result.not_here = counts.not_here;
+  result.cpu_ns += counts.cpu_ns;
+  result.longest_ns = std::max(result.longest_ns, counts.longest_ns);
   result.not_made += counts.not_made;
   const BlockKind kind = plan_.blocks[block].kind;
   if (kind == BlockKind::baseline) result.baseline_runs += counts.readings, result.baseline_failures += counts.failures;

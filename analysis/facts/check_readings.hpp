@@ -38,6 +38,8 @@ class CheckReadings {
   struct Counts {
     int readings = 0, failures = 0, not_made = 0;
     std::string obstacle{};
+    bool not_here = false;
+    std::int64_t cpu_ns = 0, longest_ns = 0;
   };
   struct State {
     CheckEvidence evidence{};

@@ -53,8 +53,8 @@ void set_checks(TrialResult& result, const Plan& plan, const Verdict& verdict) {
   }
   for (const ScenarioPlugin& planned : plan.checks)
     if (std::none_of(verdict.checks.begin(), verdict.checks.end(),
-                     [&](const CheckResult& check) { return check.name == planned.name; }))
-      result.untold_checks.push_back(planned.name + " on any node");
+                     [&](const CheckResult& check) { return check.name == check_label(planned); }))
+      result.untold_checks.push_back(check_label(planned) + " on any node");
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ void add_as_randomised(std::vector<std::string>& reasons, const Findings& findin
 void add_checks(std::vector<std::string>& reasons, const Findings& findings) {
   std::vector<std::string> texts;
   for (const CheckResult& check : findings.checks) {
-    if (check.not_made > 0)
+    if (check.not_made > 0 && !check.not_here)
       texts.push_back(fmt::format("check {} could not be made on {}, {} times: {}", check.name, check.node,
                                   check.not_made, check.obstacle));
     if (check.baseline_failures > 0)

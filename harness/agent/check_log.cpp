@@ -1,45 +1,94 @@
 #include "harness/agent/check_log.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "harness/model/event.hpp"
 
 namespace grit {
+namespace {
 
-void CheckLog::take(std::size_t place, const CheckInfo& info, int block, const Result<CheckOutcome>& outcome) {
-  OfCheck& check = checks_[place];
-  check.name = info.name;
-  check.of_links = info.of_links;
-  const State state = !outcome ? State::not_made : outcome->ok ? State::passed : State::failed;
-  if (outcome) {
-    check.readings += 1;
-    check.failures += outcome->ok ? 0 : 1;
-  } else if (check.not_made++ == 0) {
-    check.obstacle = outcome.error().message;
+/// Of one node in one block: a check that changes its mind at every reading, or about hundreds of subjects, must not
+/// fill the disk. What it found counts all the same.
+constexpr int kMostChanges = 1000;
+
+}  // namespace
+
+void CheckLog::take(const Name& name, std::optional<int> block, const CheckReading& reading) {
+  OfCheck& check = checks_[reading.place];
+  check.name = name;
+  if (block) count(check.counts, reading);
+  tell_gone(check, block, reading);
+  for (const Outcome& outcome : reading.outcomes) {
+    const auto [last, is_new] = check.last.try_emplace(outcome.subject, outcome.severity);
+    if (!is_new && std::exchange(last->second, outcome.severity) == outcome.severity) continue;
+    tell_change(check, block, reading, outcome);
   }
-  if (std::exchange(check.last, state) == state) return;
-  Json event = make_event("check_change", node_);
-  event["check"] = info.name;
-  if (!info.of_links) event["of_links"] = false;
-  event["block"] = block;
-  if (outcome) event["ok"] = outcome->ok;
-  event["detail"] = outcome ? outcome->detail : outcome.error().message;
+}
+
+void CheckLog::count(Counts& counts, const CheckReading& reading) const {
+  const Severity worst = worst_of(reading.outcomes);
+  counts.cpu_ns += reading.cpu_ns;
+  counts.longest_ns = std::max(counts.longest_ns, reading.ended_ns - reading.began_ns);
+  if (worst != Severity::unknown) {
+    counts.readings += 1;
+    counts.alarms += is_alarm(worst) ? 1 : 0;
+    counts.warnings += worst == Severity::warning ? 1 : 0;
+    return;
+  }
+  if (counts.not_made++ > 0 || reading.outcomes.empty()) return;
+  counts.obstacle = reading.outcomes.front().detail;
+  counts.not_here = reading.outcomes.front().not_here;
+}
+
+/// What was reported once, and is not named by a reading that could be made, is well again.
+void CheckLog::tell_gone(OfCheck& check, std::optional<int> block, const CheckReading& reading) {
+  if (worst_of(reading.outcomes) == Severity::unknown) return;
+  for (auto& [subject, severity] : check.last) {
+    const bool named = std::any_of(reading.outcomes.begin(), reading.outcomes.end(),
+                                   [&](const Outcome& one) { return one.subject == subject; });
+    if (named || severity == Severity::ok) continue;
+    severity = Severity::ok;
+    tell_change(check, block, reading,
+                {.severity = Severity::ok, .subject = subject, .detail = "is not named any more"});
+  }
+}
+
+Json CheckLog::event_of(std::string_view type, const Name& name) const {
+  Json event = make_event(type, node_);
+  event["check"] = name.label;
+  if (!name.info.of_links) event["of_links"] = false;
+  if (name.info.of_machine && of_machine_) event["of_machine"] = true;
+  return event;
+}
+
+void CheckLog::tell_change(const OfCheck& check, std::optional<int> block, const CheckReading& reading,
+                           const Outcome& outcome) {
+  if (++changes_ > kMostChanges) return;
+  Json event = event_of("check_change", check.name);
+  event["t_ns"] = reading.ended_ns;
+  if (block) event["block"] = *block;
+  event.update(to_json(outcome));
+  if (changes_ == kMostChanges) event["last"] = true;
   emit_(std::move(event));
 }
 
 void CheckLog::end_block(int block) {
+  changes_ = 0;
   for (auto& [place, check] : checks_) {
-    if (check.readings + check.not_made == 0) continue;
-    Json event = make_event("check_summary", node_);
-    event["check"] = check.name;
-    if (!check.of_links) event["of_links"] = false;
+    const Counts counts = std::exchange(check.counts, {});
+    if (counts.readings + counts.not_made == 0) continue;
+    Json event = event_of("check_summary", check.name);
     event["block"] = block;
-    event["readings"] = check.readings;
-    event["failures"] = check.failures;
-    event["not_made"] = check.not_made;
-    if (check.not_made > 0) event["detail"] = check.obstacle;
+    event["readings"] = counts.readings;
+    event["failures"] = counts.alarms;
+    event["warnings"] = counts.warnings;
+    event["not_made"] = counts.not_made;
+    event["cpu_ns"] = counts.cpu_ns;
+    event["longest_ns"] = counts.longest_ns;
+    if (counts.not_made > 0) event["detail"] = counts.obstacle;
+    if (counts.not_here) event["not_here"] = true;
     emit_(std::move(event));
-    check = OfCheck{.name = check.name, .of_links = check.of_links, .last = check.last};
   }
 }
 

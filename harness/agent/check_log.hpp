@@ -3,38 +3,58 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "harness/base/json.hpp"
-#include "harness/health/check.hpp"
+#include "harness/health/runner.hpp"
 
 namespace grit {
 
-/// A reading is an event of its own ("check_change") only when the check's state (passed, failed, could not be made) is
-/// not that of its last reading; how often each was read and failed in a block is said once, at its end
-/// ("check_summary"). Two readings a second of two checks on 2,000 nodes would otherwise be 4 GB an hour.
+/// An outcome is an event of its own ("check_change") only when its severity is not that of its subject's last one; how
+/// often each check was read and alarmed in a block is said once, at its end ("check_summary"). Two readings a second
+/// of two checks on 2,000 nodes would otherwise be 4 GB an hour.
 class CheckLog {
  public:
-  CheckLog(int node, std::function<void(Json)> emit) : node_(node), emit_(std::move(emit)) {}
+  /// `of_machine`: what checks of the machine read here is every node's (a local cluster).
+  CheckLog(int node, bool of_machine, std::function<void(Json)> emit)
+      : node_(node), of_machine_(of_machine), emit_(std::move(emit)) {}
 
-  /// A reading of the check at this place in Plan::checks, in block Block::index.
-  void take(std::size_t place, const CheckInfo& info, int block, const Result<CheckOutcome>& outcome);
-  /// The block is over, or the agent ends in it. Nothing when no check was read in it.
+  /// What a check is called here, by its place in Plan::checks.
+  struct Name {
+    std::string label{};
+    CheckInfo info{};
+  };
+
+  /// A reading of the check at this place. `block`: Block::index of that in which it began and ended; empty: it was
+  /// made across the end of one, and counts for none.
+  void take(const Name& name, std::optional<int> block, const CheckReading& reading);
+  /// The block is over, or the agent ends in it. Nothing of checks that were not read in it.
   void end_block(int block);
 
  private:
-  enum class State { unread, passed, failed, not_made };
+  struct Counts {
+    int readings = 0, alarms = 0, warnings = 0, not_made = 0;  // a reading that was not made is none
+    std::int64_t cpu_ns = 0, longest_ns = 0;
+    std::string obstacle{};  // why the first of these could not be made
+    bool not_here = false;   // and that was for want of anything to look at
+  };
   struct OfCheck {
-    std::string name{};
-    bool of_links = false;
-    State last = State::unread;
-    int readings = 0, failures = 0, not_made = 0;  // in the block so far; a reading that was not made is none
-    std::string obstacle{};                        // why the first of these could not be made
+    Name name{};
+    std::map<std::string, Severity> last{};  // by subject
+    Counts counts{};                         // in the block so far
   };
 
+  Json event_of(std::string_view type, const Name& name) const;
+  void count(Counts& counts, const CheckReading& reading) const;
+  void tell_change(const OfCheck& check, std::optional<int> block, const CheckReading& reading, const Outcome& outcome);
+  void tell_gone(OfCheck& check, std::optional<int> block, const CheckReading& reading);
+
   int node_;
+  bool of_machine_;
   std::function<void(Json)> emit_;
   std::map<std::size_t, OfCheck> checks_{};
+  int changes_ = 0;  // told in the block so far
 };
 
 }  // namespace grit

@@ -12,16 +12,16 @@
 #include <optional>
 #include <vector>
 
-#include "harness/agent/check_log.hpp"
 #include "harness/agent/hang_watch.hpp"
 #include "harness/agent/nic_traffic.hpp"
+#include "harness/agent/node_checks.hpp"
 #include "harness/agent/rank_usage.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/json_fields.hpp"
 #include "harness/base/own_pause.hpp"
-#include "harness/health/check.hpp"
 #include "harness/model/event.hpp"
 #include "harness/os/kernel_log.hpp"
+#include "harness/os/netlink.hpp"
 #include "harness/os/process.hpp"
 
 namespace grit {
@@ -39,7 +39,6 @@ constexpr std::size_t kManyRecords = kRingCapacity / 4;
 /// With more than that waiting, of that time at most, steps are so short that a ring is looked at in every shortest
 /// tick.
 constexpr std::size_t kFewRecords = kRingCapacity / 64;
-constexpr std::int64_t kCheck_ns = 500 * kNsPerMs;
 constexpr std::int64_t kBusy_ns = 2 * kNsPerS;  // an agent that has not gone around its loop for so long is busy
 constexpr int kGoodbye_ms = 6000;               // how long what is queued for the recorder may take at the end
 /// How long the recorder may be silent: it speaks every two seconds, and when it died its successor may need some
@@ -65,14 +64,14 @@ std::vector<RankProcess> processes_of(const Segment& segment) {
 
 class Observer {
  public:
-  Observer(const AgentConfig& config, const Segment& segment, Fd line, Uplink uplink)
+  Observer(const AgentConfig& config, const Segment& segment, Fd line, Uplink uplink, std::optional<CheckRunner> runner)
       : config_(config),
         segment_(segment),
         line_(std::move(line)),
         uplink_(std::move(uplink)),
         agent_(static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0))),
         usage_(processes_of(segment)),
-        check_log_(config.node, [this](Json event) { emit(event); }) {
+        checks_(config.plan, config.node, std::move(runner), [this](const Json& event) { emit(event); }) {
     for (RankSlot& slot : segment.slots()) {
       Fd process(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
       if (process || errno == ESRCH) running_.push_back({&slot, std::move(process)});
@@ -90,7 +89,7 @@ class Observer {
     }
     if (agent_done_ || agent_ended_) {
       watch_ranks();
-      if (in_block_) check_log_.end_block(block_);
+      checks_.end_block();
       drain_records();
       report_lost_records();
       report_dropped();
@@ -105,22 +104,27 @@ class Observer {
     Fd process{};  // pidfd; empty: it had ended when the observer began
   };
   static bool runs(const Running& rank) { return rank.slot->end.load() != RankEnd::finished; }
-  enum class CheckTime { block_begins, in_block, block_ends };
 
   void poll_once() {
-    enum : std::size_t { kAgent, kRecorder, kKernel, kRanks };
+    enum : std::size_t { kAgent, kRecorder, kKernel, kChecks, kRanks };
     std::vector<pollfd> items{{line_.get(), POLLIN, 0},
                               {uplink_.descriptor(), POLLIN, 0},
-                              {kernel_log_ ? kernel_log_->descriptor() : -1, POLLIN, 0}};
+                              {kernel_log_ ? kernel_log_->descriptor() : -1, POLLIN, 0},
+                              {checks_.descriptor(), POLLIN, 0}};
     for (const Running& rank : running_) items.push_back({rank.process.get(), POLLIN, 0});
     const bool message = uplink_.has_message();
-    if (::poll(items.data(), items.size(), message ? 0 : static_cast<int>(tick_ns_ / kNsPerMs)) <= 0 && !message)
-      return;
+    if (::poll(items.data(), items.size(), message ? 0 : patience_ms()) <= 0 && !message) return;
     if (items[kAgent].revents != 0) take_from_agent();
     if (message || items[kRecorder].revents != 0) take_orders();
     if (items[kKernel].revents != 0) watch_kernel_log();
     const auto ended = [](const pollfd& item) { return item.revents != 0; };
     if (!agent_gone_ && std::any_of(items.begin() + kRanks, items.end(), ended)) watch_ranks();
+  }
+
+  /// Until the next tick, or a check is due.
+  [[nodiscard]] int patience_ms() const {
+    const std::int64_t due_ns = std::max<std::int64_t>(checks_.next_ns() - monotonic_ns(), 0);
+    return static_cast<int>(std::min(tick_ns_, due_ns) / kNsPerMs) + 1;
   }
 
   void emit(const Json& event) {
@@ -162,20 +166,18 @@ class Observer {
     if (is_block && has_text(event, "edge", "end")) {
       block_ = event.value("block", block_);
       report_usage("end");
-      run_checks(CheckTime::block_ends);
+      checks_.end_block();
       report_idle_nics();
       drain_records();  // before the word that they are all there (NodeControl::left_by_all)
       emit(event);
-      in_block_ = false;
       tell_agent(Json{{"observed", block_}});
       return;
     }
     emit(event);
     if (!is_block) return;
     block_ = event.value("block", block_);
-    in_block_ = true;
     report_usage("begin");
-    run_checks(CheckTime::block_begins);
+    checks_.begin_block(block_);
     if (!traffic_told_ && is_baseline()) traffic_before_ = read_traffic();
   }
 
@@ -261,10 +263,7 @@ class Observer {
       watch_agent(now_ns);
     }
     if (now_ns - uplink_.last_sent_ns() >= kSpeak_ns) uplink_.heartbeat();
-    if (in_block_ && !config_.plan.checks.empty() && now_ns - last_check_ns_ >= kCheck_ns) {
-      last_check_ns_ = now_ns;
-      run_checks(CheckTime::in_block);
-    }
+    checks_.turn(now_ns);
   }
 
   void watch_ranks() {
@@ -335,31 +334,6 @@ class Observer {
     event["records"] = uplink_.dropped_records();
     event["events"] = uplink_.dropped_events();
     emit(event);
-  }
-
-  Result<CheckOutcome> read_check(const Check& check, const ScenarioPlugin& planned, CheckMemory& memory) {
-    if (!netlink_) {
-      GRIT_TRY(netlink_, Netlink::open());
-    }
-    const Node& node = config_.plan.topology.nodes[static_cast<std::size_t>(config_.node)];
-    auto outcome = check.run(node, Params(planned.params), memory, *netlink_);
-    if (!outcome) netlink_.reset();  // another the next time
-    return outcome;
-  }
-
-  void run_checks(CheckTime time) {
-    check_memory_.resize(config_.plan.checks.size());
-    for (std::size_t i = 0; i < config_.plan.checks.size(); ++i) {
-      const ScenarioPlugin& planned = config_.plan.checks[i];
-      const Check* check = find_check(planned.name);
-      GRIT_ASSERT(check != nullptr);
-      if (time == CheckTime::block_begins) check_memory_[i].clear();
-      if (time != CheckTime::in_block && !check->info().counts) continue;
-      const auto outcome = read_check(*check, planned, check_memory_[i]);
-      if (time == CheckTime::block_begins) continue;  // what it counts from
-      check_log_.take(i, check->info(), block_, outcome);
-    }
-    if (time == CheckTime::block_ends) check_log_.end_block(block_);
   }
 
   void report_usage(std::string_view edge) {
@@ -460,17 +434,15 @@ class Observer {
   Uplink uplink_;
   Fd agent_;  // pidfd
   RankUsage usage_;
-  CheckLog check_log_;
+  NodeChecks checks_;
   std::vector<StepRecord> batch_{};
   std::vector<Running> running_{};
-  std::optional<Netlink> netlink_{};  // for checks and traffic
+  std::optional<Netlink> netlink_{};  // for traffic
   NicBytes traffic_before_{};         // when the first baseline block began
   bool traffic_told_ = false;
-  std::vector<CheckMemory> check_memory_{};      // by place in Plan::checks
   std::optional<KernelLogReader> kernel_log_{};  // empty: it may not be read here
   int kernel_lines_ = 0;
   int block_ = 0;
-  bool in_block_ = false;
   bool agent_done_ = false, agent_gone_ = false;
   bool agent_ended_ = false;  // by this observer
   bool recorder_lost_ = false, recorder_told_ = false;
@@ -482,7 +454,7 @@ class Observer {
   OwnPause pause_{kOwnPause_ns};
   std::int64_t recorder_heard_ns_ = monotonic_ns();
   std::int64_t tick_ns_ = kShortestTick_ns;
-  std::int64_t last_tick_ns_ = 0, last_check_ns_ = 0, drained_at_ns_ = 0;
+  std::int64_t last_tick_ns_ = 0, drained_at_ns_ = 0;
   HangWatch hang_{config_.plan.design.hang_ns};
   std::int64_t agent_busy_since_ns_ = 0;
 };
@@ -490,8 +462,11 @@ class Observer {
 }  // namespace
 
 Status observe(const AgentConfig& config, const Segment& segment, Fd line) {
+  std::vector<int> rank_pids;
+  for (const RankSlot& slot : segment.slots()) rank_pids.push_back(slot.pid);
+  GRIT_TRY(auto runner, start_checks(config.plan, config.node, std::move(rank_pids)));  // before there are threads
   GRIT_TRY(Uplink uplink, Uplink::connect(config.endpoint, config.keys, config.node));
-  Observer(config, segment, std::move(line), std::move(uplink)).run();
+  Observer(config, segment, std::move(line), std::move(uplink), std::move(runner)).run();
   return {};
 }
 

@@ -81,7 +81,7 @@ void list(const std::string& kind) {
   }
   if (wanted("checks")) {
     heading("checks");
-    for (const CheckInfo& check : checks()) print_row(check.name, check.summary);
+    for (const Check* check : checks()) print_row(check->info.name, check->info.summary);
   }
   if (wanted("scenarios")) {
     heading("scenarios");
@@ -134,6 +134,16 @@ void describe_fault(const Injector& injector) {
   fmt::print("\n  in a scenario: grit.fault.{} {{ on = \"any\" }}\n  to try it: grit run {}\n", info.name, info.name);
 }
 
+void describe_check(const CheckInfo& info) {
+  fmt::print("{} (check): {}\n\n", info.name, info.summary);
+  if (!info.needs.empty()) fmt::print("  needs            {}\n", info.needs);
+  if (!info.trips.empty()) fmt::print("  alarms under     {} (grit describe {})\n", info.trips, info.trips);
+  if (!info.unproven.empty()) fmt::print("  unproven         {}\n", info.unproven);
+  if (info.of_machine) fmt::print("  of the machine   one node of a local cluster reads it for all\n");
+  print_params(check_params(info));
+  fmt::print("\n  in a scenario: checks = {{ grit.check.{} {{}} }}\n", info.name);
+}
+
 Result<int> describe(const std::string& name) {
   std::vector<std::string> known{"timing"};
   if (const Injector* injector = find_injector(name)) return describe_fault(*injector), 0;
@@ -152,7 +162,9 @@ Result<int> describe(const std::string& name) {
     }
     return false;
   };
-  if (try_plain(workloads(), "workload") || try_plain(checks(), "check")) return 0;
+  if (try_plain(workloads(), "workload")) return 0;
+  if (const Check* check = find_check(name)) return describe_check(check->info), 0;
+  for (const Check* check : checks()) known.push_back(check->info.name);
   const std::string near = nearest_name(name, known);
   return usage_error(fmt::format("there is no fault, workload or check called {}{}; `grit list` shows all",
                                  shortened(name), near.empty() ? "" : "; did you mean " + near + "?"));

@@ -1,58 +1,83 @@
-// The contract of a health check: one file in this directory, one line in registry.cpp.
+// The contract of a health check: one file in harness/health/checks, one line in checks/checks.hpp. A check looks at
+// the node it runs on and changes nothing.
 #pragma once
 
-#include <map>
+#include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "harness/base/clock.hpp"
+#include "harness/health/check_memory.hpp"
+#include "harness/health/outcome.hpp"
 #include "harness/model/params.hpp"
+#include "harness/model/scenario.hpp"
 #include "harness/model/topology.hpp"
-#include "harness/os/netlink.hpp"
 
 namespace grit {
 
+/// In which process a check is read (harness/health/runner.hpp). A reading that takes too long, or a library that
+/// crashes, costs that process and all that its checks counted from.
+enum class CheckPlace {
+  common,  // with the others: it only reads files of the kernel, or asks it by netlink, which never waits
+  own      // alone: it may wait for a disk, a device, a server or a program
+};
+
 struct CheckInfo {
-  std::string name;     // = the file's stem
-  std::string summary;  // one line for `grit list`
+  std::string name;       // = the file's stem
+  std::string summary{};  // one line for `grit list`
+  /// Its limits among them; the help of each says where its default is from: "(node exporter's mixin)", or "(grit's
+  /// own choice)". A limit of 0 is off.
   std::vector<ParamSpec> params{};
-  bool of_links =
-      false;            // it looks at links: a node on which alone it fails under a fault is where the network is slow
-  bool counts = false;  // it looks at what came since its last reading: it is also read at both ends of every block
+  bool of_links = false;    // it looks at links: a node on which alone it alarms is where the network is slow
+  bool counts = false;      // it looks at what came since its last reading: it is also read at both ends of every block
+  bool of_machine = false;  // what it reads is the machine's, the same for all nodes of a local cluster
+  CheckPlace place = CheckPlace::common;
+  std::int64_t period_ns = kNsPerS;     // how often it is read in a run, by default
+  std::int64_t limit_ns = 2 * kNsPerS;  // a reading that takes longer is ended: unknown
+  std::string needs{};     // beyond files that anybody may read: "root", "libnvidia-ml.so.1"; empty: nothing
+  std::string trips{};     // the fault of `grit list` that must make it alarm: "link_flap"; empty: none can
+  std::string unproven{};  // when empty `trips`: why, and how else it was seen to alarm: "a tree of files in its test"
 };
 
-/// What a check has read, by names of its own, kept for its next reading. Empty at the first one in a block.
-using CheckMemory = std::map<std::string, std::int64_t>;
-
-struct CheckOutcome {
-  bool ok = false;
-  std::string detail{};  // what was found, in words; when not ok: what is wrong
+/// What one reading is made from.
+struct CheckInput {
+  /// This node as discovery found it before the run: what it is compared with.
+  const Node& node;
+  const Params& params;
+  CheckMemory& memory;
+  /// All nodes of the run, this one among them; empty outside of a run.
+  const std::vector<Node>& peers;
+  /// The node's ranks; empty outside of a run.
+  const std::vector<int>& rank_pids;
+  /// How long it may take; who waits for something else keeps to it himself.
+  std::int64_t limit_ns = 2 * kNsPerS;
+  /// Where the kernel's files are; a test has trees of its own.
+  std::filesystem::path proc = "/proc", sys = "/sys";
 };
 
-/// Looks at the node it runs on and changes nothing. Holds no state but what it is handed.
-class Check {
- public:
-  Check() = default;
-  Check(const Check&) = delete;
-  Check& operator=(const Check&) = delete;
-  virtual ~Check() = default;
+/// One reading. Every subject that was looked at has an outcome, also when it is well, unless there may be hundreds of
+/// them: then those that are not, and one without subject for the rest. A subject that was reported once and is not
+/// named any more is well again. Error: the reading could not be made, which says nothing about the node's health: it
+/// becomes one unknown outcome.
+using ReadCheck = std::function<Result<std::vector<Outcome>>(const CheckInput&)>;
 
-  [[nodiscard]] virtual const CheckInfo& info() const = 0;
-  /// Can it be made on this node? Asked of every node before the run. Error (usage): what it should look at is not
-  /// there.
-  [[nodiscard]] virtual Status fits(const Node& node, const Params& params) const = 0;
-  /// `node` is this node as discovery found it before the run: what it is compared with.
-  /// Error: the check could not be made, which says nothing about the node's health.
-  /// `netlink` is open from one reading to the next.
-  [[nodiscard]] virtual Result<CheckOutcome> run(const Node& node, const Params& params, CheckMemory& memory,
-                                                 Netlink& netlink) const = 0;
+struct Check {
+  CheckInfo info;
+  /// Called in the process that reads it, once for each check of the plan: what the function holds (an open library, a
+  /// descriptor) lives from reading to reading. Figures to compare the next reading with are in CheckInput::memory,
+  /// which is emptied when a block begins.
+  std::function<ReadCheck()> make;
 };
 
 /// All checks, in the order of `grit list`.
-const std::vector<const Check*>& check_plugins();
-/// What each of them says of itself.
-const std::vector<CheckInfo>& checks();
+const std::vector<const Check*>& checks();
 /// nullptr when there is none of that name.
 const Check* find_check(std::string_view name);
+
+/// The check's own parameters and those that every check takes: `every`, `limit` and `name`.
+std::vector<ParamSpec> check_params(const CheckInfo& info);
 
 }  // namespace grit

@@ -1,29 +1,34 @@
 #include <algorithm>
 
-#include "harness/health/check.hpp"
-#include "harness/health/link_up.hpp"
-#include "harness/health/nic_errors.hpp"
+#include "harness/health/checks/checks.hpp"
 
 namespace grit {
 
-const std::vector<const Check*>& check_plugins() {
-  static const std::vector<const Check*> all{&link_up(), &nic_errors()};
+const std::vector<const Check*>& checks() {
+#define GRIT_REFERENCE_CHECK(name) &name(),
+  static const std::vector<const Check*> all{GRIT_CHECKS(GRIT_REFERENCE_CHECK)};
+#undef GRIT_REFERENCE_CHECK
   return all;
 }
 
-const std::vector<CheckInfo>& checks() {
-  static const std::vector<CheckInfo> infos = [] {
-    std::vector<CheckInfo> all;
-    for (const Check* check : check_plugins()) all.push_back(check->info());
-    return all;
-  }();
-  return infos;
+const Check* find_check(std::string_view name) {
+  const auto& all = checks();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Check* one) { return one->info.name == name; });
+  return found == all.end() ? nullptr : *found;
 }
 
-const Check* find_check(std::string_view name) {
-  const auto& all = check_plugins();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Check* one) { return one->info().name == name; });
-  return found == all.end() ? nullptr : *found;
+std::vector<ParamSpec> check_params(const CheckInfo& info) {
+  std::vector<ParamSpec> params = info.params;
+  params.push_back({"every", Unit::time_ns, info.period_ns, "how often it is read in a run", {}, 100.0 * kNsPerMs, {}});
+  params.push_back({"limit",
+                    Unit::time_ns,
+                    info.limit_ns,
+                    "a reading that takes longer is ended, and unknown",
+                    {},
+                    1.0 * kNsPerMs,
+                    55.0 * kNsPerS});
+  params.push_back({"name", Unit::text, "", "what it is called in the report (default: as the check)"});
+  return params;
 }
 
 }  // namespace grit

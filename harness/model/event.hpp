@@ -33,12 +33,17 @@
 //             of the machine: pressure stall information ("some"), page faults, busy CPUs, what of it other machines
 //             of the same host took, and the mean clock of its CPUs at this moment, where it says so
 //   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`
-//   check_change    check, block, detail, ok (without it the check could not be made: detail says why); a reading whose
-//             outcome is not that of the check's last one on this node
-//   check_summary   check, block, readings, failures, not_made, detail (why the first of these could not be made); of
-//             all its readings in a block, at its end. In both: of_links = false where the check looks at other things
-//             than links; not there: it looks at links
-//   check     as check_change, of every reading: in runs from before there were summaries
+//   check_change    check, severity ("ok" | "warning" | "critical" | "unknown"), detail, subject?, value? and unit?,
+//   hint?,
+//             not_here?, block? (absent: the reading was made across a block's end), last?; an outcome whose severity
+//             is not that of its subject's last one on this node; t_ns: when the reading ended
+//   check_summary   check, block, readings, failures (with a warning or worse), warnings (of these, with nothing
+//   worse),
+//             not_made, detail and not_here (of the first of these), cpu_ns (of all readings), longest_ns; of all its
+//             readings in a block, at its end. In both: of_links = false where the check looks at other things than
+//             links; not there: it looks at links; of_machine: of the machine that all nodes of a local cluster share
+//   check     check, block, ok, detail; of every reading: in runs from before there were summaries; check_change had
+//             `ok` in place of the severity then
 //   machine_mended  ok; after a local cluster has ended: is what faults of this reach changed of the machine off?
 //   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it; t_ns: when it was
 //             first seen (of "run" with state "failed" and a rank: when that said so), whatever had to be reverted then

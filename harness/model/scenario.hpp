@@ -58,6 +58,14 @@ struct ScenarioPlugin {  // a workload or a check
   Json params = Json::object();
 };
 
+/// What a planned check is called everywhere: its parameter `name`, else its plug-in's.
+inline std::string check_label(const ScenarioPlugin& planned) {
+  const auto name = planned.params.find("name");
+  const bool is_given =
+      name != planned.params.end() && name->is_string() && !name->get_ref<const std::string&>().empty();
+  return is_given ? name->get<std::string>() : planned.name;
+}
+
 /// How the experiment is laid out. Exactly one of block_steps and block_ns is above 0.
 struct Design {
   std::int64_t pairs = 8;      // baseline + fault blocks; at least 6 for a verdict (below, p < 0.05 cannot be reached)
@@ -96,7 +104,8 @@ struct Expectation {
   std::optional<std::int64_t> recovers_within_ns{};  // after the fault; needs Design::recovery_ns of at least as much
   std::optional<double> p99_at_least{}, p99_at_most{};  // as the slowdown, of the 99th percentile step time of a block
   std::optional<double> throughput_at_least{}, throughput_at_most{};
-  std::map<std::string, bool> checks{};  // by a name of Scenario::checks: does it fail under the fault, or pass?
+  std::map<std::string, bool>
+      checks{};  // by a check_label() of Scenario::checks: does it fail under the fault, or pass?
 };
 
 struct ScenarioOption {

@@ -118,6 +118,9 @@ Json check_json(const CheckResult& check) {
               {"fault_failures", check.fault_failures},
               {"not_made", check.not_made},
               {"obstacle", check.obstacle},
+              {"not_here", check.not_here},
+              {"cpu_ns", check.cpu_ns},
+              {"longest_ns", check.longest_ns},
               {"p", check.p ? Json(*check.p) : Json(nullptr)},
               {"pairs", check.pairs},
               {"pairs_worse", check.pairs_worse}};
@@ -134,6 +137,9 @@ CheckResult check_from(const Json& document) {
   check.fault_failures = json.at("fault_failures").get<int>();
   check.not_made = json.value("not_made", 0);
   check.obstacle = json.value("obstacle", "");
+  check.not_here = json.value("not_here", false);
+  check.cpu_ns = json.value("cpu_ns", std::int64_t{0});
+  check.longest_ns = json.value("longest_ns", std::int64_t{0});
   check.pairs = json.value("pairs", 0);
   check.pairs_worse = json.value("pairs_worse", 0);
   if (const auto p = json.find("p"); p != json.end() && p->is_number()) check.p = p->get<double>();

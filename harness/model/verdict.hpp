@@ -111,13 +111,18 @@ struct ExpectationResult {
   std::optional<bool> met{};  // empty: cannot tell
 };
 
+/// CheckResult::node of what is the machine's that the nodes of a local cluster have between them.
+inline constexpr std::string_view kTheMachine = "the machine";
+
 struct CheckResult {
   std::string name;
   std::string node;
   int baseline_runs = 0, baseline_failures = 0;
   int fault_runs = 0, fault_failures = 0;
-  int not_made = 0;           // readings in which the check could not be made, which are none of the above
-  std::string obstacle{};     // why, the first time
+  int not_made = 0;        // readings in which the check could not be made, which are none of the above
+  std::string obstacle{};  // why, the first time
+  bool not_here = false;   // and that was for want of anything of the kind on the node: no GPU
+  std::int64_t cpu_ns = 0, longest_ns = 0;  // of all its readings, made or not: CPU time in all, the longest one's time
   std::optional<double> p{};  // that some check of the run fails as much more often under the fault by chance; empty:
                               // `pairs` are too few for any such p to be at most 0.05
   int pairs = 0, pairs_worse = 0;  // that count, in which it was read in both blocks and could fail more often under

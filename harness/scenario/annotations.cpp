@@ -180,9 +180,8 @@ std::string fault_class(const InjectorInfo& info) {
          fields(timing_params_beside(info)) + "\n";
 }
 
-template <class Info>
-std::string plugin_class(const std::string& kind, const Info& info) {
-  return fmt::format("---@class grit.{}.{}.params\n{}\n", kind, info.name, fields(info.params));
+std::string plugin_class(const std::string& kind, const std::string& name, const std::vector<ParamSpec>& params) {
+  return fmt::format("---@class grit.{}.{}.params\n{}\n", kind, name, fields(params));
 }
 
 /// A search's parameters are optional when none of its keys is required.
@@ -198,8 +197,8 @@ std::string lua_annotations() {
   std::string text(kHead);
   for (const ScenarioTable& table : scenario_tables()) text += table_class(table);
   for (const Injector* injector : injectors()) text += fault_class(injector->info());
-  for (const WorkloadInfo& workload : workloads()) text += plugin_class("workload", workload);
-  for (const CheckInfo& check : checks()) text += plugin_class("check", check);
+  for (const WorkloadInfo& workload : workloads()) text += plugin_class("workload", workload.name, workload.params);
+  for (const Check* check : checks()) text += plugin_class("check", check->info.name, check_params(check->info));
   text.pop_back();
   text += kFunctions;
   for (const auto& [name, unit] : quantity_constructors())
@@ -214,8 +213,8 @@ std::string lua_annotations() {
   }
   for (const WorkloadInfo& one : workloads())
     text += function("workload", one.name, one.summary, all_optional(one.params), "Workload");
-  for (const CheckInfo& one : checks())
-    text += function("check", one.name, one.summary, all_optional(one.params), "Check");
+  for (const Check* one : checks())
+    text += function("check", one->info.name, one->info.summary, all_optional(one->info.params), "Check");
   text += search_function("threshold", "From where on: the dose at which an effect starts, in a series of trials");
   text += search_function("minimal",
                           "From the scenario's list of faults to the smallest part of it that still gives what is "

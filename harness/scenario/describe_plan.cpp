@@ -226,7 +226,7 @@ std::string describe_plan(const Plan& plan, const std::string& series) {
     text += describe_fault(plan, plan.faults[i]);
   if (plan.faults.size() > kMostFaults)
     text += row("", fmt::format("and {} more faults: --json has all", plan.faults.size() - kMostFaults));
-  for (const ScenarioPlugin& check : plan.checks) text += row("check", check.name);
+  for (const ScenarioPlugin& check : plan.checks) text += row("check", check_label(check));
   for (const Guard& guard : plan.guards)
     if (!guard.refused) text += row("guard rail", describe_guard(guard));
   text += row("expectation", describe_expectation(plan));

@@ -56,7 +56,7 @@ std::map<std::string, bool> read_checks(lua_State* lua, int table, const Scenari
   if (type != LUA_TTABLE) throw ScenarioError(R"(expect.checks must be a table: checks = { link_up = "fails" })");
   const int inner = lua_gettop(lua);
   std::vector<std::string> made;
-  for (const ScenarioPlugin& check : scenario.checks) made.push_back(check.name);
+  for (const ScenarioPlugin& check : scenario.checks) made.push_back(check_label(check));
   for (const std::string& name : text_keys(lua, inner, "expect.checks")) {
     if (std::find(made.begin(), made.end(), name) == made.end())
       throw ScenarioError(fmt::format("expect.checks: the scenario makes no check \"{}\"{}", shortened(name),

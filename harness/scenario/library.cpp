@@ -104,9 +104,9 @@ int make_workload_value(lua_State* lua) {
 }
 
 int make_check(lua_State* lua) {
-  const CheckInfo& info = checks().at(plugin_index(lua));
+  const CheckInfo& info = checks().at(plugin_index(lua))->info;
   take_table(lua, "grit.check." + info.name);
-  ScenarioPlugin check{info.name, as_params(lua, 1, info.params, "check " + info.name)};
+  ScenarioPlugin check{info.name, as_params(lua, 1, check_params(info), "check " + info.name)};
   count_text(lua, check.params);
   push_handle(lua, kCheckHandle, keep(context_of(lua).checks, std::move(check)));
   return 1;
@@ -183,7 +183,9 @@ void push_library(lua_State* lua, LoadContext& context) {
   lua_setfield(lua, -2, "fault");
   push_constructors(lua, context, "workload", names_of(workloads()), guarded<make_workload_value>);
   lua_setfield(lua, -2, "workload");
-  push_constructors(lua, context, "check", names_of(checks()), guarded<make_check>);
+  std::vector<std::string> check_names;
+  for (const Check* check : checks()) check_names.push_back(check->info.name);
+  push_constructors(lua, context, "check", check_names, guarded<make_check>);
   lua_setfield(lua, -2, "check");
   push_constructors(lua, context, "search", {std::begin(kSearches), std::end(kSearches)}, guarded<make_search>);
   lua_setfield(lua, -2, "search");

@@ -9,7 +9,6 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/base/shortened.hpp"
-#include "harness/health/check.hpp"
 #include "harness/scenario/overlap.hpp"
 #include "harness/scenario/seeded_choice.hpp"
 #include "harness/scenario/timing.hpp"
@@ -302,18 +301,6 @@ std::vector<Block> lay_out_blocks(const Design& design, SeededChoice& choice) {
   return blocks;
 }
 
-/// On every node.
-Status try_checks(const Plan& plan) {
-  for (const ScenarioPlugin& planned : plan.checks) {
-    const Check* check = find_check(planned.name);
-    if (check == nullptr) return usage_error("there is no check called " + planned.name);
-    for (const Node& node : plan.topology.nodes)
-      if (auto fits = check->fits(node, Params(planned.params)); !fits)
-        return with_context(std::move(fits).error(), "check " + planned.name);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const PlanRequest& request) {
@@ -342,7 +329,6 @@ Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const
   for (std::size_t i = 0; i < scenario.faults.size(); ++i)
     GRIT_CHECK(planner.add(scenario.faults[i], is_left_out(static_cast<int>(i))));
   GRIT_CHECK(planner.finish());
-  GRIT_CHECK(try_checks(plan));
   plan.allowed = request.allowed;
   plan.guards = guard_rails(plan);
   return plan;

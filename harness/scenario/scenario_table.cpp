@@ -9,6 +9,7 @@
 #include "harness/base/shortened.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/scenario/library.hpp"
+#include "harness/scenario/load_checks.hpp"
 #include "harness/scenario/lua_quantity.hpp"
 #include "harness/scenario/sandbox.hpp"
 #include "harness/scenario/tables.hpp"
@@ -348,6 +349,7 @@ int make_scenario(lua_State* lua) {
   read_workload(lua, context, scenario);
   scenario.faults = read_list(lua, "faults", kFaultHandle, context.faults);
   scenario.checks = read_list(lua, "checks", kCheckHandle, context.checks);
+  if (const Status named = have_own_names(scenario.checks); !named) throw ScenarioError(named.error().message);
   scenario.design = read_design(lua);
   read_search(lua, context);
   scenario.expect = read_expectation(lua, context);

@@ -126,8 +126,8 @@ void find_check(const SearchSpec& spec, const Scenario& scenario) {
   if (spec.check.empty()) return;
   std::vector<std::string> names;
   for (const ScenarioPlugin& check : scenario.checks) {
-    if (check.name == spec.check) return;
-    names.push_back(check.name);
+    if (check_label(check) == spec.check) return;
+    names.push_back(check_label(check));
   }
   throw ScenarioError(fmt::format("{}: the scenario makes no check \"{}\"{}", kThreshold, spec.check,
                                   names.empty() ? fmt::format("; add checks = {{ grit.check.{} {{}} }}", spec.check)

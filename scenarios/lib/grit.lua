@@ -582,9 +582,15 @@
 
 ---@class grit.check.link_up.params
 ---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.nic_errors.params
 ---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
 
 local grit = { fault = {}, workload = {}, check = {}, search = {} }
 

@@ -35,7 +35,7 @@ VirtualNode::VirtualNode(const Plan& plan, int index, const std::filesystem::pat
       windows_(
           plan, index, run_directory / "journal" / "virtual.jsonl", [this](const Json& event) { emit(event); },
           ranks_of(segment_)),
-      checks_(index, [this](const Json& event) { emit(event); }),
+      checks_(index, plan.topology.local_cluster, [this](const Json& event) { emit(event); }),
       hang_(plan.design.hang_ns) {
   const Status available = windows_.check_available();
   INFO((available ? std::string() : available.error().message));
@@ -95,8 +95,13 @@ void VirtualNode::act() {
 
 void VirtualNode::observe(bool link_is_up, const std::set<int>& stopped) {
   for (std::size_t i = 0; i < plan_.checks.size(); ++i)
-    checks_.take(i, find_check(plan_.checks[i].name)->info(), block_.index,
-                 CheckOutcome{link_is_up, link_is_up ? "every data NIC is up" : "eth0 is down"});
+    checks_.take({.label = plan_.checks[i].name, .info = find_check(plan_.checks[i].name)->info}, block_.index,
+                 {.place = i,
+                  .outcomes = {{.severity = link_is_up ? Severity::ok : Severity::critical,
+                                .subject = "eth0",
+                                .detail = link_is_up ? "is up" : "is down"}},
+                  .began_ns = monotonic_ns(),
+                  .ended_ns = monotonic_ns()});
   wire_.to_recorder(index_, MessageKind::heartbeat);
   const auto waited_ns = hang_.look(slots(), monotonic_ns());
   if (!waited_ns) return;

@@ -222,9 +222,9 @@ std::string checks_section(const ReportInput& input, const RunData& data) {
     return html + element("p", "The scenario asks for no checks.", "missing");
   if (input.verdict.checks.empty()) return html + element("p", "No check was run before the run ended.", "missing");
   HtmlTable table("How often each check failed",
-                  {"check", "node", "in baseline blocks", "in fault blocks", "more often?"});
-  const auto failures = [](int failed, int runs) {
-    if (runs == 0) return Cell("not run", "unknown");
+                  {"check", "node", "in baseline blocks", "in fault blocks", "more often?", "cost of a reading"});
+  const auto failures = [](const CheckResult& check, int failed, int runs) {
+    if (runs == 0) return Cell(check.not_here ? "nothing here: " + check.obstacle : "not run", "unknown");
     return failed == 0 ? Cell(fmt::format("✓ passed {}/{}", runs, runs), "good")
                        : Cell(fmt::format("✗ failed {}/{}", failed, runs), "bad");
   };
@@ -232,21 +232,32 @@ std::string checks_section(const ReportInput& input, const RunData& data) {
     if (!check.p) return Cell("cannot tell", "unknown");
     return check.fails_more() ? Cell("yes, " + p_text(*check.p), "bad") : Cell("not shown, " + p_text(*check.p));
   };
+  const auto cost = [](const CheckResult& check) {
+    const int readings = check.baseline_runs + check.fault_runs + check.not_made;
+    if (readings == 0 || check.longest_ns == 0) return Cell("not known", "unknown");
+    return Cell(fmt::format("{} of CPU, {} at most", format_duration(static_cast<double>(check.cpu_ns) / readings),
+                            format_duration(static_cast<double>(check.longest_ns))));
+  };
   for (const CheckResult& check : input.verdict.checks)
-    table.row({check.name, check.node, failures(check.baseline_failures, check.baseline_runs),
-               failures(check.fault_failures, check.fault_runs), chance(check)});
+    table.row({check.name, check.node, failures(check, check.baseline_failures, check.baseline_runs),
+               failures(check, check.fault_failures, check.fault_runs), chance(check), cost(check)});
   html += table.html() + csv_note(table, "checks.csv");
-  HtmlTable failed("Checks that failed", {"time (s)", "node", "check", "block", "detail"});
+  HtmlTable failed("Alarms of checks", {"time (s)", "node", "check", "subject", "severity", "block", "detail"});
   input.events.for_each_of({"check", "check_change"}, [&](const Json& event) {
     const std::string type = text_or(event, "type", "");
-    if ((type != "check" && type != "check_change") || !event.contains("ok") || truth_at(event, "ok")) return;
+    const std::string severity = text_or(event, "severity", "");
+    const bool alarms = severity == "warning" ||
+                        severity == "critical" ||  // "ok" was said before there were severities
+                        (severity.empty() && event.contains("ok") && !truth_at(event, "ok"));
+    if ((type != "check" && type != "check_change") || !alarms) return;
     if (failed.full()) return failed.leave_out();
     const auto detail = event.find("detail");
     failed.row({Cell(event_time(event, data), "number"), event_node(event, input.plan), text_or(event, "check", ""),
+                text_or(event, "subject", ""), severity.empty() ? "failed" : severity,
                 Cell(std::to_string(integer_at(event, "block", -1)), "number"),
                 detail == event.end() ? "" : plain_text(*detail)});
   });
-  if (failed.rows() > 0) html += details(fmt::format("Failures ({})", failed.rows()), failed.html());
+  if (failed.rows() > 0) html += details(fmt::format("Alarms ({})", failed.rows()), failed.html());
   return html;
 }
 

@@ -1,18 +1,10 @@
-#include "harness/health/check.hpp"
 #include "tests/two_nodes.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 using grit::test::ok;
 
 namespace {
-
-CheckOutcome look(const Node& node, Json given = Json::object()) {
-  const Check* check = find_check("link_up");
-  REQUIRE(check != nullptr);
-  CheckMemory memory;
-  Netlink netlink = ok(Netlink::open());
-  return ok(check->run(node, Params(ok(complete_params(check->info().params, std::move(given)))), memory, netlink));
-}
 
 Node node_with_eth0() {
   Node node;
@@ -27,37 +19,42 @@ Node node_with_eth0() {
 TEST_CASE("link_up: tells up, down, no carrier, lost addresses and gone from each other") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
-    const Node node = node_with_eth0();
-    REQUIRE(look(node).ok);
+    test::CheckUnderTest check("link_up");
+    check.node = node_with_eth0();
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);
     ok(nodes.far.set_down(ok(nodes.far.link("port0")).ifindex));
-    REQUIRE_FALSE(look(node).ok);
-    REQUIRE(look(node).detail == "eth0 has no carrier");
+    const Outcome without_carrier = check.read_of("eth0");
+    REQUIRE(without_carrier.severity == Severity::critical);
+    REQUIRE(without_carrier.detail == "has no carrier");
     ok(nodes.far.set_up(ok(nodes.far.link("port0")).ifindex));
-    REQUIRE(look(node).ok);
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);
     ok(nodes.node.set_down(nodes.eth0));
-    REQUIRE(look(node).detail == "eth0 is down");
+    REQUIRE(check.read_of("eth0").detail == "is down");
     ok(nodes.node.set_up(nodes.eth0));
-    REQUIRE(look(node).detail == "eth0 has lost fd77::1/64");
+    REQUIRE(check.read_of("eth0").detail == "has lost fd77::1/64");
     ok(nodes.node.add_address(nodes.eth0, "fd77::1/64"));
-    REQUIRE(look(node).ok);
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);
     ok(nodes.node.remove_link(nodes.eth0));
-    REQUIRE(look(node).detail == "eth0 is gone");
-    REQUIRE(look(node, {{"nic", "mgmt0"}}).detail == "mgmt0 is gone");
+    REQUIRE(check.read_of("eth0").detail == "is gone");
+    test::CheckUnderTest of_mgmt0("link_up", {{"nic", "mgmt0"}});
+    of_mgmt0.node = node_with_eth0();
+    REQUIRE(of_mgmt0.read_of("mgmt0").detail == "is gone");
   });
 }
 
-TEST_CASE("link_up: a node without such a NIC is an error, not a sick node") {
-  const Check* check = find_check("link_up");
-  Node node = node_with_eth0();
-  node.nics.clear();
-  CheckMemory memory;
-  Netlink netlink = ok(Netlink::open());
-  REQUIRE(check->run(node, Params(Json{{"nic", "data"}}), memory, netlink).error().kind == ErrorKind::usage);
-  REQUIRE(check->run(node, Params(Json{{"nic", "ib0"}}), memory, netlink).error().kind == ErrorKind::usage);
+TEST_CASE("link_up: a node without a data NIC has nothing to look at, and one without the NIC that is named an error") {
+  test::CheckUnderTest check("link_up");
+  REQUIRE(check.read_one().not_here);
+  test::CheckUnderTest of_ib0("link_up", {{"nic", "ib0"}});
+  of_ib0.node = node_with_eth0();
+  REQUIRE(of_ib0.try_read().error().kind == ErrorKind::usage);
 }
 
-TEST_CASE("checks: the registry names each once") {
-  REQUIRE(checks().size() == check_plugins().size());
-  for (const CheckInfo& info : checks()) REQUIRE(find_check(info.name)->info().name == info.name);
+TEST_CASE("checks: the registry names each once, and each says what trips it or why nothing can") {
+  for (const Check* check : checks()) {
+    CAPTURE(check->info.name);
+    REQUIRE(find_check(check->info.name) == check);
+    REQUIRE(check->info.trips.empty() != check->info.unproven.empty());
+  }
   REQUIRE(find_check("nonsense") == nullptr);
 }

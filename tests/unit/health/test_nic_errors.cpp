@@ -8,9 +8,9 @@
 #include <array>
 #include <memory>
 
-#include "harness/health/check.hpp"
 #include "harness/os/netlink_message.hpp"
 #include "tests/two_nodes.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 using grit::test::ok;
@@ -52,11 +52,6 @@ Node node_with(const char* nic) {
   return node;
 }
 
-CheckOutcome look(const Node& node, CheckMemory& memory) {
-  Netlink netlink = ok(Netlink::open());
-  return ok(find_check("nic_errors")->run(node, Params(Json{{"nic", "data"}}), memory, netlink));
-}
-
 }  // namespace
 
 TEST_CASE("nic_errors: what the kernel counted since the last reading, and not what it counted before") {
@@ -70,27 +65,30 @@ TEST_CASE("nic_errors: what the kernel counted since the last reading, and not w
     Netlink netlink = ok(Netlink::open());
     const int vx0 = ok(netlink.link("vx0")).ifindex;
     ok(netlink.set_up(vx0));
-    const Node node = node_with("vx0");
     send_frame(vx0);
-    CheckMemory memory;
-    REQUIRE(look(node, memory).ok);  // the first reading in a block: an old error is not this block's
-    REQUIRE(look(node, memory).ok);
+    test::CheckUnderTest check("nic_errors");
+    check.node = node_with("vx0");
+    // The first reading in a block: an old error is not this block's.
+    REQUIRE(check.read_of("vx0").severity == Severity::ok);
+    REQUIRE(check.read_of("vx0").severity == Severity::ok);
     send_frame(vx0);
     send_frame(vx0);
-    const CheckOutcome after = look(node, memory);
-    REQUIRE_FALSE(after.ok);
-    REQUIRE(after.detail.find("vx0 tx_errors +2") != std::string::npos);
-    REQUIRE(look(node, memory).ok);
+    const Outcome after = check.read_of("vx0");
+    REQUIRE(after.severity == Severity::critical);
+    REQUIRE(after.detail.find("tx_errors +2") != std::string::npos);
+    REQUIRE(check.read_of("vx0").severity == Severity::ok);
     ok(netlink.remove_link(vx0));
-    REQUIRE(look(node, memory).detail == "vx0 is gone");
+    REQUIRE(check.read_of("vx0").detail == "is gone");
   });
 }
 
 TEST_CASE("nic_errors: a counter that fell was started anew, and is no error") {
   test::in_namespaces([] {
     test::TwoNodes nodes;
-    CheckMemory memory{{"eth0 rx_crc_errors", 7}};
-    REQUIRE(look(node_with("eth0"), memory).ok);
-    REQUIRE(memory.at("eth0 rx_crc_errors") == 0);
+    test::CheckUnderTest check("nic_errors");
+    check.node = node_with("eth0");
+    check.memory.keep("eth0 rx_crc_errors", 7);
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);
+    REQUIRE(check.memory.find("eth0 rx_crc_errors") == 0);
   });
 }

@@ -10,11 +10,7 @@ namespace grit {
 
 ParamSpec nic_param();
 
-/// Error (usage): the node has no such NIC.
+/// What it names on this node; none when it has no data NIC at all. Error (usage): it names a NIC that is not there.
 Result<std::vector<Nic>> chosen_nics(const Node& node, const Params& params);
-
-/// Error (usage): a NIC is named, and the node has none of that name. Without a data NIC the run goes on: its reading
-/// says so.
-Status has_named_nic(const Node& node, const Params& params);
 
 }  // namespace grit

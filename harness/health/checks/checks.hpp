@@ -1,0 +1,18 @@
+// Every health check, in the order of `grit list`. One line each; the function is at the end of the check's file.
+#pragma once
+
+#include "harness/health/check.hpp"
+
+namespace grit {
+
+// clang-format off
+#define GRIT_CHECKS(X) \
+  X(link_up) \
+  X(nic_errors)
+// clang-format on
+
+#define GRIT_DECLARE_CHECK(name) const Check& name();
+GRIT_CHECKS(GRIT_DECLARE_CHECK)
+#undef GRIT_DECLARE_CHECK
+
+}  // namespace grit

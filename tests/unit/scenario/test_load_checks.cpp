@@ -1,0 +1,50 @@
+#include <fstream>
+
+#include "harness/health/check.hpp"
+#include "harness/scenario/load_checks.hpp"
+#include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
+
+namespace grit {
+namespace {
+
+Result<std::vector<ScenarioPlugin>> load(const std::string& text) {
+  const test::TempDirectory directory;
+  const auto file = directory.path() / "checks.lua";
+  std::ofstream(file) << "local grit = require 'grit'\n" << text;
+  return load_checks(file);
+}
+
+std::string error_of(const std::string& text) {
+  const auto loaded = load(text);
+  REQUIRE_FALSE(loaded.has_value());
+  CHECK(loaded.error().kind == ErrorKind::usage);
+  return loaded.error().message;
+}
+
+TEST_CASE("a file of checks gives them in its order, with their defaults") {
+  const auto checks = load("return { grit.check.nic_errors {}, grit.check.link_up { nic = 'eth1', every = '5s' } }");
+  REQUIRE(checks.has_value());
+  REQUIRE(checks->size() == 2);
+  CHECK((*checks)[0].name == "nic_errors");
+  CHECK((*checks)[0].params.at("limit") == find_check("nic_errors")->info.limit_ns);
+  CHECK((*checks)[1].params.at("nic") == "eth1");
+  CHECK((*checks)[1].params.at("every") == 5 * kNsPerS);
+}
+
+TEST_CASE("what is wrong in a file of checks is said with its line") {
+  using Catch::Matchers::Contains;
+  CHECK_THAT(error_of("return { grit.check.link_up { }, "), Contains("checks.lua:"));
+  CHECK_THAT(error_of("return { grit.check.lnk_up {} }"),
+             Contains("checks.lua:2: unknown check \"lnk_up\"") && Contains("did you mean \"link_up\"?"));
+  CHECK_THAT(error_of("return { grit.check.link_up { every = '1ms' } }"), Contains("every") && Contains("100ms"));
+  CHECK_THAT(error_of("return { grit.check.link_up { limit = '2min' } }"), Contains("limit") && Contains("55s"));
+  CHECK_THAT(error_of("return grit.check.link_up {}"), Contains("must end with: return {"));
+  CHECK_THAT(error_of("return { 'link_up' }"), Contains("check 1 of the list must be a grit.check.<name>"));
+  CHECK_THAT(error_of("return {}"), Contains("lists no checks"));
+  CHECK_THAT(error_of("return { grit.check.link_up {}, grit.check.link_up {} }"), Contains("two checks are called"));
+  CHECK(load_checks("/nonexistent/checks.lua").error().kind == ErrorKind::usage);
+}
+
+}  // namespace
+}  // namespace grit

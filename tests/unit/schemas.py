@@ -16,7 +16,7 @@ source, grit = Path(sys.argv[1]), sys.argv[2]
 
 def output_of(*words):
     done = subprocess.run([grit, *map(str, words)], capture_output=True, text=True, timeout=120)
-    assert done.returncode in (0, 1, 2, *([69] if words[0] == "doctor" else [])), (words, done.returncode, done.stderr)
+    assert done.returncode in (0, 1, 2, *{"doctor": [69], "check": [3]}.get(words[0], [])), (words, done.returncode, done.stderr)
     return json.loads(done.stdout)
 
 
@@ -42,6 +42,7 @@ with tempfile.TemporaryDirectory() as place:
 for scenario in ("link_flap", "partition", "healthy"):
     assert_fits(output_of("plan", source / f"scenarios/{scenario}.lua", "-n", 4, "--json"), "plan")
 assert_fits(output_of("doctor", "--json"), "doctor")
+assert_fits(output_of("check", "--json"), "check")
 
 # A member that no schema lists is found, wherever it is; so is one of another type.
 flap = source / "tests/data/29e12f6/link_flap"

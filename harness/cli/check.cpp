@@ -1,0 +1,202 @@
+// grit check: is this node well? All health checks, read once, without MPI and without a scenario.
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "harness/agent/journal.hpp"
+#include "harness/base/files.hpp"
+#include "harness/base/json_fields.hpp"
+#include "harness/cli/arguments.hpp"
+#include "harness/cli/commands.hpp"
+#include "harness/cluster/discovery.hpp"
+#include "harness/health/check_output.hpp"
+#include "harness/os/identity.hpp"
+#include "harness/os/trusted_path.hpp"
+#include "harness/scenario/load_checks.hpp"
+
+namespace grit {
+namespace {
+
+/// Slurm ends its HealthCheckProgram after 60 s (slurm.conf(5)).
+constexpr std::int64_t kLongest_ns = 50 * kNsPerS;
+/// Between the two readings of a check that counts.
+constexpr std::int64_t kBetween_ns = kNsPerS;
+/// What an earlier call remembered says nothing any more: a rate over an hour hides a minute.
+constexpr std::int64_t kOldest_ns = 3600 * kNsPerS;
+
+struct Request {
+  std::vector<std::string> names{};
+  std::string config{};
+  bool json = false, line = false, table = false, strict = false;
+  std::string openmetrics{}, state{};
+};
+
+ScenarioPlugin with_defaults(const Check& check) {
+  auto params = complete_params(check_params(check.info), Json::object());
+  GRIT_ASSERT(params.has_value());
+  return {check.info.name, std::move(*params)};
+}
+
+bool takes_no_table(const Check& check) {
+  return std::none_of(check.info.params.begin(), check.info.params.end(),
+                      [](const ParamSpec& param) { return param.default_value.is_null(); });
+}
+
+/// Root runs what is in it, so nobody else may be able to write it.
+Status check_config_file(const std::string& file) {
+  std::error_code ignored;
+  const auto path = std::filesystem::absolute(file, ignored);
+  if (::geteuid() != 0 || !std::filesystem::exists(path, ignored) || is_trusted_path(path, 0)) return {};
+  return usage_error(
+      fmt::format("{} can be changed by others than root, and root would run its commands: chown root "
+                  "and chmod go-w it and the directories above it",
+                  file));
+}
+
+Result<std::vector<ScenarioPlugin>> wanted_checks(const Request& request) {
+  if (!request.config.empty()) GRIT_CHECK(check_config_file(request.config));
+  std::vector<ScenarioPlugin> checks;
+  if (!request.config.empty()) {
+    GRIT_TRY(checks, load_checks(request.config));
+  } else {
+    for (const Check* check : grit::checks())
+      if (takes_no_table(*check)) checks.push_back(with_defaults(*check));
+  }
+  if (request.names.empty()) return checks;
+  std::vector<std::string> known;
+  for (const ScenarioPlugin& check : checks) known.push_back(check_label(check));
+  for (const std::string& name : request.names)
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      const std::string near = nearest_name(name, known);
+      return usage_error(fmt::format("there is no check called {}{}{}; grit list checks shows all", name,
+                                     request.config.empty() ? "" : " in " + request.config,
+                                     near.empty() ? "" : "; did you mean " + near + "?"));
+    }
+  std::erase_if(checks, [&](const ScenarioPlugin& check) {
+    return std::find(request.names.begin(), request.names.end(), check_label(check)) == request.names.end();
+  });
+  return checks;
+}
+
+/// Answers of all that was asked, until the time is up: what has not answered then is unknown.
+void take_answers(CheckRunner& runner, std::vector<CheckedOnce>& checks, std::int64_t until_ns) {
+  const auto waits = [&] {
+    for (std::size_t place = 0; place < checks.size(); ++place)
+      if (runner.is_asked(place)) return true;
+    return false;
+  };
+  while (waits()) {
+    while (auto reading = runner.receive()) {
+      CheckReading& of_check = checks[reading->place].reading;
+      reading->cpu_ns += of_check.cpu_ns;  // of both readings
+      of_check = std::move(*reading);
+    }
+    const std::int64_t left_ns = until_ns - monotonic_ns();
+    if (!waits() || left_ns <= 0) return;
+    pollfd item{runner.descriptor(), POLLIN, 0};
+    ::poll(&item, 1, static_cast<int>(std::min(left_ns, kNsPerS) / kNsPerMs) + 1);
+  }
+}
+
+/// Of an earlier call on this boot, by label.
+std::vector<CheckMemory> read_state(const std::string& file, const std::vector<ScenarioPlugin>& checks) {
+  std::vector<CheckMemory> memories(checks.size());
+  const auto text = read_file(file, std::size_t{16} << 20);
+  const auto json = parse_json(text.value_or(""));
+  if (!json || !json->is_object() || text_at(*json, "boot") != boot_id().value_or("")) return memories;
+  if (const std::int64_t age_ns = monotonic_ns() - integer_at(*json, "t_ns", 0); age_ns < 0 || age_ns > kOldest_ns)
+    return memories;
+  const auto all = json->find("checks");
+  if (all == json->end() || !all->is_object()) return memories;
+  for (std::size_t place = 0; place < checks.size(); ++place)
+    if (const auto one = all->find(check_label(checks[place])); one != all->end())
+      memories[place] = CheckMemory::from_json(*one);
+  return memories;
+}
+
+Status write_state(const std::string& file, const NodeCheck& all) {
+  Json json{{"boot", boot_id().value_or("")}, {"t_ns", monotonic_ns()}, {"checks", Json::object()}};
+  for (const CheckedOnce& check : all.checks) json["checks"][check.label] = check.reading.memory.to_json();
+  return write_file_durably(file, json_text(json) + "\n");
+}
+
+/// What an earlier call kept makes the first reading enough; else what kept something is read twice.
+Result<NodeCheck> check_node(const Request& request) {
+  GRIT_TRY(std::vector<ScenarioPlugin> planned, wanted_checks(request));
+  const std::int64_t began_ns = monotonic_ns();
+  GRIT_TRY(Node node, discover_node({"", default_journal_directory()}));
+  NodeCheck all{.node = node.name, .t_ns = realtime_ns()};
+  for (const ScenarioPlugin& check : planned)
+    all.checks.push_back(
+        {.label = check_label(check), .is_asked_for = !request.names.empty() || !request.config.empty()});
+  std::vector<CheckMemory> earlier =
+      request.state.empty() ? std::vector<CheckMemory>(planned.size()) : read_state(request.state, planned);
+  GRIT_TRY(CheckRunner runner,
+           CheckRunner::start({.node = std::move(node), .checks = std::move(planned), .memories = earlier}));
+  for (std::size_t place = 0; place < all.checks.size(); ++place) runner.ask(place, 0);
+  take_answers(runner, all.checks, began_ns + kLongest_ns);
+  std::vector<std::size_t> again;
+  for (std::size_t place = 0; place < all.checks.size(); ++place)
+    if (!runner.is_asked(place) && earlier[place].is_empty() && !all.checks[place].reading.memory.is_empty())
+      again.push_back(place);
+  if (!again.empty()) std::this_thread::sleep_for(std::chrono::nanoseconds(kBetween_ns));
+  for (const std::size_t place : again) runner.ask(place, 1);
+  take_answers(runner, all.checks, began_ns + kLongest_ns);
+  for (std::size_t place = 0; place < all.checks.size(); ++place)
+    if (runner.is_asked(place))
+      all.checks[place].reading.outcomes = {{.severity = Severity::unknown, .detail = "no answer within 50 s"}};
+  all.duration_ns = monotonic_ns() - began_ns;
+  return all;
+}
+
+Result<int> check(const Request& request) {
+  GRIT_TRY(const NodeCheck all, check_node(request));
+  const Severity severity = severity_of(all, request.strict);
+  if (request.json)
+    fmt::print("{}\n", json_text(check_json(all, severity)));
+  else if (request.table || (!request.line && ::isatty(STDOUT_FILENO) != 0))
+    fmt::print("{}", check_table(all, severity));
+  else
+    fmt::print("{}", plugin_lines(all, severity));
+  Status written;
+  if (!request.openmetrics.empty()) written = write_file_durably(request.openmetrics, openmetrics_text(all));
+  if (written && !request.state.empty()) written = write_state(request.state, all);
+  if (written) return static_cast<int>(severity);
+  fmt::print(stderr, "grit: {}\n", written.error().message);
+  return static_cast<int>(severity == Severity::ok ? Severity::unknown : severity);
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("check", "is this node well? All health checks once, without a scenario");
+  command->footer(
+      "exit code: 0 ok, 1 warning, 2 critical, 3 unknown, as monitoring plug-ins; 64: the command line or FILE is "
+      "wrong\n"
+      "example: grit check\n"
+      "example: grit check --config /etc/grit/checks.lua --state /run/grit/check.json --line");
+  auto request = std::make_shared<Request>();
+  command->add_option("check", request->names, "only these; grit list checks shows all (default: all)");
+  command->add_option("--config", request->config,
+                      "a Lua file: local grit = require \"grit\"; return { grit.check.link_up {}, ... }; in place of "
+                      "all with their defaults");
+  auto* json = command->add_flag("--json", request->json, "everything, as JSON");
+  auto* line = command->add_flag("--line", request->line, "as a monitoring plug-in (default, unless on a terminal)");
+  auto* table = command->add_flag("--table", request->table, "a row an outcome (default on a terminal)");
+  line->excludes(json)->excludes(table);
+  json->excludes(table);
+  command->add_option("--openmetrics", request->openmetrics,
+                      "write metrics there, too, for a node exporter's textfile collector (a name that ends in .prom)");
+  command->add_option(
+      "--state", request->state,
+      "what counters said, from call to call: what happened in between is seen, and nothing is read twice");
+  command->add_flag("--strict", request->strict, "a check that has nothing to look at here is unknown, too (3)");
+  command->callback([request, &action] { action = [request] { return check(*request); }; });
+}
+
+}  // namespace grit

@@ -1,0 +1,260 @@
+#include "harness/os/child_process.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <sstream>
+
+#include "harness/base/clock.hpp"
+#include "harness/base/fd.hpp"
+#include "harness/base/files.hpp"
+#include "harness/os/process_usage.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::size_t kKeptOutput_bytes = 8192;  // as much as Nagios keeps (MAX_PLUGIN_OUTPUT_LENGTH)
+constexpr std::size_t kKeptErrors_bytes = 1024;
+constexpr std::size_t kFlood_bytes = std::size_t{1} << 20;
+constexpr std::size_t kRead_bytes = std::size_t{64} << 10;
+constexpr std::int64_t kFarewell_ns = kNsPerS / 2;  // from SIGTERM to SIGKILL
+constexpr std::int64_t kDying_ns = 150 * kNsPerMs;  // after SIGKILL
+constexpr std::int64_t kLeftovers_ns = 100 * kNsPerMs;
+/// For the output of one that has ended and whose children hold it.
+constexpr std::int64_t kLastWords_ns = 100 * kNsPerMs;
+
+struct Pipe {
+  Fd reader{}, writer{};
+
+  static Result<Pipe> make(int flags) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC | flags) != 0) return errno_error("cannot make a pipe for a program");
+    return Pipe{Fd(ends[0]), Fd(ends[1])};
+  }
+};
+
+/// Pointers for execve(2), made before the fork.
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> made;
+  for (const std::string& text : texts) made.push_back(const_cast<char*>(text.c_str()));
+  made.push_back(nullptr);
+  return made;
+}
+
+/// The OOM killer's choice before grit and its ranks.
+void offer_to_oom_killer() {
+  const Fd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  if (score && ::write(score.get(), "500", 3) < 0) return;  // it runs all the same
+}
+
+void reset_signals() {
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);  // an ignored one stays so over execve(2)
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void limit_itself() {
+  rlimit cores{0, 0};
+  ::setrlimit(RLIMIT_CORE, &cores);
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 1024) {
+    files.rlim_cur = 1024;  // select(2) takes no more
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  ::umask(022);
+}
+
+/// Between fork and exec: system calls only. Says through `failed` which error there was.
+[[noreturn]] void become(pid_t parent, char* const* argv, char* const* environment, int output, int errors,
+                         int failed) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);
+  ::setsid();
+  offer_to_oom_killer();
+  limit_itself();
+  reset_signals();
+  const int input = ::open("/dev/null", O_RDONLY);
+  if (input >= 0 && ::chdir("/") == 0 && ::dup2(input, STDIN_FILENO) >= 0 && ::dup2(output, STDOUT_FILENO) >= 0 &&
+      ::dup2(errors, STDERR_FILENO) >= 0) {
+    ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    ::execve(argv[0], argv, environment);
+  }
+  const int error = errno;
+  if (::write(failed, &error, sizeof error) < 0) ::_exit(126);
+  ::_exit(127);
+}
+
+/// What comes through one of its pipes.
+struct Stream {
+  Fd fd{};
+  std::size_t most_bytes = 0;
+  std::string kept{};
+  bool ended = false;
+
+  /// Reads what is there now, some of it; returns how many bytes.
+  std::size_t read_some(std::vector<char>& buffer) {
+    const auto n = ::read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0) return ended = errno != EINTR && errno != EAGAIN, 0;
+    ended = n == 0;
+    kept.append(buffer.data(), std::min(most_bytes - kept.size(), static_cast<std::size_t>(n)));
+    return static_cast<std::size_t>(n);
+  }
+};
+
+/// Children of this process, of whatever thread.
+std::vector<pid_t> children() {
+  std::vector<pid_t> found;
+  std::error_code ignored;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", ignored)) {
+    const auto text = read_file(thread.path() / "children");
+    if (!text) continue;
+    std::istringstream words(*text);
+    for (pid_t pid = 0; words >> pid;) found.push_back(pid);
+  }
+  return found;
+}
+
+/// Children of this process that live; those that have ended are reaped.
+bool has_children() {
+  for (;;) {
+    const pid_t reaped = ::waitpid(-1, nullptr, WNOHANG);
+    if (reaped == 0) return true;
+    if (reaped < 0 && errno != EINTR) return false;
+  }
+}
+
+/// Kills all children of this process but the one that is stuck. One that dies hands its own children on to this
+/// process, so it looks again.
+void kill_leftovers(pid_t stuck_pid, std::int64_t deadline_ns) {
+  while (has_children()) {
+    bool any = false;
+    for (const pid_t pid : children()) any = (pid != stuck_pid && ::kill(pid, SIGKILL) == 0) || any;
+    if (!any || monotonic_ns() > deadline_ns) return;
+    ::usleep(1000);
+  }
+}
+
+class Child {
+ public:
+  Child(pid_t pid, Fd output, Fd errors)
+      : pid_(pid),
+        itself_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
+        output_{std::move(output), kKeptOutput_bytes},
+        errors_{std::move(errors), kKeptErrors_bytes} {}
+
+  ChildResult follow(std::int64_t limit_ns) {
+    listen(monotonic_ns() + limit_ns);
+    if (ended_) {
+      result_.left_processes = has_children() || !output_.ended || !errors_.ended;
+    } else {
+      result_.end = read_bytes_ > kFlood_bytes ? ChildEnd::flooded : ChildEnd::timed_out;
+      ::kill(-pid_, SIGTERM);
+      await_end(monotonic_ns() + kFarewell_ns);
+    }
+    ::kill(-pid_, SIGKILL);
+    if (!ended_) await_end(monotonic_ns() + kDying_ns);
+    if (!ended_) result_.end = ChildEnd::stuck, result_.stuck_pid = pid_;
+    kill_leftovers(result_.stuck_pid, monotonic_ns() + kLeftovers_ns);
+    result_.output = std::move(output_.kept);
+    result_.errors = std::move(errors_.kept);
+    return std::move(result_);
+  }
+
+ private:
+  /// Until it has ended and said everything, floods, or the time is up.
+  void listen(std::int64_t deadline_ns) {
+    std::vector<char> buffer(kRead_bytes);
+    while (!(ended_ && output_.ended && errors_.ended) && read_bytes_ <= kFlood_bytes) {
+      const std::int64_t left_ns = deadline_ns - monotonic_ns();
+      if (left_ns <= 0) return;
+      std::array<pollfd, 3> sources{{{ended_ ? -1 : itself_.get(), POLLIN, 0},
+                                     {output_.ended ? -1 : output_.fd.get(), POLLIN, 0},
+                                     {errors_.ended ? -1 : errors_.fd.get(), POLLIN, 0}}};
+      if (::poll(sources.data(), sources.size(), wait_ms(left_ns)) < 0) continue;
+      if (sources[1].revents != 0) read_bytes_ += output_.read_some(buffer);
+      if (sources[2].revents != 0) read_bytes_ += errors_.read_some(buffer);
+      if (!ended_ && try_reap()) deadline_ns = std::min(deadline_ns, monotonic_ns() + kLastWords_ns);
+    }
+  }
+
+  /// Without a pidfd (Linux before 5.3) it looks a hundred times a second.
+  [[nodiscard]] int wait_ms(std::int64_t left_ns) const {
+    return static_cast<int>(std::min<std::int64_t>(left_ns / kNsPerMs + 1, itself_ ? 1000 : 10));
+  }
+
+  void await_end(std::int64_t deadline_ns) {
+    while (!try_reap()) {
+      const std::int64_t left_ns = deadline_ns - monotonic_ns();
+      if (left_ns <= 0) return;
+      pollfd source{itself_.get(), POLLIN, 0};
+      ::poll(&source, 1, wait_ms(left_ns));
+    }
+  }
+
+  bool try_reap() {
+    int status = 0;
+    rusage usage{};
+    if (ended_ || ::wait4(pid_, &status, WNOHANG, &usage) != pid_) return ended_;
+    ended_ = true;
+    result_.cpu_ns = process_usage(usage).cpu_ns;
+    if (result_.end != ChildEnd::exited) return true;  // it was killed
+    if (WIFSIGNALED(status)) result_.end = ChildEnd::signalled;
+    result_.status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    return true;
+  }
+
+  pid_t pid_;
+  Fd itself_;
+  Stream output_, errors_;
+  std::size_t read_bytes_ = 0;
+  bool ended_ = false;
+  ChildResult result_{};
+};
+
+/// The error with which it could not become the program; 0: it did.
+int error_of_start(int fd) {
+  int error = 0;
+  ssize_t n = 0;
+  while ((n = ::read(fd, &error, sizeof error)) < 0 && errno == EINTR) {
+  }
+  return n == static_cast<ssize_t>(sizeof error) ? error : 0;
+}
+
+}  // namespace
+
+Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns) {
+  GRIT_ASSERT(!command.argv.empty());
+  GRIT_TRY(Pipe output, Pipe::make(0));
+  GRIT_TRY(Pipe errors, Pipe::make(0));
+  GRIT_TRY(Pipe failed, Pipe::make(0));
+  const std::vector<char*> argv = pointers(command.argv), environment = pointers(command.environment);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid < 0) return errno_error("cannot start a program");
+  if (pid == 0)
+    become(parent, argv.data(), environment.data(), output.writer.get(), errors.writer.get(), failed.writer.get());
+  output.writer.reset(), errors.writer.reset(), failed.writer.reset();
+  for (const Fd* fd : {&output.reader, &errors.reader}) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
+  if (const int error = error_of_start(failed.reader.get()); error != 0) {
+    ::waitpid(pid, nullptr, 0);
+    return errno_error(fmt::format("{} cannot be run", command.argv.front()), error);
+  }
+  return Child(pid, std::move(output.reader), std::move(errors.reader)).follow(limit_ns);
+}
+
+bool has_ended(pid_t stuck_pid) { return ::waitpid(stuck_pid, nullptr, WNOHANG) != 0; }
+
+}  // namespace grit

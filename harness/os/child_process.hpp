@@ -1,0 +1,53 @@
+// A program of somebody else's, whatever it does: hangs, crashes, prints without end, leaves processes behind.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+struct ChildCommand {
+  std::vector<std::string> argv{};         // the first is its path: it is not looked for
+  std::vector<std::string> environment{};  // "NAME=value"; it has nothing else
+};
+
+enum class ChildEnd {
+  exited,
+  signalled,
+  timed_out,  // it was killed
+  flooded,    // killed, for it printed more than 1 MiB
+  stuck  // killed, and still there: a process that waits for a disk or a server in the kernel dies when that answers
+};
+
+struct ChildResult {
+  ChildEnd end = ChildEnd::exited;
+  int status = 0;               // exited: its exit status; signalled: the signal
+  std::string output{};         // standard output, the first 8 KiB
+  std::string errors{};         // standard error, the first 1 KiB
+  std::int64_t cpu_ns = 0;      // its own and of those it waited for; 0 when it is stuck
+  bool left_processes = false;  // it ended and left others, which were killed
+  pid_t stuck_pid = -1;
+};
+
+/// Runs it in a session of its own, in "/", without standard input, with every signal as by default and no descriptor
+/// of ours. After `limit_ns` its session gets a SIGTERM, and half a second later a SIGKILL; the call returns a quarter
+/// of a second after that at the latest. Everything that it started is killed when it has ended, also what went into a
+/// session of its own, for which this process becomes a child subreaper (prctl(2)) and takes every other child of its
+/// own for a leftover: only for a process that has no children but by this function.
+///
+/// run_in_shell() is for the commands of a fault, which may leave something running, have the user's environment, and
+/// are run by threads of a process with children of its own.
+///
+/// Error (internal): it cannot be started, and why.
+Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns);
+
+/// Has a child that was stuck ended by now?
+bool has_ended(pid_t stuck_pid);
+
+}  // namespace grit

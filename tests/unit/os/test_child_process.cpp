@@ -1,0 +1,110 @@
+#include <csignal>
+#include <filesystem>
+
+#include "harness/os/child_process.hpp"
+#include "tests/namespace.hpp"
+
+using namespace grit;
+using grit::test::ok;
+
+namespace {
+
+ChildResult run_shell(const std::string& line, std::int64_t limit_ns = 10 * kNsPerS) {
+  return ok(run_child({.argv = {"/bin/sh", "-c", line}, .environment = {"PATH=/usr/bin:/bin", "GIVEN=yes"}}, limit_ns));
+}
+
+/// Ended, or about to be reaped by whoever has it now.
+bool is_gone(pid_t pid) {
+  const auto stat = read_file(fmt::format("/proc/{}/stat", pid));
+  return !stat || stat->find(") Z ") != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("child process: exit status, both outputs, and nothing of ours") {
+  ::setenv("GRIT_TEST_SECRET", "secret", 1);
+  const Fd ours(::open("/dev/null", O_RDONLY));  // without O_CLOEXEC
+  const ChildResult said =
+      run_shell("echo out; echo err >&2; pwd; echo \"$GIVEN $GRIT_TEST_SECRET\"; ls /proc/self/fd; exit 3");
+  REQUIRE(said.end == ChildEnd::exited);
+  REQUIRE(said.status == 3);
+  REQUIRE(said.errors == "err\n");
+  REQUIRE(said.output == "out\n/\nyes \n0\n1\n2\n3\n");  // 3: ls itself looks at the directory
+  REQUIRE_FALSE(said.left_processes);
+  REQUIRE(said.cpu_ns > 0);
+  REQUIRE(run_shell("cat").status == 0);  // no input
+  const ChildResult crashed = run_shell("kill -SEGV $$");
+  REQUIRE(crashed.end == ChildEnd::signalled);
+  REQUIRE(crashed.status == SIGSEGV);
+}
+
+TEST_CASE("child process: one that ignores signals here is not started with them ignored") {
+  ::signal(SIGTERM, SIG_IGN);
+  const ChildResult ended = run_shell("kill -TERM $$; echo alive");
+  ::signal(SIGTERM, SIG_DFL);
+  REQUIRE(ended.end == ChildEnd::signalled);
+  REQUIRE(ended.status == SIGTERM);
+}
+
+TEST_CASE("child process: what cannot be run says why") {
+  const auto missing = run_child({.argv = {"/no/such/program"}}, kNsPerS);
+  REQUIRE_FALSE(missing.has_value());
+  REQUIRE(missing.error().message == "/no/such/program cannot be run: No such file or directory");
+  REQUIRE_THAT(run_child({.argv = {"/etc/passwd"}}, kNsPerS).error().message, Catch::Contains("Permission denied"));
+}
+
+TEST_CASE("child process: a hanging one is killed at its limit, also when it ignores SIGTERM") {
+  for (const char* line : {"exec sleep 100", "trap '' TERM; while :; do sleep 100; done", "kill -STOP $$"}) {
+    const std::int64_t begun_ns = monotonic_ns();
+    const ChildResult late = run_shell(line, kNsPerS / 10);
+    REQUIRE(late.end == ChildEnd::timed_out);
+    REQUIRE(monotonic_ns() - begun_ns < 2 * kNsPerS);  // 0.85 s and what a busy machine adds
+  }
+}
+
+TEST_CASE("child process: a flood is told from a hanging one, and costs no more than it keeps") {
+  const std::int64_t begun_ns = monotonic_ns();
+  const ChildResult flood = run_shell("exec yes");
+  REQUIRE(flood.end == ChildEnd::flooded);
+  REQUIRE(flood.output.size() == 8192);
+  REQUIRE(monotonic_ns() - begun_ns < 5 * kNsPerS);
+  REQUIRE(run_shell("yes >&2", 10 * kNsPerS).end == ChildEnd::flooded);
+  const ChildResult much = run_shell("head -c 1000000 /dev/zero; echo x >&2");
+  REQUIRE(much.end == ChildEnd::exited);
+  REQUIRE(much.output.size() == 8192);
+  REQUIRE(much.errors == "x\n");
+}
+
+TEST_CASE("child process: what it leaves behind is killed, wherever it went, and said") {
+  for (const char* line :
+       {"sleep 100 & echo $!", "setsid sleep 100 & echo $!", "setsid sleep 100 >/dev/null 2>&1 & echo $!"}) {
+    INFO(line);
+    const std::int64_t begun_ns = monotonic_ns();
+    const ChildResult left = run_shell(line);
+    REQUIRE(left.end == ChildEnd::exited);
+    REQUIRE(left.left_processes);
+    REQUIRE(monotonic_ns() - begun_ns < 3 * kNsPerS);  // it does not wait until they end
+    REQUIRE(is_gone(std::stoi(left.output)));
+  }
+  const ChildResult late = run_shell("setsid sleep 100 & echo $!; sleep 100", kNsPerS / 5);
+  REQUIRE(late.end == ChildEnd::timed_out);
+  REQUIRE(is_gone(std::stoi(late.output)));
+}
+
+TEST_CASE("child process: one that cannot be killed is left, and its end is seen") {
+  // A frozen control group of the first version keeps a process like a device that does not answer.
+  const std::filesystem::path group = fmt::format("/sys/fs/cgroup/freezer/grit-test-{}", ::getpid());
+  std::error_code failed;
+  if (::geteuid() != 0 || !std::filesystem::create_directory(group, failed))
+    return test::skip("no control group of the first version that freezes");
+  const std::string line = fmt::format("cd {}; echo $$ > tasks; echo FROZEN > freezer.state; exit 0", group.string());
+  const ChildResult stuck = run_shell(line, kNsPerS / 10);
+  const bool still = stuck.stuck_pid > 0 && !has_ended(stuck.stuck_pid);
+  test::detail::write_text((group / "freezer.state").c_str(), "THAWED");
+  bool ended = false;
+  for (int i = 0; i < 500 && !ended; ++i, ::usleep(10'000)) ended = has_ended(stuck.stuck_pid);
+  std::filesystem::remove(group, failed);
+  REQUIRE(stuck.end == ChildEnd::stuck);
+  REQUIRE(still);
+  REQUIRE(ended);
+}

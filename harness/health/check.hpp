@@ -70,6 +70,9 @@ struct Check {
   /// descriptor) lives from reading to reading. Figures to compare the next reading with are in CheckInput::memory,
   /// which is emptied when a block begins.
   std::function<ReadCheck()> make;
+  /// When a scenario is loaded: what the parameters' own limits cannot say, such as a rule that cannot be parsed. Error
+  /// (usage): what is wrong. Empty: nothing to look at.
+  std::function<Status(const Params&)> validate{};
 };
 
 /// All checks, in the order of `grit list`.

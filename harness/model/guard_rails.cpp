@@ -93,6 +93,8 @@ class Rails {
 
   std::vector<Guard> build() {
     for (const PlannedFault& fault : plan_.faults) look_at(fault);
+    for (const ScenarioPlugin& check : plan_.checks)
+      if (check.name == kCommandCheck) look_at_commands(check.name, "all nodes");
     const Load load = heaviest(plan_, traits_of_);
     look_at_victims(load.victims);
     look_at_memory(load);
@@ -117,9 +119,12 @@ class Rails {
     if (traits.destructive)
       add(fmt::format("{} on {}: what it ends does not come back", fault.name, node.name), plan_.allowed.destructive,
           "--allow-destructive");
-    if (traits.runs_commands)
-      add(fmt::format("{} on {}: runs commands of the scenario as you", fault.name, node.name), plan_.allowed.commands,
-          "--allow-command");
+    if (traits.runs_commands) look_at_commands(fault.name, node.name);
+  }
+
+  void look_at_commands(const std::string& plugin, const std::string& where) {
+    add(fmt::format("{} on {}: runs commands of the scenario as you", plugin, where), plan_.allowed.commands,
+        "--allow-command");
   }
 
   void look_at_victims(int victims) {

@@ -30,7 +30,7 @@ std::int64_t default_free_memory_bytes(std::int64_t total_bytes);
 /// advance counts for the whole block.
 int victims_at_once(const Plan& plan);
 
-/// What the plan's faults and what is allowed amount to: refused, or let pass by a flag.
+/// What the plan's faults and checks and what is allowed amount to: refused, or let pass by a flag.
 std::vector<Guard> guard_rails(const Plan& plan, const TraitsOf& traits_of);
 
 /// Error (usage): names everything that is refused, and the flag that overrides each.

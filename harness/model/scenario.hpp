@@ -66,6 +66,9 @@ inline std::string check_label(const ScenarioPlugin& planned) {
   return is_given ? name->get<std::string>() : planned.name;
 }
 
+/// The check that runs what the scenario says, for which it needs leave like the fault of that name (guard_rails.hpp).
+inline constexpr std::string_view kCommandCheck = "command";
+
 /// How the experiment is laid out. Exactly one of block_steps and block_ns is above 0.
 struct Design {
   std::int64_t pairs = 8;      // baseline + fault blocks; at least 6 for a verdict (below, p < 0.05 cannot be reached)

@@ -104,10 +104,14 @@ int make_workload_value(lua_State* lua) {
 }
 
 int make_check(lua_State* lua) {
-  const CheckInfo& info = checks().at(plugin_index(lua))->info;
+  const Check& plugin = *checks().at(plugin_index(lua));
+  const CheckInfo& info = plugin.info;
   take_table(lua, "grit.check." + info.name);
   ScenarioPlugin check{info.name, as_params(lua, 1, check_params(info), "check " + info.name)};
   count_text(lua, check.params);
+  if (plugin.validate)
+    if (const Status valid = plugin.validate(Params(check.params)); !valid)
+      throw ScenarioError(fmt::format("check {}: {}", info.name, valid.error().message));
   push_handle(lua, kCheckHandle, keep(context_of(lua).checks, std::move(check)));
   return 1;
 }

@@ -1,4 +1,5 @@
-// Every health check, in the order of `grit list`. One line each; the function is at the end of the check's file.
+// Every health check, in the order of `grit list`. One line each; the function is at the end of the check's file. It is
+// called like the check, unless there is a fault of that name.
 #pragma once
 
 #include "harness/health/check.hpp"
@@ -8,7 +9,8 @@ namespace grit {
 // clang-format off
 #define GRIT_CHECKS(X) \
   X(link_up) \
-  X(nic_errors)
+  X(nic_errors) \
+  X(command_check)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

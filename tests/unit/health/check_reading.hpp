@@ -21,6 +21,7 @@ class CheckUnderTest {
   Node node{.name = "node0"};
   std::vector<Node> peers{};
   std::vector<int> rank_pids{};
+  std::int64_t limit_ns = 2 * kNsPerS;
   std::filesystem::path proc = "/proc", sys = "/sys";
   CheckMemory memory{};
 
@@ -32,6 +33,7 @@ class CheckUnderTest {
                             .memory = memory,
                             .peers = peers,
                             .rank_pids = rank_pids,
+                            .limit_ns = limit_ns,
                             .proc = proc,
                             .sys = sys});
   }

@@ -81,6 +81,10 @@ TEST_CASE("guard rails: what does not come back") {
 TEST_CASE("guard rails: commands") {
   refuses_until(plan_of(2, {fault("command", 0)}), "command on node0", "--allow-command",
                 [](Allowed& allowed) { allowed.commands = true; });
+  Plan checked = plan_of(2, {});
+  checked.checks = {{.name = "link_up"}, {.name = "command", .params = {{"command", "true"}}}, {.name = "command"}};
+  refuses_until(checked, "command on all nodes: runs commands of the scenario as you", "--allow-command",
+                [](Allowed& allowed) { allowed.commands = true; });
 }
 
 TEST_CASE("guard rails: nodes with a fault at the same time") {

@@ -112,6 +112,12 @@ TEST_CASE("unknown names are errors with line and suggestion") {
   CHECK(contains(load_error(scenario_with("faults = {\n\n grit.fault.link_flap { dwon = '1s' } },")),
                  "x.lua:6: unknown parameter \"dwon\" of fault link_flap; did you mean \"down\"?"));
   CHECK(contains(load_error(scenario_with("checks = { grit.check.link_pu {} },")), "did you mean \"link_up\"?"));
+  // What a check says itself of its parameters.
+  CHECK(contains(load_error(scenario_with("checks = { grit.check.command { command = 'a\\nb' } },")),
+                 "check command: `command` must be one line"));
+  CHECK(contains(
+      load_error(scenario_with("checks = { grit.check.openmetrics { file = '/m', critical = 'rate(m[10s]) >' } },")),
+      "check openmetrics: rule \"rate(m[10s]) >\": at character 15"));
   CHECK(contains(load_error("local grit = require 'grit'\ngrit.workload.dpp {}"),
                  "x.lua:2: unknown workload \"dpp\"; did you mean \"ddp\"?"));
   CHECK(contains(load_error("local grit = require 'grit'\n\ngrit.scenarios {}"),

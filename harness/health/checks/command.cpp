@@ -1,0 +1,201 @@
+// command: a program of the site's, whose exit status says how the node is.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "harness/base/clock.hpp"
+#include "harness/health/checks/checks.hpp"
+#include "harness/health/perfdata.hpp"
+#include "harness/os/child_process.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::size_t kMaxCommand_bytes = 4096;
+constexpr std::size_t kMaxDetail_bytes = 240;
+
+// What a shell says of a program that it cannot run, or that a signal ended (POSIX.1-2017, Shell Command Language,
+// 2.8.2).
+constexpr int kCannotRun = 126, kNotFound = 127, kSignalled = 128;
+
+// smartctl(8), "EXIT STATUS": 3 the disk is failing, 4 an attribute is at its limit now; 0 to 2 it could not look; 5 to
+// 7 an attribute was at its limit once, there are entries in the error log or in that of the self-tests.
+constexpr std::int64_t kSmartCritical = 0x18, kSmartUnknown = 0x07, kSmartWarning = 0xe0;
+
+struct Verdict {
+  Severity severity = Severity::unknown;
+  std::string why{};  // where the output alone does not say it
+};
+
+/// Monitoring Plugins Interface, "Exit codes": 4 to 255 are reserved.
+Verdict by_nagios(int status) {
+  if (status <= 3) return {static_cast<Severity>(status)};
+  return {Severity::unknown, fmt::format("exit status {} is not one of 0 to 3", status)};
+}
+
+/// NVIDIA Health Validation, "Exit codes": 0 also for its warnings, 1 also when it could not read a sensor; any other:
+/// it came to no verdict.
+Verdict by_health_validation(int status) {
+  if (status <= 1) return {status == 0 ? Severity::ok : Severity::critical};
+  return {Severity::unknown, fmt::format("no verdict: exit status {}", status)};
+}
+
+/// LBNL Node Health Check marks a node offline for whatever status is not 0; 10 is what it ends with when it does not
+/// understand its own command line.
+Verdict by_nhc(int status) {
+  if (status == 10) return {Severity::unknown, "it does not understand its command line"};
+  return {status == 0 ? Severity::ok : Severity::critical};
+}
+
+Verdict by_bits(int status, const Params& params) {
+  if (status == 0) return {Severity::ok};
+  const std::string why = fmt::format("exit status {:#x}", status);
+  const auto any_of = [&](const char* bits) { return (status & params.integer(bits)) != 0; };
+  if (any_of("bits_critical")) return {Severity::critical, why};
+  if (any_of("bits_unknown")) return {Severity::unknown, why};
+  return {any_of("bits_warning") ? Severity::warning : Severity::ok, why};
+}
+
+Verdict by_status(int status, const Params& params) {
+  const std::string map = params.text("exit");
+  if (status == kCannotRun || status == kNotFound) return {Severity::unknown, "cannot be run"};
+  if (map == "bitmask") return by_bits(status, params);
+  if (map == "nhc") return by_nhc(status);
+  if (status > kSignalled && status < kSignalled + NSIG)
+    return {Severity::unknown, fmt::format("ended by {}", ::strsignal(status - kSignalled))};
+  return map == "nagios" ? by_nagios(status) : by_health_validation(status);
+}
+
+std::string seconds(std::int64_t ns) { return format_duration(static_cast<double>(ns)); }
+
+Verdict judge(const ChildResult& result, const Params& params, std::int64_t limit_ns) {
+  switch (result.end) {
+    case ChildEnd::exited:
+      return by_status(result.status, params);
+    case ChildEnd::signalled:
+      return {Severity::unknown, fmt::format("ended by {}", ::strsignal(result.status))};
+    case ChildEnd::timed_out:
+      return {Severity::unknown,
+              fmt::format("timed out after {}, having used {} of CPU", seconds(limit_ns), seconds(result.cpu_ns))};
+    case ChildEnd::flooded:
+      return {Severity::unknown, "flooded its output (over 1 MiB) and was killed"};
+    case ChildEnd::stuck:
+      break;
+  }
+  return {Severity::unknown,
+          fmt::format("process {} cannot be killed: it waits in the kernel (D state), for a disk or a file server?",
+                      result.stuck_pid)};
+}
+
+std::string hint_of(const ChildResult& result) {
+  if (result.end == ChildEnd::timed_out) return "raise `limit`, or give the program a time limit of its own below it";
+  if (result.end == ChildEnd::stuck) return fmt::format("cat /proc/{}/stack", result.stuck_pid);
+  if (result.end == ChildEnd::exited && (result.status == kCannotRun || result.status == kNotFound))
+    return "is it installed on this node, and executable?";
+  return "";
+}
+
+std::string cut(std::string text) {
+  if (text.size() <= kMaxDetail_bytes) return text;
+  text.resize(kMaxDetail_bytes);
+  while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
+  if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0x80) text.pop_back();
+  return text + "...";
+}
+
+std::string detail_of(const ChildResult& result, const Verdict& verdict, std::string said) {
+  if (said.empty()) {
+    const PluginOutput errors = parse_plugin_output(result.errors);
+    said = errors.text.empty() ? "(no output)" : errors.text;
+  }
+  std::string detail = cut(verdict.why.empty() ? said : fmt::format("{}: {}", verdict.why, said));
+  if (result.left_processes) detail += " (+ it left processes running, which were killed)";
+  return detail;
+}
+
+Outcome outcome_of(const ChildResult& result, const Params& params, std::int64_t limit_ns) {
+  const Verdict verdict = judge(result, params, limit_ns);
+  PluginOutput said = parse_plugin_output(result.output);
+  Outcome outcome{.severity = verdict.severity,
+                  .subject = params.text("subject"),
+                  .detail = detail_of(result, verdict, std::move(said.text)),
+                  .hint = hint_of(result)};
+  if (params.boolean("perfdata") && !said.metrics.empty()) {
+    outcome.value = value_of(said.metrics.front());
+    if (outcome.value) outcome.unit = unit_of(said.metrics.front());
+  }
+  return outcome;
+}
+
+/// Of grit's own environment it gets what tells it whose it is and the time zone; nothing of a launcher or a library: a
+/// plug-in that calls srun or mpirun would act on the job. In the locale C, for the sake of what it prints.
+ChildCommand command_line(const CheckInput& input) {
+  ChildCommand command{.argv = {"/bin/sh", "-c", input.params.text("command")},
+                       .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                                       "LANG=C", "SHELL=/bin/sh"}};
+  for (const char* name : {"HOME", "USER", "LOGNAME", "TZ"})
+    if (const char* value = std::getenv(name)) command.environment.push_back(fmt::format("{}={}", name, value));
+  command.environment.push_back("GRIT_CHECK=" + check_label({"command", input.params.json()}));
+  command.environment.push_back("GRIT_NODE=" + input.node.name);
+  return command;
+}
+
+class Reader {
+ public:
+  Result<std::vector<Outcome>> operator()(const CheckInput& input) {
+    if (stuck_pid_ > 0 && !has_ended(stuck_pid_)) {
+      const ChildResult still{.end = ChildEnd::stuck, .stuck_pid = stuck_pid_};
+      return std::vector{outcome_of(still, input.params, 0)};
+    }
+    GRIT_TRY(const ChildResult result, run_child(command_line(input), input.limit_ns));
+    stuck_pid_ = result.stuck_pid;
+    return std::vector{outcome_of(result, input.params, input.limit_ns)};
+  }
+
+ private:
+  pid_t stuck_pid_ = -1;
+};
+
+Status validate(const Params& params) {
+  const std::string command = params.text("command");
+  const bool clean =
+      std::none_of(command.begin(), command.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (clean && !command.empty() && command.size() <= kMaxCommand_bytes) return {};
+  return usage_error(fmt::format("`command` must be one line of 1 to {} bytes for /bin/sh", kMaxCommand_bytes));
+}
+
+ParamSpec bits(const char* name, std::int64_t bits, const char* what) {
+  return {name, Unit::count, bits, fmt::format("of the exit status, {} (smartctl(8))", what), {}, 0.0, 255.0};
+}
+
+}  // namespace
+
+const Check& command_check() {
+  static const Check check{
+      .info = {.name = std::string(kCommandCheck),
+               .summary = "A program of the site's: its exit status says how the node is (only with --allow-command)",
+               .params = {{"command", Unit::text, nullptr, "one line for /bin/sh -c"},
+                          {"exit",
+                           Unit::text,
+                           "nagios",
+                           "what its exit status means",
+                           {"nagios", "health_validation", "nhc", "bitmask"}},
+                          bits("bits_critical", kSmartCritical, "with exit = \"bitmask\": any of these is critical"),
+                          bits("bits_unknown", kSmartUnknown, "else any of these is unknown"),
+                          bits("bits_warning", kSmartWarning, "else any of these is a warning; others are passed over"),
+                          {"subject", Unit::text, "", "what it looks at: \"eth0\"; default: the node"},
+                          {"perfdata", Unit::boolean, true, "take the first figure behind the | as value"}},
+               .place = CheckPlace::own,
+               .period_ns = 10 * kNsPerS,
+               .limit_ns = 10 * kNsPerS,
+               .needs = "--allow-command, and the program",
+               .unproven = "it depends on the program; monitoring-plugins' own were seen to alarm in its test"},
+      .make = [] { return ReadCheck(Reader()); },
+      .validate = validate};
+  return check;
+}
+
+}  // namespace grit

@@ -1,0 +1,143 @@
+#include <csignal>
+
+#include "tests/temp_directory.hpp"
+#include "tests/unit/health/check_reading.hpp"
+
+using namespace grit;
+using grit::test::ok;
+
+namespace {
+
+Outcome run(const std::string& command, Json params = Json::object()) {
+  params["command"] = command;
+  return test::CheckUnderTest("command", params).read_one();
+}
+
+Severity severity(const std::string& map, int status) {
+  return run(fmt::format("exit {}", status), {{"exit", map}}).severity;
+}
+
+}  // namespace
+
+TEST_CASE("command: exit statuses by each map") {
+  using enum Severity;
+  const std::vector<std::tuple<std::string, int, Severity>> rows{{"nagios", 0, ok},
+                                                                 {"nagios", 1, warning},
+                                                                 {"nagios", 2, critical},
+                                                                 {"nagios", 3, unknown},
+                                                                 {"nagios", 4, unknown},
+                                                                 {"nagios", 126, unknown},
+                                                                 {"health_validation", 0, ok},
+                                                                 {"health_validation", 1, critical},
+                                                                 {"health_validation", 2, unknown},
+                                                                 {"health_validation", 127, unknown},
+                                                                 {"nhc", 0, ok},
+                                                                 {"nhc", 1, critical},
+                                                                 {"nhc", 142, critical},
+                                                                 {"nhc", 10, unknown},
+                                                                 {"nhc", 126, unknown},
+                                                                 {"nhc", 127, unknown},
+                                                                 {"bitmask", 0, ok},
+                                                                 {"bitmask", 0x08, critical},
+                                                                 {"bitmask", 0x41, unknown},
+                                                                 {"bitmask", 0x40, warning},
+                                                                 {"bitmask", 0x49, critical},
+                                                                 {"bitmask", 127, unknown}};
+  for (const auto& [map, status, expected] : rows) {
+    INFO(map << " " << status);
+    CHECK(severity(map, status) == expected);
+  }
+}
+
+TEST_CASE("command: bits by parameters, and a bit that nobody asked for") {
+  const Json bits{{"exit", "bitmask"}, {"bits_critical", 1}, {"bits_unknown", 2}, {"bits_warning", 4}};
+  REQUIRE(run("exit 1", bits).severity == Severity::critical);
+  REQUIRE(run("exit 6", bits).severity == Severity::unknown);
+  REQUIRE(run("exit 4", bits).severity == Severity::warning);
+  REQUIRE(run("exit 8", bits).severity == Severity::ok);
+}
+
+TEST_CASE("command: text, value and subject of the outcome") {
+  const Outcome ping = run("echo 'PING OK - fine | rta=0.5ms;1;2 pl=0%'", {{"subject", "eth0"}});
+  REQUIRE(ping.subject == "eth0");
+  REQUIRE(ping.detail == "PING OK - fine");
+  REQUIRE(ping.value.value_or(0) == Approx(0.0005));
+  REQUIRE(ping.unit == "s");
+  REQUIRE_FALSE(run("echo 'OK | a=1'", {{"perfdata", false}}).value.has_value());
+  REQUIRE(run("exit 0").detail == "(no output)");
+  REQUIRE(run("echo oh dear >&2; exit 2").detail == "oh dear");
+  const Outcome absent = run("/no/such/program");
+  REQUIRE(absent.severity == Severity::unknown);
+  REQUIRE_THAT(absent.detail, Catch::StartsWith("cannot be run: "));
+  REQUIRE_THAT(absent.detail, Catch::Contains("/no/such/program"));
+  REQUIRE_FALSE(absent.hint.empty());
+  const Outcome hostile = run("printf 'a\\000b\\033[31m\\377'; head -c 5000 /dev/zero | tr '\\0' x");
+  REQUIRE(hostile.severity == Severity::ok);
+  REQUIRE(hostile.detail.size() < 300);
+  REQUIRE(hostile.detail.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("command: what hangs, crashes, floods or leaves processes behind is unknown, and says so") {
+  test::CheckUnderTest hangs("command", {{"command", "exec sleep 100"}});
+  hangs.limit_ns = kNsPerS / 10;
+  const Outcome late = hangs.read_one();
+  REQUIRE(late.severity == Severity::unknown);
+  REQUIRE_THAT(late.detail, Catch::Contains("timed out after 100 ms"));
+  for (const char* command : {"kill -SEGV $$", "sh -c 'kill -SEGV $$'; exit $?"}) {
+    const Outcome crashed = run(command);
+    REQUIRE(crashed.severity == Severity::unknown);
+    REQUIRE_THAT(crashed.detail, Catch::Contains("ended by Segmentation fault"));
+  }
+  const Outcome flood = run("exec yes");
+  REQUIRE(flood.severity == Severity::unknown);
+  REQUIRE_THAT(flood.detail, Catch::Contains("flooded"));
+  const Outcome left = run("sleep 100 & echo fine");
+  REQUIRE(left.severity == Severity::ok);
+  REQUIRE(left.detail == "fine (+ it left processes running, which were killed)");
+}
+
+TEST_CASE("command: while a process cannot be killed no second one is started") {
+  const std::filesystem::path group = fmt::format("/sys/fs/cgroup/freezer/grit-test-c{}", ::getpid());
+  std::error_code failed;
+  if (::geteuid() != 0 || !std::filesystem::create_directory(group, failed))
+    return test::skip("no control group of the first version that freezes");
+  const test::TempDirectory directory;
+  const std::string count = (directory.path() / "count").string();
+  test::CheckUnderTest stuck("command", {{"command", fmt::format("echo x >> {}; cd {}; echo $$ > tasks; echo FROZEN > "
+                                                                 "freezer.state; exit 0",
+                                                                 count, group.string())}});
+  stuck.limit_ns = kNsPerS / 10;
+  const Outcome first = stuck.read_one();
+  const std::int64_t begun_ns = monotonic_ns();
+  const Outcome second = stuck.read_one();
+  const std::int64_t took_ns = monotonic_ns() - begun_ns;
+  const std::string started = ok(read_file(count));
+  test::detail::write_text((group / "freezer.state").c_str(), "THAWED");
+  for (int i = 0; i < 500 && !std::filesystem::remove(group, failed); ++i) ::usleep(10'000);
+  REQUIRE_THAT(first.detail, Catch::Contains("cannot be killed"));
+  REQUIRE(second.severity == Severity::unknown);
+  REQUIRE_THAT(second.detail, Catch::Contains("cannot be killed"));
+  REQUIRE(took_ns < 50 * kNsPerMs);
+  REQUIRE(started == "x\n");
+}
+
+TEST_CASE("command: an environment of its own, which says whose it is") {
+  ::setenv("OMPI_COMM_WORLD_RANK", "3", 1);
+  ::setenv("LD_PRELOAD", "", 1);
+  const Outcome outcome = run("echo $(env | cut -d= -f1 | sort)", {{"name", "mine"}});
+  ::unsetenv("OMPI_COMM_WORLD_RANK");
+  REQUIRE(outcome.detail.find("OMPI") == std::string::npos);
+  REQUIRE(outcome.detail.find("LD_") == std::string::npos);
+  REQUIRE_THAT(outcome.detail, Catch::Contains("LC_ALL") && Catch::Contains("PATH"));
+  REQUIRE(run("echo $GRIT_CHECK on $GRIT_NODE", {{"name", "mine"}}).detail == "mine on node0");
+}
+
+TEST_CASE("command: what is no line for a shell is refused when the scenario is loaded") {
+  const auto refuse = [](const std::string& line) {
+    return find_check("command")->validate(Params(Json{{"command", line}})).has_value();
+  };
+  REQUIRE(refuse("true"));
+  REQUIRE_FALSE(refuse(""));
+  REQUIRE_FALSE(refuse("a\nb"));
+  REQUIRE_FALSE(refuse(std::string(5000, 'x')));
+}

@@ -10,7 +10,8 @@ namespace grit {
 #define GRIT_CHECKS(X) \
   X(link_up) \
   X(nic_errors) \
-  X(command_check)
+  X(command_check) \
+  X(openmetrics)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

@@ -159,12 +159,13 @@ class Child {
     if (ended_) {
       result_.left_processes = has_children() || !output_.ended || !errors_.ended;
     } else {
-      result_.end = read_bytes_ > kFlood_bytes ? ChildEnd::flooded : ChildEnd::timed_out;
+      result_.end = ChildEnd::timed_out;
       ::kill(-pid_, SIGTERM);
       await_end(monotonic_ns() + kFarewell_ns);
     }
     ::kill(-pid_, SIGKILL);
     if (!ended_) await_end(monotonic_ns() + kDying_ns);
+    if (read_bytes_ > kFlood_bytes) result_.end = ChildEnd::flooded;
     if (!ended_) result_.end = ChildEnd::stuck, result_.stuck_pid = pid_;
     kill_leftovers(result_.stuck_pid, monotonic_ns() + kLeftovers_ns);
     result_.output = std::move(output_.kept);

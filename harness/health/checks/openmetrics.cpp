@@ -219,6 +219,7 @@ class Reader {
 
   std::vector<Outcome> outcomes(const std::string& label) {
     std::map<std::string, Outcome> by_subject;
+    std::set<std::string> exported;
     const auto say = [&](const std::string& subject, Outcome outcome) {
       outcome.subject = subject;
       const auto [found, is_new] = by_subject.try_emplace(subject, outcome);
@@ -226,8 +227,11 @@ class Reader {
     };
     for (const auto& [severity, rule] : rules_->all()) {
       const auto findings = rule->evaluate(store_);
-      for (const Finding& finding : findings)
-        say(subject_of(finding.labels, label), outcome_of(finding, *rule, severity));
+      for (const Finding& finding : findings) {
+        const std::string subject = subject_of(finding.labels, label);
+        say(subject, outcome_of(finding, *rule, severity));
+        exported.insert(subject);
+      }
       const auto unmatched = rule->unmatched(store_);
       if (findings.empty() && !unmatched.empty())
         say("", {.detail = fmt::format("no series {}", shortened(unmatched.front())),
@@ -238,7 +242,7 @@ class Reader {
     // A series that is not exported any more must not pass for one that is well again.
     for (const std::string& subject : seen_)
       if (by_subject.count(subject) == 0) say(subject, {.detail = "is not exported any more"});
-    for (const auto& [subject, outcome] : by_subject) seen_.insert(subject);
+    seen_.merge(exported);
     return worst_first(by_subject);
   }
 

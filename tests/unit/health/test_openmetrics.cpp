@@ -170,6 +170,9 @@ TEST_CASE("openmetrics: what cannot be read is unknown, never well and never an 
   const Outcome none = check.read_one();
   REQUIRE(none.severity == Severity::unknown);
   REQUIRE(none.detail == "no series m");
+  write(file, "m{device=\"eth0\"} 0\n");
+  REQUIRE(check.read_one().severity == Severity::ok);  // and no more of that there was none
+  check.memory.clear();
   write(file, "m NaN\n");
   REQUIRE(check.read_one().severity == Severity::unknown);
   write(file, "m 1\n");

@@ -69,6 +69,7 @@ TEST_CASE("child process: a flood is told from a hanging one, and costs no more 
   REQUIRE(flood.output.size() == 8192);
   REQUIRE(monotonic_ns() - begun_ns < 5 * kNsPerS);
   REQUIRE(run_shell("yes >&2", 10 * kNsPerS).end == ChildEnd::flooded);
+  REQUIRE(run_shell("head -c 1100000 /dev/zero").end == ChildEnd::flooded);  // whether it has ended or not
   const ChildResult much = run_shell("head -c 1000000 /dev/zero; echo x >&2");
   REQUIRE(much.end == ChildEnd::exited);
   REQUIRE(much.output.size() == 8192);

@@ -146,10 +146,52 @@ void kill_leftovers(pid_t stuck_pid, std::int64_t deadline_ns) {
   }
 }
 
+/// A process that kills the program's session when this process is gone: of what the program starts only its first
+/// process has a death signal.
+class Sentinel {
+ public:
+  explicit Sentinel(pid_t session) {
+    auto life = Pipe::make(0);
+    if (!life) return;  // it is watched by nobody, and runs all the same
+    pid_ = ::fork();
+    if (pid_ == 0) watch(session, life->reader.get());
+    life_ = std::move(life->writer);
+  }
+  Sentinel(const Sentinel&) = delete;
+  Sentinel& operator=(const Sentinel&) = delete;
+  ~Sentinel() { end(); }
+
+  void end() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+  }
+
+ private:
+  /// Of the descriptors it has only the one at whose other end this process is.
+  [[noreturn]] static void watch(pid_t session, int life) {
+    ::setsid();
+    reset_signals();
+    if (::dup2(life, STDIN_FILENO) < 0) ::_exit(1);
+    ::close_range(STDIN_FILENO + 1, ~0U, 0);
+    char none = 0;
+    while (::read(STDIN_FILENO, &none, 1) < 0 && errno == EINTR) {
+    }
+    ::kill(-session, SIGKILL);
+    ::_exit(0);
+  }
+
+  Fd life_{};
+  pid_t pid_ = -1;
+};
+
 class Child {
  public:
   Child(pid_t pid, Fd output, Fd errors)
       : pid_(pid),
+        sentinel_(pid),
         itself_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
         output_{std::move(output), kKeptOutput_bytes},
         errors_{std::move(errors), kKeptErrors_bytes} {}
@@ -157,6 +199,7 @@ class Child {
   ChildResult follow(std::int64_t limit_ns) {
     listen(monotonic_ns() + limit_ns);
     if (ended_) {
+      sentinel_.end();
       result_.left_processes = has_children() || !output_.ended || !errors_.ended;
     } else {
       result_.end = ChildEnd::timed_out;
@@ -167,6 +210,7 @@ class Child {
     if (!ended_) await_end(monotonic_ns() + kDying_ns);
     if (read_bytes_ > kFlood_bytes) result_.end = ChildEnd::flooded;
     if (!ended_) result_.end = ChildEnd::stuck, result_.stuck_pid = pid_;
+    sentinel_.end();
     kill_leftovers(result_.stuck_pid, monotonic_ns() + kLeftovers_ns);
     result_.output = std::move(output_.kept);
     result_.errors = std::move(errors_.kept);
@@ -217,6 +261,7 @@ class Child {
   }
 
   pid_t pid_;
+  Sentinel sentinel_;
   Fd itself_;
   Stream output_, errors_;
   std::size_t read_bytes_ = 0;

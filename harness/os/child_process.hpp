@@ -39,7 +39,8 @@ struct ChildResult {
 /// of ours. After `limit_ns` its session gets a SIGTERM, and half a second later a SIGKILL; the call returns a quarter
 /// of a second after that at the latest. Everything that it started is killed when it has ended, also what went into a
 /// session of its own, for which this process becomes a child subreaper (prctl(2)) and takes every other child of its
-/// own for a leftover: only for a process that has no children but by this function.
+/// own for a leftover: only for a process that has no children but by this function. When this process is killed
+/// meanwhile, the session is, too.
 ///
 /// run_in_shell() is for the commands of a fault, which may leave something running, have the user's environment, and
 /// are run by threads of a process with children of its own.

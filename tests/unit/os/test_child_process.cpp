@@ -1,8 +1,10 @@
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include "harness/os/child_process.hpp"
 #include "tests/namespace.hpp"
+#include "tests/temp_directory.hpp"
 
 using namespace grit;
 using grit::test::ok;
@@ -90,6 +92,26 @@ TEST_CASE("child process: what it leaves behind is killed, wherever it went, and
   const ChildResult late = run_shell("setsid sleep 100 & echo $!; sleep 100", kNsPerS / 5);
   REQUIRE(late.end == ChildEnd::timed_out);
   REQUIRE(is_gone(std::stoi(late.output)));
+}
+
+TEST_CASE("child process: when who runs it is killed, so is all of its session") {
+  const test::TempDirectory directory;
+  const std::string file = (directory.path() / "pids").string();
+  const pid_t runner = ::fork();
+  if (runner == 0) {
+    static_cast<void>(run_child({.argv = {"/bin/sh", "-c", "sleep 100 & echo $$ $! > " + file + "; sleep 100"},
+                                 .environment = {"PATH=/usr/bin:/bin"}},
+                                100 * kNsPerS));
+    ::_exit(0);
+  }
+  pid_t shell = 0, second = 0;
+  for (int i = 0; i < 1000 && second == 0; ++i, ::usleep(5000)) std::ifstream(file) >> shell >> second;
+  ::kill(runner, SIGKILL);
+  REQUIRE(::waitpid(runner, nullptr, 0) == runner);
+  REQUIRE(second > 0);
+  for (int i = 0; i < 1000 && !(is_gone(shell) && is_gone(second)); ++i) ::usleep(5000);
+  REQUIRE(is_gone(shell));
+  REQUIRE(is_gone(second));
 }
 
 TEST_CASE("child process: one that cannot be killed is left, and its end is seen") {

@@ -146,7 +146,12 @@ void describe_check(const CheckInfo& info) {
 
 Result<int> describe(const std::string& name) {
   std::vector<std::string> known{"timing"};
-  if (const Injector* injector = find_injector(name)) return describe_fault(*injector), 0;
+  const Check* check = find_check(name);
+  if (const Injector* injector = find_injector(name)) {
+    describe_fault(*injector);
+    if (check != nullptr) fmt::print("\n"), describe_check(check->info);  // the check of that name
+    return 0;
+  }
   if (name == "timing") {
     fmt::print("timing: when a fault is in force; every fault takes these beside its own parameters\n");
     return print_params(timing_params()), 0;
@@ -163,8 +168,8 @@ Result<int> describe(const std::string& name) {
     return false;
   };
   if (try_plain(workloads(), "workload")) return 0;
-  if (const Check* check = find_check(name)) return describe_check(check->info), 0;
-  for (const Check* check : checks()) known.push_back(check->info.name);
+  if (check != nullptr) return describe_check(check->info), 0;
+  for (const Check* one : checks()) known.push_back(one->info.name);
   const std::string near = nearest_name(name, known);
   return usage_error(fmt::format("there is no fault, workload or check called {}{}; `grit list` shows all",
                                  shortened(name), near.empty() ? "" : "; did you mean " + near + "?"));

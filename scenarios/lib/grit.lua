@@ -592,6 +592,30 @@
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
 ---@field name? string what it is called in the report (default: as the check)
 
+---@class grit.check.command.params
+---@field command string one line for /bin/sh -c
+---@field exit? "nagios"|"health_validation"|"nhc"|"bitmask" what its exit status means (default "nagios")
+---@field bits_critical? grit.count of the exit status, with exit = "bitmask": any of these is critical (smartctl(8)) (default 24; at most 255)
+---@field bits_unknown? grit.count of the exit status, else any of these is unknown (smartctl(8)) (default 7; at most 255)
+---@field bits_warning? grit.count of the exit status, else any of these is a warning; others are passed over (smartctl(8)) (default 224; at most 255)
+---@field subject? string what it looks at: "eth0"; default: the node
+---@field perfdata? boolean|"true"|"false" take the first figure behind the | as value (default true)
+---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 10s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.openmetrics.params
+---@field url? string of the exporter: http://127.0.0.1:9100/metrics
+---@field file? string or a file that it writes, by its absolute path
+---@field critical? string the rule for critical: node_network_up{device='eth0'} == 0
+---@field warning? string the rule for a warning
+---@field subject? string the label that says what a series is about (default: device, interface, gpu, UUID, pci_bus_id, cpu, mountpoint or instance)
+---@field max_age? grit.time what was written longer ago is unknown; 0: three times `every`, at least 1 min (grit's own choice) (default 0ns)
+---@field remote? boolean|"true"|"false" the url may be another machine's (default false)
+---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 1s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
 local grit = { fault = {}, workload = {}, check = {}, search = {} }
 
 ---The scenario of this file; the file ends with `return grit.scenario { ... }`.
@@ -784,6 +808,16 @@ function grit.check.link_up(params) end
 ---@param params? grit.check.nic_errors.params
 ---@return grit.Check
 function grit.check.nic_errors(params) end
+
+---A program of the site's: its exit status says how the node is (only with --allow-command).
+---@param params grit.check.command.params
+---@return grit.Check
+function grit.check.command(params) end
+
+---Rules over the metrics of an exporter on the node (node exporter, DCGM exporter ...).
+---@param params? grit.check.openmetrics.params
+---@return grit.Check
+function grit.check.openmetrics(params) end
 
 ---From where on: the dose at which an effect starts, in a series of trials.
 ---@param params grit.search.threshold.params

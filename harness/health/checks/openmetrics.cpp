@@ -147,7 +147,7 @@ Outcome outcome_of(const Finding& finding, const Rule& rule, Severity severity) 
     return outcome;
   }
   outcome.value = finding.value, outcome.unit = "count";
-  outcome.detail = fmt::format("{:.6g}, {}: {}", finding.value, finding.alarms ? "and that is" : "not", text);
+  outcome.detail = fmt::format("{:.6g}; alarms when {}", finding.value, text);
   if (finding.alarms) outcome.severity = severity;
   return outcome;
 }

@@ -14,7 +14,8 @@ ROOMS = {
     "verdict": "stats records facts blame",
     "compare": "stats records facts",
     "series": "stats records facts blame verdict",
-    "report": "stats records facts blame verdict compare series",
+    "score": "stats",
+    "report": "stats records facts blame verdict compare series score",
 }
 # Each layer may include itself and what is listed.
 ALLOWED = {

@@ -1,0 +1,57 @@
+// Do the health checks catch it? All that a scorecard says.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/score/false_alarms.hpp"
+#include "analysis/score/recall.hpp"
+#include "analysis/score/score_input.hpp"
+#include "analysis/score/together.hpp"
+#include "analysis/score/visibility.hpp"
+
+namespace grit {
+
+/// A check that fires in a greater share of shams is not asked what nobody noticed: what it finds may be chance.
+constexpr double kQuietShamShare = 0.05;
+
+/// What all checks together made of one kind of damage.
+struct CellSummary {
+  int injections = 0;            // proven
+  int not_applied = 0;           // or not proven: left out of everything
+  std::optional<Effect> harm{};  // on the mean step time; empty: too few pairs
+  bool harmful = false;          // the whole interval is above 0
+  std::vector<int> credited{};   // checks
+  int found = 0;                 // injections that one of these found
+  Interval interval{};           // of their share: exact, 95 %
+  /// By any check that is quiet in shams, credited or not.
+  int noticed = 0;
+  Interval noticed_interval{};
+  std::vector<int> by_chance{};  // checks that found some and are not credited
+};
+
+struct Scorecard {
+  AlarmFrom alarm = AlarmFrom::warning;
+  int rounds = 0;
+  int injections = 0;  // proven
+  int shams = 0;
+  double seconds = 0;                       // from the first slot to the last one's end
+  std::vector<CellSummary> cells{};         // in the order of the input, here and below
+  std::vector<FalseAlarms> false_alarms{};  // of each check
+  std::vector<Recall> recalls{};            // check by check
+  std::vector<DoseSeries> series{};
+  std::vector<Visibility> visibilities{};
+  CoFiring co_firing{};
+  Cover cover{};
+  /// Cells whose damage is proven, whose harm is proven, and for which no check is credited; the costliest first.
+  std::vector<int> missed{};
+  [[nodiscard]] const Recall& recall(std::size_t check, std::size_t cell) const {
+    return recalls[check * cells.size() + cell];
+  }
+};
+
+/// The same input gives the same scorecard.
+Scorecard score(const ScoreInput& input, AlarmFrom alarm = AlarmFrom::warning);
+
+}  // namespace grit

@@ -1,0 +1,83 @@
+#include "analysis/score/visibility.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <tuple>
+
+#include "analysis/stats/knee.hpp"
+
+namespace grit {
+namespace {
+
+std::optional<double> hurts_from(const ScoreInput& input, const DoseSeries& series) {
+  std::vector<DoseResponse> responses;
+  for (const int cell : series.cells) {
+    const DamageCell& damage = input.cells[static_cast<std::size_t>(cell)];
+    if (damage.step_times.empty()) continue;
+    DoseResponse& response = responses.emplace_back(DoseResponse{*damage.dose, {}});
+    for (const PairTimes& pair : damage.step_times)
+      response.log_ratios.push_back(std::log(pair.fault_mean_ns / pair.baseline_mean_ns));
+  }
+  if (responses.size() < 2) return std::nullopt;
+  if (slowdown_of(responses.back()) < kHurts) return std::nullopt;
+  return fit_knee(series.scale, responses, kHurts).dose;
+}
+
+}  // namespace
+
+std::vector<DoseSeries> dose_series(const ScoreInput& input) {
+  std::map<std::tuple<std::string, std::string, std::string>, std::vector<int>> groups;
+  for (std::size_t cell = 0; cell < input.cells.size(); ++cell) {
+    const DamageCell& damage = input.cells[cell];
+    if (damage.dose && *damage.dose > 0)
+      groups[{damage.fault, damage.mechanism, damage.unit}].push_back(static_cast<int>(cell));
+  }
+  std::vector<DoseSeries> all;
+  for (auto& [name, cells] : groups) {
+    const auto dose_of = [&](int cell) { return *input.cells[static_cast<std::size_t>(cell)].dose; };
+    const auto [least, most] =
+        std::minmax_element(cells.begin(), cells.end(), [&](int a, int b) { return dose_of(a) < dose_of(b); });
+    if (dose_of(*least) >= dose_of(*most)) continue;
+    DoseSeries series{std::get<0>(name), std::get<1>(name), std::get<2>(name), {}, {}, {}};
+    series.scale = {.from = dose_of(*least),
+                    .to = dose_of(*most),
+                    .harm_grows = input.cells[static_cast<std::size_t>(cells.front())].harm_grows};
+    series.cells = std::move(cells);
+    std::sort(series.cells.begin(), series.cells.end(),
+              [&](int a, int b) { return series.scale.place_of(dose_of(a)) < series.scale.place_of(dose_of(b)); });
+    series.hurts_from = hurts_from(input, series);
+    all.push_back(std::move(series));
+  }
+  return all;
+}
+
+std::vector<Visibility> visibilities(const ScoreInput& input, const std::vector<DoseSeries>& series,
+                                     const std::vector<Recall>& recalls) {
+  std::vector<Visibility> all;
+  for (std::size_t check = 0; check < input.checks.size(); ++check)
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      Visibility one{static_cast<int>(check), static_cast<int>(i), {}, {}, {}, {}};
+      bool credited = false;
+      double chance = 0;
+      for (const int cell : series[i].cells) {
+        const Recall& recall = recalls[check * input.cells.size() + static_cast<std::size_t>(cell)];
+        credited |= recall.credited;
+        if (recall.of > 0)
+          one.hits.push_back({*input.cells[static_cast<std::size_t>(cell)].dose, recall.found, recall.of});
+        // Of the longest windows: the chance is then rather too large than too small.
+        if (recall.shams > 0) chance = std::max(chance, static_cast<double>(recall.shams_fired) / recall.shams);
+      }
+      const auto demonstrated = demonstrated_dose(series[i].scale, one.hits);
+      if (!credited || !demonstrated) continue;
+      one.demonstrated = *demonstrated;
+      one.curve = detection_curve(series[i].scale, one.hits, std::min(chance, 0.99));
+      if (one.demonstrated.found_from && series[i].hurts_from)
+        one.before_it_hurts =
+            series[i].scale.place_of(*one.demonstrated.found_from) <= series[i].scale.place_of(*series[i].hurts_from);
+      all.push_back(std::move(one));
+    }
+  return all;
+}
+
+}  // namespace grit

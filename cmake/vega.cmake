@@ -51,6 +51,8 @@ set(grit_report_assets
     kVega=${grit_report_binary}/vega_bundle.js
     kPage=${grit_report_source}/page/report.html
     kComparisonPage=${grit_report_source}/page/comparison.html
+    kScorePage=${grit_report_source}/page/score.html
+    kScoreStyle=${grit_report_source}/page/score.css
     kStyle=${grit_report_source}/page/report.css
     kScript=${grit_report_source}/page/report.js
     kStepsSpec=${grit_report_source}/plots/specs/steps.json
@@ -62,7 +64,8 @@ set(grit_report_assets
     kArrivalsSpec=${grit_report_source}/plots/specs/arrivals.json
     kLinksSpec=${grit_report_source}/plots/specs/links.json
     kRunsSpec=${grit_report_source}/plots/specs/runs.json
-    kDoseSpec=${grit_report_source}/plots/specs/dose.json)
+    kDoseSpec=${grit_report_source}/plots/specs/dose.json
+    kDetectionSpec=${grit_report_source}/plots/specs/detection.json)
 string(REGEX REPLACE "k[A-Za-z]+=" "" grit_report_asset_files "${grit_report_assets}")
 add_custom_command(
   OUTPUT ${grit_report_binary}/assets.cpp

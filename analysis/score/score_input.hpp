@@ -44,8 +44,8 @@ struct DamageCell {
   std::string fault;
   std::string magnitude{};  // as people write it: "2 s"
   std::string mechanism{};
-  std::string unit{};            // of the dose
-  std::optional<double> dose{};  // in the base unit; empty: the fault has no dose
+  std::string unit{};            // of the dose: "s", "bit/s", "bytes", "share", ""
+  std::optional<double> dose{};  // in that; empty: the fault has no dose
   bool harm_grows = true;        // with the dose
   /// The step times of its injections, each beside those of its twin sham ("baseline").
   std::vector<PairTimes> step_times{};

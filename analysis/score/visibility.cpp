@@ -20,8 +20,22 @@ std::optional<double> hurts_from(const ScoreInput& input, const DoseSeries& seri
       response.log_ratios.push_back(std::log(pair.fault_mean_ns / pair.baseline_mean_ns));
   }
   if (responses.size() < 2) return std::nullopt;
-  if (slowdown_of(responses.back()) < kHurts) return std::nullopt;
-  return fit_knee(series.scale, responses, kHurts).dose;
+  const auto first = std::find_if(responses.begin(), responses.end(),
+                                  [](const DoseResponse& one) { return slowdown_of(one) >= kHurts; });
+  if (first == responses.end()) return std::nullopt;
+  if (first == responses.begin()) return first->dose;  // or from a smaller one on
+  const double fitted = series.scale.place_of(fit_knee(series.scale, responses, kHurts).dose);
+  return series.scale.dose_at(
+      std::clamp(fitted, series.scale.place_of(std::prev(first)->dose), series.scale.place_of(first->dose)));
+}
+
+/// Shown to be found where it does not hurt yet, or shown to be missed where it does.
+std::optional<bool> is_found_before(const DoseSeries& series, const DemonstratedDose& demonstrated) {
+  if (!series.hurts_from) return std::nullopt;
+  const double hurts = series.scale.place_of(*series.hurts_from);
+  if (demonstrated.found_from && series.scale.place_of(*demonstrated.found_from) <= hurts) return true;
+  if (demonstrated.missed_up_to && series.scale.place_of(*demonstrated.missed_up_to) >= hurts) return false;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -72,9 +86,7 @@ std::vector<Visibility> visibilities(const ScoreInput& input, const std::vector<
       if (!credited || !demonstrated) continue;
       one.demonstrated = *demonstrated;
       one.curve = detection_curve(series[i].scale, one.hits, std::min(chance, 0.99));
-      if (one.demonstrated.found_from && series[i].hurts_from)
-        one.before_it_hurts =
-            series[i].scale.place_of(*one.demonstrated.found_from) <= series[i].scale.place_of(*series[i].hurts_from);
+      one.before_it_hurts = is_found_before(series[i], one.demonstrated);
       all.push_back(std::move(one));
     }
   return all;

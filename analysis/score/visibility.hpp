@@ -18,7 +18,7 @@ struct DoseSeries {
   std::string fault{}, mechanism{}, unit{};
   DoseScale scale{};
   std::vector<int> cells{};            // in the direction of harm
-  std::optional<double> hurts_from{};  // the dose; empty: not known, or more than was tried
+  std::optional<double> hurts_from{};  // one that was tried at the least; empty: not known, or none that was tried
 };
 
 /// Of one check over one series.
@@ -28,7 +28,8 @@ struct Visibility {
   std::vector<DoseHits> hits{};  // in the direction of harm
   DemonstratedDose demonstrated{};
   DetectionCurve curve{};
-  /// Is it shown to be found from a dose on that does not hurt yet? Empty: one of the two is not known.
+  /// Shown to be found from a dose on that does not hurt yet; false: shown to be missed at one that does. Empty:
+  /// neither is shown.
   std::optional<bool> before_it_hurts{};
 };
 

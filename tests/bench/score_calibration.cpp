@@ -27,7 +27,8 @@ void print(const ScoreCoverage& coverage) {
   };
   for (std::size_t check = 0; check < truths.size(); ++check) {
     const LawCoverage& law = coverage.laws[check];
-    fmt::print("{:34} {:24} {:24} {:24} {:10} {}\n", truths[check].name, share(law.recall, coverage.scorecards, true),
+    fmt::print("{:34} {:24} {:24} {:24} {:10} {}\n", truths[check].name,
+               share(law.recall, coverage.scorecards, !truths[check].in_bursts),
                share(law.false_alarms, coverage.scorecards, truths[check].false_alarms_per_hour.has_value()),
                share(law.medians, law.with_median, law.with_median > 0), law.credited, law.bursts);
   }

@@ -43,6 +43,7 @@ for scenario in ("link_flap", "partition", "healthy"):
     assert_fits(output_of("plan", source / f"scenarios/{scenario}.lua", "-n", 4, "--json"), "plan")
 assert_fits(output_of("doctor", "--json"), "doctor")
 assert_fits(output_of("check", "--json"), "check")
+assert_fits(json.loads((source / "tests/snapshots/score/score.json").read_text()), "score")
 
 # A member that no schema lists is found, wherever it is; so is one of another type.
 flap = source / "tests/data/29e12f6/link_flap"

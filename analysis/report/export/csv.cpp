@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "analysis/facts/counted_pairs.hpp"
@@ -193,6 +194,34 @@ Status write_csv(const Series& series, const std::filesystem::path& directory) {
                      [&](auto add) {
                        for (const Trial& trial : series.trials) add(trial_row(series, trial));
                      });
+}
+
+Status write_csv(const ScoreInput& input, const Scorecard& card, const std::filesystem::path& file) {
+  return write_table(
+      file,
+      "check,fault,magnitude,mechanism,found,of,recall,low,high,credited,p,warned,on_at_onset,unreadable,late,"
+      "elsewhere,subject_right,node_right,ttd_median_s,ttd_low_s,ttd_high_s,shams_fired,shams",
+      [&](auto add) {
+        const auto seconds = [](const std::optional<double>& ns) {
+          return ns && std::isfinite(*ns) ? fmt::format("{:.6g}", *ns / 1e9) : std::string();
+        };
+        for (const Recall& one : card.recalls) {
+          const DamageCell& cell = input.cells[static_cast<std::size_t>(one.cell)];
+          const auto& interval = one.to_detection.interval;
+          std::string row =
+              fmt::format("{},{},{},{},{},{},{},{:.6g},{:.6g},{},{:.6g}",
+                          quoted(input.checks[static_cast<std::size_t>(one.check)].name), quoted(cell.fault),
+                          quoted(cell.magnitude), quoted(cell.mechanism), one.found, one.of,
+                          one.of > 0 ? fmt::format("{:.6g}", static_cast<double>(one.found) / one.of) : "",
+                          one.interval.low, one.interval.high, one.credited ? 1 : 0, one.p);
+          row += fmt::format(",{},{},{},{},{},{},{}", one.warned, one.on_at_onset, one.unreadable, one.late,
+                             one.elsewhere, one.subject_right, one.node_right);
+          add(row + fmt::format(",{},{},{},{},{}", seconds(one.to_detection.median),
+                                seconds(interval ? std::optional(interval->low) : std::nullopt),
+                                seconds(interval ? std::optional(interval->high) : std::nullopt), one.shams_fired,
+                                one.shams));
+        }
+      });
 }
 
 Status write_csv(const Comparison& comparison, const std::filesystem::path& file) {

@@ -6,6 +6,7 @@
 #include "analysis/compare/compare.hpp"
 #include "analysis/compare/trend.hpp"
 #include "analysis/report/run_data.hpp"
+#include "analysis/score/scorecard.hpp"
 #include "harness/model/series.hpp"
 
 namespace grit {
@@ -19,6 +20,9 @@ Status write_csv(const ReportInput& input, const RunData& data, const std::files
 
 /// Likewise trials.csv: a row a trial.
 Status write_csv(const Series& series, const std::filesystem::path& directory);
+
+/// Likewise score.csv: a row for each check and each kind of damage, in one file. Shares are 0 .. 1.
+Status write_csv(const ScoreInput& input, const Scorecard& card, const std::filesystem::path& file);
 
 /// A row a run that was compared, in one file.
 Status write_csv(const Comparison& comparison, const std::filesystem::path& file);

@@ -13,6 +13,8 @@ struct Asset {
 extern const Asset kVega;            // Vega's modules as one script that defines globalThis.vega
 extern const Asset kPage;            // the page, with {{placeholders}}
 extern const Asset kComparisonPage;  // likewise, of a comparison
+extern const Asset kScorePage;       // likewise, of a scorecard
+extern const Asset kScoreStyle;      // its further CSS
 extern const Asset kStyle;           // CSS
 extern const Asset kScript;          // draws the plots
 
@@ -26,7 +28,8 @@ extern const Asset kOwnWorkSpec;
 extern const Asset kArrivalsSpec;
 extern const Asset kLinksSpec;
 extern const Asset kRunsSpec;
-extern const Asset kDoseSpec;  // of a series; filled in by series_page.cpp
+extern const Asset kDoseSpec;       // of a series; filled in by series_page.cpp
+extern const Asset kDetectionSpec;  // of a scorecard; filled in by score_plots.cpp
 
 extern const std::string_view kVegaVersion;  // of the distribution's package
 

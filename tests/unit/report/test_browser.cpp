@@ -9,11 +9,13 @@
 #include <filesystem>
 #include <thread>
 
+#include "analysis/report/page/score_page.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
 #include "tests/unit/report/sample_run.hpp"
+#include "tests/unit/report/sample_score.hpp"
 
 using namespace grit;
 
@@ -56,9 +58,8 @@ bool run_chromium(const std::filesystem::path& directory, const std::vector<std:
 }
 
 /// The DOM after the page's scripts ran. The screenshot beside it is kept when GRIT_SCREENSHOTS names a directory.
-std::string dump_dom(const ReportInput& input, const std::string& name) {
+std::string dump_page(const Result<std::string>& page, const std::string& name) {
   const test::TempDirectory directory;
-  const auto page = render_html(input);
   REQUIRE(page.has_value());
   REQUIRE(write_file_durably(directory.path() / "report.html", *page).has_value());
   std::vector<std::string> arguments{find_chromium(),
@@ -86,6 +87,8 @@ std::string dump_dom(const ReportInput& input, const std::string& name) {
     REQUIRE(write_file_durably(std::filesystem::path(keep) / (name + ".html"), *page).has_value());
   return read_file(directory.path() / "dom.html").value();
 }
+
+std::string dump_dom(const ReportInput& input, const std::string& name) { return dump_page(render_html(input), name); }
 
 std::size_t count(const std::string& text, std::string_view part) {
   std::size_t found = 0;
@@ -159,4 +162,22 @@ TEST_CASE("a browser draws a run without stalls", "[browser]") {
   const std::string figure = drawn(dom, "plot-windows");
   CHECK(count(figure, "<svg") == 1);
   CHECK(count(figure, "logarithmic") == 0);
+}
+
+TEST_CASE("a browser draws the plots of a scorecard", "[browser]") {
+  if (find_chromium().empty()) {
+    test::skip("no chromium here; install the package chromium to test the report page in a browser");
+    return;
+  }
+  const ScoreInput input = test::sample_score();
+  const std::string dom = dump_page(render_score_html(input, score(input)), "score");
+  CHECK(count(dom, "class=\"plot-error\"") == 0);
+  // link_flap at three sizes and three checks that notice it.
+  for (std::size_t plot = 0; plot < 3; ++plot) {
+    const std::string figure = drawn(dom, "plot-detection-" + std::to_string(plot));
+    INFO(figure.size());
+    CHECK(count(figure, "<svg") == 1);
+    CHECK(count(marks(figure, "estimates"), "<path") >= 2);
+    CHECK(count(marks(figure, "hurts_mark"), "<line") == 1);
+  }
 }

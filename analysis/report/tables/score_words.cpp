@@ -1,0 +1,74 @@
+#include "analysis/report/tables/score_words.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "analysis/report/page/html_writer.hpp"
+#include "analysis/stats/median.hpp"
+#include "harness/base/units.hpp"
+
+namespace grit {
+
+std::string damage_name(const DamageCell& cell) {
+  return cell.magnitude.empty() ? cell.fault : cell.fault + " " + cell.magnitude;
+}
+
+std::string harm_text(const CellSummary& summary) {
+  if (!summary.harm) return "too few pairs";
+  if (!summary.harmful) return "no harm shown";
+  return fmt::format("{} ({} .. {})", format_percent(summary.harm->estimate, true),
+                     format_percent(summary.harm->ci_low, true), format_percent(summary.harm->ci_high, true));
+}
+
+std::string dose_text(const ScoreInput& input, const DoseSeries& series, double dose) {
+  for (const int cell : series.cells)
+    if (const DamageCell& damage = input.cells[static_cast<std::size_t>(cell)]; damage.dose == dose)
+      return damage.magnitude.empty() ? fmt::format("{:.3g} {}", dose, series.unit) : damage.magnitude;
+  if (series.unit == "s") return format_duration(dose * 1e9);
+  if (series.unit == "share") return format_percent(dose, false);
+  return fmt::format("{:.3g}{}{}", dose, series.unit.empty() ? "" : " ", series.unit);
+}
+
+std::string false_alarm_text(const FalseAlarms& alarms) {
+  if (alarms.readable_h <= 0) return "cannot be read";
+  if (alarms.always_on()) return "always on";
+  if (std::isinf(alarms.interval.high)) return "no healthy time";
+  return fmt::format("{:.2g} ({:.2g} .. {:.2g})", alarms.per_hour, alarms.interval.low, alarms.interval.high);
+}
+
+std::string detection_time_text(const Recall& recall) {
+  const auto& [median, interval] = recall.to_detection;
+  if (!median && !interval) return "";
+  if (!median) return "more than " + format_duration(interval->low);
+  std::string text = format_duration(*median);
+  if (!interval) return text;
+  return text + (std::isinf(interval->high)
+                     ? fmt::format(" (from {} on)", format_duration(interval->low))
+                     : fmt::format(" ({} .. {})", format_duration(interval->low), format_duration(interval->high)));
+}
+
+std::string odd_check_text(const ScoreInput& input, const Scorecard& card, std::size_t check) {
+  int found = 0, of = 0, unreadable = 0;
+  for (std::size_t cell = 0; cell < input.cells.size(); ++cell) {
+    const Recall& recall = card.recall(check, cell);
+    if (recall.credited) return "";
+    found += recall.found, of += recall.of, unreadable += recall.unreadable;
+  }
+  if (of > 0 && unreadable == of) return "cannot be read";
+  if (card.false_alarms[check].always_on()) return "always on";
+  if (found == 0 && card.false_alarms[check].episodes == 0) return "never fired";
+  return "not shown to be more than chance";
+}
+
+std::optional<double> usual_detection_ns(const Scorecard& card, std::size_t check) {
+  std::vector<double> medians_ns;
+  for (std::size_t cell = 0; cell < card.cells.size(); ++cell) {
+    const Recall& recall = card.recall(check, cell);
+    if (recall.credited && recall.to_detection.median) medians_ns.push_back(*recall.to_detection.median);
+  }
+  if (medians_ns.empty()) return std::nullopt;
+  return median(std::move(medians_ns));
+}
+
+}  // namespace grit

@@ -1,0 +1,26 @@
+// How the figures of a scorecard are put.
+#pragma once
+
+#include <string>
+
+#include "analysis/score/scorecard.hpp"
+
+namespace grit {
+
+/// "link_down 2 s".
+std::string damage_name(const DamageCell& cell);
+/// "+31 % (24 .. 38)", "no harm shown", "too few pairs".
+std::string harm_text(const CellSummary& summary);
+/// A dose of the series as people write it: that of a cell by the cell's magnitude.
+std::string dose_text(const ScoreInput& input, const DoseSeries& series, double dose);
+/// "0.41 (0.02 .. 1.4)" a node-hour; "always on"; "cannot be read".
+std::string false_alarm_text(const FalseAlarms& alarms);
+/// "1.3 s (0.9 .. 2.1)"; "more than 7.4 s" for the interval's low end where the median was not reached; empty.
+std::string detection_time_text(const Recall& recall);
+/// What is to be said of a check in two or three words: "always on", "never fired", "cannot be read", "not shown to be
+/// more than chance"; empty: it is credited for something.
+std::string odd_check_text(const ScoreInput& input, const Scorecard& card, std::size_t check);
+/// The check's usual time to detection: the median over the cells that it is credited for; empty: none.
+std::optional<double> usual_detection_ns(const Scorecard& card, std::size_t check);
+
+}  // namespace grit

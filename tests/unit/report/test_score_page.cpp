@@ -1,0 +1,144 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "analysis/report/export/csv.hpp"
+#include "analysis/report/export/score_json.hpp"
+#include "analysis/report/page/html_writer.hpp"
+#include "analysis/report/page/score_page.hpp"
+#include "harness/base/files.hpp"
+#include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
+#include "tests/unit/report/sample_score.hpp"
+
+using namespace grit;
+
+namespace {
+
+std::string page_of(const ScoreInput& input, const std::optional<DemandResult>& demand = std::nullopt) {
+  const auto page = render_score_html(input, score(input), demand);
+  REQUIRE(page.has_value());
+  return *page;
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+/// Without what stands inside of script elements.
+std::string markup_of(std::string page) {
+  for (auto open = page.find("<script"); open != std::string::npos; open = page.find("<script")) {
+    const auto close = page.find("</script>", open);
+    REQUIRE(close != std::string::npos);
+    page.erase(open, close + 9 - open);
+  }
+  return page;
+}
+
+/// The matrix's row of a kind of damage, from its name on.
+std::string row_of(const std::string& page, const std::string& damage) {
+  const auto from = page.find("<th scope=\"row\">" + damage + " <span");
+  REQUIRE(from != std::string::npos);
+  return page.substr(from, page.find("</tr>", from) - from);
+}
+
+}  // namespace
+
+TEST_CASE("the page of a scorecard says first what was missed, the costliest first") {
+  const std::string page = page_of(test::sample_score());
+  const auto missed = page.find("Missed: it made training slower, and no check noticed (3 of 12)");
+  REQUIRE(missed != std::string::npos);
+  CHECK(missed < page.find("What notices what"));
+  const auto delay = page.find("link_delay 2 ms", missed), rank = page.find("rank_delay 20 ms", missed);
+  CHECK(delay < rank);
+  CHECK(rank < page.find("What notices what"));
+  CHECK(contains(page, "noticed 0 of 10") == false);
+  CHECK(contains(page, "0 of 10 (at most 31 %)"));
+  CHECK(contains(page, "the right node in"));
+}
+
+TEST_CASE("the matrix shows number and colour, and hatches what is no more than chance") {
+  const std::string page = page_of(test::sample_score());
+  CHECK(contains(row_of(page, "link_flap 1 s"), ">100</td>"));
+  CHECK(contains(row_of(page, "link_flap 1 s"), "class=\"r10\""));
+  CHECK(
+      contains(row_of(page, "link_flap 1 s"), "class=\"odd\""));  // check_swap was on before, site_script is unreadable
+  CHECK(contains(row_of(page, "link_flap 1 s"), ">!</td>"));
+  CHECK(contains(row_of(page, "link_flap 1 s"), ">?</td>"));
+  CHECK(contains(row_of(page, "link_delay 2 ms"), "class=\"any lost\""));
+  CHECK(contains(row_of(page, "clock_skew 50 ms"), "of 8, 2 not applied"));
+  CHECK(contains(page, "class=\"chance"));
+  CHECK(contains(page, ">always</td>"));
+  CHECK(contains(page, "no GPU on any node"));
+}
+
+TEST_CASE("a demand stands in the headline") {
+  const ScoreInput input = test::sample_score();
+  const Scorecard card = score(input);
+  const std::string page = page_of(input, demand_recall(input, card, 0.9));
+  CHECK(contains(page, "<span class=\"badge bad\">not as asked</span>"));
+  CHECK(contains(page, "asked are 90 %"));
+  CHECK_FALSE(contains(page_of(input), "asked"));
+}
+
+TEST_CASE("the page of a scorecard loads nothing, and its texts are escaped") {
+  const std::string evil = "</script><script>alert('x')</script>&\"{{data}}";
+  ScoreInput input = test::sample_score(4);
+  input.origin = {evil, evil, 1, evil};
+  for (ScoredCheck& check : input.checks) check.name += evil, check.kind = evil;
+  input.checks[0].unproven = evil;
+  for (DamageCell& cell : input.cells)
+    cell.fault += evil, cell.magnitude += evil, cell.mechanism = evil, cell.unit += evil;
+  const std::string page = page_of(input);
+  CHECK_FALSE(contains(page, "<script>alert"));
+  CHECK_FALSE(contains(markup_of(page), "alert('x')"));
+  CHECK(contains(page, "&lt;/script&gt;&lt;script&gt;alert(&#39;x&#39;)"));
+  const std::string markup = markup_of(page_of(test::sample_score()));
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"((src|href|srcset|action|data|poster)\s*=)")));
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"(url\(|@import|<(link|iframe|object|embed|img|base)\b)")));
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"(\son[a-z]+\s*=)")));
+}
+
+TEST_CASE("of very many kinds of damage a fault has one row, and the rest is folded away") {
+  ScoreInput input = test::sample_score(5);
+  const std::vector<DamageCell> once = input.cells;
+  for (int times = 0; times < 3; ++times)
+    for (DamageCell cell : once) {
+      cell.magnitude += fmt::format(" again {}", times);
+      input.cells.push_back(cell);
+    }
+  const std::string page = page_of(input);
+  CHECK(contains(page, "All 56 kinds of damage"));
+  CHECK(contains(page, "Of each fault the magnitude that is found least."));
+}
+
+TEST_CASE("a scorecard without anything is a page, too") {
+  CHECK(contains(page_of({}), "no harm was shown"));
+  ScoreInput input = test::sample_score(1);
+  input.slots.clear();
+  CHECK(contains(page_of(input), "No check is credited for anything"));
+}
+
+TEST_CASE("score.csv has a row for each check and each kind of damage") {
+  const ScoreInput input = test::sample_score();
+  const Scorecard card = score(input);
+  const test::TempDirectory directory;
+  REQUIRE(write_csv(input, card, directory.path() / "score.csv").has_value());
+  const std::string text = read_file(directory.path() / "score.csv").value();
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 13 * 14);
+  CHECK(contains(text, "check,fault,magnitude,mechanism,found,of,recall,low,high,credited,p,"));
+  CHECK(contains(text, "link_up,link_flap,1 s,kernel,10,10,1,0.691503,1,1,"));
+  CHECK(contains(text, "check_swap,link_flap,1 s,kernel,0,10,0,0,0.308497,0,1,0,10,0,"));
+}
+
+TEST_CASE("score.json holds what the page shows, with null for what is not known") {
+  const ScoreInput input = test::sample_score();
+  const Json json = to_json(input, score(input));
+  CHECK(json.at("design").at("rounds") == 10);
+  CHECK(json.at("results").size() == 13 * 14);
+  CHECK(json.at("missed").at(0).at("fault") == "link_delay");
+  const Json& swap = json.at("checks").at(9);
+  CHECK(swap.at("name") == "check_swap");
+  CHECK(swap.at("false_alarms").at("high").is_null());
+  CHECK(swap.at("false_alarms").at("on_share") == 1);
+  CHECK_FALSE(contains(json_text(json), "Infinity"));
+}

@@ -34,17 +34,18 @@ DemandResult demand_recall(const ScoreInput& input, const Scorecard& card, doubl
     const CellSummary& summary = card.cells[cell];
     if (!fault.empty() && input.cells[cell].fault != fault) continue;
     if (!summary.harmful && summary.credited.empty()) continue;
+    // What is found at the most counts also those that some quiet check found without being credited.
     const double at_least = share_at_least(summary.found, summary.injections, kAlpha),
-                 at_most = share_at_most(summary.found, summary.injections, kAlpha);
+                 at_most = share_at_most(summary.noticed, summary.injections, kAlpha);
     const std::string name = cell_name(input.cells[cell]);
-    const std::string counts = fmt::format("found {} of {}", summary.found, summary.injections);
     if (at_most < least) {
       take(worst, DemandDecision::not_met,
-           fmt::format("{}: {}, at most {:.0f} %; asked are {:.0f} %", name, counts, 100 * at_most, 100 * least));
+           fmt::format("{}: noticed {} of {}, at most {:.0f} %; asked are {:.0f} %", name, summary.noticed,
+                       summary.injections, 100 * at_most, 100 * least));
     } else if (at_least < least) {
       take(worst, DemandDecision::cannot_tell,
-           fmt::format("{}: {}, which shows {:.0f} % only; {:.0f} % are shown by {}", name, counts, 100 * at_least,
-                       100 * least, shown_by(least)));
+           fmt::format("{}: found {} of {}, which shows {:.0f} % only; {:.0f} % are shown by {}", name, summary.found,
+                       summary.injections, 100 * at_least, 100 * least, shown_by(least)));
     } else {
       take(worst, DemandDecision::met,
            fmt::format("each kind of damage is found in {:.0f} % or more, with 95 % confidence", 100 * least));

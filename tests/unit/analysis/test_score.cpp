@@ -386,6 +386,7 @@ TEST_CASE("a demand is met, not met, or cannot be told yet") {
   CHECK(after(28, 28).text.find("29 of 29, 45 of 46") != std::string::npos);
   CHECK(after(20, 13).decision == DemandDecision::not_met);
   CHECK(after(20, 0).decision == DemandDecision::not_met);  // harmful, and nobody noticed
+  CHECK(after(10, 2).text.find("noticed 2 of 10, at most 51 %") != std::string::npos);  // not credited, but quiet
   CHECK(after(20, 0, false).decision == DemandDecision::cannot_tell);
   CHECK(after(20, 0, false).text.find("no damage was proven") != std::string::npos);
 }

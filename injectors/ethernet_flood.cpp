@@ -171,7 +171,8 @@ class EthernetFlood final : public Injector {
         .summary = "TCP or UDP traffic from the nodes to others over their NICs, at a rate or as fast as it goes",
         .params =
             {fault_nic_param(),
-             {"to", Unit::text, "others", "receivers: \"others\" (nodes not in `on`), \"all\", or a list \"1,3-5\""},
+             {"to", Unit::text, "others",
+              "receivers: \"others\" (nodes not in `on`), \"any\" (one of them), \"all\", or a list \"1,3-5\""},
              {"protocol", Unit::text, "tcp", "what is sent", {"tcp", "udp"}},
              {"rate",
               Unit::bits_per_s,
@@ -203,6 +204,7 @@ class EthernetFlood final : public Injector {
         .needs = {"an address on the NIC of every node that takes part", "UDP offload: Linux 5.0 or later"},
         .undo = UndoClass::process,
         .takes_nic = true,
+        .peers = "to",
         .dose = {"rate"}};
     return info;
   }

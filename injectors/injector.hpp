@@ -38,7 +38,10 @@ struct InjectorInfo {
   /// are refused when the plan is made. With takes_nic: of that NIC.
   std::vector<std::string> touches{};
   UndoClass undo = UndoClass::persistent;
-  bool takes_nic = false;      // acts on a NIC: has a parameter `nic`; the interface guard rails apply to it
+  bool takes_nic = false;  // acts on a NIC: has a parameter `nic`; the interface guard rails apply to it
+  /// Of a fault between nodes, the parameter that names the others. In a scenario it takes node selectors, too, which
+  /// the plan turns into a list; "any" and a share are drawn among the nodes that `on` leaves.
+  std::string peers{};
   bool destructive = false;    // ends something that does not come back: only with --allow-destructive
   bool irreversible = false;   // done once and for all: nothing to revert, and the reading stays as it is
   bool runs_commands = false;  // runs commands of the scenario: only with --allow-command

@@ -17,8 +17,8 @@ Result<std::vector<int>> listed_nodes(const std::string& name, const std::string
   if (text != "all" && text != "others") {
     const auto numbers = cpus_from_list(text);  // written like a list of CPUs
     if (!numbers)
-      return usage_error(
-          fmt::format("{} = \"{}\": expected \"others\", \"all\" or nodes such as \"1,3-5\"", name, shortened(text)));
+      return usage_error(fmt::format("{} = \"{}\": expected \"others\", \"any\", \"all\" or nodes such as \"1,3-5\"",
+                                     name, shortened(text)));
     for (const int node : *numbers) {
       if (static_cast<std::size_t>(node) >= count)
         return usage_error(fmt::format("{} = \"{}\": there is no node {}; there are nodes 0 to {}", name,
@@ -30,6 +30,16 @@ Result<std::vector<int>> listed_nodes(const std::string& name, const std::string
   for (std::size_t node = 0; node < count; ++node)
     if (listed[node]) nodes.push_back(static_cast<int>(node));
   return nodes;
+}
+
+std::string node_list_text(const std::vector<int>& ascending) {
+  std::string text;
+  for (const Json& range : node_ranges(ascending)) {
+    const int first = range[0].get<int>(), last = range[1].get<int>();
+    text += fmt::format("{}{}", text.empty() ? "" : ",",
+                        first == last ? std::to_string(first) : fmt::format("{}-{}", first, last));
+  }
+  return text;
 }
 
 Json node_ranges(const std::vector<int>& ascending) {

@@ -16,6 +16,9 @@ namespace grit {
 Result<std::vector<int>> listed_nodes(const std::string& name, const std::string& text, const Topology& topology,
                                       const std::vector<int>& on);
 
+/// The nodes as such a list.
+std::string node_list_text(const std::vector<int>& ascending);
+
 /// [[0, 499], [501, 501]]: all from a first to a last one. The list of all nodes is in the plan once for every node.
 Json node_ranges(const std::vector<int>& ascending);
 /// The nodes again. Error (usage): not such a list, or of more than `nodes` nodes.

@@ -13,7 +13,7 @@ return grit.scenario {
 
   options = {
     from     = { "any", help = "the nodes that send: 2, 1,3, any, all or 25%" },
-    to       = { "others", help = "the nodes that receive: others, all, or 1,3" },
+    to       = { "others", help = "the nodes that receive: others, any (one of them), all, or 1,3" },
     protocol = { "tcp", choices = { "tcp", "udp" }, help = "how it is sent" },
     rate     = { "0", unit = "bit rate", help = "what each sender sends in all; 0: as fast as it goes" },
   },

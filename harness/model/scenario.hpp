@@ -48,8 +48,9 @@ struct Timing {
 struct ScenarioFault {
   std::string name;
   NodeSelector on{};
-  Json params = Json::object();  // complete, base units
-  std::string where{};           // "scenarios/x.lua:12", for messages
+  Json params = Json::object();         // complete, base units
+  std::optional<NodeSelector> peers{};  // of InjectorInfo::peers, which `params` then lacks; empty: it is in `params`
+  std::string where{};                  // "scenarios/x.lua:12", for messages
   Timing timing{};
 };
 

@@ -148,10 +148,12 @@ std::string field(const std::string& name, bool required, const std::string& typ
   return fmt::format("---@field {}{} {}{}{}\n", name, required ? "" : "?", type, help.empty() ? "" : " ", help);
 }
 
-std::string fields(const std::vector<ParamSpec>& specs) {
+/// `nodes`: the name of the parameter that takes node selectors, if there is one.
+std::string fields(const std::vector<ParamSpec>& specs, const std::string& nodes = {}) {
   std::string text;
   for (const ParamSpec& spec : specs)
-    text += field(spec.name, spec.default_value.is_null(), lua_type(spec), spec.help + limits(spec));
+    text += field(spec.name, spec.default_value.is_null(), spec.name == nodes ? "grit.nodes" : lua_type(spec),
+                  spec.help + limits(spec));
   return text;
 }
 
@@ -176,7 +178,7 @@ std::string table_class(const ScenarioTable& table) {
 
 std::string fault_class(const InjectorInfo& info) {
   return fmt::format("---@class grit.fault.{}.params\n", info.name) +
-         field("on", false, "grit.nodes", "the nodes it acts on (default \"any\")") + fields(info.params) +
+         field("on", false, "grit.nodes", "the nodes it acts on (default \"any\")") + fields(info.params, info.peers) +
          fields(timing_params_beside(info)) + "\n";
 }
 

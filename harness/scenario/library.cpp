@@ -56,6 +56,20 @@ void count_text(lua_State* lua, const Json& params) {
                     kMaxText_bytes >> 20));
 }
 
+/// The other nodes of a fault between nodes, where they are to be chosen or come from a draw; empty: they are said as
+/// text, such as "others" or "1,3-5".
+std::optional<NodeSelector> read_peers(lua_State* lua, const InjectorInfo& info, const std::string& owner) {
+  std::optional<NodeSelector> peers;
+  if (info.peers.empty()) return peers;
+  const std::string what = fmt::format("parameter \"{}\" of {}", info.peers, owner);
+  const int type = push_field(lua, 1, info.peers);
+  const std::string text = type == LUA_TSTRING ? as_text(lua, lua_gettop(lua), what) : "";
+  if (type != LUA_TNIL && (type != LUA_TSTRING || text == "any" || text.ends_with('%')))
+    peers = as_selector(lua, lua_gettop(lua), what);
+  lua_pop(lua, 1);
+  return peers;
+}
+
 /// The fault's own parameters and the common ones that it takes beside them.
 void read_fault_params(lua_State* lua, const InjectorInfo& info, ScenarioFault& fault) {
   const std::string owner = "fault " + info.name;
@@ -68,7 +82,13 @@ void read_fault_params(lua_State* lua, const InjectorInfo& info, ScenarioFault& 
   }
   std::vector<ParamSpec> specs = info.params;
   specs.insert(specs.end(), common.begin(), common.end());
-  fault.params = as_params(lua, 1, specs, owner, {"on"});
+  std::vector<std::string> also{"on"};
+  fault.peers = read_peers(lua, info, owner);
+  if (fault.peers) {
+    std::erase_if(specs, [&](const ParamSpec& one) { return one.name == info.peers; });
+    also.push_back(info.peers);
+  }
+  fault.params = as_params(lua, 1, specs, owner, also);
   count_text(lua, fault.params);
   Json timing = Json::object();
   for (const ParamSpec& spec : common) {

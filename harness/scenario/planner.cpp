@@ -13,6 +13,7 @@
 #include "harness/scenario/seeded_choice.hpp"
 #include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
+#include "injectors/node_list.hpp"
 #include "injectors/traits.hpp"
 #include "workloads/workload.hpp"
 
@@ -65,7 +66,7 @@ Result<std::vector<int>> choose_others(const NodeSelector& on, int nodes, const 
   std::vector<int> left;
   for (int node = 0; node < nodes; ++node)
     if (!is_taken(node)) left.push_back(node);
-  if (left.empty()) return usage_error("there are no other nodes: all are drawn already");
+  if (left.empty()) return usage_error("there are no other nodes: all are taken already");
   const bool named = on.kind == NodeSelector::Kind::list;
   GRIT_TRY(std::vector<int> chosen, choose_nodes(on, named ? nodes : static_cast<int>(left.size()), {}, choice));
   for (int& node : chosen) {
@@ -141,13 +142,14 @@ class FaultPlanner {
     bool ambiguous = false;
   };
 
-  [[nodiscard]] Status try_add(const ScenarioFault& fault, bool left_out) {
-    const Injector* injector = find_injector(fault.name);
+  [[nodiscard]] Status try_add(const ScenarioFault& given_fault, bool left_out) {
+    const Injector* injector = find_injector(given_fault.name);
     if (injector == nullptr) return usage_error("there is no such fault");
-    const Params params(fault.params);
     const auto nodes = static_cast<int>(plan_.topology.nodes.size());
-    GRIT_TRY(const std::vector<int> chosen, choose_nodes(fault.on, nodes, drawn_, nodes_));
+    GRIT_TRY(const std::vector<int> chosen, choose_nodes(given_fault.on, nodes, drawn_, nodes_));
+    GRIT_TRY(const ScenarioFault fault, with_peers(given_fault, injector->info(), chosen));
     if (left_out) return {};
+    const Params params(fault.params);
     GRIT_TRY(const std::vector<int> taking_part, injector->nodes(plan_.topology, chosen, params));
     GRIT_TRY(const auto pulses, pulses_of(fault, *injector, taking_part.size(), taking_part == chosen));
     for (std::size_t i = 0; i < taking_part.size(); ++i) {
@@ -170,6 +172,20 @@ class FaultPlanner {
       remember(fault, planned.node, first);
     }
     return {};
+  }
+
+  /// With the nodes at its other ends settled, once for all of its nodes and windows.
+  [[nodiscard]] Result<ScenarioFault> with_peers(ScenarioFault fault, const InjectorInfo& info,
+                                                 const std::vector<int>& chosen) {
+    if (!fault.peers) return fault;
+    const auto nodes = static_cast<int>(plan_.topology.nodes.size());
+    const NodeSelector& wanted = *fault.peers;
+    const bool anew = wanted.kind == NodeSelector::Kind::any || wanted.kind == NodeSelector::Kind::fraction;
+    auto peers = anew ? choose_others(wanted, nodes, chosen, nodes_) : choose_nodes(wanted, nodes, drawn_, nodes_);
+    if (!peers) return with_context(std::move(peers).error(), "`" + info.peers + "`");
+    std::sort(peers->begin(), peers->end());
+    fault.params[info.peers] = node_list_text(*peers);
+    return fault;
   }
 
   /// `nic = "all"` is one fault on each of the node's rails, but for those that stand on another (the VLAN of a NIC

@@ -240,7 +240,7 @@
 ---@class grit.fault.partition.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
 ---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
----@field from? string whom they are cut off from: "others", "all", or nodes such as "1,3-5" (default "others")
+---@field from? grit.nodes whom they are cut off from: "others", "any" (one of them), "all", or nodes such as "1,3-5" (default "others")
 ---@field direction? "both"|"in"|"out" of the packets dropped, as seen from the nodes in `on` (default "both")
 ---@field after? grit.time from the start of the block to the cut (default 200ms)
 ---@field lasts? grit.time until it heals; a collective over TCP stands still as long, so a block never ends before (default 500ms; at least 1ms)
@@ -256,7 +256,7 @@
 ---@class grit.fault.ethernet_flood.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
 ---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")
----@field to? string receivers: "others" (nodes not in `on`), "all", or a list "1,3-5" (default "others")
+---@field to? grit.nodes receivers: "others" (nodes not in `on`), "any" (one of them), "all", or a list "1,3-5" (default "others")
 ---@field protocol? "tcp"|"udp" what is sent (default "tcp")
 ---@field rate? grit.bit_rate payload each sending node sends in all, over all its receivers and streams; 0: as fast as it goes (default 0bit/s)
 ---@field streams? grit.count connections of one node to another, each a process at both ends (default 2; 1 to 64)

@@ -10,6 +10,7 @@
 #include "harness/scenario/seeded_choice.hpp"
 #include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
+#include "injectors/node_list.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/scenario/fixture.hpp"
 
@@ -548,7 +549,59 @@ TEST_CASE("what cannot be drawn is refused with its line") {
   CHECK(contains(load_error(with("grit.node()", "v")), "takes one node selector"));
   CHECK(contains(load_error(with("grit.node 'some'", "v")), "is not a node selector"));
   CHECK(contains(load_error(with("grit.others 'any'", "v")), "must be what grit.node \"any\" gave"));
-  CHECK(contains(load_error(scenario_with("faults = { grit.fault.partition { from = grit.node 'any' } },")), "from"));
+  CHECK(contains(load_error(scenario_with("faults = { grit.fault.partition { direction = grit.node 'any' } },")),
+                 "direction"));
+}
+
+TEST_CASE("the other end of a fault between nodes is drawn once, and is none of the nodes that it acts on") {
+  const auto scenario_of = [](const std::string& faults) {
+    auto loaded = load_text(
+        "local grit = require 'grit'\nlocal victim = grit.node 'any'\nlocal other = grit.others(victim, 'any')\n"
+        "local partition, flood = grit.fault.partition, grit.fault.ethernet_flood\n"
+        "return grit.scenario { name = 'x', workload = grit.workload.ddp {}, faults = { " +
+        faults + " }, design = { block = '3s' }, expect = { slowdown = { at_least = '10%' } } }");
+    INFO((loaded ? std::string() : loaded.error().message));
+    REQUIRE(loaded.has_value());
+    return *loaded;
+  };
+  const auto peers = [](const grit::PlannedFault& fault) {
+    const bool cut = fault.name == "partition";
+    const grit::Json ranges = cut ? fault.resolved.at("nodes") : fault.resolved.at("rule").at("receivers");
+    CHECK(fault.params.at(cut ? "from" : "to").is_string());
+    return *grit::nodes_of_ranges(ranges, 8);
+  };
+  const Scenario any = scenario_of("partition { on = 'any', from = 'any' }");
+  const Scenario drawn = scenario_of("flood { on = victim, to = other }, partition { on = victim, from = other }");
+  const Scenario share = scenario_of("partition { on = { 1, 5 }, from = '50%' }");
+  std::set<std::pair<int, int>> different;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Plan plan = plan_of(any, 8, {.seed = seed});
+    CHECK(text_of(plan) == text_of(plan_of(any, 8, {.seed = seed})));
+    REQUIRE(plan.faults.size() == 1);
+    REQUIRE(peers(plan.faults[0]).size() == 1);
+    CHECK(peers(plan.faults[0])[0] != plan.faults[0].node);
+    different.insert({plan.faults[0].node, peers(plan.faults[0])[0]});
+
+    const Plan both = plan_of(drawn, 8, {.seed = seed});  // a flood acts at both of its ends
+    REQUIRE(both.faults.size() == 3);
+    const grit::PlannedFault& cut = both.faults[2];
+    for (const grit::PlannedFault& fault : both.faults) {
+      CHECK(peers(fault) == peers(cut));
+      CHECK(fault.passive == (fault.node != cut.node));
+    }
+
+    const Plan half = plan_of(share, 8, {.seed = seed});
+    REQUIRE(half.faults.size() == 2);
+    CHECK(peers(half.faults[0]).size() == 3);
+    CHECK(peers(half.faults[0]) == peers(half.faults[1]));
+    for (const int node : peers(half.faults[0])) CHECK((node != 1 && node != 5));
+  }
+  CHECK(different.size() > 20);
+  const Plan named = plan_of(scenario_of("partition { on = 0, from = { 7, 1, 2, 3 } }"), 8);
+  CHECK(named.faults[0].params.at("from") == "1-3,7");
+  CHECK(contains(error_of(scenario_of("partition { on = 'all', from = 'any' }"), cluster_of(8)),
+                 "`from`: there are no other nodes"));
+  CHECK(contains(error_of(scenario_of("partition { on = victim, from = victim }"), cluster_of(8)), "nobody"));
 }
 
 TEST_CASE("schedule = poisson draws other moments in every fault block, and the seed decides") {

@@ -6,6 +6,9 @@ add_custom_target(manual ALL DEPENDS ${manual}/man1/grit.1)
 install(DIRECTORY ${manual}/man1 DESTINATION share/man)
 install(FILES ${manual}/grit.bash DESTINATION share/bash-completion/completions RENAME grit)
 install(FILES ${manual}/grit.fish DESTINATION share/fish/vendor_completions.d)
+# Where Debian's zsh looks below /usr, and where it looks below /usr/local and others' look below /usr.
+install(FILES ${manual}/_grit DESTINATION share/zsh/vendor-completions)
+install(FILES ${manual}/_grit DESTINATION share/zsh/site-functions)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME grit)

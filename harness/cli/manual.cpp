@@ -100,6 +100,32 @@ std::string synopsis(const CLI::App& command) {
   return text + ".RI [ options ]\n";
 }
 
+/// Text in brackets, as _arguments of zsh takes it.
+std::string zsh_text(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '[' || c == ']' || c == ':') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+/// As _arguments takes it: (-n --nodes)-n[help]:value:_default. One that may be given again has a star.
+std::string zsh_option(const CLI::Option& option) {
+  const auto names = names_of(option);
+  const bool again =
+      option.get_items_expected_max() > 1 || option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+  const std::string value = is_flag(option)                        ? ""
+                            : option.get_items_expected_min() == 0 ? "::value:_default"
+                                                                   : ":value:_default";
+  std::string text;
+  for (const std::string& name : names)
+    text += fmt::format("        {}\n",
+                        shell_word(fmt::format("{}{}[{}]{}", again ? "*" : fmt::format("({})", fmt::join(names, " ")),
+                                               name, zsh_text(option.get_description()), value)));
+  return text;
+}
+
 Status write_all(const CLI::App& app, const std::filesystem::path& directory) {
   std::error_code failed;
   std::filesystem::create_directories(directory / "man1", failed);
@@ -109,7 +135,8 @@ Status write_all(const CLI::App& app, const std::filesystem::path& directory) {
     GRIT_CHECK(write_file_durably(directory / "man1" / fmt::format("grit-{}.1", command->get_name()),
                                   man_page(app, *command)));
   GRIT_CHECK(write_file_durably(directory / "grit.bash", bash_completion(app)));
-  return write_file_durably(directory / "grit.fish", fish_completion(app));
+  GRIT_CHECK(write_file_durably(directory / "grit.fish", fish_completion(app)));
+  return write_file_durably(directory / "_grit", zsh_completion(app));
 }
 
 }  // namespace
@@ -187,6 +214,59 @@ std::string fish_completion(const CLI::App& app) {
     }
   }
   return text;
+}
+
+std::string zsh_completion(const CLI::App& app) {
+  std::string commands, options;
+  for (const CLI::App* command : commands_of(app)) {
+    commands += fmt::format("    {}\n", shell_word(command->get_name() + ":" + zsh_text(command->get_description())));
+    options += fmt::format("    {})\n      grit_options=(\n", command->get_name());
+    for (const CLI::Option* option : command->get_options()) options += zsh_option(*option);
+    options += "      ) ;;\n";
+  }
+  // Offsets into words are counted from 0 in this form, as in bash, in which a test runs this.
+  constexpr std::string_view kScript = R"ZSH(#compdef grit
+# zsh completion for grit, made by the program of its own help
+_grit() {
+  local context state state_descr line entry word command="${words[@]:1:1}"
+  local -a grit_commands grit_options names
+  typeset -A opt_args
+  grit_commands=(
+COMMANDS  )
+  if [[ $CURRENT -eq 2 ]]; then
+    _describe -t commands 'command of grit' grit_commands
+    return
+  fi
+  case $command in
+OPTIONS  esac
+  case $command in
+    run|plan)
+      # The options of the scenario that is named already.
+      for word in "${words[@]:2:CURRENT-3}"; do
+        case $word in
+          ''|-*) ;;
+          *) while read -r entry; do grit_options+=("$entry"); done < <(grit "$command" "$word" --help 2>/dev/null |
+               sed -n 's/^  \(--[A-Za-z_][A-Za-z0-9_-]*\) .*/\1[an option of the scenario]:value:_default/p') ;;
+        esac
+      done
+      while read -r entry; do names+=("$entry"); done < <(grit list scenarios 2>/dev/null |
+        sed -n 's/^  \([A-Za-z_][A-Za-z0-9_-]*\)   *[^ ].*/\1/p') ;;
+    describe)
+      names=(timing)
+      while read -r entry; do names+=("$entry"); done < <(grit list 2>/dev/null | sed -n 's/^  \([a-z_]*\)  *.*/\1/p') ;;
+    list) names=(faults workloads checks scenarios) ;;
+  esac
+  _arguments "${grit_options[@]}" '1: :' '*:argument:->argument' && return 0
+  [[ $state == argument ]] || return 1
+  [[ ${#names[@]} -gt 0 ]] && _describe -t names 'name' names
+  _files
+}
+_grit "$@"
+)ZSH";
+  std::string script(kScript);
+  script.replace(script.find("COMMANDS"), 8, commands);
+  script.replace(script.find("OPTIONS"), 7, options);
+  return script;
 }
 
 void add_manual(CLI::App& app, Action& action) {

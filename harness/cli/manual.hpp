@@ -17,4 +17,7 @@ std::string bash_completion(const CLI::App& app);
 /// For fish: commands and their options with their help.
 std::string fish_completion(const CLI::App& app);
 
+/// For zsh: as for bash, with the help of commands and options.
+std::string zsh_completion(const CLI::App& app);
+
 }  // namespace grit

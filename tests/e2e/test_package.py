@@ -173,6 +173,7 @@ def main():
             shown = inside(root, f"bash -c '{inner}'").stdout.split()
             assert expected in shown, (words, shown)
         assert completion.exists() and (root / "usr/share/fish/vendor_completions.d/grit.fish").exists()
+        assert (root / "usr/share/zsh/vendor-completions/_grit").read_text().startswith("#compdef grit\n")
     print("the package works where there is nothing else")
 
 

@@ -375,6 +375,38 @@ TEST_CASE("what a scenario prints or fails with cannot write to the terminal") {
 
 TEST_CASE("help and version are no errors") {
   for (const Words& words : {Words{"--help"}, Words{"run", "--help"}, Words{"--version"}, Words{"run", "a.lua"}})
+TEST_CASE("completion for zsh offers commands, their options, and what grit lists") {
+  const test::TempDirectory place;
+  REQUIRE(said_by("manual " + place.path().string()).code == 0);
+  // What it hands to zsh's own functions, which bash has not; the script keeps to what both shells understand.
+  const std::string file = (place.path() / "ask.bash").string();
+  std::ofstream(file) << "grit() { \"" << GRIT_BINARY
+                      << "\" \"$@\"; }\n_describe() { local -n list=$4; printf '%s\\n' \"${list[@]}\"; }\n"
+                         "_files() { echo FILES; }\n_arguments() { printf '%s\\n' \"$@\"; state=argument; return 1; }\n"
+                         "words=(\"$@\"); CURRENT=$#; set --; . "
+                      << (place.path() / "_grit").string() << "\n";
+  const auto offered = [&](const std::string& words) {
+    const std::string out = (place.path() / "out").string(), err = (place.path() / "err").string();
+    CAPTURE(words);
+    CHECK(std::system(fmt::format("bash {} {} >{} 2>{}", file, words, out, err).c_str()) == 0);
+    CHECK(read_file(err).value_or("?").empty());
+    return "\n" + read_file(out).value_or("");
+  };
+  CHECK_THAT(read_file(place.path() / "_grit").value_or(""), Catch::StartsWith("#compdef grit\n"));
+  const std::string commands = offered("grit ''");
+  for (const char* command : {"run", "plan", "compare", "report", "list", "doctor"})
+    CHECK_THAT(commands, Contains(fmt::format("\n{}:", command)));
+  CHECK_THAT(commands, Contains("on two days\\: slower") && !Contains("FILES"));
+  const std::string run = offered("grit run ''");
+  for (const char* part : {"\n(-n --nodes)-n[", "\n(-n --nodes)--nodes[", "]:value:_default\n", "\n*--set[",
+                           "\n(--json)--json[", "\n1: :\n", "\nlink_flap\n", "\nFILES\n"})
+    CHECK_THAT(run, Contains(part));
+  CHECK_THAT(run, !Contains("--down["));
+  CHECK_THAT(offered("grit run link_flap ''"), Contains("\n--down[an option of the scenario]:value:_default\n"));
+  CHECK_THAT(offered("grit describe ''"), Contains("\nlink_flap\n") && Contains("\ntiming\n"));
+  CHECK_THAT(offered("grit list ''"), Contains("\nchecks\n"));
+}
+
     CHECK(refusal(words).empty());
 }
 

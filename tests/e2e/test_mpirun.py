@@ -61,14 +61,13 @@ with Workspace() as work:
     does_not_come_off(work)
     assert_same_state(before)
     shipped = (SOURCE / "scenarios/healthy.lua").read_text()
-    short = shipped.replace('pairs = 8, max_pairs = 16, block = "1500ms"', 'pairs = 6, block = "500ms"')
-    assert short != shipped
+    # Four ranks on two cores are noisy: what "healthy" asks could often not be told. A hundred times as long is more than noise.
+    short = shipped.replace('pairs = 8, max_pairs = 16, block = "1500ms"', 'pairs = 6, block = "500ms"').replace('"10%"', '"9900%"')
+    assert "500ms" in short and "9900%" in short
     done = mpirun("run", work.write("healthy.lua", short), "--out", work.path / "run", "--json", cwd=work.path)
     result = json.loads(done.stdout)
     print(result["sentence"])
-    # Four ranks on two cores are noisy: "cannot tell" is honest there, a slowdown would be a lie.
-    assert result["verdict"] in ("reproduced", "inconclusive"), done.stdout + done.stderr
-    assert done.returncode == {"reproduced": 0, "inconclusive": 2}[result["verdict"]], done.stderr
+    assert done.returncode == 0 and result["verdict"] == "reproduced", done.stdout + done.stderr
     assert result["outcome"] == "completed" and result["faults"] == []
     assert json.loads((work.path / "run" / "verdict.json").read_text()) == result
     assert_same_state(before)
@@ -77,7 +76,7 @@ with Workspace() as work:
     plan = work.path / "run/plan.json"
     original = json.loads(plan.read_text())
     again = mpirun("replay", work.path / "run", "--out", work.path / "again", "--json", cwd=work.path)
-    assert again.returncode in (0, 2) and json.loads(again.stdout)["outcome"] == "completed", again.stderr
+    assert again.returncode == 0 and json.loads(again.stdout)["outcome"] == "completed", again.stdout + again.stderr
     original["topology"]["nodes"][0]["name"] = "n77"
     plan.write_text(json.dumps(original))
     other = mpirun("replay", work.path / "run", "--out", work.path / "other", cwd=work.path)
@@ -86,7 +85,7 @@ with Workspace() as work:
 
     scenario = work.write("short_flap.lua", SHORT_FLAP)
     refused = mpirun("run", scenario, "--out", work.path / "refused", cwd=work.path)
-    assert refused.returncode in (64, 69), refused.stderr
+    assert refused.returncode == 64, refused.stderr
     assert "data" in refused.stderr and not (work.path / "refused").exists(), refused.stderr
     assert refused.stderr.count("short_flap") + refused.stderr.count("data NIC") <= 4, "said by every rank:\n" + refused.stderr
 assert_same_state(before)

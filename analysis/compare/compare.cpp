@@ -24,8 +24,6 @@ Change change_of(const Shift& shift, double tolerance) {
 
 bool excludes_zero(const Shift& shift) { return shift.ci_low > 0 || shift.ci_high < 0; }
 
-std::string signed_percent(double fraction) { return (fraction > 0 ? "+" : "") + percent(fraction); }
-
 std::string range_text(const Shift& shift) {
   return fmt::format("{} .. {}", percent_number(shift.ci_low), percent(shift.ci_high));
 }

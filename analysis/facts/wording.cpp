@@ -51,7 +51,7 @@ std::string cost_text(const Effect& effect) {
   const std::string_view steps = effect.statistic == "median" ? "the median step" : "steps";
   if (effect.ci_low > 0) return fmt::format("{} took {} longer", steps, percent(effect.estimate));
   if (effect.ci_high < 0) return fmt::format("{} took {} less time", steps, percent(-effect.estimate));
-  return fmt::format("step time differed by {}{}", effect.estimate >= 0 ? "+" : "", percent(effect.estimate));
+  return "step time differed by " + signed_percent(effect.estimate);
 }
 
 /// Three significant digits under a decimal prefix: 3.21 G, 16, 0.25.
@@ -87,20 +87,29 @@ std::string kind_text(const Plan& plan, const std::vector<const PlannedFault*>& 
 
 }  // namespace
 
-std::string percent_number(double fraction) {
+std::string percent_number(double fraction, Digits digits) {
   const double value = 100 * fraction;
   const double size = std::abs(value);
   if (size >= 999.5) {  // three digits are all that a factor of more than ten deserves
     const double unit = std::pow(10.0, std::floor(std::log10(size)) - 2);
     return fmt::format("{}{:.0f}", value < 0 ? "−" : "", std::round(size / unit) * unit);
   }
-  const int decimals = size >= 9.95 ? 0 : size >= 0.995 || size < 0.0005 ? 1 : size >= 0.0995 ? 2 : 3;
-  const std::string digits = fmt::format("{:.{}f}", size, decimals);
-  const bool zero = digits.find_first_not_of("0.") == std::string::npos;
-  return value < 0 && !zero ? "−" + digits : digits;
+  const double whole_from = digits == Digits::few ? 9.95 : 99.95;
+  const int decimals = size >= whole_from ? 0 : size >= 0.995 || size < 0.0005 ? 1 : size >= 0.0995 ? 2 : 3;
+  const std::string text = fmt::format("{:.{}f}", size, decimals);
+  const bool zero = text.find_first_not_of("0.") == std::string::npos;
+  return value < 0 && !zero ? "−" + text : text;
 }
 
-std::string percent(double fraction) { return percent_number(fraction) + " %"; }
+std::string percent(double fraction, Digits digits) {
+  return std::isfinite(fraction) ? percent_number(fraction, digits) + " %" : "unknown";
+}
+
+std::string signed_percent(double fraction, Digits digits) {
+  const std::string text = percent(fraction, digits);
+  const bool above = fraction > 0 && std::isfinite(fraction) && text.find_first_not_of("0. %") != std::string::npos;
+  return above ? "+" + text : text;
+}
 
 std::string interval_text(const Effect& effect) {
   return fmt::format("95 % CI {} .. {}", percent_number(effect.ci_low), percent(effect.ci_high));

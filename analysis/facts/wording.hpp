@@ -10,11 +10,18 @@
 
 namespace grit {
 
-/// A fraction as per cent with two or three significant digits: 0.534 -> "53", 0.0031 -> "0.31", -0.0102 -> "−1.0".
-std::string percent_number(double fraction);
+/// few: two or three significant digits, for sentences: "53", "0.31". tenths: also 10 to 100 with tenths, for figures
+/// that stand beside each other in tables: "53.4", "0.31".
+enum class Digits { few, tenths };
 
-/// "10 %".
-std::string percent(double fraction);
+/// A fraction as per cent: 0.534 -> "53", 0.0031 -> "0.31", -0.0102 -> "−1.0".
+std::string percent_number(double fraction, Digits digits = Digits::few);
+
+/// "10 %"; "unknown" for what is no number.
+std::string percent(double fraction, Digits digits = Digits::few);
+
+/// "+10 %", "−2.5 %", "0.0 %".
+std::string signed_percent(double fraction, Digits digits = Digits::few);
 
 /// "95 % CI 47 .. 60 %".
 std::string interval_text(const Effect& effect);

@@ -16,8 +16,6 @@ namespace {
 
 using Kind = SearchSpec::Kind;
 
-std::string with_sign(double fraction) { return (fraction >= 0 ? "+" : "") + percent(fraction); }
-
 std::string counted_trials(std::size_t count) { return fmt::format("{} trial{}", count, count == 1 ? "" : "s"); }
 
 class SeriesJudge {
@@ -163,7 +161,7 @@ class SeriesJudge {
       if (!trial->dose || !trial->result->slowdown || !trial->result->applied) continue;
       if (*trial->dose != search_.from && *trial->dose != search_.to) continue;
       End& end = ends[*trial->dose];
-      end.text = fmt::format("{} at {}", with_sign(*trial->result->slowdown), dose(*trial->dose));
+      end.text = fmt::format("{} at {}", signed_percent(*trial->result->slowdown), dose(*trial->dose));
       end.calm = end.calm && trial->result->ci_high < slow;
       end.slowed = end.slowed && trial->result->ci_low > slow;
     }
@@ -240,7 +238,7 @@ class SeriesJudge {
       const bool measured = trial->dose && result.slowdown && result.applied;
       calm = calm && measured && result.ci_high < *search_.slowdown;
       if (measured && result.ci_low >= *search_.slowdown)
-        slow.push_back(fmt::format("{} at {}", with_sign(*result.slowdown), dose(*trial->dose)));
+        slow.push_back(fmt::format("{} at {}", signed_percent(*result.slowdown), dose(*trial->dose)));
     }
     const std::string bound = percent(*search_.slowdown);
     if (calm) {
@@ -421,7 +419,7 @@ std::string trial_line(const Series& series, const Trial& trial) {
   if (!trial.result) return line + ": no result";
   const TrialResult& result = *trial.result;
   if (result.slowdown)
-    line += fmt::format(": {} ({} .. {})", with_sign(*result.slowdown), percent_number(result.ci_low),
+    line += fmt::format(": {} ({} .. {})", signed_percent(*result.slowdown), percent_number(result.ci_low),
                         percent(result.ci_high));
   if (result.outcome != "completed") return line + ", " + result.outcome;
   if (!result.failed_checks.empty()) line += fmt::format(", failed: {}", fmt::join(result.failed_checks, ", "));

@@ -26,8 +26,8 @@ std::string too_few_pairs(const RunFacts& facts) {
   const int fewest = fewest_pairs(facts.looks);
   if (pairs.usable.empty()) return fmt::format("there is no usable pair; a verdict needs at least {}", fewest);
   const double estimate = estimate_only(pairs.usable);
-  return fmt::format("only {} of {} pairs are usable, and a verdict needs at least {} (these show {}{})",
-                     pairs.usable.size(), pairs.planned, fewest, estimate >= 0 ? "+" : "", percent(estimate));
+  return fmt::format("only {} of {} pairs are usable, and a verdict needs at least {} (these show {})",
+                     pairs.usable.size(), pairs.planned, fewest, signed_percent(estimate));
 }
 
 std::string measured_sentence(const RunFacts& facts, const Findings& findings) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/export/junit_suite.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/report/run_data.hpp"
@@ -111,8 +112,7 @@ std::string junit_xml(const Series& series, const Verdict& verdict) {
 }
 
 std::string junit_xml(const Comparison& comparison) {
-  const std::string what =
-      fmt::format("steps take as long as before, to within {}", format_percent(comparison.tolerance, false));
+  const std::string what = fmt::format("steps take as long as before, to within {}", percent(comparison.tolerance));
   return suite_xml(
       {.name = "grit.compare",
        .started_utc = comparison.after.empty() ? "" : comparison.after.back().started_utc,
@@ -123,7 +123,7 @@ std::string junit_xml(const Comparison& comparison) {
 
 std::string junit_xml(const Trend& trend) {
   const std::string what = fmt::format("steps take as long from the first {} to the last, to within {}",
-                                       trend.of_runs ? "run" : "block", format_percent(trend.tolerance, false));
+                                       trend.of_runs ? "run" : "block", percent(trend.tolerance));
   TestSuite suite{.name = "grit.compare",
                   .started_utc = trend.points.empty() ? "" : trend.points.back().started_utc,
                   .cases = {change_case(what, trend.exit_code, trend.sentence)},

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include "analysis/facts/wording.hpp"
 #include <span>
 
 #include "analysis/report/page/assets.hpp"
@@ -39,31 +40,25 @@ std::string verdict_html(const Comparison& comparison) {
   return html;
 }
 
-std::string figure_html(std::string_view value, std::string_view name, std::string_view remark) {
-  return fmt::format("<div class=\"figure\"><dt>{}</dt><dd><b>{}</b><span>{}</span></dd></div>\n", escape_html(name),
-                     escape_html(value), escape_html(remark));
-}
-
 std::string interval_of(const Shift& shift) {
   return fmt::format("{} {} to {}", shift.method == ShiftMethod::within_runs ? "within the runs:" : "95 % CI",
-                     format_percent(shift.ci_low, true), format_percent(shift.ci_high, true));
+                     signed_percent(shift.ci_low, Digits::tenths), signed_percent(shift.ci_high, Digits::tenths));
 }
 
 std::string figures_html(const Comparison& comparison) {
   std::string html = "<dl class=\"figures\">\n";
   const Shift& mean = comparison.mean;
-  html += figure_html(format_percent(mean.estimate, true), "mean step time", interval_of(mean));
-  html +=
-      figure_html(format_percent(comparison.median.estimate, true), "median step time", interval_of(comparison.median));
+  html += figure(signed_percent(mean.estimate, Digits::tenths), "mean step time", interval_of(mean));
+  html += figure(signed_percent(comparison.median.estimate, Digits::tenths), "median step time",
+                 interval_of(comparison.median));
   if (mean.method == ShiftMethod::within_runs)
-    html += figure_html("none", "p value", "needs more than one run a side");
+    html += figure("none", "p value", "needs more than one run a side");
   else
-    html +=
-        figure_html(fmt::format("{:.2g}", mean.p), "p value",
-                    mean.method == ShiftMethod::permutation ? "exact permutation of the runs" : "t on the runs' logs");
-  html += figure_html(fmt::format("{} + {}", comparison.before.size(), comparison.after.size()), "runs, old + new", "");
-  html += figure_html(mean.between_runs ? format_percent(*mean.between_runs, false) : "not known", "between runs",
-                      "standard deviation of runs of one side");
+    html += figure(fmt::format("{:.2g}", mean.p), "p value",
+                   mean.method == ShiftMethod::permutation ? "exact permutation of the runs" : "t on the runs' logs");
+  html += figure(fmt::format("{} + {}", comparison.before.size(), comparison.after.size()), "runs, old + new", "");
+  html += figure(mean.between_runs ? percent(*mean.between_runs, Digits::tenths) : "not known", "between runs",
+                 "standard deviation of runs of one side");
   return html + "</dl>\n";
 }
 

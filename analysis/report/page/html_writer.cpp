@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 namespace grit {
 
 std::string escape_html(std::string_view text) {
@@ -103,17 +101,6 @@ std::string HtmlTable::html() const {
 std::string details(std::string_view summary, std::string_view html, bool open) {
   return fmt::format("<details{}><summary>{}</summary>\n{}</details>\n", open ? " open" : "", escape_html(summary),
                      html);
-}
-
-std::string format_percent(double fraction, bool with_sign) {
-  const double percent = fraction * 100;
-  if (!std::isfinite(percent)) return "unknown";
-  const double size = std::abs(percent);
-  const int decimals = size >= 100 ? 0 : size >= 1 ? 1 : 2;
-  std::string text = fmt::format("{:.{}f}", percent, decimals);
-  if (text.starts_with("-") && text.find_first_not_of("-0.") == std::string::npos) text.erase(0, 1);
-  if (text.starts_with("-")) return "\u2212" + text.substr(1) + " %";
-  return (with_sign && text.find_first_not_of("0.") != std::string::npos ? "+" : "") + text + " %";
 }
 
 }  // namespace grit

@@ -57,7 +57,4 @@ class HtmlTable {
 /// A part that is folded away until it is asked for.
 std::string details(std::string_view summary, std::string_view html, bool open = false);
 
-/// "+53.1 %", "-0.31 %": two or three significant digits, with a plus sign when asked for.
-std::string format_percent(double fraction, bool with_sign);
-
 }  // namespace grit

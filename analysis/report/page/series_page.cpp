@@ -5,11 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/report/page/page.hpp"
+#include "analysis/report/plots/plot_spec.hpp"
 #include "analysis/report/tables/sections.hpp"
 #include "analysis/series/search.hpp"
 #include "harness/base/shell_words.hpp"
@@ -41,12 +42,6 @@ DoseAxis axis_of(Unit unit) {
   }
 }
 
-Json& named(Json& list, std::string_view name) {
-  const auto found = std::find_if(list.begin(), list.end(), [&](const Json& item) { return item.at("name") == name; });
-  if (found == list.end()) throw std::invalid_argument(fmt::format("the plot of doses has no {}", name));
-  return *found;
-}
-
 class DosePlot {
  public:
   DosePlot(const Series& series, const std::optional<Threshold>& threshold)
@@ -65,21 +60,22 @@ class DosePlot {
       return plot;
     }
     const Json curve = curve_points(), band = threshold_band();
-    Json spec = Json::parse(assets::kDoseSpec.text);
-    named(spec.at("data"), "trials")["values"] = trials;
-    named(spec.at("data"), "curve")["values"] = curve;
-    named(spec.at("data"), "band")["values"] = band;
+    Json spec = load_spec(assets::kDoseSpec);
+    set_data(spec, "trials", trials);
+    set_data(spec, "curve", curve);
+    set_data(spec, "band", band);
     const bool linear = series_.search.linear;
     named(spec.at("scales"), "x")["type"] = linear ? "linear" : "log";
     named(spec.at("scales"), "y")["type"] = high_ > kLogAxisRatio * low_ ? "log" : "linear";
     const double margin = linear ? (series_.search.to - series_.search.from) * 0.03 : 1.06;
     const double from = linear ? series_.search.from - margin : series_.search.from / margin;
     const double to = linear ? series_.search.to + margin : series_.search.to * margin;
-    named(spec.at("signals"), "x_domain")["value"] = Json{from / axis_.base, to / axis_.base};
-    named(spec.at("signals"), "y_domain")["value"] = Json{low_ * 0.95, high_ * 1.05};
-    named(spec.at("signals"), "x_title")["value"] =
-        series_.search.option + (axis_.unit.empty() ? "" : " (" + axis_.unit + ")") + (linear ? "" : ", logarithmic");
-    named(spec.at("signals"), "x_format")["value"] = axis_.format;
+    set_signal(spec, "x_domain", Json{from / axis_.base, to / axis_.base});
+    set_signal(spec, "y_domain", Json{low_ * 0.95, high_ * 1.05});
+    set_signal(
+        spec, "x_title",
+        series_.search.option + (axis_.unit.empty() ? "" : " (" + axis_.unit + ")") + (linear ? "" : ", logarithmic"));
+    set_signal(spec, "x_format", axis_.format);
     plot.spec = std::move(spec);
     return plot;
   }
@@ -176,14 +172,14 @@ std::string trial_table(const Series& series) {
     }
     const TrialResult& result = *trial.result;
     if (result.outcome == "not_planned" || !result.assumed.empty()) number.href.clear();
-    table.row(
-        {number, trial_subject(series, trial), trial.why,
-         Cell(result.slowdown ? format_percent(*result.slowdown, true) : "", "number"),
-         Cell(
-             result.slowdown ? format_percent(result.ci_low, true) + " to " + format_percent(result.ci_high, true) : "",
-             "number"),
-         Cell(result.outcome, result.outcome == "completed" ? "" : "bad"), verdict_cell(result),
-         fmt::format("{}", fmt::join(result.failed_checks, ", ")), result.culprit});
+    table.row({number, trial_subject(series, trial), trial.why,
+               Cell(result.slowdown ? signed_percent(*result.slowdown, Digits::tenths) : "", "number"),
+               Cell(result.slowdown ? signed_percent(result.ci_low, Digits::tenths) + " to " +
+                                          signed_percent(result.ci_high, Digits::tenths)
+                                    : "",
+                    "number"),
+               Cell(result.outcome, result.outcome == "completed" ? "" : "bad"), verdict_cell(result),
+               fmt::format("{}", fmt::join(result.failed_checks, ", ")), result.culprit});
   }
   return "<h2>Trials</h2>\n" + table.html();
 }

@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/report/plots/plot_spec.hpp"
@@ -205,7 +206,7 @@ Plot windows_plot(const RunData& data) {
 
 std::string pair_tip(const PairPoint& pair) {
   return fmt::format("pair {}: baseline {}, fault {} ({})", pair.pair + 1, format_duration(pair.baseline_ns),
-                     format_duration(pair.fault_ns), format_percent(pair.effect(), true));
+                     format_duration(pair.fault_ns), signed_percent(pair.effect(), Digits::tenths));
 }
 
 constexpr std::string_view kNoPairs =
@@ -244,10 +245,10 @@ void set_bounds(Json& spec, const Expectation& expect, double& low, double& high
     high = std::max(high, fraction * 100);
   };
   if (expect.slowdown_at_least)
-    add(*expect.slowdown_at_least, "expected: at least " + format_percent(*expect.slowdown_at_least, true));
+    add(*expect.slowdown_at_least, "expected: at least " + signed_percent(*expect.slowdown_at_least, Digits::tenths));
   if (expect.slowdown_at_most) {
-    add(*expect.slowdown_at_most, "expected: at most " + format_percent(*expect.slowdown_at_most, true));
-    add(-*expect.slowdown_at_most, "and not below " + format_percent(-*expect.slowdown_at_most, true));
+    add(*expect.slowdown_at_most, "expected: at most " + signed_percent(*expect.slowdown_at_most, Digits::tenths));
+    add(-*expect.slowdown_at_most, "and not below " + signed_percent(-*expect.slowdown_at_most, Digits::tenths));
   }
   set_data(spec, "bounds", std::move(bounds));
 }
@@ -279,13 +280,14 @@ Plot effects_plot(const ReportInput& input, const RunData& data) {
     rows.push_back("estimate");
     for (const double end : {effect->ci_low, effect->ci_high})
       if (std::isfinite(end)) include(end * 100);
-    estimate.push_back(
-        {{"value", rounded(effect->estimate * 100)},
-         {"low", std::isfinite(effect->ci_low) ? rounded(effect->ci_low * 100) : low},
-         {"high", std::isfinite(effect->ci_high) ? rounded(effect->ci_high * 100) : high},
-         {"row", "estimate"},
-         {"tip", fmt::format("estimate {}, 95 % confidence interval {} to {}", format_percent(effect->estimate, true),
-                             format_percent(effect->ci_low, true), format_percent(effect->ci_high, true))}});
+    estimate.push_back({{"value", rounded(effect->estimate * 100)},
+                        {"low", std::isfinite(effect->ci_low) ? rounded(effect->ci_low * 100) : low},
+                        {"high", std::isfinite(effect->ci_high) ? rounded(effect->ci_high * 100) : high},
+                        {"row", "estimate"},
+                        {"tip", fmt::format("estimate {}, 95 % confidence interval {} to {}",
+                                            signed_percent(effect->estimate, Digits::tenths),
+                                            signed_percent(effect->ci_low, Digits::tenths),
+                                            signed_percent(effect->ci_high, Digits::tenths))}});
   }
   set_bounds(spec, input.plan.expect, low, high);
   const double margin = std::max((high - low) * 0.06, 0.05);

@@ -79,9 +79,10 @@ std::string planned_pairs(const ReportInput& input) {
 std::string extra_figures(const Verdict& verdict) {
   std::string html;
   if (const auto& sham = verdict.sham)
-    html += figure(format_percent(sham->estimate, true), "step time in sham blocks",
-                   fmt::format("all but the fault itself; 95 % CI {} to {}", format_percent(sham->ci_low, true),
-                               format_percent(sham->ci_high, true)));
+    html +=
+        figure(signed_percent(sham->estimate, Digits::tenths), "step time in sham blocks",
+               fmt::format("all but the fault itself; 95 % CI {} to {}", signed_percent(sham->ci_low, Digits::tenths),
+                           signed_percent(sham->ci_high, Digits::tenths)));
   if (const auto& recovery = verdict.recovery)
     html += figure(recovery->p50_ns ? format_duration(*recovery->p50_ns) : "never", "until steps are as before",
                    fmt::format("after the fault's end{}; in {} of {} blocks", recovery_interval_text(*recovery),
@@ -133,14 +134,14 @@ std::string figures_section(const ReportInput& input, const RunData& data) {
   const Verdict& verdict = input.verdict;
   std::string html = "<dl class=\"figures\">\n";
   if (const auto& effect = verdict.effect) {
-    html += figure(
-        format_percent(effect->estimate, true), "step time under fault",
-        fmt::format("95 % CI {} to {}", format_percent(effect->ci_low, true), format_percent(effect->ci_high, true)));
+    html += figure(signed_percent(effect->estimate, Digits::tenths), "step time under fault",
+                   fmt::format("95 % CI {} to {}", signed_percent(effect->ci_low, Digits::tenths),
+                               signed_percent(effect->ci_high, Digits::tenths)));
     html += figure(format_p(effect->p), "p value", "exact sign-flip test over the pairs");
     html += figure(
         std::to_string(effect->pairs), "pairs",
         fmt::format("{}; {} step time", planned_pairs(input), effect->statistic.empty() ? "mean" : effect->statistic));
-    html += figure(effect->minimum_detectable > 0 ? format_percent(effect->minimum_detectable, false) : "not known",
+    html += figure(effect->minimum_detectable > 0 ? percent(effect->minimum_detectable, Digits::tenths) : "not known",
                    "minimum detectable effect", "shown by this design with 80 % power");
   } else {
     html += figure("none", "step time under fault", "no effect was estimated");
@@ -204,7 +205,8 @@ std::string pair_table(const RunData& data) {
   HtmlTable table(fmt::format("Pairs ({} time per step)", data.statistic), {"pair", "baseline", "fault", "change"});
   for (const PairPoint& pair : data.pairs)
     table.row({std::to_string(pair.pair + 1), Cell(format_duration(pair.baseline_ns), "number"),
-               Cell(format_duration(pair.fault_ns), "number"), Cell(format_percent(pair.effect(), true), "number")});
+               Cell(format_duration(pair.fault_ns), "number"),
+               Cell(signed_percent(pair.effect(), Digits::tenths), "number")});
   return table.html();
 }
 

@@ -42,7 +42,7 @@ std::string side_text(const std::vector<RunPoint>& points) {
 
 std::string shift_text(const Shift& shift) {
   const std::string interval = fmt::format("{} .. {}", percent_number(shift.ci_low), percent(shift.ci_high));
-  return fmt::format("{}{} ({} {})", shift.estimate > 0 ? "+" : "", percent(shift.estimate),
+  return fmt::format("{} ({} {})", signed_percent(shift.estimate),
                      shift.method == ShiftMethod::within_runs ? "within the runs" : "95 % CI", interval);
 }
 

@@ -18,6 +18,15 @@ TEST_CASE("percentages have two or three significant digits") {
   CHECK(percent_number(21.449) == "2140");
   CHECK(percent_number(9.996) == "1000");
   CHECK(percent(0.1) == "10 %");
+  CHECK(percent(std::nan("")) == "unknown");
+  CHECK(percent(0.5312, Digits::tenths) == "53.1 %");
+  CHECK(percent(0.9996, Digits::tenths) == "100 %");
+  CHECK(percent(-0.0031, Digits::tenths) == "−0.31 %");
+  CHECK(signed_percent(12.3456, Digits::tenths) == "+1230 %");
+  CHECK(signed_percent(0.5312) == "+53 %");
+  CHECK(signed_percent(-0.0031) == "−0.31 %");
+  CHECK(signed_percent(0.0000001) == "0.0 %");
+  CHECK(signed_percent(1.0 / 0.0) == "unknown");
 }
 
 TEST_CASE("p is never given as zero") {

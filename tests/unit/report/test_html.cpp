@@ -250,16 +250,6 @@ TEST_CASE("the commands of the page can be pasted, whatever their words are") {
   CHECK(contains(*series_page, escape_html("grit run 'my scenario.lua' --seed 7")));
 }
 
-TEST_CASE("percentages have as many digits as they deserve") {
-  CHECK(format_percent(0.5312, true) == "+53.1 %");
-  CHECK(format_percent(12.3456, true) == "+1235 %");
-  CHECK(format_percent(0.0312, true) == "+3.1 %");
-  CHECK(format_percent(-0.0031, false) == "−0.31 %");
-  CHECK(format_percent(-0.000001, true) == "0.00 %");
-  CHECK(format_percent(std::nan(""), true) == "unknown");
-  CHECK(format_percent(1.0 / 0.0, true) == "unknown");
-}
-
 TEST_CASE("JSON in a script element cannot end it") {
   const Json value{{"a</script>", "<!--"}};
   const std::string text = json_for_script(value);

@@ -51,6 +51,10 @@ bool same_faults(const Plan& a, const Plan& b) {
   return host_names(a) == host_names(b);
 }
 
+LastingSlowdown slowdown_of(const Comparison& comparison) {
+  return {comparison.mean.estimate, comparison.mean.ci_low, comparison.mean.ci_high};
+}
+
 class Comparer {
  public:
   Comparer(std::span<const ComparedRun> before, std::span<const ComparedRun> after, double tolerance)
@@ -73,6 +77,7 @@ class Comparer {
     set_machines();
     set_location();
     set_environment();
+    if (result_.change == Change::slower) result_.cost = weekly_cost(slowdown_of(result_));
     return std::move(result_);
   }
 
@@ -286,6 +291,13 @@ Status check_comparable(std::span<const ComparedRun> before, std::span<const Com
 
 Json to_json(const Comparison& comparison) {
   Json json{{"format", formats::kComparison.number},
+void set_fleet(Comparison& comparison, Fleet fleet, std::optional<double> bad_nodes) {
+  if (!comparison.cost) return;
+  const bool one_node = comparison.location && comparison.location->where == Location::Where::place;
+  fleet.bad_nodes = bad_nodes.value_or(one_node ? 1 : fleet.gpus / fleet.gpus_per_node);
+  comparison.cost = weekly_cost(fleet, slowdown_of(comparison));
+}
+
             {"change", to_string(comparison.change)},
             {"workload", comparison.workload},
             {"tolerance", comparison.tolerance},
@@ -300,6 +312,7 @@ Json to_json(const Comparison& comparison) {
             {"location", nullptr},
             {"environment", to_json(comparison.environment)},
             {"machines", to_json(comparison.machines)}};
+            {"cost", nullptr},
   for (const RunPoint& point : comparison.before) json["before"].push_back(point_json(point));
   for (const RunPoint& point : comparison.after) json["after"].push_back(point_json(point));
   if (comparison.under_fault) json["shift_under_fault"] = to_json(*comparison.under_fault);
@@ -313,5 +326,11 @@ Json to_json(const Comparison& comparison) {
                         {"share", place->share}};
   return json;
 }
+  if (const auto& cost = comparison.cost)
+    json["cost"] = {{"gpu_days_a_week", cost->estimate},
+                    {"low", cost->low},
+                    {"high", cost->high},
+                    {"gpus", cost->gpus},
+                    {"text", cost->text}};
 
 }  // namespace grit

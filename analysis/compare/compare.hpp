@@ -26,6 +26,7 @@
 #include "analysis/compare/location.hpp"
 #include "analysis/compare/machine_shift.hpp"
 #include "analysis/compare/shift.hpp"
+#include "analysis/verdict/cost.hpp"
 
 namespace grit {
 
@@ -59,6 +60,7 @@ struct Comparison {
   std::optional<Shift> under_fault{};  // of the mean of the fault blocks, when both sides had the same faults
   std::optional<Location> location{};
   std::vector<RankPhases> phases_before{}, phases_after{};  // of ranks that are in all runs
+  std::optional<WeeklyCost> cost{};  // only when steps are shown to take longer; of 1,000 GPUs, or by set_fleet()
   std::vector<std::string> node_names{};                    // by index
   EnvironmentComparison environment{};
   std::vector<MachineShift> machines{};  // what they went through, of all runs that know it
@@ -68,6 +70,10 @@ struct Comparison {
 Comparison compare_runs(std::span<const ComparedRun> before, std::span<const ComparedRun> after, double tolerance);
 
 /// Error (usage): two of the runs are the same directory, or their workload or topology differ (incomparable()); names
+/// Of which fleet a slowdown is to be said what it costs; no effect where none is shown. `bad_nodes`: so many of its
+/// nodes are so slow; when nobody says: one where the slowdown is one node's, else all.
+void set_fleet(Comparison& comparison, Fleet fleet, std::optional<double> bad_nodes);
+
 /// the differences. With `force` only the first is refused.
 Status check_comparable(std::span<const ComparedRun> before, std::span<const ComparedRun> after, bool force);
 

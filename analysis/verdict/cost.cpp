@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kDaysAWeek = 7;
 constexpr double kNsPerDay = 86400e9;
+constexpr double kGpus = 1000;  // of which a cost is said where no fleet is known
 
 Result<JobClass> parse_job_class(std::string_view text) {
   const std::size_t colon = text.find(':');
@@ -47,6 +48,19 @@ std::string_view by_the_mean(const Verdict& verdict) {
 std::string three_digits(double value) {
   return value >= 100 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
 }
+
+/// GPU-days a week.
+std::string fleet_text(const Fleet& fleet, double days, double low, double high) {
+  std::string jobs;
+  for (const JobClass& job : fleet.jobs)
+    jobs += fmt::format("{}{:.0f} % of the time in jobs of {:.0f} GPUs", jobs.empty() ? "" : ", ", 100 * job.share,
+                        job.gpus);
+  return fmt::format("{} GPU-days a week ({} .. {}) of {:.0f} GPUs ({:.0f} with it of {:.0f} nodes; {})",
+                     three_digits(days), three_digits(low), three_digits(high), fleet.gpus, fleet.bad_nodes,
+                     fleet.gpus / fleet.gpus_per_node, jobs);
+}
+
+LastingSlowdown lasting(const Effect& effect) { return {effect.estimate, effect.ci_low, effect.ci_high}; }
 
 }  // namespace
 
@@ -119,8 +133,23 @@ std::optional<TimeLost> lost_each_time(const Plan& plan, const Effect& of_mean, 
   return TimeLost{lost_ns(of_mean.estimate), lost_ns(of_mean.ci_low), lost_ns(of_mean.ci_high)};
 }
 
+WeeklyCost weekly_cost(const LastingSlowdown& slowdown) {
+  const auto days = [](double share) { return kDaysAWeek * kGpus * lost_share(share); };
+  WeeklyCost cost{days(slowdown.estimate), days(slowdown.ci_low), days(slowdown.ci_high), kGpus};
+  cost.text =
+      fmt::format("every 1,000 GPUs that wait for it lose {:.0f} GPU-days a week ({:.0f} .. {:.0f}) while it lasts",
+                  cost.estimate, cost.low, cost.high);
+  return cost;
+}
+
+WeeklyCost weekly_cost(const Fleet& fleet, const LastingSlowdown& slowdown) {
+  const auto days = [&](double share) { return gpu_days_a_week(fleet, share); };
+  WeeklyCost cost{days(slowdown.estimate), days(slowdown.ci_low), days(slowdown.ci_high), fleet.gpus};
+  cost.text = fleet_text(fleet, cost.estimate, cost.low, cost.high);
+  return cost;
+}
+
 std::string cost_text(const Verdict& verdict, double per_day) {
-  constexpr double kGpus = 1000;
   if (const auto& lost = verdict.lost_each_time) {
     const auto seconds = [](double ns) { return kGpus * ns / 1e9; };
     const auto days = [&](double ns) { return kDaysAWeek * per_day * kGpus * ns / kNsPerDay; };
@@ -136,27 +165,16 @@ std::string cost_text(const Verdict& verdict, double per_day) {
   }
   const auto effect = mean_effect(verdict);
   if (verdict.comes_and_goes || !effect || effect->ci_low <= 0) return "";
-  const auto days = [](double slowdown) { return kDaysAWeek * kGpus * lost_share(slowdown); };
-  return fmt::format(
-      "every 1,000 GPUs that wait for it lose {:.0f} GPU-days a week ({:.0f} .. {:.0f}) while it lasts{}",
-      days(effect->estimate), days(effect->ci_low), days(effect->ci_high), by_the_mean(verdict));
+  return fmt::format("{}{}", weekly_cost(lasting(*effect)).text, by_the_mean(verdict));
 }
 
 std::string cost_text(const Fleet& fleet, const Verdict& verdict, double per_day) {
-  std::string jobs;
-  for (const JobClass& job : fleet.jobs)
-    jobs += fmt::format("{}{:.0f} % of the time in jobs of {:.0f} GPUs", jobs.empty() ? "" : ", ", 100 * job.share,
-                        job.gpus);
-  const auto text = [&](double days, double low, double high) {
-    return fmt::format("{} GPU-days a week ({} .. {}) of {:.0f} GPUs ({:.0f} with it of {:.0f} nodes; {}){}",
-                       three_digits(days), three_digits(low), three_digits(high), fleet.gpus, fleet.bad_nodes,
-                       fleet.gpus / fleet.gpus_per_node, jobs, by_the_mean(verdict));
-  };
   const auto effect = mean_effect(verdict);
   if (const auto& lost = verdict.lost_each_time) {
     if (per_day <= 0) return "how often a day does it come on such a node? Say so with --per-day";
     const auto days = [&](double lost_ns) { return gpu_days_a_week(fleet, per_day, lost_ns); };
-    return text(days(lost->estimate_ns), days(lost->low_ns), days(lost->high_ns));
+    return fmt::format("{}{}", fleet_text(fleet, days(lost->estimate_ns), days(lost->low_ns), days(lost->high_ns)),
+                       by_the_mean(verdict));
   }
   if (verdict.comes_and_goes) return "what a week costs cannot be told from faults of several kinds that come and go";
   if (!effect || effect->ci_low <= 0)
@@ -164,8 +182,7 @@ std::string cost_text(const Fleet& fleet, const Verdict& verdict, double per_day
                ? "cannot be told: the median step took longer, but what a job pays goes by the mean step, of which no "
                  "slowdown was shown"
                : "no slowdown was shown";
-  const auto days = [&](double slowdown) { return gpu_days_a_week(fleet, slowdown); };
-  return text(days(effect->estimate), days(effect->ci_low), days(effect->ci_high));
+  return fmt::format("{}{}", weekly_cost(fleet, lasting(*effect)).text, by_the_mean(verdict));
 }
 
 }  // namespace grit

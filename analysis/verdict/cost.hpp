@@ -61,6 +61,27 @@ double gpu_days_a_week(const Fleet& fleet, double slowdown);
 ///   7 per_day b lost sum w J
 double gpu_days_a_week(const Fleet& fleet, double per_day, double lost_ns);
 
+/// A slowdown of the mean step time that lasts, with its 95 % interval: fractions, 0.10 is 10 % slower.
+struct LastingSlowdown {
+  double estimate = 0;
+  double ci_low = 0;
+  double ci_high = 0;
+};
+
+/// GPU-days a week.
+struct WeeklyCost {
+  double estimate = 0;
+  double low = 0;
+  double high = 0;
+  double gpus = 0;     // of so many
+  std::string text{};  // in words, with all that it depends on
+};
+/// Of 1,000 GPUs of which all wait: "every 1,000 GPUs that wait for it lose 37 GPU-days a week (30 .. 44) while it
+/// lasts".
+WeeklyCost weekly_cost(const LastingSlowdown& slowdown);
+/// Of a fleet: "37.0 GPU-days a week (30.1 .. 44.2) of 10000 GPUs (1 with it of 1250 nodes; ...)".
+WeeklyCost weekly_cost(const Fleet& fleet, const LastingSlowdown& slowdown);
+
 /// What the run's slowdown costs: "every 1,000 GPUs that wait for it lose 37 GPU-days a week (30 .. 44) while it
 /// lasts", or "each time ...", and a week only when it is said how often a day (`per_day` above 0). Empty: no cost was
 /// shown.

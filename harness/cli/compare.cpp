@@ -16,6 +16,7 @@
 #include "harness/base/units.hpp"
 #include "harness/cli/commands.hpp"
 
+#include "harness/cli/fleet_options.hpp"
 namespace grit {
 namespace {
 
@@ -29,6 +30,7 @@ struct CompareCommand {
   bool json = false;
 
   [[nodiscard]] Result<std::vector<ComparedRun>> read(const std::vector<std::string>& names) const {
+  FleetOptions fleet{};
     const bool progress = !json && ::isatty(STDERR_FILENO) != 0;
     std::vector<ComparedRun> runs;
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -85,14 +87,16 @@ struct CompareCommand {
     GRIT_TRY(const std::vector<ComparedRun> then, read(old_names));
     GRIT_TRY(const std::vector<ComparedRun> now, read(new_names));
     GRIT_CHECK(check_comparable(then, now, force));
-    const Comparison comparison = compare_runs(then, now, delta);
+    Comparison comparison = compare_runs(then, now, delta);
+    if (fleet.asked()) set_fleet(comparison, fleet.fleet, fleet.bad_nodes);
     GRIT_CHECK(write_exports(comparison));
     GRIT_TRY(const fs::path page, write_page(comparison, new_names.back()));
     fmt::print("{}", json ? json_text(to_json(comparison), 1) + "\n" : comparison_text(comparison, page));
     return exit_code(comparison.change);
   }
 
-  [[nodiscard]] Result<int> operator()() const {
+  [[nodiscard]] Result<int> operator()() {
+    GRIT_CHECK(fleet.parse());
     GRIT_TRY(const double delta, tolerance());
     const bool sides = !before.empty() || !after.empty();
     const int ways = (pair.empty() ? 0 : 1) + (sides ? 1 : 0) + (series.empty() ? 0 : 1);
@@ -102,7 +106,10 @@ struct CompareCommand {
           "  grit compare OLD NEW                      two runs\n"
           "  grit compare --old A B C --new D E F      several runs of each day\n"
           "  grit compare --series A B C D E F G H     from which run on; of one run: from which block on");
-    if (!series.empty() && !out.empty()) return usage_error("--out: a series has no page");
+    if (!series.empty() && fleet.asked())
+      return usage_error(
+          "--fleet: a series tells from when on steps changed, by their median and without an interval, and that is no "
+          "cost; two days that were not chosen by their step times have one: grit compare --old ... --new ... --fleet");
     return series.empty() ? compare_sides(delta) : compare_series(delta);
   }
 };
@@ -121,6 +128,7 @@ void add_compare(CLI::App& app, Action& action) {
   command->add_option("runs", compare->pair, "two run directories: the old and the new one");
   command->add_option("--old", compare->before, "run directories of the one day");
   command->add_option("--new", compare->after, "and of the other");
+      "          grit compare --old runs/w/20261124* --new runs/w/20261125* --fleet 8192 --jobs 1024:70%,128:30%\n"
   command->add_option("--series", compare->series, "runs in whose course a change is looked for");
   command->add_option("--within", compare->within, "what still counts as no change (default: 5%)");
   command->add_option("--out", compare->out, "the page (default: compare.html in the last new run's directory)");
@@ -132,3 +140,4 @@ void add_compare(CLI::App& app, Action& action) {
 }
 
 }  // namespace grit
+  compare->fleet.add_to(*command, "1 where one node is named, else all");

@@ -9,9 +9,9 @@
 #include "harness/base/shell_words.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
-#include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/find_run.hpp"
+#include "harness/cli/fleet_options.hpp"
 #include "harness/model/series.hpp"
 #include "harness/run/execution.hpp"
 
@@ -19,26 +19,16 @@ namespace grit {
 
 namespace {
 
-constexpr std::uint64_t kMostGpus = 1'000'000'000;
 constexpr double kMostADay = 86'400;  // once a second
 
 /// What the run's slowdown costs a fleet that the command line describes.
 struct CostOptions {
-  Fleet fleet{};
+  FleetOptions fleet{};
   double per_day = 0;  // 0: not said
-  std::string jobs{}, times_a_day{};
+  std::string times_a_day{};
 
   void add_to(CLI::App& command) {
-    const auto number = [&](const std::string& name, double& value, const std::string& help) {
-      return add_number(
-          command, name, {1, kMostGpus}, [&value](auto count) { value = static_cast<double>(count); }, help);
-    };
-    auto* gpus = number("--fleet", fleet.gpus, "GPUs of a fleet, to say what the slowdown costs it a week");
-    auto* mix = command.add_option("--jobs", jobs, "its jobs: GPUs and share of its time, e.g. 1024:70%,128:30%");
-    gpus->needs(mix);
-    mix->needs(gpus);
-    number("--bad-nodes", fleet.bad_nodes, "how many of its nodes are so slow (default: 1)")->needs(gpus);
-    number("--gpus-per-node", fleet.gpus_per_node, "(default: 8)")->needs(gpus);
+    fleet.add_to(command, "1");
     command.add_option("--per-day", times_a_day,
                        "how often a day such a node has the fault, for one that comes and goes: what a week costs");
   }
@@ -52,15 +42,13 @@ struct CostOptions {
         return usage_error(fmt::format("--per-day: '{}' is not a number above 0 and up to {}, e.g. --per-day 0.5",
                                        shortened(times_a_day), kMostADay));
     }
-    if (!jobs.empty()) {
-      GRIT_TRY(fleet.jobs, parse_job_mix(jobs));
-    }
-    return {};
+    fleet.fleet.bad_nodes = fleet.bad_nodes.value_or(1);
+    return fleet.parse();
   }
 
   /// What a fault costs depends on its dose: of a series there is no one cost.
   [[nodiscard]] Status check_not_asked(const std::string& series) const {
-    if (jobs.empty() && times_a_day.empty()) return {};
+    if (!fleet.asked() && times_a_day.empty()) return {};
     const auto trial = std::filesystem::path(series) / trial_directory(1);
     return usage_error(
         fmt::format("a series has no cost of its own, each of its trials has: grit report {} with the same options",
@@ -68,8 +56,8 @@ struct CostOptions {
   }
 
   void print(const Verdict& verdict) const {
-    if (!jobs.empty())
-      fmt::print("  cost      {}\n", cost_text(fleet, verdict, per_day));
+    if (fleet.asked())
+      fmt::print("  cost      {}\n", cost_text(fleet.fleet, verdict, per_day));
     else if (per_day > 0 && !verdict.lost_each_time)
       fmt::print("  cost      no fault that comes and goes was shown to cost anything\n");
     else if (per_day > 0)

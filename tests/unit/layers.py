@@ -12,7 +12,7 @@ ROOMS = {
     "facts": "stats records",
     "blame": "stats records facts",
     "verdict": "stats records facts blame",
-    "compare": "stats records facts",
+    "compare": "stats records facts blame verdict",
     "series": "stats records facts blame verdict",
     "score": "stats",
     "report": "stats records facts blame verdict compare series score",

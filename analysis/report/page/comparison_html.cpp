@@ -31,6 +31,7 @@ std::string verdict_html(const Comparison& comparison) {
   std::string html = fmt::format("<h1>Compared with before {}</h1>\n",
                                  element("span", to_string(comparison.change), badge_class(comparison.change)));
   html += element("p", comparison.sentence + ".", "sentence");
+  if (comparison.cost) html += element("p", "What it costs: " + comparison.cost->text + ".");
   if (comparison.location) html += element("p", "Where: " + comparison.location->text + ".");
   if (!comparison.reasons.empty()) {
     html += "<ul class=\"reasons\">";

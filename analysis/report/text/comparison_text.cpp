@@ -117,6 +117,7 @@ std::string comparison_text(const Comparison& comparison, const std::filesystem:
   if (comparison.under_fault)
     text += line("in faults", shift_text(*comparison.under_fault) + ", mean of the fault blocks");
   if (comparison.location) text += line("where", comparison.location->text);
+  if (comparison.cost) text += line("cost", comparison.cost->text);
   text += machine_lines(comparison.machines, comparison.node_names);
   text += difference_lines(comparison.environment, comparison.node_names);
   for (const std::string& reason : comparison.reasons) text += line("note", reason);

@@ -315,6 +315,43 @@ TEST_CASE("hosts are matched by name, in whatever order a batch system gives the
   }));
 }
 
+TEST_CASE("a cost is said where steps are shown to take longer, with the interval of the shift, and nowhere else") {
+  std::mt19937_64 random(41);
+  const auto before = simulated_runs(random, 6, {.between = 0.01}, "old");
+  const auto compared = [&](double shift, int runs = 6) {
+    const auto after = simulated_runs(random, runs, {.between = 0.01, .shift = shift}, "new");
+    return compare_runs(std::span(before).first(static_cast<std::size_t>(runs)), after, 0.05);
+  };
+  Comparison slower = compared(0.2);
+  REQUIRE(slower.change == Change::slower);
+  REQUIRE(slower.cost);
+  const auto lost = [](double shift) { return 7 * 1000 * shift / (1 + shift); };
+  CHECK(slower.cost->estimate == Approx(lost(slower.mean.estimate)));
+  CHECK(slower.cost->low == Approx(lost(slower.mean.ci_low)));
+  CHECK(slower.cost->high == Approx(lost(slower.mean.ci_high)));
+  CHECK(to_json(slower)["cost"]["text"] == slower.cost->text);
+
+  // Of a fleet: all of its nodes where no node is named, one where one is, or as many as somebody says.
+  const Fleet fleet{.gpus = 8000, .gpus_per_node = 8, .jobs = {{800, 1.0}}};
+  set_fleet(slower, fleet, std::nullopt);
+  CHECK(slower.cost->estimate == Approx(8 * lost(slower.mean.estimate)));
+  CHECK_THAT(slower.cost->text, Catch::Contains("of 8000 GPUs (1000 with it of 1000 nodes; 100 % of the time"));
+  CHECK(to_json(slower)["cost"]["gpus"] == 8000);
+  slower.location = Location{.where = Location::Where::place, .node = 1};
+  set_fleet(slower, fleet, std::nullopt);
+  CHECK_THAT(slower.cost->text, Catch::Contains("(1 with it of 1000 nodes"));
+  CHECK(slower.cost->estimate == Approx(8 * lost(slower.mean.estimate) * (1 - std::pow(0.999, 100))));
+  set_fleet(slower, fleet, 3);
+  CHECK_THAT(slower.cost->text, Catch::Contains("(3 with it of 1000 nodes"));
+
+  for (Comparison other : {compared(-0.2), compared(0), compared(0.2, 1)}) {
+    CAPTURE(to_string(other.change));
+    set_fleet(other, fleet, std::nullopt);
+    CHECK_FALSE(other.cost);
+    CHECK(to_json(other)["cost"].is_null());
+  }
+}
+
 TEST_CASE("only the same thing is compared") {
   std::mt19937_64 random(22);
   auto runs = simulated_runs(random, 2, {}, "run");

@@ -71,6 +71,22 @@ TEST_CASE("a fault that comes and goes costs so much each time, and a week only 
   CHECK_THAT(cost_text(fleet, verdict, 10), Contains("1.46 GPU-days a week (0.972 .. 1.94)"));
 }
 
+TEST_CASE("a slowdown that lasts costs a fleet in numbers what it does in words") {
+  const LastingSlowdown doubled{1.0, 0.5, 2.0};
+  const WeeklyCost any = weekly_cost(doubled);
+  CHECK(any.gpus == 1000);
+  CHECK(any.estimate == Approx(3500));
+  CHECK(any.text == "every 1,000 GPUs that wait for it lose 3500 GPU-days a week (2333 .. 4667) while it lasts");
+  const Fleet fleet{.gpus = 800, .gpus_per_node = 8, .bad_nodes = 100, .jobs = {{800, 1.0}}};
+  const WeeklyCost ours = weekly_cost(fleet, doubled);
+  CHECK(ours.gpus == 800);
+  CHECK(ours.low == Approx(7 * 800 / 3.0));
+  CHECK(ours.high == Approx(7 * 800 * 2 / 3.0));
+  CHECK(ours.text ==
+        "2800 GPU-days a week (1867 .. 3733) of 800 GPUs (100 with it of 100 nodes; 100 % of the time in jobs of 800 "
+        "GPUs)");
+}
+
 TEST_CASE("the cost is the mean step's, also where the verdict is of the median, and says so") {
   Verdict verdict;
   verdict.effect = slower_by(0.5, 0.4, 0.6);

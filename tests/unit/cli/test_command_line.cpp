@@ -47,6 +47,7 @@ TEST_CASE("a number on the command line is decimal digits within its range, or i
       {{"report", "a", "--jobs", "8:1%"}, "--fleet", "1 to 1000000000", "0", "1000000001", "8192"},
       {{"report", "a", "--jobs", "8:1%", "--fleet", "8"}, "--bad-nodes", "1 to 1000000000", "-1", "1e3", "2"},
       {{"report", "a", "--jobs", "8:1%", "--fleet", "8"}, "--gpus-per-node", "1 to 1000000000", "0", "8.5", "4"},
+      {{"compare", "a", "b", "--jobs", "8:1%"}, "--fleet", "1 to 1000000000", "0", "1000000001", "8192"},
   };
   for (const Option& option : options) {
     for (const std::string& bad : {option.below, option.above, std::string("0x10"), std::string("7 "),
@@ -112,6 +113,7 @@ TEST_CASE("a command line that cannot be read says what was taken for what, what
       {{"doctor", "all"}, {"grit doctor has no place for \"all\"", "takes options only"}},
       {{"list", "fault"}, {"\"fault\" is none of faults, workloads, checks, scenarios"}},
       {{"report", "a", "--fleet", "8"}, {"--fleet requires --jobs"}},
+      {{"compare", "a", "b", "--fleet", "8"}, {"--fleet requires --jobs"}},
   };
   for (const Case& one : cases) {
     const std::string said = refusal(one.words);
@@ -373,8 +375,20 @@ TEST_CASE("what a scenario prints or fails with cannot write to the terminal") {
   }
 }
 
-TEST_CASE("help and version are no errors") {
-  for (const Words& words : {Words{"--help"}, Words{"run", "--help"}, Words{"--version"}, Words{"run", "a.lua"}})
+TEST_CASE("a series has no cost, and a wrong job mix is said before anything is read") {
+  for (const auto& [words, says] :
+       {std::pair{Words{"compare", "--series", "a", "b", "--fleet", "8", "--jobs", "8:10%"}, "--old ... --new"},
+        std::pair{Words{"compare", "a", "b", "--fleet", "8", "--jobs", "8:120%"}, "at most 100 %"},
+        std::pair{Words{"report", "a", "--fleet", "8", "--jobs", "8"}, "such as 1024:70%"}}) {
+    const auto action = parse_command_line(words);
+    REQUIRE(action);
+    const auto code = (*action)();
+    REQUIRE_FALSE(code);
+    CHECK(code.error().kind == ErrorKind::usage);
+    CHECK_THAT(code.error().message, Contains(says));
+  }
+}
+
 TEST_CASE("completion for zsh offers commands, their options, and what grit lists") {
   const test::TempDirectory place;
   REQUIRE(said_by("manual " + place.path().string()).code == 0);
@@ -407,6 +421,8 @@ TEST_CASE("completion for zsh offers commands, their options, and what grit list
   CHECK_THAT(offered("grit list ''"), Contains("\nchecks\n"));
 }
 
+TEST_CASE("help and version are no errors") {
+  for (const Words& words : {Words{"--help"}, Words{"run", "--help"}, Words{"--version"}, Words{"run", "a.lua"}})
     CHECK(refusal(words).empty());
 }
 

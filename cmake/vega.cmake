@@ -64,6 +64,7 @@ set(grit_report_assets
     kArrivalsSpec=${grit_report_source}/plots/specs/arrivals.json
     kLinksSpec=${grit_report_source}/plots/specs/links.json
     kRunsSpec=${grit_report_source}/plots/specs/runs.json
+    kLoadsSpec=${grit_report_source}/plots/specs/loads.json
     kDoseSpec=${grit_report_source}/plots/specs/dose.json
     kDetectionSpec=${grit_report_source}/plots/specs/detection.json)
 string(REGEX REPLACE "k[A-Za-z]+=" "" grit_report_asset_files "${grit_report_assets}")

@@ -206,7 +206,8 @@ Json point_json(const RunPoint& point) {
           {"mean_ns", point.mean_ns},
           {"median_ns", point.median_ns},
           {"fastest_block_ns", point.low_ns},
-          {"slowest_block_ns", point.high_ns}};
+          {"slowest_block_ns", point.high_ns},
+          {"machines", to_json(point.load.mean)}};
 }
 
 }  // namespace
@@ -241,6 +242,7 @@ RunPoint run_point(const ComparedRun& run) {
   const auto [low, high] = std::minmax_element(run.baseline.begin(), run.baseline.end(), by_mean);
   point.low_ns = low->mean_ns;
   point.high_ns = high->mean_ns;
+  point.load = load_range(run.loads);
   return point;
 }
 
@@ -289,8 +291,6 @@ Status check_comparable(std::span<const ComparedRun> before, std::span<const Com
   return {};
 }
 
-Json to_json(const Comparison& comparison) {
-  Json json{{"format", formats::kComparison.number},
 void set_fleet(Comparison& comparison, Fleet fleet, std::optional<double> bad_nodes) {
   if (!comparison.cost) return;
   const bool one_node = comparison.location && comparison.location->where == Location::Where::place;
@@ -298,6 +298,8 @@ void set_fleet(Comparison& comparison, Fleet fleet, std::optional<double> bad_no
   comparison.cost = weekly_cost(fleet, slowdown_of(comparison));
 }
 
+Json to_json(const Comparison& comparison) {
+  Json json{{"format", formats::kComparison.number},
             {"change", to_string(comparison.change)},
             {"workload", comparison.workload},
             {"tolerance", comparison.tolerance},
@@ -310,9 +312,9 @@ void set_fleet(Comparison& comparison, Fleet fleet, std::optional<double> bad_no
             {"shift_of_median", to_json(comparison.median)},
             {"shift_under_fault", nullptr},
             {"location", nullptr},
+            {"cost", nullptr},
             {"environment", to_json(comparison.environment)},
             {"machines", to_json(comparison.machines)}};
-            {"cost", nullptr},
   for (const RunPoint& point : comparison.before) json["before"].push_back(point_json(point));
   for (const RunPoint& point : comparison.after) json["after"].push_back(point_json(point));
   if (comparison.under_fault) json["shift_under_fault"] = to_json(*comparison.under_fault);
@@ -324,13 +326,13 @@ void set_fleet(Comparison& comparison, Fleet fleet, std::optional<double> bad_no
                         {"phase", place->phase},
                         {"growth_ns", place->growth_ns},
                         {"share", place->share}};
-  return json;
-}
   if (const auto& cost = comparison.cost)
     json["cost"] = {{"gpu_days_a_week", cost->estimate},
                     {"low", cost->low},
                     {"high", cost->high},
                     {"gpus", cost->gpus},
                     {"text", cost->text}};
+  return json;
+}
 
 }  // namespace grit

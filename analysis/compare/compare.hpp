@@ -46,6 +46,7 @@ struct RunPoint {
   double median_ns = 0;  // likewise of their median
   double low_ns = 0;     // the fastest and the slowest block's mean
   double high_ns = 0;
+  LoadRange load{};  // what its machines went through
 };
 
 struct Comparison {
@@ -59,8 +60,8 @@ struct Comparison {
   Shift mean{}, median{};
   std::optional<Shift> under_fault{};  // of the mean of the fault blocks, when both sides had the same faults
   std::optional<Location> location{};
-  std::vector<RankPhases> phases_before{}, phases_after{};  // of ranks that are in all runs
   std::optional<WeeklyCost> cost{};  // only when steps are shown to take longer; of 1,000 GPUs, or by set_fleet()
+  std::vector<RankPhases> phases_before{}, phases_after{};  // of ranks that are in all runs
   std::vector<std::string> node_names{};                    // by index
   EnvironmentComparison environment{};
   std::vector<MachineShift> machines{};  // what they went through, of all runs that know it
@@ -69,11 +70,11 @@ struct Comparison {
 /// Needs at least one run a side. All must be comparable (check_comparable), or else be known not to be.
 Comparison compare_runs(std::span<const ComparedRun> before, std::span<const ComparedRun> after, double tolerance);
 
-/// Error (usage): two of the runs are the same directory, or their workload or topology differ (incomparable()); names
 /// Of which fleet a slowdown is to be said what it costs; no effect where none is shown. `bad_nodes`: so many of its
 /// nodes are so slow; when nobody says: one where the slowdown is one node's, else all.
 void set_fleet(Comparison& comparison, Fleet fleet, std::optional<double> bad_nodes);
 
+/// Error (usage): two of the runs are the same directory, or their workload or topology differ (incomparable()); names
 /// the differences. With `force` only the first is refused.
 Status check_comparable(std::span<const ComparedRun> before, std::span<const ComparedRun> after, bool force);
 

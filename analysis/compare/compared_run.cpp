@@ -28,7 +28,7 @@ void take_blocks(ComparedRun& run, const RunTimes& times, const RunEvidence& evi
     if (kind == BlockKind::baseline && block.any_record && !whole) ++left_out;
     if (!whole || (kind == BlockKind::fault && !faults_took_effect(run.plan, evidence, i))) continue;
     auto& blocks = kind == BlockKind::baseline ? run.baseline : run.fault;
-    blocks.push_back({static_cast<int>(i), block.mean_ns, block.median_ns});
+    blocks.push_back({static_cast<int>(i), block.mean_ns, block.median_ns, {}});
   }
   if (left_out > 0)
     run.remarks.push_back(fmt::format("{}: {} of {} baseline blocks are incomplete and were left out", run.name(),
@@ -143,7 +143,10 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
   run.phases = phases_of(run, records);
   std::vector<int> blocks;
   for (const ComparedBlock& block : run.baseline) blocks.push_back(block.index);
-  run.loads = machine_loads(run.plan, blocks, events);
+  const auto loads = machine_loads(run.plan, blocks, events);
+  run.loads = mean_loads(loads);
+  for (ComparedBlock& block : run.baseline)
+    if (const auto found = loads.find(block.index); found != loads.end()) block.load = load_range(found->second);
   GRIT_CHECK(take_environments(run, description.is_object() ? description : Json::object()));
   return run;
 }
@@ -183,7 +186,7 @@ std::size_t match_hosts(ComparedRun& run, const Topology& reference) {
   for (const RankPhases& rank : run.phases) phases_of[rank.rank] = &rank;
   std::map<int, RankPhases> phases;
   std::map<int, Json> environments;
-  std::map<int, MachineLoad> loads;
+  MachineLoads loads;
   for (const Node& node : run.plan.topology.nodes) {
     const auto same = new_places.find(node.index);
     const Node* place = same != new_places.end() ? same->second : next_free();

@@ -21,6 +21,7 @@ struct ComparedBlock {
   int index = 0;
   double mean_ns = 0;  // of a step, as in analysis/records/block_times.hpp
   double median_ns = 0;
+  LoadRange load{};  // what the machines went through in it
 };
 
 /// Of one rank, over the measured steps of the baseline blocks.
@@ -38,7 +39,7 @@ struct ComparedRun {
   std::vector<ComparedBlock> fault{};
   std::vector<RankPhases> phases{};    // by rank
   std::map<int, Json> environments{};  // env/nodeN.json by node, with what plan.json and run.json know of it
-  std::map<int, MachineLoad> loads{};  // in the baseline blocks, by the first node of each machine
+  MachineLoads loads{};                // in the baseline blocks
   std::vector<std::string> remarks{};  // what is odd about it
 
   [[nodiscard]] std::string name() const { return directory.string(); }

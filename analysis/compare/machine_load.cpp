@@ -110,7 +110,14 @@ std::string load_text(std::size_t kind, double value) {
   return kind == kClock ? fmt::format("{:.2f} GHz", value / 1e9) : fmt::format("{:.2f}", value);
 }
 
-std::map<int, MachineLoad> machine_loads(const Plan& plan, std::span<const int> blocks, const JsonLines& events) {
+Json to_json(const MachineLoad& load) {
+  Json json = Json::object();
+  for (std::size_t kind = 0; kind < load.size(); ++kind)
+    if (!std::isnan(load[kind])) json[std::string(kLoadKinds[kind].key)] = load[kind];
+  return json;
+}
+
+std::map<int, MachineLoads> machine_loads(const Plan& plan, std::span<const int> blocks, const JsonLines& events) {
   const std::set<std::int64_t> wanted(blocks.begin(), blocks.end());
   std::map<std::pair<std::int64_t, std::int64_t>, Reading> begins;  // by block and node, until the block's end
   NodesOfMachines nodes_of;
@@ -131,20 +138,44 @@ std::map<int, MachineLoad> machine_loads(const Plan& plan, std::span<const int> 
     by_block[{machine, block}].add(begin->second, reading_of(event));
     begins.erase(begin);
   });
-  std::map<int, MachineLoad> sums;
-  std::map<int, double> counts;
-  for (const auto& [place, block] : by_block) {
+  std::map<int, MachineLoads> loads;
+  for (const auto& [place, one] : by_block) {
     const std::set<std::int64_t>& nodes = nodes_of.at(place.first);
-    const auto load = block.load(ranks_of(plan, nodes));
-    if (!load) continue;
-    const auto node = static_cast<int>(*nodes.begin());
-    MachineLoad& sum = sums.try_emplace(node, MachineLoad{}).first->second;
-    for (std::size_t kind = 0; kind < sum.size(); ++kind) sum[kind] += (*load)[kind];
-    counts[node] += 1;
+    if (const auto load = one.load(ranks_of(plan, nodes)))
+      loads[static_cast<int>(place.second)][static_cast<int>(*nodes.begin())] = *load;
   }
+  return loads;
+}
+
+MachineLoads mean_loads(const std::map<int, MachineLoads>& blocks) {
+  MachineLoads sums;
+  std::map<int, double> counts;
+  for (const auto& [block, machines] : blocks)
+    for (const auto& [node, load] : machines) {
+      MachineLoad& sum = sums.try_emplace(node, MachineLoad{}).first->second;
+      for (std::size_t kind = 0; kind < sum.size(); ++kind) sum[kind] += load[kind];
+      counts[node] += 1;
+    }
   for (auto& [node, sum] : sums)
     for (double& value : sum) value /= counts[node];
   return sums;
+}
+
+LoadRange load_range(const MachineLoads& machines) {
+  LoadRange range;
+  for (std::size_t kind = 0; kind < kLoadKinds.size(); ++kind) {
+    double sum = 0, known = 0;
+    for (const auto& [node, load] : machines) {
+      const double value = load[kind];
+      if (std::isnan(value)) continue;
+      // Of a number and a NaN these give the number.
+      range.least[kind] = std::fmin(range.least[kind], value);
+      range.most[kind] = std::fmax(range.most[kind], value);
+      sum += value, known += 1;
+    }
+    if (known > 0) range.mean[kind] = sum / known;
+  }
+  return range;
 }
 
 }  // namespace grit

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "harness/base/json.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/record/json_lines.hpp"
 
@@ -32,15 +33,35 @@ inline constexpr std::array kLoadKinds{
     LoadKind{"clock_hz", "clock of the CPUs", false, 2e7}};
 inline constexpr std::size_t kClock = 6;  // of which less is more load
 
-/// By kLoadKinds, a mean over the baseline blocks; NaN: not known.
+/// By kLoadKinds, of a block or a mean over the baseline blocks; NaN: not known.
 using MachineLoad = std::array<double, kLoadKinds.size()>;
 inline constexpr double kUnknownLoad = std::numeric_limits<double>::quiet_NaN();
+constexpr MachineLoad unknown_load() {
+  MachineLoad load{};
+  load.fill(kUnknownLoad);
+  return load;
+}
 
 /// "0.31", "4.2 %", "2.9 GHz"; "not known".
 std::string load_text(std::size_t kind, double value);
 
-/// By the first node of each machine: all nodes of a local cluster are one, as are containers of one host. `blocks`: of
-/// which (Block::index). Never fails: what was not recorded is not known.
-std::map<int, MachineLoad> machine_loads(const Plan& plan, std::span<const int> blocks, const JsonLines& events);
+Json to_json(const MachineLoad& load);  // what is known, by key
+
+/// By the first node of each machine: all nodes of a local cluster are one, as are containers of one host.
+using MachineLoads = std::map<int, MachineLoad>;
+
+/// By block, of `blocks` (Block::index). Never fails: what was not recorded is not known.
+std::map<int, MachineLoads> machine_loads(const Plan& plan, std::span<const int> blocks, const JsonLines& events);
+
+/// The mean over the blocks.
+MachineLoads mean_loads(const std::map<int, MachineLoads>& blocks);
+
+/// Of the machines that know it: the mean, the least and the most.
+struct LoadRange {
+  MachineLoad mean = unknown_load();
+  MachineLoad least = unknown_load();
+  MachineLoad most = unknown_load();
+};
+LoadRange load_range(const MachineLoads& machines);
 
 }  // namespace grit

@@ -3,7 +3,6 @@
 // in 20 shows a load where none changed.
 #pragma once
 
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,9 +11,6 @@
 #include "harness/base/json.hpp"
 
 namespace grit {
-
-/// The machines of one run, by their first node.
-using MachineLoads = std::map<int, MachineLoad>;
 
 struct MachineShift {
   int node = 0;          // the machine's first one

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "analysis/compare/shift.hpp"
 #include "analysis/facts/baseline_drift.hpp"
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/change_points.hpp"
@@ -37,37 +38,17 @@ double spread_of(const std::vector<double>& values, const std::vector<ChangePoin
   return kNormal * median(deviations) * std::sqrt(n / std::max(1.0, n - medians));
 }
 
-MachineLoad unknown_load() {
-  MachineLoad load{};
-  load.fill(kUnknownLoad);
-  return load;
-}
-
-MachineLoad mean_load(const ComparedRun& run) {
-  if (run.loads.empty()) return unknown_load();
-  MachineLoad mean{};
-  for (const auto& [node, load] : run.loads)
-    for (std::size_t kind = 0; kind < load.size(); ++kind)
-      mean[kind] += load[kind] / static_cast<double>(run.loads.size());
-  return mean;
-}
-
-Json load_json(const MachineLoad& load) {
-  Json json = Json::object();
-  for (std::size_t kind = 0; kind < load.size(); ++kind)
-    if (!std::isnan(load[kind])) json[std::string(kLoadKinds[kind].key)] = load[kind];
-  return json;
-}
-
 class Finder {
  public:
   Finder(std::vector<ComparedRun> runs, double tolerance) : runs_(std::move(runs)) {
     trend_.tolerance = tolerance;
     trend_.of_runs = runs_.size() > 1;
+    trend_.emulated = runs_.front().plan.emulated;
   }
 
   Trend run() {
     put_in_order();
+    for (const Node& node : runs_.back().plan.topology.nodes) trend_.node_names.push_back(node.name);
     for (ComparedRun& one : runs_) match_hosts(one, runs_.back().plan.topology);
     if (trend_.of_runs)
       take_runs();
@@ -102,17 +83,19 @@ class Finder {
 
   void take_runs() {
     for (const ComparedRun& run : runs_) {
-      double sum = 0;
-      for (const ComparedBlock& block : run.baseline) sum += std::log(block.median_ns);
-      trend_.points.push_back(
-          {run.name(), run.started_utc, -1, std::exp(sum / static_cast<double>(run.baseline.size())), mean_load(run)});
+      const auto by_median = [](const ComparedBlock& a, const ComparedBlock& b) { return a.median_ns < b.median_ns; };
+      const auto [low, high] = std::minmax_element(run.baseline.begin(), run.baseline.end(), by_median);
+      trend_.points.push_back({run.name(), run.started_utc, -1,
+                               std::exp(mean_log(run.baseline, &ComparedBlock::median_ns)), low->median_ns,
+                               high->median_ns, load_range(run.loads)});
     }
   }
 
   void take_blocks() {
     const ComparedRun& run = runs_.front();
     for (const ComparedBlock& block : run.baseline)
-      trend_.points.push_back({run.name(), run.started_utc, block.index, block.median_ns, unknown_load()});
+      trend_.points.push_back(
+          {run.name(), run.started_utc, block.index, block.median_ns, block.median_ns, block.median_ns, block.load});
   }
 
   void take_change(const std::vector<ChangePoint>& all, std::size_t i) {
@@ -128,7 +111,7 @@ class Finder {
     if (trend_.of_runs) {
       change.environment = compare_environments(environments(from, at), environments(at, to));
       change.machines = machines_about(from, at, to, change.shift > 0);
-      went_with = shown_text(change.machines, node_names());
+      went_with = shown_text(change.machines, trend_.node_names);
       if (!went_with.empty()) went_with = "; with it went " + went_with;
     }
     if (all[i].wandering) {
@@ -156,12 +139,6 @@ class Finder {
     std::vector<std::size_t> in_time(loads.size());
     std::iota(in_time.begin(), in_time.end(), std::size_t{0});
     return machine_shifts(std::span(loads).first(at - from), std::span(loads).subspan(at - from), in_time, slower);
-  }
-
-  [[nodiscard]] std::vector<std::string> node_names() const {
-    std::vector<std::string> names;
-    for (const Node& node : runs_.back().plan.topology.nodes) names.push_back(node.name);
-    return names;
   }
 
   [[nodiscard]] std::vector<Environments> environments(std::size_t from, std::size_t to) const {
@@ -249,7 +226,7 @@ Json to_json(const Trend& trend) {
                               {"started_utc", point.started_utc},
                               {"block", point.block},
                               {"median_ns", point.median_ns},
-                              {"machines", load_json(point.load)}});
+                              {"machines", to_json(point.load.mean)}});
   for (const TrendChange& change : trend.changes)
     json["changes"].push_back({{"first", change.first},
                                {"shift", change.shift},

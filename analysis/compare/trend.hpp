@@ -23,7 +23,9 @@ struct TrendPoint {
   std::string started_utc{};
   int block = -1;        // Block::index; -1: the point is a whole run
   double median_ns = 0;  // of a step; of a run, the geometric mean over its baseline blocks
-  MachineLoad load{};    // of a run, the mean over its machines; not known for blocks
+  double low_ns = 0;     // of a run, the fastest and the slowest of its baseline blocks; of a block, its median
+  double high_ns = 0;
+  LoadRange load{};  // what its machines went through
 };
 
 struct TrendChange {
@@ -44,6 +46,8 @@ struct Trend {
                       // within it; 1: one beyond it; 2: cannot tell
   std::string sentence{};
   std::vector<std::string> reasons{};
+  std::vector<std::string> emulated{};
+  std::vector<std::string> node_names{};  // by index
 };
 
 /// Needs at least one run; all must be comparable. Several runs are put into the order in which they began.

@@ -11,26 +11,30 @@
 #include "analysis/report/export/csv.hpp"
 #include "analysis/report/export/junit.hpp"
 #include "analysis/report/page/comparison_html.hpp"
+#include "analysis/report/page/trend_html.hpp"
 #include "analysis/report/text/comparison_text.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/units.hpp"
 #include "harness/cli/commands.hpp"
-
 #include "harness/cli/fleet_options.hpp"
+
 namespace grit {
 namespace {
 
 namespace fs = std::filesystem;
 
+Result<std::string> render(const Comparison& comparison) { return render_comparison(comparison); }
+Result<std::string> render(const Trend& trend) { return render_trend(trend); }
+
 struct CompareCommand {
   std::vector<std::string> pair{}, before{}, after{}, series{};
   std::string within = "5%";
   std::string out{}, junit{}, csv{};
+  FleetOptions fleet{};
   bool force = false;
   bool json = false;
 
   [[nodiscard]] Result<std::vector<ComparedRun>> read(const std::vector<std::string>& names) const {
-  FleetOptions fleet{};
     const bool progress = !json && ::isatty(STDERR_FILENO) != 0;
     std::vector<ComparedRun> runs;
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -59,26 +63,29 @@ struct CompareCommand {
     return {};
   }
 
-  [[nodiscard]] Result<int> compare_series(double delta) const {
-    GRIT_TRY(std::vector<ComparedRun> runs, read(series));
-    GRIT_CHECK(check_comparable(runs, {}, force));
-    const Trend trend = find_changes(std::move(runs), delta);
-    GRIT_CHECK(write_exports(trend));
-    fmt::print("{}", json ? json_text(to_json(trend), 1) + "\n" : trend_text(trend));
-    return trend.exit_code;
-  }
-
-  /// Where --out says, which must work; else, for people, beside the last new run, when that can be written to.
-  [[nodiscard]] Result<fs::path> write_page(const Comparison& comparison, const std::string& last) const {
+  /// Where --out says, which must work; else, for people, beside the newest run, when that can be written to. Returns
+  /// where it is; empty: nowhere.
+  template <class Compared>
+  [[nodiscard]] Result<fs::path> write_page(const Compared& compared, const fs::path& beside) const {
     if (out.empty() && json) return fs::path();
-    const fs::path file = out.empty() ? fs::path(last) / "compare.html" : fs::path(out);
-    GRIT_TRY(const std::string page, render_comparison(comparison));
+    const fs::path file = out.empty() ? beside : fs::path(out);
+    GRIT_TRY(const std::string page, render(compared));
     if (auto written = write_file_durably(file, page); !written) {
       if (!out.empty()) return tl::make_unexpected(written.error());
       fmt::print(stderr, "grit: no page: {}; --out FILE puts it elsewhere\n", written.error().message);
       return fs::path();
     }
     return file;
+  }
+
+  [[nodiscard]] Result<int> compare_series(double delta) const {
+    GRIT_TRY(std::vector<ComparedRun> runs, read(series));
+    GRIT_CHECK(check_comparable(runs, {}, force));
+    const Trend trend = find_changes(std::move(runs), delta);
+    GRIT_CHECK(write_exports(trend));
+    GRIT_TRY(const fs::path page, write_page(trend, fs::path(trend.points.back().run) / "series.html"));
+    fmt::print("{}", json ? json_text(to_json(trend), 1) + "\n" : trend_text(trend, page));
+    return trend.exit_code;
   }
 
   [[nodiscard]] Result<int> compare_sides(double delta) const {
@@ -90,7 +97,7 @@ struct CompareCommand {
     Comparison comparison = compare_runs(then, now, delta);
     if (fleet.asked()) set_fleet(comparison, fleet.fleet, fleet.bad_nodes);
     GRIT_CHECK(write_exports(comparison));
-    GRIT_TRY(const fs::path page, write_page(comparison, new_names.back()));
+    GRIT_TRY(const fs::path page, write_page(comparison, fs::path(new_names.back()) / "compare.html"));
     fmt::print("{}", json ? json_text(to_json(comparison), 1) + "\n" : comparison_text(comparison, page));
     return exit_code(comparison.change);
   }
@@ -121,6 +128,7 @@ void add_compare(CLI::App& app, Action& action) {
   command->footer(
       "examples: grit compare runs/w/monday runs/w/tuesday\n"
       "          grit compare --old runs/w/20261124* --new runs/w/20261125*\n"
+      "          grit compare --old runs/w/20261124* --new runs/w/20261125* --fleet 8192 --jobs 1024:70%,128:30%\n"
       "          grit compare --series runs/w/*\n"
       "exit codes: 0 no change beyond --within, 1 a change, 2 cannot tell (always so with one run a side), 64 bad "
       "usage");
@@ -128,16 +136,16 @@ void add_compare(CLI::App& app, Action& action) {
   command->add_option("runs", compare->pair, "two run directories: the old and the new one");
   command->add_option("--old", compare->before, "run directories of the one day");
   command->add_option("--new", compare->after, "and of the other");
-      "          grit compare --old runs/w/20261124* --new runs/w/20261125* --fleet 8192 --jobs 1024:70%,128:30%\n"
   command->add_option("--series", compare->series, "runs in whose course a change is looked for");
   command->add_option("--within", compare->within, "what still counts as no change (default: 5%)");
-  command->add_option("--out", compare->out, "the page (default: compare.html in the last new run's directory)");
+  command->add_option("--out", compare->out,
+                      "the page (default: compare.html, of a series series.html, in the newest run's directory)");
   command->add_option("--junit", compare->junit, "write a JUnit file, whose one case fails on a change");
   command->add_option("--csv", compare->csv, "write the figures of the runs to this CSV file");
+  compare->fleet.add_to(*command, "1 where one node is named, else all");
   command->add_flag("--force", compare->force, "compare runs of different workloads or topologies all the same");
   command->add_flag("--json", compare->json, "print the comparison as JSON and nothing else");
   command->callback([compare, &action] { action = [compare] { return (*compare)(); }; });
 }
 
 }  // namespace grit
-  compare->fleet.add_to(*command, "1 where one node is named, else all");

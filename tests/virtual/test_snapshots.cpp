@@ -8,6 +8,7 @@
 #include "analysis/compare/trend.hpp"
 #include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/comparison_html.hpp"
+#include "analysis/report/page/trend_html.hpp"
 #include "analysis/report/text/comparison_text.hpp"
 #include "analysis/report/text/terminal.hpp"
 #include "analysis/series/search.hpp"
@@ -173,5 +174,8 @@ TEST_CASE("snapshots of comparisons: a node that became slower is named, and one
   const Trend trend = find_changes(both, 0.05);
   REQUIRE(trend.changes.size() == 1);
   CHECK(trend.changes[0].first == 4);
-  check_snapshot("comparison/series.txt", trend_text(trend));
+  check_snapshot("comparison/series.txt", trend_text(trend, "series.html"));
+  const auto series_page = render_trend(trend);
+  REQUIRE(series_page.has_value());
+  check_snapshot("comparison/series_page.txt", page_text(*series_page));
 }

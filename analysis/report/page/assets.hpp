@@ -28,6 +28,7 @@ extern const Asset kOwnWorkSpec;
 extern const Asset kArrivalsSpec;
 extern const Asset kLinksSpec;
 extern const Asset kRunsSpec;
+extern const Asset kLoadsSpec;
 extern const Asset kDoseSpec;       // of a series; filled in by series_page.cpp
 extern const Asset kDetectionSpec;  // of a scorecard; filled in by score_plots.cpp
 

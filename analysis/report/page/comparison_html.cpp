@@ -1,22 +1,21 @@
 #include "analysis/report/page/comparison_html.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
-#include "analysis/facts/wording.hpp"
-#include <span>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/html_writer.hpp"
+#include "analysis/report/page/machine_sections.hpp"
 #include "analysis/report/page/page.hpp"
 #include "analysis/report/plots/plot_spec.hpp"
+#include "analysis/report/plots/plots_loads.hpp"
 #include "analysis/report/run_data.hpp"
 #include "analysis/report/tables/sections.hpp"
-#include "analysis/report/text/comparison_text.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -31,8 +30,8 @@ std::string verdict_html(const Comparison& comparison) {
   std::string html = fmt::format("<h1>Compared with before {}</h1>\n",
                                  element("span", to_string(comparison.change), badge_class(comparison.change)));
   html += element("p", comparison.sentence + ".", "sentence");
-  if (comparison.cost) html += element("p", "What it costs: " + comparison.cost->text + ".");
   if (comparison.location) html += element("p", "Where: " + comparison.location->text + ".");
+  if (comparison.cost) html += element("p", "What it costs: " + comparison.cost->text + ".");
   if (!comparison.reasons.empty()) {
     html += "<ul class=\"reasons\">";
     for (const std::string& reason : comparison.reasons) html += element("li", reason);
@@ -110,12 +109,6 @@ Plot runs_plot(const Comparison& comparison) {
   return plot;
 }
 
-std::string node_label(const Comparison& comparison, int node) {
-  const auto index = static_cast<std::size_t>(node);
-  const bool named = index < comparison.node_names.size() && !comparison.node_names[index].empty();
-  return named ? comparison.node_names[index] : fmt::format("node {}", node);
-}
-
 double own_work_ns(const RankPhases& rank) {
   double sum = 0;
   for (std::size_t i = 0; i < kStepPhases.size(); ++i)
@@ -146,7 +139,7 @@ class PhaseRows {
            std::string_view side) {
     for (const RankPhases& rank : phases) {
       if (!ranks_.contains(rank.rank)) continue;
-      const std::string label = fmt::format("rank {} · {}", rank.rank, node_label(comparison, rank.node));
+      const std::string label = fmt::format("rank {} · {}", rank.rank, node_label(comparison.node_names, rank.node));
       labels[rank.rank] = label;
       double from_ns = 0;
       for (std::size_t i = 0; i < kStepPhases.size(); ++i) {
@@ -210,55 +203,6 @@ Plot phases_plot(const Comparison& comparison) {
   return plot;
 }
 
-constexpr std::size_t kMostDifferences = 200;  // of two days of thousands of nodes there can be any number
-
-std::string machines_html(const Comparison& comparison) {
-  constexpr std::size_t kMostRows = 64;
-  if (comparison.machines.empty()) return "";
-  const auto& machines = comparison.machines;
-  HtmlTable table("What they went through during the baseline blocks; shown to differ first",
-                  {"machine", "load", "old", "new", "p", ""});
-  for (std::size_t i = 0; i < std::min(kMostRows, machines.size()); ++i) {
-    const MachineShift& shift = machines[i];
-    table.row({node_label(comparison, shift.node), std::string(kLoadKinds[shift.kind].words),
-               Cell(load_text(shift.kind, shift.before), "number"), Cell(load_text(shift.kind, shift.after), "number"),
-               Cell(fmt::format("{:.2g}", shift.p), "number"), shift.shown ? "differs" : ""});
-  }
-  std::string html = "<h2>The machines' other load</h2>\n" + table.html();
-  if (machines.size() > kMostRows)
-    html += element("p", fmt::format("{} more: --json has them all.", machines.size() - kMostRows));
-  return html;
-}
-
-std::string environment_html(const Comparison& comparison) {
-  std::string html = "<h2>How the machines differ</h2>\n";
-  const EnvironmentComparison& environment = comparison.environment;
-  if (environment.differences.empty()) {
-    html += element("p",
-                    environment.nodes > 0 ? "In nothing that was recorded of them."
-                                          : "Not known: the runs hold no description of the machines (env/).",
-                    "missing");
-  } else {
-    HtmlTable table("The most suspicious first; the order is a judgement by kind, not a measurement",
-                    {"what", "kind", "old", "new", "nodes", "why it is where it is"});
-    const std::size_t shown = std::min(kMostDifferences, environment.differences.size());
-    for (const EnvironmentDifference& one : std::span(environment.differences).first(shown))
-      table.row({one.what, one.kind, one.before, one.after, nodes_text(one, comparison.node_names),
-                 one.why + (one.separates ? "" : "; but it varies within one side, too")});
-    html += table.html();
-    if (shown < environment.differences.size())
-      html += element("p", fmt::format("{} more, less suspicious: grit compare --json has them all.",
-                                       environment.differences.size() - shown));
-  }
-  if (!environment.unknown.empty()) {
-    const std::size_t named = std::min(kMostDifferences, environment.unknown.size());
-    html += details(fmt::format("{} facts were recorded on one side only", environment.unknown.size()),
-                    element("p", fmt::format("{}{}", fmt::join(std::span(environment.unknown).first(named), ", "),
-                                             named < environment.unknown.size() ? " and more" : "")));
-  }
-  return html;
-}
-
 std::string numbers_html(const Comparison& comparison) {
   HtmlTable runs("Runs, by their baseline blocks",
                  {"run", "side", "began (UTC)", "blocks", "mean", "median", "fastest block", "slowest block"});
@@ -275,7 +219,7 @@ std::string numbers_html(const Comparison& comparison) {
        {std::pair{"old", &comparison.phases_before}, std::pair{"new", &comparison.phases_after}})
     for (const RankPhases& rank : *ranks) {
       if (!drawn.contains(rank.rank)) continue;
-      std::vector<Cell> cells{std::to_string(rank.rank), node_label(comparison, rank.node), side};
+      std::vector<Cell> cells{std::to_string(rank.rank), node_label(comparison.node_names, rank.node), side};
       for (const double value_ns : rank.mean_ns)
         cells.emplace_back(value_ns > 0 ? format_duration(value_ns) : "0", "number");
       phases.row(cells);
@@ -288,12 +232,7 @@ std::string numbers_html(const Comparison& comparison) {
 }
 
 Result<std::string> render(const Comparison& comparison) {
-  const std::vector<Plot> plots{runs_plot(comparison), phases_plot(comparison)};
-  std::string emulated;
-  if (!comparison.emulated.empty())
-    emulated = element("p", fmt::format("Emulated: {}; everything else is real.", fmt::join(comparison.emulated, ", ")),
-                       "emulated") +
-               "\n";
+  const std::vector<Plot> plots{runs_plot(comparison), loads_plot(comparison), phases_plot(comparison)};
   std::string drawn;
   for (const Plot& plot : plots) drawn += plot_section(plot);
   return fill_page(
@@ -301,11 +240,12 @@ Result<std::string> render(const Comparison& comparison) {
       {{"policy", content_security_policy()},
        {"title", escape_html(fmt::format("grit compare: {}", to_string(comparison.change)))},
        {"style", std::string(assets::kStyle.text)},
-       {"emulated", emulated},
+       {"emulated", emulated_html(comparison.emulated)},
        {"verdict", verdict_html(comparison)},
        {"figures", figures_html(comparison)},
        {"plots", drawn},
-       {"environment", machines_html(comparison) + environment_html(comparison)},
+       {"environment", machines_html(comparison.machines, comparison.node_names) +
+                           environment_html(comparison.environment, comparison.node_names)},
        {"numbers", numbers_html(comparison)},
        {"footer", footer_html("Runs are compared by their baseline blocks, in which no fault is in force.")},
        {"data", plot_data(plots)},

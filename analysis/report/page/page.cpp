@@ -1,6 +1,7 @@
 #include "analysis/report/page/page.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/html_writer.hpp"
@@ -38,6 +39,12 @@ std::string plot_data(const std::vector<Plot>& plots) {
   for (const Plot& plot : plots)
     if (plot.spec) specs[plot.id] = *plot.spec;
   return json_for_script(specs);
+}
+
+std::string emulated_html(const std::vector<std::string>& emulated) {
+  if (emulated.empty()) return "";
+  return element("p", fmt::format("Emulated: {}; everything else is real.", fmt::join(emulated, ", ")), "emulated") +
+         "\n";
 }
 
 std::string footer_html(std::string_view note) {

@@ -26,6 +26,9 @@ std::string content_security_policy();
 /// The plots' specifications by their elements, for the page's script.
 std::string plot_data(const std::vector<Plot>& plots);
 
+/// What is not real, as the first line of the page of a comparison or a series; empty: all of it is.
+std::string emulated_html(const std::vector<std::string>& emulated);
+
 /// Who made the page, and of what; `note` is about its figures.
 std::string footer_html(std::string_view note);
 

@@ -125,23 +125,24 @@ std::string comparison_text(const Comparison& comparison, const std::filesystem:
   return text;
 }
 
-std::string trend_text(const Trend& trend) {
+std::string trend_text(const Trend& trend, const std::filesystem::path& page) {
   const auto answer = trend.exit_code == 0 ? "no change" : trend.exit_code == 1 ? "changed" : "inconclusive";
   std::string text = fmt::format("series: {}\n  {}.\n", answer, printable(trend.sentence));
   for (const TrendChange& change : trend.changes) {
     text += line("change", change.text);
-    text += trend.of_runs ? difference_lines(change.environment, {}) : "";
+    text += trend.of_runs ? difference_lines(change.environment, trend.node_names) : "";
   }
   std::size_t next = 0;
   for (std::size_t i = 0; i < trend.points.size(); ++i) {
     const TrendPoint& point = trend.points[i];
     const bool changed = next < trend.changes.size() && trend.changes[next].first == i;
     if (changed) ++next;
-    text += line(changed ? "  →" : "",
-                 fmt::format("{:>10}  {}{}", format_duration(point.median_ns),
-                             trend.of_runs ? point.run : fmt::format("block {}", point.block), load_words(point.load)));
+    text += line(changed ? "  →" : "", fmt::format("{:>10}  {}{}", format_duration(point.median_ns),
+                                                   trend.of_runs ? point.run : fmt::format("block {}", point.block),
+                                                   load_words(point.load.mean)));
   }
   for (const std::string& reason : trend.reasons) text += line("note", reason);
+  if (!page.empty()) text += line("page", page.string());
   return text;
 }
 

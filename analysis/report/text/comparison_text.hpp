@@ -13,7 +13,8 @@ namespace grit {
 /// machines differ, notes, and where the page is (empty: there is none).
 std::string comparison_text(const Comparison& comparison, const std::filesystem::path& page);
 
-std::string trend_text(const Trend& trend);
+/// Likewise, of a series.
+std::string trend_text(const Trend& trend, const std::filesystem::path& page);
 
 /// "node0, node2", "all nodes".
 std::string nodes_text(const EnvironmentDifference& difference, const std::vector<std::string>& node_names);

@@ -32,12 +32,18 @@ Json usage_event(int node, int block, const std::string& edge, double others_cpu
           {"machine", boot}};
 }
 
-MachineLoads loads_of(const Plan& plan, const std::vector<Json>& events, const std::vector<int>& blocks) {
+/// By block.
+std::map<int, MachineLoads> loads_by_block(const Plan& plan, const std::vector<Json>& events,
+                                           const std::vector<int>& blocks) {
   RunDirectories directories;
   const auto directory = directories.add("run", plan, {}, events);
   const auto lines = JsonLines::open(directory / "events.jsonl", formats::kEvents);
   REQUIRE(lines.has_value());
   return machine_loads(plan, blocks, *lines);
+}
+
+MachineLoads loads_of(const Plan& plan, const std::vector<Json>& events, const std::vector<int>& blocks) {
+  return mean_loads(loads_by_block(plan, events, blocks));
 }
 
 /// Runs of one machine with these numbers of CPUs that others took, each as slow as they make it.
@@ -78,6 +84,14 @@ TEST_CASE("what a machine's others took is what its ranks and its host did not")
   CHECK(loads.at(0)[kSteal] == Approx(0.25));
   CHECK(loads.at(0)[kWait] == Approx(0.1));
   CHECK(loads.at(0)[kCpuStall] == Approx(0.4));
+  const auto by_block = loads_by_block(plan, events, {0, 2, 3, 5});
+  REQUIRE(by_block.size() == 3);
+  CHECK(by_block.at(3).at(1)[kOthers] == Approx(9));
+  const LoadRange range = load_range(by_block.at(3));
+  CHECK(range.mean[kOthers] == Approx(4.65));
+  CHECK(range.least[kOthers] == Approx(0.3));
+  CHECK(range.most[kOthers] == Approx(9));
+  CHECK(std::isnan(range.mean[kClock]));  // nobody knows it
   CHECK(std::isnan(loads.at(0)[kClock]));
   CHECK(load_text(kClock, loads.at(0)[kClock]) == "not known");
 }

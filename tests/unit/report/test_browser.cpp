@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "analysis/report/page/score_page.hpp"
+#include "analysis/report/page/trend_html.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
@@ -58,7 +59,7 @@ bool run_chromium(const std::filesystem::path& directory, const std::vector<std:
 }
 
 /// The DOM after the page's scripts ran. The screenshot beside it is kept when GRIT_SCREENSHOTS names a directory.
-std::string dump_page(const Result<std::string>& page, const std::string& name) {
+std::string dump_dom(const Result<std::string>& page, const std::string& name) {
   const test::TempDirectory directory;
   REQUIRE(page.has_value());
   REQUIRE(write_file_durably(directory.path() / "report.html", *page).has_value());
@@ -88,8 +89,6 @@ std::string dump_page(const Result<std::string>& page, const std::string& name) 
   return read_file(directory.path() / "dom.html").value();
 }
 
-std::string dump_dom(const ReportInput& input, const std::string& name) { return dump_page(render_html(input), name); }
-
 std::size_t count(const std::string& text, std::string_view part) {
   std::size_t found = 0;
   for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
@@ -118,7 +117,7 @@ TEST_CASE("a browser draws every plot", "[browser]") {
     return;
   }
   const auto input = test::sample_run();
-  const std::string dom = dump_dom(input, "link_flap");
+  const std::string dom = dump_dom(render_html(input), "link_flap");
   CHECK(count(dom, "class=\"plot-error\"") == 0);
   for (const char* id : {"plot-steps", "plot-windows", "plot-pairs", "plot-effects", "plot-phases"}) {
     INFO(id);
@@ -146,7 +145,7 @@ TEST_CASE("a browser draws what a run that was cut off left", "[browser]") {
     test::skip("no chromium here; install the package chromium to test the report page in a browser");
     return;
   }
-  const std::string dom = dump_dom(test::partial_run(), "partial");
+  const std::string dom = dump_dom(render_html(test::partial_run()), "partial");
   CHECK(count(dom, "class=\"plot-error\"") == 0);
   CHECK(count(drawn(dom, "plot-steps"), "<svg") == 1);
   CHECK(count(drawn(dom, "plot-phases"), "<svg") == 1);
@@ -157,7 +156,7 @@ TEST_CASE("a browser draws a run without stalls", "[browser]") {
     test::skip("no chromium here; install the package chromium to test the report page in a browser");
     return;
   }
-  const std::string dom = dump_dom(test::sample_run(test::SampleFault::gpu_throttle), "gpu_throttle");
+  const std::string dom = dump_dom(render_html(test::sample_run(test::SampleFault::gpu_throttle)), "gpu_throttle");
   CHECK(count(dom, "class=\"plot-error\"") == 0);
   const std::string figure = drawn(dom, "plot-windows");
   CHECK(count(figure, "<svg") == 1);
@@ -165,12 +164,13 @@ TEST_CASE("a browser draws a run without stalls", "[browser]") {
 }
 
 TEST_CASE("a browser draws the plots of a scorecard", "[browser]") {
+TEST_CASE("a browser draws a series with its machines, and where it changed", "[browser]") {
   if (find_chromium().empty()) {
     test::skip("no chromium here; install the package chromium to test the report page in a browser");
     return;
   }
   const ScoreInput input = test::sample_score();
-  const std::string dom = dump_page(render_score_html(input, score(input)), "score");
+  const std::string dom = dump_dom(render_score_html(input, score(input)), "score");
   CHECK(count(dom, "class=\"plot-error\"") == 0);
   // link_flap at three sizes and three checks that notice it.
   for (std::size_t plot = 0; plot < 3; ++plot) {
@@ -180,4 +180,24 @@ TEST_CASE("a browser draws the plots of a scorecard", "[browser]") {
     CHECK(count(marks(figure, "estimates"), "<path") >= 2);
     CHECK(count(marks(figure, "hurts_mark"), "<line") == 1);
   }
+  Trend trend;
+  for (int i = 0; i < 12; ++i) {
+    MachineLoad load = unknown_load();
+    load[0] = i < 6 ? 0.1 : 0.4, load[1] = 0.01 * i, load[kClock] = 2.9e9;
+    MachineLoad more = load;
+    more[0] += 0.2;
+    const double step_ns = (i < 6 ? 1e7 : 1.2e7) + 1e4 * i;
+    trend.points.push_back({"runs/day-" + std::to_string(i), "2026", -1, step_ns, 0.98 * step_ns, 1.02 * step_ns,
+                            load_range({{0, load}, {1, more}})});
+  }
+  trend.changes = {{6, 0.2, 0.01, "from day-6 on steps are 20 % slower", {}, {}}};
+  const std::string figure = drawn(dump_dom(render_trend(trend), "series"), "plot-loads");
+  CHECK(count(figure, "plot-error") == 0);
+  CHECK(count(figure, "<svg") == 1);
+  CHECK(count(figure, "NaN") == 0);
+  CHECK(count(figure, "role-mark panel_points") == 4);  // step time, others' CPUs, steal, clock
+  CHECK(count(marks(figure, "panel_points"), "<path") == 12);
+  CHECK(count(marks(figure, "change_marks"), "<line") == 1);
+  for (const char* title : {"time per step (ms)", "kept busy", "(steal)", "clock of the CPUs (GHz)"})
+    CHECK(count(figure, title) >= 1);
 }

@@ -8,13 +8,14 @@ from documented import assert_documented
 
 NODES, LOSSY = 4, 2
 # What node 2 should receive is lost in silence, so that its peers send it again. netem, where there is one, loses only what is sent.
+# So much is lost that steps take several times as long in each of six short pairs, whatever else the machine does.
 SCENARIO = """
 local grit = require "grit"
 return grit.scenario {
   name = "lossy_link",
   summary = "a node loses what it should receive",
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02 },
-  faults = { grit.fault.link_loss { on = 2, loss = "6%", direction = "in" } },
+  faults = { grit.fault.link_loss { on = 2, loss = "15%", direction = "in" } },
   design = { pairs = 6, block = "700ms", link_test = true },
   expect = { slowdown = { at_least = "1%" } },
 }
@@ -23,7 +24,7 @@ return grit.scenario {
 before = machine_state()
 with Workspace() as work:
     run = work.path / "run"
-    done = grit("run", work.write("lossy_link.lua", SCENARIO), "-n", NODES, "--seed", 7, "--out", run, expect=(0, 1, 2, 69))
+    done = grit("run", work.write("lossy_link.lua", SCENARIO), "-n", NODES, "--seed", 7, "--out", run, expect=(0, 69))
     if done.returncode == 69:
         skip(done.err.strip().splitlines()[-1])
     assert_same_state(before)
@@ -54,9 +55,7 @@ with Workspace() as work:
     print("sent again under the fault, by receiver:", dict(again))
     assert again[LOSSY] > 2 * max(again[node] for node in range(NODES) if node != LOSSY), again
 
-    # Six short pairs do not always show the slowdown; but whoever is named for it is the right one.
     result = verdict(run)
-    print(result.get("culprit_text") or "no slowdown shown")
-    if result["culprit"] is not None:
-        assert result["suspects"][0]["node"] == LOSSY, result["suspects"]
+    print(result["sentence"], result.get("culprit_text"), sep="\n")
+    assert result["culprit"] is not None and result["suspects"][0]["node"] == LOSSY, result["suspects"]
 assert_same_state(before)

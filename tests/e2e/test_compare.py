@@ -47,7 +47,7 @@ with Workspace() as work:
     done = grit("compare", old, slow, expect=64)
     assert "workload parameter peak" in done.err and "--force" in done.err, done.err
     done = grit("compare", "--force", "--old", old, new, "--new", slow, slower, "--json", "--junit", work.path / "junit.xml", "--csv",
-                work.path / "runs.csv", expect=(1, 2))
+                work.path / "runs.csv", "--fleet", 8192, "--jobs", "1024:100%", expect=(1, 2))
     comparison = json.loads(done.out)
     assert f'{"failures" if done.returncode == 1 else "errors"}="1"' in (work.path / "junit.xml").read_text()
     assert len((work.path / "runs.csv").read_text().splitlines()) == 1 + 4
@@ -55,6 +55,7 @@ with Workspace() as work:
     # Two runs a side on a busy machine may be far apart. The exact answer is asserted where there is no noise but ours (tests/virtual).
     assert comparison["change"] in ("slower", "inconclusive"), comparison
     print(comparison["sentence"])
+    assert (comparison["cost"] or {}).get("gpus") == (8192 if comparison["change"] == "slower" else None), comparison["cost"]
     assert not problems_of(comparison, "comparison"), problems_of(comparison, "comparison")
     done = grit("run", short, "-n", 2, "--out", work.path / "never", "--baseline", slow, expect=64)
     assert "workload parameter peak" in done.err and not (work.path / "never").exists(), done.err
@@ -73,6 +74,9 @@ with Workspace() as work:
 
     done = grit("compare", "--series", old, new, "--json", expect=2)
     assert "too few" in json.loads(done.out)["sentence"], done.out
+    assert not problems_of(json.loads(done.out), "trend"), problems_of(json.loads(done.out), "trend")
+    done = grit("compare", "--series", old, new, expect=2)  # the page is beside the newest one
+    assert f"{new}/series.html" in done.out and "plot-loads" in (new / "series.html").read_text(), done.out
 
     # Wrong inputs.
     for arguments, words in (((old,), "grit compare OLD NEW"), ((old, new, slow), "grit compare OLD NEW"), ((), "grit compare OLD NEW"),

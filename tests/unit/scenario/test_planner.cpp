@@ -573,6 +573,7 @@ TEST_CASE("the other end of a fault between nodes is drawn once, and is none of 
   const Scenario any = scenario_of("partition { on = 'any', from = 'any' }");
   const Scenario drawn = scenario_of("flood { on = victim, to = other }, partition { on = victim, from = other }");
   const Scenario share = scenario_of("partition { on = { 1, 5 }, from = '50%' }");
+  const Scenario two = scenario_of("partition { on = 0, from = 'any' }, grit.fault.rank_delay { on = 'any' }");
   std::set<std::pair<int, int>> different;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const Plan plan = plan_of(any, 8, {.seed = seed});
@@ -589,6 +590,10 @@ TEST_CASE("the other end of a fault between nodes is drawn once, and is none of 
       CHECK(peers(fault) == peers(cut));
       CHECK(fault.passive == (fault.node != cut.node));
     }
+
+    const Plan second =
+        plan_of(two, 8, {.seed = seed, .faults = std::vector<int>{1}});  // a search leaves out the first
+    CHECK(second.faults.at(0).node == plan_of(two, 8, {.seed = seed}).faults.at(1).node);
 
     const Plan half = plan_of(share, 8, {.seed = seed});
     REQUIRE(half.faults.size() == 2);

@@ -9,6 +9,7 @@ namespace grit {
 // clang-format off
 #define GRIT_CHECKS(X) \
   X(link_up) \
+  X(link_carrier) \
   X(nic_errors) \
   X(command_check) \
   X(openmetrics)

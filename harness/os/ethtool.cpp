@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::int64_t kBitsPerMegabit = 1'000'000;
 
+/// Of a driver with 256 queues and 30 counters for each, twice over.
+constexpr std::uint32_t kMostStatistics = 16'384;
+/// Room for those of queues that are added between two questions.
+constexpr std::size_t kMoreStatistics = 1'024;
+
 bool put_name(ifreq& request, const std::string& name) {
   if (name.empty() || name.size() >= sizeof request.ifr_name) return false;
   std::memcpy(request.ifr_name, name.c_str(), name.size() + 1);
@@ -71,6 +76,13 @@ std::int64_t Ethtool::speed_bits_per_s(const std::string& name) const {
   return speed == static_cast<std::uint32_t>(SPEED_UNKNOWN) || speed == UINT16_MAX ? 0 : speed * kBitsPerMegabit;
 }
 
+std::optional<Duplex> Ethtool::duplex(const std::string& name) const {
+  ethtool_cmd settings{};
+  settings.cmd = ETHTOOL_GSET;
+  if (!ask(name, &settings) || settings.duplex > DUPLEX_FULL) return std::nullopt;
+  return settings.duplex == DUPLEX_FULL ? Duplex::full : Duplex::half;
+}
+
 std::optional<RingSizes> Ethtool::rings(const std::string& name) const {
   ethtool_ringparam rings{};
   rings.cmd = ETHTOOL_GRINGPARAM;
@@ -101,12 +113,39 @@ std::optional<PauseFrames> Ethtool::pause_frames(const std::string& name) const 
   return PauseFrames{settings.rx_pause != 0, settings.tx_pause != 0};
 }
 
-std::vector<std::string> Ethtool::active_features(const std::string& name) const {
+std::uint32_t Ethtool::count_strings(const std::string& name, int string_set) const {
   Variable<ethtool_sset_info> sizes(ETHTOOL_GSSET_INFO, sizeof(std::uint32_t));
-  sizes.head()->sset_mask = std::uint64_t{1} << ETH_SS_FEATURES;
-  if (!ask(name, sizes.data()) || sizes.head()->sset_mask == 0) return {};
+  sizes.head()->sset_mask = std::uint64_t{1} << string_set;
+  if (!ask(name, sizes.data()) || sizes.head()->sset_mask == 0) return 0;
   std::uint32_t count = 0;
   std::memcpy(&count, sizes.tail(), sizeof count);
+  return count;
+}
+
+std::vector<DriverStatistic> Ethtool::statistics(const std::string& name) const {
+  const std::uint32_t count = count_strings(name, ETH_SS_STATS);
+  if (count == 0 || count > kMostStatistics) return {};
+  // The kernel writes as many as there are by then, whatever room there is.
+  const std::size_t room = 2 * std::size_t{count} + kMoreStatistics;
+  Variable<ethtool_gstrings> names(ETHTOOL_GSTRINGS, room * ETH_GSTRING_LEN);
+  names.head()->string_set = ETH_SS_STATS;
+  names.head()->len = count;
+  Variable<ethtool_stats> values(ETHTOOL_GSTATS, room * sizeof(std::uint64_t));
+  values.head()->n_stats = count;
+  if (!ask(name, names.data()) || !ask(name, values.data())) return {};
+  if (names.head()->len != count || values.head()->n_stats != count) return {};
+
+  std::vector<DriverStatistic> statistics(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    statistics[i].name = text(names.tail() + i * ETH_GSTRING_LEN, ETH_GSTRING_LEN);
+    std::memcpy(&statistics[i].value, values.tail() + i * sizeof(std::uint64_t), sizeof(std::uint64_t));
+  }
+  return statistics;
+}
+
+std::vector<std::string> Ethtool::active_features(const std::string& name) const {
+  const std::uint32_t count = count_strings(name, ETH_SS_FEATURES);
+  if (count == 0) return {};
 
   Variable<ethtool_gstrings> names(ETHTOOL_GSTRINGS, std::size_t{count} * ETH_GSTRING_LEN);
   names.head()->string_set = ETH_SS_FEATURES;

@@ -37,6 +37,15 @@ struct PauseFrames {  // Ethernet flow control (IEEE 802.3x)
   bool rx = false, tx = false;
 };
 
+enum class Duplex { half, full };
+
+/// One of the driver's own counters (`ethtool -S`).
+struct DriverStatistic {
+  std::string name{};
+  std::uint64_t value = 0;
+  bool operator==(const DriverStatistic&) const = default;
+};
+
 class Ethtool {
  public:
   static Result<Ethtool> open();
@@ -45,6 +54,10 @@ class Ethtool {
   [[nodiscard]] std::optional<DriverInfo> driver(const std::string& name) const;
   /// The link's speed; 0 when unknown, as when there is no carrier.
   [[nodiscard]] std::int64_t speed_bits_per_s(const std::string& name) const;
+  /// Empty also when it is unknown.
+  [[nodiscard]] std::optional<Duplex> duplex(const std::string& name) const;
+  /// In the driver's order. None also when their number changed while they were read, as when queues are added.
+  [[nodiscard]] std::vector<DriverStatistic> statistics(const std::string& name) const;
   [[nodiscard]] std::optional<RingSizes> rings(const std::string& name) const;
   [[nodiscard]] std::optional<Coalescing> coalescing(const std::string& name) const;
   [[nodiscard]] std::optional<Channels> channels(const std::string& name) const;
@@ -57,6 +70,8 @@ class Ethtool {
  private:
   explicit Ethtool(Fd socket) : socket_(std::move(socket)) {}
   bool ask(const std::string& name, void* question) const;
+  /// How many strings the driver has of one kind (ETH_SS_*).
+  [[nodiscard]] std::uint32_t count_strings(const std::string& name, int string_set) const;
   Fd socket_;
 };
 

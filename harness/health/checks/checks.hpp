@@ -10,6 +10,7 @@ namespace grit {
 #define GRIT_CHECKS(X) \
   X(link_up) \
   X(link_carrier) \
+  X(link_settings) \
   X(nic_errors) \
   X(command_check) \
   X(openmetrics)

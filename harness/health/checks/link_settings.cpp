@@ -1,0 +1,126 @@
+// link_settings: MTU, speed, duplex and driver of the node's data NICs are what they were before the run.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "harness/base/units.hpp"
+#include "harness/health/checks/checks.hpp"
+#include "harness/health/checks/chosen_nics.hpp"
+#include "harness/os/ethtool.hpp"
+#include "harness/os/netlink.hpp"
+
+namespace grit {
+namespace {
+
+struct Findings {
+  Severity severity = Severity::ok;
+  std::vector<std::string> differences{};
+
+  void add(Severity one, std::string what) {
+    severity = std::max(severity, one);
+    differences.push_back(std::move(what));
+  }
+};
+
+std::string speed_text(std::int64_t bits_per_s) { return format_quantity(bits_per_s, Unit::bits_per_s); }
+
+void compare_mtu(const Nic& nic, const Link& link, std::int64_t wanted_bytes, Findings& found) {
+  if (wanted_bytes > 0 && link.mtu_bytes != wanted_bytes)
+    found.add(Severity::critical, fmt::format("MTU {}, should be {}", link.mtu_bytes, wanted_bytes));
+  else if (wanted_bytes == 0 && nic.mtu_bytes > 0 && link.mtu_bytes != nic.mtu_bytes)
+    found.add(Severity::critical, fmt::format("MTU {}, was {}", link.mtu_bytes, nic.mtu_bytes));
+}
+
+/// A driver that tells no speed says nothing about the link: most virtual NICs, and any without a carrier. That one
+/// which told it before tells it no more is said, and is no alarm.
+void compare_speed(const Nic& nic, std::int64_t now, std::int64_t wanted, Findings& found) {
+  if (now == 0) {
+    if (nic.speed_bits_per_s > 0) found.differences.push_back("tells no speed any more");
+    return;
+  }
+  if (wanted > 0) {
+    if (now != wanted)
+      found.add(now < wanted ? Severity::critical : Severity::warning,
+                fmt::format("{}, should be {}", speed_text(now), speed_text(wanted)));
+  } else if (nic.speed_bits_per_s > 0 && now != nic.speed_bits_per_s) {
+    found.add(now < nic.speed_bits_per_s ? Severity::critical : Severity::warning,
+              fmt::format("{}, was {}", speed_text(now), speed_text(nic.speed_bits_per_s)));
+  }
+}
+
+/// IEEE 802.3 has no half duplex above 1 Gbit/s: a data NIC with it did not agree with its partner.
+void compare_duplex(const std::string& nic, std::optional<Duplex> duplex, CheckMemory& memory, Findings& found) {
+  if (!duplex) return;
+  const std::string was_full = nic + " was full duplex";
+  if (*duplex == Duplex::full)
+    memory.keep(was_full, 1);
+  else if (memory.find(was_full))
+    found.add(Severity::critical, "half duplex, was full");
+  else
+    found.add(Severity::warning, "half duplex");
+}
+
+Outcome outcome_of(const Nic& nic, const Link& link, const Ethtool& ethtool, const CheckInput& input) {
+  Findings found;
+  const bool has_carrier = link.up() && link.carrier;
+  const std::int64_t speed = has_carrier ? ethtool.speed_bits_per_s(nic.name) : 0;
+  const std::int64_t wanted_speed = input.params.integer("speed");
+  compare_mtu(nic, link, input.params.integer("mtu"), found);
+  if (has_carrier) {
+    compare_speed(nic, speed, wanted_speed, found);
+    compare_duplex(nic.name, ethtool.duplex(nic.name), input.memory, found);
+  }
+  if (const auto driver = ethtool.driver(nic.name); driver && !nic.driver.empty() && driver->driver != nic.driver)
+    found.add(Severity::critical, fmt::format("driver {}, was {}", driver->driver, nic.driver));
+  Outcome outcome{.severity = found.severity, .subject = nic.name};
+  outcome.value = static_cast<double>(link.mtu_bytes), outcome.unit = "bytes";
+  if (!found.differences.empty())
+    outcome.detail = fmt::format("{}", fmt::join(found.differences, "; "));
+  else
+    outcome.detail = fmt::format("MTU {}{}", link.mtu_bytes, speed > 0 ? ", " + speed_text(speed) : "");
+  if (found.severity == Severity::ok && wanted_speed > 0 && has_carrier && speed == 0) {
+    outcome.severity = Severity::unknown;
+    outcome.detail = "its driver tells no speed to hold against the limit";
+  }
+  if (is_alarm(found.severity))
+    outcome.hint = fmt::format("ip link show dev {0}; ethtool {0}; the switch's port", nic.name);
+  return outcome;
+}
+
+Result<std::vector<Outcome>> read(const CheckInput& input) {
+  GRIT_TRY(const std::vector<Nic> nics, chosen_nics(input.node, input.params));
+  if (nics.empty()) return std::vector{not_here("no data NIC")};
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  GRIT_TRY(const Ethtool ethtool, Ethtool::open());
+  std::vector<Outcome> outcomes;
+  for (const Nic& nic : nics) {
+    GRIT_TRY(const auto link, netlink.find_link(nic.name));
+    if (link)
+      outcomes.push_back(outcome_of(nic, *link, ethtool, input));
+    else
+      outcomes.push_back({.severity = Severity::critical, .subject = nic.name, .detail = "is gone"});
+  }
+  return outcomes;
+}
+
+}  // namespace
+
+const Check& link_settings() {
+  static const Check check{
+      .info = {.name = "link_settings",
+               .summary = "Data NICs have the MTU, speed, duplex and driver they had before the run",
+               .params = {nic_param(),
+                          {"mtu", Unit::size_bytes, 0,
+                           "the MTU they must have; 0: the one before the run (another one contradicts the plan)"},
+                          {"speed", Unit::bits_per_s, 0,
+                           "the speed they must have; 0: the one before the run (another one contradicts the plan)"}},
+               .of_links = true,
+               .place = CheckPlace::own,  // some drivers ask their firmware for the speed, which may not answer
+               .period_ns = 2 * kNsPerS,
+               .trips = "link_mtu"},
+      .make = [] { return ReadCheck(read); }};
+  return check;
+}
+
+}  // namespace grit

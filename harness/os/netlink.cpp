@@ -51,7 +51,8 @@ LinkTraffic parse_traffic(const rtnl_link_stats64& stats) {
           .rx_packets = number(stats.rx_packets),
           .tx_packets = number(stats.tx_packets),
           .rx_dropped = number(stats.rx_dropped),
-          .tx_dropped = number(stats.tx_dropped)};
+          .tx_dropped = number(stats.tx_dropped),
+          .rx_missed = number(stats.rx_missed_errors)};
 }
 
 ifinfomsg link_header(int ifindex) {

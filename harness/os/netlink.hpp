@@ -29,6 +29,7 @@ struct LinkTraffic {
   std::int64_t tx_packets = 0;
   std::int64_t rx_dropped = 0;
   std::int64_t tx_dropped = 0;
+  std::int64_t rx_missed = 0;  // the host did not take them from the NIC in time
 };
 
 /// Its error counters (IFLA_STATS64), since it was made. The kernel's names and meanings:

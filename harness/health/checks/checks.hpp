@@ -12,6 +12,7 @@ namespace grit {
   X(link_carrier) \
   X(link_settings) \
   X(nic_errors) \
+  X(nic_queues) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

@@ -5,9 +5,10 @@
 #include <netlink/socket.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <memory>
+#include <vector>
 
+#include "harness/health/checks/nic_errors.hpp"
 #include "harness/os/netlink_message.hpp"
 #include "tests/two_nodes.hpp"
 #include "tests/unit/health/check_reading.hpp"
@@ -34,15 +35,16 @@ std::optional<std::string> why_no_vxlan(const std::string& name) {
   return made ? std::nullopt : std::optional(made.error().words);
 }
 
-void send_frame(int ifindex) {
+void send_frame(int ifindex, std::size_t bytes = 60) {
   const Fd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
   REQUIRE(socket);
   sockaddr_ll to{};
   to.sll_family = AF_PACKET;
   to.sll_ifindex = ifindex;
-  std::array<unsigned char, 60> frame{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
-  REQUIRE(::sendto(socket.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to) ==
-          static_cast<ssize_t>(frame.size()));
+  std::vector<unsigned char> frame{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+  frame.resize(bytes);
+  const auto sent = ::sendto(socket.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
+  REQUIRE((sent == static_cast<ssize_t>(bytes) || errno == ENOBUFS));  // the device dropped it
 }
 
 Node node_with(const char* nic) {
@@ -84,6 +86,7 @@ TEST_CASE("nic_errors: what the kernel counted since the last reading, and not w
 
 TEST_CASE("nic_errors: a counter that fell was started anew, and is no error") {
   test::in_namespaces([] {
+    test::without_dad();
     test::TwoNodes nodes;
     test::CheckUnderTest check("nic_errors");
     check.node = node_with("eth0");
@@ -91,4 +94,53 @@ TEST_CASE("nic_errors: a counter that fell was started anew, and is no error") {
     REQUIRE(check.read_of("eth0").severity == Severity::ok);
     REQUIRE(check.memory.find("eth0 rx_crc_errors") == 0);
   });
+}
+
+TEST_CASE("nic_errors: packets that the other end is too small for are drops, and no error") {
+  test::in_namespaces([] {
+    test::detail::write_text("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+    Netlink netlink = ok(Netlink::open());
+    ok(netlink.create_veth({.name = "eth0"}, {.name = "port0"}));
+    const int eth0 = ok(netlink.link("eth0")).ifindex, port0 = ok(netlink.link("port0")).ifindex;
+    ok(netlink.set_mtu(port0, 600));
+    for (const int one : {eth0, port0}) ok(netlink.set_up(one));
+    test::wait_until_up(netlink, "eth0");
+    test::CheckUnderTest check("nic_errors");
+    check.node = node_with("eth0");
+    REQUIRE(check.read_of("eth0").detail == "first reading");
+    const auto send = [&](int frames) {
+      for (int i = 0; i < frames; ++i) send_frame(eth0, 1000);
+    };
+    send(9);
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);  // too few for a rate
+    send(20);
+    const Outcome many = check.read_of("eth0");
+    REQUIRE(many.severity == Severity::warning);
+    REQUIRE(many.detail == "tx_dropped +20");
+    REQUIRE(many.value == 20);
+    send(20);
+    REQUIRE(check.read_of("eth0", 10 * kNsPerS).severity == Severity::ok);  // 2 a second
+  });
+}
+
+TEST_CASE("nic_errors: counters that read all ones are a device that is gone") {
+  const Params params(ok(complete_params(find_check("nic_errors")->info.params, Json::object())));
+  CheckMemory memory;
+  Link link;
+  const auto read = [&] {
+    memory.begin(memory.now_ns() + kNsPerS);
+    return judge_link_counters("eth0", link, params, memory);
+  };
+  link.errors.counts[2] = -1;  // one that it never had
+  read();
+  link.errors.counts[4] = 3;
+  REQUIRE(read().detail == "rx_crc_errors +3");
+  link.errors.counts[4] = -1;
+  REQUIRE(read().severity == Severity::ok);
+  link.traffic.rx_dropped = 0xffffffff;
+  const Outcome gone = read();
+  REQUIRE(gone.severity == Severity::critical);
+  REQUIRE(gone.detail == "2 of its counters read all ones: the device does not answer");
+  link.errors.counts[4] = 3, link.traffic.rx_dropped = 0;
+  REQUIRE(read().severity == Severity::ok);
 }

@@ -188,6 +188,22 @@ Result<std::optional<TcRoot>> Tc::root(int ifindex) {
   return found;
 }
 
+Result<std::vector<TcCounted>> Tc::counted() {
+  std::vector<TcCounted> found;
+  Message request(RTM_GETQDISC, NLM_F_DUMP);
+  request.header(tc_header(0, 0, 0));
+  const auto receive = [&](const nlmsghdr& message) {
+    if (message.nlmsg_type != RTM_NEWQDISC) return;
+    const tcmsg& header = header_of(message);
+    const Attributes attributes(message, sizeof header);
+    found.push_back({header.tcm_ifindex, attributes.text(TCA_KIND), header.tcm_handle, header.tcm_parent,
+                     read_counters(attributes)});
+  };
+  if (auto done = rtnl::exchange(socket_.get(), request, receive, [&] { found.clear(); }); !done)
+    return Failure(rtnl::to_error(done.error(), "cannot list the qdiscs"));
+  return found;
+}
+
 Status Tc::put_root(int ifindex, const TcQdisc& root) {
   const auto message = put_message(RTM_NEWQDISC, NLM_F_REPLACE, tc_header(ifindex, root.handle, TC_H_ROOT), root.kind,
                                    tc::settable_options(root));

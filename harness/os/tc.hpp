@@ -69,6 +69,15 @@ struct TcRoot {
   TcCounters counters{};
 };
 
+/// One qdisc of some interface, without its options.
+struct TcCounted {
+  int ifindex = 0;
+  std::string kind{};
+  std::uint32_t handle = 0;
+  std::uint32_t parent = 0;  // TC_H_ROOT, TC_H_INGRESS or a class
+  TcCounters counters{};
+};
+
 /// A rate of a token bucket that limits nothing, and in which 1500 bytes still take 12 of the nanoseconds it counts in.
 constexpr std::int64_t kNoLimit_bits_per_s = 1'000'000'000'000;
 
@@ -105,6 +114,8 @@ class Tc {
   [[nodiscard]] Result<TcTree> tree(int ifindex);
   /// Empty: the interface has none (it was never up).
   [[nodiscard]] Result<std::optional<TcRoot>> root(int ifindex);
+  /// Every qdisc of every interface of this network namespace, in one question.
+  [[nodiscard]] Result<std::vector<TcCounted>> counted();
 
   /// Puts a root in the place of the one there is, in one step.
   Status replace_root(int ifindex, std::uint32_t handle, const TcTbf& tbf);

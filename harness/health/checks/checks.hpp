@@ -13,6 +13,7 @@ namespace grit {
   X(link_settings) \
   X(nic_errors) \
   X(nic_queues) \
+  X(qdisc_drops) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

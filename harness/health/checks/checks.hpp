@@ -14,6 +14,7 @@ namespace grit {
   X(nic_errors) \
   X(nic_queues) \
   X(qdisc_drops) \
+  X(tcp_retransmits) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

@@ -15,6 +15,7 @@ namespace grit {
   X(nic_queues) \
   X(qdisc_drops) \
   X(tcp_retransmits) \
+  X(net_tables) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

@@ -16,6 +16,7 @@ namespace grit {
   X(qdisc_drops) \
   X(tcp_retransmits) \
   X(net_tables) \
+  X(rdma_ports) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

@@ -17,6 +17,7 @@ namespace grit {
   X(tcp_retransmits) \
   X(net_tables) \
   X(rdma_ports) \
+  X(peers) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

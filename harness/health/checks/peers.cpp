@@ -76,7 +76,7 @@ Result<Node> as_it_is_now(Node node) {
   return node;
 }
 
-/// One fact's values on all nodes that say one.
+/// One fact's values on the nodes that say one.
 struct Vote {
   std::string mine{};
   std::map<std::string, std::size_t> counts{};
@@ -135,33 +135,42 @@ bool is_ignored(const std::string& fact, const std::set<std::string>& ignored) {
                      [&](const std::string& one) { return fact == one || fact.starts_with(one + " of "); });
 }
 
-Result<std::vector<Outcome>> read(const CheckInput& input) {
-  const auto others = std::count_if(input.peers.begin(), input.peers.end(),
-                                    [&](const Node& one) { return one.index != input.node.index; });
-  if (others == 0) return std::vector{not_here("no other node to compare with")};
-  GRIT_TRY(const Node now, as_it_is_now(input.node));
-  const std::set<std::string> ignored = words_of(input.params.text("ignore"));
-  std::map<std::string, Vote> votes;
-  const std::vector<Fact> mine = facts_of(now);
-  for (const Fact& fact : mine) {
-    if (fact.value.empty()) continue;
-    votes[fact.name].mine = fact.value;
-    votes[fact.name].add(fact.value);
+class Peers {
+ public:
+  Result<std::vector<Outcome>> read(const CheckInput& input) {
+    // Discovery's findings stay as they are, and there may be thousands of nodes: counted once a block.
+    if (input.memory.is_first() || others_ == 0) count(input);
+    if (others_ == 0) return std::vector{not_here("no other node to compare with")};
+    GRIT_TRY(const Node now, as_it_is_now(input.node));
+    const std::set<std::string> ignored = words_of(input.params.text("ignore"));
+    std::vector<Outcome> outcomes;
+    for (const Fact& fact : facts_of(now)) {
+      if (is_ignored(fact.name, ignored)) continue;
+      Vote vote = votes_[fact.name];
+      vote.mine = fact.value;
+      if (!fact.value.empty()) vote.add(fact.value);
+      if (auto outcome = judge(fact, vote)) outcomes.push_back(std::move(*outcome));
+    }
+    if (outcomes.empty())
+      outcomes.push_back(
+          {.severity = Severity::ok, .detail = fmt::format("nothing sets it apart from {} other nodes", others_)});
+    return outcomes;
   }
-  for (const Node& peer : input.peers) {
-    if (peer.index == input.node.index) continue;
-    for (const Fact& fact : facts_of(peer))
-      if (!fact.value.empty()) votes[fact.name].add(fact.value);
+
+ private:
+  void count(const CheckInput& input) {
+    others_ = 0, votes_.clear();
+    for (const Node& peer : input.peers) {
+      if (peer.index == input.node.index) continue;
+      ++others_;
+      for (const Fact& fact : facts_of(peer))
+        if (!fact.value.empty()) votes_[fact.name].add(fact.value);
+    }
   }
-  std::vector<Outcome> outcomes;
-  for (const Fact& fact : mine)
-    if (!is_ignored(fact.name, ignored))
-      if (auto outcome = judge(fact, votes[fact.name])) outcomes.push_back(std::move(*outcome));
-  if (outcomes.empty())
-    outcomes.push_back(
-        {.severity = Severity::ok, .detail = fmt::format("nothing sets it apart from {} other nodes", others)});
-  return outcomes;
-}
+
+  std::size_t others_ = 0;
+  std::map<std::string, Vote> votes_{};  // of the others
+};
 
 }  // namespace
 
@@ -175,7 +184,7 @@ const Check& peers() {
                .place = CheckPlace::own,  // some drivers ask their firmware for the speed, which may not answer
                .period_ns = 5 * kNsPerS,
                .trips = "link_mtu"},
-      .make = [] { return ReadCheck(read); }};
+      .make = [] { return [peers = Peers()](const CheckInput& input) mutable { return peers.read(input); }; }};
   return check;
 }
 

@@ -27,6 +27,9 @@ constexpr std::int64_t kFewestDrops = 5;
 constexpr double kSignalling = 10;
 constexpr std::array<std::string_view, 7> kSignallingKinds{"fq_codel", "codel", "cake", "fq_pie", "pie", "red", "sfb"};
 
+/// With these an overlimit is a packet that had to wait for its rate; with others it may be a packet that was marked.
+constexpr std::array<std::string_view, 5> kRateKinds{"tbf", "htb", "hfsc", "cbq", "cake"};
+
 /// The qdiscs of one NIC.
 struct NicQdiscs {
   std::string kinds{};  // of the root, and of what is below it: "mq of fq_codel"
@@ -47,7 +50,8 @@ NicQdiscs qdiscs_of(int ifindex, const std::vector<TcCounted>& all) {
       found.root_kind = one.kind, found.root = one.counters;
     else
       below.insert(one.kind);
-    found.overlimits = std::max(found.overlimits, one.counters.overlimits);
+    if (std::find(kRateKinds.begin(), kRateKinds.end(), one.kind) != kRateKinds.end())
+      found.overlimits += one.counters.overlimits;
     if (one.parent == TC_H_ROOT ? parents.empty() : !parents.contains(one.handle) || one.handle == 0)
       found.dropped_by_leaves += one.counters.drops;
   }

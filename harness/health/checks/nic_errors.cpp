@@ -6,7 +6,6 @@
 #include "harness/health/checks/nic_errors.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -14,6 +13,7 @@
 #include "harness/health/check.hpp"
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/chosen_nics.hpp"
+#include "harness/health/checks/first_few.hpp"
 
 namespace grit {
 namespace {
@@ -75,11 +75,11 @@ Outcome judge_link_counters(const std::string& nic, const Link& link, const Para
   } else if (!errors.empty()) {
     errors.insert(errors.end(), drops.begin(), drops.end());
     outcome.severity = Severity::critical;
-    outcome.detail = fmt::format("{}", fmt::join(errors, ", "));
+    outcome.detail = first_few(std::move(errors));
     outcome.hint = hint;
   } else if (const double limit = params.number("drops"); dropped >= kFewestDrops) {
     outcome.severity = judge_at_least(drops_per_s, limit, 0);
-    outcome.detail = fmt::format("{}", fmt::join(drops, ", "));
+    outcome.detail = first_few(std::move(drops));
     if (outcome.severity != Severity::ok) outcome.hint = hint;
   } else {
     outcome.detail = memory.is_first() ? "first reading" : "no new errors";

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,13 +15,13 @@
 #include "harness/health/check.hpp"
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/chosen_nics.hpp"
+#include "harness/health/checks/first_few.hpp"
 
 namespace grit {
 namespace {
 
 /// So few drops are no rate.
 constexpr std::int64_t kFewestDrops = 10;
-constexpr std::size_t kMostNames = 4;
 constexpr double kUsPerS = 1e6;
 
 using Meaning = StatisticMeaning;
@@ -71,12 +70,14 @@ class Judged {
     severity_ = std::max(severity_, severity);
     found_.push_back(what);
   }
-  void add(Severity severity, std::string_view what, std::vector<std::string> names) {
-    if (names.size() > kMostNames) names.resize(kMostNames);
-    add(severity, fmt::format("{}: {}", what, fmt::join(names, ", ")));
+  /// With one of the counters: the others are in `ethtool -S`.
+  void add(Severity severity, std::string_view what, const std::vector<std::string>& names) {
+    const std::size_t more = names.size() > 1 ? names.size() - 1 : 0;
+    if (!names.empty())
+      add(severity, fmt::format("{}: {}{}", what, names[0], more > 0 ? fmt::format(" and {} more", more) : ""));
   }
   [[nodiscard]] Severity severity() const { return severity_; }
-  [[nodiscard]] std::string text() const { return fmt::format("{}", fmt::join(found_, "; ")); }
+  [[nodiscard]] std::string text() const { return first_few(found_, "; "); }
 
  private:
   Severity severity_ = Severity::ok;

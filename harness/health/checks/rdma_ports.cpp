@@ -4,7 +4,6 @@
 // Files of sysfs, each of which may ask the device's firmware. Several of the counters stick at their largest value
 // (InfiniBand specification, PortCounters): one that does is blind, not well.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +14,7 @@
 #include "harness/base/printable.hpp"
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/chosen_nics.hpp"
+#include "harness/health/checks/first_few.hpp"
 #include "harness/health/checks/recent_sum.hpp"
 #include "harness/os/rdma.hpp"
 
@@ -188,6 +188,7 @@ class PortReading {
     const auto known = grown_.find(name);
     if (known != grown_.end()) return known->second;
     const std::int64_t grown = memory_.growth(name, value).value_or(0);
+    // Of a counter with two rules that of the hour comes first.
     if (rule.over == Over::hour) RecentSum(memory_, name, kHour_ns).add(grown);
     return grown_[name] = grown;
   }
@@ -215,12 +216,11 @@ class PortReading {
     if (all_ones_ >= 2) return gone();
     Outcome outcome{.severity = severity_, .subject = port_.subject, .detail = "is active"};
     if (!found_.empty())
-      outcome.detail = fmt::format("{}", fmt::join(found_, ", ")), outcome.hint = with_nic("perfquery, rdma statistic");
+      outcome.detail = first_few(found_), outcome.hint = with_nic("perfquery, rdma statistic");
     else if (!full_.empty())
-      outcome = {
-          .subject = port_.subject,
-          .detail = fmt::format("{} stands at its largest value: blind until it is reset", fmt::join(full_, ", ")),
-          .hint = "perfquery -R"};
+      outcome = {.subject = port_.subject,
+                 .detail = fmt::format("{} stands at its largest value: blind until it is reset", first_few(full_)),
+                 .hint = "perfquery -R"};
     return outcome;
   }
 

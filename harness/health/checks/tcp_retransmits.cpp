@@ -4,7 +4,6 @@
 // One figure for all connections of the node's network namespace, those over management NICs among them: the kernel
 // counts no other. Data that goes by RDMA passes TCP by.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,7 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/health/checks/checks.hpp"
+#include "harness/health/checks/first_few.hpp"
 #include "harness/os/snmp.hpp"
 #include "harness/os/tcp_diag.hpp"
 
@@ -86,7 +86,8 @@ Outcome judge_tcp(Growth& growth, const Counters& now, const CheckInput& input, 
   if (elapsed_s > 0 && static_cast<double>(sent) / elapsed_s >= params.number("least_segments"))
     judged.add(judge_at_least(share, params.number("share_warning"), params.number("share_critical")),
                fmt::format("sent {} of {} segments again", again, sent + again));
-  judged.add(judge_at_least(static_cast<double>(timeouts), limit("timeouts"), 0), fmt::format("{} timeouts", timeouts));
+  judged.add(judge_at_least(static_cast<double>(timeouts), limit("timeouts"), 0),
+             fmt::format("{} {}", timeouts, timeouts == 1 ? "timeout" : "timeouts"));
   const std::int64_t ended = growth.of("TcpExt.TCPAbortOnTimeout");
   judged.add(judge_at_least(static_cast<double>(ended), limit("aborts"), 0),
              fmt::format("gave {} connections up after their timeouts", ended));
@@ -98,7 +99,7 @@ Outcome judge_tcp(Growth& growth, const Counters& now, const CheckInput& input, 
   if (judged.severity == Severity::ok)
     outcome.detail = fmt::format("sent {} of {} segments again", again, sent + again);
   else
-    outcome.detail = fmt::format("{}", fmt::join(judged.found, ", ")), outcome.hint = worst_connection(input, now);
+    outcome.detail = first_few(judged.found), outcome.hint = worst_connection(input, now);
   return outcome;
 }
 

@@ -119,7 +119,7 @@ TEST_CASE("checks of the network: a partition is seen by who is cut off from the
       there.read();
       site.stream.send_back();
       const std::int64_t end_ns = monotonic_ns() + 5 * kNsPerS;
-      while (there.read_of("tcp").detail != "1 timeouts" && monotonic_ns() < end_ns)
+      while (there.read_of("tcp").detail != "1 timeout" && monotonic_ns() < end_ns)
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
       return monotonic_ns() < end_ns ? Status() : internal_error("no timeout was seen");
     }));

@@ -68,7 +68,7 @@ TEST_CASE("tcp_retransmits: a share of the segments, timeouts, and what was lost
   REQUIRE(
       reader.after({{"OutSegs", 200}, {"RetransSegs", 40}}, {{"TCPTimeouts", 40}, {"TCPSynRetrans", 40}}).severity ==
       Severity::ok);
-  REQUIRE(reader.after({{"OutSegs", 1}}, {{"TCPTimeouts", 1}}).detail == "1 timeouts");
+  REQUIRE(reader.after({{"OutSegs", 1}}, {{"TCPTimeouts", 1}}).detail == "1 timeout");
   REQUIRE(reader.after({}, {{"TCPAbortOnTimeout", 1}}).severity == Severity::warning);
   REQUIRE(reader.after({}, {{"ListenDrops", 3}}).detail == "TcpExt.ListenDrops +3");
   REQUIRE(reader.after({}).severity == Severity::ok);
@@ -115,7 +115,7 @@ TEST_CASE("tcp_retransmits: a connection whose segments are lost on their way is
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       lost = check.read_of("tcp");
     }
-    REQUIRE(lost.detail == "1 timeouts");
+    REQUIRE(lost.detail == "1 timeout");
     REQUIRE(lost.hint.find("10.77.1.1 to 10.77.1.254") != std::string::npos);
     ok(table->remove());
   });

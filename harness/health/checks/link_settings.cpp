@@ -1,13 +1,15 @@
 // link_settings: MTU, speed, duplex and driver of the node's data NICs are what they were before the run.
+#include "harness/health/checks/link_settings.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "harness/base/units.hpp"
+#include "harness/health/check.hpp"
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/chosen_nics.hpp"
-#include "harness/os/ethtool.hpp"
 #include "harness/os/netlink.hpp"
 
 namespace grit {
@@ -25,11 +27,11 @@ struct Findings {
 
 std::string speed_text(std::int64_t bits_per_s) { return format_quantity(bits_per_s, Unit::bits_per_s); }
 
-void compare_mtu(const Nic& nic, const Link& link, std::int64_t wanted_bytes, Findings& found) {
-  if (wanted_bytes > 0 && link.mtu_bytes != wanted_bytes)
-    found.add(Severity::critical, fmt::format("MTU {}, should be {}", link.mtu_bytes, wanted_bytes));
-  else if (wanted_bytes == 0 && nic.mtu_bytes > 0 && link.mtu_bytes != nic.mtu_bytes)
-    found.add(Severity::critical, fmt::format("MTU {}, was {}", link.mtu_bytes, nic.mtu_bytes));
+void compare_mtu(const Nic& nic, std::int64_t now_bytes, std::int64_t wanted_bytes, Findings& found) {
+  if (wanted_bytes > 0 && now_bytes != wanted_bytes)
+    found.add(Severity::critical, fmt::format("MTU {}, should be {}", now_bytes, wanted_bytes));
+  else if (wanted_bytes == 0 && nic.mtu_bytes > 0 && now_bytes != nic.mtu_bytes)
+    found.add(Severity::critical, fmt::format("MTU {}, was {}", now_bytes, nic.mtu_bytes));
 }
 
 /// A driver that tells no speed says nothing about the link: most virtual NICs, and any without a carrier. That one
@@ -61,25 +63,33 @@ void compare_duplex(const std::string& nic, std::optional<Duplex> duplex, CheckM
     found.add(Severity::warning, "half duplex");
 }
 
-Outcome outcome_of(const Nic& nic, const Link& link, const Ethtool& ethtool, const CheckInput& input) {
+LinkSettings settings_of(const std::string& nic, const Link& link, const Ethtool& ethtool) {
+  LinkSettings now{.mtu_bytes = link.mtu_bytes, .has_carrier = link.up() && link.carrier};
+  if (now.has_carrier) now.speed_bits_per_s = ethtool.speed_bits_per_s(nic), now.duplex = ethtool.duplex(nic);
+  if (const auto driver = ethtool.driver(nic)) now.driver = driver->driver;
+  return now;
+}
+
+}  // namespace
+
+Outcome judge_link_settings(const Nic& nic, const LinkSettings& now, const Params& params, CheckMemory& memory) {
   Findings found;
-  const bool has_carrier = link.up() && link.carrier;
-  const std::int64_t speed = has_carrier ? ethtool.speed_bits_per_s(nic.name) : 0;
-  const std::int64_t wanted_speed = input.params.integer("speed");
-  compare_mtu(nic, link, input.params.integer("mtu"), found);
-  if (has_carrier) {
-    compare_speed(nic, speed, wanted_speed, found);
-    compare_duplex(nic.name, ethtool.duplex(nic.name), input.memory, found);
+  const std::int64_t wanted_speed = params.integer("speed");
+  compare_mtu(nic, now.mtu_bytes, params.integer("mtu"), found);
+  if (now.has_carrier) {
+    compare_speed(nic, now.speed_bits_per_s, wanted_speed, found);
+    compare_duplex(nic.name, now.duplex, memory, found);
   }
-  if (const auto driver = ethtool.driver(nic.name); driver && !nic.driver.empty() && driver->driver != nic.driver)
-    found.add(Severity::critical, fmt::format("driver {}, was {}", driver->driver, nic.driver));
+  if (!now.driver.empty() && !nic.driver.empty() && now.driver != nic.driver)
+    found.add(Severity::critical, fmt::format("driver {}, was {}", now.driver, nic.driver));
   Outcome outcome{.severity = found.severity, .subject = nic.name};
-  outcome.value = static_cast<double>(link.mtu_bytes), outcome.unit = "bytes";
+  outcome.value = static_cast<double>(now.mtu_bytes), outcome.unit = "bytes";
+  const std::string speed = now.speed_bits_per_s > 0 ? ", " + speed_text(now.speed_bits_per_s) : std::string();
   if (!found.differences.empty())
     outcome.detail = fmt::format("{}", fmt::join(found.differences, "; "));
   else
-    outcome.detail = fmt::format("MTU {}{}", link.mtu_bytes, speed > 0 ? ", " + speed_text(speed) : "");
-  if (found.severity == Severity::ok && wanted_speed > 0 && has_carrier && speed == 0) {
+    outcome.detail = fmt::format("MTU {}{}", now.mtu_bytes, speed);
+  if (found.severity == Severity::ok && wanted_speed > 0 && now.has_carrier && now.speed_bits_per_s == 0) {
     outcome.severity = Severity::unknown;
     outcome.detail = "its driver tells no speed to hold against the limit";
   }
@@ -87,6 +97,8 @@ Outcome outcome_of(const Nic& nic, const Link& link, const Ethtool& ethtool, con
     outcome.hint = fmt::format("ip link show dev {0}; ethtool {0}; the switch's port", nic.name);
   return outcome;
 }
+
+namespace {
 
 Result<std::vector<Outcome>> read(const CheckInput& input) {
   GRIT_TRY(const std::vector<Nic> nics, chosen_nics(input.node, input.params));
@@ -97,7 +109,7 @@ Result<std::vector<Outcome>> read(const CheckInput& input) {
   for (const Nic& nic : nics) {
     GRIT_TRY(const auto link, netlink.find_link(nic.name));
     if (link)
-      outcomes.push_back(outcome_of(nic, *link, ethtool, input));
+      outcomes.push_back(judge_link_settings(nic, settings_of(nic.name, *link, ethtool), input.params, input.memory));
     else
       outcomes.push_back({.severity = Severity::critical, .subject = nic.name, .detail = "is gone"});
   }

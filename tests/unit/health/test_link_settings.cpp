@@ -1,3 +1,4 @@
+#include "harness/health/checks/link_settings.hpp"
 #include "tests/two_nodes.hpp"
 #include "tests/unit/health/check_reading.hpp"
 
@@ -67,17 +68,32 @@ TEST_CASE("link_settings: another driver, a NIC that tells no speed, one that is
     test::without_dad();
     test::TwoNodes nodes;
     REQUIRE(check_of({.name = "eth0", .driver = "mlx5_core"}).read_of("eth0").detail == "driver veth, was mlx5_core");
-    ok(nodes.node.create_bridge("br0"));
-    ok(nodes.node.set_up(ok(nodes.node.link("br0")).ifindex));
-    ok(nodes.node.set_master(nodes.eth0, ok(nodes.node.link("br0")).ifindex));
-    ok(nodes.node.set_master(nodes.eth0, 0));  // a bridge without a port that is up has no speed
-    auto check = check_of({.name = "eth0"}, {{"speed", kTenGigabit}});
-    check.node.nics[0].name = "br0";
     ok(nodes.node.remove_link(nodes.eth0));
-    const Severity bridge = check.read_of("br0").severity;
-    REQUIRE((bridge == Severity::unknown || bridge == Severity::ok));
-    REQUIRE(check_of({.name = "eth0"}).read_of("eth0").detail == "is gone");
+    auto check = check_of({.name = "eth0"}, {{"speed", kTenGigabit}});
+    REQUIRE(check.read_of("eth0").detail == "is gone");
+    check.node.nics[0].name = "lo";
+    REQUIRE(check.read_of("lo").severity == Severity::unknown);
+    REQUIRE(check.read_of("lo").detail == "its driver tells no speed to hold against the limit");
     check.node.nics.clear();
     REQUIRE(check.read_one().not_here);
   });
+}
+
+TEST_CASE("link_settings: half duplex, a speed that is told no more, and no carrier") {
+  const Params params(ok(complete_params(find_check("link_settings")->info.params, Json::object())));
+  const Nic nic{.name = "eth0", .driver = "e1000e", .speed_bits_per_s = kTenGigabit, .mtu_bytes = 1500};
+  LinkSettings now{1500, true, kTenGigabit, Duplex::half, "e1000e"};
+  CheckMemory memory;
+  const auto judge = [&] { return judge_link_settings(nic, now, params, memory); };
+  REQUIRE(judge().severity == Severity::warning);
+  now.duplex = Duplex::full;
+  REQUIRE(judge().severity == Severity::ok);
+  now.duplex = Duplex::half;
+  REQUIRE(judge().severity == Severity::critical);
+  REQUIRE(judge().detail == "half duplex, was full");
+  now.duplex.reset(), now.speed_bits_per_s = 0, now.driver.clear();
+  REQUIRE(judge().severity == Severity::ok);
+  REQUIRE(judge().detail == "tells no speed any more");
+  now = {.mtu_bytes = 1500, .has_carrier = false, .duplex = Duplex::half};
+  REQUIRE(judge().detail == "MTU 1500");
 }

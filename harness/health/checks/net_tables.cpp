@@ -33,10 +33,13 @@ std::vector<std::string_view> words_of(std::string_view text, std::string_view b
   }
 }
 
+/// Of what these files may hold; sums of many fit.
 std::optional<std::int64_t> number(std::string_view word, int base = 10) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 48;
   std::int64_t value = 0;
   const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value, base);
-  if (parsed.ec != std::errc{} || parsed.ptr != word.data() + word.size() || value < 0) return std::nullopt;
+  if (parsed.ec != std::errc{} || parsed.ptr != word.data() + word.size() || value < 0 || value > kMost)
+    return std::nullopt;
   return value;
 }
 
@@ -176,14 +179,15 @@ void add_tcp(const fs::path& proc, const Params& params, const std::map<std::str
                     .warning = params.number("warning"),
                     .hint = fmt::format("{} of them wait to be used again; net.ipv4.ip_local_port_range", waiting)});
   const auto overflow = counters.find("TcpExt.TCPTimeWaitOverflow");
-  tables.push_back({.name = "tcp time-wait",
-                    .used = known(waiting),
-                    .size = number_in(proc / "sys/net/ipv4/tcp_max_tw_buckets"),
-                    .why_not = "tcp_max_tw_buckets cannot be read",
-                    .counter = "TCPTimeWaitOverflow",
-                    .lost = overflow == counters.end() ? std::nullopt : std::optional(overflow->second),
-                    .warning = params.number("warning"),
-                    .hint = "net.ipv4.tcp_max_tw_buckets"});
+  tables.push_back(
+      {.name = "tcp time-wait",
+       .used = known(waiting),
+       .size = number_in(proc / "sys/net/ipv4/tcp_max_tw_buckets"),
+       .why_not = "tcp_max_tw_buckets cannot be read",
+       .counter = "TCPTimeWaitOverflow",
+       .lost = overflow == counters.end() || overflow->second < 0 ? std::nullopt : std::optional(overflow->second),
+       .warning = params.number("warning"),
+       .hint = "net.ipv4.tcp_max_tw_buckets"});
   // The second of its three limits is where the kernel begins to save, the third where it refuses (tcp(7)).
   const auto limits = numbers_in(proc / "sys/net/ipv4/tcp_mem");
   const bool has_limits = limits.size() == 3 && limits[2] > 0;
@@ -271,7 +275,7 @@ const Check& net_tables() {
                .params = params(),
                .counts = true,
                .period_ns = 5 * kNsPerS,
-               .unproven = "no fault fills a table; seen with a tree of files, and with sockets that wait"},
+               .unproven = "no fault fills a table; seen with a namespace of few ports, and with trees of files"},
       .make = [] { return ReadCheck(read); }};
   return check;
 }

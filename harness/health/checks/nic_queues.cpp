@@ -37,6 +37,9 @@ struct PartGrowth {
   }
 };
 
+/// No counter comes so far; what says it has is none.
+constexpr std::uint64_t kMostCounted = std::uint64_t{1} << 62;
+
 bool is_all_ones(std::uint64_t value) { return value == UINT64_MAX || value == UINT32_MAX; }
 
 /// By the part's name; the NIC itself has none.
@@ -48,7 +51,8 @@ std::map<std::string, PartGrowth> growth_of(const std::string& nic, const std::v
   std::map<std::string, PartGrowth> parts{{"", {}}};
   for (std::size_t i = 0; i < statistics.size(); ++i) {
     const StatisticClass& one = classes[i];
-    if (one.meaning == Meaning::none || is_all_ones(statistics[i].value)) continue;
+    if (one.meaning == Meaning::none || is_all_ones(statistics[i].value) || statistics[i].value > kMostCounted)
+      continue;
     const auto value = static_cast<std::int64_t>(statistics[i].value);
     const std::string name = nic + " " + statistics[i].name;
     // Most of them are 0 for ever, and need no place in the memory.

@@ -25,6 +25,8 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kHour_ns = 3600 * kNsPerS;
 constexpr std::size_t kMostBytes = 4096;
+/// No counter comes so far; what says it has is none.
+constexpr std::uint64_t kMostCounted = std::uint64_t{1} << 62;
 constexpr int kActive = 4, kLinkUp = 5;  // IB_PORT_ACTIVE, IB_PORT_PHYS_STATE_LINK_UP (rdma/ib_verbs.h)
 
 /// Over which time a limit counts.
@@ -179,6 +181,7 @@ class PortReading {
       ++all_ones_;
       return std::nullopt;
     }
+    if (value > kMostCounted) return std::nullopt;
     return static_cast<std::int64_t>(value);
   }
 

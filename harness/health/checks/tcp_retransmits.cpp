@@ -24,6 +24,9 @@ constexpr std::int64_t kMostConnections = 2'000;
 constexpr std::array kFull{"TcpExt.ListenDrops",       "TcpExt.TCPBacklogDrop", "TcpExt.TCPRcvQDrop",
                            "TcpExt.TCPZeroWindowDrop", "TcpExt.PruneCalled",    "TcpExt.TCPAbortOnMemory"};
 
+/// No counter comes so far; sums of a few fit.
+constexpr std::int64_t kMostCounted = std::int64_t{1} << 60;
+
 using Counters = std::map<std::string, std::int64_t>;
 
 /// What came since the last reading.
@@ -31,10 +34,10 @@ class Growth {
  public:
   Growth(const Counters& now, CheckMemory& memory) : now_(now), memory_(memory) {}
 
-  /// 0 where the kernel has no such counter.
+  /// 0 where the kernel has no such counter, or what is none.
   std::int64_t of(const std::string& counter) {
     const auto found = now_.find(counter);
-    if (found == now_.end()) return 0;
+    if (found == now_.end() || found->second < 0 || found->second > kMostCounted) return 0;
     if (const auto known = grown_.find(counter); known != grown_.end()) return known->second;
     return grown_[counter] = memory_.growth(counter, found->second).value_or(0);
   }

@@ -1,3 +1,6 @@
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include <fstream>
 
 #include "tests/temp_directory.hpp"
@@ -101,6 +104,32 @@ TEST_CASE("net_tables: alarms for one that is nearly full, and is critical for w
   REQUIRE(tables.check.read_of("open files").severity == Severity::critical);
   tables.write("loadavg", "0.32 0.29 0.31 1/30000 4711\n");
   REQUIRE(tables.check.read_of("tasks").severity == Severity::warning);
+}
+
+TEST_CASE("net_tables: a namespace that runs out of ports") {
+  test::in_namespaces([] {
+    Netlink netlink = ok(Netlink::open());
+    ok(netlink.set_up(ok(netlink.link("lo")).ifindex));
+    test::detail::write_text("/proc/sys/net/ipv4/ip_local_port_range", "32768 32799");
+    test::CheckUnderTest check("net_tables");
+    REQUIRE(check.read_of("tcp ports").detail == "0 of 32");
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(7001);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const auto* address = reinterpret_cast<const sockaddr*>(&to);
+    const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(::bind(listener.get(), address, sizeof to) == 0);
+    REQUIRE(::listen(listener.get(), 32) == 0);
+    std::vector<Fd> connections;
+    for (int i = 0; i < 12; ++i) {  // each has two ends here
+      connections.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      REQUIRE(::connect(connections.back().get(), address, sizeof to) == 0);
+    }
+    const Outcome full = check.read_of("tcp ports");
+    REQUIRE(full.severity == Severity::warning);
+    REQUIRE(full.detail == "25 of 32");
+  });
 }
 
 TEST_CASE("net_tables: what is not shown here is not here, and what is no number is none") {

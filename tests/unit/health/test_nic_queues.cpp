@@ -87,6 +87,10 @@ TEST_CASE("nic_queues: counters that start anew, appear, or are not numbers") {
   driver.statistics[driver.statistics.size() - 2].value = 1;
   const std::string hostile = driver.read()[0].detail;
   REQUIRE(hostile.find('\x1b') == std::string::npos);
+  driver.statistics[4].value = UINT64_MAX - 5;  // no counter comes so far
+  REQUIRE(worst_of(driver.read()) == Severity::ok);
+  driver.statistics[4].value = 0;
+  REQUIRE(worst_of(driver.read()) == Severity::ok);
   driver.statistics.clear();
   REQUIRE(worst_of(driver.read()) == Severity::ok);
 }

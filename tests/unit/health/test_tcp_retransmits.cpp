@@ -84,6 +84,11 @@ TEST_CASE("tcp_retransmits: the first reading, counters that start anew, and fil
   REQUIRE(reader.check.read_of("tcp").detail == "first reading");
   reader.counters.tcp["RetransSegs"] = 5;
   REQUIRE(reader.after({{"OutSegs", 10'000}}).severity == Severity::ok);
+  for (const std::int64_t none : {INT64_MIN, INT64_MAX, std::int64_t{-1}}) {
+    reader.counters.tcp["RetransSegs"] = reader.counters.ext["TCPTimeouts"] = reader.counters.ext["TCPSynRetrans"] =
+        none;
+    REQUIRE(reader.after({{"OutSegs", 10'000}}).severity == Severity::ok);
+  }
   for (const std::string& snmp : {std::string("Tcp: OutSegs RetransSegs\nTcp: 99999999999999999999 x\n"),
                                   std::string("Tcp: OutSegs RetransSegs\nTcp:"), std::string("\xff\x00\n:\n: :", 9),
                                   std::string(), std::string("Tcp:\nTcp:\n") + std::string(100'000, ' ')}) {

@@ -1,4 +1,4 @@
-// Where control groups are mounted and how their files are read and written; for cgroup.cpp and memory.cpp.
+// Where control groups are mounted and how their files are read and written.
 #pragma once
 
 #include <sys/types.h>

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <sstream>
+#include <optional>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
@@ -42,6 +42,30 @@ bool take_range(std::string_view text, Cpus& cpus) {
   }
   for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
   return text.empty();
+}
+
+constexpr std::size_t kMaxStat_bytes = std::size_t{16} << 20;
+constexpr std::int64_t kMaxTicks = 100'000'000'000'000;  // 8 of them, in ns, still fit
+
+/// The first word, without the blanks after it.
+std::string_view take_name(std::string_view& line) {
+  const std::string_view name = line.substr(0, line.find(' '));
+  line.remove_prefix(name.size());
+  return name;
+}
+
+/// "  user nice system idle iowait irq softirq steal guest ...": the time of guests is in the first two.
+std::optional<CpuTimes> times_in(std::string_view numbers) {
+  std::array<std::int64_t, 8> ticks{};
+  const std::int64_t tick_ns = kNsPerS / ::sysconf(_SC_CLK_TCK);
+  for (std::int64_t& one : ticks) {
+    numbers.remove_prefix(std::min(numbers.size(), numbers.find_first_not_of(' ')));
+    const auto parsed = std::from_chars(numbers.data(), numbers.data() + numbers.size(), one);
+    if (parsed.ec != std::errc{} || one < 0 || one > kMaxTicks) return std::nullopt;
+    numbers.remove_prefix(static_cast<std::size_t>(parsed.ptr - numbers.data()));
+  }
+  const auto [user, nice, system, idle, iowait, irq, softirq, steal] = ticks;
+  return CpuTimes{(user + nice + system + irq + softirq + steal) * tick_ns, steal * tick_ns, (idle + iowait) * tick_ns};
 }
 
 }  // namespace
@@ -121,16 +145,27 @@ Cpus cpus_beside(const Cpus& allowed, const std::vector<Cpus>& taken) {
   return left.empty() ? allowed : left;
 }
 
-Result<CpuTimes> read_cpu_times() {
-  GRIT_TRY(const std::string text, read_file("/proc/stat"));
-  // user nice system idle iowait irq softirq steal; time of guests is in the first two.
-  std::int64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
-  std::istringstream line(text);
-  std::string name;
-  if (!(line >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal) || name != "cpu")
-    return internal_error("/proc/stat is not understood");
-  const std::int64_t tick_ns = kNsPerS / ::sysconf(_SC_CLK_TCK);
-  return CpuTimes{(user + nice + system + irq + softirq + steal) * tick_ns, steal * tick_ns};
+Result<CpuTimes> read_cpu_times(const std::filesystem::path& proc) {
+  GRIT_TRY(const std::string text, read_file(proc / "stat", kMaxStat_bytes));
+  std::string_view rest = text;
+  if (take_name(rest) == "cpu")
+    if (const auto times = times_in(rest)) return *times;
+  return internal_error((proc / "stat").string() + " is not understood");
+}
+
+Result<std::map<int, CpuTimes>> read_times_by_cpu(const std::filesystem::path& proc) {
+  GRIT_TRY(const std::string text, read_file(proc / "stat", kMaxStat_bytes));
+  std::map<int, CpuTimes> by_cpu;
+  for (std::string_view rest = text; rest.starts_with("cpu");) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    std::string_view name = take_name(line);
+    int cpu = 0;
+    if (name.remove_prefix(3); !take_number(name, cpu) || !name.empty()) continue;  // "cpu": all of them
+    if (const auto times = times_in(line)) by_cpu[cpu] = *times;
+  }
+  if (by_cpu.empty()) return internal_error((proc / "stat").string() + " names no CPU");
+  return by_cpu;
 }
 
 Result<std::int64_t> read_cpu_clock_hz() {

@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,13 +33,17 @@ Result<Cpus> affinity_of_thread(pid_t tid);
 /// (unavailable): not permitted.
 Status set_affinity_of_thread(pid_t tid, const Cpus& cpus);
 
-/// Of the machine's CPUs since it booted, all added up (/proc/stat, proc_stat(5)). In ticks of 10 ms and the like.
+/// Since the machine booted (/proc/stat, proc_stat(5)). In ticks of 10 ms and the like.
 struct CpuTimes {
   std::int64_t busy_ns = 0;   // whoever ran, other machines of the same host included: what tells CPUs that others take
                               // from processes that wait for each other
   std::int64_t steal_ns = 0;  // of this, what other machines of the same host took
+  std::int64_t idle_ns = 0;   // nobody ran, be it that somebody waits for a disk; it can become less
 };
-Result<CpuTimes> read_cpu_times();
+/// Of all CPUs, added up. `proc` is where procfs is mounted.
+Result<CpuTimes> read_cpu_times(const std::filesystem::path& proc = "/proc");
+/// Of each CPU that is online.
+Result<std::map<int, CpuTimes>> read_times_by_cpu(const std::filesystem::path& proc = "/proc");
 
 /// The mean clock of at most 16 of the online CPUs, spread over all of them, as cpufreq last saw it
 /// (Documentation/admin-guide/pm/cpufreq.rst, scaling_cur_freq). Error (unavailable): the machine does not say, as

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
+#include <limits>
 #include <optional>
 #include <string>
 
+#include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/shortened.hpp"
 #include "harness/os/cgroup_files.hpp"
 
 namespace grit {
@@ -59,6 +61,34 @@ void apply_limit(Memory& memory, const std::filesystem::path& group, const Limit
       memory.available_bytes, std::max<std::int64_t>(0, *limit - std::max<std::int64_t>(0, *usage - reclaimable)));
 }
 
+constexpr std::size_t kMaxStall_bytes = 4096;
+
+/// After "KEY=" in a line.
+template <class Number>
+std::optional<Number> value_in(std::string_view line, std::string_view key) {
+  const std::size_t at = line.find(key);
+  if (at == std::string_view::npos) return std::nullopt;
+  line.remove_prefix(at + key.size());
+  Number value{};
+  if (std::from_chars(line.data(), line.data() + line.size(), value).ec != std::errc()) return std::nullopt;
+  return value;
+}
+
+/// "some avg10=0.08 avg60=0.07 avg300=0.03 total=368652569", the total in µs.
+std::optional<Stall> stall_in(std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (!line.starts_with(name)) continue;
+    const auto avg10 = value_in<double>(line, " avg10=");
+    const auto total_us = value_in<std::int64_t>(line, " total=");
+    constexpr std::int64_t kMost_us = std::numeric_limits<std::int64_t>::max() / kNsPerUs;
+    if (!avg10 || !total_us || *total_us < 0 || *total_us > kMost_us) return std::nullopt;
+    return Stall{*avg10, *total_us * kNsPerUs};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Memory> read_memory(const std::filesystem::path& proc) {
@@ -82,17 +112,23 @@ Result<std::int64_t> read_page_faults() {
   return *count;
 }
 
-Result<Stall> read_stall(std::string_view resource) {
-  const std::string file = fmt::format("/proc/pressure/{}", resource);
-  const auto text = read_file(file);
+Result<Stalls> read_stalls(std::string_view resource, const std::filesystem::path& proc) {
+  const std::filesystem::path file = proc / "pressure" / resource;
+  const auto text = read_file(file, kMaxStall_bytes);
   if (!text)
-    return unavailable_error("this kernel has no pressure stall information (" + file + "): boot it with psi=1");
-  Stall stall;
-  double total_us = 0;
-  if (std::sscanf(text->c_str(), "some avg10=%lf avg60=%*f avg300=%*f total=%lf", &stall.avg10_percent, &total_us) != 2)
-    return internal_error(file + " is not understood: " + *text);
-  stall.total_ns = static_cast<std::int64_t>(total_us * 1000);
-  return stall;
+    return unavailable_error(
+        fmt::format("this kernel has no pressure stall information ({}): boot it with psi=1", file.string()));
+  Stalls stalls;
+  const auto some = stall_in(*text, "some");
+  if (!some) return internal_error(file.string() + " is not understood: " + shortened(*text));
+  stalls.some = *some;
+  stalls.full = stall_in(*text, "full");
+  return stalls;
+}
+
+Result<Stall> read_stall(std::string_view resource) {
+  GRIT_TRY(const Stalls stalls, read_stalls(resource));
+  return stalls.some;
 }
 
 }  // namespace grit

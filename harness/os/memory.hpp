@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 
 #include "harness/base/result.hpp"
@@ -24,14 +25,21 @@ Result<Memory> read_memory(const std::filesystem::path& proc = "/proc");
 /// say.
 Result<std::int64_t> read_page_faults();
 
-/// How long tasks had to wait for a resource (pressure stall information, Documentation/accounting/psi.rst), the line
-/// "some".
+/// How long tasks had to wait for a resource (pressure stall information, Documentation/accounting/psi.rst): one line
+/// of its file.
 struct Stall {
-  double avg10_percent = 0;  // share of the last 10 s in which some task waited
+  double avg10_percent = 0;  // share of the last 10 s in which tasks waited
   std::int64_t total_ns = 0;
 };
+struct Stalls {
+  Stall some{};                 // some task waited
+  std::optional<Stall> full{};  // all that were not idle waited; not said of every resource
+};
 
-/// Of the whole machine: "memory", "io" or "cpu". Error (unavailable): this kernel does not say.
+/// Of the whole machine: "memory", "io", "cpu" or "irq". `proc` is where procfs is mounted. Error (unavailable): this
+/// kernel does not say.
+Result<Stalls> read_stalls(std::string_view resource, const std::filesystem::path& proc = "/proc");
+/// The line "some" of it.
 Result<Stall> read_stall(std::string_view resource);
 
 }  // namespace grit

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -23,5 +24,8 @@ struct ProcStat {
 std::optional<ProcStat> read_proc_stat(pid_t pid);
 /// Of one of its threads.
 std::optional<ProcStat> read_proc_stat(pid_t pid, pid_t tid);
+
+/// Of the task whose directory this is: /proc/PID or /proc/PID/task/TID, wherever procfs is mounted.
+std::optional<ProcStat> read_task_stat(const std::filesystem::path& directory);
 
 }  // namespace grit

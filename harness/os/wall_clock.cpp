@@ -74,15 +74,19 @@ std::optional<std::string> what_disciplines_the_kernel(int status, std::int64_t 
   return std::nullopt;
 }
 
+std::string time_daemon_in(const std::filesystem::path& process) {
+  auto name = read_file(process / "comm", 64);
+  if (!name) return "";
+  while (!name->empty() && name->back() == '\n') name->pop_back();
+  for (const auto& [known, unit] : kTimeDaemons)
+    if (*name == known) return std::string(unit);
+  return "";
+}
+
 std::string running_time_daemon(const std::filesystem::path& proc) {
   std::error_code error;
-  for (std::filesystem::directory_iterator entry(proc, error), end; !error && entry != end; entry.increment(error)) {
-    auto name = read_file(entry->path() / "comm", 64);
-    if (!name) continue;
-    while (!name->empty() && name->back() == '\n') name->pop_back();
-    for (const auto& [process, unit] : kTimeDaemons)
-      if (*name == process) return std::string(unit);
-  }
+  for (std::filesystem::directory_iterator entry(proc, error), end; !error && entry != end; entry.increment(error))
+    if (std::string daemon = time_daemon_in(entry->path()); !daemon.empty()) return daemon;
   return "";
 }
 

@@ -22,6 +22,9 @@ std::optional<std::string> why_no_clock_setting();
 /// The unit of a time daemon that runs here ("chronyd"), by the names of processes; empty: none that is seen.
 std::string running_time_daemon(const std::filesystem::path& proc = "/proc");
 
+/// The same, of the process whose directory this is.
+std::string time_daemon_in(const std::filesystem::path& process);
+
 /// What else sets or slews this machine's clock, in words, with what to stop; nothing when nothing does. By the names
 /// of its processes; in a container, which does not see these, by the kernel, for which a clock that a daemon keeps
 /// right counts as synchronized (adjtimex(2)).

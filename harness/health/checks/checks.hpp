@@ -18,6 +18,7 @@ namespace grit {
   X(net_tables) \
   X(rdma_ports) \
   X(peers) \
+  X(pressure) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

@@ -19,6 +19,7 @@ namespace grit {
   X(rdma_ports) \
   X(peers) \
   X(pressure) \
+  X(cpu_steal) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

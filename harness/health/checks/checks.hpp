@@ -20,6 +20,7 @@ namespace grit {
   X(peers) \
   X(pressure) \
   X(cpu_steal) \
+  X(cpu_throttled) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

@@ -21,6 +21,7 @@ namespace grit {
   X(pressure) \
   X(cpu_steal) \
   X(cpu_throttled) \
+  X(kernel_log_check) \
   X(command_check) \
   X(openmetrics)
 // clang-format on

@@ -21,6 +21,8 @@ namespace grit {
   X(pressure) \
   X(cpu_steal) \
   X(cpu_throttled) \
+  X(stopped_ranks) \
+  X(stuck_tasks) \
   X(kernel_log_check) \
   X(command_check) \
   X(openmetrics)

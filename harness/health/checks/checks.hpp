@@ -21,6 +21,9 @@ namespace grit {
   X(pressure) \
   X(cpu_steal) \
   X(cpu_throttled) \
+  X(numa_placement) \
+  X(numa_memory) \
+  X(irq_placement) \
   X(stopped_ranks) \
   X(stuck_tasks) \
   X(kernel_log_check) \

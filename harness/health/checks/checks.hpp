@@ -21,6 +21,7 @@ namespace grit {
   X(pressure) \
   X(cpu_steal) \
   X(cpu_throttled) \
+  X(cpu_clock) \
   X(numa_placement) \
   X(numa_memory) \
   X(irq_placement) \

@@ -1,0 +1,228 @@
+// cpu_clock: the CPUs run at the clock they can: no heat and no setting slows them down.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "harness/base/files.hpp"
+#include "harness/base/printable.hpp"
+#include "harness/health/checks/checks.hpp"
+#include "harness/health/checks/counter_window.hpp"
+#include "harness/health/checks/numbered_entries.hpp"
+#include "harness/os/cpus.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::size_t kMaxFile_bytes = 4096;
+/// Asking a CPU for its clock can interrupt it: so many are asked, spread over all.
+constexpr std::size_t kMostAsked = 16;
+
+std::optional<std::int64_t> number_in(const std::filesystem::path& file) {
+  const auto text = read_file(file, kMaxFile_bytes);
+  std::int64_t number = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc{} || number < 0)
+    return std::nullopt;
+  return number;
+}
+
+std::string word_in(const std::filesystem::path& file) {
+  constexpr std::size_t kMostWord_bytes = 32;
+  const auto text = read_file(file, kMaxFile_bytes);
+  return text ? printable(text->substr(0, std::min(text->find('\n'), kMostWord_bytes))) : std::string();
+}
+
+/// CPUs that share a clock (Documentation/admin-guide/pm/cpufreq.rst). kHz; 0: the driver does not say.
+struct Policy {
+  std::filesystem::path directory{};
+  int cpu = 0;  // the first of them
+  std::string driver{}, governor{};
+  std::int64_t allowed_khz = 0, hardware_khz = 0, base_khz = 0;
+};
+
+std::vector<Policy> policies_in(const std::filesystem::path& cpu_directory) {
+  std::vector<Policy> policies;
+  for (const int cpu : numbered_entries(cpu_directory / "cpufreq", "policy")) {
+    const auto directory = cpu_directory / "cpufreq" / fmt::format("policy{}", cpu);
+    policies.push_back({.directory = directory,
+                        .cpu = cpu,
+                        .driver = word_in(directory / "scaling_driver"),
+                        .governor = word_in(directory / "scaling_governor"),
+                        .allowed_khz = number_in(directory / "scaling_max_freq").value_or(0),
+                        .hardware_khz = number_in(directory / "cpuinfo_max_freq").value_or(0),
+                        .base_khz = number_in(directory / "base_frequency").value_or(0)});
+  }
+  return policies;
+}
+
+/// intel_pstate and amd-pstate in active mode have a governor of that name which follows the load all the same.
+bool holds_down(const Policy& policy) {
+  return (policy.governor == "powersave" || policy.governor == "conservative") &&
+         (policy.driver == "acpi-cpufreq" || policy.driver == "cppc_cpufreq");
+}
+
+std::string list_of(const std::set<int>& cpus) {
+  constexpr std::size_t kMost_bytes = 120;
+  return fmt::format("CPU {}", to_list(Cpus(cpus.begin(), cpus.end())).substr(0, kMost_bytes));
+}
+
+Outcome warning(std::string subject, std::string detail, std::string hint) {
+  return {.severity = Severity::warning,
+          .subject = std::move(subject),
+          .detail = std::move(detail),
+          .hint = std::move(hint)};
+}
+
+class CpuClock {
+ public:
+  Result<std::vector<Outcome>> read(const CheckInput& input) {
+    const auto directory = input.sys / "devices/system/cpu";
+    const std::vector<Policy> policies = policies_in(directory);
+    std::vector<Outcome> outcomes;
+    if (!policies.empty()) outcomes = {of_settings(policies), of_clock(input, policies)};
+    if (auto heat = of_heat(input, directory)) outcomes.push_back(std::move(*heat));
+    if (outcomes.empty())
+      return std::vector{not_here("the CPUs do not say their clock (cpufreq), as in a virtual machine")};
+    return outcomes;
+  }
+
+ private:
+  Outcome of_settings(const std::vector<Policy>& policies) {
+    std::set<int> slow, lowered, changed;
+    for (const Policy& one : policies) {
+      const Policy& first = first_.try_emplace(one.cpu, one).first->second;
+      if (holds_down(one)) slow.insert(one.cpu);
+      if (one.governor != first.governor && !one.governor.empty() && !first.governor.empty()) changed.insert(one.cpu);
+      const bool below_base = one.base_khz > 0 && one.allowed_khz > 0 && one.allowed_khz < one.base_khz;
+      if (below_base || (one.allowed_khz > 0 && one.allowed_khz < first.allowed_khz)) lowered.insert(one.cpu);
+    }
+    const auto of = [&](const std::set<int>& cpus) -> const Policy& {
+      return *std::find_if(policies.begin(), policies.end(),
+                           [&](const Policy& one) { return one.cpu == *cpus.begin(); });
+    };
+    if (!lowered.empty())
+      return warning("settings",
+                     fmt::format("{}: not allowed more than {:.2f} GHz, of {:.2f} GHz", list_of(lowered),
+                                 static_cast<double>(of(lowered).allowed_khz) / 1e6,
+                                 static_cast<double>(of(lowered).hardware_khz) / 1e6),
+                     "scaling_max_freq; cpupower frequency-set -u");
+    if (!slow.empty() || !changed.empty()) {
+      const std::set<int>& cpus = slow.empty() ? changed : slow;
+      return warning("settings",
+                     fmt::format("{}: governor {} ({}){}", list_of(cpus), of(cpus).governor, of(cpus).driver,
+                                 slow.empty() ? ", was another at first" : ""),
+                     "cpupower frequency-set -g performance");
+    }
+    return {
+        .severity = Severity::ok, .subject = "settings", .detail = fmt::format("{} clocks are free", policies.size())};
+  }
+
+  /// The clocks of CPUs that had work for half of the window: an idle one says nothing.
+  Outcome of_clock(const CheckInput& input, const std::vector<Policy>& policies) {
+    Outcome outcome{.severity = Severity::ok, .subject = "clock", .detail = "no CPU is busy"};
+    const auto by_cpu = read_times_by_cpu(input.proc);
+    if (!by_cpu) return {.subject = "clock", .detail = by_cpu.error().message};
+    std::vector<double> shares;
+    const std::size_t stride = (policies.size() + kMostAsked - 1) / kMostAsked;
+    for (std::size_t i = 0; i < policies.size(); i += stride) {
+      const Policy& one = policies[i];
+      const std::int64_t least_khz =
+          one.base_khz > 0 ? one.base_khz
+                           : std::llround(static_cast<double>(one.hardware_khz) * input.params.number("of_highest"));
+      const auto times = by_cpu->find(one.cpu);
+      if (least_khz <= 0 || times == by_cpu->end()) continue;
+      const auto window = counter_window(input.memory, fmt::format("cpu{}", one.cpu),
+                                         {times->second.busy_ns, times->second.busy_ns + times->second.idle_ns},
+                                         input.params.integer("window"));
+      const auto now_khz = number_in(one.directory / "scaling_cur_freq");
+      if (!window || !now_khz || 2 * window->grown[0] < window->grown[1] || window->grown[1] == 0) continue;
+      shares.push_back(static_cast<double>(*now_khz) / static_cast<double>(least_khz));
+    }
+    if (shares.empty()) return outcome;
+    std::nth_element(shares.begin(), shares.begin() + static_cast<std::ptrdiff_t>(shares.size() / 2), shares.end());
+    const double median = shares[shares.size() / 2];
+    const bool slow = input.params.number("of_highest") > 0 && median < 1;
+    const bool again = held_ns(input.memory, "slow", slow) > 0;
+    outcome.severity = slow && again ? Severity::warning : Severity::ok;
+    outcome.value = median, outcome.unit = "share";
+    outcome.detail =
+        fmt::format("busy CPUs run at {:.0f} % of the least that is expected ({} asked)", 100 * median, shares.size());
+    if (slow) outcome.hint = "heat, a power limit, or AVX-512: turbostat";
+    return outcome;
+  }
+
+  /// What the CPUs themselves count (Intel's thermal_throttle). Empty: they count nothing.
+  std::optional<Outcome> of_heat(const CheckInput& input, const std::filesystem::path& directory) {
+    std::set<int> hot;
+    std::int64_t most_ms = 0, elapsed_ns = 0;
+    bool counts = false;
+    for (const int cpu : numbered_entries(directory, "cpu")) {
+      const auto own = directory / fmt::format("cpu{}", cpu) / "thermal_throttle";
+      const auto core = number_in(own / "core_throttle_count");
+      if (!core) continue;
+      counts = true;
+      const std::int64_t package = number_in(own / "package_throttle_count").value_or(0);
+      const std::int64_t total_ms = number_in(own / "core_throttle_total_time_ms").value_or(0) +
+                                    number_in(own / "package_throttle_total_time_ms").value_or(0);
+      const auto window = counter_window(input.memory, fmt::format("heat{}", cpu), {*core, package, total_ms},
+                                         input.params.integer("window"));
+      if (!window) continue;
+      elapsed_ns = window->elapsed_ns;
+      if (window->grown[0] + window->grown[1] > 0) hot.insert(cpu);
+      most_ms = std::max(most_ms, window->grown[2]);
+    }
+    if (!counts) return std::nullopt;
+    if (hot.empty()) return Outcome{.severity = Severity::ok, .subject = "heat", .detail = "no CPU was too hot"};
+    Outcome outcome = warning("heat",
+                              fmt::format("{}: throttled because too hot, for up to {} ms in {:.1f} s", list_of(hot),
+                                          most_ms, static_cast<double>(elapsed_ns) / kNsPerS),
+                              "cooling: fans, dust, inlet temperature (ipmitool sdr)");
+    outcome.value = static_cast<double>(hot.size()), outcome.unit = "count";
+    return outcome;
+  }
+
+  std::map<int, Policy> first_{};  // of the run, by the first CPU
+};
+
+std::vector<ParamSpec> params() {
+  return {
+      {"of_highest",
+       Unit::fraction,
+       0.7,
+       "of the highest clock, or all of the base clock where the driver tells it: busy CPUs below it are a warning; "
+       "0: off (the share that NVIDIA's resiliency extension calls slow)",
+       {},
+       0.0,
+       1.0},
+      {"window",
+       Unit::time_ns,
+       5 * kNsPerS,
+       "what is judged: at least so long (grit's own choice)",
+       {},
+       0.5 * kNsPerS,
+       600.0 * kNsPerS}};
+}
+
+}  // namespace
+
+const Check& cpu_clock() {
+  static const Check check{.info = {.name = "cpu_clock",
+                                    .summary = "No heat, governor or limit lowers the clock of the CPUs",
+                                    .params = params(),
+                                    .counts = true,
+                                    .of_machine = true,
+                                    .period_ns = 5 * kNsPerS,
+                                    .unproven = "no fault here changes the clock of a CPU; seen with a tree of files"},
+                           .make = [] {
+                             return ReadCheck([clock = std::make_shared<CpuClock>()](const CheckInput& input) {
+                               return clock->read(input);
+                             });
+                           }};
+  return check;
+}
+
+}  // namespace grit

@@ -27,6 +27,7 @@ namespace grit {
   X(irq_placement) \
   X(stopped_ranks) \
   X(stuck_tasks) \
+  X(clock) \
   X(kernel_log_check) \
   X(command_check) \
   X(openmetrics)

@@ -28,6 +28,7 @@ namespace grit {
   X(stopped_ranks) \
   X(stuck_tasks) \
   X(clock) \
+  X(cgroup_leak) \
   X(kernel_log_check) \
   X(command_check) \
   X(openmetrics)

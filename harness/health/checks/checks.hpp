@@ -32,6 +32,8 @@ namespace grit {
   X(kernel_log_check) \
   X(command_check) \
   X(openmetrics)
+  X(nic_errors) \
+  X(memory_room)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

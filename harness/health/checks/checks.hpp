@@ -33,7 +33,8 @@ namespace grit {
   X(command_check) \
   X(openmetrics)
   X(nic_errors) \
-  X(memory_room)
+  X(memory_room) \
+  X(machine_check)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

@@ -34,7 +34,8 @@ namespace grit {
   X(openmetrics)
   X(nic_errors) \
   X(memory_room) \
-  X(machine_check)
+  X(machine_check) \
+  X(disk_latency)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

@@ -35,7 +35,8 @@ namespace grit {
   X(nic_errors) \
   X(memory_room) \
   X(machine_check) \
-  X(disk_latency)
+  X(disk_latency) \
+  X(disk_space)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

@@ -36,7 +36,8 @@ namespace grit {
   X(memory_room) \
   X(machine_check) \
   X(disk_latency) \
-  X(disk_space)
+  X(disk_space) \
+  X(gpu_clock)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

@@ -37,7 +37,8 @@ namespace grit {
   X(machine_check) \
   X(disk_latency) \
   X(disk_space) \
-  X(gpu_clock)
+  X(gpu_clock) \
+  X(gpu_memory)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

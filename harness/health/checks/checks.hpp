@@ -38,7 +38,8 @@ namespace grit {
   X(disk_latency) \
   X(disk_space) \
   X(gpu_clock) \
-  X(gpu_memory)
+  X(gpu_memory) \
+  X(gpu_xid)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

@@ -39,7 +39,8 @@ namespace grit {
   X(disk_space) \
   X(gpu_clock) \
   X(gpu_memory) \
-  X(gpu_xid)
+  X(gpu_xid) \
+  X(nvlink)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

@@ -37,6 +37,7 @@ namespace grit {
   X(machine_check) \
   X(disk_latency) \
   X(disk_space) \
+  X(nvme_smart) \
   X(gpu_clock) \
   X(gpu_memory) \
   X(gpu_xid) \

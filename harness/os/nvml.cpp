@@ -4,12 +4,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <limits>
 
-#include "harness/base/printable.hpp"
 #include "harness/os/kernel_text.hpp"
+#include "harness/os/pci_link.hpp"
 #include "harness/os/trusted_path.hpp"
 
 namespace grit {
@@ -99,10 +100,10 @@ std::string pci_address_of(const nvml::PciInfo& info) {
   std::string text(info.bus_id.begin(), info.bus_id.end());
   text = text.substr(0, text.find('\0'));
   for (char& one : text) one = static_cast<char>(std::tolower(static_cast<unsigned char>(one)));
-  const std::size_t colon = text.find(':');
-  if (text.find_first_not_of("0123456789abcdef:.") != std::string::npos || colon == std::string::npos) return {};
+  const std::size_t colon = std::min(text.find(':'), text.size());
   const auto domain = hex_number(text.substr(0, colon));
-  return domain ? fmt::format("{:04x}{}", *domain, text.substr(colon)) : std::string();
+  const std::string address = domain ? fmt::format("{:04x}{}", *domain, text.substr(colon)) : std::string();
+  return is_pci_address(address) ? address : std::string();
 }
 
 std::optional<std::int64_t> count_of(const nvml::FieldValue& value) {

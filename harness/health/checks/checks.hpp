@@ -38,6 +38,7 @@ namespace grit {
   X(disk_latency) \
   X(disk_space) \
   X(nvme_smart) \
+  X(pcie_link) \
   X(gpu_clock) \
   X(gpu_memory) \
   X(gpu_xid) \

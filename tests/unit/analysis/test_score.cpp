@@ -236,6 +236,20 @@ TEST_CASE("credit is for more than chance: a check that also fires in shams has 
   CHECK_THAT(card.recall(0, 0).interval.low, WithinRel(0.6915, 1e-3));
 }
 
+TEST_CASE("credit is corrected over all checks and all kinds of damage") {
+  for (const int kinds : {1, 20}) {
+    ScoreMaker maker({"check"}, std::vector<std::string>(static_cast<std::size_t>(kinds), "link_down"), 1);
+    maker.begins_well();
+    for (int cell = 0; cell < kinds; ++cell)
+      for (int i = 0; i < 2; ++i)
+        if (const double onset = maker.slot(cell); cell == 0) maker.alarms(onset + 1, onset + 2);
+    for (int i = 0; i < 8; ++i) maker.slot(0, true);
+    const Scorecard card = score(maker.input());
+    CHECK(card.recall(0, 0).p == Approx(kinds / 45.0));  // 2 of 2 and 0 of 8: 1 of 10 over 2
+    CHECK(card.recall(0, 0).credited == (kinds == 1));
+  }
+}
+
 TEST_CASE("shams that were watched for less are put together until they make up as much") {
   const auto after = [](const std::vector<int>& fire, double shorter_s) {
     ScoreMaker maker({"check"}, {"link_down"}, 1);
@@ -281,6 +295,8 @@ TEST_CASE("which fire together, who is first, and who says the same") {
     maker.alarms(onset + 1, onset + 2, 0).alarms(onset + 1.5, onset + 2, 2);
     if (i % 2 == 0) maker.alarms(onset + 3, onset + 4, 3);
   }
+  const double sham = maker.slot(0, true);
+  maker.alarms(sham + 1, sham + 2, 0);  // nothing was done: it does not count
   const Scorecard card = score(maker.input());
   const CoFiring& co_firing = card.co_firing;
   CHECK(co_firing.pairs[0][3].both == 6);
@@ -320,6 +336,22 @@ TEST_CASE(
   CHECK(card.cover.held_out->of == 24);
   CHECK(card.cover.held_out->sets == std::vector<std::vector<int>>{{1, 2}});
   CHECK(card.false_alarms[0].episodes == 8);
+}
+
+TEST_CASE("a set is not counted on the rounds that chose it") {
+  ScoreMaker maker({"check"}, {"link_down"}, 1);
+  maker.begins_well();
+  for (int round = 0; round < 12; ++round) {
+    const double onset = maker.slot(0, false, 0, round);
+    maker.slot(0, true, 0, round);
+    if (round % 2 == 0) maker.alarms(onset + 1, onset + 2);
+  }
+  const Scorecard card = score(maker.input());
+  REQUIRE(card.recall(0, 0).credited);
+  REQUIRE(card.cover.held_out);
+  CHECK(card.cover.held_out->found == 0);  // nothing was chosen on the odd rounds, and it finds nothing in them
+  CHECK(card.cover.held_out->of == 12);
+  CHECK(card.cover.held_out->sets.size() == 2);
 }
 
 TEST_CASE("a set of checks as one alarms when any of them does, and is exposed while none is on") {
@@ -376,6 +408,9 @@ TEST_CASE("the size from which on it is found stands beside the size from which 
   CHECK(card.visibilities[0].demonstrated.found_from == 4);
   CHECK(card.visibilities[0].before_it_hurts == true);
   CHECK(card.visibilities[0].curve.why_not.find("somewhere between") != std::string::npos);
+  for (DamageCell& cell : maker.input().cells) cell.step_times = slower_by(0.1 * *cell.dose);
+  CHECK(score(maker.input()).series[0].hurts_from == 1);  // the smallest that was tried hurts
+  CHECK(score(maker.input()).visibilities[0].before_it_hurts == false);
 }
 
 TEST_CASE("a demand is met, not met, or cannot be told yet") {

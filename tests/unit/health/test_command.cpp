@@ -68,7 +68,7 @@ TEST_CASE("command: text, value and subject of the outcome") {
   REQUIRE(run("echo oh dear >&2; exit 2").detail == "oh dear");
   const Outcome absent = run("/no/such/program");
   REQUIRE(absent.severity == Severity::unknown);
-  REQUIRE_THAT(absent.detail, Catch::StartsWith("cannot be run: "));
+  REQUIRE_THAT(absent.detail, Catch::Matchers::StartsWith("cannot be run: "));
   REQUIRE_THAT(absent.detail, Catch::Contains("/no/such/program"));
   REQUIRE_FALSE(absent.hint.empty());
   const Outcome hostile = run("printf 'a\\000b\\033[31m\\377'; head -c 5000 /dev/zero | tr '\\0' x");

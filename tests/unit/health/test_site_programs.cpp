@@ -148,7 +148,7 @@ TEST_CASE("site: check_ping sees a link that is down, a far end that is, and pac
     const std::string ping = "check_ping -4 -H 10.0.0.2 -w 500,20% -c 1000,60% -p 1 -t 5";
     const Outcome well = run(ping);
     REQUIRE(well.severity == Severity::ok);
-    REQUIRE_THAT(well.detail, Catch::StartsWith("PING OK - Packet loss = 0%, RTA = "));
+    REQUIRE_THAT(well.detail, Catch::Matchers::StartsWith("PING OK - Packet loss = 0%, RTA = "));
     REQUIRE(well.unit == "s");
     REQUIRE(well.value.value_or(1) < 0.5);
 
@@ -177,7 +177,7 @@ TEST_CASE("site: check_swap alarms on every machine without swap") {
   if (ok(read_file("/proc/swaps")).find('/') != std::string::npos) return test::skip("this machine has swap");
   const Outcome always = run("check_swap -w 20% -c 10%");
   REQUIRE(always.severity == Severity::critical);
-  REQUIRE_THAT(always.detail, Catch::StartsWith("SWAP CRITICAL - 0% free (0MB out of 0MB)"));
+  REQUIRE_THAT(always.detail, Catch::Matchers::StartsWith("SWAP CRITICAL - 0% free (0MB out of 0MB)"));
   REQUIRE(run("check_swap -w 20% -c 10% -n ok").severity == Severity::ok);
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("site: check_disk sees a full file system, and check_procs too many pr
     std::ofstream(directory.path() / "much") << std::string(4'100'000, 'x');
     const Outcome full = run(check);
     REQUIRE(full.severity == Severity::critical);
-    REQUIRE_THAT(full.detail, Catch::StartsWith("DISK CRITICAL - free space: " + directory.path().string()));
+    REQUIRE_THAT(full.detail, Catch::Matchers::StartsWith("DISK CRITICAL - free space: " + directory.path().string()));
     REQUIRE(full.value.value_or(0) > 3e6);
 
     REQUIRE(run("check_procs -c 0 -C no-such-program").severity == Severity::ok);
@@ -212,7 +212,7 @@ TEST_CASE("site: check_pressure sees tasks that wait for a CPU, the machine's") 
   const Spinners spinners;
   const Outcome busy = run("check_pressure --cpu -w 1000 -c 10000");
   REQUIRE(busy.severity == Severity::critical);
-  REQUIRE_THAT(busy.detail, Catch::StartsWith("pressure (CPU starvation) CRITICAL: "));
+  REQUIRE_THAT(busy.detail, Catch::Matchers::StartsWith("pressure (CPU starvation) CRITICAL: "));
   REQUIRE(busy.unit == "share");  // the mean over 10 s stands first, not what it alarms by
 }
 

@@ -30,9 +30,6 @@ namespace grit {
   X(clock) \
   X(cgroup_leak) \
   X(kernel_log_check) \
-  X(command_check) \
-  X(openmetrics)
-  X(nic_errors) \
   X(memory_room) \
   X(machine_check) \
   X(disk_latency) \
@@ -42,7 +39,9 @@ namespace grit {
   X(gpu_clock) \
   X(gpu_memory) \
   X(gpu_xid) \
-  X(nvlink)
+  X(nvlink) \
+  X(command_check) \
+  X(openmetrics)
 // clang-format on
 
 #define GRIT_DECLARE_CHECK(name) const Check& name();

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/report/tables/score_words.hpp"
 #include "harness/base/units.hpp"
@@ -92,9 +93,10 @@ std::string matrix_row(const ScoreInput& input, const Scorecard& card, std::size
                                  : fmt::format("of {}", summary.injections);
   std::string html = fmt::format("<tr><th scope=\"row\">{} <span class=\"soft\">{}</span></th>",
                                  escape_html(damage_name(input.cells[cell])), counts);
-  html += cell_html(summary.harmful ? "cost" : "cost soft",
-                    summary.harmful ? escape_html(format_percent(summary.harm->estimate, true)) : "none shown",
-                    harm_text(summary));
+  html +=
+      cell_html(summary.harmful ? "cost" : "cost soft",
+                summary.harmful ? escape_html(signed_percent(summary.harm->estimate, Digits::tenths)) : "none shown",
+                harm_text(summary));
   for (const auto& check : columns_of(input))
     html += check ? recall_cell(input, card, card.recall(*check, cell)) : std::string(kGap);
   return html + "<td class=\"gap\"></td>" + any_cell(summary) + "</tr>\n";
@@ -112,7 +114,7 @@ std::string false_alarm_cell(const ScoredCheck& check, const FalseAlarms& alarms
   const std::string tip =
       fmt::format("{}: {} a healthy node-hour; {} episodes in {:.2g} node-hours; on in {} of it; {} of {} shams{}",
                   check.name, false_alarm_text(alarms), alarms.episodes, alarms.exposure_h,
-                  format_percent(alarms.on_share, false), alarms.shams_fired, alarms.shams,
+                  percent(alarms.on_share, Digits::tenths), alarms.shams_fired, alarms.shams,
                   alarms.bursts ? "; they come in bursts, so that the interval is too narrow" : "");
   if (alarms.readable_h <= 0) return cell_html("none", "?", tip);
   if (alarms.always_on()) return cell_html("bad", "always", tip);

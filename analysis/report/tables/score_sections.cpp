@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/report/tables/score_words.hpp"
 #include "harness/base/units.hpp"
@@ -116,7 +117,7 @@ std::string checks_table(const ScoreInput& input, const Scorecard& card) {
                Cell(format_duration(static_cast<double>(check.period_ns)), "number"),
                Cell(false_alarm_text(alarms), "number"), Cell(std::to_string(alarms.episodes), "number"),
                Cell(fmt::format("{:.2g}", alarms.exposure_h), "number"),
-               Cell(alarms.readable_h > 0 ? format_percent(alarms.on_share, false) : "", "number"),
+               Cell(alarms.readable_h > 0 ? percent(alarms.on_share, Digits::tenths) : "", "number"),
                Cell(fmt::format("{} of {} ({:.0f} .. {:.0f} %)", alarms.shams_fired, alarms.shams,
                                 100 * alarms.sham_interval.low, 100 * alarms.sham_interval.high),
                     "number"),
@@ -211,7 +212,8 @@ std::string cover_section(const ScoreInput& input, const Scorecard& card) {
     const CoverStep& step = cover.steps[i];
     table.row({Cell((i == 0 ? "" : "+ ") + input.checks[static_cast<std::size_t>(step.check)].name,
                     i < cover.enough ? "" : "none"),
-               Cell(format_percent(step.recall, false), "number"), Cell(false_alarm_text(step.false_alarms), "number"),
+               Cell(percent(step.recall, Digits::tenths), "number"),
+               Cell(false_alarm_text(step.false_alarms), "number"),
                Cell(fmt::format("{:.2g} s", step.cpu_s_per_hour), "number")});
   }
   html += table.html();

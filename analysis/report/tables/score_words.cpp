@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/stats/median.hpp"
 #include "harness/base/units.hpp"
@@ -17,8 +18,9 @@ std::string damage_name(const DamageCell& cell) {
 std::string harm_text(const CellSummary& summary) {
   if (!summary.harm) return "too few pairs";
   if (!summary.harmful) return "no harm shown";
-  return fmt::format("{} ({} .. {})", format_percent(summary.harm->estimate, true),
-                     format_percent(summary.harm->ci_low, true), format_percent(summary.harm->ci_high, true));
+  return fmt::format("{} ({} .. {})", signed_percent(summary.harm->estimate, Digits::tenths),
+                     signed_percent(summary.harm->ci_low, Digits::tenths),
+                     signed_percent(summary.harm->ci_high, Digits::tenths));
 }
 
 std::string dose_text(const ScoreInput& input, const DoseSeries& series, double dose) {
@@ -26,7 +28,7 @@ std::string dose_text(const ScoreInput& input, const DoseSeries& series, double 
     if (const DamageCell& damage = input.cells[static_cast<std::size_t>(cell)]; damage.dose == dose)
       return damage.magnitude.empty() ? fmt::format("{:.3g} {}", dose, series.unit) : damage.magnitude;
   if (series.unit == "s") return format_duration(dose * 1e9);
-  if (series.unit == "share") return format_percent(dose, false);
+  if (series.unit == "share") return percent(dose, Digits::tenths);
   return fmt::format("{:.3g}{}{}", dose, series.unit.empty() ? "" : " ", series.unit);
 }
 

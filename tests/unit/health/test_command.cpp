@@ -117,7 +117,7 @@ TEST_CASE("command: while a process cannot be killed no second one is started") 
   REQUIRE_THAT(first.detail, Catch::Contains("cannot be killed"));
   REQUIRE(second.severity == Severity::unknown);
   REQUIRE_THAT(second.detail, Catch::Contains("cannot be killed"));
-  REQUIRE(took_ns < 50 * kNsPerMs);
+  REQUIRE(took_ns < 400 * kNsPerMs);  // one that was started would have 600 ms
   REQUIRE(started == "x\n");
 }
 

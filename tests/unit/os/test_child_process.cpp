@@ -60,7 +60,7 @@ TEST_CASE("child process: a hanging one is killed at its limit, also when it ign
     const std::int64_t begun_ns = monotonic_ns();
     const ChildResult late = run_shell(line, kNsPerS / 10);
     REQUIRE(late.end == ChildEnd::timed_out);
-    REQUIRE(monotonic_ns() - begun_ns < 2 * kNsPerS);  // 0.85 s and what a busy machine adds
+    REQUIRE(monotonic_ns() - begun_ns < 4 * kNsPerS);  // 0.85 s and what a busy machine adds
   }
 }
 

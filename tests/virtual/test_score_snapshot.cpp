@@ -1,6 +1,7 @@
 // What a scorecard gives to read, to people and to programs.
 #include "analysis/report/export/score_json.hpp"
 #include "analysis/report/page/score_page.hpp"
+#include "analysis/report/text/score_text.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/report/sample_score.hpp"
 #include "tests/virtual/snapshot.hpp"
@@ -12,6 +13,8 @@ TEST_CASE("a scorecard's page", "[snapshot]") {
   const Scorecard card = score(input);
   const auto page = render_score_html(input, card, demand_recall(input, card, 0.9));
   REQUIRE(page.has_value());
+  test::check_snapshot("score/terminal.txt",
+                       score_text(input, card, demand_recall(input, card, 0.9), "score/score.html"));
   test::check_snapshot("score/page.txt", test::visible_text(*page));
 }
 

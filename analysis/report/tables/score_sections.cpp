@@ -36,11 +36,6 @@ std::string by_chance_text(const ScoreInput& input, const Scorecard& card, std::
   return fmt::format("{}", fmt::join(all, ", "));
 }
 
-int harmful_cells(const Scorecard& card) {
-  return static_cast<int>(
-      std::count_if(card.cells.begin(), card.cells.end(), [](const CellSummary& cell) { return cell.harmful; }));
-}
-
 std::string missed_table(const ScoreInput& input, const Scorecard& card) {
   HtmlTable table("", {"damage", "steps longer by", "noticed", "may be chance"});
   for (const int index : card.missed) {
@@ -150,7 +145,7 @@ constexpr std::string_view kHowToRead =
 }  // namespace
 
 std::string score_headline(const ScoreInput& input, const Scorecard& card, const std::optional<DemandResult>& demand) {
-  const int harmful = harmful_cells(card);
+  const int harmful = harmful_cells(card), noticed = noticed_cells(card);
   const auto missed = static_cast<int>(card.missed.size());
   std::string_view badge = "badge unknown";
   std::string text = "no harm was shown";
@@ -162,8 +157,10 @@ std::string score_headline(const ScoreInput& input, const Scorecard& card, const
            : demand->decision == DemandDecision::not_met ? "not as asked"
                                                          : "cannot tell";
   } else if (harmful > 0) {
-    badge = missed > 0 ? "badge bad" : "badge good";
-    text = missed > 0 ? fmt::format("{} of {} missed", missed, harmful) : "nothing missed";
+    badge = missed > 0 ? "badge bad" : noticed == harmful ? "badge good" : "badge unknown";
+    text = missed > 0           ? fmt::format("{} of {} missed", missed, harmful)
+           : noticed == harmful ? "nothing missed"
+                                : "too few injections";
   }
   std::string html = fmt::format("<h1>Do the health checks catch it? {}</h1>\n", element("span", text, badge));
   html += element(
@@ -173,13 +170,7 @@ std::string score_headline(const ScoreInput& input, const Scorecard& card, const
                   input.checks.size(), input.cells.size(), card.injections, card.rounds, card.shams,
                   length_text(card.seconds), input.origin.started_utc.empty() ? "" : ", " + input.origin.started_utc),
       "summary");
-  html +=
-      element("p",
-              harmful == 0 ? "No damage was shown to make steps longer: what follows says only what was noticed."
-                           : fmt::format("Of {} kinds of damage that made steps longer, {} were noticed by some check "
-                                         "and {} by none.",
-                                         harmful, harmful - missed, missed),
-              "sentence");
+  html += element("p", score_sentence(card), "sentence");
   if (demand) html += element("p", demand->text, "partial");
   return html;
 }
@@ -191,7 +182,7 @@ std::string missed_section(const ScoreInput& input, const Scorecard& card) {
             element("h2", fmt::format("Missed: it made training slower, and no check noticed ({} of {})",
                                       card.missed.size(), harmful_cells(card))) +
             missed_table(input, card) + "</div>\n";
-  else if (harmful_cells(card) > 0)
+  else if (harmful_cells(card) > 0 && noticed_cells(card) == harmful_cells(card))
     html += element("p", "Nothing that made training slower went unnoticed.", "nothing");
   const std::vector<std::string> poorly = poorly_found(input, card);
   if (!poorly.empty()) {

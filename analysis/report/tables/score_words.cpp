@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "analysis/facts/wording.hpp"
@@ -10,6 +11,29 @@
 #include "harness/base/units.hpp"
 
 namespace grit {
+
+int harmful_cells(const Scorecard& card) {
+  return static_cast<int>(
+      std::count_if(card.cells.begin(), card.cells.end(), [](const CellSummary& cell) { return cell.harmful; }));
+}
+
+int noticed_cells(const Scorecard& card) {
+  return static_cast<int>(std::count_if(card.cells.begin(), card.cells.end(), [](const CellSummary& cell) {
+    return cell.harmful && !cell.credited.empty();
+  }));
+}
+
+std::string score_sentence(const Scorecard& card) {
+  const int harmful = harmful_cells(card), noticed = noticed_cells(card);
+  if (harmful == 0) return "No damage was shown to make steps longer: what follows says only what was noticed.";
+  const auto missed = static_cast<int>(card.missed.size());
+  std::string text =
+      fmt::format("Of {} kinds of damage that made steps longer, {} were noticed by some check and {} by none", harmful,
+                  noticed, missed);
+  if (const int untold = harmful - noticed - missed; untold > 0)
+    text += fmt::format("; of {} there were too few injections to say so", untold);
+  return text + ".";
+}
 
 std::string damage_name(const DamageCell& cell) {
   return cell.magnitude.empty() ? cell.fault : cell.fault + " " + cell.magnitude;

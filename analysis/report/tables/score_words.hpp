@@ -7,6 +7,12 @@
 
 namespace grit {
 
+/// Kinds of damage that are proven to make steps longer.
+int harmful_cells(const Scorecard& card);
+/// Of these, those that some check is credited for.
+int noticed_cells(const Scorecard& card);
+/// "Of 12 kinds of damage that made steps longer, 9 were noticed by some check and 3 by none."
+std::string score_sentence(const Scorecard& card);
 /// "link_down 2 s".
 std::string damage_name(const DamageCell& cell);
 /// "+31 % (24 .. 38)", "no harm shown", "too few pairs".

@@ -7,6 +7,7 @@
 #include "analysis/report/export/score_json.hpp"
 #include "analysis/report/page/html_writer.hpp"
 #include "analysis/report/page/score_page.hpp"
+#include "analysis/report/text/score_text.hpp"
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
@@ -118,6 +119,13 @@ TEST_CASE("a scorecard without anything is a page, too") {
   CHECK(contains(page_of(input), "No check is credited for anything"));
 }
 
+TEST_CASE("what was injected too seldom is not said to be noticed, or missed") {
+  ScoreInput input = test::sample_score();
+  std::erase_if(input.slots, [](const ScoreSlot& slot) { return !slot.sham && slot.cell == 6 && slot.round > 2; });
+  CHECK(contains(page_of(input),
+                 "9 were noticed by some check and 2 by none; of 1 there were too few injections to say so."));
+}
+
 TEST_CASE("score.csv has a row for each check and each kind of damage") {
   const ScoreInput input = test::sample_score();
   const Scorecard card = score(input);
@@ -141,4 +149,16 @@ TEST_CASE("score.json holds what the page shows, with null for what is not known
   CHECK(swap.at("false_alarms").at("high").is_null());
   CHECK(swap.at("false_alarms").at("on_share") == 1);
   CHECK_FALSE(contains(json_text(json), "Infinity"));
+}
+
+TEST_CASE("the terminal shows what was missed, and a line for each fault") {
+  const ScoreInput input = test::sample_score();
+  const std::string text = score_text(input, score(input), std::nullopt, "score.html");
+  CHECK(
+      text.starts_with("Of 12 kinds of damage that made steps longer, 9 were noticed by some check and 3 by none.\n"));
+  CHECK(contains(text, "MISSED    link_delay 2 ms: steps +31.1 %"));
+  CHECK(contains(text, "found     link_loss: 0 .. 100 % of 30 injections, by tcp_retransmissions"));
+  CHECK(contains(text, "odd       always on: check_swap\n"));
+  CHECK(contains(text, "page      score.html\n"));
+  CHECK_FALSE(contains(text, "asked"));
 }

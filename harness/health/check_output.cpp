@@ -83,7 +83,7 @@ std::string cut(std::string text, std::size_t bytes) {
 
 /// A number as the interface has it: digits and a point, no exponent.
 std::string digits(double value) {
-  std::string text = fmt::format("{:.6f}", value);
+  std::string text = fmt::format("{:.6f}", value == 0 ? 0.0 : value);  // no "-0"
   while (text.back() == '0') text.pop_back();
   if (text.back() == '.') text.pop_back();
   return text;
@@ -120,7 +120,9 @@ std::string first_sentence(const NodeCheck& all, const std::vector<Finding>& fin
 
 std::string value_words(const Outcome& outcome) {
   if (!outcome.value) return "";
-  if (outcome.unit == "s") return format_duration(*outcome.value * kNsPerS);
+  if (outcome.unit == "s") return *outcome.value == 0 ? "0 s" : format_duration(*outcome.value * kNsPerS);
+  if (outcome.unit == "bytes") return fmt::format("{:.0f} B", *outcome.value);
+  if (outcome.unit == "count") return digits(*outcome.value);
   if (outcome.unit == "share") return digits(std::round(*outcome.value * 1e4) / 1e2) + " %";
   return fmt::format("{:.6g} {}", *outcome.value, outcome.unit);
 }
@@ -185,17 +187,18 @@ std::string check_table(const NodeCheck& all, Severity severity) {
         for (const CheckedOnce& check : all.checks) cpu_ns += check.reading.cpu_ns;
         return format_duration(static_cast<double>(cpu_ns));
       }());
-  std::vector<std::string> nothing;
+  std::vector<std::string> nothing;  // one a check: that it cannot see a part of what it looks at is in the JSON
   for (const Finding& finding : worst_first(all)) {
     const Outcome& outcome = *finding.outcome;
     if (outcome.not_here) {
-      nothing.push_back(fmt::format("{} ({})", finding.check->label, outcome.detail));
+      if (has_nothing_here(*finding.check) && &outcome == &finding.check->reading.outcomes.front())
+        nothing.push_back(fmt::format("{} ({})", finding.check->label, outcome.detail));
       continue;
     }
-    text += fmt::format("  {:<9} {:<18} {:<14} {:<12} {}\n", to_string(outcome.severity), finding.check->label,
+    text += fmt::format("  {:<9} {:<18} {:<16} {:<12} {}\n", to_string(outcome.severity), finding.check->label,
                         outcome.subject, value_words(outcome), outcome.detail);
     if (outcome.severity != Severity::ok && !outcome.hint.empty())
-      text += fmt::format("  {:>57}{}\n", "", "-> " + outcome.hint);
+      text += fmt::format("  {:>59}{}\n", "", "-> " + outcome.hint);
   }
   if (!nothing.empty()) text += fmt::format("\n  nothing to look at here: {}\n", fmt::join(nothing, ", "));
   return text;

@@ -262,10 +262,17 @@ CheckRunner& CheckRunner::operator=(CheckRunner&& other) noexcept {
 CheckRunner::~CheckRunner() { end(); }
 
 void CheckRunner::end() {
-  line_.reset();
+  line_.reset();  // it ends its readers, and what their programs have left behind
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
+  bool ended = false;
+  for (const std::int64_t until_ns = monotonic_ns() + 2 * kEnding_ns; !ended && monotonic_ns() < until_ns;) {
+    ended = ::waitpid(pid_, nullptr, WNOHANG) != 0;
+    if (!ended) ::usleep(1000);
+  }
+  if (!ended) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
   pid_ = -1;
 }
 

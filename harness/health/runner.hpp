@@ -51,7 +51,7 @@ class CheckRunner {
   CheckRunner& operator=(CheckRunner&& other) noexcept;
   CheckRunner(const CheckRunner&) = delete;
   CheckRunner& operator=(const CheckRunner&) = delete;
-  /// SIGKILL; its readers end with it.
+  /// Lets it end its readers and what they have started; kills it when that takes more than a moment.
   ~CheckRunner();
 
   /// Readable when there is something to receive(). -1: the runner is gone.

@@ -46,12 +46,13 @@ Watched watch(const AlarmTimeline& timeline, const TimeSpan& span) {
 /// A line of time for each node.
 using NodeTimelines = std::vector<const AlarmTimeline*>;
 
-/// Counts of each slot on each node: whether episodes come alone is seen from them.
+/// Counts of each slot on each node: whether episodes come alone is seen from them. What is expected goes by the time
+/// in which the check could be read, and not by the exposure: an alarm ends its own, and would seem to come in no time.
 void look_for_bursts(FalseAlarms& result, const ScoreInput& input, const NodeTimelines& timelines,
                      const std::vector<std::vector<TimeSpan>>& healthy) {
   std::vector<int> counts;
-  std::vector<double> expected;
-  const double per_ns = result.episodes / std::max(result.exposure_h * kNsPerHour, 1.0);
+  std::vector<double> expected;  // first the time
+  double episodes = 0, time_ns = 0;
   for (std::size_t node = 0; node < timelines.size(); ++node)
     for (const ScoreSlot& slot : input.slots) {
       Watched in_slot;
@@ -60,13 +61,16 @@ void look_for_bursts(FalseAlarms& result, const ScoreInput& input, const NodeTim
       for (; span != healthy[node].end() && span->from_ns < slot.until_ns; ++span)
         in_slot.add(
             watch(*timelines[node], {std::max(span->from_ns, slot.begin_ns), std::min(span->until_ns, slot.until_ns)}));
-      if (in_slot.exposure_ns <= 0) continue;
+      const auto readable_ns = static_cast<double>(in_slot.exposure_ns + in_slot.on_ns);
+      if (readable_ns <= 0) continue;
       counts.push_back(in_slot.episodes);
-      expected.push_back(per_ns * static_cast<double>(in_slot.exposure_ns));
+      expected.push_back(readable_ns);
+      episodes += in_slot.episodes, time_ns += readable_ns;
       ++result.slots;
       result.slots_alarmed += in_slot.episodes > 0 ? 1 : 0;
     }
-  if (result.episodes < 2) return;
+  if (episodes < 2) return;
+  for (double& one : expected) one *= episodes / time_ns;
   result.dispersion = dispersion(counts, expected);
   constexpr double kIndexOfBursts = 2;
   result.bursts = result.dispersion.index > kIndexOfBursts && result.dispersion.p < 0.05;

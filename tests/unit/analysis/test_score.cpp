@@ -218,6 +218,18 @@ TEST_CASE("bursts are told, since the interval is too narrow for them") {
   CHECK(alarms.slots_alarmed == 2);
 }
 
+TEST_CASE("alarms that stay on for long come no more in bursts than short ones") {
+  ScoreMaker maker({"check"}, {"link_down"}, 1);
+  maker.begins_well();
+  for (int slot = 0; slot < 40; ++slot) {
+    const double onset = maker.slot(0, true);
+    if (slot % 4 == 1) maker.alarms(onset - ScoreMaker::kOnset + 0.2, onset + 15);
+  }
+  const FalseAlarms alarms = false_alarms_of(maker);
+  CHECK(alarms.episodes == 10);
+  CHECK_FALSE(alarms.bursts);
+}
+
 TEST_CASE("credit is for more than chance: a check that also fires in shams has none") {
   ScoreMaker maker({"sees", "random"}, {"link_down"});
   maker.begins_well();

@@ -34,6 +34,9 @@ directories of scenarios that are found by name, separated by colons, before tho
 .BR GRIT_MANAGEMENT_NICS ", " GRIT_DATA_NICS
 interfaces that must not be disturbed, and those that carry the job's data, where grit cannot tell
 .TP
+.B GRIT_NVML_LIBRARY
+what health checks of GPUs load instead of NVIDIA's libnvidia-ml.so.1; as root only a file that nobody else can have put there
+.TP
 .B GRIT_LAUNCH_TIMEOUT
 after how long a launch in which not all ranks have met is given up (2 minutes)
 )";

@@ -586,9 +586,267 @@
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
 ---@field name? string what it is called in the report (default: as the check)
 
+---@class grit.check.link_carrier.params
+---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field within? grit.time how long a loss counts, within one block (grit's own choice) (default 600s; at least 1s)
+---@field flaps_warning? grit.count this many losses of the carrier alarm (NVSentinel's nic-health-monitor: any flap is an event) (default 1)
+---@field flaps_critical? grit.count this many are critical; off, for nobody publishes a limit (default 0)
+---@field down_warning? grit.time surely without a carrier for so long altogether (grit's own choice) (default 100ms)
+---@field down_critical? grit.time what ends NCCL jobs on InfiniBand by the account of Databricks; altogether, as their gpu-monitor counts (default 7s)
+---@field per_outage? boolean|"true"|"false" hold the two times against each outage by itself, as checks do that wait for one long outage (default false)
+---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.link_settings.params
+---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field mtu? grit.size the MTU they must have; 0: the one before the run (another one contradicts the plan) (default 0)
+---@field speed? grit.bit_rate the speed they must have; 0: the one before the run (another one contradicts the plan) (default 0bit/s)
+---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
 ---@class grit.check.nic_errors.params
 ---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field drops? number|string packets dropped or missed a second that alarm, of at least 10 (NetworkDropsRate of Kubernetes' monitoring mixins); any error is critical (default 10)
 ---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.nic_queues.params
+---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field drops? number|string packets a second that a NIC, queue or priority had no room for (NetworkDropsRate of Kubernetes' monitoring mixins) (default 10)
+---@field pause_share? grit.fraction share of the time in which it paused, or let others pause, where the driver counts that (grit's own choice) (default 1%)
+---@field pause_frames? number|string pause frames a second, one way; off, for nobody publishes a limit (default 0)
+---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.qdisc_drops.params
+---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field drops? grit.fraction share of packets dropped that alarms, of at least 5; ten times as much where the qdisc drops as a signal, as fq_codel does (grit's own choice) (default 0.1%)
+---@field overlimits? number|string packets a second that had to wait for their rate (grit's own choice) (default 1)
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.tcp_retransmits.params
+---@field share_warning? grit.fraction share of segments that were sent again (grit's own choice) (default 1%)
+---@field share_critical? grit.fraction as much is critical (OceanBase OCP's alarm of TCP retransmission) (default 10%)
+---@field least_segments? number|string with fewer segments a second there is no share (pmie's rule network.tcp_retransmit) (default 100)
+---@field timeouts? grit.count so many retransmission timeouts in a reading, each of 200 ms or more, alarm (grit's own choice) (default 1)
+---@field aborts? grit.count so many connections given up after their timeouts alarm (grit's own choice) (default 1)
+---@field full? grit.count so many losses to one full queue or buffer of TCP alarm (grit's own choice) (default 1)
+---@field udp_share? grit.fraction share of datagrams lost to full receive buffers that alarms (grit's own choice) (default 1%)
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.net_tables.params
+---@field warning? grit.fraction share of a table in use (node exporter's mixin, NodeHighNumberConntrackEntriesUsed; the same for the other tables is grit's own choice); a table that lost something by being full is critical (default 75%)
+---@field files_warning? grit.fraction share of the machine's open files (node exporter's mixin, NodeFileDescriptorLimit) (default 70%)
+---@field files_critical? grit.fraction as much is critical (the same) (default 90%)
+---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.rdma_ports.params
+---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.peers.params
+---@field ignore? string facts that may differ, with commas: kernel, CPU model, cores, NUMA nodes, memory, data NICs, MTU, speed, driver
+---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.pressure.params
+---@field cpu_some? grit.fraction of the time some task waited for a CPU: warning (grit's own choice) (default 50%; at most 100%)
+---@field memory_some? grit.fraction of the time some task waited for memory: warning (grit's own choice) (default 10%; at most 100%)
+---@field memory_full? grit.fraction of the time all tasks waited for memory: warning (grit's own choice) (default 5%; at most 100%)
+---@field memory_full_critical? grit.fraction the same, for `critical_after`: critical (systemd-oomd's default limit, oomd.conf(5)) (default 60%; at most 100%)
+---@field critical_after? grit.time how long that must last (systemd-oomd's default duration, oomd.conf(5)) (default 30s)
+---@field io_some? grit.fraction of the time some task waited for storage: warning; 0: off (grit's own choice) (default 0%; at most 100%)
+---@field io_full? grit.fraction of the time all tasks waited for storage: warning (grit's own choice) (default 20%; at most 100%)
+---@field irq_full? grit.fraction of the time interrupts kept a CPU from its task: warning (grit's own choice) (default 10%; at most 100%)
+---@field window? grit.time what is judged: at least so long (grit's own choice) (default 5s; 500ms to 600s)
+---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.cpu_steal.params
+---@field warning? grit.fraction of all CPUs' time: warning (grit's own choice) (default 2%; at most 100%)
+---@field critical? grit.fraction of all CPUs' time for `critical_after`: critical (the limit of the rule HostCpuStealNoisyNeighbor, Awesome Prometheus alerts) (default 10%; at most 100%)
+---@field critical_after? grit.time how long that must last (grit's own choice) (default 10s)
+---@field one_cpu? grit.fraction of one CPU's time: warning (grit's own choice) (default 10%; at most 100%)
+---@field window? grit.time what is judged: at least so long (grit's own choice) (default 5s; 500ms to 600s)
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.cpu_throttled.params
+---@field warning? grit.fraction of the periods of a quota in which its group had to wait: warning (kubernetes-mixin, CPUThrottlingHigh) (default 25%; at most 100%)
+---@field periods? grit.count so many are enough to say a share (grit's own choice) (default 5; 1 to 1000000)
+---@field window? grit.time what is judged: at least so long (grit's own choice) (default 2s; 500ms to 600s)
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.cpu_clock.params
+---@field of_highest? grit.fraction of the highest clock, or all of the base clock where the driver tells it: busy CPUs below it are a warning; 0: off (the share that NVIDIA's resiliency extension calls slow) (default 70%; at most 100%)
+---@field window? grit.time what is judged: at least so long (grit's own choice) (default 5s; 500ms to 600s)
+---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.numa_placement.params
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.numa_memory.params
+---@field misses? grit.fraction of pages, given on another node: warning (grit's own choice) (default 1%; at most 100%)
+---@field moves? number|string pages a second moved by NUMA balancing: warning (grit's own choice) (default 1000)
+---@field window? grit.time what is judged: at least so long (grit's own choice) (default 5s; 500ms to 600s)
+---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.irq_placement.params
+---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
+---@field rate? number|string interrupts a second from which one that is served on another NUMA node than its NIC's is a warning (grit's own choice) (default 1000)
+---@field window? grit.time over which they are counted: at least so long (grit's own choice) (default 2s; 500ms to 600s)
+---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.stopped_ranks.params
+---@field warning? grit.time a thread in state D without running: warning (grit's own choice) (default 5s)
+---@field critical? grit.time the same: critical (the kernel's own default, kernel.hung_task_timeout_secs). A rank that is stopped always is (default 120s)
+---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.stuck_tasks.params
+---@field warning? grit.time in state D without running: warning (grit's own choice) (default 30s)
+---@field critical? grit.time in state D without running: critical (the kernel's own default, kernel.hung_task_timeout_secs) (default 120s)
+---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.clock.params
+---@field step_warning? grit.time set by so much: warning (grit's own choice) (default 1ms)
+---@field step_critical? grit.time set by so much: critical (node exporter's mixin, NodeClockSkewDetected) (default 50ms)
+---@field maxerror? grit.time the clock can be wrong by so much: warning (grit's own choice) (default 1s)
+---@field unsynchronized_after? grit.time nothing has synchronized it for so long: warning (node exporter's mixin, NodeClockNotSynchronising) (default 600s)
+---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.cgroup_leak.params
+---@field warning? grit.count groups: warning (half of what the kernel can have) (default 32768; at most 1000000000)
+---@field critical? grit.count groups: critical (nine tenths of MEM_CGROUP_ID_MAX, include/linux/memcontrol.h, beyond which no group with memory can be made) (default 58982; at most 1000000000)
+---@field dying? grit.count groups that were removed but keep memory: warning (grit's own choice) (default 5000; at most 1000000000)
+---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.kernel_log.params
+---@field deny? string more lines that mean trouble: "critical:EXPRESSION" or "warning:EXPRESSION" (POSIX extended), a line each
+---@field ignore? string expressions (POSIX extended), a line each, of lines that mean none
+---@field mild_xids? string errors of NVIDIA GPUs that are a warning; others are critical (the program's own, and recorded memory errors, in NVIDIA's Xid catalogue; all others, as in Azure's health agent) (default "13,31,43,45,63,68,69,92,94,109")
+---@field look_back? grit.time outside of a run, also what the kernel logged so long before the first reading, about (node-problem-detector's default) (default 300s)
+---@field hold? grit.time for how long a line is reported (grit's own choice) (default 60s)
+---@field injected? boolean|"true"|"false" also the lines of grit's own fault kernel_log (default true)
+---@field unseen? boolean|"true"|"false" also warn of lines of a kind that is not among those logged before the first reading (default false)
+---@field level? grit.count of unseen lines only these levels: 4 is warning and graver (syslog(2)) (default 4; at most 7)
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.memory_room.params
+---@field available_warning? grit.fraction alarms when at most this share of the memory is available; 0: off (node exporter's mixin: 90 % used) (default 10%; at most 100%)
+---@field available_critical? grit.bytes and critical when it is also at most so much; 0: off (kubelet's eviction-hard memory.available) (default 100MiB)
+---@field stalls? number|string alarms when so many times a second, in two readings in a row, a process had to compact memory itself; 0: off (grit's own choice) (default 10)
+---@field huge_blocks? grit.count alarms when a zone has fewer free blocks of the size of a huge page, and somebody got none; 0: off (grit's own choice) (default 64)
+---@field unusable? grit.fraction and more than this share of its free memory is in smaller blocks (grit's own choice) (default 95%; at most 100%)
+---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.machine_check.params
+---@field corrected? grit.count alarms when a memory module corrected so many errors since the last reading; 0: off (node-problem-detector reports each) (default 1)
+---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.disk_latency.params
+---@field disk? string "all": every disk of the node; or the name of one: "nvme0n1" (default "all")
+---@field await? grit.time alarms when reads, writes or flushes take so long on average, in two readings in a row; 0: off (grit's own choice) (default 20ms)
+---@field await_rotational? grit.time the same of a disk that turns (grit's own choice) (default 200ms)
+---@field least? grit.count of fewer requests a reading the average says nothing (default 10; at least 1)
+---@field stuck_warning? grit.time alarms when requests wait and none is done for so long; 0: off (grit's own choice) (default 10s)
+---@field stuck_critical? grit.time critical then; 0: off (Linux gives a request to an NVMe or SCSI disk up after 30 s) (default 30s)
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.disk_space.params
+---@field directories? string the file systems of which directories, with commas between them; "auto": /, /tmp, /dev/shm and TMPDIR. One that hangs keeps a reading from the others: give a network file system a check of its own (default "auto")
+---@field space_warning? grit.fraction alarms when at most this share is left to users; 0: off (kubelet's eviction-hard nodefs.available) (default 10%; at most 100%)
+---@field space_critical? grit.fraction critical then; 0: off (node exporter's mixin, NodeFilesystemAlmostOutOfSpace) (default 3%; at most 100%)
+---@field inodes_warning? grit.fraction alarms when at most this share of the inodes is left; 0: off (kubelet's eviction-hard nodefs.inodesFree) (default 5%; at most 100%)
+---@field inodes_critical? grit.fraction critical then; 0: off (node exporter's mixin, NodeFilesystemAlmostOutOfFiles) (default 3%; at most 100%)
+---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.nvme_smart.params
+---@field used_warning? grit.count alarms when so many percent of its life are used; 0: off (Meta's gcm, check-blockdev) (default 80)
+---@field used_critical? grit.count critical then; 0: off (Meta's gcm, check-blockdev) (default 100)
+---@field every? grit.time how often it is read in a run (default 60s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 5s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.pcie_link.params
+---@field replays? grit.count alarms when more packets a minute had to be sent again; 0: off (DCGM_LIMIT_MAX_PCIREPLAY_RATE) (default 8)
+---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.gpu_clock.params
+---@field hardware? grit.fraction alarms when hardware slowed a GPU down for this share of the time; 0: off (DCGM warns of any) (default 0.1%; at most 100%)
+---@field software? grit.fraction alarms when the driver slowed it down because of heat for this share of the time; 0: off (DCGM warns of any) (default 1%; at most 100%)
+---@field clock_share? grit.fraction alarms when a busy GPU runs at most at this share of its highest clock, and gives no reason; 0: off (grit's own choice) (default 90%; at most 100%)
+---@field power_share? grit.fraction alarms when a busy GPU draws less than this share of what the node's other busy ones do, with the same clock, in five readings in a row; 0: off (grit's own choice) (default 85%; at most 100%)
+---@field expected? grit.count instead: which clock a busy GPU should have, in MHz; 0: not known (default 0)
+---@field clock_warning? grit.count alarms when it is so many MHz below that; 0: off (Meta's gcm, clock_policy) (default 30)
+---@field clock_critical? grit.count critical then; 0: off (Meta's gcm, clock_policy) (default 75)
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.gpu_memory.params
+---@field corrected? number|string alarms when so many errors a minute were corrected; 0: off (DCGM_LIMIT_MAX_SBE_RATE, which DCGM itself calls a stand-in for a value to be found; Azure's health checks tolerate 20 million in all) (default 10)
+---@field replaced? grit.count critical when so many rows were replaced after uncorrectable errors; 0: off (DCGM) (default 512)
+---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.gpu_xid.params
+---@field warn? string these Xid numbers are warnings, all others critical: the application's own errors (those that NVIDIA's device plugin for Kubernetes skips), and rows of memory that were replaced (default "13,31,43,45,63,68,92,94,109")
+---@field ignore? string these Xid numbers are not told: "43,45"
+---@field hold? grit.time for how long an error is told, which itself is a moment (grit's own choice) (default 60s)
+---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
+---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field name? string what it is called in the report (default: as the check)
+
+---@class grit.check.nvlink.params
+---@field links? grit.count critical when a GPU has fewer links up; 0: as many as were up at the first reading, and as other GPUs have (NVIDIA's Health Validation tolerates none that is down) (default 0; at most 36)
+---@field crc? number|string critical when a link counts so many CRC errors a second, a warning from the first on; 0: never critical (DCGM) (default 100)
+---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
 ---@field name? string what it is called in the report (default: as the check)
 
@@ -804,10 +1062,160 @@ function grit.workload.ddp(params) end
 ---@return grit.Check
 function grit.check.link_up(params) end
 
----Data NICs count no receive or transmit errors.
+---Data NICs did not lose their carrier: how often, and for how long altogether.
+---@param params? grit.check.link_carrier.params
+---@return grit.Check
+function grit.check.link_carrier(params) end
+
+---Data NICs have the MTU, speed, duplex and driver they had before the run.
+---@param params? grit.check.link_settings.params
+---@return grit.Check
+function grit.check.link_settings(params) end
+
+---Data NICs count no receive or transmit errors, and drop few packets.
 ---@param params? grit.check.nic_errors.params
 ---@return grit.Check
 function grit.check.nic_errors(params) end
+
+---Drivers of data NICs count no errors, few drops and little pause, by queue and priority.
+---@param params? grit.check.nic_queues.params
+---@return grit.Check
+function grit.check.nic_queues(params) end
+
+---The qdiscs of data NICs drop few packets, hold none back, and are those they were.
+---@param params? grit.check.qdisc_drops.params
+---@return grit.Check
+function grit.check.qdisc_drops(params) end
+
+---TCP sends little again, and nothing is lost to full buffers.
+---@param params? grit.check.tcp_retransmits.params
+---@return grit.Check
+function grit.check.tcp_retransmits(params) end
+
+---Tables of neighbours, tracked connections, ports, sockets, files and tasks have room.
+---@param params? grit.check.net_tables.params
+---@return grit.Check
+function grit.check.net_tables(params) end
+
+---RDMA ports are active at their rate, and count no errors.
+---@param params? grit.check.rdma_ports.params
+---@return grit.Check
+function grit.check.rdma_ports(params) end
+
+---The node is like most others of the run: kernel, processor, memory, and its data NICs.
+---@param params? grit.check.peers.params
+---@return grit.Check
+function grit.check.peers(params) end
+
+---Tasks seldom wait for a CPU, memory, storage or interrupts (pressure stall information).
+---@param params? grit.check.pressure.params
+---@return grit.Check
+function grit.check.pressure(params) end
+
+---The host gives this virtual machine the CPU time it wants (none is stolen).
+---@param params? grit.check.cpu_steal.params
+---@return grit.Check
+function grit.check.cpu_steal(params) end
+
+---No quota of CPU time makes the ranks wait.
+---@param params? grit.check.cpu_throttled.params
+---@return grit.Check
+function grit.check.cpu_throttled(params) end
+
+---No heat, governor or limit lowers the clock of the CPUs.
+---@param params? grit.check.cpu_clock.params
+---@return grit.Check
+function grit.check.cpu_clock(params) end
+
+---The ranks keep the CPUs and the NUMA nodes they had, and each has a CPU.
+---@param params? grit.check.numa_placement.params
+---@return grit.Check
+function grit.check.numa_placement(params) end
+
+---Memory comes from the NUMA node that was asked for and stays there.
+---@param params? grit.check.numa_memory.params
+---@return grit.Check
+function grit.check.numa_memory(params) end
+
+---Interrupts of the data NICs stay where they were, next to the NIC and off the ranks' cores.
+---@param params? grit.check.irq_placement.params
+---@return grit.Check
+function grit.check.irq_placement(params) end
+
+---The ranks can run: not stopped, no thread that waits in the kernel without end.
+---@param params? grit.check.stopped_ranks.params
+---@return grit.Check
+function grit.check.stopped_ranks(params) end
+
+---No process waits in the kernel without end (uninterruptible sleep, state D).
+---@param params? grit.check.stuck_tasks.params
+---@return grit.Check
+function grit.check.stuck_tasks(params) end
+
+---Nobody steps the machine's clock, and the daemon that keeps it right lives.
+---@param params? grit.check.clock.params
+---@return grit.Check
+function grit.check.clock(params) end
+
+---Control groups that nobody uses are removed, so that new ones can be made.
+---@param params? grit.check.cgroup_leak.params
+---@return grit.Check
+function grit.check.cgroup_leak(params) end
+
+---The kernel has logged no failure of a device, a disk, memory or itself.
+---@param params? grit.check.kernel_log.params
+---@return grit.Check
+function grit.check.kernel_log(params) end
+
+---Memory is available, in large blocks too, and nobody was killed for it.
+---@param params? grit.check.memory_room.params
+---@return grit.Check
+function grit.check.memory_room(params) end
+
+---Memory and processors report no new errors (EDAC, machine checks, bad pages).
+---@param params? grit.check.machine_check.params
+---@return grit.Check
+function grit.check.machine_check(params) end
+
+---Requests to the disks are done in time, and none hangs.
+---@param params? grit.check.disk_latency.params
+---@return grit.Check
+function grit.check.disk_latency(params) end
+
+---File systems have room and inodes, and can be written to.
+---@param params? grit.check.disk_space.params
+---@return grit.Check
+function grit.check.disk_space(params) end
+
+---NVMe drives say that they are well (health log, temperature, state).
+---@param params? grit.check.nvme_smart.params
+---@return grit.Check
+function grit.check.nvme_smart(params) end
+
+---NICs and GPUs have the PCI Express width and speed that they can have.
+---@param params? grit.check.pcie_link.params
+---@return grit.Check
+function grit.check.pcie_link(params) end
+
+---Busy NVIDIA GPUs run at their clock, and nothing slows them down.
+---@param params? grit.check.gpu_clock.params
+---@return grit.Check
+function grit.check.gpu_clock(params) end
+
+---NVIDIA GPUs have no new errors of memory, and spare rows for bad ones.
+---@param params? grit.check.gpu_memory.params
+---@return grit.Check
+function grit.check.gpu_memory(params) end
+
+---The NVIDIA driver reports no errors of the GPUs (Xid).
+---@param params? grit.check.gpu_xid.params
+---@return grit.Check
+function grit.check.gpu_xid(params) end
+
+---NVLinks between GPUs are up and count no errors.
+---@param params? grit.check.nvlink.params
+---@return grit.Check
+function grit.check.nvlink(params) end
 
 ---A program of the site's: its exit status says how the node is (only with --allow-command).
 ---@param params grit.check.command.params

@@ -198,7 +198,7 @@ class Meeting {
     GRIT_TRY(const Json where, parse_json(job_.broadcast(json_text(told))));
     if (where.contains("error")) return unreached("none", where["error"].get<std::string>());
     const auto endpoints = where.at("endpoints").get<std::vector<std::string>>();
-    const Reach mine = job_.local_rank() == 0 ? try_endpoints(endpoints) : Reach{};
+    const EndpointTrial mine = job_.local_rank() == 0 ? try_endpoints(endpoints) : EndpointTrial{};
     const auto chosen = agree_on_endpoint(job_, endpoints, mine);
     job_.barrier();
     return chosen ? alike("recorder", *chosen) : of_its_own(mine, endpoints);
@@ -220,7 +220,7 @@ class Meeting {
   }
 
   /// Where no endpoint is reached by all nodes: those that this one reaches, and the others' reasons.
-  static Fact of_its_own(const Reach& mine, const std::vector<std::string>& endpoints) {
+  static Fact of_its_own(const EndpointTrial& mine, const std::vector<std::string>& endpoints) {
     std::vector<std::string> reached, why_not;
     for (std::size_t i = 0; i < mine.why_not.size(); ++i)
       mine.why_not[i].empty() ? reached.push_back(endpoints[i]) : why_not.push_back(mine.why_not[i]);

@@ -18,20 +18,20 @@ constexpr std::int64_t kConnect_ns = 2 * kNsPerS;
 constexpr std::size_t kNamedNodes = 4;  // of those that do not reach an address
 
 /// "from n2: 10.0.0.1 port 4321: Connection refused; from n3: ..."
-std::string who_does_not_reach(std::size_t endpoint, const std::vector<Reach>& nodes) {
+std::string who_does_not_reach(std::size_t endpoint, const std::vector<EndpointTrial>& nodes) {
   std::vector<std::string> named;
   std::size_t all = 0;
-  for (const Reach& node : nodes)
+  for (const EndpointTrial& node : nodes)
     if (!node.why_not.at(endpoint).empty() && ++all <= kNamedNodes)
       named.push_back(fmt::format("from {}: {}", node.node, node.why_not[endpoint]));
   if (all > named.size()) named.push_back(fmt::format("and from {} more nodes", all - named.size()));
   return fmt::format("{}", fmt::join(named, "; "));
 }
 
-Json to_json(const Reach& reach) { return Json{{"node", reach.node}, {"why_not", reach.why_not}}; }
+Json to_json(const EndpointTrial& reach) { return Json{{"node", reach.node}, {"why_not", reach.why_not}}; }
 
-Result<std::vector<Reach>> read_all(const std::vector<std::string>& texts) {
-  std::vector<Reach> nodes;
+Result<std::vector<EndpointTrial>> read_all(const std::vector<std::string>& texts) {
+  std::vector<EndpointTrial> nodes;
   for (const std::string& text : texts) {
     if (text.empty()) continue;  // not the first rank of its node
     GRIT_TRY(const Json said, parse_json(text));
@@ -57,21 +57,22 @@ Result<std::vector<std::string>> recorder_endpoints(const Topology& topology, in
                            "the environment variable GRIT_MANAGEMENT_NICS, e.g. GRIT_MANAGEMENT_NICS=eno1");
 }
 
-Reach try_endpoints(const std::vector<std::string>& endpoints) {
+EndpointTrial try_endpoints(const std::vector<std::string>& endpoints) {
   utsname names{};
   ::uname(&names);
   std::vector<Endpoint> tried;
   for (const std::string& text : endpoints) tried.push_back(parse_endpoint(text).value_or(Endpoint{text, 0}));
-  Reach reach{.node = names.nodename};
+  EndpointTrial reach{.node = names.nodename};
   for (const Status& outcome : try_to_connect(tried, kConnect_ns))
     reach.why_not.push_back(outcome ? "" : outcome.error().message);
   return reach;
 }
 
-Result<std::string> choose_endpoint(const std::vector<std::string>& endpoints, const std::vector<Reach>& nodes) {
+Result<std::string> choose_endpoint(const std::vector<std::string>& endpoints,
+                                    const std::vector<EndpointTrial>& nodes) {
   std::vector<std::string> missed;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
-    if (std::all_of(nodes.begin(), nodes.end(), [&](const Reach& node) { return node.why_not.at(i).empty(); }))
+    if (std::all_of(nodes.begin(), nodes.end(), [&](const EndpointTrial& node) { return node.why_not.at(i).empty(); }))
       return endpoints[i];
     missed.push_back(who_does_not_reach(i, nodes));
   }
@@ -82,7 +83,8 @@ Result<std::string> choose_endpoint(const std::vector<std::string>& endpoints, c
                   fmt::join(missed, "; ")));
 }
 
-Result<std::string> agree_on_endpoint(const Job& job, const std::vector<std::string>& endpoints, const Reach& mine) {
+Result<std::string> agree_on_endpoint(const Job& job, const std::vector<std::string>& endpoints,
+                                      const EndpointTrial& mine) {
   const auto said = job.gather(job.local_rank() == 0 ? json_text(to_json(mine)) : "");
   const auto decide = [&]() -> Result<std::string> {
     GRIT_TRY(const auto nodes, read_all(said));

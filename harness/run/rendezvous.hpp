@@ -16,20 +16,21 @@ namespace grit {
 Result<std::vector<std::string>> recorder_endpoints(const Topology& topology, int port);
 
 /// What a node found when it tried the endpoints, in their order: empty where a connection was made, else why not.
-struct Reach {
+struct EndpointTrial {
   std::string node{};
   std::vector<std::string> why_not{};
 };
 
 /// Tries them from this node, all at once, 2 s at most.
-Reach try_endpoints(const std::vector<std::string>& endpoints);
+EndpointTrial try_endpoints(const std::vector<std::string>& endpoints);
 
 /// The first endpoint that all nodes reach. Error (unavailable): there is none; says for each which nodes do not reach
 /// it, and what to do.
-Result<std::string> choose_endpoint(const std::vector<std::string>& endpoints, const std::vector<Reach>& nodes);
+Result<std::string> choose_endpoint(const std::vector<std::string>& endpoints, const std::vector<EndpointTrial>& nodes);
 
 /// The same of all nodes of the job, of which each first rank says what it has found. Collective; every rank gets the
 /// same.
-Result<std::string> agree_on_endpoint(const Job& job, const std::vector<std::string>& endpoints, const Reach& mine);
+Result<std::string> agree_on_endpoint(const Job& job, const std::vector<std::string>& endpoints,
+                                      const EndpointTrial& mine);
 
 }  // namespace grit

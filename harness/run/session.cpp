@@ -149,7 +149,7 @@ Status start_processes(const Job& job, const Plan& plan, const RunDirectories& d
   GRIT_TRY(const Json received, parse_json(job.broadcast(json_text(handed_out))));
   const auto endpoints = received.at("endpoints").get<std::vector<std::string>>();
   GRIT_TRY(const std::string endpoint,
-           agree_on_endpoint(job, endpoints, job.local_rank() == 0 ? try_endpoints(endpoints) : Reach{}));
+           agree_on_endpoint(job, endpoints, job.local_rank() == 0 ? try_endpoints(endpoints) : EndpointTrial{}));
   const auto start_agent = [&]() -> Status {
     if (job.local_rank() != 0) return {};
     AgentConfig config{.plan = plan, .node = job.node(), .run_directory = directories.seen};

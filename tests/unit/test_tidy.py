@@ -31,6 +31,9 @@ for path, text, words in (("analysis__a_x_cpp", LONG, "a function of 71 lines"),
     assert code == 1 and words in said, (path, said)
 code, said = tidy(tests__e2e__test_lost_x_py="\n", tests__e2e__CMakeLists_x_txt="grit_e2e(found)\n")
 assert code == 1 and "no test runs it" in said, said
+KIND = "namespace grit {\nstruct Kind {\n  int a;\n};\n}\n"
+code, said = tidy(harness__a_x_hpp=KIND, harness__b_x_hpp=KIND, harness__c_x_cpp='#include "harness/a.hpp"\n#include "harness/b.hpp"\n')
+assert code == 1 and "harness/b.hpp: harness/a.hpp has a type Kind, too" in said, said
 # A user's own files are none of ours: runs, and what git does not track.
 assert tidy(runs__x__notes_x_md="TO" + "DO\n") == (0, "101 files are tidy\n")
 with tempfile.TemporaryDirectory() as name:

@@ -84,6 +84,20 @@ def unused(root, names, texts):
             yield name, "no test runs it"
 
 
+def names_of_two(texts):
+    """Types of one name in one namespace: the linker takes the code of one of them for both, without a word (one definition rule)."""
+    places = {}
+    for name, text in texts.items():
+        if not name.endswith(".hpp") or name.startswith("tests/"):
+            continue
+        space = "".join(re.findall(r"^namespace ([\w:]+) \{", text, re.M)[:1])
+        for kind in re.finditer(r"^(?:struct|class|enum class) (\w+)\b[^;{]*\{", text, re.M):
+            places.setdefault((space, kind[1]), []).append(name)
+    for (_, kind), files in places.items():
+        for name in files[1:]:
+            yield name, f"{files[0]} has a type {kind}, too"
+
+
 def main(root):
     names = listed(root)
     texts = {n: (root / n).read_text(errors="replace") for n in names
@@ -92,7 +106,7 @@ def main(root):
     for name, text in texts.items():
         if not name.startswith(("tests/data/", "tests/snapshots/")):
             wrong += [f"{name}:{number}: {why}" for number, why in of_text(name, text)]
-    wrong += [f"{name}: {why}" for name, why in unused(root, names, texts)]
+    wrong += [f"{name}: {why}" for name, why in (*unused(root, names, texts), *names_of_two(texts))]
     assert len(texts) > 100, "found no sources"
     print("\n".join(wrong) or f"{len(texts)} files are tidy")
     return 1 if wrong else 0

@@ -41,7 +41,7 @@ bool selects(const RuleExpr& expr, const SeriesStore::Key& key) {
 
 /// The place of the first sample of a window that ends with the newest: the last one before it, unless that is older
 /// than twice the window.
-std::size_t window_begin(const std::vector<Series::Point>& points, std::int64_t window_ns) {
+std::size_t window_begin(const std::vector<MetricSeries::Point>& points, std::int64_t window_ns) {
   const std::int64_t end_ns = points.back().t_ns;
   std::size_t first = 0;
   while (points[first].t_ns <= end_ns - window_ns) ++first;
@@ -49,7 +49,7 @@ std::size_t window_begin(const std::vector<Series::Point>& points, std::int64_t 
 }
 
 /// Empty: there is only one sample yet.
-std::optional<double> over_window(const RuleExpr& expr, const std::vector<Series::Point>& points) {
+std::optional<double> over_window(const RuleExpr& expr, const std::vector<MetricSeries::Point>& points) {
   const std::size_t begin = window_begin(points, expr.window_ns);
   if (begin + 1 >= points.size()) return std::nullopt;
   if (expr.kind == Kind::delta) return points.back().value - points[begin].value;
@@ -62,7 +62,7 @@ std::optional<double> over_window(const RuleExpr& expr, const std::vector<Series
   return increase * static_cast<double>(kNsPerS) / static_cast<double>(points.back().t_ns - points[begin].t_ns);
 }
 
-Finding finding_of(const RuleExpr& expr, const SeriesStore::Key& key, const Series& series) {
+Finding finding_of(const RuleExpr& expr, const SeriesStore::Key& key, const MetricSeries& series) {
   Finding finding{.labels = key.second, .value = series.points.back().value};
   if (series.stale) {
     finding.unknown = "its last sample is too old";

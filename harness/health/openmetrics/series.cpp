@@ -41,7 +41,7 @@ void SeriesStore::take(const Exposition& read, std::int64_t now_ns, std::int64_t
   }
   for (const MetricSample& sample : read.samples) {
     add(sample, read, now_ns, had.count(sample.name) != 0);
-    Series& series = series_[{sample.name, sample.labels}];
+    MetricSeries& series = series_[{sample.name, sample.labels}];
     series.stale = sample.time_ns && realtime_ns - *sample.time_ns > max_age_ns;
   }
   for (auto& [key, series] : series_) {
@@ -62,7 +62,7 @@ void SeriesStore::put_back(const MetricSample& sample, std::int64_t t_ns, double
 /// A counter that appears beside others of its name, which were there before, was 0 until then: the first Xid of a GPU.
 void SeriesStore::add(const MetricSample& sample, const Exposition& read, std::int64_t now_ns, bool has_siblings) {
   const auto [found, is_new] = series_.try_emplace({sample.name, sample.labels});
-  Series& series = found->second;
+  MetricSeries& series = found->second;
   series.current = true;
   const std::int64_t t_ns = sample.time_ns.value_or(now_ns);
   if (is_new && has_siblings && !sample.time_ns && is_counter(sample.name, read))

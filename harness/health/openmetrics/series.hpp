@@ -14,7 +14,7 @@ namespace grit {
 /// The name whose value says that the process which exports was started anew, and counts from 0 again.
 inline constexpr const char* kProcessStart = "process_start_time_seconds";
 
-struct Series {
+struct MetricSeries {
   struct Point {
     std::int64_t t_ns = 0;
     double value = 0;
@@ -36,13 +36,13 @@ class SeriesStore {
   void put_back(const MetricSample& sample, std::int64_t t_ns, double value);
   void clear() { *this = {}; }
 
-  [[nodiscard]] const std::map<Key, Series>& series() const { return series_; }
+  [[nodiscard]] const std::map<Key, MetricSeries>& series() const { return series_; }
 
  private:
   void add(const MetricSample& sample, const Exposition& read, std::int64_t now_ns, bool has_siblings);
   bool has_restarted(const Exposition& read);
 
-  std::map<Key, Series> series_{};
+  std::map<Key, MetricSeries> series_{};
   std::int64_t last_ns_ = 0;  // when the last reading was; 0: there was none
   double process_start_ = 0;
 };

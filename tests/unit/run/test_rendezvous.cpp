@@ -48,7 +48,7 @@ TEST_CASE("the recorder listens on the management addresses of both families, in
 
 TEST_CASE("the first endpoint that all nodes reach is chosen") {
   const List endpoints{"tcp://10.0.0.1:1", "tcp://10.2.0.1:2", "tcp://[fd00::1]:3"};
-  const Reach all{"n0", {"", "", ""}};
+  const EndpointTrial all{"n0", {"", "", ""}};
   CHECK(*choose_endpoint(endpoints, {all, all}) == endpoints[0]);
   CHECK(*choose_endpoint(endpoints, {all, {"n1", {"10.0.0.1 port 1: no", "", ""}}}) == endpoints[1]);
   CHECK(*choose_endpoint(endpoints, {all, {"n1", {"no", "", ""}}, {"n2", {"", "no", ""}}}) == endpoints[2]);
@@ -56,9 +56,9 @@ TEST_CASE("the first endpoint that all nodes reach is chosen") {
 
 TEST_CASE("where nodes have no endpoint in common the error names nodes, addresses, ports and what to do") {
   const List endpoints{"tcp://10.0.0.1:40001", "tcp://10.2.0.1:40002"};
-  std::vector<Reach> nodes{{"n0", {"", ""}},
-                           {"n1", {"10.0.0.1 port 40001: Connection timed out", ""}},
-                           {"n2", {"", "10.2.0.1 port 40002: Connection refused"}}};
+  std::vector<EndpointTrial> nodes{{"n0", {"", ""}},
+                                   {"n1", {"10.0.0.1 port 40001: Connection timed out", ""}},
+                                   {"n2", {"", "10.2.0.1 port 40002: Connection refused"}}};
   const auto none = choose_endpoint(endpoints, nodes);
   REQUIRE_FALSE(none);
   CHECK(none.error().kind == ErrorKind::unavailable);
@@ -97,7 +97,7 @@ TEST_CASE("a node without IPv4 meets the recorder over IPv6, in a network namesp
     REQUIRE(recorder);
     REQUIRE(recorder->endpoints() == List{"tcp://10.78.0.10:4711", "tcp://[fd78::a]:4711"});
 
-    const Reach reach = try_endpoints(recorder->endpoints());
+    const EndpointTrial reach = try_endpoints(recorder->endpoints());
     REQUIRE_FALSE(reach.why_not[0].empty());
     const std::string chosen = test::ok(choose_endpoint(recorder->endpoints(), {{"n0", {"", ""}}, reach}));
     REQUIRE(chosen == "tcp://[fd78::a]:4711");

@@ -24,7 +24,10 @@ std::vector<CheckEvidence> CheckReadings::finish() {
   std::vector<CheckEvidence> checks;
   for (auto& [where, check] : checks_) {
     settle_changes(check);
-    checks.push_back(std::move(check.evidence));
+    CheckEvidence& evidence = check.evidence;
+    const auto made = [](const CheckEvidence::Readings& block) { return block.made > 0; };
+    if (std::any_of(evidence.blocks.begin(), evidence.blocks.end(), made)) evidence.result.not_here = false;
+    checks.push_back(std::move(evidence));
   }
   return checks;
 }
@@ -77,7 +80,11 @@ void CheckReadings::count(CheckEvidence& check, std::size_t block, const Counts&
   CheckResult& result = check.result;
   check.blocks[block].made += counts.readings;
   check.blocks[block].failed += counts.failures;
-  if (result.not_made == 0) result.obstacle = counts.obstacle, result.not_here = counts.not_here;
+  if (counts.not_made > 0) {
+    // What once was there and is not any more is worth a word, and so is anything else that was in the way.
+    if (result.not_made == 0 || (result.not_here && !counts.not_here)) result.obstacle = counts.obstacle;
+    result.not_here = counts.not_here && (result.not_made == 0 || result.not_here);
+  }
   result.cpu_ns += counts.cpu_ns;
   result.longest_ns = std::max(result.longest_ns, counts.longest_ns);
   result.not_made += counts.not_made;

@@ -27,7 +27,11 @@ void CheckLog::take(const Name& name, std::optional<int> block, const CheckReadi
 }
 
 void CheckLog::count(Counts& counts, const CheckReading& reading) const {
-  const Severity worst = worst_of(reading.outcomes);
+  const auto is_missing = [](const Outcome& one) { return one.severity == Severity::unknown && !one.not_here; };
+  const auto missing = std::find_if(reading.outcomes.begin(), reading.outcomes.end(), is_missing);
+  Severity worst = worst_of(reading.outcomes);
+  // That a part could not be seen, and the rest is well, is not that all is well.
+  if (worst == Severity::ok && missing != reading.outcomes.end()) worst = Severity::unknown;
   counts.cpu_ns += reading.cpu_ns;
   counts.longest_ns = std::max(counts.longest_ns, reading.ended_ns - reading.began_ns);
   if (worst != Severity::unknown) {
@@ -36,9 +40,11 @@ void CheckLog::count(Counts& counts, const CheckReading& reading) const {
     counts.warnings += worst == Severity::warning ? 1 : 0;
     return;
   }
-  if (counts.not_made++ > 0 || reading.outcomes.empty()) return;
-  counts.obstacle = reading.outcomes.front().detail;
-  counts.not_here = reading.outcomes.front().not_here;
+  const bool nothing_here = missing == reading.outcomes.end();
+  counts.not_here = nothing_here && (counts.not_made == 0 || counts.not_here);
+  if (counts.not_made++ > 0 && !(counts.obstacle_is_none && !nothing_here)) return;
+  counts.obstacle_is_none = nothing_here;
+  if (!reading.outcomes.empty()) counts.obstacle = (nothing_here ? reading.outcomes.front() : *missing).detail;
 }
 
 /// What was reported once, and is not named by a reading that could be made, is well again.

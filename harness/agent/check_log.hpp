@@ -36,8 +36,9 @@ class CheckLog {
   struct Counts {
     int readings = 0, alarms = 0, warnings = 0, not_made = 0;  // a reading that was not made is none
     std::int64_t cpu_ns = 0, longest_ns = 0;
-    std::string obstacle{};  // why the first of these could not be made
-    bool not_here = false;   // and that was for want of anything to look at
+    std::string obstacle{};         // why the first of these could not be made
+    bool not_here = false;          // they all were for want of anything to look at
+    bool obstacle_is_none = false;  // the obstacle is that want
   };
   struct OfCheck {
     Name name{};

@@ -29,8 +29,13 @@ Result<std::optional<CheckRunner>> start_checks(const Plan& plan, int node, std:
   return std::optional(std::move(runner));
 }
 
-NodeChecks::NodeChecks(const Plan& plan, int node, std::optional<CheckRunner> runner, std::function<void(Json)> emit)
-    : runner_(std::move(runner)), log_(node, plan.topology.local_cluster, std::move(emit)) {
+NodeChecks::NodeChecks(const Plan& plan, int node, Result<std::optional<CheckRunner>> runner,
+                       std::function<void(Json)> emit)
+    : log_(node, plan.topology.local_cluster, std::move(emit)) {
+  if (runner)
+    runner_ = std::move(*runner);
+  else
+    why_none_ = runner.error().message;
   for (const ScenarioPlugin& planned : plan.checks) {
     const Check* check = find_check(planned.name);
     const CheckInfo info = check != nullptr ? check->info : CheckInfo{.name = planned.name};  // its readings say so
@@ -56,12 +61,25 @@ void NodeChecks::ask(std::size_t place, bool is_start) {
 
 void NodeChecks::begin_block(int block) {
   block_ = block;
+  if (!why_none_.empty()) tell_why_none();
   if (!runner_) return;
   take_answers();
   for (std::size_t place = 0; place < checks_.size(); ++place) {
     checks_[place].anew = true;
-    if (checks_[place].is_read && checks_[place].name.info.counts) ask(place, true);
+    if (!checks_[place].is_read || !checks_[place].name.info.counts) continue;
+    if (runner_->is_asked(place)) checks_[place].due_ns = 0;  // as soon as the reading that is under way has ended
+    ask(place, true);
   }
+}
+
+void NodeChecks::tell_why_none() {
+  for (std::size_t place = 0; place < checks_.size(); ++place)
+    if (checks_[place].is_read)
+      log_.take(checks_[place].name, block_,
+                {.place = place,
+                 .outcomes = {{.severity = Severity::unknown, .detail = why_none_}},
+                 .began_ns = monotonic_ns(),
+                 .ended_ns = monotonic_ns()});
 }
 
 void NodeChecks::turn(std::int64_t now_ns) {
@@ -102,6 +120,7 @@ void NodeChecks::read_once_more() {
     std::erase_if(asked, [&](std::size_t place) { return !runner_->is_asked(place); });
     const std::int64_t wait_ns = until_ns - monotonic_ns();
     if ((left.empty() && asked.empty()) || wait_ns <= 0) return;
+    if (runner_->descriptor() < 0) continue;  // it is gone, and answers at once
     pollfd item{runner_->descriptor(), POLLIN, 0};
     ::poll(&item, 1, static_cast<int>(wait_ns / kNsPerMs) + 1);
   }

@@ -16,8 +16,9 @@ Result<std::optional<CheckRunner>> start_checks(const Plan& plan, int node, std:
 
 class NodeChecks {
  public:
-  /// The plan is kept by the caller. `emit` takes the events.
-  NodeChecks(const Plan& plan, int node, std::optional<CheckRunner> runner, std::function<void(Json)> emit);
+  /// The plan is kept by the caller. `emit` takes the events. Without a runner that could be started the checks are
+  /// unknown, and the run goes on.
+  NodeChecks(const Plan& plan, int node, Result<std::optional<CheckRunner>> runner, std::function<void(Json)> emit);
 
   /// Readable when answers wait; -1: nobody will answer.
   [[nodiscard]] int descriptor() const { return runner_ ? runner_->descriptor() : -1; }
@@ -45,8 +46,10 @@ class NodeChecks {
   void ask(std::size_t place, bool is_start);
   void take_answers();
   void read_once_more();
+  void tell_why_none();
 
-  std::optional<CheckRunner> runner_;
+  std::optional<CheckRunner> runner_{};
+  std::string why_none_{};  // why there is no runner, though there are checks
   CheckLog log_;
   std::vector<Planned> checks_{};
   std::optional<int> block_{};  // in which the ranks are

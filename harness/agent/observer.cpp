@@ -64,7 +64,8 @@ std::vector<RankProcess> processes_of(const Segment& segment) {
 
 class Observer {
  public:
-  Observer(const AgentConfig& config, const Segment& segment, Fd line, Uplink uplink, std::optional<CheckRunner> runner)
+  Observer(const AgentConfig& config, const Segment& segment, Fd line, Uplink uplink,
+           Result<std::optional<CheckRunner>> runner)
       : config_(config),
         segment_(segment),
         line_(std::move(line)),
@@ -464,7 +465,7 @@ class Observer {
 Status observe(const AgentConfig& config, const Segment& segment, Fd line) {
   std::vector<int> rank_pids;
   for (const RankSlot& slot : segment.slots()) rank_pids.push_back(slot.pid);
-  GRIT_TRY(auto runner, start_checks(config.plan, config.node, std::move(rank_pids)));  // before there are threads
+  auto runner = start_checks(config.plan, config.node, std::move(rank_pids));  // before there are threads
   GRIT_TRY(Uplink uplink, Uplink::connect(config.endpoint, config.keys, config.node));
   Observer(config, segment, std::move(line), std::move(uplink), std::move(runner)).run();
   return {};

@@ -30,6 +30,8 @@ class CheckMemory {
   void keep(const std::string& name, std::int64_t value) { figures_[name] = value; }
   void forget(const std::string& name) { figures_.erase(name); }
   void clear() { *this = {}; }
+  /// The reading could not be made: the last one that could is still the last.
+  void undo_begin() { read_ns_ = last_ns_; }
   /// Nothing was kept: a second reading would say no more than the first.
   [[nodiscard]] bool is_empty() const { return figures_.empty(); }
 

@@ -1,15 +1,17 @@
 #include "harness/health/reader.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
-#include <map>
+#include <set>
 
 #include "harness/base/json_fields.hpp"
 #include "harness/base/printable.hpp"
@@ -35,8 +37,35 @@ std::string shortened_text(const std::string& text) {
   return shown.substr(0, end) + "...";
 }
 
+/// How bad: what is cut is what matters least.
+int rank_of(Severity severity) {
+  switch (severity) {
+    case Severity::critical:
+      return 0;
+    case Severity::warning:
+      return 1;
+    case Severity::unknown:
+      return 2;
+    case Severity::ok:
+      break;
+  }
+  return 3;
+}
+
+/// One outcome a subject, the worst; when there are too many the worst of all, and how many more there are.
 void tidy(std::vector<Outcome>& outcomes) {
-  if (outcomes.size() > kMostOutcomes) outcomes.resize(kMostOutcomes);
+  std::stable_sort(outcomes.begin(), outcomes.end(),
+                   [](const Outcome& a, const Outcome& b) { return rank_of(a.severity) < rank_of(b.severity); });
+  std::set<std::string> subjects;
+  std::erase_if(outcomes, [&](const Outcome& one) {
+    return !(one.not_here && one.subject.empty()) && !subjects.insert(one.subject).second;
+  });
+  if (outcomes.size() > kMostOutcomes) {
+    const std::size_t more = outcomes.size() - kMostOutcomes + 1;
+    const Severity worst = outcomes[kMostOutcomes - 1].severity;
+    outcomes.resize(kMostOutcomes - 1);
+    outcomes.push_back({.severity = worst, .subject = "others", .detail = fmt::format("{} more outcomes", more)});
+  }
   for (Outcome& outcome : outcomes)
     for (std::string* text : {&outcome.subject, &outcome.unit, &outcome.detail, &outcome.hint})
       *text = shortened_text(*text);
@@ -55,6 +84,7 @@ class Reader {
     const std::int64_t before_ns = cpu_ns_of(RUSAGE_SELF) + cpu_ns_of(RUSAGE_CHILDREN);
     check.memory.begin(reading.began_ns);
     auto outcomes = outcomes_of(request.place, check);
+    if (!outcomes) check.memory.undo_begin();  // the next one counts from the last that could be made
     reading.cpu_ns = cpu_ns_of(RUSAGE_SELF) + cpu_ns_of(RUSAGE_CHILDREN) - before_ns;
     reading.ended_ns = monotonic_ns();
     if (!outcomes) outcomes = {{.severity = Severity::unknown, .detail = outcomes.error().message}};
@@ -67,6 +97,7 @@ class Reader {
  private:
   struct Planned {
     ReadCheck read{};
+    Params params{};
     CheckMemory memory{};
   };
 
@@ -75,10 +106,14 @@ class Reader {
     const Check* plugin = job_.find(planned.name);
     if (plugin == nullptr) return unavailable_error("there is no check called " + planned.name);
     try {
-      if (!check.read) check.read = plugin->make();
-      const Params params(planned.params);
+      if (!check.read) {
+        // A plan of another grit may lack parameters that this one's check has.
+        GRIT_TRY(Json params, complete_params(check_params(plugin->info), planned.params));
+        check.params = Params(std::move(params));
+        check.read = plugin->make();
+      }
       return check.read(CheckInput{.node = job_.node,
-                                   .params = params,
+                                   .params = check.params,
                                    .memory = check.memory,
                                    .peers = job_.peers,
                                    .rank_pids = job_.rank_pids,
@@ -163,15 +198,20 @@ std::optional<std::string> receive_text(int line, bool& ended) {
   return text;
 }
 
-void enter_child(const char* name, pid_t parent, int line) {
+void enter_child(const char* name, int line) {
   ::prctl(PR_SET_NAME, name);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(0);                                    // it ended before the line above
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);  // the parent's handlers speak for it
   ::signal(SIGPIPE, SIG_IGN);
   for (const int terminal : {SIGINT, SIGHUP, SIGTERM, SIGQUIT}) ::signal(terminal, SIG_IGN);  // the parent ends it
   if (line > STDERR_FILENO + 1) ::close_range(STDERR_FILENO + 1, static_cast<unsigned>(line) - 1, 0);
   ::close_range(static_cast<unsigned>(line) + 1, ~0U, 0);
+  if (const Fd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC)); nowhere)
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nowhere.get(), stream);
+}
+
+void become_reader(pid_t runner) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != runner) ::_exit(0);  // it ended before the line above
   if (const Fd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score)
     static_cast<void>(::write(score.get(), kExpendable.data(), kExpendable.size()));
 }
@@ -185,8 +225,10 @@ void read_checks(const CheckJob& job, Fd line) {
       const auto request = request_from_json(*text);
       if (!request || request->place >= job.checks.size()) continue;
       CheckReading reading = reader.read(*request);
+      if (!job.wants_memory) reading.memory.clear();
       if (send_text(line.get(), json_text(to_json(reading)))) continue;
-      reading.memory.clear();  // it remembers more than a message holds: only `grit check` would want it
+      reading.memory.clear();
+      reading.outcomes = {{.severity = Severity::unknown, .detail = "what it found is more than a message holds"}};
       send_text(line.get(), json_text(to_json(reading)));
     }
   }

@@ -27,9 +27,12 @@ bool send_text(int line, const std::string& text);
 /// Empty when nothing waits; `ended` is set when nobody is at the other end any more.
 std::optional<std::string> receive_text(int line, bool& ended);
 
-/// What every process here does first: it ends with `parent`, and by nothing that a terminal or a launcher sends; keeps
-/// `line` and nothing else open but the standard streams; and is the first that the kernel ends when memory runs out.
-void enter_child(const char* name, pid_t parent, int line);
+/// What every process here does first: nothing that a terminal or a launcher sends ends it, and it keeps `line` and
+/// nothing else open; what a library prints goes nowhere, and nobody waits for a stream that a process which cannot be
+/// killed holds open.
+void enter_child(const char* name, int line);
+/// Of a reader: it ends with the runner, and is the first that the kernel ends when memory runs out.
+void become_reader(pid_t runner);
 
 /// Reads what comes over the line, until nobody is at its other end.
 void read_checks(const CheckJob& job, Fd line);

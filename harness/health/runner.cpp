@@ -25,6 +25,9 @@ namespace {
 constexpr std::int64_t kFirstRest_ns = 5 * kNsPerS, kLongestRest_ns = 300 * kNsPerS;
 /// A check with a process of its own keeps to its limit itself, and says more than that it took too long.
 constexpr std::int64_t kOwnGrace_ns = kNsPerS;
+constexpr std::int64_t kUnsent_ns = 20 * kNsPerMs;  // when an answer is tried again that the line had no room for
+/// How long what was left behind may take to end, level by level: each ended parent hands its children to the runner.
+constexpr std::int64_t kOrphans_ns = 100 * kNsPerMs;
 /// How long the kernel may take to end a process that was killed, unless it waits for a device.
 constexpr std::int64_t kEnding_ns = 200 * kNsPerMs;
 
@@ -56,8 +59,9 @@ class Runner {
     for (std::size_t place = 0; place < checks_.size(); ++place) {
       const Check* check = job.find(job.checks[place].name);
       const bool own = check != nullptr && check->info.place == CheckPlace::own;
-      checks_[place].limit_ns = limit_of(job.checks[place], check) + (own ? kOwnGrace_ns : 0);
+      checks_[place].limit_ns = limit_of(job.checks[place], check);
       if (!own) continue;
+      checks_[place].grace_ns = kOwnGrace_ns;
       checks_[place].reader = readers_.size();
       readers_.emplace_back();
     }
@@ -70,14 +74,17 @@ class Runner {
         if (const auto request = request_from_json(*text); request && request->place < checks_.size()) take(*request);
       reap();
       for (ReaderProcess& reader : readers_) look_at(reader);
+      send_answers();
     }
     for (ReaderProcess& reader : readers_) end_reader(reader);
+    kill_orphans();
   }
 
  private:
   struct Planned {
     std::size_t reader = 0;  // place in readers_; 0: the common one
-    std::int64_t limit_ns = 0;
+    std::int64_t limit_ns = 0, grace_ns = 0;
+    std::string lost_by{};                         // whose end took what it counted from; empty: nobody's
     std::int64_t rest_ns = 0, rests_until_ns = 0;  // after it had to be ended
     std::string why_rests{};
     pid_t unended = -1;  // its reader, which was killed and has not ended
@@ -99,14 +106,20 @@ class Runner {
       items.push_back({reader.line.get(), POLLIN, 0});
       if (reader.at) wait_ns = std::min(wait_ns, deadline_ns(reader) - monotonic_ns());
     }
+    if (!unsent_.empty()) wait_ns = std::min(wait_ns, kUnsent_ns);
     ::poll(items.data(), items.size(), static_cast<int>(std::max<std::int64_t>(wait_ns, 0) / kNsPerMs) + 1);
   }
 
   [[nodiscard]] std::int64_t deadline_ns(const ReaderProcess& reader) const {
-    return reader.began_ns + checks_[reader.at->place].limit_ns;
+    return reader.began_ns + checks_[reader.at->place].limit_ns + checks_[reader.at->place].grace_ns;
   }
 
-  void answer(const CheckReading& reading) { send_text(line_.get(), json_text(to_json(reading))); }
+  void answer(const CheckReading& reading) { unsent_.push_back(json_text(to_json(reading))); }
+
+  /// An answer that is lost would silence its check for good: who asks waits for it.
+  void send_answers() {
+    while (!unsent_.empty() && send_text(line_.get(), unsent_.front())) unsent_.pop_front();
+  }
 
   void take(const CheckRequest& request) {
     Planned& check = checks_[request.place];
@@ -134,11 +147,25 @@ class Runner {
   void take_answer(ReaderProcess& reader, const std::string& text) {
     if (!reader.at) return;
     const CheckRequest request = *std::exchange(reader.at, std::nullopt);
-    checks_[request.place].rest_ns = 0;
-    if (const auto reading = reading_from_json(text); reading && reading->place == request.place)
-      send_text(line_.get(), text);
-    else
+    Planned& check = checks_[request.place];
+    check.rest_ns = 0;
+    const std::string lost_by = std::exchange(check.lost_by, "");
+    if (const auto reading = reading_from_json(text); !reading || reading->place != request.place)
       answer(unknown_reading(request, reader.began_ns, "its answer was not one of a check"));
+    else if (!lost_by.empty() && !request.anew)
+      answer(unknown_reading(request, reader.began_ns, "what it counted from was lost when " + lost_by + " was ended"));
+    else
+      unsent_.push_back(text);
+  }
+
+  /// The next reader knows nothing of what checks counted, and would say of each that all is well.
+  void forget(const ReaderProcess& reader, std::size_t by) {
+    for (std::size_t place = 0; place < checks_.size(); ++place) {
+      const Check* check = job_.find(job_.checks[place].name);
+      const bool counts = check != nullptr && check->info.counts;
+      if (place != by && counts && &readers_[checks_[place].reader] == &reader)
+        checks_[place].lost_by = check_label(job_.checks[by]);
+    }
   }
 
   void give_next(ReaderProcess& reader) {
@@ -158,7 +185,8 @@ class Runner {
     const pid_t runner = ::getpid(), pid = ::fork();
     if (pid < 0) return errno_error("cannot fork a process for checks");
     if (pid == 0) {
-      enter_child("grit-check", runner, line.second.get());
+      enter_child("grit-check", line.second.get());
+      become_reader(runner);
       read_checks(job_, Fd(line.second.release()));
       ::_exit(0);
     }
@@ -174,6 +202,7 @@ class Runner {
     if (!reader.at) return;
     const CheckRequest request = *std::exchange(reader.at, std::nullopt);
     let_rest(request.place, "it crashed: its process ended with " + how);
+    forget(reader, request.place);
     answer(unknown_reading(request, reader.began_ns, checks_[request.place].why_rests));
   }
 
@@ -182,6 +211,7 @@ class Runner {
     Planned& check = checks_[request.place];
     let_rest(request.place, fmt::format("no answer within {}", format_duration(static_cast<double>(check.limit_ns))));
     const pid_t pid = reader.pid;
+    forget(reader, request.place);
     if (!end_reader(reader)) check.unended = pid;
     answer(unknown_reading(request, reader.began_ns, check.why_rests));
   }
@@ -217,15 +247,25 @@ class Runner {
     }
   }
 
-  /// Every child of the runner is a reader, or was left to it by one that has ended.
-  void kill_orphans() {
+  /// Every child of the runner is a reader, or was left to it by one that has ended. False: there was none.
+  bool kill_some_orphans() {
+    bool any = false;
     std::ifstream children(fmt::format("/proc/self/task/{}/children", ::gettid()));
     for (pid_t pid = 0; children >> pid;) {
       const bool reads =
           std::any_of(readers_.begin(), readers_.end(), [&](const ReaderProcess& reader) { return reader.pid == pid; });
       const bool known =
           std::any_of(checks_.begin(), checks_.end(), [&](const Planned& check) { return check.unended == pid; });
-      if (!reads && !known) ::kill(pid, SIGKILL);
+      if (!reads && !known) any = ::kill(pid, SIGKILL) == 0 || any;
+    }
+    return any;
+  }
+
+  void kill_orphans() {
+    for (const std::int64_t until_ns = monotonic_ns() + kOrphans_ns;
+         kill_some_orphans() && monotonic_ns() < until_ns;) {
+      ::usleep(1000);
+      reap();
     }
   }
 
@@ -233,16 +273,17 @@ class Runner {
   Fd line_;
   std::vector<Planned> checks_;
   std::vector<ReaderProcess> readers_{};
+  std::deque<std::string> unsent_{};  // answers for which the line had no room
 };
 
 }  // namespace
 
 Result<CheckRunner> CheckRunner::start(CheckJob job) {
   GRIT_TRY(auto line, make_line());
-  const pid_t parent = ::getpid(), pid = ::fork();
+  const pid_t pid = ::fork();
   if (pid < 0) return errno_error("cannot fork the runner of the checks");
   if (pid == 0) {
-    enter_child("grit-checks", parent, line.second.get());
+    enter_child("grit-checks", line.second.get());  // it ends when nobody is at the other end of its line
     Runner(job, Fd(line.second.release())).run();
     ::_exit(0);
   }

@@ -26,8 +26,9 @@ struct CheckJob {
   std::vector<int> rank_pids{};  // CheckInput::rank_pids
   std::vector<ScenarioPlugin> checks{};
   std::vector<CheckMemory> memories{};  // of an earlier call, one for each check; empty: none
-  const Check* (*find)(std::string_view) =
-      find_check;  // what a check's name stands for; tests have checks of their own
+  bool wants_memory = false;            // CheckReading::memory is asked for: it is to be kept for another call
+  /// What a check's name stands for; tests have checks of their own.
+  const Check* (*find)(std::string_view) = find_check;
 };
 
 struct CheckReading {
@@ -36,7 +37,7 @@ struct CheckReading {
   std::vector<Outcome> outcomes{};
   std::int64_t began_ns = 0, ended_ns = 0;  // CLOCK_MONOTONIC
   std::int64_t cpu_ns = 0;  // of its process for it, and of programs that it has run and that have ended
-  CheckMemory memory{};     // afterwards
+  CheckMemory memory{};     // afterwards, with CheckJob::wants_memory
 };
 
 /// At most so many outcomes of a reading are taken, and so many bytes of each text.

@@ -250,7 +250,6 @@ const Check& rdma_ports() {
   static const Check check{.info = {.name = "rdma_ports",
                                     .summary = "RDMA ports are active at their rate, and count no errors",
                                     .params = {nic_param()},
-                                    .of_links = true,
                                     .counts = true,
                                     .place = CheckPlace::own,  // most of these files ask the device's firmware
                                     .period_ns = 2 * kNsPerS,

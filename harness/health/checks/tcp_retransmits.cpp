@@ -154,7 +154,6 @@ const Check& tcp_retransmits() {
   static const Check check{.info = {.name = "tcp_retransmits",
                                     .summary = "TCP sends little again, and nothing is lost to full buffers",
                                     .params = params(),
-                                    .of_links = true,
                                     .counts = true,
                                     .trips = "partition"},
                            .make = [] { return ReadCheck(read); }};

@@ -104,6 +104,31 @@ TEST_CASE("each subject of a check has a severity of its own, and one that is no
   CHECK(one.events.back().at("warnings") == 2);
 }
 
+TEST_CASE("a reading of which a part could not be seen has not passed") {
+  Log one;
+  const Outcome unseen = outcome_of(Severity::unknown, "no such series", "eth1");
+  one.log.take(kLinkUp, 1, reading_of(0, {outcome_of(Severity::ok, "up"), unseen}));
+  one.log.take(kLinkUp, 1, reading_of(0, {outcome_of(Severity::critical, "down"), unseen}));
+  one.log.end_block(1);
+  CHECK(one.events.back().at("readings") == 1);
+  CHECK(one.events.back().at("failures") == 1);
+  CHECK(one.events.back().at("not_made") == 1);
+  CHECK(one.events.back().at("detail") == "no such series");
+}
+
+TEST_CASE("that there is nothing of the kind is said only when nothing else was in the way") {
+  Log one;
+  const CheckReading nothing = reading_of(0, {not_here("no GPU")});
+  one.log.take(kLinkUp, 1, nothing);
+  one.log.end_block(1);
+  CHECK(one.events.back().at("not_here") == true);
+  one.log.take(kLinkUp, 2, nothing);
+  one.log.take(kLinkUp, 2, not_made());
+  one.log.end_block(2);
+  CHECK_FALSE(one.events.back().contains("not_here"));
+  CHECK(one.events.back().at("detail") == "no such interface");
+}
+
 TEST_CASE("a reading across a block's end tells what changed and counts for no block") {
   Log one;
   one.log.take(kLinkUp, std::nullopt, failed());

@@ -51,11 +51,31 @@ TEST_CASE("a plan without checks has no runner") {
   Plan plan = plan_with_checks(false);
   plan.checks.clear();
   CHECK_FALSE(test::ok(start_checks(plan, 0, {})).has_value());
-  NodeChecks checks(plan, 0, std::nullopt, [](const Json&) { FAIL("nothing is to be told"); });
+  NodeChecks checks(plan, 0, std::optional<CheckRunner>(), [](const Json&) { FAIL("nothing is to be told"); });
   checks.begin_block(1);
   checks.turn(monotonic_ns());
   checks.end_block();
   CHECK(checks.descriptor() == -1);
+}
+
+TEST_CASE("where no runner can be started the checks are unknown in every block, and say why") {
+  const Plan plan = plan_with_checks(true);
+  std::vector<Json> events;
+  NodeChecks checks(plan, 0, internal_error("cannot fork"), [&](Json event) { events.push_back(std::move(event)); });
+  for (const int block : {1, 2}) {
+    checks.begin_block(block);
+    checks.turn(monotonic_ns());
+    checks.end_block();
+  }
+  int summaries = 0;
+  for (const Json& event : events) {
+    if (event.at("type") != "check_summary") continue;
+    ++summaries;
+    CHECK(event.at("not_made") == 1);
+    CHECK(event.at("detail") == "cannot fork");
+    CHECK_FALSE(event.contains("not_here"));
+  }
+  CHECK(summaries == 4);
 }
 
 }  // namespace

@@ -23,8 +23,11 @@ std::vector<Outcome> well(std::string detail) { return {{.severity = Severity::o
 /// Checks that behave as those of a node in trouble do.
 const std::map<std::string, Check, std::less<>>& bad_checks() {
   const auto made = [](std::string name, CheckPlace place, const ReadCheck& read) {
-    return std::pair(
-        name, Check{.info = {.name = name, .place = place, .limit_ns = kLimit_ns}, .make = [read] { return read; }});
+    const CheckInfo info{.name = name,
+                         .params = {{"file", Unit::text, "", "where it writes what it has started"}},
+                         .place = place,
+                         .limit_ns = kLimit_ns};
+    return std::pair(name, Check{.info = info, .make = [read] { return read; }});
   };
   const auto wait_for_ever = [](const CheckInput&) -> Result<std::vector<Outcome>> {
     for (;;) ::pause();
@@ -46,6 +49,19 @@ const std::map<std::string, Check, std::less<>>& bad_checks() {
            [](const CheckInput&) -> Result<std::vector<Outcome>> { throw std::runtime_error("lost its way"); }),
       made("fails", CheckPlace::common,
            [](const CheckInput&) -> Result<std::vector<Outcome>> { return unavailable_error("no such file"); }),
+      {"counts", Check{.info = {.name = "counts", .counts = true, .limit_ns = kLimit_ns},
+                       .make =
+                           [] {
+                             return ReadCheck([](const CheckInput& input) -> Result<std::vector<Outcome>> {
+                               input.memory.keep("seen", 1);
+                               return well(input.memory.is_first() ? "first reading" : "none new");
+                             });
+                           }}},
+      made("contradicts", CheckPlace::common,
+           [](const CheckInput&) -> Result<std::vector<Outcome>> {
+             return std::vector<Outcome>{{.severity = Severity::ok, .subject = "gpu3", .detail = "no errors"},
+                                         {.severity = Severity::critical, .subject = "gpu3", .detail = "is lost"}};
+           }),
       made("floods", CheckPlace::common,
            [](const CheckInput&) -> Result<std::vector<Outcome>> {
              std::vector<Outcome> outcomes;
@@ -74,7 +90,7 @@ const Check* find_bad(std::string_view name) {
 class Asked {
  public:
   explicit Asked(const std::vector<ScenarioPlugin>& checks)
-      : runner_(ok(CheckRunner::start({.checks = checks, .find = find_bad}))) {}
+      : runner_(ok(CheckRunner::start({.checks = checks, .wants_memory = true, .find = find_bad}))) {}
 
   void ask(std::size_t place, std::int64_t tag = 0, bool anew = false) { REQUIRE(runner_.ask(place, tag, anew)); }
 
@@ -149,6 +165,24 @@ TEST_CASE("runner: a check that crashes is unknown, and says how it ended") {
   CHECK(reading.outcomes[0].severity == Severity::unknown);
   CHECK_THAT(reading.outcomes[0].detail, Catch::Matchers::Contains("signal 11"));
   CHECK(asked.read(1).outcomes[0].severity == Severity::ok);
+}
+
+TEST_CASE("runner: what the other checks of a reader counted from is lost with it, and they say so") {
+  Asked asked({{"counts"}, {"hangs"}});
+  CHECK(asked.read(0).outcomes[0].detail == "first reading");
+  CHECK(asked.read(0).outcomes[0].detail == "none new");
+  CHECK(asked.read(1).outcomes[0].severity == Severity::unknown);
+  const Outcome after = asked.read(0).outcomes[0];
+  CHECK(after.severity == Severity::unknown);
+  CHECK(after.detail == "what it counted from was lost when hangs was ended");
+  CHECK(asked.read(0).outcomes[0].detail == "none new");
+}
+
+TEST_CASE("runner: of two outcomes of one subject the worse stays") {
+  Asked asked({{"contradicts"}});
+  const CheckReading reading = asked.read(0);
+  REQUIRE(reading.outcomes.size() == 1);
+  CHECK(reading.outcomes[0].severity == Severity::critical);
 }
 
 TEST_CASE("runner: what a check throws or cannot do is an unknown outcome") {

@@ -25,7 +25,7 @@ Detection detect_one(const ScoreInput& input, const Alarms& alarms, const Alarms
     result.found = true;
     result.after_ns = edge->t_ns - slot.onset_ns;
     result.subject_right = timeline.has_edge(slot.onset_ns, until_ns, slot.subjects);
-    result.node_right = elsewhere == nullptr || edge->t_ns <= elsewhere->t_ns + info.period_ns;
+    result.node_right = !info.of_machine && (elsewhere == nullptr || edge->t_ns <= elsewhere->t_ns + info.period_ns);
     return result;
   }
   result.elsewhere = elsewhere != nullptr;

@@ -31,6 +31,7 @@ struct ScoredCheck {
   std::int64_t grace_ns = 0;
   std::int64_t limit_ns = 0;     // of a reading
   double cpu_s_per_reading = 0;  // a mean
+  bool of_machine = false;       // what it reads is the machine's: its alarms tell no node of a local cluster
   std::string unproven{};        // why no damage here can trip it; empty: some can
 };
 

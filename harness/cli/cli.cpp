@@ -45,6 +45,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_describe(app, action);
   add_doctor(app, action);
   add_check(app, action);
+  add_score(app, action);
   add_revert(app, action);
   add_manual(app, action);
   add_internal(app, action);

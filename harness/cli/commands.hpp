@@ -23,6 +23,7 @@ void add_list(CLI::App& app, Action& action);
 void add_describe(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
+void add_score(CLI::App& app, Action& action);
 void add_revert(CLI::App& app, Action& action);
 /// Not for people: man pages and shell completion into a directory, when grit is built. The app must outlive the
 /// action.

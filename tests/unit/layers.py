@@ -14,7 +14,7 @@ ROOMS = {
     "verdict": "stats records facts blame",
     "compare": "stats records facts blame verdict",
     "series": "stats records facts blame verdict",
-    "score": "stats",
+    "score": "stats records facts",
     "report": "stats records facts blame verdict compare series score",
 }
 # Each layer may include itself and what is listed.

@@ -38,7 +38,8 @@ def long_functions(name, lines):
         head = re.match(r"( {0,4})(?! |namespace|class|struct|enum|union|extern|if|for|while|switch|else|#|//)\S.*\)[^;=]*\{$", line)
         if not head:
             continue
-        end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith(head[1] + "}")), start)
+        indent = "" if line.startswith("    : ") else head[1]  # members of a constructor
+        end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith(indent + "}")), start)
         statements = sum(line.endswith(";") for line in lines[start + 1:end])
         if end - start - 1 > most and statements >= TABLE_STATEMENTS:
             yield start + 1, f"a function of {end - start - 1} lines, {most} at most: give a part of it a name"

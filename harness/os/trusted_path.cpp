@@ -50,4 +50,16 @@ bool is_trusted_path(const fs::path& path, uid_t also) {
   return !others && !group;
 }
 
+bool is_safe_to_run(const fs::path& real) {
+  fs::path upto;
+  for (const auto& part : real) {
+    upto /= part;
+    struct stat found {};
+    if (::lstat(upto.c_str(), &found) != 0 || (found.st_uid != 0 && found.st_uid != ::geteuid())) return false;
+    const bool is_sticky = S_ISDIR(found.st_mode) && (found.st_mode & S_ISVTX) != 0;
+    if (S_ISLNK(found.st_mode) || (!is_sticky && (found.st_mode & (S_IWGRP | S_IWOTH)) != 0)) return false;
+  }
+  return real.is_absolute();
+}
+
 }  // namespace grit

@@ -19,4 +19,11 @@ std::filesystem::path replaceable_by_all(const std::filesystem::path& path);
 /// owner's number, which is his own? False, too, when there is no such path.
 bool is_trusted_path(const std::filesystem::path& path, uid_t also);
 
+/// Can nobody but root and this process's user change this file, or put another in its place? For what this process
+/// runs as it stands there, and so without is_trusted_path()'s allowance for nobody and for groups. `real` is a
+/// canonical path: its own writable for its owner alone, every directory above it, too, unless it has the sticky bit
+/// (inode(7): there nobody renames what is another's), and all of root or of this process's user. False, too, when
+/// there is no such file or `real` leads over a symbolic link.
+bool is_safe_to_run(const std::filesystem::path& real);
+
 }  // namespace grit

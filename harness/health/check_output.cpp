@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <map>
 
 #include "grit_version.hpp"
@@ -24,15 +25,31 @@ struct Finding {
   const Outcome* outcome;
 };
 
-/// critical, warning, unknown, ok; within one as the checks came.
+/// critical, warning, unknown, ok; and last what has nothing to look at, which is no finding.
+bool is_worse(const Outcome& a, const Outcome& b) {
+  const auto place = [](const Outcome& one) {
+    if (one.not_here) return 0;
+    constexpr std::array<int, 4> kPlaces{1, 3, 4, 2};  // ok, warning, critical, unknown
+    return kPlaces.at(static_cast<std::size_t>(one.severity));
+  };
+  return place(a) > place(b);
+}
+
+/// Within one severity as the checks came.
 std::vector<Finding> worst_first(const NodeCheck& all) {
-  constexpr std::array<Severity, 4> kOrder{Severity::critical, Severity::warning, Severity::unknown, Severity::ok};
   std::vector<Finding> findings;
-  for (const Severity wanted : kOrder)
-    for (const CheckedOnce& check : all.checks)
-      for (const Outcome& outcome : check.reading.outcomes)
-        if (outcome.severity == wanted) findings.push_back({&check, &outcome});
+  for (const CheckedOnce& check : all.checks)
+    for (const Outcome& outcome : check.reading.outcomes) findings.push_back({&check, &outcome});
+  std::stable_sort(findings.begin(), findings.end(),
+                   [](const Finding& a, const Finding& b) { return is_worse(*a.outcome, *b.outcome); });
   return findings;
+}
+
+/// It, or a part of it, could not be made.
+bool is_incomplete(const CheckedOnce& check) {
+  return check.reading.outcomes.empty() ||
+         std::any_of(check.reading.outcomes.begin(), check.reading.outcomes.end(),
+                     [](const Outcome& one) { return one.severity == Severity::unknown && !one.not_here; });
 }
 
 bool has_nothing_here(const CheckedOnce& check) {
@@ -53,8 +70,11 @@ Count count_of(const NodeCheck& all) {
   Count count;
   for (const CheckedOnce& check : all.checks) {
     const Severity worst = worst_of(check.reading.outcomes);
-    if (worst == Severity::ok) ++count.ok;
-    if (worst == Severity::unknown) ++(has_nothing_here(check) ? count.not_here : count.unknown);
+    if (is_alarm(worst)) continue;
+    if (is_incomplete(check))
+      ++count.unknown;
+    else
+      ++(has_nothing_here(check) ? count.not_here : count.ok);
   }
   return count;
 }
@@ -63,7 +83,7 @@ std::string count_words(const NodeCheck& all) {
   const Count count = count_of(all);
   std::string words = fmt::format("{} of {} checks are ok", count.ok, all.checks.size());
   if (count.not_here > 0) words += fmt::format(", {} have nothing to look at here", count.not_here);
-  if (count.unknown > 0) words += fmt::format(", {} could not be made", count.unknown);
+  if (count.unknown > 0) words += fmt::format(", {} could not be made in full", count.unknown);
   return words;
 }
 
@@ -144,18 +164,24 @@ std::string family(const std::string& name, const std::string& help, const std::
 
 }  // namespace
 
+void take_reading(CheckedOnce& check, CheckReading reading) {
+  CheckReading& before = check.reading;
+  reading.cpu_ns += before.cpu_ns;
+  if (worst_of(reading.outcomes) == Severity::unknown && worst_of(before.outcomes) != Severity::unknown)
+    reading.outcomes.insert(reading.outcomes.begin(), std::make_move_iterator(before.outcomes.begin()),
+                            std::make_move_iterator(before.outcomes.end()));
+  before = std::move(reading);
+}
+
 Severity severity_of(const NodeCheck& all, bool strict) {
   Severity worst = Severity::unknown;
-  bool asked_and_unknown = false;
+  bool is_missing_some = false;
   for (const CheckedOnce& check : all.checks) {
+    is_missing_some |= is_incomplete(check) ? check.is_asked_for || strict : has_nothing_here(check) && strict;
     const Severity one = worst_of(check.reading.outcomes);
-    if (one == Severity::unknown) {
-      asked_and_unknown |= strict || (check.is_asked_for && !has_nothing_here(check));
-      continue;
-    }
-    if (worst == Severity::unknown || one > worst) worst = one;
+    if (one != Severity::unknown && (worst == Severity::unknown || one > worst)) worst = one;
   }
-  return worst == Severity::ok && asked_and_unknown ? Severity::unknown : worst;
+  return worst == Severity::ok && is_missing_some ? Severity::unknown : worst;
 }
 
 std::string plugin_lines(const NodeCheck& all, Severity severity) {
@@ -229,7 +255,10 @@ std::string openmetrics_text(const NodeCheck& all) {
   for (const CheckedOnce& check : all.checks) {
     const std::string label = escaped(check.label);
     std::map<std::string, const Outcome*> by_subject;  // two outcomes of one subject would be one series twice
-    for (const Outcome& outcome : check.reading.outcomes) by_subject[outcome.subject] = &outcome;
+    for (const Outcome& outcome : check.reading.outcomes)
+      if (const auto [at, is_first] = by_subject.try_emplace(outcome.subject, &outcome);
+          !is_first && is_worse(outcome, *at->second))
+        at->second = &outcome;
     for (const auto& [subject, outcome] : by_subject) {
       const std::string labels = fmt::format(R"(check="{}",subject="{}")", label, escaped(subject));
       severities.push_back(fmt::format("{{{}}} {}", labels, static_cast<int>(outcome->severity)));

@@ -8,12 +8,16 @@
 
 namespace grit {
 
-/// One check, read once.
+/// One check, as it was read last.
 struct CheckedOnce {
   std::string label{};
   bool is_asked_for = false;  // by name, or by a file of the site's: that it cannot be made is then worth an exit code
   CheckReading reading{};
 };
+
+/// A further reading stands in place of the one before. One that could not be made takes nothing away that the one
+/// before has found: it stands beside it.
+void take_reading(CheckedOnce& check, CheckReading reading);
 
 struct NodeCheck {
   std::string node{};
@@ -23,7 +27,8 @@ struct NodeCheck {
 };
 
 /// The exit code of a monitoring plug-in: the worst of all outcomes, critical before warning before ok. unknown where
-/// nothing is worse and a check that was asked for could not be made, or no check at all. A node without GPU is not
+/// nothing is worse and a check that was asked for could not be made, or not all of it: also when some of its subjects
+/// are ok, for another may be critical. Unknown, too, when nothing is known of any check. A node without GPU is not
 /// unknown for that; with `strict` everything unknown counts.
 Severity severity_of(const NodeCheck& all, bool strict);
 
@@ -39,7 +44,7 @@ std::string check_table(const NodeCheck& all, Severity severity);
 Json check_json(const NodeCheck& all, Severity severity);
 
 /// Gauges in the text format of Prometheus 0.0.4, which is OpenMetrics 1.0, too: for a node exporter's textfile
-/// collector (no time stamps, no counters).
+/// collector (no time stamps, no counters). Of several outcomes of one subject it has the worst.
 std::string openmetrics_text(const NodeCheck& all);
 
 }  // namespace grit

@@ -48,7 +48,51 @@ TEST_CASE("grit check: the exit code is the worst that is known, and what is not
   CheckedOnce without_gpu = kWithoutGpu;
   without_gpu.is_asked_for = true;
   CHECK(severity({kWell, without_gpu}) == Severity::ok);
+  // So is one that could be made for some of its subjects alone: what it could not see may be critical.
+  const std::vector<Outcome> in_part{outcome(Severity::ok, "eth0", "is up"),
+                                     outcome(Severity::unknown, "eth1", "no answer")};
+  CHECK(severity({kWell, checked("link_up", in_part, true)}) == Severity::unknown);
+  CHECK(severity({kWell, checked("link_up", in_part)}) == Severity::ok);
+  CHECK(severity({kWell, checked("link_up", in_part)}, true) == Severity::unknown);
+  CHECK(severity({kBad, checked("link_up", in_part, true)}) == Severity::critical);
+  CHECK(severity({kWell, checked("gpus", {outcome(Severity::ok, "0", "fine"), not_here("no NVLink")}, true)}) ==
+        Severity::ok);
+  CHECK(severity({kWell, checked("silent", {}, true)}) == Severity::unknown);
   CHECK(severity({}) == Severity::unknown);
+}
+
+TEST_CASE(
+    "grit check: a second reading stands for the first, but one that fails hides nothing that the first has found") {
+  const auto read_twice = [](const Outcome& first, const Outcome& second) {
+    CheckedOnce twice = checked("disk", {first}, true);
+    take_reading(twice, checked("disk", {second}).reading);
+    return twice;
+  };
+  const Outcome bad = outcome(Severity::critical, "", "is full"), well = outcome(Severity::ok, "", "has room"),
+                silent = outcome(Severity::unknown, "", "took longer than 2 s");
+  CHECK(worst_of(read_twice(bad, well).reading.outcomes) == Severity::ok);
+  CHECK(worst_of(read_twice(well, bad).reading.outcomes) == Severity::critical);
+  CHECK(read_twice(bad, well).reading.cpu_ns == 3'000'000);
+  CHECK(severity_of(node_of({read_twice(bad, silent)}), false) == Severity::critical);
+  CHECK(severity_of(node_of({read_twice(well, silent)}), false) == Severity::unknown);
+  CHECK(read_twice(silent, silent).reading.outcomes.size() == 1);
+}
+
+TEST_CASE("grit check: of several outcomes of one subject a metric has the worst") {
+  const auto metric_of = [](std::vector<Severity> severities) {
+    std::vector<Outcome> outcomes;
+    for (const Severity one : severities) outcomes.push_back(outcome(one, "eth0", "is so"));
+    const std::string text = openmetrics_text(node_of({checked("nic", outcomes)}));
+    const std::string series = "grit_check_severity{check=\"nic\",subject=\"eth0\"} ";
+    REQUIRE(text.find(series) != std::string::npos);
+    CHECK(text.find(series) == text.rfind(series));  // one series, one sample
+    return text.at(text.find(series) + series.size());
+  };
+  CHECK(metric_of({Severity::critical, Severity::ok}) == '2');
+  CHECK(metric_of({Severity::ok, Severity::critical}) == '2');
+  CHECK(metric_of({Severity::critical, Severity::unknown, Severity::warning}) == '2');
+  CHECK(metric_of({Severity::unknown, Severity::warning}) == '1');
+  CHECK(metric_of({Severity::ok, Severity::unknown, Severity::ok}) == '3');
 }
 
 TEST_CASE("grit check: as a monitoring plug-in it says the worst first, and keeps to the interface") {
@@ -56,7 +100,7 @@ TEST_CASE("grit check: as a monitoring plug-in it says the worst first, and keep
   CHECK(
       plugin_lines(all, Severity::critical) ==
       "GRIT CRITICAL - link_settings eth0: MTU 1400, was 1500 / since 9 o'clock; 1 of 4 checks are ok, 1 have nothing "
-      "to look at here, 1 could not be made | 'link_settings eth0'=1400B\n"
+      "to look at here, 1 could not be made in full | 'link_settings eth0'=1400B\n"
       "critical link_settings eth0: MTU 1400, was 1500 / since 9 o'clock -> ip link set eth0 mtu 1500\n"
       "unknown kernel_log: may not be read\n");
 }

@@ -179,6 +179,67 @@ def check_health_check_drains_and_resumes(site):
     wait_for("the last health checks' end", lambda: not any(site.grit_processes(node) for node in site.names), 10)
 
 
+# In the place of grit: a node that is ill, and a program that has something to say beside.
+ILL = """#!/bin/sh
+echo "planted: a warning" >&2
+echo "GRIT CRITICAL - planted: is ill; 1 of 2 checks are ok"
+exit 2
+"""
+# Before Slurm's own: two nodes drain themselves only when both have looked how many are drained already.
+GATED_SCONTROL = """#!/bin/sh
+case "$*" in *State=DRAIN*)
+  touch /srv/gate/$(hostname)
+  for i in $(seq 80); do [ -e /srv/gate/n1 ] && [ -e /srv/gate/n2 ] && break; sleep 0.1; done ;;
+esac
+exec /usr/bin/scontrol "$@"
+"""
+# Says how the node itself is, and nothing of the others while /srv/gate/mute is there.
+GATED_SINFO = """#!/bin/sh
+case "$*" in *" -n "*) ;; *) [ -e /srv/gate/mute ] && exit 1 ;; esac
+exec /usr/bin/sinfo "$@"
+"""
+
+
+def check_health_check_keeps_to_its_limit(site):
+    """Of two nodes that fall ill in the same moment one stays drained. Nobody is drained while Slurm does not say how many are, or by limits that
+    are not the site's."""
+    gate = site.path("/srv/gate")
+    gate.mkdir()
+    for name, text in {"ill": ILL, "scontrol": GATED_SCONTROL, "sinfo": GATED_SINFO}.items():
+        (gate / name).write_text(text)
+        (gate / name).chmod(0o755)
+    sick = ["n1", "n2"]
+
+    def call_on_both(**settings):
+        words = [f"{name}={value}" for name, value in {"GRIT": "/srv/gate/ill", "GRIT_HEALTH_STATE": "/run/health", **settings}.items()]
+        calls = [site.start("env", f"SLURMD_NODENAME={node}", *words, "/srv/scripts/slurm/healthcheck", node=node) for node in sick]
+        for call in calls:
+            out, err = call.communicate(timeout=60)
+            assert call.returncode == 0, out + err
+        return [node for node, state in site.states().items() if state.startswith("drain")]
+
+    for node in sick:
+        site.run("mount", "--bind", "/srv/gate", "/usr/local/sbin", node=node)
+    try:
+        assert call_on_both(GRIT_CHECKS="/srv/gone.lua") == []
+        (gate / "mute").touch()
+        assert call_on_both() == []
+        (gate / "mute").unlink()
+        assert [(gate / node).exists() for node in sick] == [False, False], "one of them has tried to drain itself"
+        drained = call_on_both()
+        assert [(gate / node).exists() for node in sick] == [True, True], "they did not drain themselves in the same moment"
+        assert len(drained) == 1, site.states()
+        assert site.drain_reason(drained[0]) == "grit check: planted: is ill"
+        assert call_on_both() == drained
+    finally:
+        for node in sick:
+            site.run("umount", "/usr/local/sbin", node=node)
+        shutil.rmtree(gate)
+        for node, state in site.states().items():
+            if state.startswith("drain"):
+                site.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+
 def read_state(site, node, name):
     """What the health check keeps on a node between its calls."""
     try:
@@ -200,7 +261,8 @@ def install_hook(site, program):
 GROUPS = {
     "measuring": [check_healthy, check_link_flap_names_its_node, check_two_bound_ranks_a_node],
     "ending": [check_agent_kill, check_rank_kill, check_scancel, check_without_pmix, check_held_node, check_one_rank_fails, check_node_loss,
-               check_epilog_mends_a_node, check_epilog_that_fails_drains_its_node, check_health_check_drains_and_resumes],
+               check_epilog_mends_a_node, check_epilog_that_fails_drains_its_node, check_health_check_drains_and_resumes,
+               check_health_check_keeps_to_its_limit],
     "nightly": [check_slurmd_kill],
 }  # fmt: skip
 

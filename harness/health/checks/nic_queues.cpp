@@ -2,20 +2,19 @@
 // pause frames both ways, the cable's module; and whether the device still answers on its bus.
 #include "harness/health/checks/nic_queues.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
 #include "harness/base/clock.hpp"
-#include "harness/base/files.hpp"
 #include "harness/base/printable.hpp"
 #include "harness/health/check.hpp"
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/chosen_nics.hpp"
 #include "harness/health/checks/first_few.hpp"
+#include "harness/os/pci_link.hpp"
+#include "harness/os/rdma.hpp"
 
 namespace grit {
 namespace {
@@ -138,16 +137,15 @@ std::string quiet_text(const PartGrowth& growth, std::size_t statistics) {
 }
 
 /// Why the device is gone, by its PCI configuration space, which is read from the device itself; empty: it is not, or
-/// this cannot be told.
+/// this cannot be told. A virtual function has no IDs of its own there, and reads all ones when all is well (PCI Express
+/// Base Specification, "Vendor ID" of virtual functions): its physical function is asked.
 std::string why_gone(const Nic& nic, const std::filesystem::path& sys) {
   if (nic.pci.empty()) return "";
-  const std::filesystem::path device = sys / "bus/pci/devices" / nic.pci;
-  if (read_file(device / "power_state", 64).value_or("").starts_with("D3cold")) return "";  // reading would wake it
-  const Fd config(::open((device / "config").c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<unsigned char, 4> id{};
-  if (!config || ::pread(config.get(), id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) return "";
-  const bool gone = std::all_of(id.begin(), id.end(), [](unsigned char byte) { return byte == 0xff; });
-  return gone ? fmt::format("does not answer at {}: its configuration reads all ones", nic.pci) : std::string();
+  const std::string physical = pci_function(nic.pci, sys).physical;
+  const std::string& asked = physical.empty() ? nic.pci : physical;
+  const std::filesystem::path device = sys / "bus/pci/devices" / asked;
+  if (pci_is_asleep(device) || !pci_is_gone(device)) return "";
+  return fmt::format("does not answer at {}: its configuration reads all ones", asked);
 }
 
 class NicQueues {

@@ -139,6 +139,17 @@ TEST_CASE("nic_queues: asks real drivers, and the device's own configuration on 
     REQUIRE(check.read_of("eth0").severity == Severity::critical);
     std::ofstream(device / "power_state") << "D3cold\n";
     REQUIRE(check.read_of("eth0").severity == Severity::ok);
+    // A virtual function's own vendor and device read all ones: its physical function tells.
+    const auto physical = sys.path() / "bus/pci/devices/0000:80:00.0";
+    std::filesystem::create_directories(physical);
+    std::filesystem::remove(device / "power_state");
+    std::filesystem::create_symlink("../0000:80:00.0", device / "physfn");
+    std::ofstream(physical / "config", std::ios::binary) << "\x86\x80\x01\x02";
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);
+    std::ofstream(physical / "config", std::ios::binary) << "\xff\xff\xff\xff";
+    const Outcome gone = check.read_of("eth0");
+    REQUIRE(gone.severity == Severity::critical);
+    REQUIRE(gone.detail.find("0000:80:00.0") != std::string::npos);
     ok(nodes.node.create_bridge("br0"));
     check.node.nics = {{.name = "br0", .role = NicRole::data}};
     REQUIRE(check.read_of("br0").not_here);

@@ -1,5 +1,7 @@
 #include "harness/health/checks/chosen_nics.hpp"
 
+#include <map>
+
 namespace grit {
 
 ParamSpec nic_param() {
@@ -13,6 +15,19 @@ Result<std::vector<Nic>> chosen_nics(const Node& node, const Params& params) {
   GRIT_TRY(const auto chosen, choose_nics(node, wanted == "data" ? "all" : wanted));
   std::vector<Nic> nics;
   for (const Nic* nic : chosen) nics.push_back(*nic);
+  return nics;
+}
+
+Result<std::vector<Nic>> chosen_nics_and_lower(const Node& node, const Params& params) {
+  GRIT_TRY(const std::vector<Nic> chosen, chosen_nics(node, params));
+  std::map<std::string, Nic> by_name;
+  for (const Nic& nic : chosen) {
+    by_name.emplace(nic.name, nic);
+    for (const Nic& other : node.nics)
+      if (other.up && stands_on(node, nic.name, other.name)) by_name.emplace(other.name, other);
+  }
+  std::vector<Nic> nics;
+  for (const auto& [name, nic] : by_name) nics.push_back(nic);
   return nics;
 }
 

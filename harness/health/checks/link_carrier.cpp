@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "harness/base/units.hpp"
 #include "harness/health/checks/checks.hpp"
@@ -102,29 +101,17 @@ Outcome outcome_of(const std::string& nic, const Link& link, const CheckInput& i
   return outcome;
 }
 
-/// The NICs and what they stand on: a bond keeps its carrier when it loses one of its ports. Ports that discovery did
-/// not see up have nothing to lose.
-std::set<std::string> with_lower(const Node& node, const std::vector<Nic>& chosen) {
-  std::set<std::string> names;
-  for (const Nic& nic : chosen) {
-    names.insert(nic.name);
-    for (const Nic& other : node.nics)
-      if (other.up && stands_on(node, nic.name, other.name)) names.insert(other.name);
-  }
-  return names;
-}
-
 Result<std::vector<Outcome>> read(const CheckInput& input) {
-  GRIT_TRY(const std::vector<Nic> nics, chosen_nics(input.node, input.params));
+  GRIT_TRY(const std::vector<Nic> nics, chosen_nics_and_lower(input.node, input.params));
   if (nics.empty()) return std::vector{not_here("no data NIC")};
   GRIT_TRY(Netlink netlink, Netlink::open());
   std::vector<Outcome> outcomes;
-  for (const std::string& nic : with_lower(input.node, nics)) {
-    GRIT_TRY(const auto link, netlink.find_link(nic));
+  for (const Nic& nic : nics) {
+    GRIT_TRY(const auto link, netlink.find_link(nic.name));
     if (link)
-      outcomes.push_back(outcome_of(nic, *link, input));
+      outcomes.push_back(outcome_of(nic.name, *link, input));
     else
-      outcomes.push_back({.severity = Severity::critical, .subject = nic, .detail = "is gone"});
+      outcomes.push_back({.severity = Severity::critical, .subject = nic.name, .detail = "is gone"});
   }
   return outcomes;
 }

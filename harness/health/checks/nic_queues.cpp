@@ -151,7 +151,7 @@ std::string why_gone(const Nic& nic, const std::filesystem::path& sys) {
 class NicQueues {
  public:
   Result<std::vector<Outcome>> read(const CheckInput& input) {
-    GRIT_TRY(const std::vector<Nic> nics, chosen_nics(input.node, input.params));
+    GRIT_TRY(const std::vector<Nic> nics, chosen_nics_and_lower(input.node, input.params));
     if (nics.empty()) return std::vector{not_here("no data NIC")};
     GRIT_TRY(const Ethtool ethtool, Ethtool::open());
     std::vector<Outcome> outcomes;

@@ -140,7 +140,7 @@ Outcome outcome_of(const std::string& nic, const NicQdiscs& now, const CheckInpu
 }
 
 Result<std::vector<Outcome>> read(const CheckInput& input) {
-  GRIT_TRY(const std::vector<Nic> nics, chosen_nics(input.node, input.params));
+  GRIT_TRY(const std::vector<Nic> nics, chosen_nics_and_lower(input.node, input.params));
   if (nics.empty()) return std::vector{not_here("no data NIC")};
   GRIT_TRY(Netlink netlink, Netlink::open());
   GRIT_TRY(Tc tc, Tc::open());

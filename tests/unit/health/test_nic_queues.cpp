@@ -151,8 +151,9 @@ TEST_CASE("nic_queues: asks real drivers, and the device's own configuration on 
     REQUIRE(gone.severity == Severity::critical);
     REQUIRE(gone.detail.find("0000:80:00.0") != std::string::npos);
     ok(nodes.node.create_bridge("br0"));
-    check.node.nics = {{.name = "br0", .role = NicRole::data}};
+    check.node.nics = {{.name = "br0", .role = NicRole::data, .lower = {"eth0"}}, {.name = "eth0", .up = true}};
     REQUIRE(check.read_of("br0").not_here);
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);  // what it stands on
     check.node.nics.clear();
     REQUIRE(check.read_one().not_here);
   });

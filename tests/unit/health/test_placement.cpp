@@ -104,7 +104,7 @@ TEST_CASE("irq_placement: interrupts that are moved onto a rank's core, or elsew
   REQUIRE(well.detail == "its 2 interrupts are where they were");
   machine.set(41, core, core);
   const Outcome moved = machine.check.read_of("eth0 irq 41");
-  REQUIRE(moved.severity == Severity::critical);
+  REQUIRE(moved.severity == Severity::warning);
   REQUIRE_THAT(moved.detail, Catch::Contains("was moved to CPU " + core));
   machine.set(41, "900", "900");
   REQUIRE(machine.check.read_of("eth0 irq 41").severity == Severity::warning);
@@ -126,6 +126,18 @@ TEST_CASE("irq_placement: many interrupts on another NUMA node than the NIC's") 
   machine.check.node.nics[0].numa_node = -1;
   machine.count(42, 50'000);
   REQUIRE(machine.check.read_one(2 * kNsPerS).severity == Severity::ok);
+}
+
+TEST_CASE("irq_placement: a bond's interrupts are those of its ports that are up") {
+  NicMachine machine;
+  Nic port = machine.check.node.nics[0];
+  port.role = NicRole::other, port.up = true;
+  machine.check.node.nics = {{.name = "bond0", .role = NicRole::data, .lower = {"eth0"}}, port};
+  REQUIRE(machine.check.read_one().subject == "eth0");
+  machine.set(41, "1", "1");
+  REQUIRE(machine.check.read_of("eth0 irq 41").severity == Severity::warning);
+  machine.check.node.nics[1].up = false;
+  REQUIRE(machine.check.read_one().not_here);
 }
 
 TEST_CASE("irq_placement: a NIC without interrupts of its own, and files that are something else") {

@@ -78,6 +78,21 @@ TEST_CASE("qdisc_drops: a rate that was there before is no news until it holds p
   });
 }
 
+TEST_CASE("qdisc_drops: looks at what a NIC stands on") {
+  test::in_namespaces([] {
+    test::without_dad();
+    test::TwoNodes nodes;
+    ok(nodes.node.create_bridge("br0"));
+    Tc tc = ok(Tc::open());
+    test::CheckUnderTest check("qdisc_drops");
+    check.node.nics = {{.name = "br0", .role = NicRole::data, .lower = {"eth0"}}, {.name = "eth0", .up = true}};
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);
+    ok(tc.replace_root(nodes.eth0, kHandle,
+                       TcTbf{.rate_bits_per_s = 8'000'000, .burst_bytes = 5'000, .limit_bytes = 5'000}));
+    REQUIRE(check.read_of("eth0").severity == Severity::warning);
+  });
+}
+
 TEST_CASE("qdisc_drops: netem alarms also when it was there before") {
   test::in_namespaces([] {
     test::without_dad();

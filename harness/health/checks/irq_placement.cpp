@@ -75,7 +75,7 @@ Cpus cores_of_ranks(const CheckInput& input) {
 class NicInterrupts {
  public:
   Result<std::vector<Outcome>> read(const CheckInput& input) {
-    GRIT_TRY(const std::vector<Nic> nics, chosen_nics(input.node, input.params));
+    GRIT_TRY(const std::vector<Nic> nics, chosen_nics_and_lower(input.node, input.params));
     const Cpus ranks = cores_of_ranks(input);
     const auto nodes = cpus_by_numa_node(input.sys);
     std::vector<Outcome> outcomes;
@@ -103,7 +103,7 @@ class NicInterrupts {
     const Vector& first = first_.try_emplace(outcome.subject, now).first->second;
     if (now.serving.empty()) return outcome;  // the kernel does not say
     if (now.allowed != first.allowed && meet(now.serving, ranks) && !meet(first.serving, ranks)) {
-      outcome.severity = Severity::critical;
+      outcome.severity = Severity::warning;  // no more than irqbalance does to a node that is well
       outcome.detail = fmt::format("was moved to CPU {}, on which a rank runs; CPU {} at first", to_list(now.serving),
                                    to_list(first.serving));
     } else if (const auto rate = rate_far_away(input, nic, now, nodes)) {

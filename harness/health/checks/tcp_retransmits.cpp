@@ -76,6 +76,18 @@ struct Judged {
   }
 };
 
+/// At the end of a block a reading comes milliseconds after the one before it: of so little there is no share.
+bool is_enough(std::int64_t count, const Params& params, double elapsed_s) {
+  return static_cast<double>(count) >= params.number("least_segments") * std::max(1.0, elapsed_s);
+}
+
+/// So many a minute, over the time since the last reading, and one at least. What comes now and then on any node that
+/// talks to far away ones is no alarm where readings are minutes apart.
+Severity judge_per_minute(std::int64_t count, std::int64_t limit, double elapsed_s) {
+  const double most = limit > 0 ? std::max(1.0, static_cast<double>(limit) * elapsed_s / 60) : 0;
+  return judge_at_least(static_cast<double>(count), most, 0);
+}
+
 Outcome judge_tcp(Growth& growth, const Counters& now, const CheckInput& input, double elapsed_s) {
   const Params& params = input.params;
   // Connections to those who do not answer say nothing of the network of those who do.
@@ -84,19 +96,19 @@ Outcome judge_tcp(Growth& growth, const Counters& now, const CheckInput& input, 
   const std::int64_t timeouts = std::max<std::int64_t>(0, growth.of("TcpExt.TCPTimeouts") - opening);
   const std::int64_t sent = growth.of("Tcp.OutSegs");
   const double share = static_cast<double>(again) / static_cast<double>(std::max<std::int64_t>(1, sent + again));
-  const auto limit = [&](const char* name) { return static_cast<double>(params.integer(name)); };
+  const auto judge = [&](std::int64_t count, const char* limit) {
+    return judge_per_minute(count, params.integer(limit), elapsed_s);
+  };
   Judged judged;
-  if (elapsed_s > 0 && static_cast<double>(sent) / elapsed_s >= params.number("least_segments"))
+  if (is_enough(sent, params, elapsed_s))
     judged.add(judge_at_least(share, params.number("share_warning"), params.number("share_critical")),
                fmt::format("sent {} of {} segments again", again, sent + again));
-  judged.add(judge_at_least(static_cast<double>(timeouts), limit("timeouts"), 0),
-             fmt::format("{} {}", timeouts, timeouts == 1 ? "timeout" : "timeouts"));
+  judged.add(judge(timeouts, "timeouts"), fmt::format("{} {}", timeouts, timeouts == 1 ? "timeout" : "timeouts"));
   const std::int64_t ended = growth.of("TcpExt.TCPAbortOnTimeout");
-  judged.add(judge_at_least(static_cast<double>(ended), limit("aborts"), 0),
-             fmt::format("gave {} connections up after their timeouts", ended));
+  judged.add(judge(ended, "aborts"), fmt::format("gave {} connections up after their timeouts", ended));
   for (const char* counter : kFull) {
     const std::int64_t more = growth.of(counter);
-    judged.add(judge_at_least(static_cast<double>(more), limit("full"), 0), fmt::format("{} +{}", counter, more));
+    judged.add(judge(more, "full"), fmt::format("{} +{}", counter, more));
   }
   Outcome outcome{.severity = judged.severity, .subject = "tcp", .value = share, .unit = "share"};
   if (judged.severity == Severity::ok)
@@ -112,7 +124,8 @@ Outcome judge_udp(Growth& growth, const CheckInput& input, double elapsed_s) {
   const double share = static_cast<double>(lost) / static_cast<double>(std::max<std::int64_t>(1, all));
   Outcome outcome{.severity = Severity::ok, .subject = "udp", .value = share, .unit = "share"};
   outcome.detail = fmt::format("lost {} of {} datagrams to full receive buffers", lost, all);
-  if (elapsed_s > 0 && lost > 0) outcome.severity = judge_at_least(share, input.params.number("udp_share"), 0);
+  if (is_enough(all, input.params, elapsed_s))
+    outcome.severity = judge_at_least(share, input.params.number("udp_share"), 0);
   if (outcome.severity != Severity::ok) outcome.hint = "its program reads too slowly; net.core.rmem_max";
   return outcome;
 }
@@ -136,14 +149,18 @@ std::vector<ParamSpec> params() {
           {"least_segments",
            Unit::number,
            100,
-           "with fewer segments a second there is no share (pmie's rule network.tcp_retransmit)",
+           "with fewer segments or datagrams a second, over a second at least, there is no share (pmie's rule "
+           "network.tcp_retransmit)",
            {},
            0.0,
            {}},
-          {"timeouts", Unit::count, 1,
-           "so many retransmission timeouts in a reading, each of 200 ms or more, alarm (grit's own choice)"},
-          {"aborts", Unit::count, 1, "so many connections given up after their timeouts alarm (grit's own choice)"},
-          {"full", Unit::count, 1, "so many losses to one full queue or buffer of TCP alarm (grit's own choice)"},
+          {"timeouts", Unit::count, 10,
+           "so many retransmission timeouts a minute, each of 200 ms or more, alarm; one does where readings are 6 s "
+           "apart or less (grit's own choice)"},
+          {"aborts", Unit::count, 10,
+           "so many connections a minute given up after their timeouts alarm, one likewise (grit's own choice)"},
+          {"full", Unit::count, 10,
+           "so many losses a minute to one full queue or buffer of TCP alarm, one likewise (grit's own choice)"},
           {"udp_share", Unit::fraction, 0.01,
            "share of datagrams lost to full receive buffers that alarms (grit's own choice)"}};
 }

@@ -45,11 +45,12 @@ struct Reader {
     check.proc = counters.write();
     check.read();
   }
-  Outcome after(std::map<std::string, std::int64_t> tcp, std::map<std::string, std::int64_t> ext = {}) {
+  Outcome after(std::map<std::string, std::int64_t> tcp, std::map<std::string, std::int64_t> ext = {},
+                std::int64_t after_ns = kNsPerS) {
     for (const auto& [name, more] : tcp) counters.tcp[name] += more;
     for (const auto& [name, more] : ext) counters.ext[name] += more;
     counters.write();
-    return check.read_of("tcp");
+    return check.read_of("tcp", after_ns);
   }
 };
 
@@ -75,6 +76,26 @@ TEST_CASE("tcp_retransmits: a share of the segments, timeouts, and what was lost
   reader.counters.udp = {{"InDatagrams", 100}, {"RcvbufErrors", 2}};
   reader.counters.write();
   REQUIRE(reader.check.read_of("udp").severity == Severity::warning);
+}
+
+TEST_CASE("tcp_retransmits: right after a reading there is no share, and minutes after one a few timeouts are usual") {
+  Reader reader;
+  // As at a block's end: a rate of 400 segments a second, over 10 ms.
+  REQUIRE(reader.after({{"OutSegs", 4}, {"RetransSegs", 1}}, {}, 10 * kNsPerMs).severity == Severity::ok);
+  REQUIRE(reader.after({{"OutSegs", 90}, {"RetransSegs", 60}}, {}, 10 * kNsPerMs).severity == Severity::ok);
+  REQUIRE(reader.after({{"OutSegs", 200}, {"RetransSegs", 60}}, {}, 10 * kNsPerMs).severity == Severity::critical);
+  const std::int64_t five_minutes_ns = 300 * kNsPerS;
+  for (const char* counter : {"TCPTimeouts", "TCPAbortOnTimeout", "ListenDrops"}) {
+    INFO(counter);
+    REQUIRE(reader.after({}, {{counter, 49}}, five_minutes_ns).severity == Severity::ok);
+    REQUIRE(reader.after({}, {{counter, 50}}, five_minutes_ns).severity == Severity::warning);
+    REQUIRE(reader.after({}, {{counter, 1}}, 5 * kNsPerS).severity == Severity::warning);
+    REQUIRE(reader.after({}, {{counter, 1}}, 10 * kNsPerMs).severity == Severity::warning);
+    REQUIRE(reader.after({}, {}, five_minutes_ns).severity == Severity::ok);
+  }
+  reader.counters.udp = {{"InDatagrams", 3}, {"RcvbufErrors", 1}};
+  reader.counters.write();
+  REQUIRE(reader.check.read_of("udp").severity == Severity::ok);
 }
 
 TEST_CASE("tcp_retransmits: the first reading, counters that start anew, and files that are none of the kernel's") {

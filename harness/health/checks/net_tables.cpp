@@ -2,7 +2,9 @@
 //
 // A full one loses packets or refuses connections, on a node that is well otherwise. Those of the network are the
 // network namespace's own where the kernel shows them there; the neighbours' is one for the whole machine, and shown
-// in its first network namespace only.
+// in its first network namespace only. Open files and tasks are the machine's too: nodes of one run that have network
+// namespaces of their own may be one machine, as those of a local cluster are, and leave them out, so that none of them
+// is named for what all have between them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -33,13 +35,11 @@ std::vector<std::string_view> words_of(std::string_view text, std::string_view b
   }
 }
 
-/// Of what these files may hold; sums of many fit.
+/// fs.file-max may be the largest there is, 2^63 - 1: systemd sets it.
 std::optional<std::int64_t> number(std::string_view word, int base = 10) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 48;
   std::int64_t value = 0;
   const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value, base);
-  if (parsed.ec != std::errc{} || parsed.ptr != word.data() + word.size() || value < 0 || value > kMost)
-    return std::nullopt;
+  if (parsed.ec != std::errc{} || parsed.ptr != word.data() + word.size() || value < 0) return std::nullopt;
   return value;
 }
 
@@ -97,9 +97,12 @@ struct Table {
   std::string name{};
   std::optional<std::int64_t> used{}, size{};
   std::string why_not{};  // when one of these is not known
-  std::string counter{};  // what it has lost by being full, since boot: its name and value
+  std::string counter{};  // what it has lost, since boot: its name and value
   std::optional<std::int64_t> lost{};
-  double warning = 0, critical = 0;  // shares
+  Severity when_full = Severity::critical;  // what a loss is when it is full
+  double full_from = 0;                     // the share in use from which a loss tells that it is; 0: any does
+  std::string other_loss{};                 // what a loss is when it is not full, which is a warning
+  double warning = 0, critical = 0;         // shares
   std::string hint{};
 };
 
@@ -115,6 +118,9 @@ Table neighbours(const fs::path& proc, const std::string& stat, const std::strin
   return table;
 }
 
+/// A table that was full a moment ago has lost some entries since (grit's own choice).
+constexpr double kNearlyFull = 0.95;
+
 Table tracked_connections(const fs::path& proc, const Params& params) {
   return {.name = "conntrack",
           .used = number_in(proc / "sys/net/netfilter/nf_conntrack_count"),
@@ -122,9 +128,15 @@ Table tracked_connections(const fs::path& proc, const Params& params) {
           .why_not = "this kernel tracks no connections",
           .counter = "drop",
           .lost = PerCpuTable(proc / "thread-self/net/stat/nf_conntrack").sum("drop"),
+          // Two packets that open the same connection at once, as UDP's questions for a name do, are counted there too.
+          .full_from = kNearlyFull,
+          .other_loss = "packets that are tracked were dropped",
           .warning = params.number("warning"),
           .hint = "net.netfilter.nf_conntrack_max"};
 }
+
+/// Sums of a few fit, whatever the file says.
+constexpr std::int64_t kMostSummed = std::int64_t{1} << 60;
 
 /// "TCP: inuse 1 orphan 0 tw 0 alloc 29 mem 27"
 std::map<std::string, std::int64_t> sockets_of(const std::string& text, std::string_view group) {
@@ -133,7 +145,7 @@ std::map<std::string, std::int64_t> sockets_of(const std::string& text, std::str
     const auto words = words_of(line);
     if (words.empty() || words[0] != group) continue;
     for (std::size_t i = 1; i + 1 < words.size(); i += 2)
-      if (const auto value = number(words[i + 1])) figures[std::string(words[i])] = *value;
+      if (const auto value = number(words[i + 1])) figures[std::string(words[i])] = std::min(*value, kMostSummed);
   }
   return figures;
 }
@@ -186,6 +198,7 @@ void add_tcp(const fs::path& proc, const Params& params, const std::map<std::str
        .why_not = "tcp_max_tw_buckets cannot be read",
        .counter = "TCPTimeWaitOverflow",
        .lost = overflow == counters.end() || overflow->second < 0 ? std::nullopt : std::optional(overflow->second),
+       .when_full = Severity::warning,  // a connection that had ended does not wait: nothing is lost by that
        .warning = params.number("warning"),
        .hint = "net.ipv4.tcp_max_tw_buckets"});
   // The second of its three limits is where the kernel begins to save, the third where it refuses (tcp(7)).
@@ -221,26 +234,39 @@ Table tasks(const fs::path& proc, const Params& params) {
   return table;
 }
 
+/// Empty: it is not known.
+std::optional<double> share_in_use(const Table& table) {
+  if (!table.used || !table.size || *table.size <= 0) return std::nullopt;
+  return static_cast<double>(*table.used) / static_cast<double>(*table.size);
+}
+
 Outcome outcome_of(const Table& table, CheckMemory& memory) {
   const std::int64_t lost = table.lost ? memory.growth(table.name, *table.lost).value_or(0) : 0;
+  const auto share = share_in_use(table);
   Outcome outcome{.severity = Severity::ok, .subject = table.name};
   if (lost > 0) {
-    outcome.severity = Severity::critical;
-    outcome.detail = fmt::format("{} +{}: it is full", table.counter, lost);
+    const bool is_full = share.value_or(0) >= table.full_from;
+    outcome.severity = is_full ? table.when_full : Severity::warning;
+    outcome.detail = fmt::format("{} +{}: {}", table.counter, lost, is_full ? "it is full" : table.other_loss);
     outcome.hint = table.hint;
   }
-  if (!table.used || !table.size || *table.size <= 0) {
+  if (!share) {
     if (lost > 0) return outcome;
     outcome = not_here(table.why_not);
     outcome.subject = table.name;
     return outcome;
   }
-  const double share = static_cast<double>(*table.used) / static_cast<double>(*table.size);
-  outcome.value = share, outcome.unit = "share";
-  outcome.severity = std::max(outcome.severity, judge_at_least(share, table.warning, table.critical));
+  outcome.value = *share, outcome.unit = "share";
+  outcome.severity = std::max(outcome.severity, judge_at_least(*share, table.warning, table.critical));
   outcome.detail += fmt::format("{}{} of {}", outcome.detail.empty() ? "" : "; ", *table.used, *table.size);
   if (is_alarm(outcome.severity)) outcome.hint = table.hint;
   return outcome;
+}
+
+/// The kernel shows the table of neighbours in the machine's first network namespace only.
+bool may_share_machine(const CheckInput& input) {
+  std::error_code ignored;
+  return input.peers.size() > 1 && !fs::exists(input.proc / "thread-self/net/stat/arp_cache", ignored);
 }
 
 Result<std::vector<Outcome>> read(const CheckInput& input) {
@@ -250,8 +276,10 @@ Result<std::vector<Outcome>> read(const CheckInput& input) {
                             neighbours(input.proc, "ndisc_cache", "ipv6", params),
                             tracked_connections(input.proc, params)};
   add_tcp(input.proc, params, counters, tables);
-  tables.push_back(open_files(input.proc, params));
-  tables.push_back(tasks(input.proc, params));
+  if (!may_share_machine(input)) {
+    tables.push_back(open_files(input.proc, params));
+    tables.push_back(tasks(input.proc, params));
+  }
   std::vector<Outcome> outcomes;
   for (const Table& table : tables) outcomes.push_back(outcome_of(table, input.memory));
   return outcomes;
@@ -260,9 +288,10 @@ Result<std::vector<Outcome>> read(const CheckInput& input) {
 std::vector<ParamSpec> params() {
   return {{"warning", Unit::fraction, 0.75,
            "share of a table in use (node exporter's mixin, NodeHighNumberConntrackEntriesUsed; the same for the other "
-           "tables is grit's own choice); a table that lost something by being full is critical"},
+           "tables is grit's own choice); one that lost something by being full is critical, tcp time-wait a warning"},
           {"files_warning", Unit::fraction, 0.7,
-           "share of the machine's open files (node exporter's mixin, NodeFileDescriptorLimit)"},
+           "share of the machine's open files (node exporter's mixin, NodeFileDescriptorLimit); not looked at in a run "
+           "by nodes in network namespaces of their own, which may be one machine"},
           {"files_critical", Unit::fraction, 0.9, "as much is critical (the same)"}};
 }
 

@@ -92,14 +92,26 @@ TEST_CASE("net_tables: alarms for one that is nearly full, and is critical for w
   REQUIRE(full.detail == "table_fulls +3: it is full; 800 of 1024");
   tables.neighbours(800, 1);  // of another boot
   REQUIRE(tables.check.read_of("arp_cache").severity == Severity::warning);
-  tables.conntrack(1000, 8);
-  REQUIRE(tables.check.read_of("conntrack").severity == Severity::critical);
+  tables.conntrack(1000, 8);  // as when two packets open the same connection at once
+  const Outcome clash = tables.check.read_of("conntrack");
+  REQUIRE(clash.severity == Severity::warning);
+  REQUIRE(clash.detail == "drop +1: packets that are tracked were dropped; 1000 of 262144");
+  tables.conntrack(250'000, 9);
+  const Outcome tracked = tables.check.read_of("conntrack");
+  REQUIRE(tracked.severity == Severity::critical);
+  REQUIRE(tracked.detail == "drop +1: it is full; 250000 of 262144");
+  tables.conntrack(1000, 9);
   REQUIRE(tables.check.read_of("conntrack").severity == Severity::ok);
   tables.sockets(10'000, 12'000, 400'000);
   REQUIRE(tables.check.read_of("tcp ports").severity == Severity::warning);
   REQUIRE(tables.check.read_of("tcp memory").severity == Severity::warning);  // above the second of the three
   tables.sockets(1, 1, 600'000);
   REQUIRE(tables.check.read_of("tcp memory").severity == Severity::critical);
+  tables.write("thread-self/net/netstat", "TcpExt: TCPTimeWaitOverflow\nTcpExt: 6\n");
+  REQUIRE(tables.check.read_of("tcp time-wait").severity == Severity::warning);
+  tables.write("sys/fs/file-nr", "2400000\t0\t9223372036854775807\n");  // as systemd has it
+  REQUIRE(tables.check.read_of("open files").severity == Severity::ok);
+  REQUIRE(tables.check.read_of("open files").detail == "2400000 of 9223372036854775807");
   tables.write("sys/fs/file-nr", "2400000\t0\t2466177\n");
   REQUIRE(tables.check.read_of("open files").severity == Severity::critical);
   tables.write("loadavg", "0.32 0.29 0.31 1/30000 4711\n");
@@ -132,6 +144,22 @@ TEST_CASE("net_tables: a namespace that runs out of ports") {
   });
 }
 
+TEST_CASE("net_tables: nodes that may be one machine leave its open files and tasks out") {
+  Tables tables;
+  tables.write("sys/fs/file-nr", "2400000\t0\t2466177\n");
+  tables.write("loadavg", "0.32 0.29 0.31 1/30000 4711\n");
+  const auto alarms = [&] {
+    const auto outcomes = tables.check.read();
+    return std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& one) { return is_alarm(one.severity); });
+  };
+  tables.check.peers.resize(2);
+  REQUIRE(alarms() == 2);  // machines of their own
+  tables.remove("thread-self/net/stat/arp_cache");
+  REQUIRE(alarms() == 0);
+  tables.check.peers.resize(1);  // nobody to share with
+  REQUIRE(alarms() == 2);
+}
+
 TEST_CASE("net_tables: what is not shown here is not here, and what is no number is none") {
   Tables tables;
   tables.remove("thread-self/net/stat/arp_cache");
@@ -146,6 +174,9 @@ TEST_CASE("net_tables: what is not shown here is not here, and what is no number
   tables.write("loadavg", "/");
   tables.write("thread-self/net/sockstat", "TCP: inuse");
   for (const Outcome& one : tables.check.read()) REQUIRE_FALSE(is_alarm(one.severity));
+  tables.write("thread-self/net/sockstat", "TCP: inuse 9223372036854775807 tw 9223372036854775807\n");
+  tables.write("sys/net/ipv4/ip_local_reserved_ports", "9223372036854775807,0-9223372036854775807");
+  tables.check.read();
   tables.write("sys/net/ipv4/neigh/default/gc_thresh3", "0");
   tables.neighbours(5, 0);
   REQUIRE(tables.check.read_of("arp_cache").not_here);

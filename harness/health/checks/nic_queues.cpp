@@ -112,9 +112,7 @@ Outcome judge_part(const std::string& subject, const PartGrowth& growth, const P
   Judged judged;
   for (const Row& row : kRows)
     if (growth.of(row.meaning) > 0) judged.add(row.severity, row.what, names_of(growth, row.meaning));
-  const auto per_s = [&](Meaning meaning) {
-    return elapsed_s > 0 ? static_cast<double>(growth.of(meaning)) / elapsed_s : 0;
-  };
+  const auto per_s = [&](Meaning meaning) { return static_cast<double>(growth.of(meaning)) / elapsed_s; };
   if (growth.of(Meaning::drop) >= kFewestDrops)
     judged.add(judge_at_least(per_s(Meaning::drop), params.number("drops"), 0), "drops",
                names_of(growth, Meaning::drop));
@@ -137,8 +135,8 @@ std::string quiet_text(const PartGrowth& growth, std::size_t statistics) {
 }
 
 /// Why the device is gone, by its PCI configuration space, which is read from the device itself; empty: it is not, or
-/// this cannot be told. A virtual function has no IDs of its own there, and reads all ones when all is well (PCI Express
-/// Base Specification, "Vendor ID" of virtual functions): its physical function is asked.
+/// this cannot be told. A virtual function has no IDs of its own there, and reads all ones when all is well (PCI
+/// Express Base Specification, "Vendor ID" of virtual functions): its physical function is asked.
 std::string why_gone(const Nic& nic, const std::filesystem::path& sys) {
   if (nic.pci.empty()) return "";
   const std::string physical = pci_function(nic.pci, sys).physical;
@@ -233,7 +231,9 @@ std::vector<Outcome> StatisticsJudge::judge(const std::string& nic, const std::v
              .hint = "lspci: is it still on its bus? The kernel's log says since when"}};
 
   const bool first = !memory.find(nic + " was read");
-  const double elapsed_s = static_cast<double>(memory.elapsed_ns().value_or(0)) / static_cast<double>(kNsPerS);
+  // At the end of a block a reading comes milliseconds after the one before it.
+  const double elapsed_s =
+      std::max(1.0, static_cast<double>(memory.elapsed_ns().value_or(0)) / static_cast<double>(kNsPerS));
   const auto parts = growth_of(nic, statistics, classes_of(nic, statistics), memory);
   std::vector<Outcome> alarms;
   Outcome whole;

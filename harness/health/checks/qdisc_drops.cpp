@@ -105,9 +105,10 @@ Growth growth_of(const std::string& nic, const NicQdiscs& now, CheckMemory& memo
   Growth growth{.drops = std::max(more("root drops", now.root.drops), more("leaf drops", now.dropped_by_leaves)),
                 .packets = more("packets", now.root.sent_packets)};
   const std::int64_t overlimits = more("overlimits", now.overlimits);
-  if (const std::int64_t elapsed = memory.elapsed_ns().value_or(0); elapsed > 0)
-    growth.overlimits_per_s =
-        static_cast<double>(overlimits) * static_cast<double>(kNsPerS) / static_cast<double>(elapsed);
+  // At the end of a block a reading comes milliseconds after the one before it.
+  const std::int64_t elapsed_ns = std::max(kNsPerS, memory.elapsed_ns().value_or(0));
+  growth.overlimits_per_s =
+      static_cast<double>(overlimits) * static_cast<double>(kNsPerS) / static_cast<double>(elapsed_ns);
   return growth;
 }
 

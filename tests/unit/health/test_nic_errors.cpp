@@ -76,7 +76,7 @@ TEST_CASE("nic_errors: what the kernel counted since the last reading, and not w
     send_frame(vx0);
     send_frame(vx0);
     const Outcome after = check.read_of("vx0");
-    REQUIRE(after.severity == Severity::critical);
+    REQUIRE(after.severity == Severity::warning);
     REQUIRE(after.detail.find("tx_errors +2") != std::string::npos);
     REQUIRE(check.read_of("vx0").severity == Severity::ok);
     ok(netlink.remove_link(vx0));
@@ -121,6 +121,43 @@ TEST_CASE("nic_errors: packets that the other end is too small for are drops, an
     send(20);
     REQUIRE(check.read_of("eth0", 10 * kNsPerS).severity == Severity::ok);  // 2 a second
   });
+}
+
+TEST_CASE("nic_errors: a stream of errors is critical, one is a warning, and what the host had no room for is a drop") {
+  const Params params(ok(complete_params(find_check("nic_errors")->info.params, Json::object())));
+  CheckMemory memory;
+  Link link;
+  const auto count = [&](std::string_view name) -> std::int64_t& {
+    const auto& names = LinkErrors::kNames;
+    return link.errors.counts[static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin())];
+  };
+  const auto read = [&](std::int64_t after_ns) {
+    memory.begin(memory.now_ns() + after_ns);
+    return judge_link_counters("eth0", link, params, memory);
+  };
+  read(kNsPerS);
+  count("rx_crc_errors") += 1, count("rx_errors") += 1;
+  const Outcome one = read(kNsPerS);
+  REQUIRE(one.severity == Severity::warning);
+  REQUIRE(one.detail == "rx_errors +1, rx_crc_errors +1");
+  count("rx_crc_errors") += 9, count("rx_errors") += 9;
+  REQUIRE(read(10 * kNsPerMs).severity == Severity::warning);  // of so short a time there is no rate
+  count("rx_crc_errors") += 99;
+  REQUIRE(read(10 * kNsPerS).severity == Severity::warning);
+  count("rx_crc_errors") += 100;
+  REQUIRE(read(10 * kNsPerS).severity == Severity::critical);
+  for (const char* overrun : {"rx_fifo_errors", "rx_over_errors"}) {
+    count(overrun) += 9, count("rx_errors") += 9;
+    REQUIRE(read(10 * kNsPerMs).severity == Severity::ok);
+    count(overrun) += 1000, count("rx_errors") += 1000;
+    const Outcome overruns = read(kNsPerS);
+    REQUIRE(overruns.severity == Severity::warning);
+    REQUIRE(overruns.detail == fmt::format("{} +1000", overrun));
+  }
+  count("rx_fifo_errors") += 1000, count("rx_errors") += 1001;  // one of another kind
+  const Outcome other = read(kNsPerS);
+  REQUIRE(other.severity == Severity::warning);
+  REQUIRE(other.detail == "rx_errors besides overruns +1, rx_fifo_errors +1000");
 }
 
 TEST_CASE("nic_errors: counters that read all ones are a device that is gone") {

@@ -9,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <set>
 
 #include "harness/base/files.hpp"
 #include "harness/base/printable.hpp"
@@ -39,32 +40,36 @@ struct CounterRule {
   Over over;
   std::int64_t sticks_at = 0;  // 0: nowhere
   bool of_hardware = false;    // in hw_counters, whose names are the driver's; else in counters
+  bool of_sender = false;      // counts what nobody acknowledged, or refused: the fault is not this port's
 };
 
 /// Limits of NVSentinel's nic-health-monitor, whose "fatal" is critical. Those of more than 1 a second for a driver's
-/// sequence errors are grit's own choice, and warnings.
-constexpr std::array kRules{CounterRule{"link_downed", Severity::critical, 0, Over::reading, 255},
-                            CounterRule{"excessive_buffer_overrun_errors", Severity::critical, 0, Over::reading, 15},
-                            CounterRule{"local_link_integrity_errors", Severity::critical, 0, Over::reading, 15},
-                            CounterRule{"symbol_error", Severity::critical, 120, Over::hour, 65'535},
-                            CounterRule{"symbol_error", Severity::warning, 10, Over::second, 65'535},
-                            CounterRule{"link_error_recovery", Severity::warning, 5.0 / 60, Over::second, 255},
-                            CounterRule{"port_rcv_errors", Severity::warning, 10, Over::second, 65'535},
-                            CounterRule{"port_xmit_discards", Severity::warning, 100, Over::second, 65'535},
-                            CounterRule{"link_downed", Severity::critical, 0, Over::reading, 0, true},
-                            CounterRule{"rnr_nak_retry_err", Severity::critical, 0, Over::reading, 0, true},
-                            CounterRule{"req_transport_retries_exceeded", Severity::warning, 0, Over::reading, 0, true},
-                            CounterRule{"retry_exceeded_err", Severity::warning, 0, Over::reading, 0, true},
-                            CounterRule{"local_ack_timeout_err", Severity::warning, 1, Over::second, 0, true},
-                            CounterRule{"roce_slow_restart", Severity::warning, 10, Over::second, 0, true},
-                            CounterRule{"out_of_sequence", Severity::warning, 1, Over::second, 0, true},
-                            CounterRule{"out_of_seq_request", Severity::warning, 1, Over::second, 0, true},
-                            CounterRule{"packet_seq_err", Severity::warning, 1, Over::second, 0, true},
-                            CounterRule{"implied_nak_seq_err", Severity::warning, 1, Over::second, 0, true},
-                            CounterRule{"out_of_buffer", Severity::warning, 1, Over::second, 0, true},
-                            CounterRule{"completer_retry_err", Severity::warning, 1, Over::second, 0, true},
-                            CounterRule{"retrans_timeout_events", Severity::warning, 1, Over::second, 0, true},
-                            CounterRule{"unresponsive_remote_events", Severity::warning, 0, Over::reading, 0, true}};
+/// sequence errors are grit's own choice, and warnings; so is that of rnr_nak_retry_err, which is fatal there: mlx5
+/// counts in it what came through when it was sent again, and in req_rnr_retries_exceeded what did not.
+constexpr std::array kRules{
+    CounterRule{"link_downed", Severity::critical, 0, Over::reading, 255},
+    CounterRule{"excessive_buffer_overrun_errors", Severity::critical, 0, Over::reading, 15},
+    CounterRule{"local_link_integrity_errors", Severity::critical, 0, Over::reading, 15},
+    CounterRule{"symbol_error", Severity::critical, 120, Over::hour, 65'535},
+    CounterRule{"symbol_error", Severity::warning, 10, Over::second, 65'535},
+    CounterRule{"link_error_recovery", Severity::warning, 5.0 / 60, Over::second, 255},
+    CounterRule{"port_rcv_errors", Severity::warning, 10, Over::second, 65'535},
+    CounterRule{"port_xmit_discards", Severity::warning, 100, Over::second, 65'535},
+    CounterRule{"link_downed", Severity::critical, 0, Over::reading, 0, true},
+    CounterRule{"rnr_nak_retry_err", Severity::warning, 1, Over::second, 0, true, true},
+    CounterRule{"req_rnr_retries_exceeded", Severity::warning, 0, Over::reading, 0, true, true},
+    CounterRule{"req_transport_retries_exceeded", Severity::warning, 0, Over::reading, 0, true, true},
+    CounterRule{"retry_exceeded_err", Severity::warning, 0, Over::reading, 0, true, true},
+    CounterRule{"local_ack_timeout_err", Severity::warning, 1, Over::second, 0, true, true},
+    CounterRule{"roce_slow_restart", Severity::warning, 10, Over::second, 0, true, true},
+    CounterRule{"out_of_sequence", Severity::warning, 1, Over::second, 0, true},
+    CounterRule{"out_of_seq_request", Severity::warning, 1, Over::second, 0, true},
+    CounterRule{"packet_seq_err", Severity::warning, 1, Over::second, 0, true, true},
+    CounterRule{"implied_nak_seq_err", Severity::warning, 1, Over::second, 0, true, true},
+    CounterRule{"out_of_buffer", Severity::warning, 1, Over::second, 0, true},
+    CounterRule{"completer_retry_err", Severity::warning, 1, Over::second, 0, true, true},
+    CounterRule{"retrans_timeout_events", Severity::warning, 1, Over::second, 0, true, true},
+    CounterRule{"unresponsive_remote_events", Severity::warning, 0, Over::reading, 0, true, true}};
 
 struct Port {
   std::string subject{};  // "mlx5_2/1"
@@ -178,16 +183,21 @@ class PortReading {
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
     if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return std::nullopt;
     if (value == UINT64_MAX || value == UINT32_MAX) {
-      ++all_ones_;
+      // One that never had another value is one that the device has not.
+      if (const std::string name = name_of(rule); memory_.find(name)) all_ones_.insert(name);
       return std::nullopt;
     }
     if (value > kMostCounted) return std::nullopt;
     return static_cast<std::int64_t>(value);
   }
 
+  [[nodiscard]] std::string name_of(const CounterRule& rule) const {
+    return fmt::format("{} {}{}", port_.subject, rule.of_hardware ? "hw " : "", rule.name);
+  }
+
   /// Several rules have the same counter, which must be counted once.
   std::int64_t growth_of(const CounterRule& rule, std::int64_t value) {
-    const std::string name = fmt::format("{} {}{}", port_.subject, rule.of_hardware ? "hw " : "", rule.name);
+    const std::string name = name_of(rule);
     const auto known = grown_.find(name);
     if (known != grown_.end()) return known->second;
     const std::int64_t grown = memory_.growth(name, value).value_or(0);
@@ -204,35 +214,45 @@ class PortReading {
       if (full_.empty() || full_.back() != rule.name) full_.emplace_back(rule.name);
       return;
     }
-    const double elapsed_s = static_cast<double>(memory_.elapsed_ns().value_or(0)) / static_cast<double>(kNsPerS);
+    // At the end of a block a reading comes milliseconds after the one before it.
+    const double elapsed_s =
+        std::max(1.0, static_cast<double>(memory_.elapsed_ns().value_or(0)) / static_cast<double>(kNsPerS));
     auto amount = static_cast<double>(grown);
     std::string_view unit;
-    if (rule.over == Over::second) amount = elapsed_s > 0 ? amount / elapsed_s : 0, unit = " in a second";
+    if (rule.over == Over::second) amount /= elapsed_s, unit = " in a second";
     if (rule.over == Over::hour) {
-      amount = static_cast<double>(RecentSum(memory_, fmt::format("{} {}", port_.subject, rule.name), kHour_ns).sum());
+      amount = static_cast<double>(RecentSum(memory_, name_of(rule), kHour_ns).sum());
       unit = " within an hour";
     }
-    if (amount > rule.limit) add(rule.severity, fmt::format("{} +{:.3g}{}", rule.name, amount, unit));
+    if (amount <= rule.limit) return;
+    add(rule.severity, fmt::format("{} +{:.3g}{}", rule.name, amount, unit));
+    if (rule.of_sender) of_sender_.emplace_back(rule.name);
   }
 
   Outcome outcome() {
-    if (all_ones_ >= 2) return gone();
+    if (all_ones_.size() >= 2) return gone();
     Outcome outcome{.severity = severity_, .subject = port_.subject, .detail = "is active"};
-    if (!found_.empty())
-      outcome.detail = first_few(found_), outcome.hint = with_nic("perfquery, rdma statistic");
-    else if (!full_.empty())
+    if (!found_.empty()) {
+      outcome.detail = first_few(found_);
+      if (of_sender_.size() == found_.size())
+        outcome.detail += "; that tells of the other end, or of the way to it";
+      else if (!of_sender_.empty())
+        outcome.detail += fmt::format("; {} tells of the other end, or of the way to it", of_sender_[0]);
+      outcome.hint = with_nic("perfquery, rdma statistic");
+    } else if (!full_.empty()) {
       outcome = {.subject = port_.subject,
                  .detail = fmt::format("{} stands at its largest value: blind until it is reset", first_few(full_)),
                  .hint = "perfquery -R"};
+    }
     return outcome;
   }
 
   Port port_;
   CheckMemory& memory_;
   Severity severity_ = Severity::ok;
-  std::vector<std::string> found_{}, full_{};
+  std::vector<std::string> found_{}, full_{}, of_sender_{};
   std::map<std::string, std::int64_t> grown_{};
-  int all_ones_ = 0;
+  std::set<std::string> all_ones_{};  // counters that had another value before
 };
 
 Result<std::vector<Outcome>> read(const CheckInput& input) {

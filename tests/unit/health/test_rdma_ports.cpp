@@ -59,6 +59,25 @@ TEST_CASE("rdma_ports: state, rate and counters of the ports in use") {
   REQUIRE(fabric.after("counters/port_xmit_discards", "204").severity == Severity::warning);
   REQUIRE(fabric.after("hw_counters/out_of_sequence", "105").severity == Severity::warning);
   REQUIRE(fabric.after("hw_counters/out_of_sequence", "0").severity == Severity::ok);  // reset
+  // At a block's end: no rate of 100 a second.
+  REQUIRE(fabric.after("hw_counters/out_of_sequence", "1", 10 * kNsPerMs).severity == Severity::ok);
+}
+
+TEST_CASE("rdma_ports: what a sender counts is said to tell of the other end") {
+  Fabric fabric;
+  for (const char* counter : {"packet_seq_err", "rnr_nak_retry_err"})
+    fabric.set(std::string("hw_counters/") + counter, "0");
+  fabric.check.read();
+  const Outcome sent = fabric.after("hw_counters/packet_seq_err", "3");
+  REQUIRE(sent.severity == Severity::warning);
+  REQUIRE(sent.detail == "packet_seq_err +3 in a second; that tells of the other end, or of the way to it");
+  fabric.set("hw_counters/packet_seq_err", "6");
+  REQUIRE(fabric.after("hw_counters/out_of_sequence", "103").detail ==
+          "out_of_sequence +3 in a second, packet_seq_err +3 in a second; packet_seq_err tells of the other end, or of "
+          "the way to it");
+  REQUIRE(fabric.after("hw_counters/out_of_sequence", "106").detail == "out_of_sequence +3 in a second");
+  REQUIRE(fabric.after("hw_counters/rnr_nak_retry_err", "1").severity == Severity::ok);
+  REQUIRE(fabric.after("hw_counters/rnr_nak_retry_err", "9").severity == Severity::warning);
 }
 
 TEST_CASE("rdma_ports: symbol errors have an hour") {
@@ -80,7 +99,9 @@ TEST_CASE("rdma_ports: a counter at its end is blind, all ones are a device that
   REQUIRE(blind.severity == Severity::unknown);
   REQUIRE(blind.detail == "excessive_buffer_overrun_errors stands at its largest value: blind until it is reset");
   fabric.set("counters/excessive_buffer_overrun_errors", "0");
-  fabric.set("counters/symbol_error", "18446744073709551615");
+  fabric.set("hw_counters/packet_seq_err", "4294967295");  // one that it never had
+  // One counter alone, though two rules read it.
+  REQUIRE(fabric.after("counters/symbol_error", "18446744073709551615").severity == Severity::ok);
   REQUIRE(fabric.after("counters/link_downed", "18446744073709551615").detail == "is gone, or does not answer");
   std::filesystem::remove_all(fabric.sys.path() / "class/infiniband/mlx5_0");
   REQUIRE(fabric.check.read_of("mlx5_0/1").severity == Severity::critical);

@@ -608,7 +608,8 @@
 
 ---@class grit.check.nic_errors.params
 ---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
----@field drops? number|string packets dropped or missed a second that alarm, of at least 10 (NetworkDropsRate of Kubernetes' monitoring mixins); any error is critical (default 10)
+---@field drops? number|string packets dropped, missed or overrun a second that alarm, of at least 10 (NetworkDropsRate of Kubernetes' monitoring mixins) (default 10)
+---@field errors? number|string errors of one kind a second, over a second at least, that are critical; any is a warning (grit's own choice) (default 10)
 ---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
 ---@field name? string what it is called in the report (default: as the check)
@@ -633,18 +634,18 @@
 ---@class grit.check.tcp_retransmits.params
 ---@field share_warning? grit.fraction share of segments that were sent again (grit's own choice) (default 1%)
 ---@field share_critical? grit.fraction as much is critical (OceanBase OCP's alarm of TCP retransmission) (default 10%)
----@field least_segments? number|string with fewer segments a second there is no share (pmie's rule network.tcp_retransmit) (default 100)
----@field timeouts? grit.count so many retransmission timeouts in a reading, each of 200 ms or more, alarm (grit's own choice) (default 1)
----@field aborts? grit.count so many connections given up after their timeouts alarm (grit's own choice) (default 1)
----@field full? grit.count so many losses to one full queue or buffer of TCP alarm (grit's own choice) (default 1)
+---@field least_segments? number|string with fewer segments or datagrams a second, over a second at least, there is no share (pmie's rule network.tcp_retransmit) (default 100)
+---@field timeouts? grit.count so many retransmission timeouts a minute, each of 200 ms or more, alarm; one does where readings are 6 s apart or less (grit's own choice) (default 10)
+---@field aborts? grit.count so many connections a minute given up after their timeouts alarm, one likewise (grit's own choice) (default 10)
+---@field full? grit.count so many losses a minute to one full queue or buffer of TCP alarm, one likewise (grit's own choice) (default 10)
 ---@field udp_share? grit.fraction share of datagrams lost to full receive buffers that alarms (grit's own choice) (default 1%)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.net_tables.params
----@field warning? grit.fraction share of a table in use (node exporter's mixin, NodeHighNumberConntrackEntriesUsed; the same for the other tables is grit's own choice); a table that lost something by being full is critical (default 75%)
----@field files_warning? grit.fraction share of the machine's open files (node exporter's mixin, NodeFileDescriptorLimit) (default 70%)
+---@field warning? grit.fraction share of a table in use (node exporter's mixin, NodeHighNumberConntrackEntriesUsed; the same for the other tables is grit's own choice); one that lost something by being full is critical, tcp time-wait a warning (default 75%)
+---@field files_warning? grit.fraction share of the machine's open files (node exporter's mixin, NodeFileDescriptorLimit); not looked at in a run by nodes in network namespaces of their own, which may be one machine (default 70%)
 ---@field files_critical? grit.fraction as much is critical (the same) (default 90%)
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)

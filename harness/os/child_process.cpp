@@ -12,8 +12,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <set>
 #include <sstream>
 
 #include "harness/base/clock.hpp"
@@ -30,7 +32,10 @@ constexpr std::size_t kFlood_bytes = std::size_t{1} << 20;
 constexpr std::size_t kRead_bytes = std::size_t{64} << 10;
 constexpr std::int64_t kFarewell_ns = kNsPerS / 2;  // from SIGTERM to SIGKILL
 constexpr std::int64_t kDying_ns = 150 * kNsPerMs;  // after SIGKILL
+/// For those that it started, after that.
 constexpr std::int64_t kLeftovers_ns = 100 * kNsPerMs;
+/// For a session whose parent is gone, should it start processes as fast as they are killed.
+constexpr std::int64_t kOrphans_ns = 10 * kNsPerS;
 /// For the output of one that has ended and whose children hold it.
 constexpr std::int64_t kLastWords_ns = 100 * kNsPerMs;
 
@@ -135,14 +140,48 @@ bool has_children() {
   }
 }
 
-/// Kills all children of this process but the one that is stuck. One that dies hands its own children on to this
-/// process, so it looks again.
-void kill_leftovers(pid_t stuck_pid, std::int64_t deadline_ns) {
+/// Kills all children of this process, until there is none. One that dies hands its own children on to this process, so
+/// it looks again. Returns one that still lives at the deadline; -1: none.
+pid_t kill_children(std::int64_t deadline_ns) {
   while (has_children()) {
-    bool any = false;
-    for (const pid_t pid : children()) any = (pid != stuck_pid && ::kill(pid, SIGKILL) == 0) || any;
-    if (!any || monotonic_ns() > deadline_ns) return;
+    const std::vector<pid_t> living = children();
+    for (const pid_t pid : living) ::kill(pid, SIGKILL);
+    if (monotonic_ns() > deadline_ns) return living.empty() ? -1 : living.front();
     ::usleep(1000);
+  }
+  return -1;
+}
+
+/// Reaches a process of this session or none: a number can become another process's meanwhile, a pidfd cannot.
+void signal_member(pid_t pid, pid_t session, int number) {
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (::getsid(pid) != session) return;  // asked after the pidfd was opened
+  if (process)
+    ::syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0);
+  else
+    ::kill(pid, number);  // Linux before 5.3
+}
+
+/// Signals every process of the session that is not in `reached`, whatever its process group: timeout(1) and the jobs
+/// of a shell have groups of their own. False: there was none.
+bool signal_session(pid_t session, int number, std::set<pid_t>& reached) {
+  bool any = false;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    pid_t pid = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
+    if (::getsid(pid) != session || !reached.insert(pid).second) continue;
+    signal_member(pid, session, number);
+    any = true;
+  }
+  return any;
+}
+
+/// Looks again until it finds no other: one that was missed can have started others.
+void kill_session(pid_t session, std::int64_t deadline_ns) {
+  std::set<pid_t> reached;
+  while (signal_session(session, SIGKILL, reached) && monotonic_ns() < deadline_ns) {
   }
 }
 
@@ -160,6 +199,8 @@ class Sentinel {
   Sentinel(const Sentinel&) = delete;
   Sentinel& operator=(const Sentinel&) = delete;
   ~Sentinel() { end(); }
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
 
   void end() {
     if (pid_ <= 0) return;
@@ -179,7 +220,7 @@ class Sentinel {
     char none = 0;
     while (::read(STDIN_FILENO, &none, 1) < 0 && errno == EINTR) {
     }
-    ::kill(-session, SIGKILL);
+    kill_session(session, monotonic_ns() + kOrphans_ns);
     ::_exit(0);
   }
 
@@ -196,22 +237,24 @@ class Child {
         output_{std::move(output), kKeptOutput_bytes},
         errors_{std::move(errors), kKeptErrors_bytes} {}
 
+  /// It is reaped last: until then its number, which is also its session's, is no other process's.
   ChildResult follow(std::int64_t limit_ns) {
     listen(monotonic_ns() + limit_ns);
     if (ended_) {
-      sentinel_.end();
-      result_.left_processes = has_children() || !output_.ended || !errors_.ended;
+      result_.left_processes = has_others() || !output_.ended || !errors_.ended;
     } else {
       result_.end = ChildEnd::timed_out;
-      ::kill(-pid_, SIGTERM);
-      await_end(monotonic_ns() + kFarewell_ns);
+      std::set<pid_t> reached;
+      signal_session(pid_, SIGTERM, reached);
+      await_end(monotonic_ns() + kFarewell_ns, true);
     }
-    ::kill(-pid_, SIGKILL);
-    if (!ended_) await_end(monotonic_ns() + kDying_ns);
-    if (read_bytes_ > kFlood_bytes) result_.end = ChildEnd::flooded;
-    if (!ended_) result_.end = ChildEnd::stuck, result_.stuck_pid = pid_;
+    const std::int64_t killed_ns = monotonic_ns();
+    if (!ended_ || has_others()) kill_session(pid_, killed_ns + kDying_ns);
+    await_end(killed_ns + kDying_ns, false);
     sentinel_.end();
-    kill_leftovers(result_.stuck_pid, monotonic_ns() + kLeftovers_ns);
+    reap();
+    if (read_bytes_ > kFlood_bytes) result_.end = ChildEnd::flooded;
+    tell_stuck(kill_children(killed_ns + kDying_ns + kLeftovers_ns));
     result_.output = std::move(output_.kept);
     result_.errors = std::move(errors_.kept);
     return std::move(result_);
@@ -230,7 +273,7 @@ class Child {
       if (::poll(sources.data(), sources.size(), wait_ms(left_ns)) < 0) continue;
       if (sources[1].revents != 0) read_bytes_ += output_.read_some(buffer);
       if (sources[2].revents != 0) read_bytes_ += errors_.read_some(buffer);
-      if (!ended_ && try_reap()) deadline_ns = std::min(deadline_ns, monotonic_ns() + kLastWords_ns);
+      if (!ended_ && see_end()) deadline_ns = std::min(deadline_ns, monotonic_ns() + kLastWords_ns);
     }
   }
 
@@ -239,25 +282,59 @@ class Child {
     return static_cast<int>(std::min<std::int64_t>(left_ns / kNsPerMs + 1, itself_ ? 1000 : 10));
   }
 
-  void await_end(std::int64_t deadline_ns) {
-    while (!try_reap()) {
+  /// `of_all`: also of what it started.
+  void await_end(std::int64_t deadline_ns, bool of_all) {
+    while (!see_end() || (of_all && has_others())) {
       const std::int64_t left_ns = deadline_ns - monotonic_ns();
       if (left_ns <= 0) return;
       pollfd source{itself_.get(), POLLIN, 0};
-      ::poll(&source, 1, wait_ms(left_ns));
+      if (ended_)
+        ::usleep(1000);
+      else
+        ::poll(&source, 1, wait_ms(left_ns));
     }
   }
 
-  bool try_reap() {
+  /// Has it ended by now? It stays a zombie.
+  bool see_end() {
+    siginfo_t info{};
+    if (ended_ || ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0) return ended_;
+    return ended_ = info.si_pid == pid_;
+  }
+
+  /// Does something live that it has left? Only children can: what it started and its parent has left becomes one.
+  [[nodiscard]] bool has_others() const {
+    for (bool reaped = true; reaped;) {
+      reaped = false;
+      bool any = false;
+      for (const pid_t pid : children()) {
+        if (pid == pid_ || pid == sentinel_.pid()) continue;
+        const pid_t ended = ::waitpid(pid, nullptr, WNOHANG);
+        reaped = reaped || ended == pid;  // and its own children may have become ours
+        any = any || ended == 0;
+      }
+      if (any) return true;
+    }
+    return false;
+  }
+
+  void reap() {
     int status = 0;
     rusage usage{};
-    if (ended_ || ::wait4(pid_, &status, WNOHANG, &usage) != pid_) return ended_;
-    ended_ = true;
+    if (!ended_ || ::wait4(pid_, &status, 0, &usage) != pid_) return;
     result_.cpu_ns = process_usage(usage).cpu_ns;
-    if (result_.end != ChildEnd::exited) return true;  // it was killed
+    if (result_.end != ChildEnd::exited) return;  // it was killed
     if (WIFSIGNALED(status)) result_.end = ChildEnd::signalled;
     result_.status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-    return true;
+  }
+
+  /// `left`: a child that was killed and lives; -1: none.
+  void tell_stuck(pid_t left) {
+    if (!ended_ && ::waitpid(pid_, nullptr, WNOHANG) == 0) left = pid_;
+    if (left < 0) return;
+    result_.end = ChildEnd::stuck;
+    result_.stuck_pid = left;
+    result_.left_processes = false;
   }
 
   pid_t pid_;
@@ -301,6 +378,6 @@ Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns
   return Child(pid, std::move(output.reader), std::move(errors.reader)).follow(limit_ns);
 }
 
-bool has_ended(pid_t stuck_pid) { return ::waitpid(stuck_pid, nullptr, WNOHANG) != 0; }
+pid_t still_stuck() { return kill_children(monotonic_ns() + kLeftovers_ns); }
 
 }  // namespace grit

@@ -22,7 +22,7 @@ enum class ChildEnd {
   signalled,
   timed_out,  // it was killed
   flooded,    // killed, for it printed more than 1 MiB
-  stuck  // killed, and still there: a process that waits for a disk or a server in the kernel dies when that answers
+  stuck       // it or one that it started was killed and lives: it waits in the kernel, for a disk or a server
 };
 
 struct ChildResult {
@@ -30,17 +30,18 @@ struct ChildResult {
   int status = 0;               // exited: its exit status; signalled: the signal
   std::string output{};         // standard output, the first 8 KiB
   std::string errors{};         // standard error, the first 1 KiB
-  std::int64_t cpu_ns = 0;      // its own and of those it waited for; 0 when it is stuck
-  bool left_processes = false;  // it ended and left others, which were killed
-  pid_t stuck_pid = -1;
+  std::int64_t cpu_ns = 0;      // its own and of those it waited for; 0 when it did not end in time
+  bool left_processes = false;  // it ended and left others, which were killed and have ended
+  pid_t stuck_pid = -1;         // one that lives
 };
 
 /// Runs it in a session of its own, in "/", without standard input, with every signal as by default and no descriptor
-/// of ours. After `limit_ns` its session gets a SIGTERM, and half a second later a SIGKILL; the call returns a quarter
-/// of a second after that at the latest. Everything that it started is killed when it has ended, also what went into a
-/// session of its own, for which this process becomes a child subreaper (prctl(2)) and takes every other child of its
-/// own for a leftover: only for a process that has no children but by this function. When this process is killed
-/// meanwhile, the session is, too.
+/// of ours. After `limit_ns` every process of its session, of whatever process group, gets a SIGTERM, and half a second
+/// later a SIGKILL; the call returns a quarter of a second after that at the latest. Everything that it started is
+/// killed when it has ended, also what went into a session of its own, for which this process becomes a child subreaper
+/// (prctl(2)) and takes every other child of its own for a leftover: only for a process that has no children but by
+/// this function. When this process is killed meanwhile, so is every process of the session; what left the session then
+/// goes to the next subreaper.
 ///
 /// run_in_shell() is for the commands of a fault, which may leave something running, have the user's environment, and
 /// are run by threads of a process with children of its own.
@@ -48,7 +49,8 @@ struct ChildResult {
 /// Error (internal): it cannot be started, and why.
 Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns);
 
-/// Has a child that was stuck ended by now?
-bool has_ended(pid_t stuck_pid);
+/// After one that was stuck: kills what is left of it once more, which takes a tenth of a second at most, and returns a
+/// process that still lives; -1: all have ended, and another can be started.
+pid_t still_stuck();
 
 }  // namespace grit

@@ -146,7 +146,8 @@ ChildCommand command_line(const CheckInput& input) {
 class Reader {
  public:
   Result<std::vector<Outcome>> operator()(const CheckInput& input) {
-    if (stuck_pid_ > 0 && !has_ended(stuck_pid_)) {
+    if (stuck_pid_ > 0) stuck_pid_ = still_stuck();
+    if (stuck_pid_ > 0) {
       const ChildResult still{.end = ChildEnd::stuck, .stuck_pid = stuck_pid_};
       return std::vector{outcome_of(still, input.params, 0)};
     }

@@ -94,40 +94,62 @@ TEST_CASE("child process: what it leaves behind is killed, wherever it went, and
   REQUIRE(is_gone(std::stoi(late.output)));
 }
 
-TEST_CASE("child process: when who runs it is killed, so is all of its session") {
+TEST_CASE("child process: the whole session is told at the limit, process groups of their own too, and has its time") {
+  const test::TempDirectory directory;
+  const std::string file = (directory.path() / "told").string();
+  const std::string line = fmt::format(
+      "timeout 100 sh -c 'trap \"trap : TERM; sleep 0.1; echo told > {}; exit\" TERM; while :; do sleep 0.01; done'; :",
+      file);
+  REQUIRE(run_shell(line, kNsPerS).end == ChildEnd::timed_out);  // its shell ends at once
+  REQUIRE(ok(read_file(file)) == "told\n");
+}
+
+TEST_CASE("child process: when who runs it is killed, so is all of its session, in whatever process group") {
   const test::TempDirectory directory;
   const std::string file = (directory.path() / "pids").string();
   const pid_t runner = ::fork();
   if (runner == 0) {
-    static_cast<void>(run_child({.argv = {"/bin/sh", "-c", "sleep 100 & echo $$ $! > " + file + "; sleep 100"},
-                                 .environment = {"PATH=/usr/bin:/bin"}},
-                                100 * kNsPerS));
+    static_cast<void>(
+        run_child({.argv = {"/bin/sh", "-c", "timeout 100 sleep 100 & echo $$ $! > " + file + "; sleep 100"},
+                   .environment = {"PATH=/usr/bin:/bin"}},
+                  100 * kNsPerS));
     ::_exit(0);
   }
   pid_t shell = 0, second = 0;
-  for (int i = 0; i < 1000 && second == 0; ++i, ::usleep(5000)) std::ifstream(file) >> shell >> second;
+  for (int i = 0; i < 1000 && (second == 0 || ::getpgid(second) != second); ++i, ::usleep(5000))
+    std::ifstream(file) >> shell >> second;
+  const pid_t second_group = ::getpgid(second);
   ::kill(runner, SIGKILL);
   REQUIRE(::waitpid(runner, nullptr, 0) == runner);
   REQUIRE(second > 0);
+  REQUIRE(second_group == second);
   for (int i = 0; i < 1000 && !(is_gone(shell) && is_gone(second)); ++i) ::usleep(5000);
   REQUIRE(is_gone(shell));
   REQUIRE(is_gone(second));
 }
 
-TEST_CASE("child process: one that cannot be killed is left, and its end is seen") {
+TEST_CASE("child process: what cannot be killed is left, itself or what it started, and its end is seen") {
   // A frozen control group of the first version keeps a process like a device that does not answer.
   const std::filesystem::path group = fmt::format("/sys/fs/cgroup/freezer/grit-test-{}", ::getpid());
   std::error_code failed;
   if (::geteuid() != 0 || !std::filesystem::create_directory(group, failed))
     return test::skip("no control group of the first version that freezes");
-  const std::string line = fmt::format("cd {}; echo $$ > tasks; echo FROZEN > freezer.state; exit 0", group.string());
-  const ChildResult stuck = run_shell(line, kNsPerS / 10);
-  const bool still = stuck.stuck_pid > 0 && !has_ended(stuck.stuck_pid);
-  test::detail::write_text((group / "freezer.state").c_str(), "THAWED");
-  bool ended = false;
-  for (int i = 0; i < 500 && !ended; ++i, ::usleep(10'000)) ended = has_ended(stuck.stuck_pid);
+  const std::string state = (group / "freezer.state").string();
+  const std::string freeze = fmt::format("sh -c 'echo $$ > {}/tasks; echo FROZEN > {}; exit 0'", group.string(), state);
+  for (const std::string& line :
+       {"exec " + freeze, freeze + " | cat", fmt::format("{} & until grep -q FROZEN {}; do :; done", freeze, state)}) {
+    INFO(line);
+    const ChildResult stuck = run_shell(line, kNsPerS / 2);
+    const std::string seen = read_file(fmt::format("/proc/{}/cgroup", stuck.stuck_pid)).value_or("");
+    const pid_t still = still_stuck();
+    test::detail::write_text(state.c_str(), "THAWED");
+    pid_t later = still;
+    for (int i = 0; i < 500 && later > 0; ++i) later = still_stuck();
+    CHECK(stuck.end == ChildEnd::stuck);
+    CHECK_THAT(seen, Catch::Contains(group.filename().string()));
+    CHECK_FALSE(stuck.left_processes);
+    CHECK(still == stuck.stuck_pid);
+    CHECK(later == -1);
+  }
   std::filesystem::remove(group, failed);
-  REQUIRE(stuck.end == ChildEnd::stuck);
-  REQUIRE(still);
-  REQUIRE(ended);
 }

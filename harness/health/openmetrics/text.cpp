@@ -198,6 +198,8 @@ bool ends_as_openmetrics(std::string_view text) {
 }  // namespace
 
 Result<Exposition> parse_exposition(std::string_view text, const std::set<std::string>& names, bool is_openmetrics) {
+  if (!text.empty() && text.back() != '\n' && !ends_as_openmetrics(text))
+    return unavailable_error("cut off in the middle of a line");
   return Parser(names, is_openmetrics || ends_as_openmetrics(text)).parse(text);
 }
 

@@ -28,10 +28,11 @@ struct Exposition {
 };
 
 /// The samples of these names. `is_openmetrics`: its Content-Type says so; a text that ends with "# EOF" is, too, and
-/// one of that type that does not is cut off. A line that cannot be read is passed over. Error (unavailable): there are
-/// more than 10 of these or one in a hundred, so that it is something else than metrics (names the first one's number,
-/// never what is in it: the file may be anything); or it is cut off, or has more than 200,000 lines or 4,096 samples of
-/// these names.
+/// one of that type that does not is cut off; so is any other text without a line feed at its end (Prometheus,
+/// "Exposition formats": the last line must end with one), whose last value may be half a number. A line that cannot be
+/// read is passed over. Error (unavailable): there are more than 10 of these or one in a hundred, so that it is
+/// something else than metrics (names the first one's number, never what is in it: the file may be anything); or it is
+/// cut off, or has more than 200,000 lines or 4,096 samples of these names.
 Result<Exposition> parse_exposition(std::string_view text, const std::set<std::string>& names,
                                     bool is_openmetrics = false);
 

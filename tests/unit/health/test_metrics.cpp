@@ -67,7 +67,7 @@ TEST_CASE("metrics text: names, labels, values, timestamps and exemplars") {
                           "m_total { a = \"1\" } 2.5e3 1700000000000\n"
                           "{\"m\", a=\"utf\"} NaN\n"
                           "other garbage that nobody asked for\n"
-                          "up -3 # {trace=\"1\"} 0.5",
+                          "up -3 # {trace=\"1\"} 0.5\n",
                           kNames));
   REQUIRE(read.samples.size() == 5);
   REQUIRE(read.samples[0].value == 1);
@@ -90,6 +90,18 @@ TEST_CASE("metrics text: OpenMetrics has seconds, and an end") {
   const auto cut = parse_exposition("m_total 1\n", kNames, true);
   REQUIRE_FALSE(cut.has_value());
   REQUIRE_THAT(cut.error().message, Catch::Contains("cut off"));
+}
+
+TEST_CASE("metrics text: a value that may be half a number is none") {
+  for (const char* cut : {"m 1\nm_total 12", "m_total 12", "m 1\nm_to", "m 1\n# TYPE", "m 1\n# EO"}) {
+    INFO(cut);
+    const auto read = parse_exposition(cut, kNames);
+    REQUIRE_FALSE(read.has_value());
+    REQUIRE(read.error().kind == ErrorKind::unavailable);
+    REQUIRE(read.error().message == "cut off in the middle of a line");
+  }
+  REQUIRE(ok(parse_exposition("m_total 12\n", kNames)).samples.size() == 1);
+  REQUIRE(ok(parse_exposition("m_total 12\n# EOF", kNames)).samples.size() == 1);  // OpenMetrics may end so
 }
 
 TEST_CASE("metrics text: something else is refused, by its line and without what it says") {

@@ -246,6 +246,8 @@ TEST_CASE("openmetrics: mistakes are found when the scenario is loaded") {
   REQUIRE_THAT(validated({{"file", "m"}, {"critical", "m > 0"}}).error().message, Catch::Contains("absolute"));
   REQUIRE_THAT(validated({{"url", url}}).error().message, Catch::Contains("give a rule"));
   REQUIRE_THAT(validated({{"url", url}, {"critical", "m >"}}).error().message, Catch::Contains("character 4"));
+  write(file, "m 12");
+  REQUIRE_THAT(check.try_read().error().message, Catch::Contains("m.prom: cut off in the middle of a line"));
   REQUIRE_THAT(validated({{"url", url}, {"critical", "rate(m[1s]) > 0"}}).error().message,
                Catch::Contains("shorter than `every` (2s)"));
   for (const char* wrong : {"127.0.0.1:9100", "ftp://x/", "http://", "http://u:p@x/", "http://x:y/", "http://x y/",

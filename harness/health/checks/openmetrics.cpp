@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t kMaxText_bytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxOutcomes = 64;
 constexpr std::int64_t kLeastMaxAge_ns = 60 * kNsPerS;
+constexpr const char* kTime = " t_ns";  // behind a series' name, or alone for those without a timestamp
 
 struct Rules {
   std::optional<Rule> critical{}, warning{};
@@ -75,8 +76,14 @@ std::int64_t max_age_ns(const Params& params) {
   return given_ns > 0 ? given_ns : std::max(3 * params.integer("every"), kLeastMaxAge_ns);
 }
 
+struct Page {
+  std::string text{};
+  bool is_openmetrics = false;  // by its Content-Type
+  std::int64_t t_ns = 0;        // when it was read, of the monotonic clock; a file: when it was written, of the other
+};
+
 /// Opened anew each time, as its writer puts a new one in its place. Not a device or a pipe, which could wait.
-Result<std::string> read_metrics_file(const std::string& path, std::int64_t oldest_ns) {
+Result<Page> read_metrics_file(const std::string& path, std::int64_t oldest_ns) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return errno_error(path);
   struct stat is {};
@@ -84,7 +91,8 @@ Result<std::string> read_metrics_file(const std::string& path, std::int64_t olde
   if (!S_ISREG(is.st_mode)) return unavailable_error(path + " is no plain file");
   if (static_cast<std::size_t>(is.st_size) > kMaxText_bytes)
     return unavailable_error(fmt::format("{} is larger than {} MiB", path, kMaxText_bytes >> 20));
-  const std::int64_t age_ns = realtime_ns() - (is.st_mtim.tv_sec * kNsPerS + is.st_mtim.tv_nsec);
+  const std::int64_t written_ns = is.st_mtim.tv_sec * kNsPerS + is.st_mtim.tv_nsec;
+  const std::int64_t age_ns = realtime_ns() - written_ns;
   if (age_ns > oldest_ns)
     return unavailable_error(fmt::format("{} was not written for {} (`max_age`): does its writer still run?", path,
                                          format_duration(static_cast<double>(age_ns))));
@@ -98,7 +106,7 @@ Result<std::string> read_metrics_file(const std::string& path, std::int64_t olde
     have += static_cast<std::size_t>(n);
   }
   text.resize(have);
-  return text;
+  return Page{.text = std::move(text), .t_ns = written_ns};
 }
 
 bool is_of_node(const HttpUrl& url, const Node& node) {
@@ -134,7 +142,8 @@ int rank(const Outcome& outcome) {
   return 0;
 }
 
-Outcome outcome_of(const Finding& finding, const Rule& rule, Severity severity) {
+/// `is_first`: at the first reading of a block everything with a window has one sample.
+Outcome outcome_of(const Finding& finding, const Rule& rule, Severity severity, bool is_first) {
   Outcome outcome{.severity = Severity::ok};
   const std::string text = shortened(rule.text());
   if (!finding.unknown.empty()) {
@@ -143,7 +152,8 @@ Outcome outcome_of(const Finding& finding, const Rule& rule, Severity severity) 
     return outcome;
   }
   if (finding.first) {
-    outcome.detail = "first reading";
+    if (!is_first) outcome.severity = Severity::unknown;
+    outcome.detail = is_first ? "first reading" : "only one sample yet: " + text;
     return outcome;
   }
   outcome.value = finding.value, outcome.unit = "count";
@@ -162,16 +172,13 @@ class Reader {
     }
     if (input.memory.is_first()) store_.clear(), seen_.clear();
     GRIT_CHECK(take_metrics(input));
-    return outcomes(input.params.text("subject"));
+    return outcomes(input.params.text("subject"), input.memory.is_first());
   }
 
  private:
-  Result<HttpAnswer> fetch(const CheckInput& input) {
-    const std::string file = input.params.text("file");
-    if (!file.empty()) {
-      GRIT_TRY(std::string text, read_metrics_file(file, max_age_ns(input.params)));
-      return HttpAnswer{.body = std::move(text)};
-    }
+  Result<Page> fetch(const CheckInput& input) {
+    if (const std::string file = input.params.text("file"); !file.empty())
+      return read_metrics_file(file, max_age_ns(input.params));
     GRIT_TRY(const HttpUrl url, parse_http_url(input.params.text("url")));
     if (!input.params.boolean("remote") && !is_loopback(url) && !is_of_node(url, input.node))
       return usage_error(
@@ -181,7 +188,10 @@ class Reader {
     if (!http_) {
       GRIT_TRY(http_, HttpClient::open());
     }
-    return http_->get(url, input.limit_ns, kMaxText_bytes);
+    GRIT_TRY(HttpAnswer answer, http_->get(url, input.limit_ns, kMaxText_bytes));
+    return Page{.text = std::move(answer.body),
+                .is_openmetrics = answer.content_type.find("application/openmetrics-text") != std::string::npos,
+                .t_ns = input.memory.now_ns()};
   }
 
   Status take_metrics(const CheckInput& input) {
@@ -191,33 +201,36 @@ class Reader {
       names.merge(rule->names());
       window_ns = std::max(window_ns, rule->longest_window_ns());
     }
-    GRIT_TRY(const HttpAnswer answer, fetch(input));
-    const bool is_openmetrics = answer.content_type.find("application/openmetrics-text") != std::string::npos;
-    const auto read = parse_exposition(answer.body, names, is_openmetrics);
+    GRIT_TRY(const Page page, fetch(input));
+    const auto read = parse_exposition(page.text, names, page.is_openmetrics);
     if (!read) return with_context(read.error(), input.params.text("url") + input.params.text("file"));
     if (window_ns > 0) recall(*read, input.memory);
-    store_.take(*read, input.memory.now_ns(), realtime_ns(), max_age_ns(input.params), window_ns);
-    if (window_ns > 0) remember(*read, input.memory);
+    store_.take(*read, page.t_ns, realtime_ns(), max_age_ns(input.params), window_ns);
+    if (window_ns > 0) remember(*read, page.t_ns, input.memory);
     return {};
   }
 
   static std::string key_of(const MetricSample& sample) { return sample.name + json_text(Json(sample.labels)); }
 
+  static std::string time_of(const MetricSample& sample) { return sample.time_ns ? key_of(sample) + kTime : kTime; }
+
   /// The samples of another process, which `grit check --state` has kept.
   void recall(const Exposition& read, const CheckMemory& memory) {
-    const auto elapsed_ns = memory.elapsed_ns();
-    if (!elapsed_ns || !store_.series().empty()) return;
-    for (const MetricSample& sample : read.samples)
-      if (const auto bits = memory.find(key_of(sample)); bits && !sample.time_ns)
-        store_.put_back(sample, memory.now_ns() - *elapsed_ns, std::bit_cast<double>(*bits));
+    if (!store_.series().empty()) return;
+    for (const MetricSample& sample : read.samples) {
+      const auto bits = memory.find(key_of(sample)), t_ns = memory.find(time_of(sample));
+      if (bits && t_ns) store_.put_back(sample, *t_ns, std::bit_cast<double>(*bits));
+    }
   }
 
-  static void remember(const Exposition& read, CheckMemory& memory) {
-    for (const MetricSample& sample : read.samples)
+  static void remember(const Exposition& read, std::int64_t t_ns, CheckMemory& memory) {
+    for (const MetricSample& sample : read.samples) {
       memory.keep(key_of(sample), std::bit_cast<std::int64_t>(sample.value));
+      memory.keep(time_of(sample), sample.time_ns.value_or(t_ns));
+    }
   }
 
-  std::vector<Outcome> outcomes(const std::string& label) {
+  std::vector<Outcome> outcomes(const std::string& label, bool is_first) {
     std::map<std::string, Outcome> by_subject;
     std::set<std::string> exported;
     const auto say = [&](const std::string& subject, Outcome outcome) {
@@ -229,7 +242,7 @@ class Reader {
       const auto findings = rule->evaluate(store_);
       for (const Finding& finding : findings) {
         const std::string subject = subject_of(finding.labels, label);
-        say(subject, outcome_of(finding, *rule, severity));
+        say(subject, outcome_of(finding, *rule, severity, is_first));
         exported.insert(subject);
       }
       const auto unmatched = rule->unmatched(store_);

@@ -39,13 +39,12 @@ bool selects(const RuleExpr& expr, const SeriesStore::Key& key) {
   });
 }
 
-/// The place of the first sample of a window that ends with the newest: the last one before it, unless that is older
-/// than twice the window.
+/// The place of the first sample of a window that ends with the newest: the last one before it, however old.
 std::size_t window_begin(const std::vector<MetricSeries::Point>& points, std::int64_t window_ns) {
   const std::int64_t end_ns = points.back().t_ns;
   std::size_t first = 0;
   while (points[first].t_ns <= end_ns - window_ns) ++first;
-  return first > 0 && points[first - 1].t_ns >= end_ns - 2 * window_ns ? first - 1 : first;
+  return first > 0 ? first - 1 : first;
 }
 
 /// Empty: there is only one sample yet.

@@ -46,8 +46,8 @@ class Rule {
 
   /// One finding for each set of labels; two sides are joined where these are equal. None: a selector found nothing.
   /// A rate is the increase between the first and the last sample of the window, divided by the time between these,
-  /// and nothing is extrapolated; the sample right before the window belongs to it. A counter that fell was started
-  /// anew from 0.
+  /// and nothing is extrapolated; the sample right before the window belongs to it, however old it is, so that nothing
+  /// is lost between readings that are further apart than the window. A counter that fell was started anew from 0.
   [[nodiscard]] std::vector<Finding> evaluate(const SeriesStore& store) const;
   /// The selectors that find nothing now, as they are written.
   [[nodiscard]] std::vector<std::string> unmatched(const SeriesStore& store) const;

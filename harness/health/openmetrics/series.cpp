@@ -1,6 +1,7 @@
 #include "harness/health/openmetrics/series.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string_view>
 
@@ -33,7 +34,7 @@ bool SeriesStore::has_restarted(const Exposition& read) {
 
 void SeriesStore::take(const Exposition& read, std::int64_t now_ns, std::int64_t realtime_ns, std::int64_t max_age_ns,
                        std::int64_t window_ns) {
-  if (has_restarted(read) || series_.size() > kMaxSeries) series_.clear();
+  if (has_restarted(read) || series_.size() > kMaxSeries || now_ns < last_ns_) series_.clear();
   std::set<std::string> had;
   for (auto& [key, series] : series_) {
     if (series.current) had.insert(key.first);
@@ -45,18 +46,21 @@ void SeriesStore::take(const Exposition& read, std::int64_t now_ns, std::int64_t
     series.stale = sample.time_ns && realtime_ns - *sample.time_ns > max_age_ns;
   }
   for (auto& [key, series] : series_) {
-    // One before the window is kept, to count from.
+    // The last one before the window is kept, however old: there is no other to count from.
     auto& points = series.points;
-    const std::int64_t start_ns = points.back().t_ns - 2 * window_ns;
-    const auto first =
-        std::find_if(points.begin(), points.end(), [&](const auto& one) { return one.t_ns >= start_ns; });
-    points.erase(points.begin(), first);
+    const std::int64_t start_ns = points.back().t_ns - window_ns;
+    const auto first = std::find_if(points.begin(), points.end(), [&](const auto& one) { return one.t_ns > start_ns; });
+    if (first != points.begin()) points.erase(points.begin(), std::prev(first));
   }
   last_ns_ = now_ns;
 }
 
 void SeriesStore::put_back(const MetricSample& sample, std::int64_t t_ns, double value) {
-  series_[{sample.name, sample.labels}].points = {{t_ns, value}};
+  MetricSeries& series = series_[{sample.name, sample.labels}];
+  series.points = {{t_ns, value}};
+  series.current = true;
+  if (!sample.time_ns) last_ns_ = t_ns;
+  if (sample.name == kProcessStart) process_start_ = value;
 }
 
 /// A counter that appears beside others of its name, which were there before, was 0 until then: the first Xid of a GPU.

@@ -28,11 +28,13 @@ class SeriesStore {
  public:
   using Key = std::pair<std::string, MetricLabels>;
 
-  /// A reading at `now_ns` of the monotonic clock, `realtime_ns` of the other. `max_age_ns`: for samples with
-  /// timestamps of their own. `window_ns`: the longest that a rule looks back.
+  /// What was said at `now_ns`, by one clock for all readings; when it is before the last one, all is counted anew.
+  /// `realtime_ns`, `max_age_ns`: for samples with timestamps of their own. `window_ns`: the longest that a rule looks
+  /// back.
   void take(const Exposition& read, std::int64_t now_ns, std::int64_t realtime_ns, std::int64_t max_age_ns,
             std::int64_t window_ns);
-  /// A sample that another process took, before the first take().
+  /// The value that this series had at `t_ns` in the last reading of another process, before the first take(). `t_ns`
+  /// is of the sample's own clock where it has a timestamp.
   void put_back(const MetricSample& sample, std::int64_t t_ns, double value);
   void clear() { *this = {}; }
 
@@ -43,7 +45,7 @@ class SeriesStore {
   bool has_restarted(const Exposition& read);
 
   std::map<Key, MetricSeries> series_{};
-  std::int64_t last_ns_ = 0;  // when the last reading was; 0: there was none
+  std::int64_t last_ns_ = 0;  // the last one's `now_ns`; 0: there was none
   double process_start_ = 0;
 };
 

@@ -194,7 +194,8 @@ TEST_CASE("rules: rate, increase and delta over the window, and nothing extrapol
   CHECK(grown.alarms);
   CHECK(rate.last("m_total 103\n", 9 * kNsPerS).value == Approx(3.0 / 11));  // the one before the window counts
   CHECK(rate.last("m_total 103\n", 9 * kNsPerS).value == 0);
-  CHECK(rate.last("m_total 104\n", 30 * kNsPerS).first);  // too long ago to count from
+  CHECK(rate.last("m_total 104\n", 30 * kNsPerS).value == Approx(1.0 / 30));  // over the time that passed
+  CHECK(rate.last("m_total 107\n", 300 * kNsPerS).value == Approx(0.01));
 
   Source increase("increase(m_total[10s]) >= 7");
   increase.read("m_total 5\n");
@@ -228,6 +229,19 @@ TEST_CASE("rules: an exporter that was started anew counts from there") {
   restarted.read("m_total 100\nprocess_start_time_seconds 1\n");
   REQUIRE(restarted.last("m_total 40\nprocess_start_time_seconds 2\n").first);
   REQUIRE(restarted.last("m_total 41\nprocess_start_time_seconds 2\n").value == 1);
+}
+
+TEST_CASE("rules: two windows, and only the last sample before each belongs to it") {
+  Source both("increase(m_total[2s]) * 100 + increase(m_total[10s]) >= 0");
+  for (const int value : {1, 2, 3, 5, 8}) both.read(fmt::format("m_total {}\n", value), 4 * kNsPerS);
+  CHECK(both.last("m_total 13\n", 4 * kNsPerS).value == 510);  // from 8, 4 s ago; from 3, 12 s ago
+}
+
+TEST_CASE("rules: after a clock that was set back it is counted anew") {
+  Source set_back("increase(m_total[10s]) > 0");
+  set_back.read("m_total 1\n");
+  CHECK(set_back.last("m_total 5\n", -60 * kNsPerS).first);
+  CHECK(set_back.last("m_total 7\n").value == 2);
 }
 
 TEST_CASE("rules: samples with times of their own") {

@@ -24,6 +24,38 @@ Json with_file(const std::filesystem::path& file, const std::string& rule, Json 
 
 void write(const std::filesystem::path& file, const std::string& text) { std::ofstream(file) << text; }
 
+/// As its writer would have at `t_ns`.
+void write_at(const std::filesystem::path& file, std::int64_t t_ns, const std::string& text) {
+  write(file, text);
+  const timespec time{.tv_sec = t_ns / kNsPerS, .tv_nsec = t_ns % kNsPerS};
+  const timespec times[2] = {time, time};
+  REQUIRE(::utimensat(AT_FDCWD, file.c_str(), times, 0) == 0);
+}
+
+/// `grit check --state` with a rule of a window, again and again: each call is another process.
+class Calls {
+ public:
+  explicit Calls(Json params) : params_(std::move(params)) {}
+
+  std::vector<Outcome> call(std::int64_t after_ns = 300 * kNsPerS) {
+    test::CheckUnderTest check("openmetrics", params_);
+    check.memory = CheckMemory::from_json(kept_);
+    auto outcomes = check.read(now_ns_ += after_ns);
+    kept_ = check.memory.to_json();
+    return outcomes;
+  }
+  Outcome call_one() {
+    const auto outcomes = call();
+    REQUIRE(outcomes.size() == 1);
+    return outcomes.front();
+  }
+  void now_of(const std::string& url) { params_["url"] = url; }
+
+ private:
+  Json params_, kept_ = Json::object();
+  std::int64_t now_ns_ = 0;
+};
+
 Status validated(Json given) {
   const Check* check = find_check("openmetrics");
   return check->validate(Params(ok(complete_params(check_params(check->info), std::move(given)))));
@@ -119,28 +151,78 @@ TEST_CASE("openmetrics: a file's series are subjects, by rules for critical and 
   REQUIRE(check.read().size() == 2);
 }
 
-TEST_CASE("openmetrics: rates need two readings of one block, or what `grit check --state` has kept") {
+TEST_CASE("openmetrics: rates need two samples of one block") {
   const test::TempDirectory directory;
   const auto file = directory.path() / "m.prom";
-  const Json params = with_file(file, "rate(m_total[10s]) > 0", {{"every", kNsPerS}});
-  test::CheckUnderTest check("openmetrics", params);
-  write(file, "m_total 5\n");
-  REQUIRE(check.read_one().detail == "first reading");
+  const std::int64_t t0_ns = realtime_ns() - 30 * kNsPerS;
+  test::CheckUnderTest check("openmetrics", with_file(file, "rate(m_total[10s]) > 0", {{"every", kNsPerS}}));
+  write_at(file, t0_ns, "m_total 5\n");
+  const Outcome first = check.read_one();
+  REQUIRE(first.severity == Severity::ok);
+  REQUIRE(first.detail == "first reading");
+  const Outcome same = check.read_one();  // the file was not written anew
+  REQUIRE(same.severity == Severity::unknown);
+  REQUIRE(same.detail == "only one sample yet: rate(m_total[10s]) > 0");
+  write_at(file, t0_ns + 4 * kNsPerS, "m_total 5\n");
   REQUIRE(check.read_one().severity == Severity::ok);
-  write(file, "m_total 7\n");
-  REQUIRE(check.read_one().severity == Severity::critical);
-  const Json kept = check.memory.to_json();
-  check.memory.clear();  // a block begins: what was before it is not its fault
-  write(file, "m_total 8\n");
+  write_at(file, t0_ns + 8 * kNsPerS, "m_total 7\n");
+  const Outcome grown = check.read_one();
+  REQUIRE(grown.severity == Severity::critical);
+  REQUIRE(grown.value.value_or(0) == Approx(0.25));  // 2 in 8 s
+  check.memory.clear();                              // a block begins: what was before it is not its fault
+  write_at(file, t0_ns + 12 * kNsPerS, "m_total 8\n");
   const Outcome begun = check.read_one();
   REQUIRE(begun.severity == Severity::ok);
   REQUIRE(begun.detail == "first reading");
+}
 
-  test::CheckUnderTest later("openmetrics", params);
-  later.memory = CheckMemory::from_json(kept);
-  const Outcome told = later.read_one(4 * kNsPerS);
-  REQUIRE(told.severity == Severity::critical);
-  REQUIRE(told.value.value_or(0) > 0);
+TEST_CASE("openmetrics: `grit check --state` counts from its last call, however long ago that was") {
+  const test::TempDirectory directory;
+  const auto file = directory.path() / "m.prom";
+  const std::int64_t t0_ns = realtime_ns() - 2000 * kNsPerS;
+  Calls rate(with_file(file, "rate(m_total[10s]) > 0", {{"max_age", 3000 * kNsPerS}}));
+  write_at(file, t0_ns, "m_total{device=\"eth0\"} 5\nprocess_start_time_seconds 1\n");
+  REQUIRE(rate.call_one().detail == "first reading");  // and it is read again
+  write_at(file, t0_ns + 300 * kNsPerS, "m_total{device=\"eth0\"} 8\nprocess_start_time_seconds 1\n");
+  const Outcome grown = rate.call_one();
+  REQUIRE(grown.severity == Severity::critical);
+  REQUIRE(grown.value.value_or(0) == Approx(0.01));
+  const Outcome same = rate.call_one();
+  REQUIRE(same.severity == Severity::unknown);
+  REQUIRE_THAT(same.detail, Catch::Contains("only one sample yet"));
+  // A counter that has appeared since the last call, beside others, was 0 then.
+  write_at(file, t0_ns + 600 * kNsPerS,
+           "m_total{device=\"eth0\"} 8\nm_total{device=\"eth1\"} 3\nprocess_start_time_seconds 1\n");
+  const auto two = rate.call();
+  REQUIRE(two.size() == 2);
+  REQUIRE(two[0].severity == Severity::ok);
+  REQUIRE(two[1].severity == Severity::critical);
+  REQUIRE(two[1].value.value_or(0) == Approx(0.01));
+  // An exporter that was started anew counts from there.
+  write_at(file, t0_ns + 900 * kNsPerS, "m_total{device=\"eth0\"} 90\nprocess_start_time_seconds 2\n");
+  REQUIRE_THAT(rate.call_one().detail, Catch::Contains("only one sample yet"));
+
+  Calls timed(with_file(file, "increase(m_total[10s]) > 0", {{"max_age", 3000 * kNsPerS}}));
+  const auto sample = [&](int value, std::int64_t t_ns) {
+    return fmt::format("m_total {} {}\n", value, t_ns / kNsPerMs);
+  };
+  write_at(file, t0_ns + 900 * kNsPerS, sample(1, t0_ns));
+  timed.call();
+  write_at(file, t0_ns + 1200 * kNsPerS, sample(1, t0_ns));
+  REQUIRE_THAT(timed.call_one().detail, Catch::Contains("only one sample yet"));  // the same one once more
+  write_at(file, t0_ns + 1500 * kNsPerS, sample(4, t0_ns + 300 * kNsPerS));
+  REQUIRE(timed.call_one().value == 3);
+}
+
+TEST_CASE("openmetrics: `grit check --state` counts from its last call of a page, too") {
+  if (!has_library()) return;
+  const Server before(page("m_total 5\n")), after(page("m_total 8\n"));
+  Calls rate({{"url", before.url()}, {"critical", "rate(m_total[10s]) > 0"}});
+  rate.call();
+  rate.now_of(after.url());
+  const Outcome grown = rate.call_one();
+  REQUIRE(grown.severity == Severity::critical);
+  REQUIRE(grown.value.value_or(0) == Approx(0.01));
 }
 
 TEST_CASE("openmetrics: many series, and labels by which they are told apart") {
@@ -164,6 +246,8 @@ TEST_CASE("openmetrics: what cannot be read is unknown, never well and never an 
   const auto file = directory.path() / "m.prom";
   test::CheckUnderTest check("openmetrics", with_file(file, "m > 0"));
   REQUIRE_THAT(check.try_read().error().message, Catch::Contains("No such file"));
+  write(file, "m 12");
+  REQUIRE_THAT(check.try_read().error().message, Catch::Contains("m.prom: cut off in the middle of a line"));
   write(file, "<html>\n");
   REQUIRE_THAT(check.try_read().error().message, Catch::Contains("not the text format"));
   write(file, "n 1\n");
@@ -246,8 +330,6 @@ TEST_CASE("openmetrics: mistakes are found when the scenario is loaded") {
   REQUIRE_THAT(validated({{"file", "m"}, {"critical", "m > 0"}}).error().message, Catch::Contains("absolute"));
   REQUIRE_THAT(validated({{"url", url}}).error().message, Catch::Contains("give a rule"));
   REQUIRE_THAT(validated({{"url", url}, {"critical", "m >"}}).error().message, Catch::Contains("character 4"));
-  write(file, "m 12");
-  REQUIRE_THAT(check.try_read().error().message, Catch::Contains("m.prom: cut off in the middle of a line"));
   REQUIRE_THAT(validated({{"url", url}, {"critical", "rate(m[1s]) > 0"}}).error().message,
                Catch::Contains("shorter than `every` (2s)"));
   for (const char* wrong : {"127.0.0.1:9100", "ftp://x/", "http://", "http://u:p@x/", "http://x:y/", "http://x y/",

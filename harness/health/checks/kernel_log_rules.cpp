@@ -25,15 +25,17 @@ struct Row {
 
 #define GRIT_PCI "([0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F.]+)"
 
-/// The first that matches counts. The texts are those of Linux 4.18 to 6.18 and of the vendors' drivers; what each
-/// means is NVSentinel's and node-problem-detector's reading of them, where these have one.
+/// The first that matches counts. A subject that a line may lack has a row of its own: POSIX leaves an optional group
+/// in front of ".*" empty. The texts are those of Linux 4.18 to 6.18 and of the vendors' drivers; what each means is
+/// NVSentinel's and node-problem-detector's reading of them, where these have one.
 constexpr Row kRows[] = {
     // GPUs: NVIDIA's Xid catalogue; by default all are errors, as in Azure's health agent.
     {"Xid", "NVRM: Xid", "NVRM: Xid \\((PCI:[0-9a-fA-F:.]+)\\): ([0-9]+)", kCritical, 1, 0, 2},
     {"SXid", "SXid", "SXid \\((PCI:[^)]*)\\): [0-9]+, Fatal", kCritical, 1},
     {"SXid", "SXid", "SXid \\((PCI:[^)]*)\\): [0-9]+", kWarning, 1},
     {"GPU lost", "fallen off the bus", "(PCI:[0-9a-fA-F:.]+|" GRIT_PCI ").*fallen off the bus", kCritical, 1},
-    {"GPU not usable", "RmInitAdapter failed", "(GPU [0-9a-fA-F:.]+)?.*RmInitAdapter failed", kCritical, 1},
+    {"GPU not usable", "RmInitAdapter failed", "(GPU [0-9a-fA-F:.]*[0-9a-fA-F]).*RmInitAdapter failed", kCritical, 1},
+    {"GPU not usable", "RmInitAdapter failed", "", kCritical},
     {"GPU reset", "amdgpu", "amdgpu " GRIT_PCI ": .*(GPU reset begin|ring .* timeout|uncorrectable hardware error)",
      kCritical, 1},
     // Machine checks: bit 61 of a bank's status says uncorrected (Intel SDM volume 3, machine-check architecture).
@@ -51,7 +53,8 @@ constexpr Row kRows[] = {
     {"PCIe error", "PCIe Bus Error: severity=", GRIT_PCI ": (AER: )?PCIe Bus Error: severity=Uncorrect", kCritical, 1},
     {"PCIe error", "PCIe Bus Error: severity=", GRIT_PCI ": (AER: )?PCIe Bus Error: severity=Correct", kWarning, 1},
     {"PCIe error", "AER: ", GRIT_PCI ": AER: .*Uncorrect(ed|able)", kCritical, 1},
-    {"PCIe error", "DPC: containment event", GRIT_PCI "?.*DPC: containment event", kCritical, 1},
+    {"PCIe error", "DPC: containment event", GRIT_PCI ".*DPC: containment event", kCritical, 1},
+    {"PCIe error", "DPC: containment event", "", kCritical},
     {"PCIe link", "Slot(", "(Slot\\([^)]*\\)): (Link Down|Card not present)", kWarning, 1},  // a dock, unplugged
     {"DMA fault", "IO_PAGE_FAULT", "IO_PAGE_FAULT.*device=([0-9a-fA-F:.]+)", kWarning, 1},
     {"DMA fault", "DMAR: ", "DMAR: \\[.*[Ff]ault|DMAR: DRHD: handling fault", kWarning},
@@ -66,9 +69,11 @@ constexpr Row kRows[] = {
      "mlx5_core " GRIT_PCI
      ".*(High Temperature|Cable error|insufficient power on the PCIe slot|ACCESS_REG.*failed|No done completion)",
      kWarning, 1},
-    {"link down", "ink is ", "([^ :]+):? (NIC )?[Ll]ink is [Dd]own", kCritical, 1, 0, 0, true},
-    {"link down", ": Link down", "([^ :]+): Link down", kCritical, 1, 0, 0, true},
-    {"link down", "link status definitely down", "([^ :]+): .*link status definitely down", kCritical, 1, 0, 0, true},
+    // A link that was down: drivers also say so when they open an interface. The checks of links judge how it is now.
+    {"link down", "ink is ", "([^ :]+):? (NIC )?[Ll]ink is [Dd]own", kWarning, 1, 0, 0, true},
+    {"link down", ": Link down", "([^ :]+): Link down", kWarning, 1, 0, 0, true},
+    {"link down", "definitely down", "\\(slave ([^)]+)\\): link status definitely down", kWarning, 1, 0, 0, true},
+    {"link down", "definitely down", "definitely down for interface ([^ ,]+)", kWarning, 1, 0, 0, true},
     {"table full", "table overflow", "(arp_cache|ndisc_cache): neighbou?r table overflow", kCritical, 1},
     {"table full", "table full", "nf_conntrack: .*table full, dropping packet", kCritical},
     {"TCP memory", "TCP: out of memory", "", kWarning},

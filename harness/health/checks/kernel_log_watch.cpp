@@ -20,9 +20,8 @@ std::string name_of_device(const Node& node, const std::string& device) {
   return device;
 }
 
-const Nic* nic_of(const Node& node, const std::string& name) {
-  const auto found = std::find_if(node.nics.begin(), node.nics.end(), [&](const Nic& one) { return one.name == name; });
-  return found == node.nics.end() ? nullptr : &*found;
+bool has_nic(const Node& node, const std::string& name) {
+  return std::any_of(node.nics.begin(), node.nics.end(), [&](const Nic& one) { return one.name == name; });
 }
 
 }  // namespace
@@ -47,11 +46,7 @@ void KernelLogWatch::take(const KernelLine& line, const Node& node, const std::v
   if (!finding && unseen)
     finding = {.kind = "new", .subject = kind_of_kernel_line(line.text).substr(0, 60), .severity = Severity::warning};
   if (!finding) return;
-  if (finding->of_nic) {
-    const Nic* nic = nic_of(node, finding->subject);
-    if (nic == nullptr) return;  // of a container, or a USB device's
-    if (nic->role != NicRole::data) finding->severity = Severity::warning;
-  }
+  if (finding->of_nic && !has_nic(node, finding->subject)) return;  // of a container, or a USB device's
   if (finding->pid != 0 && std::find(rank_pids.begin(), rank_pids.end(), finding->pid) != rank_pids.end())
     finding->severity = Severity::critical;
   if (finding->subject.empty()) finding->subject = line.device;

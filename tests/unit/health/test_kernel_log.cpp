@@ -32,6 +32,8 @@ constexpr Expected kLines[] = {
      "PCI:0000:c1:00.0"},
     {"nvidia-nvswitch3: SXid (PCI:0000:c1:00.0): 12028, Non-fatal, Link 32 egress", kWarning, "SXid",
      "PCI:0000:c1:00.0"},
+    {"NVRM: GPU 0000:3b:00.0: RmInitAdapter failed! (0x24:0x65:1423)", kCritical, "GPU not usable", "GPU 0000:3b:00.0"},
+    {"NVRM: RmInitAdapter failed!", kCritical, "GPU not usable", ""},
     {"mce: [Hardware Error]: CPU 3: Machine Check Exception: 5 Bank 4: b200000000070f0f", kCritical, "machine check",
      "3"},
     {"mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 7: bea0000000000108", kCritical, "machine check", "3"},
@@ -45,6 +47,9 @@ constexpr Expected kLines[] = {
      "PCIe error", "0000:00:1c.5"},
     {"pcieport 0000:00:1c.5: AER: PCIe Bus Error: severity=Uncorrectable (Non-Fatal), type=Transaction Layer",
      kCritical, "PCIe error", "0000:00:1c.5"},
+    {"pcieport 0000:00:1c.5: DPC: containment event, status:0x1f01 source:0x0000", kCritical, "PCIe error",
+     "0000:00:1c.5"},
+    {"DPC: containment event, status:0x1f01", kCritical, "PCIe error", ""},
     {"NETDEV WATCHDOG: eth0 (e1000e): transmit queue 0 timed out", kWarning, "transmit timeout", "eth0"},
     {"mlx5_core 0000:3b:00.0 ens1f0: NETDEV WATCHDOG: CPU: 12: transmit queue 3 timed out 5123 ms", kWarning,
      "transmit timeout", "ens1f0"},
@@ -53,8 +58,10 @@ constexpr Expected kLines[] = {
      kCritical, "NIC failed", "0000:3b:00.0"},
     {"mlx5_core 0000:3b:00.0: Port module event[error]: module 0, Cable error, High Temperature", kWarning,
      "NIC trouble", "0000:3b:00.0"},
-    {"igb 0000:01:00.0 eno1: igb: eno1 NIC Link is Down", kCritical, "link down", "eno1"},
-    {"mlx5_core 0000:3b:00.0 ens1f0: Link down", kCritical, "link down", "ens1f0"},
+    {"igb 0000:01:00.0 eno1: igb: eno1 NIC Link is Down", kWarning, "link down", "eno1"},
+    {"mlx5_core 0000:3b:00.0 ens1f0: Link down", kWarning, "link down", "ens1f0"},
+    {"bond0: (slave eth0): link status definitely down, disabling slave", kWarning, "link down", "eth0"},
+    {"bond0: link status definitely down for interface eth1, disabling it", kWarning, "link down", "eth1"},
     {"neighbour: arp_cache: neighbor table overflow!", kCritical, "table full", "arp_cache"},
     {"nf_conntrack: nf_conntrack: table full, dropping packet", kCritical, "table full", ""},
     {"unregister_netdevice: waiting for veth7 to become free. Usage count = 1", kWarning, "device stuck", "veth7"},
@@ -170,7 +177,7 @@ TEST_CASE("kernel_log: devices by the node's names, links of its NICs only, and 
   };
   CHECK(first("pcieport 0000:3b:00.0: PCIe Bus Error: severity=Corrected, type=Physical") ==
         "warning PCIe error: eth0");
-  CHECK(first("bnxt_en 0000:3b:00.0 eth0: NIC Link is Down") == "critical link down: eth0");
+  CHECK(first("bnxt_en 0000:3b:00.0 eth0: NIC Link is Down") == "warning link down: eth0");
   CHECK(first("igb 0000:01:00.0 eno1: NIC Link is Down") == "warning link down: eno1");
   CHECK(first("usb0: Link is Down").empty());
   CHECK(first("Memory cgroup out of memory: Killed process 4711 (python) total") == "critical OOM kill: python");

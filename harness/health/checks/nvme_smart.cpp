@@ -85,7 +85,7 @@ void judge_log(const std::string& name, const NvmeHealth& health, const CheckInp
   const Severity worn = judge_at_least(health.used_percent, static_cast<double>(input.params.integer("used_warning")),
                                        static_cast<double>(input.params.integer("used_critical")));
   findings.add(worn, fmt::format("{} % of its life are used", health.used_percent));
-  if (health.spare_limit_percent > 0 && health.spare_percent <= health.spare_limit_percent)
+  if (health.spare_percent < health.spare_limit_percent)  // NVM Express, "Available Spare Threshold"
     findings.add(Severity::critical,
                  fmt::format("{} % spare blocks, {} at least", health.spare_percent, health.spare_limit_percent));
   if (const auto more = input.memory.growth(name + " media errors", health.media_errors).value_or(0); more > 0)
@@ -118,19 +118,28 @@ Outcome outcome_of(const std::string& name, const CheckInput& input) {
           .hint = is_alarm(findings.severity) ? fmt::format("smartctl -a /dev/{}; dmesg | grep {}", name, name) : ""};
 }
 
+/// A volume across a network, or of a cloud, comes and goes as somebody attaches it.
+bool is_built_in(const fs::path& drive) {
+  return first_line(drive / "transport") == "pcie" && !model_of(drive).starts_with("Amazon Elastic Block Store");
+}
+
 Result<std::vector<Outcome>> read(const CheckInput& input) {
   std::vector<Outcome> outcomes;
   constexpr std::size_t kMost = 60;
-  for (const std::string& name : entries_of(input.sys / "class/nvme"))
-    if (is_controller(name) && outcomes.size() < kMost) outcomes.push_back(outcome_of(name, input));
-  const auto count = static_cast<std::int64_t>(outcomes.size());
+  std::int64_t count = 0;
+  for (const std::string& name : entries_of(input.sys / "class/nvme")) {
+    if (!is_controller(name)) continue;
+    if (is_built_in(input.sys / "class/nvme" / name)) ++count;
+    if (outcomes.size() < kMost) outcomes.push_back(outcome_of(name, input));
+  }
   const std::int64_t before = input.memory.find("drives").value_or(0);
-  input.memory.keep("drives", std::max(before, count));
-  if (count < before)
-    outcomes.push_back({.severity = Severity::critical,
-                        .subject = "drives",
-                        .detail = fmt::format("{} of {} NVMe drives are gone", before - count, before),
-                        .hint = "dmesg | grep nvme; lspci | grep -i nvme"});
+  input.memory.keep("drives", count);
+  if (count < before)  // somebody may have given it to a virtual machine
+    outcomes.push_back(
+        {.severity = Severity::warning,
+         .subject = "drives",
+         .detail = fmt::format("{} of {} NVMe drives are gone since the last reading", before - count, before),
+         .hint = "dmesg | grep nvme; lspci | grep -i nvme"});
   if (outcomes.empty()) return std::vector{not_here("no NVMe drive")};
   return outcomes;
 }
@@ -152,6 +161,7 @@ const Check& nvme_smart() {
   static const Check check{.info = {.name = "nvme_smart",
                                     .summary = "NVMe drives say that they are well (health log, temperature, state)",
                                     .params = params(),
+                                    .counts = true,
                                     .of_machine = true,
                                     .place = CheckPlace::own,
                                     .period_ns = 60 * kNsPerS,

@@ -53,6 +53,7 @@ TEST_CASE("nvme_smart: what the driver does with it") {
   machine.write_drive("dead");
   CHECK(check.read_one().severity == Severity::critical);
   machine.write_drive("live", "tcp");
+  check = check_on(machine);
   CHECK(check.read_one().severity == Severity::ok);
   CHECK(check.read_one().detail.find("only its state is known") != std::string::npos);
   machine.write_drive("\x1b[31m" + std::string(100'000, 'x'), "tcp");
@@ -66,12 +67,28 @@ TEST_CASE("nvme_smart: what the driver does with it") {
 TEST_CASE("nvme_smart: a drive that is gone") {
   Machine machine;
   machine.write("sys/class/nvme/nvme978/state", "live\n");
+  machine.write("sys/class/nvme/nvme978/transport", "pcie\n");
   auto check = check_on(machine);
   CHECK(check.read().size() == 2);
   machine.remove("sys/class/nvme/nvme978");
-  CHECK(check.read_of("drives").severity == Severity::critical);
+  CHECK(check.read_of("drives").severity == Severity::warning);
+  CHECK(check.read_one().subject == "nvme977");  // it is gone: that is how the machine is now
   machine.remove("sys/class/nvme/nvme977");
-  CHECK(check.read_one().detail == "2 of 2 NVMe drives are gone");
+  CHECK(check.read_one().detail == "1 of 1 NVMe drives are gone since the last reading");
+  CHECK(check.read_one().not_here);
+}
+
+TEST_CASE("nvme_smart: a volume that somebody detaches is no drive that is gone") {
+  Machine machine;
+  for (const auto& [transport, model] : {std::pair{"tcp", "Linux"}, {"pcie", "Amazon Elastic Block Store        "}}) {
+    machine.write("sys/class/nvme/nvme978/state", "live\n");
+    machine.write("sys/class/nvme/nvme978/transport", std::string(transport) + "\n");
+    machine.write("sys/class/nvme/nvme978/model", std::string(model) + "\n");
+    auto check = check_on(machine);
+    CHECK(check.read().size() == 2);
+    machine.remove("sys/class/nvme/nvme978");
+    CHECK(check.read_one().subject == "nvme977");
+  }
 }
 
 TEST_CASE("nvme_smart: a machine without NVMe drives") {

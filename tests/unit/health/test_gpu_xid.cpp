@@ -63,5 +63,5 @@ TEST_CASE("gpu_xid: a flood of errors, a GPU that tells none, and one that is lo
   gpus.write("gpus 2\ngpu0.events 0x8\n" + flood);
   CHECK(check.read_of("gpu0").severity == Severity::warning);
   gpus.write("");
-  CHECK(check.read_one().detail == "2 of 2 GPUs are gone");
+  CHECK(check.read_one().detail == "2 of 2 GPUs are gone since the last reading");
 }

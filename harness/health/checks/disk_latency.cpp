@@ -42,13 +42,18 @@ std::optional<DiskStats> disk_of(std::string_view line) {
   return disk;
 }
 
+/// A driver serves it. What is made of other disks (dm, md) counts requests that wait wrongly in some kernels.
+bool has_driver(const std::string& name, const std::filesystem::path& sys) {
+  std::error_code ignored;
+  return std::filesystem::exists(sys / "block" / name / "device", ignored);
+}
+
 /// A whole disk, or several taken together (dm, md); no partition, memory (ram, zram), file (loop) or optical drive.
 bool is_disk(const std::string& name, const std::filesystem::path& sys) {
   if (name.find('/') != std::string::npos || name.starts_with("sr") || name.starts_with("fd")) return false;
-  const std::filesystem::path directory = sys / "block" / name;
   std::error_code ignored;
-  return std::filesystem::exists(directory / "device", ignored) ||
-         ((name.starts_with("dm-") || name.starts_with("md")) && std::filesystem::exists(directory, ignored));
+  return has_driver(name, sys) || ((name.starts_with("dm-") || name.starts_with("md")) &&
+                                   std::filesystem::exists(sys / "block" / name, ignored));
 }
 
 /// Of a time that the kernel counts in milliseconds in 32 bits: some 50 days of requests that wait one after another.
@@ -67,7 +72,7 @@ struct Direction {
   std::size_t milliseconds;
 };
 constexpr std::array<Direction, 3> kDirections{{{"read", 1, 4}, {"write", 5, 8}, {"flush", 16, 17}}};
-constexpr std::size_t kInFlight = 9;
+constexpr std::size_t kInFlight = 9, kDiscards = 12;
 
 struct Await {
   const char* direction;
@@ -91,13 +96,17 @@ Reading reading_of(const DiskStats& disk, std::int64_t least, CheckMemory& memor
     if (took && *done >= least)
       reading.awaits.push_back({direction.name, static_cast<double>(*took) / static_cast<double>(*done) / 1000});
   }
+  // How long a disk takes to discard says nothing of it, but it moves.
+  if (const auto discards = disk.field(kDiscards))
+    reading.done += memory.growth(disk.name + " discard requests", *discards).value_or(0);
   return reading;
 }
 
 /// How long requests have been waiting while none was done.
-std::int64_t stuck_ns(const DiskStats& disk, const Reading& reading, CheckMemory& memory) {
+std::int64_t stuck_ns(const DiskStats& disk, const Reading& reading, const CheckInput& input) {
+  CheckMemory& memory = input.memory;
   const std::string since = disk.name + " stuck since";
-  if (disk.field(kInFlight).value_or(0) == 0 || reading.done > 0) {
+  if (disk.field(kInFlight).value_or(0) == 0 || reading.done > 0 || !has_driver(disk.name, input.sys)) {
     memory.forget(since);
     return 0;
   }
@@ -130,7 +139,7 @@ Outcome slow_outcome(const DiskStats& disk, const Reading& reading, double limit
 
 Outcome outcome_of(const DiskStats& disk, double limit_s, const CheckInput& input) {
   const Reading reading = reading_of(disk, std::max<std::int64_t>(input.params.integer("least"), 1), input.memory);
-  const std::int64_t stuck = stuck_ns(disk, reading, input.memory);
+  const std::int64_t stuck = stuck_ns(disk, reading, input);
   const Severity severity =
       judge_at_least(static_cast<double>(stuck), static_cast<double>(input.params.integer("stuck_warning")),
                      static_cast<double>(input.params.integer("stuck_critical")));

@@ -28,8 +28,12 @@ std::int64_t cpu_now_ns() {
   return now.tv_sec * kNsPerS + now.tv_nsec;
 }
 
-/// Where none is found, another round over all processes begins so long after the last one.
+/// Where none was ever seen, another round over all processes begins so long after the last one.
 constexpr std::int64_t kBetweenRounds_ns = 30 * kNsPerS;
+/// One that ended may be started anew, after an update of it: it is missed after two whole rounds without it that take
+/// at least so long.
+constexpr std::int64_t kRestart_ns = 10 * kNsPerS;
+constexpr int kRoundsWithout = 2;
 
 /// The time daemon of the machine, found once and then watched.
 class TimeDaemon {
@@ -37,25 +41,31 @@ class TimeDaemon {
   Outcome look(const CheckInput& input) {
     auto stat = stat_of_known(input);
     if (!stat && search(input)) stat = stat_of_known(input);
-    if (stat && (stat->state == 'T' || stat->state == 't' || stat->state == 'Z'))
+    if (stat && (stat->state == 'T' || stat->state == 't'))
       return critical(fmt::format("{} is stopped (state {})", name_, stat->state));
-    if (!stat && looked_everywhere_ && !name_.empty()) return critical(fmt::format("{} has ended", name_));
+    const bool is_missed = rounds_without_ >= kRoundsWithout && input.memory.now_ns() - lost_ns_ >= kRestart_ns;
+    if (!stat && !name_.empty() && is_missed) return critical(fmt::format("{} has ended", name_));
     Outcome outcome{.severity = Severity::ok, .subject = "daemon", .detail = "none is seen here"};
     if (stat) outcome.detail = fmt::format("{} runs", name_);
-    if (!stat && !looked_everywhere_) outcome.detail = "still looking for it among the processes";
+    if (!stat && !name_.empty()) outcome.detail = fmt::format("{} has ended, perhaps to be started anew", name_);
+    if (!stat && name_.empty() && !looked_everywhere_) outcome.detail = "still looking for it among the processes";
     return outcome;
   }
 
-  [[nodiscard]] const std::string& name() const { return name_; }
+  /// The last one that was seen; "": there is none. Empty: not all processes have been looked at yet.
+  [[nodiscard]] std::optional<std::string> name() const {
+    if (name_.empty() && !looked_everywhere_) return std::nullopt;
+    return name_;
+  }
 
  private:
   /// Empty: none was found yet, or it has ended.
   std::optional<ProcStat> stat_of_known(const CheckInput& input) {
     if (pid_ == 0) return std::nullopt;
     auto stat = read_task_stat(input.proc / std::to_string(pid_));
-    if (stat && stat->start_ticks == start_ticks_) return stat;
+    if (stat && stat->start_ticks == start_ticks_ && stat->state != 'Z') return stat;
     pid_ = 0;  // another process may have the number
-    looked_everywhere_ = false;
+    lost_ns_ = input.memory.now_ns(), rounds_without_ = 0;
     return std::nullopt;
   }
 
@@ -68,7 +78,8 @@ class TimeDaemon {
 
   /// True: it was found.
   bool search(const CheckInput& input) {
-    if (left_.empty() && looked_everywhere_ && input.memory.now_ns() - round_ns_ < kBetweenRounds_ns) return false;
+    const bool is_early = input.memory.now_ns() - round_ns_ < kBetweenRounds_ns;
+    if (left_.empty() && looked_everywhere_ && name_.empty() && is_early) return false;
     if (left_.empty()) left_ = numbered_entries(input.proc);
     const std::int64_t end_ns = cpu_now_ns() + kMostCpu_ns;
     for (std::size_t i = 1; !left_.empty(); ++i) {
@@ -80,14 +91,16 @@ class TimeDaemon {
       }
       if (i % kProcessesBetweenLooks == 0 && cpu_now_ns() > end_ns) break;
     }
-    if (left_.empty()) looked_everywhere_ = true, round_ns_ = input.memory.now_ns();
+    if (!left_.empty()) return false;
+    looked_everywhere_ = true, round_ns_ = input.memory.now_ns();
+    rounds_without_ = std::min(rounds_without_ + 1, kRoundsWithout);
     return false;
   }
 
   bool is_daemon(const std::filesystem::path& directory, int pid) {
     const std::string name = time_daemon_in(directory);
     const auto stat = name.empty() ? std::nullopt : read_task_stat(directory);
-    if (!stat) return false;
+    if (!stat || stat->state == 'Z') return false;
     pid_ = pid, start_ticks_ = stat->start_ticks, name_ = name;
     return true;
   }
@@ -95,6 +108,8 @@ class TimeDaemon {
   std::vector<int> left_{};  // to look at, the next one last
   bool looked_everywhere_ = false;
   std::int64_t round_ns_ = 0;  // when all had been looked at
+  std::int64_t lost_ns_ = 0;   // when the one that was seen was there no more
+  int rounds_without_ = 0;     // since then
   int pid_ = 0;                // 0: none that lives
   std::int64_t start_ticks_ = 0;
   std::string name_{};  // once it was seen
@@ -131,6 +146,13 @@ Outcome Steps::look(const CheckInput& input) {
                                      : ""};
 }
 
+/// Since the machine was started, also while it slept.
+std::int64_t up_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * kNsPerS + now.tv_nsec;
+}
+
 struct Clock {
   Steps steps{};
   TimeDaemon daemon{};
@@ -143,7 +165,7 @@ Result<std::vector<Outcome>> read(Clock& clock, const CheckInput& input) {
     outcomes.push_back({.subject = "synchronization",
                         .detail = fmt::format("the kernel does not say: {} (adjtimex)", std::strerror(errno))});
   else
-    outcomes.push_back(judge_sync(input, {now.status, now.maxerror}, clock.daemon.name()));
+    outcomes.push_back(judge_sync(input, {now.status, now.maxerror, up_ns()}, clock.daemon.name()));
   return outcomes;
 }
 
@@ -151,9 +173,12 @@ std::vector<ParamSpec> params() {
   return {{"step_warning", Unit::time_ns, kNsPerMs, "set by so much: warning (grit's own choice)"},
           {"step_critical", Unit::time_ns, 50 * kNsPerMs,
            "set by so much: critical (node exporter's mixin, NodeClockSkewDetected)"},
-          {"maxerror", Unit::time_ns, kNsPerS, "the clock can be wrong by so much: warning (grit's own choice)"},
+          {"maxerror", Unit::time_ns, 4 * kNsPerS,
+           "the clock can be wrong by so much: warning (grit's own choice: the kernel adds 0.5 ms a second, and "
+           "systemd-timesyncd asks its server every 2048 s)"},
           {"unsynchronized_after", Unit::time_ns, 600 * kNsPerS,
-           "nothing has synchronized it for so long: warning (node exporter's mixin, NodeClockNotSynchronising)"}};
+           "the machine runs for so long and nothing synchronizes its clock: warning; 0: off (node exporter's mixin, "
+           "NodeClockNotSynchronising)"}};
 }
 
 }  // namespace

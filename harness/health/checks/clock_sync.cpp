@@ -3,23 +3,21 @@
 #include <fmt/format.h>
 #include <sys/timex.h>
 
-#include "harness/health/checks/counter_window.hpp"
-
 namespace grit {
 
-Outcome judge_sync(const CheckInput& input, const ClockSync& sync, const std::string& daemon) {
+Outcome judge_sync(const CheckInput& input, const ClockSync& sync, const std::optional<std::string>& daemon) {
   constexpr std::int64_t kGaveUp_us = 16'000'000;  // NTP_PHASE_LIMIT, include/linux/timex.h
   Outcome outcome{.severity = Severity::ok, .subject = "synchronization"};
-  const bool unsynchronized = (sync.status & STA_UNSYNC) != 0 && sync.maxerror_us >= kGaveUp_us;
-  // chronyd tells the kernel only with `rtcsync` in its configuration.
-  const std::int64_t long_ns = held_ns(input.memory, "unsynchronized", unsynchronized && daemon != "chronyd");
   if ((sync.status & STA_UNSYNC) != 0) {
-    outcome.detail = daemon == "chronyd"
-                         ? "chronyd does not tell the kernel how right the clock is"
-                         : fmt::format("nothing has synchronized the clock for at least {} s{}", long_ns / kNsPerS,
-                                       daemon.empty() ? "" : ", though " + daemon + " runs");
+    const bool has_daemon = daemon && !daemon->empty();
+    outcome.detail = daemon == "chronyd" ? "chronyd does not tell the kernel how right the clock is"
+                                         : fmt::format("nothing synchronizes the clock{}",
+                                                       has_daemon ? ", though there is " + *daemon : "");
+    // The kernel gives up some nine hours after the last synchronization, or has had none since the machine was
+    // started. chronyd tells it only with `rtcsync` in its configuration.
+    const bool has_given_up = sync.maxerror_us >= kGaveUp_us && daemon && daemon != "chronyd";
     const std::int64_t limit_ns = input.params.integer("unsynchronized_after");
-    if (limit_ns > 0 && long_ns >= limit_ns) {
+    if (has_given_up && limit_ns > 0 && sync.up_ns >= limit_ns) {
       outcome.severity = Severity::warning;
       outcome.hint = "chronyc tracking, timedatectl timesync-status, ntpq -p";
     }

@@ -11,12 +11,15 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/printable.hpp"
+#include "harness/os/kernel_text.hpp"
 
 namespace grit {
 namespace {
 
 constexpr std::size_t kMaxFile_bytes = 65536;
 constexpr std::size_t kTasksBetweenLooks = 16;
+/// What is kept of a task in state D, behind its directory and its start.
+constexpr const char *kSwitches = " switches", *kSince = " since";
 
 std::int64_t cpu_now_ns() {
   timespec now{};
@@ -43,27 +46,46 @@ std::optional<std::int64_t> switches_of(const TaskPlace& place) {
 /// For how long a task in state D has not run.
 std::int64_t stuck_ns(CheckMemory& memory, const std::string& key, const TaskPlace& place) {
   const auto switches = switches_of(place);
-  const auto before = memory.find(key + " switches");
-  const auto since_ns = memory.find(key + " since");
+  const auto before = memory.find(key + kSwitches);
+  const auto since_ns = memory.find(key + kSince);
   if (switches && before == switches && since_ns) return memory.now_ns() - *since_ns;
-  memory.keep(key + " switches", switches.value_or(-1));
-  memory.keep(key + " since", memory.now_ns());
+  memory.keep(key + kSwitches, switches.value_or(-1));
+  memory.keep(key + kSince, memory.now_ns());
   return 0;
 }
+
+void forget(CheckMemory& memory, const std::string& key) {
+  memory.forget(key + kSwitches);
+  memory.forget(key + kSince);
+}
+
+/// What is kept of tasks that have ended: no list names them any more.
+void forget_ended(CheckMemory& memory) {
+  const Json kept = memory.to_json();
+  for (const auto& [name, figure] : kept.at("figures").items()) {
+    if (!name.ends_with(kSince)) continue;
+    const std::string key = name.substr(0, name.size() - std::strlen(kSince));
+    const std::size_t blank = key.rfind(' ');
+    if (blank == std::string::npos) continue;
+    const auto stat = read_task_stat(key.substr(0, blank));
+    if (!stat || whole_number(key.substr(blank + 1)) != stat->start_ticks) forget(memory, key);
+  }
+}
+
+/// By the freezer of control groups version 1, or for a suspend: it waits for who froze it, and is in state D as well.
+bool is_frozen(const TaskPlace& place) { return waits_in(place) == "__refrigerator"; }
 
 }  // namespace
 
 void StuckScan::look_at(CheckMemory& memory, const TaskPlace& place, std::vector<StuckTask>& stuck) {
   const auto stat = read_task_stat(place.directory);
-  if (stat) ++looked_at_;
-  const std::string key = fmt::format("{} {}", place.directory.string(), stat ? stat->start_ticks : 0);
-  if (!stat || stat->state != 'D') {
-    memory.forget(key + " switches");
-    memory.forget(key + " since");
-    return;
-  }
+  if (!stat) return;
+  ++looked_at_;
+  const std::string key = fmt::format("{} {}", place.directory.string(), stat->start_ticks);
+  if (stat->state != 'D') return forget(memory, key);
   waiting_.push_back(place);
-  if (const std::int64_t long_ns = stuck_ns(memory, key, place); long_ns > 0) stuck.push_back({place, *stat, long_ns});
+  const std::int64_t long_ns = stuck_ns(memory, key, place);
+  if (long_ns > 0 && !is_frozen(place)) stuck.push_back({place, *stat, long_ns});
 }
 
 std::vector<StuckTask> StuckScan::look(CheckMemory& memory, const std::function<std::vector<TaskPlace>()>& list,
@@ -78,6 +100,7 @@ std::vector<StuckTask> StuckScan::look(CheckMemory& memory, const std::function<
   };
   for (const TaskPlace& place : waiting) look_at(memory, place, stuck);
   if (left_.empty()) {
+    forget_ended(memory);
     left_ = list();
     tasks_ = left_.size();
     std::reverse(left_.begin(), left_.end());

@@ -25,8 +25,9 @@ struct StuckTask {
 class StuckScan {
  public:
   /// Those in uninterruptible sleep (state D) that have not run since they were first seen so: a task that is merely
-  /// busy with a disk wakes up in between. The same rule as the kernel's own (kernel/hung_task.c). `list` gives all
-  /// tasks when a round begins; at most `cpu_ns` of this thread's time is used.
+  /// busy with a disk wakes up in between. As the kernel's own rule (kernel/hung_task.c), not those that somebody
+  /// froze, a paused container's. `list` gives all tasks when a round begins; at most `cpu_ns` of this thread's time is
+  /// used.
   std::vector<StuckTask> look(CheckMemory& memory, const std::function<std::vector<TaskPlace>()>& list,
                               std::int64_t cpu_ns);
 

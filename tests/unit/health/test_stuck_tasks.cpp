@@ -87,6 +87,32 @@ TEST_CASE("stuck_tasks: a process in state D that does not run, for as long as i
   REQUIRE(check.read_one(100 * kNsPerS).severity == Severity::ok);
 }
 
+TEST_CASE("stuck_tasks: tasks of a paused container are frozen, not stuck") {
+  Processes processes;
+  test::CheckUnderTest check("stuck_tasks");
+  processes.tree.give_to(check);
+  processes.set(7, 'D');
+  processes.tree.write("proc/7/wchan", "__refrigerator");
+  for (int i = 0; i < 3; ++i) REQUIRE(check.read_one(100 * kNsPerS).severity == Severity::ok);
+  processes.tree.write("proc/7/wchan", "__refrigerator_of_another");
+  REQUIRE(check.read_of("my job[7]").severity == Severity::critical);
+}
+
+TEST_CASE("stuck_tasks: nothing is kept of processes that have ended") {
+  Processes processes;
+  CheckMemory kept;
+  for (int pid = 7; pid < 17; ++pid) {
+    test::CheckUnderTest check("stuck_tasks");  // each call is a process of its own
+    processes.tree.give_to(check);
+    check.memory = CheckMemory::from_json(kept.to_json());
+    processes.set(pid, 'D');
+    check.read();
+    kept = check.memory;
+    processes.tree.remove(fmt::format("proc/{}", pid));
+  }
+  REQUIRE(kept.to_json().at("figures").size() == 2);
+}
+
 TEST_CASE("stuck_tasks: files that are something else, and no processes at all") {
   Processes processes;
   test::CheckUnderTest check("stuck_tasks");

@@ -19,17 +19,17 @@ namespace fs = std::filesystem;
 
 /// Errors of a memory module, or of a memory controller that cannot tell of which.
 struct EdacCounts {
-  std::string subject{};  // "mc0/DIMM_A1"
+  std::string subject{};  // "mc0/dimm3"
+  std::string label{};    // "DIMM_A1": what the board calls it, if it does; several can have the same
   std::int64_t corrected = 0, uncorrected = 0;
 };
 
-/// Documentation/admin-guide/ras.rst, "Memory Controller": one directory a module, by its name on the board.
+/// Documentation/admin-guide/ras.rst, "Memory Controller": one directory a module.
 std::optional<EdacCounts> module_counts(const fs::path& directory, const std::string& controller) {
   const auto corrected = number_in(directory / "dimm_ce_count"), uncorrected = number_in(directory / "dimm_ue_count");
   if (!corrected || !uncorrected) return std::nullopt;
-  const std::string label = printable(first_line(directory / "dimm_label"));
-  return EdacCounts{controller + "/" + (label.empty() ? directory.filename().string() : shortened(label)), *corrected,
-                    *uncorrected};
+  return EdacCounts{controller + "/" + directory.filename().string(),
+                    shortened(printable(first_line(directory / "dimm_label"))), *corrected, *uncorrected};
 }
 
 std::optional<EdacCounts> controller_counts(const fs::path& directory, bool has_modules) {
@@ -37,7 +37,7 @@ std::optional<EdacCounts> controller_counts(const fs::path& directory, bool has_
   const auto corrected = number_in(directory / (has_modules ? "ce_noinfo_count" : "ce_count"));
   const auto uncorrected = number_in(directory / (has_modules ? "ue_noinfo_count" : "ue_count"));
   if (!corrected || !uncorrected) return std::nullopt;
-  return EdacCounts{directory.filename(), *corrected, *uncorrected};
+  return EdacCounts{directory.filename(), "", *corrected, *uncorrected};
 }
 
 std::vector<EdacCounts> edac_counts(const fs::path& controller) {
@@ -59,8 +59,9 @@ Outcome edac_outcome(const EdacCounts& now, const CheckInput& input) {
           .subject = now.subject,
           .value = static_cast<double>(uncorrected > 0 ? uncorrected : corrected),
           .unit = "count",
-          .detail = fmt::format("{} uncorrectable and {} corrected errors of memory more, {} and {} in all",
-                                uncorrected, corrected, now.uncorrected, now.corrected),
+          .detail = fmt::format("{}{} uncorrectable and {} corrected errors of memory more, {} and {} in all",
+                                now.label.empty() ? "" : now.label + ": ", uncorrected, corrected, now.uncorrected,
+                                now.corrected),
           .hint = is_alarm(severity) ? "edac-util -v; the BMC's log (ipmitool sel list)" : ""};
 }
 

@@ -63,19 +63,20 @@ TEST_CASE("machine_check: errors from before the first reading are not this run'
   CHECK(check.read_of("edac").detail == "3 memory modules and controllers have no new errors");
 }
 
-TEST_CASE("machine_check: a memory module's errors, by its name on the board") {
+TEST_CASE("machine_check: a memory module's errors") {
   Machine machine;
   machine.write_all();
   auto check = check_on(machine);
   check.read();
   machine.corrected += 1;
   machine.write_all();
-  const Outcome corrected = check.read_of("mc0/DIMM_A1");
+  const Outcome corrected = check.read_of("mc0/dimm0");
   CHECK(corrected.severity == Severity::warning);
   CHECK(corrected.value == 1);
+  CHECK(corrected.detail.starts_with("DIMM_A1: 0 uncorrectable and 1 corrected errors"));
   machine.uncorrected += 1;
   machine.write_all();
-  CHECK(check.read_of("mc0/DIMM_A1").severity == Severity::critical);
+  CHECK(check.read_of("mc0/dimm0").severity == Severity::critical);
   machine.unnamed = 4;
   machine.write_all();
   const Outcome unnamed = check.read_of("mc0");
@@ -86,12 +87,24 @@ TEST_CASE("machine_check: a memory module's errors, by its name on the board") {
   CHECK(check.read().size() == 3);
   machine.corrected = 1;
   machine.write_all();
-  CHECK(check.read_of("mc0/DIMM_A1").value == 1);
+  CHECK(check.read_of("mc0/dimm0").value == 1);
   auto deaf = check_on(machine, {{"corrected", 0}});
   deaf.read();
   machine.corrected += 1000;
   machine.write_all();
   CHECK(deaf.read().size() == 3);
+}
+
+TEST_CASE("machine_check: modules that the board calls the same are counted each for itself") {
+  Machine machine;
+  machine.corrected = machine.uncorrected = 1;  // of one, long ago
+  auto check = check_on(machine);
+  for (int i = 0; i < 3; ++i) {
+    machine.write_all();
+    machine.write("sys/devices/system/edac/mc/mc0/dimm1/dimm_label", "DIMM_A1\n");
+    CHECK(check.read_of("edac", 10 * kNsPerS).detail == "3 memory modules and controllers have no new errors");
+    CHECK(check.read().size() == 3);
+  }
 }
 
 TEST_CASE("machine_check: machine checks, and interrupts for corrected errors") {
@@ -153,7 +166,7 @@ TEST_CASE("machine_check: files that are not as they should be") {
   const auto outcomes = check.read();
   REQUIRE(outcomes.size() == 4);
   CHECK(outcomes[0].severity == Severity::warning);
-  CHECK(outcomes[0].subject.size() < 120);
-  CHECK(outcomes[0].subject.find('\x1b') == std::string::npos);
+  CHECK(outcomes[0].detail.size() < 220);
+  CHECK(outcomes[0].detail.find('\x1b') == std::string::npos);
   CHECK(outcomes[2].severity == Severity::ok);
 }

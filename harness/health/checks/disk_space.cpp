@@ -24,7 +24,7 @@ constexpr double kGiB = 1 << 30;
 struct Mount {
   std::string point{};
   std::string type{};
-  std::string device{};           // "nvme0n1p2"
+  std::string numbers{};          // of its device, major and minor: "259:2"
   bool read_only = false;         // as it was asked for
   bool system_read_only = false;  // what the file system itself says of it
 };
@@ -62,7 +62,7 @@ std::vector<Mount> mounts_of(std::string_view mountinfo) {
     if (words.size() < 10 || words.end() - dash < 4) continue;
     mounts.push_back({.point = unescaped(words[4]),
                       .type = std::string(dash[1]),
-                      .device = fs::path(unescaped(dash[2])).filename(),
+                      .numbers = std::string(words[2]),
                       .read_only = has_option(words[5], "ro"),
                       .system_read_only = has_option(dash[3], "ro") || has_option(dash[3], "emergency_ro")});
   }
@@ -80,21 +80,29 @@ const Mount* mount_of(const std::vector<Mount>& mounts, const std::string& path)
   return found;
 }
 
+/// The kernel's own name of its device, "nvme0n1p2" or "dm-0": mountinfo has "/dev/root" or a name of LVM's. Empty: it
+/// has none, as a network's.
+std::string device_of(const Mount& mount, const fs::path& sys) {
+  std::error_code ignored;
+  return fs::read_symlink(sys / "dev/block" / mount.numbers, ignored).filename();
+}
+
 /// How many errors ext4 has met since it was last checked (Documentation/ABI/testing/sysfs-fs-ext4). After the first it
 /// may refuse to write and still be listed as writable.
-std::optional<std::int64_t> errors_of(const Mount& mount, const fs::path& sys) {
-  if (mount.type != "ext4" || mount.device.empty()) return std::nullopt;
-  return number_in(sys / "fs/ext4" / mount.device / "errors_count");
+std::optional<std::int64_t> errors_of(const Mount& mount, const std::string& device, const fs::path& sys) {
+  if (mount.type != "ext4" || device.empty()) return std::nullopt;
+  return number_in(sys / "fs/ext4" / device / "errors_count");
 }
 
 void judge_errors(const Mount& mount, const CheckInput& input, Outcome& outcome) {
-  const std::int64_t errors = errors_of(mount, input.sys).value_or(0);
+  const std::string device = device_of(mount, input.sys);
+  const std::int64_t errors = errors_of(mount, device, input.sys).value_or(0);
   const std::int64_t more = input.memory.growth(mount.point + " errors", errors).value_or(0);
   if (errors == 0) return;
   outcome.severity = std::max(outcome.severity, more > 0 ? Severity::critical : Severity::warning);
   outcome.detail += more > 0 ? fmt::format("; {} errors of the file system more", more)
                              : fmt::format("; {} errors of the file system since it was last checked", errors);
-  outcome.hint = fmt::format("dmesg | grep {}; fsck when it is not mounted", mount.device);
+  outcome.hint = fmt::format("dmesg | grep {}; fsck when it is not mounted", device);
 }
 
 /// The kernel has made it read-only, as it does with a file system whose disk fails: it was mounted for writing.
@@ -111,9 +119,12 @@ Outcome room_outcome(const std::string& subject, const struct statvfs& found, co
   const double share = used + left > 0 ? left / (used + left) : 1;
   const double inodes =
       found.f_files > 0 ? static_cast<double>(found.f_favail) / static_cast<double>(found.f_files) : 1;
-  const Severity space = judge_at_most(share, params.number("space_warning"), params.number("space_critical"));
-  const Severity files = judge_at_most(inodes, params.number("inodes_warning"), params.number("inodes_critical"));
   const double unit_bytes = static_cast<double>(found.f_frsize);
+  Severity space = judge_at_most(share, params.number("space_warning"), params.number("space_critical"));
+  // A small share of a large file system is much room.
+  if (left * unit_bytes > static_cast<double>(params.integer("space_critical_bytes")))
+    space = std::min(space, Severity::warning);
+  const Severity files = judge_at_most(inodes, params.number("inodes_warning"), params.number("inodes_critical"));
   Outcome outcome{.severity = std::max(space, files),
                   .subject = subject,
                   .value = files > space ? inodes : share,
@@ -210,6 +221,13 @@ std::vector<ParamSpec> params() {
        {},
        0.0,
        1.0},
+      {"space_critical_bytes",
+       Unit::bytes,
+       std::int64_t{10} << 30,
+       "but only a warning while more than so much is left (grit's own choice)",
+       {},
+       0.0,
+       {}},
       {"inodes_warning",
        Unit::fraction,
        0.05,

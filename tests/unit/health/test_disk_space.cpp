@@ -8,7 +8,7 @@ using grit::test::ok;
 
 namespace {
 
-constexpr const char* kHead = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n";
+constexpr const char* kHead = "27 1 254:0 / / rw,relatime - ext4 /dev/mapper/vg-root rw\n";
 
 Outcome look(const std::filesystem::path& directory) {
   return test::CheckUnderTest("disk_space", {{"directories", directory.string()}}).read_one();
@@ -33,6 +33,8 @@ TEST_CASE("disk_space: a file system that fills, in bytes and in files") {
     REQUIRE(little.value.value_or(1) < 0.10);
     fill(mount / "rest", 250'000);
     REQUIRE(look(mount).severity == Severity::critical);
+    const Json large{{"directories", mount.string()}, {"space_critical_bytes", 1000}};  // as if it were
+    REQUIRE(test::CheckUnderTest("disk_space", large).read_one().severity == Severity::warning);
     std::filesystem::remove(mount / "most");
     REQUIRE(look(mount).severity == Severity::ok);
     for (int i = 0; i < 93; ++i) fill(mount / std::to_string(i), 0);
@@ -75,16 +77,17 @@ TEST_CASE("disk_space: one that the kernel made read-only, though it was mounted
 TEST_CASE("disk_space: errors that ext4 has met, now and before") {
   test::KernelFiles tree;
   tree.write("proc/self/mountinfo", kHead);
-  tree.write("sys/fs/ext4/vda/errors_count", "0\n");
+  tree.link("sys/dev/block/254:0", "../../devices/virtual/block/dm-0");
+  tree.write("sys/fs/ext4/dm-0/errors_count", "0\n");
   test::CheckUnderTest check("disk_space", {{"directories", "/"}, {"space_warning", 0.0}, {"space_critical", 0.0}});
   check.proc = tree.proc(), check.sys = tree.sys();
   CHECK(check.read_one().severity == Severity::ok);
-  tree.write("sys/fs/ext4/vda/errors_count", "2\n");
+  tree.write("sys/fs/ext4/dm-0/errors_count", "2\n");
   const Outcome now = check.read_one();
   CHECK(now.severity == Severity::critical);
   CHECK(now.detail.ends_with("; 2 errors of the file system more"));
   CHECK(check.read_one().severity == Severity::warning);
-  tree.write("sys/fs/ext4/vda/errors_count", "18446744073709551615\n");
+  tree.write("sys/fs/ext4/dm-0/errors_count", "18446744073709551615\n");
   CHECK(check.read_one().severity == Severity::ok);
 }
 

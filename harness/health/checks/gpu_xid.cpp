@@ -116,10 +116,15 @@ void keep(const std::string& gpu, const nvml::EventData& data, const CheckInput&
   input.memory.keep(gpu + " at", input.memory.now_ns());
 }
 
-Outcome outcome_of_gpu(const std::string& gpu, const CheckInput& input) {
+/// `begins`: it listens since this reading.
+Outcome outcome_of_gpu(const std::string& gpu, const CheckInput& input, bool begins) {
   const auto kept = kept_of(gpu, input.memory);
   const auto judged = kept ? judge(kept->data, input.params) : std::nullopt;
-  if (!judged) return {.severity = Severity::ok, .subject = gpu, .detail = "no error was reported"};
+  if (!judged)
+    return {
+        .severity = Severity::ok,
+        .subject = gpu,
+        .detail = begins ? "listens since now; the check kernel_log knows of errors before" : "no error was reported"};
   const std::string words =
       fmt::format("{}, {:.0f} s ago", judged->what,
                   static_cast<double>(input.memory.now_ns() - kept->at_ns) / static_cast<double>(kNsPerS));
@@ -139,12 +144,19 @@ class GpuXid {
       events_.reset();
       return outcomes;
     }
+    const std::int64_t now_ns = input.memory.now_ns();
+    // What came between two blocks is neither's, but for the last moment: a fault can act before its block is read.
+    if (input.memory.is_first() && now_ns - read_ns_ > kBetweenBlocks_ns) events_.reset();
+    read_ns_ = now_ns;
+    const bool begins = !events_;
     if (!events_) open(gpus, outcomes);
-    if (events_) take(input, outcomes);
+    if (events_) take(input, begins, outcomes);
     return outcomes;
   }
 
  private:
+  static constexpr std::int64_t kBetweenBlocks_ns = kNsPerS;
+
   void open(const std::vector<Gpu>& gpus, std::vector<Outcome>& outcomes) {
     events_ = std::make_unique<Events>(reader_.nvml());
     if (const nvml::Code code = events_->open(); code != nvml::success) {
@@ -157,7 +169,7 @@ class GpuXid {
       if (const nvml::Code code = events_->add(gpu); code != nvml::success) unwatched_[gpu.name] = code;
   }
 
-  void take(const CheckInput& input, std::vector<Outcome>& outcomes) {
+  void take(const CheckInput& input, bool begins, std::vector<Outcome>& outcomes) {
     constexpr int kMostAtOnce = 1000;  // a GPU that falls apart
     nvml::Code code = nvml::success;
     for (int i = 0; i < kMostAtOnce && code == nvml::success; ++i) {
@@ -165,8 +177,8 @@ class GpuXid {
       code = events_->next(data);
       if (code == nvml::success) keep(events_->name_of(data.device), data, input);
     }
-    for (const Gpu& gpu : events_->watched()) outcomes.push_back(outcome_of_gpu(gpu.name, input));
-    if (kept_of(kUnnamed, input.memory)) outcomes.push_back(outcome_of_gpu(kUnnamed, input));
+    for (const Gpu& gpu : events_->watched()) outcomes.push_back(outcome_of_gpu(gpu.name, input, begins));
+    if (kept_of(kUnnamed, input.memory)) outcomes.push_back(outcome_of_gpu(kUnnamed, input, begins));
     for (const auto& [name, why] : unwatched_) outcomes.push_back(outcome_of(why, name));
     if (code == nvml::success || code == nvml::timeout) return;
     outcomes.push_back(outcome_of(code, ""));
@@ -175,11 +187,12 @@ class GpuXid {
 
   GpuReader reader_{};
   std::unique_ptr<Events> events_{};
+  std::int64_t read_ns_ = 0;  // when it was read last
   std::map<std::string, nvml::Code> unwatched_{};
 };
 
 std::vector<ParamSpec> params() {
-  return {{"warn", Unit::text, "13,31,43,45,63,68,92,94,109",
+  return {{"warn", Unit::text, "13,31,43,45,63,68,69,92,94,109",
            "these Xid numbers are warnings, all others critical: the application's own errors (those that NVIDIA's "
            "device plugin for Kubernetes skips), and rows of memory that were replaced"},
           {"ignore", Unit::text, "", "these Xid numbers are not told: \"43,45\""},

@@ -13,7 +13,10 @@ TEST_CASE("gpu_xid: an error is told from its moment on, for a minute") {
     test::FakeGpus gpus(library);
     gpus.write(kTwo + "gpu0.event 48\n");  // from before grit listened
     test::CheckUnderTest check("gpu_xid");
-    for (const Outcome& one : check.read()) CHECK(one.severity == Severity::ok);
+    for (const Outcome& one : check.read()) {
+      CHECK(one.severity == Severity::ok);
+      CHECK(one.detail == "listens since now; the check kernel_log knows of errors before");
+    }
     gpus.write(kTwo + "gpu0.event 48\ngpu1.event 79\n");
     const auto outcomes = check.read();
     REQUIRE(outcomes.size() == 2);
@@ -32,12 +35,25 @@ TEST_CASE("gpu_xid: an error is told from its moment on, for a minute") {
   }
 }
 
+TEST_CASE("gpu_xid: what came in a pause between two blocks is not the next one's, but for the last second") {
+  test::FakeGpus gpus;
+  gpus.write(kTwo);
+  test::CheckUnderTest check("gpu_xid");
+  check.read();
+  gpus.write(kTwo + "gpu0.event 79\n");
+  check.memory.clear();
+  CHECK(check.read_of("gpu0", 2 * kNsPerS).severity == Severity::ok);
+  gpus.write(kTwo + "gpu0.event 79\ngpu0.event 48\n");
+  check.memory.clear();
+  CHECK(check.read_of("gpu0").detail == "Xid 48, 0 s ago");
+}
+
 TEST_CASE("gpu_xid: the application's own errors are warnings, and the worst is told") {
   test::FakeGpus gpus;
   gpus.write(kTwo);
   test::CheckUnderTest check("gpu_xid");
   check.read();
-  gpus.write(kTwo + "gpu0.event 31\ngpu1.event 64\ngpu1.event 43\n");
+  gpus.write(kTwo + "gpu0.event 31\ngpu0.event 69\ngpu1.event 64\ngpu1.event 43\n");
   CHECK(check.read_of("gpu0").severity == Severity::warning);
   CHECK(check.read_of("gpu1").detail == "Xid 64, 1 s ago");
   test::CheckUnderTest deaf("gpu_xid", {{"ignore", "79, 64"}, {"warn", ""}});

@@ -61,10 +61,13 @@ std::optional<double> share_of(std::size_t which, const Counters& times, std::ui
                                const std::string& gpu, CheckMemory& memory) {
   const std::uint64_t bit = kSlowdowns[which].bit;
   if (times[which]) {
-    const auto grown = memory.growth(fmt::format("{} slowdown {}", gpu, which), *times[which]);
-    const auto window_ns = memory.elapsed_ns();
-    if (grown && window_ns)
-      return std::min(1.0, static_cast<double>(*grown) / static_cast<double>(std::max(*window_ns, kNsPerS)));
+    const std::string counter = fmt::format("{} slowdown {}", gpu, which), counted = counter + " counted at";
+    const auto grown = memory.growth(counter, *times[which]);
+    const auto since_ns = memory.find(counted);  // not always the last reading: in that it may not have been told
+    memory.keep(counted, memory.now_ns());
+    if (grown && since_ns)
+      return std::min(
+          1.0, static_cast<double>(*grown) / static_cast<double>(std::max(memory.now_ns() - *since_ns, kNsPerS)));
   }
   return (static_cast<double>((now & bit) != 0) + static_cast<double>((before & bit) != 0)) / 2;
 }

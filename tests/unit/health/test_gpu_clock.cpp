@@ -93,6 +93,17 @@ TEST_CASE("gpu_clock: the driver's counters of slowdowns, whichever numbers they
   }
 }
 
+TEST_CASE("gpu_clock: a counter that was not told for a reading grew in all the time since it was") {
+  test::FakeGpus gpus;
+  test::CheckUnderTest check("gpu_clock");
+  gpus.write("gpus 1\n" + gpu(0) + times(580, 5 * kNsPerS, 8 * kNsPerS, 0));
+  check.read();
+  gpus.write("gpus 1\n" + gpu(0) + times(580, 5 * kNsPerS, 8 * kNsPerS, 0) + "gpu0.field.75 9000000000\n");
+  CHECK(check.read_one(3 * kNsPerS).value == 0);
+  gpus.write("gpus 1\n" + gpu(0) + times(580, 5 * kNsPerS, 9 * kNsPerS, 0));
+  CHECK(check.read_one().value == 0.25);
+}
+
 TEST_CASE("gpu_clock: counters whose numbers are not certain are not believed") {
   test::FakeGpus gpus;
   test::CheckUnderTest check("gpu_clock");

@@ -73,15 +73,15 @@ bool judge_pages(GpuQuestions& gpu, Findings& findings) {
 
 /// What the driver wants done about the GPU.
 bool judge_recovery(GpuQuestions& gpu, Findings& findings) {
-  constexpr std::array<const char*, 7> kActions{
-      "none",       "reset the GPU", "reboot the node", "drain what talks to its peers", "drain and reset",
-      "disable it", "reset the bus"};
+  // Those that mean the same in every release of the driver; 5 does not.
+  constexpr std::array<const char*, 5> kActions{"none", "a reset of the GPU", "a reboot of the node",
+                                                "a drain of what talks to its peers", "a drain and a reset"};
   const std::array<std::uint32_t, 1> id{nvml::field::recovery_action};
   const auto action = count_of(gpu.fields(id).front());
   if (action.value_or(0) > 0) {
     const auto index = static_cast<std::size_t>(*action);
     const std::string what = index < kActions.size() ? kActions[index] : fmt::format("action {}", *action);
-    findings.add(Severity::critical, "the driver asks to " + what, kReset);
+    findings.add(Severity::critical, "the driver asks for: " + what, kReset);
   }
   return action.has_value();
 }

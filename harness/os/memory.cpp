@@ -41,21 +41,22 @@ struct LimitFiles {
   CgroupVersion version;
   const char* limit;
   const char* usage;
-  const char* reclaimable;  // in memory.stat, of the group and all below it
+  const char *inactive, *active;  // page cache, in memory.stat, of the group and all below it
 };
 constexpr LimitFiles kLimitFiles[] = {
-    {CgroupVersion::v2, "memory.max", "memory.current", "inactive_file"},
-    {CgroupVersion::v1, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
+    {CgroupVersion::v2, "memory.max", "memory.current", "inactive_file", "active_file"},
+    {CgroupVersion::v1, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file", "total_active_file"},
 };
 
-/// One control group's limit. Page cache that nobody used lately does not count as used: the kernel gives it up first,
-/// as MemAvailable has it of the whole machine.
+/// One control group's limit. Page cache that nobody used lately does not count as used, and of the other half: the
+/// kernel gives it up when it needs it, as MemAvailable has it of the whole machine.
 void apply_limit(Memory& memory, const std::filesystem::path& group, const LimitFiles& files) {
   const auto limit = number_of(group / files.limit);
   const auto usage = number_of(group / files.usage);
   if (!limit || !usage) return;  // the top has none, nor a version 2 group whose controllers are in version 1
   const auto stat = read_file(group / "memory.stat");
-  const std::int64_t reclaimable = stat ? cgroup_files::value_of(*stat, files.reclaimable) : 0;
+  const std::int64_t reclaimable =
+      stat ? cgroup_files::value_of(*stat, files.inactive) + cgroup_files::value_of(*stat, files.active) / 2 : 0;
   memory.total_bytes = std::min(memory.total_bytes, *limit);
   memory.available_bytes = std::min(
       memory.available_bytes, std::max<std::int64_t>(0, *limit - std::max<std::int64_t>(0, *usage - reclaimable)));

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,12 +29,13 @@ struct Machine {
     write(proc / "self/cgroup", cgroup);
     write(proc / "self/mountinfo", mounts);
   }
-  void v2(const std::string& group, const std::string& limit, std::int64_t usage_bytes,
-          std::int64_t inactive_bytes = 0) {
+  void v2(const std::string& group, const std::string& limit, std::int64_t usage_bytes, std::int64_t inactive_bytes = 0,
+          std::int64_t active_bytes = 0) {
     const fs::path directory = at / "unified" / group;
     write(directory / "memory.max", limit + "\n");
     write(directory / "memory.current", std::to_string(usage_bytes) + "\n");
-    write(directory / "memory.stat", "anon 5\ninactive_file " + std::to_string(inactive_bytes) + "\n");
+    write(directory / "memory.stat",
+          fmt::format("anon 5\ninactive_file {}\nactive_file {}\n", inactive_bytes, active_bytes));
   }
   void v1(const std::string& group, std::int64_t limit_bytes, std::int64_t usage_bytes) {
     const fs::path directory = at / "memory" / group;
@@ -67,6 +69,8 @@ TEST_CASE("a limit of any control group around a process counts, version 2") {
   CHECK(machine.read().available_bytes == 10'000'000);
   machine.v2("system.slice", "450000000", 440'000'000, 100'000'000);  // but page cache that nobody uses is given up
   CHECK(machine.read().available_bytes == 110'000'000);
+  machine.v2("system.slice", "450000000", 440'000'000, 0, 300'000'000);  // and half of what is used
+  CHECK(machine.read().available_bytes == 160'000'000);
 }
 
 TEST_CASE("a limit of any control group around a process counts, version 1 beside a version 2 without controllers") {

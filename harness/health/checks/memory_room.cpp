@@ -107,8 +107,9 @@ struct PageSizes {
 
 PageSizes page_sizes(const std::filesystem::path& sys) {
   PageSizes sizes{.base_bytes = std::max(::sysconf(_SC_PAGESIZE), 1L)};
+  constexpr std::int64_t kMost_bytes = std::int64_t{1} << 40U;  // of no machine a huge page is so large
   const auto huge_bytes = number_in(sys / "kernel/mm/transparent_hugepage/hpage_pmd_size");
-  if (!huge_bytes || *huge_bytes < sizes.base_bytes) return sizes;
+  if (!huge_bytes || *huge_bytes < sizes.base_bytes || *huge_bytes > kMost_bytes) return sizes;
   for (sizes.huge_order = 0; (sizes.base_bytes << sizes.huge_order) < *huge_bytes; ++sizes.huge_order) {
   }
   return sizes;
@@ -124,9 +125,10 @@ std::optional<Zone> zone_of(std::string_view line, const PageSizes& pages) {
   if (!node) return std::nullopt;
   Zone zone{.name = printable(fmt::format("node{}/{:.32}", *node, words[3]))};
   constexpr std::size_t kMaxOrders = 32;
+  constexpr std::int64_t kMost_bytes = std::int64_t{1} << 57U;  // of an order: the sum of all fits
   for (std::size_t order = 0; kHead + order < words.size() && order < kMaxOrders; ++order) {
     const auto blocks = whole_number(words[kHead + order]);
-    if (!blocks || *blocks < 0 || *blocks > std::int64_t{1} << 40U) return std::nullopt;
+    if (!blocks || *blocks < 0 || *blocks > (kMost_bytes / pages.base_bytes) >> order) return std::nullopt;
     zone.free_bytes += (*blocks << order) * pages.base_bytes;
     if (order >= pages.huge_order) zone.huge_blocks += *blocks << (order - pages.huge_order);
   }

@@ -154,6 +154,14 @@ TEST_CASE("memory_room: files that are not as they should be") {
   CHECK(outcomes[1].severity == Severity::unknown);
   CHECK(outcomes[3].subject == "node0/ [31m");
   CHECK(outcomes[3].severity == Severity::ok);
+  for (const char* size : {"1099511627777\n", "9223372036854775807\n", "-1\n", "1\n"}) {
+    machine.write("sys/kernel/mm/transparent_hugepage/hpage_pmd_size", size);
+    CHECK(check.read_of("node0/ [31m").severity == Severity::ok);
+  }
+  machine.write("proc/buddyinfo",
+                "Node 0, zone Normal 0 0 0 0 0 0 0 0 0 1099511627775 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 "
+                "1 1 1 1 1099511627775\n");
+  CHECK(check.read_of("fragmentation").severity == Severity::unknown);
   machine.write("proc/meminfo", "MemTotal: 0 kB\nMemAvailable: 0 kB\n");
   CHECK_FALSE(check.try_read());
 }

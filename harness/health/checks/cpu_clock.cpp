@@ -21,6 +21,8 @@ namespace {
 constexpr std::size_t kMaxFile_bytes = 4096;
 /// Asking a CPU for its clock can interrupt it: so many are asked, spread over all.
 constexpr std::size_t kMostAsked = 16;
+/// A clock is measured, and the base clock told, to about a percent: only what is below this share of it is below.
+constexpr double kMeasured = 0.98;
 
 std::optional<std::int64_t> number_in(const std::filesystem::path& file) {
   const auto text = read_file(file, kMaxFile_bytes);
@@ -44,6 +46,15 @@ struct Policy {
   std::int64_t allowed_khz = 0, hardware_khz = 0, base_khz = 0;
 };
 
+/// Its base clock. acpi-cpufreq tells none, and of a processor with a high boost clock a share of the highest is above
+/// it: the firmware tells it, in MHz (Documentation/admin-guide/acpi/cppc_sysfs.rst).
+std::int64_t base_khz_of(const std::filesystem::path& policy, const std::filesystem::path& cpu) {
+  constexpr std::int64_t kMost_mhz = 1'000'000;
+  if (const auto khz = number_in(policy / "base_frequency")) return *khz;
+  const auto mhz = number_in(cpu / "acpi_cppc/nominal_freq");
+  return mhz && *mhz <= kMost_mhz ? *mhz * 1000 : 0;
+}
+
 std::vector<Policy> policies_in(const std::filesystem::path& cpu_directory) {
   std::vector<Policy> policies;
   for (const int cpu : numbered_entries(cpu_directory / "cpufreq", "policy")) {
@@ -54,7 +65,7 @@ std::vector<Policy> policies_in(const std::filesystem::path& cpu_directory) {
                         .governor = word_in(directory / "scaling_governor"),
                         .allowed_khz = number_in(directory / "scaling_max_freq").value_or(0),
                         .hardware_khz = number_in(directory / "cpuinfo_max_freq").value_or(0),
-                        .base_khz = number_in(directory / "base_frequency").value_or(0)});
+                        .base_khz = base_khz_of(directory, cpu_directory / fmt::format("cpu{}", cpu))});
   }
   return policies;
 }
@@ -97,7 +108,8 @@ class CpuClock {
       const Policy& first = first_.try_emplace(one.cpu, one).first->second;
       if (holds_down(one)) slow.insert(one.cpu);
       if (one.governor != first.governor && !one.governor.empty() && !first.governor.empty()) changed.insert(one.cpu);
-      const bool below_base = one.base_khz > 0 && one.allowed_khz > 0 && one.allowed_khz < one.base_khz;
+      const bool below_base = one.base_khz > 0 && one.allowed_khz > 0 &&
+                              static_cast<double>(one.allowed_khz) < kMeasured * static_cast<double>(one.base_khz);
       if (below_base || (one.allowed_khz > 0 && one.allowed_khz < first.allowed_khz)) lowered.insert(one.cpu);
     }
     const auto of = [&](const std::set<int>& cpus) -> const Policy& {
@@ -145,7 +157,7 @@ class CpuClock {
     if (shares.empty()) return outcome;
     std::nth_element(shares.begin(), shares.begin() + static_cast<std::ptrdiff_t>(shares.size() / 2), shares.end());
     const double median = shares[shares.size() / 2];
-    const bool slow = input.params.number("of_highest") > 0 && median < 1;
+    const bool slow = input.params.number("of_highest") > 0 && median < kMeasured;
     const bool again = held_ns(input.memory, "slow", slow) > 0;
     outcome.severity = slow && again ? Severity::warning : Severity::ok;
     outcome.value = median, outcome.unit = "share";

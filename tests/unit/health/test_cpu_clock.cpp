@@ -60,6 +60,27 @@ TEST_CASE("cpu_clock: busy CPUs below their base clock, twice in a row") {
   REQUIRE(machine.check.read_of("clock", 5 * kNsPerS).severity == Severity::ok);
 }
 
+TEST_CASE("cpu_clock: with acpi-cpufreq the base clock is the firmware's, at which a processor is well") {
+  Machine machine;
+  for (const int cpu : {0, 1}) {
+    machine.tree.remove(fmt::format("sys/devices/system/cpu/cpufreq/policy{}/base_frequency", cpu));
+    machine.tree.write(fmt::format("sys/devices/system/cpu/cpu{}/acpi_cppc/nominal_freq", cpu), "2250\n");
+    machine.set(cpu, "scaling_driver", "acpi-cpufreq"), machine.set(cpu, "scaling_governor", "performance");
+    machine.set(cpu, "scaling_max_freq", "2249000"), machine.set(cpu, "cpuinfo_max_freq", "3400000");
+    machine.set(cpu, "scaling_cur_freq", "2245000");  // two thirds of the highest
+  }
+  machine.check.read();
+  for (int i = 0; i < 3; ++i) {
+    machine.work(1);
+    for (const Outcome& one : machine.check.read(5 * kNsPerS)) REQUIRE(one.severity == Severity::ok);
+  }
+  for (const int cpu : {0, 1}) machine.set(cpu, "scaling_cur_freq", "2100000");
+  for (int i = 0; i < 2; ++i) {
+    machine.work(1);
+    REQUIRE(machine.check.read_of("clock", 5 * kNsPerS).severity == (i == 0 ? Severity::ok : Severity::warning));
+  }
+}
+
 TEST_CASE("cpu_clock: heat, lower limits and governors") {
   Machine machine;
   machine.check.read();

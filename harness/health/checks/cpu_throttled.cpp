@@ -10,6 +10,7 @@
 #include "harness/health/checks/counter_window.hpp"
 #include "harness/health/checks/ranks_here.hpp"
 #include "harness/os/cgroup_files.hpp"
+#include "harness/os/kernel_text.hpp"
 
 namespace grit {
 namespace {
@@ -44,10 +45,19 @@ std::optional<Group> read_group(const CheckInput& input, const std::filesystem::
   return group;
 }
 
+/// The few lines of mountinfo that are about control groups: they are looked at for each rank, and a node with many
+/// containers has thousands of others.
+std::string cgroup_mounts_of(std::string_view mountinfo) {
+  std::string mounts;
+  for (const std::string_view line : lines_of(mountinfo))
+    if (line.find(" - cgroup") != std::string_view::npos) mounts.append(line).append("\n");
+  return mounts;
+}
+
 /// The groups around processes, each read once in a reading.
 class Groups {
  public:
-  Groups(const CheckInput& input, std::string mountinfo) : input_(input), mountinfo_(std::move(mountinfo)) {}
+  Groups(const CheckInput& input, std::string_view mountinfo) : input_(input), mounts_(cgroup_mounts_of(mountinfo)) {}
 
   /// The one of the groups around a process that waited most. Error (unavailable): they cannot be seen.
   Result<std::optional<Group>> worst_around(const std::string& process) {
@@ -55,7 +65,7 @@ class Groups {
     std::optional<Group> worst;
     bool mounted = false;
     for (const CgroupVersion version : {CgroupVersion::v1, CgroupVersion::v2})
-      for (const auto& directory : cgroup_files::own_and_above(version, "cpu", cgroup, mountinfo_)) {
+      for (const auto& directory : cgroup_files::own_and_above(version, "cpu", cgroup, mounts_)) {
         mounted = true;
         const auto& group = find(directory);
         if (group && (!worst || share_of(*group) > share_of(*worst))) worst = group;
@@ -74,7 +84,7 @@ class Groups {
   }
 
   const CheckInput& input_;
-  std::string mountinfo_;
+  std::string mounts_;
   std::map<std::filesystem::path, std::optional<Group>> known_{};
 };
 
@@ -101,8 +111,8 @@ Outcome outcome_of(const CheckInput& input, const std::string& subject, const st
 Result<std::vector<Outcome>> read(const CheckInput& input) {
   if (!std::filesystem::exists(input.proc / "self/cgroup"))
     return std::vector{not_here("a kernel without control groups")};
-  GRIT_TRY(std::string mountinfo, read_file(input.proc / "self/mountinfo"));
-  Groups groups(input, std::move(mountinfo));
+  GRIT_TRY(const std::string mountinfo, read_file(input.proc / "self/mountinfo"));
+  Groups groups(input, mountinfo);
   std::vector<RankHere> processes = ranks_here(input);
   if (processes.empty()) {
     GRIT_TRY(const auto worst, groups.worst_around("self"));

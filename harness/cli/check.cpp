@@ -167,7 +167,8 @@ Result<NodeCheck> check_node(const Request& request) {
   std::vector<CheckMemory> earlier =
       request.state.empty() ? std::vector<CheckMemory>(planned.size()) : read_state(request.state, planned);
   GRIT_TRY(CheckRunner runner,
-           CheckRunner::start({.node = std::move(node), .checks = std::move(planned), .memories = earlier}));
+           CheckRunner::start(
+               {.node = std::move(node), .checks = std::move(planned), .memories = earlier, .wants_memory = true}));
   read_checks(runner, all.checks, earlier, began_ns);
   all.duration_ns = monotonic_ns() - began_ns;
   return all;

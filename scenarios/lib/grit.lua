@@ -740,8 +740,8 @@
 ---@class grit.check.clock.params
 ---@field step_warning? grit.time set by so much: warning (grit's own choice) (default 1ms)
 ---@field step_critical? grit.time set by so much: critical (node exporter's mixin, NodeClockSkewDetected) (default 50ms)
----@field maxerror? grit.time the clock can be wrong by so much: warning (grit's own choice) (default 1s)
----@field unsynchronized_after? grit.time nothing has synchronized it for so long: warning (node exporter's mixin, NodeClockNotSynchronising) (default 600s)
+---@field maxerror? grit.time the clock can be wrong by so much: warning (grit's own choice: the kernel adds 0.5 ms a second, and systemd-timesyncd asks its server every 2048 s) (default 4s)
+---@field unsynchronized_after? grit.time the machine runs for so long and nothing synchronizes its clock: warning; 0: off (node exporter's mixin, NodeClockNotSynchronising) (default 600s)
 ---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
 ---@field name? string what it is called in the report (default: as the check)
@@ -798,6 +798,7 @@
 ---@field directories? string the file systems of which directories, with commas between them; "auto": /, /tmp, /dev/shm and TMPDIR. One that hangs keeps a reading from the others: give a network file system a check of its own (default "auto")
 ---@field space_warning? grit.fraction alarms when at most this share is left to users; 0: off (kubelet's eviction-hard nodefs.available) (default 10%; at most 100%)
 ---@field space_critical? grit.fraction critical then; 0: off (node exporter's mixin, NodeFilesystemAlmostOutOfSpace) (default 3%; at most 100%)
+---@field space_critical_bytes? grit.bytes but only a warning while more than so much is left (grit's own choice) (default 10GiB)
 ---@field inodes_warning? grit.fraction alarms when at most this share of the inodes is left; 0: off (kubelet's eviction-hard nodefs.inodesFree) (default 5%; at most 100%)
 ---@field inodes_critical? grit.fraction critical then; 0: off (node exporter's mixin, NodeFilesystemAlmostOutOfFiles) (default 3%; at most 100%)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
@@ -837,7 +838,7 @@
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.gpu_xid.params
----@field warn? string these Xid numbers are warnings, all others critical: the application's own errors (those that NVIDIA's device plugin for Kubernetes skips), and rows of memory that were replaced (default "13,31,43,45,63,68,92,94,109")
+---@field warn? string these Xid numbers are warnings, all others critical: the application's own errors (those that NVIDIA's device plugin for Kubernetes skips), and rows of memory that were replaced (default "13,31,43,45,63,68,69,92,94,109")
 ---@field ignore? string these Xid numbers are not told: "43,45"
 ---@field hold? grit.time for how long an error is told, which itself is a moment (grit's own choice) (default 60s)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)

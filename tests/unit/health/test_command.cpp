@@ -98,7 +98,7 @@ TEST_CASE("command: what hangs, crashes, floods or leaves processes behind is un
 }
 
 TEST_CASE("command: while a process cannot be killed no second one is started, whichever it is") {
-  const std::filesystem::path group = fmt::format("/sys/fs/cgroup/freezer/grit-test-c{}", ::getpid());
+  const std::filesystem::path group = fmt::format("/sys/fs/cgroup/freezer/test-of-grit-c{}", ::getpid());
   std::error_code failed;
   if (::geteuid() != 0 || !std::filesystem::create_directory(group, failed))
     return test::skip("no control group of the first version that freezes");

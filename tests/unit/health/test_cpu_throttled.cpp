@@ -94,7 +94,7 @@ TEST_CASE("cpu_throttled: what cannot be seen is unknown, and a hostile file is 
   REQUIRE(reading.check.read_one().not_here);
 }
 
-TEST_CASE("cpu_throttled: a quota of the real kernel that makes a process wait is seen") {
+TEST_CASE("cpu_throttled: a quota of the real kernel that makes a process wait is seen", "[alone]") {
   test::Spinner spinner;
   test::CheckUnderTest check("cpu_throttled");
   check.rank_pids = {spinner.pid};

@@ -130,7 +130,7 @@ TEST_CASE("child process: when who runs it is killed, so is all of its session, 
 
 TEST_CASE("child process: what cannot be killed is left, itself or what it started, and its end is seen") {
   // A frozen control group of the first version keeps a process like a device that does not answer.
-  const std::filesystem::path group = fmt::format("/sys/fs/cgroup/freezer/grit-test-{}", ::getpid());
+  const std::filesystem::path group = fmt::format("/sys/fs/cgroup/freezer/test-of-grit-{}", ::getpid());
   std::error_code failed;
   if (::geteuid() != 0 || !std::filesystem::create_directory(group, failed))
     return test::skip("no control group of the first version that freezes");

@@ -107,7 +107,7 @@ TEST_CASE("the kernel's own control groups, one in the other") {
        {Version{grit::CgroupVersion::v1, "memory.limit_in_bytes"}, Version{grit::CgroupVersion::v2, "memory.max"}}) {
     const auto groups = grit::cgroup_files::own_and_above(version, "memory", cgroup, mountinfo);
     if (groups.empty()) continue;
-    const fs::path outer = groups.back() / ("grit-test-" + std::to_string(::getpid())), inner = outer / "inner";
+    const fs::path outer = groups.back() / ("test-of-grit-" + std::to_string(::getpid())), inner = outer / "inner";
     if (::mkdir(outer.c_str(), 0755) != 0) continue;  // not root, or read-only
     REQUIRE(::mkdir(inner.c_str(), 0755) == 0);
     std::ofstream(outer / "cgroup.subtree_control") << "+memory";

@@ -63,9 +63,11 @@ def crash_with_link_down(work, number):
     # The agent, its observer, a spare one and its heir, which it has forked, and the recorder.
     agents = [int(p) for p in os.listdir("/proc") if p.isdigit() and cmdline(p) in ("grit agent", "grit recorder")]
     assert len(victims) == 2 and len(agents) == 5, (victims, agents)
-    for pid in (*agents, *victims):
-        with contextlib.suppress(ProcessLookupError):  # what an agent has forked may have died with it
-            os.kill(pid, signal.SIGKILL)
+    # All stand still before the first dies: whoever still ran would see the others end, and bring the link up as it should.
+    for end in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in (*agents, *victims):
+            with contextlib.suppress(ProcessLookupError):  # what an agent has forked may have died with it
+                os.kill(pid, end)
     job.wait(timeout=60)
     assert not is_up(), "somebody brought the link up: this test shows nothing"
     return run

@@ -295,10 +295,11 @@ class Site:
     def end_node(self, node):
         """SIGKILL of everything on a node but slurmd or sshd, at once: the control group of a job, when it is killed whole."""
         kept = self.daemon_pid(node)
-        for pid in self.processes(node):
-            if pid != kept:
+        pids = [pid for pid in self.processes(node) if pid != kept]
+        for end in (signal.SIGSTOP, signal.SIGKILL):  # all stand still before the first dies, so that none sees another one end
+            for pid in pids:
                 try:
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, end)
                 except ProcessLookupError:
                     pass
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "harness/health/check.hpp"
+#include "tests/kernel_files.hpp"
 #include "tests/namespace.hpp"
 
 namespace grit::test {
@@ -24,6 +25,9 @@ class CheckUnderTest {
   std::int64_t limit_ns = 2 * kNsPerS;
   std::filesystem::path proc = "/proc", sys = "/sys";
   CheckMemory memory{};
+
+  /// It then reads their proc/... and sys/...
+  void look_at(const KernelFiles& files) { proc = files.proc(), sys = files.sys(); }
 
   /// One reading, so long after the last one.
   Result<std::vector<Outcome>> try_read(std::int64_t after_ns = kNsPerS) {

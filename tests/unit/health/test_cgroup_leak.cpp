@@ -1,17 +1,17 @@
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 
 namespace {
 
 struct Machine {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   test::CheckUnderTest check{"cgroup_leak"};
   Machine() {
-    tree.give_to(check);
+    check.look_at(tree);
     tree.write("proc/self/cgroup", "0::/user.slice\n");
     tree.write("proc/self/mountinfo",
-               fmt::format("30 20 0:26 / {} rw shared:4 - cgroup2 cgroup rw\n", (tree.path() / "unified").string()));
+               fmt::format("30 20 0:26 / {} rw shared:4 - cgroup2 cgroup rw\n", (tree.root() / "unified").string()));
   }
   void write(std::int64_t of_memory, std::int64_t living, std::int64_t dying) const {
     tree.write("proc/cgroups", fmt::format("#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t99999\t1\n"

@@ -2,7 +2,7 @@
 
 #include "harness/health/checks/clock_sync.hpp"
 #include "harness/os/wall_clock.hpp"
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 
@@ -13,10 +13,10 @@ std::string stat_of(int pid, char state, int start_ticks) {
 }
 
 struct Processes {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   test::CheckUnderTest check{"clock"};
   Processes() {
-    tree.give_to(check);
+    check.look_at(tree);
     set(1, "init", 'S', 1);
   }
   void set(int pid, const std::string& name, char state, int start_ticks) const {

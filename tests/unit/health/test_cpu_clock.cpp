@@ -1,4 +1,4 @@
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 
@@ -6,11 +6,11 @@ namespace {
 
 /// Two cores of one package, as an Intel server shows them.
 struct Machine {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   test::CheckUnderTest check{"cpu_clock"};
   std::int64_t ticks = 0;
   Machine() {
-    tree.give_to(check);
+    check.look_at(tree);
     for (const int cpu : {0, 1}) {
       set(cpu, "scaling_driver", "intel_pstate"), set(cpu, "scaling_governor", "powersave");
       set(cpu, "scaling_max_freq", "3900000"), set(cpu, "cpuinfo_max_freq", "3900000");
@@ -105,7 +105,7 @@ TEST_CASE("cpu_clock: a limit that was there before is one only below the base c
   Machine machine;
   for (const auto& [limit, severity] : {std::pair{"3000000", Severity::ok}, {"2000000", Severity::warning}}) {
     test::CheckUnderTest check("cpu_clock");
-    machine.tree.give_to(check);
+    check.look_at(machine.tree);
     machine.set(0, "scaling_max_freq", limit);
     REQUIRE(check.read_of("settings").severity == severity);
   }
@@ -120,7 +120,7 @@ TEST_CASE("cpu_clock: a virtual machine says nothing, and files that are somethi
     machine.tree.write("sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", text);
     machine.tree.write("proc/stat", text);
     test::CheckUnderTest check("cpu_clock");
-    machine.tree.give_to(check);
+    check.look_at(machine.tree);
     for (int i = 0; i < 2; ++i)
       for (const Outcome& one : check.read(5 * kNsPerS)) REQUIRE_FALSE(is_alarm(one.severity));
   }

@@ -1,4 +1,4 @@
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 
@@ -6,7 +6,7 @@ namespace {
 
 /// Two CPUs, in ticks of 10 ms; guests' time is in "user" as well.
 struct Machine {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   std::array<std::int64_t, 2> user{100, 100}, steal{7, 3}, idle{50, 50};
   void run(int cpu, std::int64_t user_ticks, std::int64_t steal_ticks) {
     const auto i = static_cast<std::size_t>(cpu);
@@ -28,7 +28,7 @@ struct Reading {
   test::CheckUnderTest check{"cpu_steal"};
   Reading() {
     machine.write();
-    machine.tree.give_to(check);
+    check.look_at(machine.tree);
     REQUIRE(check.read_one().detail == "first reading");
   }
 };

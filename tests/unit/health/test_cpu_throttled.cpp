@@ -1,6 +1,6 @@
 #include "harness/os/cgroup.hpp"
 #include "tests/spinner.hpp"
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 using grit::test::ok;
@@ -9,11 +9,11 @@ namespace {
 
 /// Two ranks of a Slurm job in version 2, each in a group of its own; the step's group has a quota.
 struct Job {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   std::string root = "unified/job_7/step_0";
   Job() {
     tree.write("proc/self/mountinfo",
-               fmt::format("30 20 0:26 / {} rw shared:4 - cgroup2 cgroup rw\n", (tree.path() / "unified").string()));
+               fmt::format("30 20 0:26 / {} rw shared:4 - cgroup2 cgroup rw\n", (tree.root() / "unified").string()));
     tree.write("proc/self/cgroup", "0::/\n");
     for (const int pid : {11, 12})
       tree.write(fmt::format("proc/{}/cgroup", pid), fmt::format("0::/job_7/step_0/task_{}\n", pid));
@@ -31,7 +31,7 @@ struct Reading {
   Job job{};
   test::CheckUnderTest check{"cpu_throttled"};
   Reading() {
-    job.tree.give_to(check);
+    check.look_at(job.tree);
     check.rank_pids = {11, 12};
     check.node.ranks = {4, 5};
   }
@@ -81,7 +81,7 @@ TEST_CASE("cpu_throttled: what cannot be seen is unknown, and a hostile file is 
   reading.job.tree.write("proc/self/mountinfo", "");
   REQUIRE_THAT(reading.check.read_of("rank 4").detail, Catch::Contains("mounted"));
   Job job;
-  job.tree.give_to(reading.check);
+  reading.check.look_at(job.tree);
   for (const std::string& text : test::hostile_texts()) {
     job.tree.write("unified/job_7/step_0/cpu.stat", text + " nr_throttled " + text);
     for (const Outcome& one : reading.check.read(3 * kNsPerS)) REQUIRE_FALSE(is_alarm(one.severity));

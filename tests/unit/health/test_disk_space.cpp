@@ -1,6 +1,5 @@
 #include <sys/mount.h>
 
-#include "tests/kernel_files.hpp"
 #include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
@@ -80,7 +79,7 @@ TEST_CASE("disk_space: errors that ext4 has met, now and before") {
   tree.link("sys/dev/block/254:0", "../../devices/virtual/block/dm-0");
   tree.write("sys/fs/ext4/dm-0/errors_count", "0\n");
   test::CheckUnderTest check("disk_space", {{"directories", "/"}, {"space_warning", 0.0}, {"space_critical", 0.0}});
-  check.proc = tree.proc(), check.sys = tree.sys();
+  check.look_at(tree);
   CHECK(check.read_one().severity == Severity::ok);
   tree.write("sys/fs/ext4/dm-0/errors_count", "2\n");
   const Outcome now = check.read_one();

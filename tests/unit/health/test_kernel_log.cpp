@@ -2,7 +2,7 @@
 
 #include "harness/health/checks/kernel_log_watch.hpp"
 #include "harness/os/kernel_log.hpp"
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 using grit::test::ok;

@@ -1,4 +1,3 @@
-#include "tests/kernel_files.hpp"
 #include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
@@ -44,7 +43,7 @@ struct Machine : test::KernelFiles {
 
 test::CheckUnderTest check_on(const Machine& machine, Json given = Json::object()) {
   test::CheckUnderTest check("machine_check", std::move(given));
-  check.proc = machine.proc(), check.sys = machine.sys();
+  check.look_at(machine);
   return check;
 }
 

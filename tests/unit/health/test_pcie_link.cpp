@@ -37,7 +37,7 @@ struct Machine : test::KernelFiles {
 
 test::CheckUnderTest check_on(const Machine& machine) {
   test::CheckUnderTest check("pcie_link");
-  check.proc = machine.proc(), check.sys = machine.sys();
+  check.look_at(machine);
   check.node.nics = {{.name = "eth0", .pci = "0000:81:00.0"}, {.name = "veth0"}};
   return check;
 }

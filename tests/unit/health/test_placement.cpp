@@ -1,14 +1,14 @@
 // Where ranks, interrupts and memory are: numa_placement, irq_placement, numa_memory.
 #include "harness/os/cpus.hpp"
 #include "tests/spinner.hpp"
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 using grit::test::ok;
 
 namespace {
 
-void write_two_nodes(const test::FileTree& tree) {
+void write_two_nodes(const test::KernelFiles& tree) {
   tree.write("sys/devices/system/node/online", "0-1\n");
   tree.write("sys/devices/system/node/node0/cpulist", "0\n");
   tree.write("sys/devices/system/node/node1/cpulist", "1\n");
@@ -16,7 +16,7 @@ void write_two_nodes(const test::FileTree& tree) {
 
 /// A NIC on NUMA node 0 with two interrupts, 41 on CPU 0 and 42 on CPU 1.
 struct NicMachine {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   test::CheckUnderTest check{"irq_placement"};
   NicMachine() {
     write_two_nodes(tree);
@@ -24,7 +24,7 @@ struct NicMachine {
     count(41, 10), count(42, 10);
     tree.write("sys/bus/pci/devices/0000:3b:00.0/msi_irqs/41", "msix\n");
     tree.write("sys/bus/pci/devices/0000:3b:00.0/msi_irqs/42", "msix\n");
-    tree.give_to(check);
+    check.look_at(tree);
     check.node.cores = 2;
     check.node.nics = {{.name = "eth0", .role = NicRole::data, .pci = "0000:3b:00.0", .numa_node = 0},
                        {.name = "veth0", .role = NicRole::data}};
@@ -44,10 +44,10 @@ TEST_CASE("numa_placement: a rank that lost CPUs is named with what it had, and 
   const Cpus cpus = ok(affinity_of_thread(0));
   if (cpus.size() < 2) return test::skip("one CPU: a process cannot lose one");
   const test::Spinner first, second;
-  test::FileTree tree;
+  test::KernelFiles tree;
   write_two_nodes(tree);
   test::CheckUnderTest check("numa_placement");
-  check.sys = tree.path() / "sys";
+  check.sys = tree.root() / "sys";
   REQUIRE(check.read_one().not_here);
   check.rank_pids = {first.pid, second.pid};
   check.node.ranks = {2, 3};
@@ -154,10 +154,10 @@ TEST_CASE("irq_placement: a NIC without interrupts of its own, and files that ar
 }
 
 TEST_CASE("numa_memory: memory from another node, and pages that are moved about") {
-  test::FileTree tree;
+  test::KernelFiles tree;
   write_two_nodes(tree);
   test::CheckUnderTest check("numa_memory");
-  tree.give_to(check);
+  check.look_at(tree);
   const auto write = [&](std::int64_t hits, std::int64_t misses, std::int64_t moved, const char* balancing = "1") {
     tree.write("proc/vmstat", fmt::format("nr_free_pages 5\nnuma_hit {}\nnuma_miss {}\nnuma_foreign 3\n"
                                           "numa_pages_migrated {}\n",

@@ -1,6 +1,6 @@
 #include "harness/os/cpus.hpp"
 #include "tests/spinner.hpp"
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 using grit::test::ok;
@@ -14,7 +14,7 @@ std::string lines(std::int64_t some_us, std::int64_t full_us) {
 }
 
 struct Machine {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   std::map<std::string, std::pair<std::int64_t, std::int64_t>> totals_us{
       {"cpu", {5, 0}}, {"memory", {5, 5}}, {"io", {9, 9}}};
   void wait(const std::string& resource, double some_s, double full_s = 0) {
@@ -34,7 +34,7 @@ TEST_CASE("pressure: judges what tasks waited since the last readings, each line
   Machine machine;
   machine.write();
   test::CheckUnderTest check("pressure");
-  machine.tree.give_to(check);
+  check.look_at(machine.tree);
   REQUIRE(check.read_of("cpu some").detail == "first reading");
   REQUIRE(worst_of(check.read(5 * kNsPerS)) == Severity::ok);
   machine.wait("cpu", 2.4);
@@ -58,7 +58,7 @@ TEST_CASE("pressure: all tasks waiting for memory is critical once it lasts as l
   Machine machine;
   machine.write();
   test::CheckUnderTest check("pressure");
-  machine.tree.give_to(check);
+  check.look_at(machine.tree);
   check.read();
   for (int i = 0; i < 7; ++i) {
     CAPTURE(i);
@@ -72,7 +72,7 @@ TEST_CASE("pressure: all tasks waiting for memory is critical once it lasts as l
 TEST_CASE("pressure: a kernel without it, a part of it, and files that are something else") {
   Machine machine;
   test::CheckUnderTest check("pressure");
-  machine.tree.give_to(check);
+  check.look_at(machine.tree);
   const Error error = check.try_read().error();
   REQUIRE(error.kind == ErrorKind::unavailable);
   REQUIRE_THAT(error.message, Catch::Contains("psi=1"));

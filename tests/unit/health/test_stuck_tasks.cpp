@@ -5,7 +5,7 @@
 
 #include "harness/os/proc_stat.hpp"
 #include "tests/spinner.hpp"
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 using grit::test::ok;
@@ -17,7 +17,7 @@ std::string stat_of(int pid, const std::string& name, char state, int start_tick
 }
 
 struct Processes {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   Processes() { tree.write("proc/self/comm", "x\n"); }
   void write(const std::string& directory, const std::string& stat, int switches) const {
     tree.write(directory + "/stat", stat);
@@ -62,7 +62,7 @@ struct VforkParent {
 TEST_CASE("stuck_tasks: a process in state D that does not run, for as long as it was seen so") {
   Processes processes;
   test::CheckUnderTest check("stuck_tasks");
-  processes.tree.give_to(check);
+  check.look_at(processes.tree);
   processes.set(7, 'D');
   processes.set(8, 'S');
   processes.set(9, 'D', 1);
@@ -90,7 +90,7 @@ TEST_CASE("stuck_tasks: a process in state D that does not run, for as long as i
 TEST_CASE("stuck_tasks: tasks of a paused container are frozen, not stuck") {
   Processes processes;
   test::CheckUnderTest check("stuck_tasks");
-  processes.tree.give_to(check);
+  check.look_at(processes.tree);
   processes.set(7, 'D');
   processes.tree.write("proc/7/wchan", "__refrigerator");
   for (int i = 0; i < 3; ++i) REQUIRE(check.read_one(100 * kNsPerS).severity == Severity::ok);
@@ -103,7 +103,7 @@ TEST_CASE("stuck_tasks: nothing is kept of processes that have ended") {
   CheckMemory kept;
   for (int pid = 7; pid < 17; ++pid) {
     test::CheckUnderTest check("stuck_tasks");  // each call is a process of its own
-    processes.tree.give_to(check);
+    check.look_at(processes.tree);
     check.memory = CheckMemory::from_json(kept.to_json());
     processes.set(pid, 'D');
     check.read();
@@ -116,7 +116,7 @@ TEST_CASE("stuck_tasks: nothing is kept of processes that have ended") {
 TEST_CASE("stuck_tasks: files that are something else, and no processes at all") {
   Processes processes;
   test::CheckUnderTest check("stuck_tasks");
-  processes.tree.give_to(check);
+  check.look_at(processes.tree);
   for (const std::string& text : test::hostile_texts()) {
     processes.write("proc/7", text, 1);
     processes.write("proc/8", stat_of(8, text, 'D'), 1);
@@ -142,7 +142,7 @@ TEST_CASE("stuck_tasks: a real process that waits in the kernel is found among a
 TEST_CASE("stopped_ranks: one that is stopped, one that a debugger holds, one whose thread waits without end") {
   Processes processes;
   test::CheckUnderTest check("stopped_ranks");
-  processes.tree.give_to(check);
+  check.look_at(processes.tree);
   REQUIRE(check.read_one().not_here);
   check.rank_pids = {7, 8, 9};
   check.node.ranks = {0, 1, 2};

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,6 +64,17 @@ struct CheckInput {
 /// named any more is well again. Error: the reading could not be made, which says nothing about the node's health: it
 /// becomes one unknown outcome.
 using ReadCheck = std::function<Result<std::vector<Outcome>>(const CheckInput&)>;
+
+/// For Check::make: each reader has a `Kept` of its own, which lives from reading to reading, and is read by this
+/// function, or method, of it and the input.
+template <class Kept, class Read>
+std::function<ReadCheck()> keeping(Read read) {
+  return [read] {
+    return ReadCheck([read, kept = std::make_shared<Kept>()](const CheckInput& input) {
+      return Result<std::vector<Outcome>>(std::invoke(read, *kept, input));
+    });
+  };
+}
 
 struct Check {
   CheckInfo info;

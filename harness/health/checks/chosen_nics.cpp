@@ -31,4 +31,19 @@ Result<std::vector<Nic>> chosen_nics_and_lower(const Node& node, const Params& p
   return nics;
 }
 
+Result<std::vector<Outcome>> look_at_links(const std::vector<Nic>& nics,
+                                           const std::function<Outcome(const Nic&, const Link&)>& judge) {
+  if (nics.empty()) return std::vector{not_here("no data NIC")};
+  GRIT_TRY(Netlink netlink, Netlink::open());
+  std::vector<Outcome> outcomes;
+  for (const Nic& nic : nics) {
+    GRIT_TRY(const auto link, netlink.find_link(nic.name));
+    if (link)
+      outcomes.push_back(judge(nic, *link));
+    else
+      outcomes.push_back({.severity = Severity::critical, .subject = nic.name, .detail = "is gone"});
+  }
+  return outcomes;
+}
+
 }  // namespace grit

@@ -1,10 +1,13 @@
-// The parameter that names the NICs a check looks at.
+// The parameter that names the NICs a check looks at, and a look at each of them.
 #pragma once
 
+#include <functional>
 #include <vector>
 
+#include "harness/health/outcome.hpp"
 #include "harness/model/params.hpp"
 #include "harness/model/topology.hpp"
+#include "harness/os/netlink.hpp"
 
 namespace grit {
 
@@ -17,5 +20,10 @@ Result<std::vector<Nic>> chosen_nics(const Node& node, const Params& params);
 /// counters of their own, or what a bond hides, that it lost one. A port that discovery did not see up is left out: it
 /// has nothing to lose. Error: as chosen_nics().
 Result<std::vector<Nic>> chosen_nics_and_lower(const Node& node, const Params& params);
+
+/// What is said of each NIC's link as it is now; critical of one that is gone; of none that there is no data NIC.
+/// Error: the kernel does not answer.
+Result<std::vector<Outcome>> look_at_links(const std::vector<Nic>& nics,
+                                           const std::function<Outcome(const Nic&, const Link&)>& judge);
 
 }  // namespace grit

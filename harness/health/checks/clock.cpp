@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 #include "harness/base/files.hpp"
 #include "harness/health/checks/checks.hpp"
@@ -192,9 +191,7 @@ const Check& clock() {
                .of_machine = true,
                .period_ns = 2 * kNsPerS,
                .trips = "clock_skew"},
-      .make = [] {
-        return ReadCheck([state = std::make_shared<Clock>()](const CheckInput& input) { return read(*state, input); });
-      }};
+      .make = keeping<Clock>(read)};
   return check;
 }
 

@@ -40,6 +40,16 @@ constexpr std::string_view kNewest = "newest", kOlder = "older";
 
 }  // namespace
 
+ParamSpec window_param(std::int64_t default_ns) {
+  return {"window",
+          Unit::time_ns,
+          default_ns,
+          "what is judged: at least so long (grit's own choice)",
+          {},
+          static_cast<double>(kLeastWindow_ns),
+          600.0 * kNsPerS};
+}
+
 std::optional<CounterWindow> counter_window(CheckMemory& memory, const std::string& name,
                                             const std::vector<std::int64_t>& counters, std::int64_t window_ns) {
   const Anchor now{.at_ns = memory.now_ns(), .counters = counters};

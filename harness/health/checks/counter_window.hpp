@@ -8,8 +8,12 @@
 #include <vector>
 
 #include "harness/health/check_memory.hpp"
+#include "harness/model/params.hpp"
 
 namespace grit {
+
+/// The parameter "window", for counter_window(): so long by default.
+ParamSpec window_param(std::int64_t default_ns);
 
 struct CounterWindow {
   std::int64_t elapsed_ns = 0;

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <map>
-#include <memory>
 #include <set>
 
 #include "harness/base/files.hpp"
@@ -210,13 +209,7 @@ std::vector<ParamSpec> params() {
        {},
        0.0,
        1.0},
-      {"window",
-       Unit::time_ns,
-       5 * kNsPerS,
-       "what is judged: at least so long (grit's own choice)",
-       {},
-       0.5 * kNsPerS,
-       600.0 * kNsPerS}};
+      window_param(5 * kNsPerS)};
 }
 
 }  // namespace
@@ -229,11 +222,7 @@ const Check& cpu_clock() {
                                     .of_machine = true,
                                     .period_ns = 5 * kNsPerS,
                                     .unproven = "no fault here changes the clock of a CPU; seen with a tree of files"},
-                           .make = [] {
-                             return ReadCheck([clock = std::make_shared<CpuClock>()](const CheckInput& input) {
-                               return clock->read(input);
-                             });
-                           }};
+                           .make = keeping<CpuClock>(&CpuClock::read)};
   return check;
 }
 

@@ -79,13 +79,7 @@ std::vector<ParamSpec> params() {
            1.0},
           {"critical_after", Unit::time_ns, 10 * kNsPerS, "how long that must last (grit's own choice)"},
           {"one_cpu", Unit::fraction, 0.1, "of one CPU's time: warning (grit's own choice)", {}, 0.0, 1.0},
-          {"window",
-           Unit::time_ns,
-           5 * kNsPerS,
-           "what is judged: at least so long (grit's own choice)",
-           {},
-           0.5 * kNsPerS,
-           600.0 * kNsPerS}};
+          window_param(5 * kNsPerS)};
 }
 
 }  // namespace

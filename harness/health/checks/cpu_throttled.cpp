@@ -137,13 +137,7 @@ std::vector<ParamSpec> params() {
            0.0,
            1.0},
           {"periods", Unit::count, 5, "so many are enough to say a share (grit's own choice)", {}, 1.0, 1e6},
-          {"window",
-           Unit::time_ns,
-           2 * kNsPerS,
-           "what is judged: at least so long (grit's own choice)",
-           {},
-           0.5 * kNsPerS,
-           600.0 * kNsPerS}};
+          window_param(2 * kNsPerS)};
 }
 
 }  // namespace

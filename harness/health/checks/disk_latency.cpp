@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <system_error>
 
 #include "harness/base/files.hpp"
@@ -178,16 +177,16 @@ std::vector<Outcome> shortened(std::vector<Outcome> outcomes) {
 }
 
 /// Asked once: a machine stays what it is.
-using IsGuest = std::shared_ptr<std::optional<bool>>;
+using IsGuest = std::optional<bool>;
 
-double await_limit_s(const std::string& disk, const CheckInput& input, const IsGuest& is_guest) {
-  if (!is_guest->has_value()) *is_guest = in_virtual_machine(input.proc, input.sys);
+double await_limit_s(const std::string& disk, const CheckInput& input, IsGuest& is_guest) {
+  if (!is_guest) is_guest = in_virtual_machine(input.proc, input.sys);
   // A disk of a virtual machine says that it turns whatever it is made of.
-  const bool turns = !**is_guest && number_in(input.sys / "block" / disk / "queue/rotational") == 1;
+  const bool turns = !*is_guest && number_in(input.sys / "block" / disk / "queue/rotational") == 1;
   return static_cast<double>(input.params.integer(turns ? "await_rotational" : "await")) / 1e9;
 }
 
-Result<std::vector<Outcome>> read(const CheckInput& input, const IsGuest& is_guest) {
+Result<std::vector<Outcome>> read(IsGuest& is_guest, const CheckInput& input) {
   GRIT_TRY(const std::vector<DiskStats> disks, chosen_disks(input));
   if (disks.empty()) return std::vector{not_here("no disk")};
   std::vector<Outcome> outcomes;
@@ -239,10 +238,7 @@ const Check& disk_latency() {
                                     .counts = true,
                                     .of_machine = true,
                                     .trips = "disk_contention"},
-                           .make = [] {
-                             return ReadCheck([is_guest = std::make_shared<std::optional<bool>>()](
-                                                  const CheckInput& input) { return read(input, is_guest); });
-                           }};
+                           .make = keeping<IsGuest>(read)};
   return check;
 }
 

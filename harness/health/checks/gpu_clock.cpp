@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdlib>
 #include <map>
-#include <memory>
 
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/gpus.hpp"
@@ -273,10 +272,7 @@ const Check& gpu_clock() {
                .needs = "libnvidia-ml.so.1",
                .unproven =
                    "gpu_throttle slows the emulated accelerator and no GPU; seen with a stand-in for the library"},
-      .make = [] {
-        return ReadCheck(
-            [gpus = std::make_shared<GpuReader>()](const CheckInput& input) { return read(*gpus, input); });
-      }};
+      .make = keeping<GpuReader>(read)};
   return check;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/gpus.hpp"
@@ -102,6 +101,10 @@ std::vector<Outcome> judge(GpuQuestions& questions, const Gpu& gpu, const CheckI
            .hint = findings.hint}};
 }
 
+std::vector<Outcome> read(GpuReader& gpus, const CheckInput& input) {
+  return gpus.read(input, [&](GpuQuestions& questions, const Gpu& gpu) { return judge(questions, gpu, input); });
+}
+
 std::vector<ParamSpec> params() {
   return {{"corrected",
            Unit::number,
@@ -133,12 +136,7 @@ const Check& gpu_memory() {
                .period_ns = 10 * kNsPerS,
                .needs = "libnvidia-ml.so.1",
                .unproven = "no fault here breaks a GPU's memory; seen with a stand-in for the library"},
-      .make = [] {
-        return ReadCheck([gpus = std::make_shared<GpuReader>()](const CheckInput& input) {
-          return Result<std::vector<Outcome>>(
-              gpus->read(input, [&](GpuQuestions& questions, const Gpu& gpu) { return judge(questions, gpu, input); }));
-        });
-      }};
+      .make = keeping<GpuReader>(read)};
   return check;
 }
 

@@ -217,11 +217,7 @@ const Check& gpu_xid() {
                .place = CheckPlace::own,
                .needs = "libnvidia-ml.so.1",
                .unproven = "no fault here makes a driver report one; seen with a stand-in for the library"},
-      .make = [] {
-        return ReadCheck([check = std::make_shared<GpuXid>()](const CheckInput& input) {
-          return Result<std::vector<Outcome>>(check->read(input));
-        });
-      }};
+      .make = keeping<GpuXid>(&GpuXid::read)};
   return check;
 }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <memory>
 #include <set>
 
 #include "harness/base/files.hpp"
@@ -148,13 +147,7 @@ std::vector<ParamSpec> params() {
        {},
        0.0,
        {}},
-      {"window",
-       Unit::time_ns,
-       2 * kNsPerS,
-       "over which they are counted: at least so long (grit's own choice)",
-       {},
-       0.5 * kNsPerS,
-       600.0 * kNsPerS}};
+      window_param(2 * kNsPerS)};
 }
 
 }  // namespace
@@ -167,10 +160,7 @@ const Check& irq_placement() {
                .counts = true,
                .period_ns = 5 * kNsPerS,
                .trips = "irq_misplacement"},
-      .make = [] {
-        return ReadCheck(
-            [nics = std::make_shared<NicInterrupts>()](const CheckInput& input) { return nics->read(input); });
-      }};
+      .make = keeping<NicInterrupts>(&NicInterrupts::read)};
   return check;
 }
 

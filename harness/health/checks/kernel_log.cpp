@@ -165,11 +165,7 @@ const Check& kernel_log_check() {
                                     .of_machine = true,
                                     .needs = "root",
                                     .trips = "kernel_log"},
-                           .make = [] {
-                             return ReadCheck([log = std::make_shared<KernelLogCheck>()](const CheckInput& input) {
-                               return log->read(input);
-                             });
-                           }};
+                           .make = keeping<KernelLogCheck>(&KernelLogCheck::read)};
   return check;
 }
 

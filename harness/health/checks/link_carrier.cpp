@@ -103,17 +103,7 @@ Outcome outcome_of(const std::string& nic, const Link& link, const CheckInput& i
 
 Result<std::vector<Outcome>> read(const CheckInput& input) {
   GRIT_TRY(const std::vector<Nic> nics, chosen_nics_and_lower(input.node, input.params));
-  if (nics.empty()) return std::vector{not_here("no data NIC")};
-  GRIT_TRY(Netlink netlink, Netlink::open());
-  std::vector<Outcome> outcomes;
-  for (const Nic& nic : nics) {
-    GRIT_TRY(const auto link, netlink.find_link(nic.name));
-    if (link)
-      outcomes.push_back(outcome_of(nic.name, *link, input));
-    else
-      outcomes.push_back({.severity = Severity::critical, .subject = nic.name, .detail = "is gone"});
-  }
-  return outcomes;
+  return look_at_links(nics, [&](const Nic& nic, const Link& link) { return outcome_of(nic.name, link, input); });
 }
 
 std::vector<ParamSpec> params() {

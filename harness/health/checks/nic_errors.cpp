@@ -133,17 +133,9 @@ namespace {
 
 Result<std::vector<Outcome>> read(const CheckInput& input) {
   GRIT_TRY(const std::vector<Nic> nics, chosen_nics(input.node, input.params));
-  if (nics.empty()) return std::vector{not_here("no data NIC")};
-  GRIT_TRY(Netlink netlink, Netlink::open());
-  std::vector<Outcome> outcomes;
-  for (const Nic& nic : nics) {
-    GRIT_TRY(const auto link, netlink.find_link(nic.name));
-    if (link)
-      outcomes.push_back(judge_link_counters(nic.name, *link, input.params, input.memory));
-    else
-      outcomes.push_back({.severity = Severity::critical, .subject = nic.name, .detail = "is gone"});
-  }
-  return outcomes;
+  return look_at_links(nics, [&](const Nic& nic, const Link& link) {
+    return judge_link_counters(nic.name, link, input.params, input.memory);
+  });
 }
 
 }  // namespace

@@ -71,13 +71,7 @@ std::vector<ParamSpec> params() {
        {},
        0.0,
        {}},
-      {"window",
-       Unit::time_ns,
-       5 * kNsPerS,
-       "what is judged: at least so long (grit's own choice)",
-       {},
-       0.5 * kNsPerS,
-       600.0 * kNsPerS}};
+      window_param(5 * kNsPerS)};
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/numa_nodes_of.hpp"
@@ -105,10 +104,7 @@ const Check& numa_placement() {
                .summary = "The ranks keep the CPUs and the NUMA nodes they had, and each has a CPU",
                .counts = true,
                .trips = "affinity_squeeze"},
-      .make = [] {
-        return ReadCheck(
-            [places = std::make_shared<RankPlaces>()](const CheckInput& input) { return places->read(input); });
-      }};
+      .make = keeping<RankPlaces>(&RankPlaces::read)};
   return check;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/gpus.hpp"
@@ -170,11 +169,7 @@ const Check& nvlink() {
                .period_ns = 10 * kNsPerS,
                .needs = "libnvidia-ml.so.1",
                .unproven = "no fault here reaches an NVLink; seen with a stand-in for the library"},
-      .make = [] {
-        return ReadCheck([gpus = std::make_shared<GpuReader>()](const CheckInput& input) {
-          return Result<std::vector<Outcome>>(read(*gpus, input));
-        });
-      }};
+      .make = keeping<GpuReader>(read)};
   return check;
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <bit>
 #include <map>
-#include <memory>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
@@ -164,7 +163,7 @@ Outcome outcome_of(const Finding& finding, const Rule& rule, Severity severity, 
 
 class Reader {
  public:
-  Result<std::vector<Outcome>> operator()(const CheckInput& input) {
+  Result<std::vector<Outcome>> read(const CheckInput& input) {
     if (input.params.text("url").empty() && input.params.text("file").empty())
       return std::vector{not_here("no exporter was named")};  // `grit check` without a file of checks
     if (!rules_) {
@@ -308,11 +307,7 @@ const Check& openmetrics() {
                .limit_ns = kNsPerS,
                .needs = "an exporter; for a url, libcurl.so.4",
                .unproven = "it depends on the rule; node exporter's rules were seen to alarm in its test"},
-      .make =
-          [] {
-            return ReadCheck(
-                [reader = std::make_shared<Reader>()](const CheckInput& input) { return (*reader)(input); });
-          },
+      .make = keeping<Reader>(&Reader::read),
       .validate = validate};
   return check;
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <system_error>
 
 #include "harness/health/checks/checks.hpp"
@@ -204,10 +203,7 @@ const Check& pcie_link() {
                .period_ns = 10 * kNsPerS,
                .unproven =
                    "no fault here lowers a link; bad packets seen in tests/vm, lower links with trees of files"},
-      .make = [] {
-        return ReadCheck(
-            [gpus = std::make_shared<GpuReader>()](const CheckInput& input) { return read(*gpus, input); });
-      }};
+      .make = keeping<GpuReader>(read)};
   return check;
 }
 

@@ -84,13 +84,7 @@ std::vector<ParamSpec> params() {
           share_param("io_some", 0, "of the time some task waited for storage: warning; 0: off (grit's own choice)"),
           share_param("io_full", 0.2, "of the time all tasks waited for storage: warning (grit's own choice)"),
           share_param("irq_full", 0.1, "of the time interrupts kept a CPU from its task: warning (grit's own choice)"),
-          {"window",
-           Unit::time_ns,
-           5 * kNsPerS,
-           "what is judged: at least so long (grit's own choice)",
-           {},
-           0.5 * kNsPerS,
-           600.0 * kNsPerS}};
+          window_param(5 * kNsPerS)};
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
 
 #include "harness/base/printable.hpp"
 #include "harness/health/checks/checks.hpp"
@@ -79,10 +78,7 @@ const Check& stopped_ranks() {
                .params = params(),
                .period_ns = kNsPerS / 2,
                .trips = "process_pause"},
-      .make = [] {
-        return ReadCheck(
-            [scan = std::make_shared<StuckScan>()](const CheckInput& input) { return read(*scan, input); });
-      }};
+      .make = keeping<StuckScan>(read)};
   return check;
 }
 

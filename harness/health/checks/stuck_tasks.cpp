@@ -1,8 +1,6 @@
 // stuck_tasks: no process of the machine waits in the kernel without end, for a disk, a file server or a driver.
 #include <fmt/format.h>
 
-#include <memory>
-
 #include "harness/base/printable.hpp"
 #include "harness/health/checks/checks.hpp"
 #include "harness/health/checks/numbered_entries.hpp"
@@ -64,10 +62,7 @@ const Check& stuck_tasks() {
                .of_machine = true,
                .period_ns = 2 * kNsPerS,
                .unproven = "no fault here makes a process wait so; seen with one whose vfork(2) child sleeps"},
-      .make = [] {
-        return ReadCheck(
-            [scan = std::make_shared<StuckScan>()](const CheckInput& input) { return read(*scan, input); });
-      }};
+      .make = keeping<StuckScan>(read)};
   return check;
 }
 

@@ -49,6 +49,7 @@ add_custom_command(
 # C++ name = file.
 set(grit_report_assets
     kVega=${grit_report_binary}/vega_bundle.js
+    kFrame=${grit_report_source}/page/frame.html
     kPage=${grit_report_source}/page/report.html
     kComparisonPage=${grit_report_source}/page/comparison.html
     kScorePage=${grit_report_source}/page/score.html

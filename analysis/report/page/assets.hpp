@@ -11,9 +11,10 @@ struct Asset {
 };
 
 extern const Asset kVega;            // Vega's modules as one script that defines globalThis.vega
-extern const Asset kPage;            // the page, with {{placeholders}}
-extern const Asset kComparisonPage;  // likewise, of a comparison
-extern const Asset kScorePage;       // likewise, of a scorecard
+extern const Asset kFrame;           // what all pages have, with {{placeholders}}
+extern const Asset kPage;            // the <main> of a report, likewise
+extern const Asset kComparisonPage;  // of a comparison
+extern const Asset kScorePage;       // of a scorecard
 extern const Asset kScoreStyle;      // its further CSS
 extern const Asset kStyle;           // CSS
 extern const Asset kScript;          // draws the plots

@@ -235,22 +235,17 @@ Result<std::string> render(const Comparison& comparison) {
   const std::vector<Plot> plots{runs_plot(comparison), loads_plot(comparison), phases_plot(comparison)};
   std::string drawn;
   for (const Plot& plot : plots) drawn += plot_section(plot);
-  return fill_page(
-      assets::kComparisonPage.text,
-      {{"policy", content_security_policy()},
-       {"title", escape_html(fmt::format("grit compare: {}", to_string(comparison.change)))},
-       {"style", std::string(assets::kStyle.text)},
-       {"emulated", emulated_html(comparison.emulated)},
-       {"verdict", verdict_html(comparison)},
-       {"figures", figures_html(comparison)},
-       {"plots", drawn},
-       {"environment", machines_html(comparison.machines, comparison.node_names) +
-                           environment_html(comparison.environment, comparison.node_names)},
-       {"numbers", numbers_html(comparison)},
-       {"footer", footer_html("Runs are compared by their baseline blocks, in which no fault is in force.")},
-       {"data", plot_data(plots)},
-       {"vega", std::string(assets::kVega.text)},
-       {"script", std::string(assets::kScript.text)}});
+  return make_page({.title = fmt::format("grit compare: {}", to_string(comparison.change)),
+                    .note = "Runs are compared by their baseline blocks, in which no fault is in force.",
+                    .plots = plots},
+                   assets::kComparisonPage.text,
+                   {{"emulated", emulated_html(comparison.emulated)},
+                    {"verdict", verdict_html(comparison)},
+                    {"figures", figures_html(comparison)},
+                    {"plots", drawn},
+                    {"environment", machines_html(comparison.machines, comparison.node_names) +
+                                        environment_html(comparison.environment, comparison.node_names)},
+                    {"numbers", numbers_html(comparison)}});
 }
 
 }  // namespace

@@ -32,26 +32,21 @@ Result<std::string> render(const ReportInput& input) {
   const std::string plots_part = plots_html(plots);
   plots.insert(plots.end(), of_culprit.begin(), of_culprit.end());
   const std::string name = input.plan.scenario_name.empty() ? "run" : input.plan.scenario_name;
-  return fill_page(assets::kPage.text,
-                   {{"policy", content_security_policy()},
-                    {"title", escape_html(name + ": " + std::string(to_string(input.verdict.kind)))},
-                    {"style", std::string(assets::kStyle.text)},
-                    {"emulated", escape_html(emulation_sentence(input.plan, input.verdict))},
-                    {"verdict", verdict_section(input, data)},
-                    {"figures", figures_section(input, data)},
-                    {"expectations", expectations_section(input.verdict)},
-                    {"plots", plots_part},
-                    {"culprit", culprit_section(input, of_culprit)},
-                    {"numbers", numbers_section(input, data)},
-                    {"evidence", evidence_section(input, data)},
-                    {"checks", checks_section(input, data)},
-                    {"incidents", incidents_section(input, data)},
-                    {"environment", environment_section(input)},
-                    {"rerun", rerun_section(input)},
-                    {"footer", footer_html(kClockNote)},
-                    {"data", plot_data(plots)},
-                    {"vega", std::string(assets::kVega.text)},
-                    {"script", std::string(assets::kScript.text)}});
+  return make_page(
+      {.title = name + ": " + std::string(to_string(input.verdict.kind)), .note = kClockNote, .plots = plots},
+      assets::kPage.text,
+      {{"emulated", escape_html(emulation_sentence(input.plan, input.verdict))},
+       {"verdict", verdict_section(input, data)},
+       {"figures", figures_section(input, data)},
+       {"expectations", expectations_section(input.verdict)},
+       {"plots", plots_part},
+       {"culprit", culprit_section(input, of_culprit)},
+       {"numbers", numbers_section(input, data)},
+       {"evidence", evidence_section(input, data)},
+       {"checks", checks_section(input, data)},
+       {"incidents", incidents_section(input, data)},
+       {"environment", environment_section(input)},
+       {"rerun", rerun_section(input)}});
 }
 
 }  // namespace

@@ -25,8 +25,6 @@ std::string base64_of_hex(std::string_view hex) {
   return out;
 }
 
-}  // namespace
-
 std::string content_security_policy() {
   return fmt::format(
       "default-src 'none'; script-src 'sha256-{}' 'sha256-{}'; style-src 'unsafe-inline'; base-uri 'none'; form-action "
@@ -34,6 +32,7 @@ std::string content_security_policy() {
       base64_of_hex(assets::kVega.sha256_hex), base64_of_hex(assets::kScript.sha256_hex));
 }
 
+/// The plots' specifications by their elements, for the page's script.
 std::string plot_data(const std::vector<Plot>& plots) {
   Json specs = Json::object();
   for (const Plot& plot : plots)
@@ -41,12 +40,7 @@ std::string plot_data(const std::vector<Plot>& plots) {
   return json_for_script(specs);
 }
 
-std::string emulated_html(const std::vector<std::string>& emulated) {
-  if (emulated.empty()) return "";
-  return element("p", fmt::format("Emulated: {}; everything else is real.", fmt::join(emulated, ", ")), "emulated") +
-         "\n";
-}
-
+/// Who made the page, and of what.
 std::string footer_html(std::string_view note) {
   return fmt::format(
       "<p>Made by grit. The page is self-contained and loads nothing. Plots: Vega {} (BSD-3-Clause, © University of "
@@ -74,6 +68,27 @@ Result<std::string> fill_page(std::string_view page, const std::vector<PagePart>
   }
   out += rest;
   return out;
+}
+
+}  // namespace
+
+std::string emulated_html(const std::vector<std::string>& emulated) {
+  if (emulated.empty()) return "";
+  return element("p", fmt::format("Emulated: {}; everything else is real.", fmt::join(emulated, ", ")), "emulated") +
+         "\n";
+}
+
+Result<std::string> make_page(const PageFrame& frame, std::string_view main, const std::vector<PagePart>& parts) {
+  GRIT_TRY(std::string filled, fill_page(main, parts));
+  return fill_page(assets::kFrame.text, {{"policy", content_security_policy()},
+                                         {"title", escape_html(frame.title)},
+                                         {"style", std::string(assets::kStyle.text)},
+                                         {"further_style", std::string(frame.further_style)},
+                                         {"main", std::move(filled)},
+                                         {"footer", footer_html(frame.note)},
+                                         {"data", plot_data(frame.plots)},
+                                         {"vega", std::string(assets::kVega.text)},
+                                         {"script", std::string(assets::kScript.text)}});
 }
 
 }  // namespace grit

@@ -41,23 +41,19 @@ std::string co_firing_section(const ScoreInput& input, const Scorecard& card) {
 
 Result<std::string> render(const ScoreInput& input, const Scorecard& card, const std::optional<DemandResult>& demand) {
   const std::vector<Plot> plots = detection_plots(input, card);
-  return fill_page(assets::kScorePage.text,
-                   {{"policy", content_security_policy()},
-                    {"title", escape_html("Do the health checks catch it? " + input.origin.scenario)},
-                    {"style", std::string(assets::kStyle.text)},
-                    {"score_style", std::string(assets::kScoreStyle.text)},
-                    {"headline", score_headline(input, card, demand)},
+  return make_page({.title = "Do the health checks catch it? " + input.origin.scenario,
+                    .note = "Each interval alone holds in 95 %.",
+                    .plots = plots,
+                    .further_style = assets::kScoreStyle.text},
+                   assets::kScorePage.text,
+                   {{"headline", score_headline(input, card, demand)},
                     {"missed", missed_section(input, card)},
                     {"matrix", matrix_section(input, card)},
                     {"cover", cover_section(input, card)},
                     {"visibility", visibility_section(input, card, plots)},
                     {"co_firing", co_firing_section(input, card)},
                     {"unproven", unproven_section(input, card)},
-                    {"numbers", score_numbers(input, card)},
-                    {"footer", footer_html("Each interval alone holds in 95 %.")},
-                    {"data", plot_data(plots)},
-                    {"vega", std::string(assets::kVega.text)},
-                    {"script", std::string(assets::kScript.text)}});
+                    {"numbers", score_numbers(input, card)}});
 }
 
 }  // namespace

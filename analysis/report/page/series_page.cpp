@@ -203,11 +203,11 @@ Result<std::string> render(const Series& series, const Verdict& verdict) {
   if (threshold) plots.push_back(DosePlot(series, threshold).make());
   std::string plots_html;
   for (const Plot& plot : plots) plots_html += plot_section(plot);
-  return fill_page(assets::kPage.text,
-                   {{"policy", content_security_policy()},
-                    {"title", escape_html(series.scenario + ": " + std::string(to_string(verdict.kind)))},
-                    {"style", std::string(assets::kStyle.text)},
-                    {"emulated", escape_html(emulation_sentence(input.plan, verdict))},
+  return make_page({.title = series.scenario + ": " + std::string(to_string(verdict.kind)),
+                    .note = "Every trial has a report of its own.",
+                    .plots = plots},
+                   assets::kPage.text,
+                   {{"emulated", escape_html(emulation_sentence(input.plan, verdict))},
                     {"verdict", verdict_section(input, {})},
                     {"figures", figures(series, verdict, threshold)},
                     {"expectations", expectations_section(verdict)},
@@ -218,11 +218,7 @@ Result<std::string> render(const Series& series, const Verdict& verdict) {
                     {"checks", ""},
                     {"incidents", ""},
                     {"environment", ""},
-                    {"rerun", rerun(series)},
-                    {"footer", footer_html("Every trial has a report of its own.")},
-                    {"data", plot_data(plots)},
-                    {"vega", std::string(assets::kVega.text)},
-                    {"script", std::string(assets::kScript.text)}});
+                    {"rerun", rerun(series)}});
 }
 
 }  // namespace

@@ -86,20 +86,16 @@ std::string numbers_html(const Trend& trend) {
 
 Result<std::string> render(const Trend& trend) {
   const std::vector<Plot> plots{loads_plot(trend)};
-  return fill_page(assets::kComparisonPage.text,
-                   {{"policy", content_security_policy()},
-                    {"title", escape_html(fmt::format("grit compare --series: {}", answer(trend)))},
-                    {"style", std::string(assets::kStyle.text)},
-                    {"emulated", emulated_html(trend.emulated)},
+  return make_page({.title = fmt::format("grit compare --series: {}", answer(trend)),
+                    .note = "Only baseline blocks count, in which no fault is in force.",
+                    .plots = plots},
+                   assets::kComparisonPage.text,
+                   {{"emulated", emulated_html(trend.emulated)},
                     {"verdict", verdict_html(trend)},
                     {"figures", figures_html(trend)},
                     {"plots", plot_section(plots.front())},
                     {"environment", machines_of_changes(trend)},
-                    {"numbers", numbers_html(trend)},
-                    {"footer", footer_html("Only baseline blocks count, in which no fault is in force.")},
-                    {"data", plot_data(plots)},
-                    {"vega", std::string(assets::kVega.text)},
-                    {"script", std::string(assets::kScript.text)}});
+                    {"numbers", numbers_html(trend)}});
 }
 
 }  // namespace

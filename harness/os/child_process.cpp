@@ -14,6 +14,8 @@
 #include <array>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -355,27 +357,74 @@ int error_of_start(int fd) {
   return n == static_cast<ssize_t>(sizeof error) ? error : 0;
 }
 
-}  // namespace
+struct Forked {
+  pid_t pid = -1;
+  Fd failed{};  // says why it could not become the program
+};
 
-Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns) {
+/// The descriptors become its standard output and error.
+Result<Forked> fork_child(const ChildCommand& command, int output, int errors) {
   GRIT_ASSERT(!command.argv.empty());
-  GRIT_TRY(Pipe output, Pipe::make(0));
-  GRIT_TRY(Pipe errors, Pipe::make(0));
   GRIT_TRY(Pipe failed, Pipe::make(0));
   const std::vector<char*> argv = pointers(command.argv), environment = pointers(command.environment);
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return errno_error("cannot start a program");
-  if (pid == 0)
-    become(parent, argv.data(), environment.data(), output.writer.get(), errors.writer.get(), failed.writer.get());
-  output.writer.reset(), errors.writer.reset(), failed.writer.reset();
+  if (pid == 0) become(parent, argv.data(), environment.data(), output, errors, failed.writer.get());
+  return Forked{pid, std::move(failed.reader)};
+}
+
+/// Waits until it has become the program, or could not.
+Status await_start(const Forked& child, const ChildCommand& command) {
+  const int error = error_of_start(child.failed.get());
+  if (error == 0) return {};
+  ::waitpid(child.pid, nullptr, 0);
+  return errno_error(fmt::format("{} cannot be run", command.argv.front()), error);
+}
+
+}  // namespace
+
+Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns) {
+  GRIT_TRY(Pipe output, Pipe::make(0));
+  GRIT_TRY(Pipe errors, Pipe::make(0));
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  GRIT_TRY(const Forked forked, fork_child(command, output.writer.get(), errors.writer.get()));
+  output.writer.reset(), errors.writer.reset();
   for (const Fd* fd : {&output.reader, &errors.reader}) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
-  if (const int error = error_of_start(failed.reader.get()); error != 0) {
-    ::waitpid(pid, nullptr, 0);
-    return errno_error(fmt::format("{} cannot be run", command.argv.front()), error);
-  }
-  return Child(pid, std::move(output.reader), std::move(errors.reader)).follow(limit_ns);
+  GRIT_CHECK(await_start(forked, command));
+  return Child(forked.pid, std::move(output.reader), std::move(errors.reader)).follow(limit_ns);
+}
+
+std::vector<std::string> plain_environment() {
+  std::vector<std::string> made{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                                "LANG=C", "SHELL=/bin/sh"};
+  for (const char* name : {"HOME", "USER", "LOGNAME", "TZ"})
+    if (const char* value = std::getenv(name)) made.push_back(fmt::format("{}={}", name, value));
+  return made;
+}
+
+Result<CompanionProgram> CompanionProgram::start(const ChildCommand& command) {
+  const Fd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (!nowhere) return errno_error("/dev/null");
+  GRIT_TRY(const Forked forked, fork_child(command, nowhere.get(), nowhere.get()));
+  GRIT_CHECK(await_start(forked, command));
+  return CompanionProgram(forked.pid);
+}
+
+CompanionProgram::~CompanionProgram() {
+  if (pid_ <= 0) return;
+  kill_session(pid_, monotonic_ns() + kDying_ns);
+  ::kill(pid_, SIGKILL);  // should it have left its session
+  const std::int64_t deadline_ns = monotonic_ns() + kDying_ns;
+  while (::waitpid(pid_, nullptr, WNOHANG) == 0 && monotonic_ns() < deadline_ns) ::usleep(1000);
+}
+
+std::string CompanionProgram::end() {
+  int status = 0;
+  if (pid_ <= 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return end_;
+  pid_ = -1;
+  return end_ = WIFSIGNALED(status) ? fmt::format("ended by {}", ::strsignal(WTERMSIG(status)))
+                                    : fmt::format("ended with exit status {}", WEXITSTATUS(status));
 }
 
 pid_t still_stuck() { return kill_children(monotonic_ns() + kLeftovers_ns); }

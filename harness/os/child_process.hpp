@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/base/result.hpp"
@@ -48,6 +49,36 @@ struct ChildResult {
 ///
 /// Error (internal): it cannot be started, and why.
 Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns);
+
+/// For a program of the site's: of grit's own environment what tells it whose it is and the time zone, and nothing of a
+/// launcher or a library, since a program that calls srun or mpirun would act on the job. In the locale C, for the sake
+/// of what it prints.
+std::vector<std::string> plain_environment();
+
+/// A program beside this process, as run_child() starts one, that says nothing to anybody: what it prints is thrown
+/// away. It is killed with what else is in its session when this object goes, and dies when this thread does.
+class CompanionProgram {
+ public:
+  /// Error (internal): it cannot be started, and why.
+  static Result<CompanionProgram> start(const ChildCommand& command);
+  CompanionProgram(CompanionProgram&& other) noexcept
+      : pid_(std::exchange(other.pid_, -1)), end_(std::move(other.end_)) {}
+  CompanionProgram& operator=(CompanionProgram&& other) noexcept {
+    std::swap(pid_, other.pid_);
+    std::swap(end_, other.end_);
+    return *this;
+  }
+  ~CompanionProgram();
+
+  /// How it ended: "ended with exit status 1"; empty: it runs.
+  std::string end();
+
+ private:
+  explicit CompanionProgram(pid_t pid) : pid_(pid) {}
+
+  pid_t pid_;
+  std::string end_{};
+};
 
 /// After one that was stuck: kills what is left of it once more, which takes a tenth of a second at most, and returns a
 /// process that still lives; -1: all have ended, and another can be started.

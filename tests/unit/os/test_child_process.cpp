@@ -153,3 +153,34 @@ TEST_CASE("child process: what cannot be killed is left, itself or what it start
   }
   std::filesystem::remove(group, failed);
 }
+
+TEST_CASE("companion program: runs until it is not wanted any more, with what it started") {
+  const test::TempDirectory directory;
+  const auto numbers = directory.path() / "numbers";
+  pid_t first = 0, second = 0;
+  {
+    CompanionProgram runs = ok(CompanionProgram::start(
+        {.argv = {"/bin/sh", "-c",
+                  fmt::format("sleep 100 & echo $$ $! >{0}.new; mv {0}.new {0}; wait", numbers.string())},
+         .environment = {"PATH=/usr/bin:/bin"}}));
+    while (!std::filesystem::exists(numbers)) ::usleep(1000);
+    std::ifstream(numbers) >> first >> second;
+    CompanionProgram moved = std::move(runs);
+    REQUIRE(moved.end().empty());
+    REQUIRE_FALSE(is_gone(first));
+    REQUIRE_FALSE(is_gone(second));
+  }
+  REQUIRE(is_gone(first));
+  for (int i = 0; i < 1000 && !is_gone(second); ++i) ::usleep(1000);
+  REQUIRE(is_gone(second));
+}
+
+TEST_CASE("companion program: says how it ended, and why it cannot be started") {
+  CompanionProgram ends = ok(CompanionProgram::start({.argv = {"/bin/sh", "-c", "exit 3"}}));
+  while (ends.end().empty()) ::usleep(1000);
+  REQUIRE(ends.end() == "ended with exit status 3");
+  CompanionProgram crashes = ok(CompanionProgram::start({.argv = {"/bin/sh", "-c", "kill -SEGV $$"}}));
+  while (crashes.end().empty()) ::usleep(1000);
+  REQUIRE_THAT(crashes.end(), Catch::Contains("Segmentation fault"));
+  REQUIRE_THAT(CompanionProgram::start({.argv = {"/no/such"}}).error().message, Catch::Contains("No such file"));
+}

@@ -94,7 +94,7 @@ class Rails {
   std::vector<Guard> build() {
     for (const PlannedFault& fault : plan_.faults) look_at(fault);
     for (const ScenarioPlugin& check : plan_.checks)
-      if (check.name == kCommandCheck) look_at_commands(check.name, "all nodes");
+      if (runs_commands(check)) look_at_commands(check.name, "all nodes");
     const Load load = heaviest(plan_, traits_of_);
     look_at_victims(load.victims);
     look_at_memory(load);

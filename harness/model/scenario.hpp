@@ -67,8 +67,16 @@ inline std::string check_label(const ScenarioPlugin& planned) {
   return is_given ? name->get<std::string>() : planned.name;
 }
 
-/// The check that runs what the scenario says, for which it needs leave like the fault of that name (guard_rails.hpp).
-inline constexpr std::string_view kCommandCheck = "command";
+/// The check that runs what the scenario says, and the one that may start an exporter.
+inline constexpr std::string_view kCommandCheck = "command", kMetricsCheck = "openmetrics";
+
+/// A check that runs what the scenario says needs leave like the fault `command` (guard_rails.hpp).
+inline bool runs_commands(const ScenarioPlugin& check) {
+  const auto exporter = check.params.find("exporter");
+  const bool starts_exporter =
+      exporter != check.params.end() && (!exporter->is_string() || !exporter->get_ref<const std::string&>().empty());
+  return check.name == kCommandCheck || (check.name == kMetricsCheck && starts_exporter);
+}
 
 /// How the experiment is laid out. Exactly one of block_steps and block_ns is above 0.
 struct Design {

@@ -3,18 +3,16 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 
 #include "harness/base/clock.hpp"
 #include "harness/health/checks/checks.hpp"
+#include "harness/health/checks/site_command.hpp"
 #include "harness/health/perfdata.hpp"
-#include "harness/os/child_process.hpp"
 
 namespace grit {
 namespace {
 
-constexpr std::size_t kMaxCommand_bytes = 4096;
 constexpr std::size_t kMaxDetail_bytes = 240;
 
 // What a shell says of a program that it cannot run, or that a signal ended (POSIX.1-2017, Shell Command Language,
@@ -130,19 +128,6 @@ Outcome outcome_of(const ChildResult& result, const Params& params, std::int64_t
   return outcome;
 }
 
-/// Of grit's own environment it gets what tells it whose it is and the time zone; nothing of a launcher or a library: a
-/// plug-in that calls srun or mpirun would act on the job. In the locale C, for the sake of what it prints.
-ChildCommand command_line(const CheckInput& input) {
-  ChildCommand command{.argv = {"/bin/sh", "-c", input.params.text("command")},
-                       .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
-                                       "LANG=C", "SHELL=/bin/sh"}};
-  for (const char* name : {"HOME", "USER", "LOGNAME", "TZ"})
-    if (const char* value = std::getenv(name)) command.environment.push_back(fmt::format("{}={}", name, value));
-  command.environment.push_back("GRIT_CHECK=" + check_label({"command", input.params.json()}));
-  command.environment.push_back("GRIT_NODE=" + input.node.name);
-  return command;
-}
-
 class Reader {
  public:
   Result<std::vector<Outcome>> operator()(const CheckInput& input) {
@@ -151,7 +136,8 @@ class Reader {
       const ChildResult still{.end = ChildEnd::stuck, .stuck_pid = stuck_pid_};
       return std::vector{outcome_of(still, input.params, 0)};
     }
-    GRIT_TRY(const ChildResult result, run_child(command_line(input), input.limit_ns));
+    GRIT_TRY(const ChildResult result,
+             run_child(site_command(input, kCommandCheck, input.params.text("command")), input.limit_ns));
     stuck_pid_ = result.stuck_pid;
     return std::vector{outcome_of(result, input.params, input.limit_ns)};
   }
@@ -159,14 +145,6 @@ class Reader {
  private:
   pid_t stuck_pid_ = -1;
 };
-
-Status validate(const Params& params) {
-  const std::string command = params.text("command");
-  const bool clean =
-      std::none_of(command.begin(), command.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-  if (clean && !command.empty() && command.size() <= kMaxCommand_bytes) return {};
-  return usage_error(fmt::format("`command` must be one line of 1 to {} bytes for /bin/sh", kMaxCommand_bytes));
-}
 
 ParamSpec bits(const char* name, std::int64_t bits, const char* what) {
   return {name, Unit::count, bits, fmt::format("of the exit status, {} (smartctl(8))", what), {}, 0.0, 255.0};
@@ -195,7 +173,7 @@ const Check& command_check() {
                .needs = "--allow-command, and the program",
                .unproven = "it depends on the program; monitoring-plugins' own were seen to alarm in its test"},
       .make = [] { return ReadCheck(Reader()); },
-      .validate = validate};
+      .validate = [](const Params& params) { return check_site_command("command", params.text("command")); }};
   return check;
 }
 

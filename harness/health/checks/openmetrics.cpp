@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -12,6 +13,7 @@
 #include "harness/base/printable.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/health/checks/checks.hpp"
+#include "harness/health/checks/site_command.hpp"
 #include "harness/health/openmetrics/http.hpp"
 #include "harness/health/openmetrics/rule.hpp"
 
@@ -21,6 +23,7 @@ namespace {
 constexpr std::size_t kMaxText_bytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxOutcomes = 64;
 constexpr std::int64_t kLeastMaxAge_ns = 60 * kNsPerS;
+constexpr std::int64_t kBetweenTries_ns = 10 * kNsPerMs;
 constexpr const char* kTime = " t_ns";  // behind a series' name, or alone for those without a timestamp
 
 struct Rules {
@@ -49,11 +52,14 @@ Status validate_source(const Params& params) {
   const std::string url = params.text("url"), file = params.text("file");
   if (url.empty() == file.empty()) return usage_error("give either `url` or `file`");
   if (url.empty()) {
+    if (!params.text("exporter").empty()) return usage_error("`exporter` serves a `url`, and there is none");
     if (file.front() == '/') return {};
     return usage_error("`file` must be an absolute path: every node opens it");
   }
   GRIT_TRY(const HttpUrl parsed, parse_http_url(url));
-  return {};
+  if (params.text("exporter").empty()) return {};
+  if (params.boolean("remote")) return usage_error("`exporter` is started on the node itself: `remote` must be false");
+  return check_site_command("exporter", params.text("exporter"));
 }
 
 Status validate(const Params& params) {
@@ -187,10 +193,31 @@ class Reader {
     if (!http_) {
       GRIT_TRY(http_, HttpClient::open());
     }
-    GRIT_TRY(HttpAnswer answer, http_->get(url, input.limit_ns, kMaxText_bytes));
+    GRIT_TRY(HttpAnswer answer, ask(url, input));
     return Page{.text = std::move(answer.body),
                 .is_openmetrics = answer.content_type.find("application/openmetrics-text") != std::string::npos,
                 .t_ns = input.memory.now_ns()};
+  }
+
+  /// Where nobody answers and the scenario names a program that would, that is started, and asked until the time is up.
+  /// Several checks of one exporter each start it when they find none: those that come too late cannot have the port
+  /// and end, and their checks ask the first one's.
+  Result<HttpAnswer> ask(const HttpUrl& url, const CheckInput& input) {
+    const std::int64_t deadline_ns = monotonic_ns() + input.limit_ns;
+    bool refused = false;
+    auto answer = http_->get(url, input.limit_ns, kMaxText_bytes, &refused);
+    const std::string program = input.params.text("exporter");
+    if (program.empty() || !refused) return answer;
+    if (!exporter_ || !exporter_->end().empty()) {
+      GRIT_TRY(exporter_, CompanionProgram::start(site_command(input, kMetricsCheck, "exec " + program)));
+    }
+    while (refused && monotonic_ns() + kBetweenTries_ns < deadline_ns) {
+      ::usleep(kBetweenTries_ns / kNsPerUs);
+      answer = http_->get(url, deadline_ns - monotonic_ns(), kMaxText_bytes, &refused);
+    }
+    if (answer) return answer;
+    const std::string end = exporter_->end();
+    return with_context(answer.error(), fmt::format("`exporter` {}", end.empty() ? "was started" : end));
   }
 
   Status take_metrics(const CheckInput& input) {
@@ -275,6 +302,7 @@ class Reader {
 
   std::optional<Rules> rules_{};
   std::optional<HttpClient> http_{};
+  std::optional<CompanionProgram> exporter_{};
   SeriesStore store_{};
   std::set<std::string> seen_{};  // subjects, in this block
 };
@@ -308,6 +336,39 @@ const Check& openmetrics() {
                .needs = "an exporter; for a url, libcurl.so.4",
                .unproven = "it depends on the rule; node exporter's rules were seen to alarm in its test"},
       .make = keeping<Reader>(&Reader::read),
+      .info =
+          {.name = std::string(kMetricsCheck),
+           .summary = "Rules over the metrics of an exporter on the node (node exporter, DCGM exporter ...)",
+           .params = {{"url", Unit::text, "", "of the exporter: http://127.0.0.1:9100/metrics"},
+                      {"file", Unit::text, "", "or a file that it writes, by its absolute path"},
+                      {"critical", Unit::text, "", "the rule for critical: node_network_up{device='eth0'} == 0"},
+                      {"warning", Unit::text, "", "the rule for a warning"},
+                      {"subject", Unit::text, "",
+                       "the label that says what a series is about (default: device, interface, gpu, UUID, "
+                       "pci_bus_id, cpu, mountpoint or instance)"},
+                      {"max_age",
+                       Unit::time_ns,
+                       0,
+                       "what was written longer ago is unknown; 0: three times `every`, at least 1 min (grit's own "
+                       "choice)",
+                       {},
+                       0.0,
+                       {}},
+                      {"remote", Unit::boolean, false, "the url may be another machine's"},
+                      {"exporter", Unit::text, "",
+                       "the program that serves `url`, with its arguments: started on the node where nobody answers "
+                       "there, and ended with the run (only with --allow-command)"}},
+           .counts = true,
+           .place = CheckPlace::own,
+           .period_ns = 2 * kNsPerS,
+           .limit_ns = kNsPerS,
+           .needs = "an exporter; for a url, libcurl.so.4",
+           .unproven = "it depends on the rule; node exporter's rules were seen to alarm in its test"},
+      .make =
+          [] {
+            return ReadCheck(
+                [reader = std::make_shared<Reader>()](const CheckInput& input) { return (*reader)(input); });
+          },
       .validate = validate};
   return check;
 }

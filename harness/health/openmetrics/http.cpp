@@ -108,7 +108,8 @@ Result<HttpClient> HttpClient::open(const char* library) {
   return HttpClient(std::move(resolved));
 }
 
-Result<HttpAnswer> HttpClient::get(const HttpUrl& url, std::int64_t limit_ns, std::size_t max_bytes) const {
+Result<HttpAnswer> HttpClient::get(const HttpUrl& url, std::int64_t limit_ns, std::size_t max_bytes,
+                                   bool* refused) const {
   const Library& curl = *library_;
   const std::unique_ptr<void, void (*)(void*)> easy(curl.easy_init(), curl.cleanup);
   if (!easy) return internal_error("libcurl has no memory");
@@ -149,6 +150,7 @@ Result<HttpAnswer> HttpClient::get(const HttpUrl& url, std::int64_t limit_ns, st
   if (failed != 0) return unavailable_error("this libcurl does not take an option that grit needs");
 
   const int result = curl.perform(easy.get());
+  if (refused != nullptr) *refused = result == kCouldntConnect;
   if (body.too_large || result == kFileSizeExceeded)
     return unavailable_error(fmt::format("{}: larger than {} MiB", url.text, max_bytes >> 20));
   if (result != 0) {

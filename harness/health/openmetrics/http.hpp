@@ -36,8 +36,10 @@ class HttpClient {
   ~HttpClient();
 
   /// By GET, over a new connection. No redirection is followed, no proxy asked, nothing decompressed; a certificate is
-  /// verified. Error (unavailable): no answer of status 200 within the time, or one above `max_bytes`.
-  [[nodiscard]] Result<HttpAnswer> get(const HttpUrl& url, std::int64_t limit_ns, std::size_t max_bytes) const;
+  /// verified. Error (unavailable): no answer of status 200 within the time, or one above `max_bytes`; `refused`, when
+  /// given, says whether it is because there is nobody to connect to.
+  [[nodiscard]] Result<HttpAnswer> get(const HttpUrl& url, std::int64_t limit_ns, std::size_t max_bytes,
+                                       bool* refused = nullptr) const;
 
  private:
   struct Library;

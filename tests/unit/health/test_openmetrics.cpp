@@ -338,3 +338,29 @@ TEST_CASE("openmetrics: mistakes are found when the scenario is loaded") {
     REQUIRE_FALSE(validated({{"url", wrong}, {"critical", "m > 0"}}).has_value());
   }
 }
+
+TEST_CASE("openmetrics: an exporter of its own needs a url of the node, and one that ends says how") {
+  const auto refused = [](Json more, const std::string& why) {
+    more["critical"] = "m > 0";
+    if (!more.contains("exporter")) more["exporter"] = "exporter --port 9100";
+    REQUIRE_THAT(validated(more).error().message, Catch::Contains(why));
+  };
+  refused({{"file", "/m.prom"}}, "there is none");
+  refused({{"url", "http://node7:9100/"}, {"remote", true}}, "on the node itself");
+  refused({{"url", "http://127.0.0.1:9100/"}, {"exporter", "a\nb"}}, "one line");
+  if (!has_library()) return;
+  std::string url;
+  {
+    const Server server(page("m 1\n"));
+    url = server.url();
+    const test::TempDirectory directory;
+    const auto started = directory.path() / "started";
+    test::CheckUnderTest check("openmetrics",
+                               {{"url", url}, {"critical", "m > 0"}, {"exporter", "touch " + started.string()}});
+    REQUIRE(check.read_one().severity == Severity::critical);
+    REQUIRE_FALSE(std::filesystem::exists(started));  // somebody answers
+  }
+  test::CheckUnderTest check("openmetrics", {{"url", url}, {"critical", "m > 0"}, {"exporter", "sh -c 'exit 3'"}});
+  check.limit_ns = kNsPerS / 2;
+  REQUIRE_THAT(check.try_read().error().message, Catch::Contains("`exporter` ended with exit status 3"));
+}

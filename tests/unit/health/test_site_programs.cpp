@@ -303,6 +303,24 @@ TEST_CASE("site: node exporter, by rules") {
     }
     exporter.end();
     REQUIRE_THAT(up.try_read().error().message, Catch::Contains("is the exporter running"));
+
+    // Started by the check that finds none, and gone with it; a second one asks the first one's.
+    const Json started{{"url", "http://127.0.0.1:9100/metrics"},
+                       {"critical", "node_network_up{device='eth0'} == 0"},
+                       {"exporter",
+                        "prometheus-node-exporter --web.listen-address=127.0.0.1:9100 --collector.disable-defaults "
+                        "--collector.netclass"}};
+    {
+      test::CheckUnderTest first("openmetrics", started);
+      first.limit_ns = 10 * kNsPerS;
+      REQUIRE(first.read_of("eth0").severity == Severity::ok);
+      test::CheckUnderTest second("openmetrics", started);
+      REQUIRE(second.read_of("eth0").severity == Severity::ok);
+      ok(link.near.set_down(link.eth0));
+      REQUIRE(first.read_of("eth0").severity == Severity::critical);
+      REQUIRE(second.read_of("eth0").severity == Severity::critical);
+    }
+    REQUIRE_FALSE(can_connect(9100));
   });
 }
 

@@ -85,6 +85,11 @@ TEST_CASE("guard rails: commands") {
   checked.checks = {{.name = "link_up"}, {.name = "command", .params = {{"command", "true"}}}, {.name = "command"}};
   refuses_until(checked, "command on all nodes: runs commands of the scenario as you", "--allow-command",
                 [](Allowed& allowed) { allowed.commands = true; });
+  checked.checks = {{.name = "openmetrics", .params = {{"exporter", "prometheus-node-exporter"}}}};
+  refuses_until(checked, "openmetrics on all nodes: runs commands of the scenario as you", "--allow-command",
+                [](Allowed& allowed) { allowed.commands = true; });
+  checked.checks = {{.name = "openmetrics", .params = {{"exporter", ""}}}};
+  REQUIRE(guards(checked).empty());
 }
 
 TEST_CASE("guard rails: nodes with a fault at the same time") {

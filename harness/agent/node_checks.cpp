@@ -31,7 +31,7 @@ Result<std::optional<CheckRunner>> start_checks(const Plan& plan, int node, std:
 
 NodeChecks::NodeChecks(const Plan& plan, int node, Result<std::optional<CheckRunner>> runner,
                        std::function<void(Json)> emit)
-    : log_(node, plan.topology.local_cluster, std::move(emit)) {
+    : plan_(plan), log_(node, plan.topology.local_cluster, std::move(emit)) {
   if (runner)
     runner_ = std::move(*runner);
   else
@@ -41,8 +41,14 @@ NodeChecks::NodeChecks(const Plan& plan, int node, Result<std::optional<CheckRun
     const CheckInfo info = check != nullptr ? check->info : CheckInfo{.name = planned.name};  // its readings say so
     checks_.push_back({.name = {.label = check_label(planned), .info = info},
                        .period_ns = integer_at(planned.params, "every", info.period_ns),
-                       .is_read = is_read_by(plan, node, info)});
+                       .is_own = is_read_by(plan, node, info),
+                       .in_faults_only = has_text(planned.params, "blocks", "fault")});
   }
+}
+
+bool NodeChecks::is_read_in(const Planned& check, int block) const {
+  return check.is_own &&
+         (!check.in_faults_only || plan_.blocks[static_cast<std::size_t>(block)].kind == BlockKind::fault);
 }
 
 std::int64_t NodeChecks::next_ns() const {
@@ -61,6 +67,7 @@ void NodeChecks::ask(std::size_t place, bool is_start) {
 
 void NodeChecks::begin_block(int block) {
   block_ = block;
+  for (Planned& check : checks_) check.is_read = is_read_in(check, block);
   if (!why_none_.empty()) tell_why_none();
   if (!runner_) return;
   take_answers();

@@ -36,18 +36,22 @@ class NodeChecks {
   struct Planned {
     CheckLog::Name name{};
     std::int64_t period_ns = 0, due_ns = 0;
-    bool anew = false;    // its next reading is the first of the block
-    bool is_read = true;  // false: another node of the local cluster reads it for the machine
+    bool anew = false;            // its next reading is the first of the block
+    bool is_own = true;           // false: another node of the local cluster reads it for the machine
+    bool in_faults_only = false;  // its parameter `blocks`
+    bool is_read = false;         // in this block
   };
   /// A tag of CheckRunner::ask(): the block, and whether the reading only says what is counted from.
   static std::int64_t tag_of(int block, bool is_start) {
     return 2 * static_cast<std::int64_t>(block) + (is_start ? 1 : 0);
   }
+  [[nodiscard]] bool is_read_in(const Planned& check, int block) const;
   void ask(std::size_t place, bool is_start);
   void take_answers();
   void read_once_more();
   void tell_why_none();
 
+  const Plan& plan_;
   std::optional<CheckRunner> runner_{};
   std::string why_none_{};  // why there is no runner, though there are checks
   CheckLog log_;

@@ -27,6 +27,13 @@ std::vector<ParamSpec> check_params(const CheckInfo& info) {
                     {},
                     1.0 * kNsPerMs,
                     55.0 * kNsPerS});
+  params.push_back(
+      {"blocks",
+       Unit::text,
+       "all",
+       "in which blocks of a run it is read; \"fault\", in a scenario without faults: the run shows what reading "
+       "it costs",
+       {"all", "fault"}});
   params.push_back({"name", Unit::text, "", "what it is called in the report (default: as the check)"});
   return params;
 }

@@ -584,6 +584,7 @@
 ---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
 ---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.link_carrier.params
@@ -596,6 +597,7 @@
 ---@field per_outage? boolean|"true"|"false" hold the two times against each outage by itself, as checks do that wait for one long outage (default false)
 ---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.link_settings.params
@@ -604,6 +606,7 @@
 ---@field speed? grit.bit_rate the speed they must have; 0: the one before the run (another one contradicts the plan) (default 0bit/s)
 ---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.nic_errors.params
@@ -612,6 +615,7 @@
 ---@field errors? number|string errors of one kind a second, over a second at least, that are critical; any is a warning (grit's own choice) (default 10)
 ---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.nic_queues.params
@@ -621,6 +625,7 @@
 ---@field pause_frames? number|string pause frames a second, one way; off, for nobody publishes a limit (default 0)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.qdisc_drops.params
@@ -629,6 +634,7 @@
 ---@field overlimits? number|string packets a second that had to wait for their rate (grit's own choice) (default 1)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.tcp_retransmits.params
@@ -641,6 +647,7 @@
 ---@field udp_share? grit.fraction share of datagrams lost to full receive buffers that alarms (grit's own choice) (default 1%)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.net_tables.params
@@ -649,18 +656,21 @@
 ---@field files_critical? grit.fraction as much is critical (the same) (default 90%)
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.rdma_ports.params
 ---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
 ---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.peers.params
 ---@field ignore? string facts that may differ, with commas: kernel, CPU model, cores, NUMA nodes, memory, data NICs, MTU, speed, driver
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.pressure.params
@@ -675,6 +685,7 @@
 ---@field window? grit.time what is judged: at least so long (grit's own choice) (default 5s; 500ms to 600s)
 ---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.cpu_steal.params
@@ -685,6 +696,7 @@
 ---@field window? grit.time what is judged: at least so long (grit's own choice) (default 5s; 500ms to 600s)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.cpu_throttled.params
@@ -693,6 +705,7 @@
 ---@field window? grit.time what is judged: at least so long (grit's own choice) (default 2s; 500ms to 600s)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.cpu_clock.params
@@ -700,11 +713,13 @@
 ---@field window? grit.time what is judged: at least so long (grit's own choice) (default 5s; 500ms to 600s)
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.numa_placement.params
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.numa_memory.params
@@ -713,6 +728,7 @@
 ---@field window? grit.time what is judged: at least so long (grit's own choice) (default 5s; 500ms to 600s)
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.irq_placement.params
@@ -721,6 +737,7 @@
 ---@field window? grit.time over which they are counted: at least so long (grit's own choice) (default 2s; 500ms to 600s)
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.stopped_ranks.params
@@ -728,6 +745,7 @@
 ---@field critical? grit.time the same: critical (the kernel's own default, kernel.hung_task_timeout_secs). A rank that is stopped always is (default 120s)
 ---@field every? grit.time how often it is read in a run (default 500ms; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.stuck_tasks.params
@@ -735,6 +753,7 @@
 ---@field critical? grit.time in state D without running: critical (the kernel's own default, kernel.hung_task_timeout_secs) (default 120s)
 ---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.clock.params
@@ -744,6 +763,7 @@
 ---@field unsynchronized_after? grit.time the machine runs for so long and nothing synchronizes its clock: warning; 0: off (node exporter's mixin, NodeClockNotSynchronising) (default 600s)
 ---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.cgroup_leak.params
@@ -752,6 +772,7 @@
 ---@field dying? grit.count groups that were removed but keep memory: warning (grit's own choice) (default 5000; at most 1000000000)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.kernel_log.params
@@ -765,6 +786,7 @@
 ---@field level? grit.count of unseen lines only these levels: 4 is warning and graver (syslog(2)) (default 4; at most 7)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.memory_room.params
@@ -775,12 +797,14 @@
 ---@field unusable? grit.fraction and more than this share of its free memory is in smaller blocks (grit's own choice) (default 95%; at most 100%)
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.machine_check.params
 ---@field corrected? grit.count alarms when a memory module corrected so many errors since the last reading; 0: off (node-problem-detector reports each) (default 1)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.disk_latency.params
@@ -792,6 +816,7 @@
 ---@field stuck_critical? grit.time critical then; 0: off (Linux gives a request to an NVMe or SCSI disk up after 30 s) (default 30s)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.disk_space.params
@@ -803,6 +828,7 @@
 ---@field inodes_critical? grit.fraction critical then; 0: off (node exporter's mixin, NodeFilesystemAlmostOutOfFiles) (default 3%; at most 100%)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.nvme_smart.params
@@ -810,12 +836,14 @@
 ---@field used_critical? grit.count critical then; 0: off (Meta's gcm, check-blockdev) (default 100)
 ---@field every? grit.time how often it is read in a run (default 60s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 5s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.pcie_link.params
 ---@field replays? grit.count alarms when more packets a minute had to be sent again; 0: off (DCGM_LIMIT_MAX_PCIREPLAY_RATE) (default 8)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.gpu_clock.params
@@ -828,6 +856,7 @@
 ---@field clock_critical? grit.count critical then; 0: off (Meta's gcm, clock_policy) (default 75)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.gpu_memory.params
@@ -835,6 +864,7 @@
 ---@field replaced? grit.count critical when so many rows were replaced after uncorrectable errors; 0: off (DCGM) (default 512)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.gpu_xid.params
@@ -843,6 +873,7 @@
 ---@field hold? grit.time for how long an error is told, which itself is a moment (grit's own choice) (default 60s)
 ---@field every? grit.time how often it is read in a run (default 1s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.nvlink.params
@@ -850,6 +881,7 @@
 ---@field crc? number|string critical when a link counts so many CRC errors a second, a warning from the first on; 0: never critical (DCGM) (default 100)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.command.params
@@ -862,6 +894,7 @@
 ---@field perfdata? boolean|"true"|"false" take the first figure behind the | as value (default true)
 ---@field every? grit.time how often it is read in a run (default 10s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 10s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.openmetrics.params
@@ -872,8 +905,10 @@
 ---@field subject? string the label that says what a series is about (default: device, interface, gpu, UUID, pci_bus_id, cpu, mountpoint or instance)
 ---@field max_age? grit.time what was written longer ago is unknown; 0: three times `every`, at least 1 min (grit's own choice) (default 0ns)
 ---@field remote? boolean|"true"|"false" the url may be another machine's (default false)
+---@field exporter? string the program that serves `url`, with its arguments: started on the node where nobody answers there, and ended with the run (only with --allow-command)
 ---@field every? grit.time how often it is read in a run (default 2s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 1s; 1ms to 55s)
+---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")
 ---@field name? string what it is called in the report (default: as the check)
 
 local grit = { fault = {}, workload = {}, check = {}, search = {} }

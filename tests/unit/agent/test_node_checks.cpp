@@ -47,6 +47,30 @@ TEST_CASE("checks of a node are read in blocks and counted for the block they we
   CHECK(summaries == std::map<std::string, int>{{"link_up", 2}, {"nic_errors", 2}});
 }
 
+TEST_CASE("checks whose cost is asked for are read in fault blocks only") {
+  Plan plan = plan_with_checks(true);
+  plan.checks[0].params["blocks"] = "fault";
+  plan.blocks = {{.index = 0, .kind = BlockKind::baseline},
+                 {.index = 1, .kind = BlockKind::fault},
+                 {.index = 2, .kind = BlockKind::sham}};
+  std::vector<Json> events;
+  NodeChecks checks(plan, 0, test::ok(start_checks(plan, 0, {})),
+                    [&](Json event) { events.push_back(std::move(event)); });
+  for (const int block : {0, 1, 2}) {
+    checks.begin_block(block);
+    for (const std::int64_t until_ns = monotonic_ns() + 200 * kNsPerMs; monotonic_ns() < until_ns;) {
+      checks.turn(monotonic_ns());
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    checks.end_block();
+  }
+  std::map<std::string, std::vector<int>> blocks;
+  for (const Json& event : events)
+    if (event.at("type") == "check_summary") blocks[event.at("check")].push_back(event.at("block"));
+  CHECK(blocks.at(plan.checks[0].name) == std::vector{1});
+  CHECK(blocks.at(plan.checks[1].name) == std::vector{0, 1, 2});
+}
+
 TEST_CASE("a plan without checks has no runner") {
   Plan plan = plan_with_checks(false);
   plan.checks.clear();

@@ -24,7 +24,7 @@ return grit.scenario {
   options = {
     case = { "scored", choices = { "scored", "cost" }, help = "a NIC goes down beside them, or nothing but them" },
     pairs = { "10", unit = "count", help = "twice as many blocks are measured; with shams, three times" },
-    block = { "4s", help = "how long a block is" },
+    every = { "", help = "how often each is read; default: 500ms, and for the cost 10s, which is the default of such checks" },
   },
 
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.02, compute = "emulated" },
@@ -34,15 +34,20 @@ return grit.scenario {
     return { grit.fault.link_down { on = "any", after = "500ms", every = "1s", count = 1, schedule = "poisson", lasts = "600ms" } }
   end,
 
-  design = function(o) return { pairs = o.pairs, block = o.block, sham = o.case == "scored" } end,
+  design = function(o)
+    return { pairs = o.pairs, block = o.case == "cost" and "10s" or "4s", sham = o.case == "scored" }
+  end,
 
   checks = function(o)
     local names, all = {}, {}
     for name in pairs(odd) do names[#names + 1] = name end
     table.sort(names)
-    local blocks = o.case == "cost" and "fault" or "all"
+    local cost = o.case == "cost"
+    local every = o.every ~= "" and o.every or cost and "10s" or "500ms"
     for i, name in ipairs(names) do
-      all[i] = grit.check.command { name = name, command = odd[name], every = "500ms", limit = "300ms", blocks = blocks }
+      all[i] = grit.check.command {
+        name = name, command = odd[name], every = every, limit = "300ms", blocks = cost and "fault" or "all",
+      }
     end
     all[#all + 1] = grit.check.link_up { every = "500ms" }
     return all

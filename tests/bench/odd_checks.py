@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks that hang, crash, flood, always alarm, never do or alarm at random, in real runs: each is told for what it is beside
-a link that goes down, and a job does not notice them (the interval of their effect on its steps has 0 in it). 5 min, on a
+a link that goes down, and a job does not notice them (the interval of their effect on its steps has 0 in it). 6 min, on a
 machine that does nothing else. The same of simulated scorecards, with their intervals: bench_score_calibration.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/odd_checks.py [PAIRS]"""

@@ -232,8 +232,9 @@ class Sentinel {
 
 class Child {
  public:
-  Child(pid_t pid, Fd output, Fd errors)
+  Child(pid_t pid, Fd output, Fd errors, int stop_fd)
       : pid_(pid),
+        stop_fd_(stop_fd),
         sentinel_(pid),
         itself_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
         output_{std::move(output), kKeptOutput_bytes},
@@ -244,6 +245,8 @@ class Child {
     listen(monotonic_ns() + limit_ns);
     if (ended_) {
       result_.left_processes = has_others() || !output_.ended || !errors_.ended;
+    } else if (is_stopped_) {
+      result_.end = ChildEnd::stopped;
     } else {
       result_.end = ChildEnd::timed_out;
       std::set<pid_t> reached;
@@ -263,16 +266,18 @@ class Child {
   }
 
  private:
-  /// Until it has ended and said everything, floods, or the time is up.
+  /// Until it has ended and said everything, floods, is to stop, or the time is up.
   void listen(std::int64_t deadline_ns) {
     std::vector<char> buffer(kRead_bytes);
     while (!(ended_ && output_.ended && errors_.ended) && read_bytes_ <= kFlood_bytes) {
       const std::int64_t left_ns = deadline_ns - monotonic_ns();
       if (left_ns <= 0) return;
-      std::array<pollfd, 3> sources{{{ended_ ? -1 : itself_.get(), POLLIN, 0},
+      std::array<pollfd, 4> sources{{{ended_ ? -1 : itself_.get(), POLLIN, 0},
                                      {output_.ended ? -1 : output_.fd.get(), POLLIN, 0},
-                                     {errors_.ended ? -1 : errors_.fd.get(), POLLIN, 0}}};
+                                     {errors_.ended ? -1 : errors_.fd.get(), POLLIN, 0},
+                                     {stop_fd_, POLLIN, 0}}};
       if (::poll(sources.data(), sources.size(), wait_ms(left_ns)) < 0) continue;
+      if (is_stopped_ = sources[3].revents != 0; is_stopped_) return;
       if (sources[1].revents != 0) read_bytes_ += output_.read_some(buffer);
       if (sources[2].revents != 0) read_bytes_ += errors_.read_some(buffer);
       if (!ended_ && see_end()) deadline_ns = std::min(deadline_ns, monotonic_ns() + kLastWords_ns);
@@ -340,11 +345,13 @@ class Child {
   }
 
   pid_t pid_;
+  int stop_fd_;
   Sentinel sentinel_;
   Fd itself_;
   Stream output_, errors_;
   std::size_t read_bytes_ = 0;
   bool ended_ = false;
+  bool is_stopped_ = false;
   ChildResult result_{};
 };
 
@@ -393,6 +400,13 @@ Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns
   for (const Fd* fd : {&output.reader, &errors.reader}) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
   GRIT_CHECK(await_start(forked, command));
   return Child(forked.pid, std::move(output.reader), std::move(errors.reader)).follow(limit_ns);
+  // With its sentinel there before it can have started anything.
+  Child child(pid, std::move(output.reader), std::move(errors.reader), command.stop_fd);
+  if (const int error = error_of_start(failed.reader.get()); error != 0) {
+    ::waitpid(pid, nullptr, 0);
+    return errno_error(fmt::format("{} cannot be run", command.argv.front()), error);
+  }
+  return child.follow(limit_ns);
 }
 
 std::vector<std::string> plain_environment() {

@@ -16,6 +16,9 @@ namespace grit {
 struct ChildCommand {
   std::vector<std::string> argv{};         // the first is its path: it is not looked for
   std::vector<std::string> environment{};  // "NAME=value"; it has nothing else
+  /// When this descriptor becomes readable, or its other end is closed, everything is killed at once. -1: there is
+  /// none.
+  int stop_fd = -1;
 };
 
 enum class ChildEnd {
@@ -23,6 +26,7 @@ enum class ChildEnd {
   signalled,
   timed_out,  // it was killed
   flooded,    // killed, for it printed more than 1 MiB
+  stopped,    // killed, since stop_fd said so
   stuck       // it or one that it started was killed and lives: it waits in the kernel, for a disk or a server
 };
 

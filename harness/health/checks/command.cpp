@@ -80,6 +80,7 @@ Verdict judge(const ChildResult& result, const Params& params, std::int64_t limi
               fmt::format("timed out after {}, having used {} of CPU", seconds(limit_ns), seconds(result.cpu_ns))};
     case ChildEnd::flooded:
       return {Severity::unknown, "flooded its output (over 1 MiB) and was killed"};
+    case ChildEnd::stopped:  // nobody can: it has no stop_fd
     case ChildEnd::stuck:
       break;
   }
@@ -126,6 +127,13 @@ Outcome outcome_of(const ChildResult& result, const Params& params, std::int64_t
     if (outcome.value) outcome.unit = unit_of(said.metrics.front());
   }
   return outcome;
+}
+
+ChildCommand command_line(const CheckInput& input) {
+  ChildCommand command{.argv = {"/bin/sh", "-c", input.params.text("command")}, .environment = plain_environment()};
+  command.environment.push_back("GRIT_CHECK=" + check_label({"command", input.params.json()}));
+  command.environment.push_back("GRIT_NODE=" + input.node.name);
+  return command;
 }
 
 class Reader {

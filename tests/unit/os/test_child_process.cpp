@@ -1,6 +1,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "harness/os/child_process.hpp"
 #include "tests/namespace.hpp"
@@ -62,6 +63,27 @@ TEST_CASE("child process: a hanging one is killed at its limit, also when it ign
     REQUIRE(late.end == ChildEnd::timed_out);
     REQUIRE(monotonic_ns() - begun_ns < 4 * kNsPerS);  // 0.85 s and what a busy machine adds
   }
+}
+
+TEST_CASE("child process: one that is told to stop is killed at once, without a farewell, and what it started, too") {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const Fd stop(ends[0]);
+  std::thread teller([writer = Fd(ends[1])]() mutable {
+    ::usleep(300'000);
+    writer.reset();
+  });
+  const std::int64_t begun_ns = monotonic_ns();
+  const ChildResult result =
+      ok(run_child({.argv = {"/bin/sh", "-c", "trap '' TERM; setsid sleep 100 & echo $!; while :; do :; done"},
+                    .environment = {"PATH=/usr/bin:/bin"},
+                    .stop_fd = stop.get()},
+                   100 * kNsPerS));
+  teller.join();
+  REQUIRE(result.end == ChildEnd::stopped);
+  REQUIRE(result.cpu_ns > 0);
+  REQUIRE(is_gone(std::stoi(result.output)));
+  REQUIRE(monotonic_ns() - begun_ns < 3 * kNsPerS);
 }
 
 TEST_CASE("child process: a flood is told from a hanging one, and costs no more than it keeps") {

@@ -63,7 +63,7 @@ Fd open_plain_file(const std::filesystem::path& path, int flags, unsigned mode) 
   return file;
 }
 
-Status write_file_durably(const std::filesystem::path& path, std::string_view bytes) {
+Status write_file_durably(const std::filesystem::path& path, std::string_view bytes, std::optional<unsigned> mode) {
   const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const std::string name = path.filename().string(), temporary = name + ".tmp";
   const Fd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -78,6 +78,7 @@ Status write_file_durably(const std::filesystem::path& path, std::string_view by
   Fd fd(::openat(directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) return errno_error("cannot create " + path.string() + ".tmp");
   if (auto written = write_all(fd.get(), bytes); !written) return fail(written.error());
+  if (mode && ::fchmod(fd.get(), *mode) != 0) return fail(errno_error("fchmod").value());
   if (::fsync(fd.get()) != 0) return fail(errno_error("fsync").value());
   fd.reset();
   if (::renameat(directory.get(), temporary.c_str(), directory.get(), name.c_str()) != 0)

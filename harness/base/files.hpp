@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,8 +20,9 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
 Fd open_plain_file(const std::filesystem::path& path, int flags, unsigned mode = 0644);
 
 /// Replaces a file so that a reader sees the old or the new bytes, never a part: temporary file, fsync, rename, fsync
-/// of the directory. Error: no space, read-only, no permission; the old file is then untouched.
-Status write_file_durably(const std::filesystem::path& path, std::string_view bytes);
+/// of the directory. `mode`: its permissions, whatever the umask; none: 0644 less the umask. Error: no space,
+/// read-only, no permission; the old file is then untouched.
+Status write_file_durably(const std::filesystem::path& path, std::string_view bytes, std::optional<unsigned> mode = {});
 
 /// Writes all bytes to a descriptor, going on after EINTR and short writes.
 Status write_all(int fd, std::string_view bytes);

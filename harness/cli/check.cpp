@@ -34,6 +34,9 @@ constexpr std::int64_t kFirst_ns = kLongest_ns - kSecond_ns - kNsPerS;
 /// What an earlier call remembered says nothing any more: a rate over an hour hides a minute.
 constexpr std::int64_t kOldest_ns = 3600 * kNsPerS;
 
+/// A node exporter has a user of its own, and whoever calls grit may have a umask of 077.
+constexpr unsigned kForAll = 0644;
+
 struct Request {
   std::vector<std::string> names{};
   std::string config{};
@@ -184,7 +187,7 @@ Result<int> check(const Request& request) {
   else
     fmt::print("{}", plugin_lines(all, severity));
   Status written;
-  if (!request.openmetrics.empty()) written = write_file_durably(request.openmetrics, openmetrics_text(all));
+  if (!request.openmetrics.empty()) written = write_file_durably(request.openmetrics, openmetrics_text(all), kForAll);
   if (written && !request.state.empty()) written = write_state(request.state, all);
   if (written) return static_cast<int>(severity);
   fmt::print(stderr, "grit: {}\n", written.error().message);

@@ -30,6 +30,21 @@ std::string refusal(const Words& words) {
   return action.error().message;
 }
 
+TEST_CASE("what grit check writes for a node exporter can be read by its user, whatever the umask") {
+  const test::TempDirectory directory;
+  const std::string file = (directory.path() / "grit.prom").string();
+  auto action = parse_command_line(Words{"check", "clock", "--openmetrics", file});
+  REQUIRE(action);
+  const mode_t before = ::umask(077);
+  const auto checked = (*action)();
+  ::umask(before);
+  REQUIRE(checked);
+  struct stat found {};
+  REQUIRE(::stat(file.c_str(), &found) == 0);
+  CHECK((found.st_mode & 07777) == 0644);
+  CHECK_THAT(read_file(file).value_or(""), Contains("grit_check_severity"));
+}
+
 TEST_CASE("a number on the command line is decimal digits within its range, or is refused by name, value and range") {
   struct Option {
     Words before;

@@ -32,6 +32,7 @@ namespace grit {
   X(irq_misplacement) \
   X(clock_skew) \
   X(kernel_log) \
+  X(site_check) \
   X(command)
 // clang-format on
 

@@ -42,6 +42,8 @@ struct InjectorInfo {
   /// Of a fault between nodes, the parameter that names the others. In a scenario it takes node selectors, too, which
   /// the plan turns into a list; "any" and a share are drawn among the nodes that `on` leaves.
   std::string peers{};
+  /// The parameter that may name one of grit's health checks; looked up when a scenario is loaded.
+  std::string names_check{};
   bool destructive = false;    // ends something that does not come back: only with --allow-destructive
   bool irreversible = false;   // done once and for all: nothing to revert, and the reading stays as it is
   bool runs_commands = false;  // runs commands of the scenario: only with --allow-command
@@ -167,6 +169,9 @@ class Injector {
   }
   /// When it is in force, from a block's start. Default: the whole block.
   [[nodiscard]] virtual std::vector<Pulse> pulses(const Params&) const { return {Pulse{}}; }
+
+  /// With these parameters, does it run commands of the scenario?
+  [[nodiscard]] virtual bool runs_commands(const Params&) const { return info().runs_commands; }
 
   /// Memory that it takes at most from that node, for the guard rail of free memory.
   [[nodiscard]] virtual std::int64_t memory_bytes(const Node&, const Params&) const { return 0; }

@@ -9,7 +9,8 @@ FaultTraits fault_traits(const Topology& topology, const PlannedFault& fault) {
   if (injector == nullptr) return {};
   const InjectorInfo& info = injector->info();
   const Node& node = topology.nodes.at(static_cast<std::size_t>(fault.node));
-  return {info.takes_nic, info.destructive, info.runs_commands, injector->memory_bytes(node, Params(fault.params))};
+  const Params params(fault.params);
+  return {info.takes_nic, info.destructive, injector->runs_commands(params), injector->memory_bytes(node, params)};
 }
 
 std::vector<Guard> guard_rails(const Plan& plan) {

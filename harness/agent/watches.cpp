@@ -11,7 +11,7 @@ void Agent::look_for_reach() {
   for (const PlannedFault& fault : config_.plan.faults) {
     if (fault.node != config_.node) continue;
     const Injector* injector = find_injector(fault.name);
-    if (injector != nullptr && injector->info().runs_commands) reach_.everything = true;
+    if (injector != nullptr && injector->runs_commands(Params(fault.params))) reach_.everything = true;
     if (injector != nullptr && injector->info().takes_nic) fault_interfaces_.insert(fault.device);
   }
   auto reach = reach_of(fault_interfaces_);

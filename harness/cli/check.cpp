@@ -50,11 +50,6 @@ ScenarioPlugin with_defaults(const Check& check) {
   return {check.info.name, std::move(*params)};
 }
 
-bool takes_no_table(const Check& check) {
-  return std::none_of(check.info.params.begin(), check.info.params.end(),
-                      [](const ParamSpec& param) { return param.default_value.is_null(); });
-}
-
 /// The file itself, behind all links. This process runs what is in it, so nobody else may be able to write it.
 Result<std::filesystem::path> config_file(const std::string& file) {
   std::error_code failed;
@@ -74,7 +69,7 @@ Result<std::vector<ScenarioPlugin>> wanted_checks(const Request& request) {
     GRIT_TRY(checks, load_checks(file));
   } else {
     for (const Check* check : grit::checks())
-      if (takes_no_table(*check)) checks.push_back(with_defaults(*check));
+      if (needs_no_params(*check)) checks.push_back(with_defaults(*check));
   }
   if (request.names.empty()) return checks;
   std::vector<std::string> known;

@@ -91,6 +91,8 @@ struct Check {
 const std::vector<const Check*>& checks();
 /// nullptr when there is none of that name.
 const Check* find_check(std::string_view name);
+/// Can it be made with its defaults alone, as `grit check NAME` does?
+bool needs_no_params(const Check& check);
 
 /// The check's own parameters and those that every check takes: `every`, `limit` and `name`.
 std::vector<ParamSpec> check_params(const CheckInfo& info);

@@ -17,6 +17,11 @@ const Check* find_check(std::string_view name) {
   return found == all.end() ? nullptr : *found;
 }
 
+bool needs_no_params(const Check& check) {
+  return std::none_of(check.info.params.begin(), check.info.params.end(),
+                      [](const ParamSpec& param) { return param.default_value.is_null(); });
+}
+
 std::vector<ParamSpec> check_params(const CheckInfo& info) {
   std::vector<ParamSpec> params = info.params;
   params.push_back({"every", Unit::time_ns, info.period_ns, "how often it is read in a run", {}, 100.0 * kNsPerMs, {}});

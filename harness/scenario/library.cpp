@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "harness/base/shortened.hpp"
 #include "harness/health/check.hpp"
 #include "harness/scenario/lua_quantity.hpp"
 #include "harness/scenario/sandbox.hpp"
@@ -70,6 +71,18 @@ std::optional<NodeSelector> read_peers(lua_State* lua, const InjectorInfo& info,
   return peers;
 }
 
+/// Of a fault that runs a check by its name alone. Empty: it runs none.
+void look_up_check(const std::string& name, const std::string& owner) {
+  std::vector<std::string> known;
+  for (const Check* check : checks())
+    if (needs_no_params(*check)) known.push_back(check->info.name);
+  if (name.empty() || std::find(known.begin(), known.end(), name) != known.end()) return;
+  if (find_check(name) != nullptr)
+    throw ScenarioError(fmt::format("{}: the check {} takes parameters, which cannot be given here", owner, name));
+  throw ScenarioError(fmt::format("{}: unknown check \"{}\"{}; grit list checks shows all", owner, shortened(name),
+                                  suggestion(name, known)));
+}
+
 /// The fault's own parameters and the common ones that it takes beside them.
 void read_fault_params(lua_State* lua, const InjectorInfo& info, ScenarioFault& fault) {
   const std::string owner = "fault " + info.name;
@@ -89,6 +102,7 @@ void read_fault_params(lua_State* lua, const InjectorInfo& info, ScenarioFault& 
     also.push_back(info.peers);
   }
   fault.params = as_params(lua, 1, specs, owner, also);
+  if (!info.names_check.empty()) look_up_check(fault.params.value(info.names_check, ""), owner);
   count_text(lua, fault.params);
   Json timing = Json::object();
   for (const ParamSpec& spec : common) {

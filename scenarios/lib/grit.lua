@@ -550,6 +550,23 @@
 ---@field label? string what `follows` calls this one; else its name
 ---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
+---@class grit.fault.site_check.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field check? string one of grit's (`grit list checks`), run by `grit check`; or:
+---@field command? string a line for /bin/sh -c (only with --allow-command)
+---@field limit grit.time how long it may take, within a block; it is killed then (Slurm: 60 s, slurm.conf(5)) (10ms to 600s)
+---@field cores? string where: "all", as for a daemon of the node; "rank": those of the ranks; "beside": those that no rank has, if there are such; or a list "0,2-3" (default "all")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
 ---@class grit.fault.command.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
 ---@field apply string puts it in force, and ends
@@ -1083,6 +1100,11 @@ function grit.fault.clock_skew(params) end
 ---@param params? grit.fault.kernel_log.params
 ---@return grit.Fault
 function grit.fault.kernel_log(params) end
+
+---A health check, of grit's or the site's own, runs once and takes what it takes.
+---@param params grit.fault.site_check.params
+---@return grit.Fault
+function grit.fault.site_check(params) end
 
 ---Whatever the commands of the scenario do (only with --allow-command).
 ---@param params grit.fault.command.params

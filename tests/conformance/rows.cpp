@@ -67,6 +67,11 @@ const Row& row_of(const std::string& fault) {
       {.name = "page_cache_thrash", .params = {{"size", 4 << 20}, {"rate", 8 * (32LL << 20)}}},
       {.name = "disk_contention", .params = {{"size", 4 << 20}, {"rate", 8 * (32LL << 20)}}},
       {.name = "kernel_log"},
+      // Longer than most of the moments at which it is killed, with a process group of its own within.
+      {.name = "site_check",
+       .params = {{"command", "timeout 10 sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'"},
+                  {"limit", 10 * kNsPerS}},
+       .anywhere = true},
       command_row(),
   };
   const auto found = std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == fault; });

@@ -24,7 +24,7 @@ print(grit("doctor", expect=(0, 69)).out)
 
 # Every fault describes itself: units, ranges, and each mechanism with whether it works here, and why not.
 names = [line.split()[0] for line in grit("list", "faults", expect=0).out.splitlines() if line.startswith("  ") and line[2] != " "]
-assert len(names) == 26, names
+assert len(names) == 27, names
 for name in names:
     said = grit("describe", name, expect=0).out
     assert "mechanisms on this machine" in said and ("available" in said or "not here: " in said), said
@@ -43,6 +43,7 @@ GUARDS = [
     ('grit.fault.link_flap { on = 1, nic = "mgmt0" }', "mgmt0", ["--allow-management"]),
     ("grit.fault.process_kill { on = 1 }", "does not come back", ["--allow-destructive"]),
     ('grit.fault.command { on = 1, apply = "true", evidence = "false", counter = "echo 1", revert = "true" }', "runs commands", ["--allow-command"]),
+    ('grit.fault.site_check { on = 1, command = "true", limit = "1s" }', "runs commands", ["--allow-command"]),
     ('grit.fault.memory_pressure { on = 1, share = "99%" }', "must stay free", ["--free-memory", "1MiB"]),
 ]
 with Workspace() as work:
@@ -58,10 +59,15 @@ with Workspace() as work:
     grit("plan", many, "-n", 4, expect=0)
     refused = grit("plan", many, "-n", 4, "--max-victims", 3, expect=64)
     assert "4 nodes have a fault at the same time" in refused.out + refused.err and "--max-victims 4" in refused.out + refused.err
-    # The override works in a run, too, and the run says that it was given.
-    command = work.write("command.lua", FAULT.format(fault=GUARDS[2][0].replace('"true", evidence = "false"', f'"touch {work.path}/on", evidence = "test -e {work.path}/on"')
+    # The override works in a run, too, and the run says that it was given. Beside it a check of grit's own as the fault, which
+    # is grit itself once more.
+    own_check = 'grit.fault.site_check { on = 0, check = "link_up", limit = "5s" }, '
+    command = work.write("command.lua", FAULT.format(fault=own_check + GUARDS[2][0].replace('"true", evidence = "false"', f'"touch {work.path}/on", evidence = "test -e {work.path}/on"')
                                                      .replace('"echo 1"', f'"ls {work.path} | wc -l"').replace('revert = "true"', f'revert = "rm -f {work.path}/on"')).replace('"2s"', '"4 steps"'))
     grit("run", command, "-n", 2, "--allow-command", "--out", work.path / "run", expect=(0, 1, 2))
     assert json.loads((work.path / "run/plan.json").read_text())["allowed"]["commands"] is True
     assert not (work.path / "on").exists()
+    checked = next(fault for fault in json.loads((work.path / "run/verdict.json").read_text())["faults"] if fault["name"] == "site_check")
+    assert checked["applied"] and checked["acting"] and checked["reverted"] and checked["acted"]["cpu_ns"] > 0, checked
+    assert "not_run" not in checked["acted"], checked
 assert_same_state(before)

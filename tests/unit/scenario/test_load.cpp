@@ -112,6 +112,12 @@ TEST_CASE("unknown names are errors with line and suggestion") {
   CHECK(contains(load_error(scenario_with("faults = {\n\n grit.fault.link_flap { dwon = '1s' } },")),
                  "x.lua:6: unknown parameter \"dwon\" of fault link_flap; did you mean \"down\"?"));
   CHECK(contains(load_error(scenario_with("checks = { grit.check.link_pu {} },")), "did you mean \"link_up\"?"));
+  const auto with_site_check = [](const std::string& check) {
+    return load_error(scenario_with("faults = { grit.fault.site_check { check = '" + check + "', limit = '1s' } },"));
+  };
+  CHECK(
+      contains(with_site_check("presure"), "fault site_check: unknown check \"presure\"; did you mean \"pressure\"?"));
+  CHECK(contains(with_site_check("command"), "the check command takes parameters, which cannot be given here"));
   // What a check says itself of its parameters.
   CHECK(contains(load_error(scenario_with("checks = { grit.check.command { command = 'a\\nb' } },")),
                  "check command: `command` must be one line"));

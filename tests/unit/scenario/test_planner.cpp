@@ -442,11 +442,10 @@ TEST_CASE("what `grit describe timing` promises to every fault holds for every f
                               {"ramp", "ramp = '10ms'", "it has no dose that could grow"},
                               {"ramp_steps", "ramp = '10ms', ramp_steps = 2", "it has no dose that could grow"}};
   CHECK(keys.size() == grit::timing_params().size());
-  const std::map<std::string, std::string> doses{{"ethernet_flood", "rate = '1Gbit/s', "},
-                                                 {"memory_pressure", "hold = '64MiB', "},
-                                                 {"memory_bandwidth", "rate = '1GB/s', "},
-                                                 {"page_cache_thrash", "rate = '1MB/s', "},
-                                                 {"disk_contention", "rate = '1MB/s', "}};
+  const std::map<std::string, std::string> doses{
+      {"ethernet_flood", "rate = '1Gbit/s', "}, {"memory_pressure", "hold = '64MiB', "},
+      {"memory_bandwidth", "rate = '1GB/s', "}, {"page_cache_thrash", "rate = '1MB/s', "},
+      {"disk_contention", "rate = '1MB/s', "},  {"site_check", "check = 'pressure', "}};
   for (const grit::Injector* injector : grit::injectors()) {
     const grit::InjectorInfo& info = injector->info();
     const auto own = [&](const std::string& name) {
@@ -454,7 +453,8 @@ TEST_CASE("what `grit describe timing` promises to every fault holds for every f
     };
     std::string required;
     for (const grit::ParamSpec& spec : info.params)
-      if (spec.default_value.is_null()) required += spec.name + " = 'true', ";
+      if (spec.default_value.is_null())
+        required += spec.name + (spec.unit == grit::Unit::time_ns ? " = '1s', " : " = 'true', ");
     // Doses that are as fast as it goes, or must be said.
     if (const auto given = doses.find(info.name); given != doses.end()) required += given->second;
     const bool takes_lasts = !own("lasts") && !grit::why_not_taken(info, "lasts");

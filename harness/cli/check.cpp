@@ -10,8 +10,8 @@
 
 #include "harness/agent/journal.hpp"
 #include "harness/base/files.hpp"
-#include "harness/base/json_fields.hpp"
 #include "harness/cli/arguments.hpp"
+#include "harness/cli/check_state.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/health/check_output.hpp"
@@ -106,26 +106,32 @@ void take_answers(CheckRunner& runner, std::vector<CheckedOnce>& checks, std::in
   }
 }
 
-/// Of an earlier call on this boot, by label.
-std::vector<CheckMemory> read_state(const std::string& file, const std::vector<ScenarioPlugin>& checks) {
+/// What checks counted at an earlier call on this boot.
+std::vector<CheckMemory> memories_of(const CheckState& earlier, const std::vector<ScenarioPlugin>& checks) {
   std::vector<CheckMemory> memories(checks.size());
-  const auto text = read_file(file, std::size_t{16} << 20);
-  const auto json = parse_json(text.value_or(""));
-  if (!json || !json->is_object() || text_at(*json, "boot") != boot_id().value_or("")) return memories;
-  if (const std::int64_t age_ns = monotonic_ns() - integer_at(*json, "t_ns", 0); age_ns < 0 || age_ns > kOldest_ns)
-    return memories;
-  const auto all = json->find("checks");
-  if (all == json->end() || !all->is_object()) return memories;
+  const std::int64_t age_ns = monotonic_ns() - earlier.t_ns;
+  if (earlier.boot != boot_id().value_or("") || age_ns < 0 || age_ns > kOldest_ns) return memories;
   for (std::size_t place = 0; place < checks.size(); ++place)
-    if (const auto one = all->find(check_label(checks[place])); one != all->end())
+    if (const auto one = earlier.checks.find(check_label(checks[place])); one != earlier.checks.end())
       memories[place] = CheckMemory::from_json(*one);
   return memories;
 }
 
-Status write_state(const std::string& file, const NodeCheck& all) {
-  Json json{{"boot", boot_id().value_or("")}, {"t_ns", monotonic_ns()}, {"checks", Json::object()}};
-  for (const CheckedOnce& check : all.checks) json["checks"][check.label] = check.reading.memory.to_json();
-  return write_file_durably(file, json_text(json) + "\n");
+CheckState state_of(const NodeCheck& all, Node node) {
+  CheckState state{.node = std::move(node), .boot = boot_id().value_or(""), .t_ns = monotonic_ns()};
+  for (const CheckedOnce& check : all.checks) state.checks[check.label] = check.reading.memory.to_json();
+  return state;
+}
+
+/// Only who runs the node can say that it is meant to be another than before.
+void say_how_to_accept(NodeCheck& all, const Node& expected, const Node& now, const std::string& state) {
+  for (CheckedOnce& check : all.checks) {
+    if (!check.of_links) continue;
+    for (Outcome& outcome : check.reading.outcomes)
+      if (is_alarm(outcome.severity) && contradicts(expected, now, outcome.subject))
+        outcome.hint +=
+            fmt::format("{}if it is meant to be so from now on, remove {}", outcome.hint.empty() ? "" : "; ", state);
+  }
 }
 
 /// What an earlier call kept makes the first reading enough; else what kept something is read twice.
@@ -154,26 +160,50 @@ void read_checks(CheckRunner& runner, std::vector<CheckedOnce>& checks, const st
   }
 }
 
-Result<NodeCheck> check_node(const Request& request) {
+struct Checked {
+  NodeCheck all{};
+  Node expected{};                // what the checks held the node against
+  Status state_can_be_written{};  // and could be read
+};
+
+Result<Checked> check_node(const Request& request) {
   GRIT_TRY(std::vector<ScenarioPlugin> planned, wanted_checks(request));
   const std::int64_t began_ns = monotonic_ns();
-  GRIT_TRY(Node node, discover_node({"", default_journal_directory()}));
-  NodeCheck all{.node = node.name, .t_ns = realtime_ns()};
-  for (const ScenarioPlugin& check : planned)
-    all.checks.push_back(
-        {.label = check_label(check), .is_asked_for = !request.names.empty() || !request.config.empty()});
-  std::vector<CheckMemory> earlier =
-      request.state.empty() ? std::vector<CheckMemory>(planned.size()) : read_state(request.state, planned);
+  GRIT_TRY(const Node now, discover_node({"", default_journal_directory()}));
+  Checked checked{.all = {.node = now.name, .t_ns = realtime_ns()}, .expected = now};
+  for (const ScenarioPlugin& check : planned) {
+    const Check* plugin = find_check(check.name);
+    checked.all.checks.push_back({.label = check_label(check),
+                                  .is_asked_for = !request.names.empty() || !request.config.empty(),
+                                  .of_links = plugin != nullptr && plugin->info.of_links});
+  }
+  std::vector<CheckMemory> memories(planned.size());
+  if (!request.state.empty()) {
+    auto earlier = read_check_state(request.state, now.name);
+    if (!earlier) checked.state_can_be_written = Failure(std::move(earlier).error());
+    if (earlier && *earlier) memories = memories_of(**earlier, planned);
+    if (earlier && *earlier && (*earlier)->node) checked.expected = expected_node(*(*earlier)->node, now);
+  }
   GRIT_TRY(CheckRunner runner,
            CheckRunner::start(
-               {.node = std::move(node), .checks = std::move(planned), .memories = earlier, .wants_memory = true}));
-  read_checks(runner, all.checks, earlier, began_ns);
-  all.duration_ns = monotonic_ns() - began_ns;
-  return all;
+               {.node = checked.expected, .checks = std::move(planned), .memories = memories, .wants_memory = true}));
+  read_checks(runner, checked.all.checks, memories, began_ns);
+  say_how_to_accept(checked.all, checked.expected, now, request.state);
+  checked.all.duration_ns = monotonic_ns() - began_ns;
+  return checked;
+}
+
+/// What is asked for beside the answer. Error: the first that could not be written.
+Status write_files(const Request& request, const Checked& checked) {
+  if (!request.openmetrics.empty()) GRIT_CHECK(write_file_durably(request.openmetrics, openmetrics_text(checked.all)));
+  if (request.state.empty()) return {};
+  GRIT_CHECK(checked.state_can_be_written);
+  return write_check_state(request.state, state_of(checked.all, checked.expected));
 }
 
 Result<int> check(const Request& request) {
-  GRIT_TRY(const NodeCheck all, check_node(request));
+  GRIT_TRY(const Checked checked, check_node(request));
+  const NodeCheck& all = checked.all;
   const Severity severity = severity_of(all, request.strict);
   if (request.json)
     fmt::print("{}\n", json_text(check_json(all, severity)));
@@ -184,6 +214,7 @@ Result<int> check(const Request& request) {
   Status written;
   if (!request.openmetrics.empty()) written = write_file_durably(request.openmetrics, openmetrics_text(all), kForAll);
   if (written && !request.state.empty()) written = write_state(request.state, all);
+  const Status written = write_files(request, checked);
   if (written) return static_cast<int>(severity);
   fmt::print(stderr, "grit: {}\n", written.error().message);
   return static_cast<int>(severity == Severity::ok ? Severity::unknown : severity);
@@ -212,7 +243,8 @@ void add_check(CLI::App& app, Action& action) {
                       "write metrics there, too, for a node exporter's textfile collector (a name that ends in .prom)");
   command->add_option(
       "--state", request->state,
-      "what counters said, from call to call: what happened in between is seen, and nothing is read twice");
+      "what the node was and what counters said, from call to call: a NIC that is lost is missed, what happened in "
+      "between is seen, and nothing is read twice. Remove the file when the node is meant to be another from now on");
   command->add_flag("--strict", request->strict, "a check that has nothing to look at here is unknown, too (3)");
   command->callback([request, &action] { action = [request] { return check(*request); }; });
 }

@@ -12,6 +12,7 @@ namespace grit {
 struct CheckedOnce {
   std::string label{};
   bool is_asked_for = false;  // by name, or by a file of the site's: that it cannot be made is then worth an exit code
+  bool of_links = false;      // CheckInfo::of_links
   CheckReading reading{};
 };
 

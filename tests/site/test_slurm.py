@@ -243,7 +243,7 @@ def check_health_check_keeps_to_its_limit(site):
 def read_state(site, node, name):
     """What the health check keeps on a node between its calls."""
     try:
-        return site.path(f"/run/grit/health/{name}", node).read_text().strip()
+        return site.path(f"/var/lib/grit/health/{name}", node).read_text().strip()
     except FileNotFoundError:
         return ""
 

@@ -84,8 +84,8 @@ void limit_itself() {
 }
 
 /// Between fork and exec: system calls only. Says through `failed` which error there was.
-[[noreturn]] void become(pid_t parent, char* const* argv, char* const* environment, int output, int errors,
-                         int failed) {
+[[noreturn]] void become(pid_t parent, char* const* argv, char* const* environment, const char* directory, int output,
+                         int errors, int failed) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
   ::setsid();
@@ -93,7 +93,7 @@ void limit_itself() {
   limit_itself();
   reset_signals();
   const int input = ::open("/dev/null", O_RDONLY);
-  if (input >= 0 && ::chdir("/") == 0 && ::dup2(input, STDIN_FILENO) >= 0 && ::dup2(output, STDOUT_FILENO) >= 0 &&
+  if (input >= 0 && ::chdir(directory) == 0 && ::dup2(input, STDIN_FILENO) >= 0 && ::dup2(output, STDOUT_FILENO) >= 0 &&
       ::dup2(errors, STDERR_FILENO) >= 0) {
     ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     ::execve(argv[0], argv, environment);
@@ -397,6 +397,10 @@ Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   GRIT_TRY(const Forked forked, fork_child(command, output.writer.get(), errors.writer.get()));
   output.writer.reset(), errors.writer.reset();
+  if (pid == 0)
+    become(parent, argv.data(), environment.data(), command.directory.c_str(), output.writer.get(), errors.writer.get(),
+           failed.writer.get());
+  output.writer.reset(), errors.writer.reset(), failed.writer.reset();
   for (const Fd* fd : {&output.reader, &errors.reader}) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
   GRIT_CHECK(await_start(forked, command));
   return Child(forked.pid, std::move(output.reader), std::move(errors.reader)).follow(limit_ns);
@@ -404,7 +408,7 @@ Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns
   Child child(pid, std::move(output.reader), std::move(errors.reader), command.stop_fd);
   if (const int error = error_of_start(failed.reader.get()); error != 0) {
     ::waitpid(pid, nullptr, 0);
-    return errno_error(fmt::format("{} cannot be run", command.argv.front()), error);
+    return errno_error(fmt::format("{} cannot be run in {}", command.argv.front(), command.directory), error);
   }
   return child.follow(limit_ns);
 }

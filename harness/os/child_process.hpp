@@ -19,6 +19,7 @@ struct ChildCommand {
   /// When this descriptor becomes readable, or its other end is closed, everything is killed at once. -1: there is
   /// none.
   int stop_fd = -1;
+  std::string directory = "/";
 };
 
 enum class ChildEnd {
@@ -40,7 +41,7 @@ struct ChildResult {
   pid_t stuck_pid = -1;         // one that lives
 };
 
-/// Runs it in a session of its own, in "/", without standard input, with every signal as by default and no descriptor
+/// Runs it in a session of its own, without standard input, with every signal as by default and no descriptor
 /// of ours. After `limit_ns` every process of its session, of whatever process group, gets a SIGTERM, and half a second
 /// later a SIGKILL; the call returns a quarter of a second after that at the latest. Everything that it started is
 /// killed when it has ended, also what went into a session of its own, for which this process becomes a child subreaper

@@ -903,6 +903,9 @@
 
 ---@class grit.check.command.params
 ---@field command string one line for /bin/sh -c
+---@field shell? boolean|"true"|"false" false: run the program that `command` begins with (/usr/...) itself; blanks, quotes and backslashes make its arguments as a shell would, and nothing else has a meaning (default true)
+---@field environment? string variables beside or in place of those that it has: "NAME=value OTHER='two words'"
+---@field directory? string in which it runs (default "/")
 ---@field exit? "nagios"|"health_validation"|"nhc"|"bitmask" what its exit status means (default "nagios")
 ---@field bits_critical? grit.count of the exit status, with exit = "bitmask": any of these is critical (smartctl(8)) (default 24; at most 255)
 ---@field bits_unknown? grit.count of the exit status, else any of these is unknown (smartctl(8)) (default 7; at most 255)

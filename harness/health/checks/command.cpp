@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "harness/base/clock.hpp"
 #include "harness/health/checks/checks.hpp"
@@ -132,7 +135,57 @@ Outcome outcome_of(const ChildResult& result, const Params& params, std::int64_t
 ChildCommand command_line(const CheckInput& input) {
   ChildCommand command{.argv = {"/bin/sh", "-c", input.params.text("command")}, .environment = plain_environment()};
   command.environment.push_back("GRIT_CHECK=" + check_label({"command", input.params.json()}));
+/// As a shell splits a line: at blanks, but for what stands between quotes or behind a backslash. Nothing else has a
+/// meaning. Empty: a quote is not closed, or a backslash is the last character.
+std::optional<std::vector<std::string>> split_words(const std::string& line) {
+  std::vector<std::string> words;
+  bool in_word = false;
+  char quote = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote == 0 && (c == ' ' || c == '\t')) {
+      in_word = false;
+      continue;
+    }
+    if (!std::exchange(in_word, true)) words.emplace_back();
+    if (c == quote) {
+      quote = 0;
+    } else if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (c == '\\' && quote != '\'') {
+      if (++i == line.size()) return std::nullopt;
+      if (quote == '"' && line[i] != '"' && line[i] != '\\') words.back() += c;
+      words.back() += line[i];
+    } else {
+      words.back() += c;
+    }
+  }
+  if (quote != 0) return std::nullopt;
+  return words;
+}
+
+/// In place of what has its name already.
+void set_variable(std::vector<std::string>& environment, const std::string& variable) {
+  const std::string name = variable.substr(0, variable.find('=') + 1);
+  std::erase_if(environment, [&](const std::string& one) { return one.starts_with(name); });
+  environment.push_back(variable);
+}
+
+/// Of grit's own environment it gets what tells it whose it is and the time zone; nothing of a launcher or a library: a
+/// plug-in that calls srun or mpirun would act on the job. In the locale C, for the sake of what it prints.
+ChildCommand command_line(const CheckInput& input) {
+  const Params& params = input.params;
+  ChildCommand command{.argv = {"/bin/sh", "-c", params.text("command")},
+                       .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                                       "LANG=C", "SHELL=/bin/sh"},
+                       .directory = params.text("directory")};
+  if (!params.boolean("shell")) command.argv = split_words(params.text("command")).value_or(command.argv);
+  for (const char* name : {"HOME", "USER", "LOGNAME", "TZ"})
+    if (const char* value = std::getenv(name)) command.environment.push_back(fmt::format("{}={}", name, value));
+  command.environment.push_back("GRIT_CHECK=" + check_label({"command", params.json()}));
   command.environment.push_back("GRIT_NODE=" + input.node.name);
+  for (const std::string& variable : split_words(params.text("environment")).value_or(std::vector<std::string>{}))
+    set_variable(command.environment, variable);
   return command;
 }
 
@@ -154,6 +207,40 @@ class Reader {
   pid_t stuck_pid_ = -1;
 };
 
+bool is_one_line(const std::string& text) {
+  return text.size() <= kMaxCommand_bytes &&
+         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+/// POSIX.1-2017, Base Definitions, 3.235.
+bool is_variable(const std::string& word) {
+  const std::size_t equals = word.find('=');
+  const auto is_letter = [](unsigned char c) { return c == '_' || (c < 0x80 && std::isalpha(c) != 0); };
+  if (equals == std::string::npos || equals == 0 || !is_letter(static_cast<unsigned char>(word[0]))) return false;
+  return std::all_of(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(equals),
+                     [&](unsigned char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
+Status validate(const Params& params) {
+  const std::string command = params.text("command"), environment = params.text("environment"),
+                    directory = params.text("directory");
+  if (command.empty() || !is_one_line(command))
+    return usage_error(fmt::format("`command` must be one line of 1 to {} bytes", kMaxCommand_bytes));
+  const auto words = split_words(command);
+  if (!params.boolean("shell") && (!words || words->empty() || !words->front().starts_with('/')))
+    return usage_error(
+        "with shell = false `command` must be a program with its whole path (/usr/bin/...) and its "
+        "arguments, and every quote closed");
+  const auto variables = split_words(environment);
+  if (!is_one_line(environment) || !variables || !std::all_of(variables->begin(), variables->end(), is_variable))
+    return usage_error(
+        "`environment` must be NAME=value, with blanks between several and quotes around a value with "
+        "blanks");
+  if (!directory.starts_with('/') || !is_one_line(directory))
+    return usage_error("`directory` must be a whole path (/...)");
+  return {};
+}
+
 ParamSpec bits(const char* name, std::int64_t bits, const char* what) {
   return {name, Unit::count, bits, fmt::format("of the exit status, {} (smartctl(8))", what), {}, 0.0, 255.0};
 }
@@ -165,6 +252,12 @@ const Check& command_check() {
       .info = {.name = std::string(kCommandCheck),
                .summary = "A program of the site's: its exit status says how the node is (only with --allow-command)",
                .params = {{"command", Unit::text, nullptr, "one line for /bin/sh -c"},
+                          {"shell", Unit::boolean, true,
+                           "false: run the program that `command` begins with (/usr/...) itself; blanks, quotes and "
+                           "backslashes make its arguments as a shell would, and nothing else has a meaning"},
+                          {"environment", Unit::text, "",
+                           "variables beside or in place of those that it has: \"NAME=value OTHER='two words'\""},
+                          {"directory", Unit::text, "/", "in which it runs"},
                           {"exit",
                            Unit::text,
                            "nagios",

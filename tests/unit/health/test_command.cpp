@@ -50,6 +50,37 @@ TEST_CASE("command: exit statuses by each map") {
   }
 }
 
+TEST_CASE("command: without a shell words are words, and nothing is expanded") {
+  const Json plain{{"shell", false}, {"perfdata", false}};
+  REQUIRE(run(R"(/bin/echo $HOME '*' "a  b\"c" d\ e '' f > g;)", plain).detail == R"($HOME * a  b"c d e  f > g;)");
+  REQUIRE(run("/bin/false", plain).severity == Severity::warning);
+  const auto none = test::CheckUnderTest("command", {{"command", "/nowhere/x"}, {"shell", false}}).try_read();
+  REQUIRE(!none);
+  REQUIRE(none.error().message.starts_with("/nowhere/x cannot be run in /"));
+  // A shell says 137 of what a signal ended, which NHC's map cannot tell from a status; without one it can be told.
+  REQUIRE(run("kill -9 $$; true", {{"exit", "nhc"}}).severity == Severity::unknown);
+  REQUIRE(run("/bin/sh -c 'kill -9 $$'", {{"exit", "nhc"}, {"shell", false}}).severity == Severity::unknown);
+}
+
+TEST_CASE("command: variables and a directory of the site's") {
+  const test::TempDirectory directory;
+  const Outcome both =
+      run("echo $A $B $PATH $(pwd)", {{"environment", "A=1 B='2 3' PATH=/bin"}, {"directory", directory.path()}});
+  REQUIRE(both.detail == fmt::format("1 2 3 /bin {}", directory.path().string()));
+  REQUIRE(!test::CheckUnderTest("command", {{"command", "true"}, {"directory", "/nowhere"}}).try_read());
+  const auto refusal = [](Json given) {
+    const Check& check = *find_check("command");
+    const Status valid = check.validate(Params(ok(complete_params(check_params(check.info), std::move(given)))));
+    return valid ? std::string() : valid.error().message;
+  };
+  REQUIRE(refusal({{"command", "true"}, {"environment", "A=1"}}).empty());
+  for (const char* bad : {"1A=2", "A", "=x", "A B=1", "A='1", "A=1\nB=2", "A-B=1"})
+    REQUIRE(refusal({{"command", "true"}, {"environment", bad}}).starts_with("`environment` must be"));
+  for (const char* bad : {"true", "'/bin/true", "/bin/true \\", " "})
+    REQUIRE(refusal({{"command", bad}, {"shell", false}}).starts_with("with shell = false"));
+  REQUIRE(refusal({{"command", "true"}, {"directory", "here"}}) == "`directory` must be a whole path (/...)");
+}
+
 TEST_CASE("command: bits by parameters, and a bit that nobody asked for") {
   const Json bits{{"exit", "bitmask"}, {"bits_critical", 1}, {"bits_unknown", 2}, {"bits_warning", 4}};
   REQUIRE(run("exit 1", bits).severity == Severity::critical);
@@ -142,7 +173,8 @@ TEST_CASE("command: an environment of its own, which says whose it is") {
 
 TEST_CASE("command: what is no line for a shell is refused when the scenario is loaded") {
   const auto refuse = [](const std::string& line) {
-    return find_check("command")->validate(Params(Json{{"command", line}})).has_value();
+    const Check& check = *find_check("command");
+    return check.validate(Params(ok(complete_params(check_params(check.info), {{"command", line}})))).has_value();
   };
   REQUIRE(refuse("true"));
   REQUIRE_FALSE(refuse(""));

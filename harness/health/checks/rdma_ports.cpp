@@ -24,14 +24,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kHour_ns = 3600 * kNsPerS;
+constexpr std::int64_t kMinute_ns = 60 * kNsPerS, kHour_ns = 3600 * kNsPerS;
 constexpr std::size_t kMostBytes = 4096;
 /// No counter comes so far; what says it has is none.
 constexpr std::uint64_t kMostCounted = std::uint64_t{1} << 62;
 constexpr int kActive = 4, kLinkUp = 5;  // IB_PORT_ACTIVE, IB_PORT_PHYS_STATE_LINK_UP (rdma/ib_verbs.h)
 
 /// Over which time a limit counts.
-enum class Over { reading, second, hour };
+enum class Over { reading, second, minute, hour };
 
 struct CounterRule {
   std::string_view name;
@@ -52,7 +52,7 @@ constexpr std::array kRules{
     CounterRule{"local_link_integrity_errors", Severity::critical, 0, Over::reading, 15},
     CounterRule{"symbol_error", Severity::critical, 120, Over::hour, 65'535},
     CounterRule{"symbol_error", Severity::warning, 10, Over::second, 65'535},
-    CounterRule{"link_error_recovery", Severity::warning, 5.0 / 60, Over::second, 255},
+    CounterRule{"link_error_recovery", Severity::warning, 5, Over::minute, 255},
     CounterRule{"port_rcv_errors", Severity::warning, 10, Over::second, 65'535},
     CounterRule{"port_xmit_discards", Severity::warning, 100, Over::second, 65'535},
     CounterRule{"link_downed", Severity::critical, 0, Over::reading, 0, true},
@@ -195,6 +195,12 @@ class PortReading {
     return fmt::format("{} {}{}", port_.subject, rule.of_hardware ? "hw " : "", rule.name);
   }
 
+  /// Over which what came is summed up, from reading to reading; 0: it is not.
+  static std::int64_t window_of(const CounterRule& rule) {
+    if (rule.over == Over::minute) return kMinute_ns;
+    return rule.over == Over::hour ? kHour_ns : 0;
+  }
+
   /// Several rules have the same counter, which must be counted once.
   std::int64_t growth_of(const CounterRule& rule, std::int64_t value) {
     const std::string name = name_of(rule);
@@ -202,7 +208,7 @@ class PortReading {
     if (known != grown_.end()) return known->second;
     const std::int64_t grown = memory_.growth(name, value).value_or(0);
     // Of a counter with two rules that of the hour comes first.
-    if (rule.over == Over::hour) RecentSum(memory_, name, kHour_ns).add(grown);
+    if (const std::int64_t within_ns = window_of(rule); within_ns > 0) RecentSum(memory_, name, within_ns).add(grown);
     return grown_[name] = grown;
   }
 
@@ -220,9 +226,12 @@ class PortReading {
     auto amount = static_cast<double>(grown);
     std::string_view unit;
     if (rule.over == Over::second) amount /= elapsed_s, unit = " in a second";
-    if (rule.over == Over::hour) {
-      amount = static_cast<double>(RecentSum(memory_, name_of(rule), kHour_ns).sum());
-      unit = " within an hour";
+    if (const std::int64_t within_ns = window_of(rule); within_ns > 0) {
+      // Of readings further apart than that, the average.
+      const double within_s = static_cast<double>(within_ns) / static_cast<double>(kNsPerS);
+      amount = static_cast<double>(RecentSum(memory_, name_of(rule), within_ns).sum()) * within_s /
+               std::max(within_s, elapsed_s);
+      unit = rule.over == Over::minute ? " within a minute" : " within an hour";
     }
     if (amount <= rule.limit) return;
     add(rule.severity, fmt::format("{} +{:.3g}{}", rule.name, amount, unit));

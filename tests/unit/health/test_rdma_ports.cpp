@@ -91,6 +91,25 @@ TEST_CASE("rdma_ports: symbol errors have an hour") {
   REQUIRE(fabric.check.read_of("mlx5_0/1", 3700 * kNsPerS).severity == Severity::ok);
 }
 
+TEST_CASE("rdma_ports: recoveries of a link have a minute, however far readings are apart") {
+  Fabric fabric;
+  fabric.set("counters/link_error_recovery", "0");
+  fabric.check.read();
+  int count = 0;
+  for (int reading = 0; reading < 5; ++reading)  // one every two seconds: five are no more than five a minute
+    REQUIRE(fabric.after("counters/link_error_recovery", std::to_string(++count), 2 * kNsPerS).severity ==
+            Severity::ok);
+  const Outcome sixth = fabric.after("counters/link_error_recovery", std::to_string(++count), 2 * kNsPerS);
+  REQUIRE(sixth.severity == Severity::warning);
+  REQUIRE(sixth.detail == "link_error_recovery +6 within a minute");
+  REQUIRE(fabric.check.read_of("mlx5_0/1", 70 * kNsPerS).severity == Severity::ok);
+  // Five minutes between two calls of a health check.
+  REQUIRE(fabric.after("counters/link_error_recovery", std::to_string(count += 25), 300 * kNsPerS).severity ==
+          Severity::ok);
+  REQUIRE(fabric.after("counters/link_error_recovery", std::to_string(count += 26), 300 * kNsPerS).severity ==
+          Severity::warning);
+}
+
 TEST_CASE("rdma_ports: a counter at its end is blind, all ones are a device that is gone") {
   Fabric fabric;
   fabric.check.read();

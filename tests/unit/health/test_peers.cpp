@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "tests/two_nodes.hpp"
 #include "tests/unit/health/check_reading.hpp"
 
@@ -76,6 +78,34 @@ TEST_CASE("peers: where a vote cannot tell, the fact is named and no node") {
     REQUIRE(eight.read_one().detail == "6.8.0 on 5, 6.8.1 on 3 of 8 nodes; who is right cannot be told");
     set_kernel(eight, {2}, "6.8.0");
     REQUIRE(eight.read_one().detail.starts_with("6.8.1 here: unlike"));  // 6 of 8
+  });
+}
+
+TEST_CASE("peers: how probable it is that a node which is right is named") {
+  // Each node has another kernel by itself with the probability q, and all of these the same one: exact sums over how
+  // many have. What the check says of a node that is right depends on that number alone.
+  test::in_namespaces([] {
+    const auto probability = [](int nodes, double q) {
+      double sum = 0;
+      auto check = among(nodes);
+      for (Node& node : check.peers) node.nics.clear();
+      for (int wrong = 1; wrong < nodes; ++wrong) {
+        set_kernel(check, {nodes - wrong}, "6.8.1");
+        const bool is_named = check.read_one().detail.find(" here") != std::string::npos;
+        const double ways =
+            std::round(std::exp(std::lgamma(nodes + 1) - std::lgamma(wrong + 1) - std::lgamma(nodes - wrong + 1)));
+        if (is_named) sum += ways * std::pow(q, wrong) * std::pow(1 - q, nodes - wrong);
+      }
+      return sum;
+    };
+    REQUIRE(probability(2, 0.5) == 0);  // two of two: never
+    REQUIRE(probability(3, 0.01) == Approx(2.97e-4));
+    REQUIRE(probability(4, 0.01) == Approx(3.96e-6));  // 3 of 4; never at 2 : 2
+    REQUIRE(probability(5, 0.01) < 5e-8);
+    REQUIRE(probability(8, 0.01) < 3e-11);
+    // A value that is one of two by chance is no fact: it belongs into `ignore`.
+    REQUIRE(probability(4, 0.5) == Approx(0.25));
+    REQUIRE(probability(8, 0.5) == Approx(36.0 / 256));
   });
 }
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 
 #include "harness/base/fd.hpp"
 
@@ -13,15 +13,19 @@ namespace grit {
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return errno_error("cannot open " + path.string());
+  // Most files are a number of /proc or /sys, and some readers read thousands of them.
+  constexpr std::size_t kFirst_bytes = 4096;
   std::string bytes;
-  std::array<char, 65536> chunk{};
-  for (;;) {
-    const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
+  for (std::size_t size = 0;;) {
+    if (size == bytes.size()) bytes.resize(std::max(kFirst_bytes, 2 * size));
+    const ssize_t got = ::read(fd.get(), bytes.data() + size, bytes.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno_error("cannot read " + path.string());
-    if (got == 0) return bytes;
-    bytes.append(chunk.data(), static_cast<std::size_t>(got));
-    if (bytes.size() > max_bytes) return internal_error(path.string() + " is larger than expected");
+    size += static_cast<std::size_t>(got);
+    if (size > max_bytes) return internal_error(path.string() + " is larger than expected");
+    if (got > 0) continue;
+    bytes.resize(size);
+    return bytes;
   }
 }
 

@@ -54,19 +54,13 @@ std::int64_t base_khz_of(const std::filesystem::path& policy, const std::filesys
   return mhz && *mhz <= kMost_mhz ? *mhz * 1000 : 0;
 }
 
-std::vector<Policy> policies_in(const std::filesystem::path& cpu_directory) {
-  std::vector<Policy> policies;
-  for (const int cpu : numbered_entries(cpu_directory / "cpufreq", "policy")) {
-    const auto directory = cpu_directory / "cpufreq" / fmt::format("policy{}", cpu);
-    policies.push_back({.directory = directory,
-                        .cpu = cpu,
-                        .driver = word_in(directory / "scaling_driver"),
-                        .governor = word_in(directory / "scaling_governor"),
-                        .allowed_khz = number_in(directory / "scaling_max_freq").value_or(0),
-                        .hardware_khz = number_in(directory / "cpuinfo_max_freq").value_or(0),
-                        .base_khz = base_khz_of(directory, cpu_directory / fmt::format("cpu{}", cpu))});
-  }
-  return policies;
+/// What stays as it is: with hundreds of CPUs it is read once, not at every reading.
+Policy policy_of(const std::filesystem::path& cpu_directory, int cpu) {
+  const auto directory = cpu_directory / "cpufreq" / fmt::format("policy{}", cpu);
+  return {.directory = directory,
+          .cpu = cpu,
+          .hardware_khz = number_in(directory / "cpuinfo_max_freq").value_or(0),
+          .base_khz = base_khz_of(directory, cpu_directory / fmt::format("cpu{}", cpu))};
 }
 
 /// intel_pstate and amd-pstate in active mode have a governor of that name which follows the load all the same.
@@ -91,7 +85,7 @@ class CpuClock {
  public:
   Result<std::vector<Outcome>> read(const CheckInput& input) {
     const auto directory = input.sys / "devices/system/cpu";
-    const std::vector<Policy> policies = policies_in(directory);
+    const std::vector<Policy> policies = policies_now(directory);
     std::vector<Outcome> outcomes;
     if (!policies.empty()) outcomes = {of_settings(policies), of_clock(input, policies)};
     if (auto heat = of_heat(input, directory)) outcomes.push_back(std::move(*heat));
@@ -101,6 +95,21 @@ class CpuClock {
   }
 
  private:
+  std::vector<Policy> policies_now(const std::filesystem::path& directory) {
+    std::vector<Policy> policies;
+    std::string driver;  // there is one at a time, and it can be changed
+    for (const int cpu : numbered_entries(directory / "cpufreq", "policy")) {
+      const auto first = first_.find(cpu);
+      Policy now = first == first_.end() ? policy_of(directory, cpu) : first->second;
+      if (policies.empty()) driver = word_in(now.directory / "scaling_driver");
+      now.driver = driver;
+      now.governor = word_in(now.directory / "scaling_governor");
+      now.allowed_khz = number_in(now.directory / "scaling_max_freq").value_or(0);
+      policies.push_back(std::move(now));
+    }
+    return policies;
+  }
+
   Outcome of_settings(const std::vector<Policy>& policies) {
     std::set<int> slow, lowered, changed;
     for (const Policy& one : policies) {
@@ -167,33 +176,49 @@ class CpuClock {
   }
 
   /// What the CPUs themselves count (Intel's thermal_throttle). Empty: they count nothing.
-  std::optional<Outcome> of_heat(const CheckInput& input, const std::filesystem::path& directory) {
+  static std::optional<Outcome> of_heat(const CheckInput& input, const std::filesystem::path& directory) {
     std::set<int> hot;
-    std::int64_t most_ms = 0, elapsed_ns = 0;
+    std::int64_t most_ms = 0;
     bool counts = false;
     for (const int cpu : numbered_entries(directory, "cpu")) {
       const auto own = directory / fmt::format("cpu{}", cpu) / "thermal_throttle";
       const auto core = number_in(own / "core_throttle_count");
       if (!core) continue;
       counts = true;
-      const std::int64_t package = number_in(own / "package_throttle_count").value_or(0);
-      const std::int64_t total_ms = number_in(own / "core_throttle_total_time_ms").value_or(0) +
-                                    number_in(own / "package_throttle_total_time_ms").value_or(0);
-      const auto window = counter_window(input.memory, fmt::format("heat{}", cpu), {*core, package, total_ms},
-                                         input.params.integer("window"));
-      if (!window) continue;
-      elapsed_ns = window->elapsed_ns;
-      if (window->grown[0] + window->grown[1] > 0) hot.insert(cpu);
-      most_ms = std::max(most_ms, window->grown[2]);
+      // Most CPUs never were: of these nothing is remembered, and nothing more is read.
+      const std::int64_t count = *core + number_in(own / "package_throttle_count").value_or(0);
+      if (count == 0) {
+        input.memory.forget(fmt::format("heat{}", cpu));
+        input.memory.forget(fmt::format("heat{} ms", cpu));
+        continue;
+      }
+      const std::int64_t ms = number_in(own / "core_throttle_total_time_ms").value_or(0) +
+                              number_in(own / "package_throttle_total_time_ms").value_or(0);
+      if (!grew(input.memory, fmt::format("heat{}", cpu), count)) {
+        input.memory.keep(fmt::format("heat{} ms", cpu), ms);
+        continue;
+      }
+      hot.insert(cpu);
+      most_ms = std::max(most_ms, ms - input.memory.find(fmt::format("heat{} ms", cpu)).value_or(0));
+      input.memory.keep(fmt::format("heat{} ms", cpu), ms);
     }
     if (!counts) return std::nullopt;
+    input.memory.keep("heat", 1);
     if (hot.empty()) return Outcome{.severity = Severity::ok, .subject = "heat", .detail = "no CPU was too hot"};
-    Outcome outcome = warning("heat",
-                              fmt::format("{}: throttled because too hot, for up to {} ms in {:.1f} s", list_of(hot),
-                                          most_ms, static_cast<double>(elapsed_ns) / kNsPerS),
-                              "cooling: fans, dust, inlet temperature (ipmitool sdr)");
+    const double elapsed_s = static_cast<double>(input.memory.elapsed_ns().value_or(0)) / kNsPerS;
+    Outcome outcome = warning(
+        "heat",
+        fmt::format("{}: throttled because too hot, for up to {} ms in {:.1f} s", list_of(hot), most_ms, elapsed_s),
+        "cooling: fans, dust, inlet temperature (ipmitool sdr)");
     outcome.value = static_cast<double>(hot.size()), outcome.unit = "count";
     return outcome;
+  }
+
+  /// Since the last reading. One that nothing is remembered of was 0 then, if there was one.
+  static bool grew(CheckMemory& memory, const std::string& name, std::int64_t count) {
+    const auto before = memory.find(name);
+    memory.keep(name, count);
+    return before ? count > *before : memory.find("heat").has_value();
   }
 
   std::map<int, Policy> first_{};  // of the run, by the first CPU

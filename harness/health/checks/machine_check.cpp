@@ -104,22 +104,32 @@ constexpr std::array<ErrorRow, 3> kErrorRows{
      {"DFR", "uncorrectable errors that nothing has used yet", true},
      {"THR", "interrupts for corrected errors beyond the processor's own limit", false}}};
 
-/// The sum over all CPUs of "MCE:   0   0   Machine check exceptions"; empty when there is no such row.
-std::optional<std::int64_t> sum_of_row(std::string_view interrupts, std::string_view name) {
+/// "   0   0   Machine check exceptions": the sum over all CPUs.
+std::int64_t sum_of(std::string_view row) {
+  std::int64_t sum = 0;
+  for (const std::string_view word : words_of(row)) {
+    const auto count = whole_number(word);
+    if (!count || *count < 0 || *count > INT64_MAX - sum) break;  // what it means, in words
+    sum += *count;
+  }
+  return sum;
+}
+
+/// The sum of each row of kErrorRows; empty where there is no such row. With hundreds of CPUs the table has megabytes:
+/// it is gone through once.
+std::array<std::optional<std::int64_t>, kErrorRows.size()> sums_of_rows(std::string_view interrupts) {
+  std::array<std::optional<std::int64_t>, kErrorRows.size()> sums;
   for (const std::string_view line : lines_of(interrupts)) {
     const std::size_t from = line.find_first_not_of(' ');
-    if (from == std::string_view::npos || !line.substr(from).starts_with(name)) continue;
-    const std::string_view row = line.substr(from + name.size());
-    if (!row.starts_with(':')) continue;
-    std::int64_t sum = 0;
-    for (const std::string_view word : words_of(row.substr(1))) {
-      const auto count = whole_number(word);
-      if (!count || *count < 0 || *count > INT64_MAX - sum) break;  // what it means, in words
-      sum += *count;
+    if (from == std::string_view::npos) continue;
+    const std::string_view row = line.substr(from);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const std::string_view name = kErrorRows.at(i).name;
+      if (!sums.at(i) && row.starts_with(name) && row.substr(name.size()).starts_with(':'))
+        sums.at(i) = sum_of(row.substr(name.size() + 1));
     }
-    return sum;
   }
-  return std::nullopt;
+  return sums;
 }
 
 Outcome interrupts_outcome(const CheckInput& input) {
@@ -128,8 +138,10 @@ Outcome interrupts_outcome(const CheckInput& input) {
   Outcome outcome{.severity = Severity::ok, .subject = "cpu", .value = 0, .unit = "count"};
   std::vector<std::string> found;
   bool has_row = false;
-  for (const ErrorRow& row : kErrorRows) {
-    const auto sum = sum_of_row(*text, row.name);
+  const auto sums = sums_of_rows(*text);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const ErrorRow& row = kErrorRows.at(i);
+    const auto& sum = sums.at(i);
     if (!sum) continue;
     has_row = true;
     const std::int64_t more = input.memory.growth(row.name, *sum).value_or(0);

@@ -89,6 +89,12 @@ TEST_CASE("cpu_clock: heat, lower limits and governors") {
   REQUIRE(hot.severity == Severity::warning);
   REQUIRE(hot.detail == "CPU 1: throttled because too hot, for up to 250 ms in 5.0 s");
   REQUIRE(machine.check.read_of("heat", 5 * kNsPerS).severity == Severity::ok);
+  machine.heat(1, 0, 0);  // it was taken offline, or it never was too hot
+  REQUIRE(machine.check.read_of("heat").severity == Severity::ok);
+  machine.heat(1, 1, 40);
+  REQUIRE(machine.check.read_of("heat").detail == "CPU 1: throttled because too hot, for up to 40 ms in 1.0 s");
+  machine.check.memory.clear();  // another block: what was before is not its
+  REQUIRE(machine.check.read_of("heat").severity == Severity::ok);
   machine.set(0, "scaling_max_freq", "3000000");
   REQUIRE(machine.check.read_of("settings").detail == "CPU 0: not allowed more than 3.00 GHz, of 3.90 GHz");
   machine.check.memory.clear();  // another block: it is still not what it was
@@ -97,8 +103,8 @@ TEST_CASE("cpu_clock: heat, lower limits and governors") {
   machine.set(1, "scaling_governor", "performance");
   REQUIRE_THAT(machine.check.read_of("settings").detail, Catch::Contains("was another at first"));
   machine.set(1, "scaling_governor", "powersave");
-  machine.set(1, "scaling_driver", "acpi-cpufreq");
-  REQUIRE(machine.check.read_of("settings").detail == "CPU 1: governor powersave (acpi-cpufreq)");
+  for (const int cpu : {0, 1}) machine.set(cpu, "scaling_driver", "acpi-cpufreq");
+  REQUIRE(machine.check.read_of("settings").detail == "CPU 0-1: governor powersave (acpi-cpufreq)");
 }
 
 TEST_CASE("cpu_clock: a limit that was there before is one only below the base clock") {

@@ -751,7 +751,7 @@
 ---@class grit.check.irq_placement.params
 ---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
 ---@field rate? number|string interrupts a second from which one that is served on another NUMA node than its NIC's is a warning (grit's own choice) (default 1000)
----@field window? grit.time over which they are counted: at least so long (grit's own choice) (default 2s; 500ms to 600s)
+---@field window? grit.time what is judged: at least so long (grit's own choice) (default 2s; 500ms to 600s)
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
 ---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")

@@ -43,6 +43,11 @@ void print_fault(const Injector& injector) {
   if (!any && !all.empty()) print_row("", "not here: " + *all.front().why_not);
 }
 
+/// Empty when it was seen to alarm.
+std::string why_unproven(const CheckInfo& info) {
+  return info.proven.empty() ? "no real thing was seen to make it alarm, only " + info.unproven : "";
+}
+
 /// What it asks; or why it cannot be read, since a site's own are among them.
 std::string question_of(const std::filesystem::path& file) {
   const auto source = read_scenario(file);
@@ -81,7 +86,10 @@ void list(const std::string& kind) {
   }
   if (wanted("checks")) {
     heading("checks");
-    for (const Check* check : checks()) print_row(check->info.name, check->info.summary);
+    for (const Check* check : checks()) {
+      print_row(check->info.name, check->info.summary);
+      if (const std::string why = why_unproven(check->info); !why.empty()) print_row("", "unproven: " + why);
+    }
   }
   if (wanted("scenarios")) {
     heading("scenarios");
@@ -138,7 +146,9 @@ void describe_check(const CheckInfo& info) {
   fmt::print("{} (check): {}\n\n", info.name, info.summary);
   if (!info.needs.empty()) fmt::print("  needs            {}\n", info.needs);
   if (!info.trips.empty()) fmt::print("  alarms under     {} (grit describe {})\n", info.trips, info.trips);
-  if (!info.unproven.empty()) fmt::print("  unproven         {}\n", info.unproven);
+  if (!info.untripped.empty()) fmt::print("  alarms under     none: {}\n", info.untripped);
+  if (!info.proven.empty()) fmt::print("  seen to alarm    {}\n", info.proven);
+  if (const std::string why = why_unproven(info); !why.empty()) fmt::print("  unproven         {}\n", why);
   if (info.of_machine) fmt::print("  of the machine   one node of a local cluster reads it for all\n");
   print_params(check_params(info));
   fmt::print("\n  in a scenario: checks = {{ grit.check.{} {{}} }}\n", info.name);

@@ -101,7 +101,7 @@ Result<std::optional<DemandResult>> demand_of(const ScoreCommand& command, const
 
 void describe_checks(ScoreInput& input) {
   for (ScoredCheck& one : input.checks)
-    if (const Check* check = find_check(one.name)) one.unproven = check->info.unproven;
+    if (const Check* check = find_check(one.name)) one.unproven = check->info.untripped;
 }
 
 Result<int> score_runs(const ScoreCommand& command) {

@@ -38,9 +38,13 @@ struct CheckInfo {
   CheckPlace place = CheckPlace::common;
   std::int64_t period_ns = kNsPerS;     // how often it is read in a run, by default
   std::int64_t limit_ns = 2 * kNsPerS;  // a reading that takes longer is ended: unknown
-  std::string needs{};     // beyond files that anybody may read: "root", "libnvidia-ml.so.1"; empty: nothing
-  std::string trips{};     // the fault of `grit list` that must make it alarm: "link_flap"; empty: none can
-  std::string unproven{};  // when empty `trips`: why, and how else it was seen to alarm: "a tree of files in its test"
+  std::string needs{};      // beyond files that anybody may read: "root", "libnvidia-ml.so.1"; empty: nothing
+  std::string trips{};      // the fault of `grit list` that must make it alarm: "link_flap"; empty: none can
+  std::string untripped{};  // when empty `trips`: why none can
+  /// The real thing that was seen to make it alarm: "more processes than CPUs". A test that shows it says so, by
+  /// proves("pressure", ...); docs/checks.md names it.
+  std::string proven{};
+  std::string unproven{};  // when empty `proven`: what was made up to see it alarm: "trees of files"
 };
 
 /// What one reading is made from.

@@ -1,4 +1,4 @@
-"""The distribution's own kernel for guests: downloaded as an ordinary package, unpacked beside the tests, not installed."""
+"""The distribution's own kernel for guests, and programs: downloaded as ordinary packages, unpacked beside the tests, not installed."""
 
 import gzip
 import lzma
@@ -94,9 +94,11 @@ def _dependencies(file):
     return [_module_name(one) for one in depends.decode().split(",") if one]
 
 
-def _fetch(package, directory):
-    """Into a directory beside the final one, which appears only when all is there."""
+def _fetch(package, directory, finish=lambda _: None):
+    """Into a directory beside the final one, which appears only when all is there. finish: what is done with it before."""
     directory.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+        raise Unavailable(f"no apt-get and dpkg here to fetch {package} with")
     with tempfile.TemporaryDirectory(dir=directory.parent) as name:
         made = Path(name)
         print(f"downloading and unpacking {package}", flush=True)
@@ -105,22 +107,33 @@ def _fetch(package, directory):
         [deb] = made.glob("*.deb")
         _run("dpkg", "-x", str(deb), str(made), timeout=UNPACK_S)
         deb.unlink()
-        [bzimage] = (made / "boot").glob("vmlinuz-*")
-        (made / "vmlinux").write_bytes(extract_vmlinux(bzimage.read_bytes()))
+        finish(made)
         shutil.rmtree(directory, ignore_errors=True)
         made.chmod(0o755)  # tests may run as another user later
         os.rename(made, directory)
         made.mkdir()  # for the context manager to take away
 
 
+def _add_vmlinux(directory):
+    [bzimage] = (directory / "boot").glob("vmlinuz-*")
+    (directory / "vmlinux").write_bytes(extract_vmlinux(bzimage.read_bytes()))
+
+
+def program(package, path, cache):
+    """The machine's program, or that of a package ("usr/sbin/smartctl"), whose libraries must be there. Raises Unavailable."""
+    if found := shutil.which(Path(path).name):
+        return Path(found)
+    if not (cache / package).is_dir():
+        _fetch(package, cache / package)
+    return cache / package / path
+
+
 def kernel(cache):
     """The newest kernel that apt knows of; one fetched earlier is used again. Raises Unavailable."""
     cached = _newest(one.name for one in cache.iterdir()) if cache.is_dir() else None
     if cached is None:
-        if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-            raise Unavailable("no apt-get and dpkg here to fetch a kernel package with")
         cached = _newest(_run("apt-cache", "pkgnames", "linux-image-6.1.0-", timeout=DOWNLOAD_S).split())
         if cached is None:
             raise Unavailable("apt knows no linux-image-6.1.0-NN-amd64 (Debian 12's); 'apt-get update' may help there")
-        _fetch(cached, cache / cached)
+        _fetch(cached, cache / cached, _add_vmlinux)
     return Kernel(cache / cached)

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel import Kernel, Unavailable, kernel
+from kernel import Kernel, Unavailable, kernel, program
 
 SKIP = 77  # ctest's SKIP_RETURN_CODE
 

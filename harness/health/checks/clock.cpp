@@ -190,7 +190,8 @@ const Check& clock() {
                .counts = true,
                .of_machine = true,
                .period_ns = 2 * kNsPerS,
-               .trips = "clock_skew"},
+               .trips = "clock_skew",
+               .proven = "a clock that is set, in a virtual machine"},
       .make = keeping<Clock>(read)};
   return check;
 }

@@ -272,7 +272,8 @@ const Check& command_check() {
                .period_ns = 10 * kNsPerS,
                .limit_ns = 10 * kNsPerS,
                .needs = "--allow-command, and the program",
-               .unproven = "it depends on the program; monitoring-plugins' own were seen to alarm in its test"},
+               .untripped = "it depends on the program",
+               .proven = "check_ping, check_disk and smartctl of the distribution"},
       .make = [] { return ReadCheck(Reader()); },
       .validate = [](const Params& params) { return check_site_command("command", params.text("command")); }};
   return check;

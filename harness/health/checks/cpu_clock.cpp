@@ -246,7 +246,8 @@ const Check& cpu_clock() {
                                     .counts = true,
                                     .of_machine = true,
                                     .period_ns = 5 * kNsPerS,
-                                    .unproven = "no fault here changes the clock of a CPU; seen with a tree of files"},
+                                    .untripped = "no fault here changes the clock of a CPU",
+                                    .unproven = "trees of files"},
                            .make = keeping<CpuClock>(&CpuClock::read)};
   return check;
 }

@@ -91,7 +91,8 @@ const Check& cpu_steal() {
                .params = params(),
                .counts = true,
                .of_machine = true,
-               .unproven = "it takes another busy machine on the same host; seen with a tree of files"},
+               .untripped = "it takes another busy machine on the same host",
+               .unproven = "trees of files"},
       .make = [] { return ReadCheck(read); }};
   return check;
 }

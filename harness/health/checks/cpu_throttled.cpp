@@ -147,7 +147,8 @@ const Check& cpu_throttled() {
                                     .summary = "No quota of CPU time makes the ranks wait",
                                     .params = params(),
                                     .counts = true,
-                                    .trips = "cpu_throttle"},
+                                    .trips = "cpu_throttle",
+                                    .proven = "a busy process with a quota"},
                            .make = [] { return ReadCheck(read); }};
   return check;
 }

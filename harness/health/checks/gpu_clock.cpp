@@ -262,17 +262,16 @@ std::vector<ParamSpec> params() {
 }  // namespace
 
 const Check& gpu_clock() {
-  static const Check check{
-      .info = {.name = "gpu_clock",
-               .summary = "Busy NVIDIA GPUs run at their clock, and nothing slows them down",
-               .params = params(),
-               .counts = true,
-               .of_machine = true,
-               .place = CheckPlace::own,
-               .needs = "libnvidia-ml.so.1",
-               .unproven =
-                   "gpu_throttle slows the emulated accelerator and no GPU; seen with a stand-in for the library"},
-      .make = keeping<GpuReader>(read)};
+  static const Check check{.info = {.name = "gpu_clock",
+                                    .summary = "Busy NVIDIA GPUs run at their clock, and nothing slows them down",
+                                    .params = params(),
+                                    .counts = true,
+                                    .of_machine = true,
+                                    .place = CheckPlace::own,
+                                    .needs = "libnvidia-ml.so.1",
+                                    .untripped = "gpu_throttle slows the emulated accelerator and no GPU",
+                                    .unproven = "a stand-in for the library"},
+                           .make = keeping<GpuReader>(read)};
   return check;
 }
 

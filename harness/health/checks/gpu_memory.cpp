@@ -126,17 +126,17 @@ std::vector<ParamSpec> params() {
 }  // namespace
 
 const Check& gpu_memory() {
-  static const Check check{
-      .info = {.name = "gpu_memory",
-               .summary = "NVIDIA GPUs have no new errors of memory, and spare rows for bad ones",
-               .params = params(),
-               .counts = true,
-               .of_machine = true,
-               .place = CheckPlace::own,
-               .period_ns = 10 * kNsPerS,
-               .needs = "libnvidia-ml.so.1",
-               .unproven = "no fault here breaks a GPU's memory; seen with a stand-in for the library"},
-      .make = keeping<GpuReader>(read)};
+  static const Check check{.info = {.name = "gpu_memory",
+                                    .summary = "NVIDIA GPUs have no new errors of memory, and spare rows for bad ones",
+                                    .params = params(),
+                                    .counts = true,
+                                    .of_machine = true,
+                                    .place = CheckPlace::own,
+                                    .period_ns = 10 * kNsPerS,
+                                    .needs = "libnvidia-ml.so.1",
+                                    .untripped = "no fault here breaks a GPU's memory",
+                                    .unproven = "a stand-in for the library"},
+                           .make = keeping<GpuReader>(read)};
   return check;
 }
 

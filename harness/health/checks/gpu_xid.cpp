@@ -208,16 +208,16 @@ std::vector<ParamSpec> params() {
 }  // namespace
 
 const Check& gpu_xid() {
-  static const Check check{
-      .info = {.name = "gpu_xid",
-               .summary = "The NVIDIA driver reports no errors of the GPUs (Xid)",
-               .params = params(),
-               .counts = true,
-               .of_machine = true,
-               .place = CheckPlace::own,
-               .needs = "libnvidia-ml.so.1",
-               .unproven = "no fault here makes a driver report one; seen with a stand-in for the library"},
-      .make = keeping<GpuXid>(&GpuXid::read)};
+  static const Check check{.info = {.name = "gpu_xid",
+                                    .summary = "The NVIDIA driver reports no errors of the GPUs (Xid)",
+                                    .params = params(),
+                                    .counts = true,
+                                    .of_machine = true,
+                                    .place = CheckPlace::own,
+                                    .needs = "libnvidia-ml.so.1",
+                                    .untripped = "no fault here makes a driver report one",
+                                    .unproven = "a stand-in for the library"},
+                           .make = keeping<GpuXid>(&GpuXid::read)};
   return check;
 }
 

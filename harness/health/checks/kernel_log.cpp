@@ -28,6 +28,10 @@ std::int64_t cpu_ns() {
   return now.tv_sec * kNsPerS + now.tv_nsec;
 }
 
+Result<KernelLogRules> rules_of(const Params& params) {
+  return KernelLogRules::make(params.text("deny"), params.text("ignore"), params.text("mild_xids"));
+}
+
 class KernelLogCheck {
  public:
   Result<std::vector<Outcome>> read(const CheckInput& input) {
@@ -68,8 +72,7 @@ class KernelLogCheck {
  private:
   Status open(const CheckInput& input) {
     const Params& params = input.params;
-    GRIT_TRY(KernelLogRules rules,
-             KernelLogRules::make(params.text("deny"), params.text("ignore"), params.text("mild_xids")));
+    GRIT_TRY(KernelLogRules rules, rules_of(params));
     const KernelLogLimits limits{.hold_ns = params.integer("hold"),
                                  .injected = params.boolean("injected"),
                                  .unseen = params.boolean("unseen"),
@@ -164,8 +167,13 @@ const Check& kernel_log_check() {
                                     .counts = true,
                                     .of_machine = true,
                                     .needs = "root",
-                                    .trips = "kernel_log"},
-                           .make = keeping<KernelLogCheck>(&KernelLogCheck::read)};
+                                    .trips = "kernel_log",
+                                    .proven = "a line written into the kernel's log"},
+                           .make = keeping<KernelLogCheck>(&KernelLogCheck::read),
+                           .validate = [](const Params& params) -> Status {
+                             GRIT_CHECK(rules_of(params));
+                             return {};
+                           }};
   return check;
 }
 

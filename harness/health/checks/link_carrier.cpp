@@ -136,7 +136,8 @@ const Check& link_carrier() {
                .of_links = true,
                .counts = true,
                .period_ns = kNsPerS / 2,
-               .trips = "link_flap"},
+               .trips = "link_flap",
+               .proven = "the other end of a link set down and up between two readings"},
       .make = [] { return ReadCheck(read); }};
   return check;
 }

@@ -122,7 +122,8 @@ const Check& link_settings() {
                .of_links = true,
                .place = CheckPlace::own,  // some drivers ask their firmware for the speed, which may not answer
                .period_ns = 2 * kNsPerS,
-               .trips = "link_mtu"},
+               .trips = "link_mtu",
+               .proven = "another MTU than before"},
       .make = [] { return ReadCheck(read); }};
   return check;
 }

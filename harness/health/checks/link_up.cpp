@@ -61,7 +61,8 @@ const Check& link_up() {
                                     .params = {nic_param()},
                                     .of_links = true,
                                     .period_ns = kNsPerS / 2,
-                                    .trips = "link_down"},
+                                    .trips = "link_down",
+                                    .proven = "the other end of a link set down"},
                            .make = [] { return ReadCheck(read); }};
   return check;
 }

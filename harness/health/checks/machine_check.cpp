@@ -224,8 +224,8 @@ const Check& machine_check() {
                .counts = true,
                .of_machine = true,
                .period_ns = 10 * kNsPerS,
-               .unproven =
-                   "no fault here breaks memory; seen with a poisoned page in tests/vm, and with trees of files"},
+               .untripped = "no fault here breaks memory",
+               .proven = "a page of memory that is declared broken, in a virtual machine"},
       .make = [] { return ReadCheck(read); }};
   return check;
 }

@@ -238,14 +238,16 @@ std::vector<ParamSpec> params() {
 }  // namespace
 
 const Check& memory_room() {
-  static const Check check{.info = {.name = "memory_room",
-                                    .summary = "Memory is available, in large blocks too, and nobody was killed for it",
-                                    .params = params(),
-                                    .counts = true,
-                                    .of_machine = true,
-                                    .period_ns = 5 * kNsPerS,
-                                    .trips = "memory_pressure"},
-                           .make = [] { return ReadCheck(read); }};
+  static const Check check{
+      .info = {.name = "memory_room",
+               .summary = "Memory is available, in large blocks too, and nobody was killed for it",
+               .params = params(),
+               .counts = true,
+               .of_machine = true,
+               .period_ns = 5 * kNsPerS,
+               .trips = "memory_pressure",
+               .proven = "a process that the kernel kills for want of memory, in a virtual machine"},
+      .make = [] { return ReadCheck(read); }};
   return check;
 }
 

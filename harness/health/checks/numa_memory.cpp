@@ -83,7 +83,8 @@ const Check& numa_memory() {
                                     .counts = true,
                                     .of_machine = true,
                                     .period_ns = 5 * kNsPerS,
-                                    .unproven = "it takes a machine with two NUMA nodes; seen with a tree of files"},
+                                    .untripped = "it takes a machine with two NUMA nodes",
+                                    .proven = "a program larger than its NUMA node, in a virtual machine"},
                            .make = [] { return ReadCheck(read); }};
   return check;
 }

@@ -103,7 +103,8 @@ const Check& numa_placement() {
       .info = {.name = "numa_placement",
                .summary = "The ranks keep the CPUs and the NUMA nodes they had, and each has a CPU",
                .counts = true,
-               .trips = "affinity_squeeze"},
+               .trips = "affinity_squeeze",
+               .proven = "a process that lost CPUs"},
       .make = keeping<RankPlaces>(&RankPlaces::read)};
   return check;
 }

@@ -159,17 +159,17 @@ std::vector<ParamSpec> params() {
 }  // namespace
 
 const Check& nvlink() {
-  static const Check check{
-      .info = {.name = "nvlink",
-               .summary = "NVLinks between GPUs are up and count no errors",
-               .params = params(),
-               .counts = true,
-               .of_machine = true,
-               .place = CheckPlace::own,
-               .period_ns = 10 * kNsPerS,
-               .needs = "libnvidia-ml.so.1",
-               .unproven = "no fault here reaches an NVLink; seen with a stand-in for the library"},
-      .make = keeping<GpuReader>(read)};
+  static const Check check{.info = {.name = "nvlink",
+                                    .summary = "NVLinks between GPUs are up and count no errors",
+                                    .params = params(),
+                                    .counts = true,
+                                    .of_machine = true,
+                                    .place = CheckPlace::own,
+                                    .period_ns = 10 * kNsPerS,
+                                    .needs = "libnvidia-ml.so.1",
+                                    .untripped = "no fault here reaches an NVLink",
+                                    .unproven = "a stand-in for the library"},
+                           .make = keeping<GpuReader>(read)};
   return check;
 }
 

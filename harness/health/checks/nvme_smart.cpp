@@ -167,7 +167,8 @@ const Check& nvme_smart() {
                                     .period_ns = 60 * kNsPerS,
                                     .limit_ns = 5 * kNsPerS,
                                     .needs = "root, for the health log",
-                                    .unproven = "no fault here makes a drive ill; an emulated one says so in tests/vm"},
+                                    .untripped = "no fault here makes a drive ill",
+                                    .proven = "an emulated drive that says it is ill, in a virtual machine"},
                            .make = [] { return ReadCheck(read); }};
   return check;
 }

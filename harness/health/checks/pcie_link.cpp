@@ -186,24 +186,23 @@ Result<std::vector<Outcome>> read(GpuReader& gpus, const CheckInput& input) {
 }  // namespace
 
 const Check& pcie_link() {
-  static const Check check{
-      .info = {.name = "pcie_link",
-               .summary = "NICs and GPUs have the PCI Express width and speed that they can have",
-               .params = {{"replays",
-                           Unit::count,
-                           8,
-                           "alarms when more packets a minute had to be sent again; 0: off "
-                           "(DCGM_LIMIT_MAX_PCIREPLAY_RATE)",
-                           {},
-                           0.0,
-                           {}}},
-               .counts = true,
-               .of_machine = true,
-               .place = CheckPlace::own,
-               .period_ns = 10 * kNsPerS,
-               .unproven =
-                   "no fault here lowers a link; bad packets seen in tests/vm, lower links with trees of files"},
-      .make = keeping<GpuReader>(read)};
+  static const Check check{.info = {.name = "pcie_link",
+                                    .summary = "NICs and GPUs have the PCI Express width and speed that they can have",
+                                    .params = {{"replays",
+                                                Unit::count,
+                                                8,
+                                                "alarms when more packets a minute had to be sent again; 0: off "
+                                                "(DCGM_LIMIT_MAX_PCIREPLAY_RATE)",
+                                                {},
+                                                0.0,
+                                                {}}},
+                                    .counts = true,
+                                    .of_machine = true,
+                                    .place = CheckPlace::own,
+                                    .period_ns = 10 * kNsPerS,
+                                    .untripped = "no fault here lowers a link",
+                                    .proven = "bad packets, injected into the kernel, in a virtual machine"},
+                           .make = keeping<GpuReader>(read)};
   return check;
 }
 

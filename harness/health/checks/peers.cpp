@@ -183,7 +183,8 @@ const Check& peers() {
                            "NICs, MTU, speed, driver"}},
                .place = CheckPlace::own,  // some drivers ask their firmware for the speed, which may not answer
                .period_ns = 5 * kNsPerS,
-               .trips = "link_mtu"},
+               .trips = "link_mtu",
+               .proven = "another MTU than the other nodes have"},
       .make = [] { return [peers = Peers()](const CheckInput& input) mutable { return peers.read(input); }; }};
   return check;
 }

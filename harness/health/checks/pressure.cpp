@@ -97,7 +97,8 @@ const Check& pressure() {
                .counts = true,
                .of_machine = true,
                .period_ns = 2 * kNsPerS,
-               .trips = "cpu_contention"},
+               .trips = "cpu_contention",
+               .proven = "more processes than CPUs"},
       .make = [] { return ReadCheck(read); }};
   return check;
 }

@@ -178,7 +178,8 @@ const Check& qdisc_drops() {
                            {}}},
                .of_links = true,
                .counts = true,
-               .trips = "link_rate"},
+               .trips = "link_rate",
+               .proven = "a token bucket in place of a NIC's own queue"},
       .make = [] { return ReadCheck(read); }};
   return check;
 }

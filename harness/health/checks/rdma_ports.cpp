@@ -282,7 +282,8 @@ const Check& rdma_ports() {
                                     .counts = true,
                                     .place = CheckPlace::own,  // most of these files ask the device's firmware
                                     .period_ns = 2 * kNsPerS,
-                                    .unproven = "this needs an RDMA device; seen with trees of files"},
+                                    .trips = "link_down",
+                                    .proven = "a software RDMA device whose NIC is set down, in a virtual machine"},
                            .make = [] { return ReadCheck(read); }};
   return check;
 }

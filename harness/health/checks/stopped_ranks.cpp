@@ -77,7 +77,8 @@ const Check& stopped_ranks() {
                .summary = "The ranks can run: not stopped, no thread that waits in the kernel without end",
                .params = params(),
                .period_ns = kNsPerS / 2,
-               .trips = "process_pause"},
+               .trips = "process_pause",
+               .proven = "a process that is stopped"},
       .make = keeping<StuckScan>(read)};
   return check;
 }

@@ -61,7 +61,8 @@ const Check& stuck_tasks() {
                .params = params(),
                .of_machine = true,
                .period_ns = 2 * kNsPerS,
-               .unproven = "no fault here makes a process wait so; seen with one whose vfork(2) child sleeps"},
+               .untripped = "no fault here makes a process wait so",
+               .proven = "a process whose vfork(2) child sleeps"},
       .make = keeping<StuckScan>(read)};
   return check;
 }

@@ -172,7 +172,8 @@ const Check& tcp_retransmits() {
                                     .summary = "TCP sends little again, and nothing is lost to full buffers",
                                     .params = params(),
                                     .counts = true,
-                                    .trips = "partition"},
+                                    .trips = "partition",
+                                    .proven = "segments that the switch drops"},
                            .make = [] { return ReadCheck(read); }};
   return check;
 }

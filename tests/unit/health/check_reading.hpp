@@ -66,4 +66,11 @@ class CheckUnderTest {
   std::int64_t now_ns_ = 1000 * kNsPerS;
 };
 
+/// This outcome is the check's alarm at a real thing - the kernel, a device, a program -, and at no file or library of
+/// the test's own. test_proofs.cpp reads who says so (CheckInfo::proven).
+inline void proves(std::string_view check, const Outcome& outcome) {
+  CAPTURE(check, outcome.subject, outcome.detail);
+  REQUIRE(is_alarm(outcome.severity));
+}
+
 }  // namespace grit::test

@@ -112,5 +112,6 @@ TEST_CASE("cpu_throttled: a quota of the real kernel that makes a process wait i
   REQUIRE(outcomes.size() == 1);
   CAPTURE(outcomes[0].detail);
   REQUIRE(outcomes[0].severity == Severity::warning);
+  test::proves("cpu_throttled", outcomes[0]);
   REQUIRE_THAT(outcomes[0].detail, Catch::Contains(group->name));
 }

@@ -246,9 +246,9 @@ TEST_CASE("kernel_log: a line in the machine's own log is seen at the next readi
   if (!log) return test::skip(log.error().message);
   const std::string device = fmt::format("grittest{}", ::getpid());
   const std::string line = fmt::format("grit-injected: I/O error, dev {}, sector 1", device);
+  const std::string subject = "I/O error: " + device;
   const auto named = [&](const std::vector<Outcome>& outcomes) {
-    return std::count_if(outcomes.begin(), outcomes.end(),
-                         [&](const Outcome& one) { return one.subject == "I/O error: " + device; });
+    return std::count_if(outcomes.begin(), outcomes.end(), [&](const Outcome& one) { return one.subject == subject; });
   };
   ok(log->write(6, line));
   test::CheckUnderTest check("kernel_log"), of_run("kernel_log");
@@ -265,7 +265,10 @@ TEST_CASE("kernel_log: a line in the machine's own log is seen at the next readi
   REQUIRE(named(of_run.read()) == 0);
   ok(log->write(6, line));
   REQUIRE(named(check.read()) == 1);
-  REQUIRE(named(of_run.read()) == 1);
+  const std::vector<Outcome> in_run = of_run.read();
+  REQUIRE(named(in_run) == 1);
+  test::proves("kernel_log",
+               *std::find_if(in_run.begin(), in_run.end(), [&](const Outcome& one) { return one.subject == subject; }));
   REQUIRE(named(of_run.read()) == 1);  // held
   REQUIRE(named(of_run.read(61 * kNsPerS)) == 0);
   ok(log->write(6, line));
@@ -278,6 +281,17 @@ TEST_CASE("kernel_log: a line in the machine's own log is seen at the next readi
   ok(log->write(6, line));
   of_run.memory.clear();  // a fault that acts as the block begins
   REQUIRE(named(of_run.read(kNsPerMs)) == 1);
+}
+
+// In a guest of tests/vm, whose file system it is.
+TEST_CASE("kernel_log: an error that ext4 meets is seen at the next reading", "[.guest]") {
+  test::CheckUnderTest check("kernel_log");
+  check.rank_pids = {::getpid()};
+  REQUIRE(check.read_one().severity == Severity::ok);
+  test::detail::write_text("/sys/fs/ext4/nvme0n1/trigger_fs_error", "broken");
+  const Outcome error = check.read_of("file system: nvme0n1");
+  REQUIRE(error.severity == Severity::critical);
+  test::proves("kernel_log", error);
 }
 
 TEST_CASE("kernel_log: who may not read the log is told what it takes") {

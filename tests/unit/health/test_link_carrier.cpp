@@ -43,6 +43,7 @@ TEST_CASE("link_carrier: a flap alarms at once, and is forgotten after its time"
     cable.plug();
     const Outcome flap = check.read_of("eth0", kHalf_ns);  // both ends of it between two readings
     REQUIRE(flap.severity == Severity::warning);
+    test::proves("link_carrier", flap);
     REQUIRE(flap.detail == "has a carrier; was without it 1 time, for 0.0 to 0.5 s altogether");
     REQUIRE(flap.value == 0);
     REQUIRE(check.read_of("eth0", kHalf_ns).severity == Severity::warning);

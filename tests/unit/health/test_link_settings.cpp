@@ -30,6 +30,7 @@ TEST_CASE("link_settings: another MTU than before the run, or than the one that 
     ok(nodes.node.set_mtu(nodes.eth0, 1499));
     const Outcome smaller = check.read_of("eth0");
     REQUIRE(smaller.severity == Severity::critical);
+    test::proves("link_settings", smaller);
     REQUIRE(smaller.detail == "MTU 1499, was 1500");
     ok(nodes.node.set_mtu(nodes.eth0, 9000));
     REQUIRE(check.read_of("eth0").severity == Severity::critical);

@@ -25,6 +25,7 @@ TEST_CASE("link_up: tells up, down, no carrier, lost addresses and gone from eac
     ok(nodes.far.set_down(ok(nodes.far.link("port0")).ifindex));
     const Outcome without_carrier = check.read_of("eth0");
     REQUIRE(without_carrier.severity == Severity::critical);
+    test::proves("link_up", without_carrier);
     REQUIRE(without_carrier.detail == "has no carrier");
     ok(nodes.far.set_up(ok(nodes.far.link("port0")).ifindex));
     REQUIRE(check.read_of("eth0").severity == Severity::ok);
@@ -48,13 +49,4 @@ TEST_CASE("link_up: a node without a data NIC has nothing to look at, and one wi
   test::CheckUnderTest of_ib0("link_up", {{"nic", "ib0"}});
   of_ib0.node = node_with_eth0();
   REQUIRE(of_ib0.try_read().error().kind == ErrorKind::usage);
-}
-
-TEST_CASE("checks: the registry names each once, and each says what trips it or why nothing can") {
-  for (const Check* check : checks()) {
-    CAPTURE(check->info.name);
-    REQUIRE(find_check(check->info.name) == check);
-    REQUIRE(check->info.trips.empty() != check->info.unproven.empty());
-  }
-  REQUIRE(find_check("nonsense") == nullptr);
 }

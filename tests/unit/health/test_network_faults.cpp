@@ -37,6 +37,13 @@ class Site {
       if (is_alarm(worst_of(check.read()))) names.insert(name);
     return names;
   }
+  /// What one says, at another reading.
+  Outcome alarm_of(const std::string& name) {
+    std::vector<Outcome> outcomes = checks_.at(name).read();
+    return *std::max_element(outcomes.begin(), outcomes.end(), [](const Outcome& a, const Outcome& b) {
+      return is_alarm(b.severity) && !is_alarm(a.severity);
+    });
+  }
   /// A block begins, with the readings at its start.
   Names begin_block() {
     for (auto& [name, check] : checks_) check.memory.clear();
@@ -76,6 +83,7 @@ TEST_CASE("checks of the network: each fault is seen by those whose business it 
     ok(site.nodes.node.set_mtu(site.nodes.eth0, 1400));
     site.stream.send_and_receive(300);
     REQUIRE(site.alarms() == Names{"link_settings", "peers"});
+    test::proves("peers", site.alarm_of("peers"));
     ok(site.nodes.node.set_mtu(site.nodes.eth0, 1500));
     REQUIRE(site.alarms() == Names{});
 

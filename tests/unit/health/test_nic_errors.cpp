@@ -77,6 +77,7 @@ TEST_CASE("nic_errors: what the kernel counted since the last reading, and not w
     send_frame(vx0);
     const Outcome after = check.read_of("vx0");
     REQUIRE(after.severity == Severity::warning);
+    test::proves("nic_errors", after);
     REQUIRE(after.detail.find("tx_errors +2") != std::string::npos);
     REQUIRE(check.read_of("vx0").severity == Severity::ok);
     ok(netlink.remove_link(vx0));

@@ -1,4 +1,5 @@
 // Where ranks, interrupts and memory are: numa_placement, irq_placement, numa_memory.
+#include "harness/base/files.hpp"
 #include "harness/os/cpus.hpp"
 #include "tests/spinner.hpp"
 #include "tests/unit/health/check_reading.hpp"
@@ -57,6 +58,7 @@ TEST_CASE("numa_placement: a rank that lost CPUs is named with what it had, and 
   check.memory.clear();  // a fault that acts as the block begins
   const Outcome squeezed = check.read_of("rank 2");
   REQUIRE(squeezed.severity == Severity::critical);
+  test::proves("numa_placement", squeezed);
   REQUIRE_THAT(squeezed.detail,
                Catch::Contains(fmt::format("may run on CPU {} only, on CPUs {}", cpus[0], to_list(cpus))));
   if (cpus == Cpus{0, 1}) REQUIRE_THAT(squeezed.detail, Catch::Contains("NUMA node 0, was 0,1"));
@@ -112,6 +114,23 @@ TEST_CASE("irq_placement: interrupts that are moved onto a rank's core, or elsew
   REQUIRE(machine.check.read_of("eth0 irq 41").severity == Severity::warning);
   machine.set(41, other, other);
   REQUIRE(machine.check.read_one().severity == Severity::ok);
+}
+
+// In a guest of tests/vm, whose NIC it is: on other machines interrupts are not a test's to move.
+TEST_CASE("irq_placement: an interrupt of a real NIC that is moved", "[.guest]") {
+  const std::filesystem::path device = "/sys/class/net/eth0/device";
+  test::CheckUnderTest check("irq_placement");
+  check.node.cores = 2;
+  check.node.nics = {{.name = "eth0", .role = NicRole::data, .pci = std::filesystem::read_symlink(device).filename()}};
+  REQUIRE(check.read_one().severity == Severity::ok);
+  const auto irq = std::filesystem::directory_iterator(device / "msi_irqs")->path().filename().string();
+  const std::string file = fmt::format("/proc/irq/{}/smp_affinity_list", irq), before = ok(read_file(file));
+  test::detail::write_text(file.c_str(), before == "0\n" ? "1" : "0");
+  const Outcome moved = check.read_of("eth0 irq " + irq);
+  REQUIRE(moved.severity == Severity::warning);
+  test::proves("irq_placement", moved);
+  test::detail::write_text(file.c_str(), before);
+  REQUIRE(check.read_one().severity == Severity::ok);
 }
 
 TEST_CASE("irq_placement: many interrupts on another NUMA node than the NIC's") {

@@ -110,6 +110,7 @@ TEST_CASE("pressure: more processes than CPUs make the real kernel say so") {
   }
   const Outcome outcome = check.read_of("cpu some", monotonic_ns() - begin_ns);
   CAPTURE(outcome.detail);
+  test::proves("pressure", outcome);
   REQUIRE(outcome.severity == Severity::warning);
   REQUIRE(*outcome.value <= 1.1);
 }

@@ -47,6 +47,7 @@ TEST_CASE("qdisc_drops: another root than before, what it holds back and what it
                        TcTbf{.rate_bits_per_s = 8'000'000, .burst_bytes = 5'000, .limit_bytes = 5'000}));
     const Outcome other = check.read_of("eth0");  // nothing was sent yet
     REQUIRE(other.severity == Severity::warning);
+    test::proves("qdisc_drops", other);
     REQUIRE(other.detail == "tbf; was noqueue");
     send_datagrams(200);
     const Outcome dropped = check.read_of("eth0");

@@ -1,9 +1,11 @@
 #include <fstream>
 
+#include "harness/os/netlink.hpp"
 #include "tests/temp_directory.hpp"
 #include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
+using grit::test::ok;
 
 namespace {
 
@@ -139,4 +141,18 @@ TEST_CASE("rdma_ports: hostile files, no device, and a port of a NIC that is not
   for (const Outcome& one : fabric.check.read()) REQUIRE(one.subject == "mlx5_1/1");
   fabric.check.sys = "/nowhere";
   REQUIRE(fabric.check.read_one().not_here);
+}
+
+// In a guest of tests/vm, whose eth0 has a software RDMA device.
+TEST_CASE("rdma_ports: a real device whose NIC is set down", "[.guest]") {
+  test::CheckUnderTest check("rdma_ports");
+  check.node.nics = {{.name = "eth0", .role = NicRole::data, .rdma = RdmaPort{"rxe0", 1, "Ethernet"}}};
+  REQUIRE(check.read_of("rxe0/1").severity == Severity::ok);
+  Netlink netlink = ok(Netlink::open());
+  const int eth0 = ok(netlink.link("eth0")).ifindex;
+  ok(netlink.set_down(eth0));
+  const Outcome down = check.read_of("rxe0/1");
+  REQUIRE(down.severity == Severity::critical);
+  test::proves("rdma_ports", down);
+  ok(netlink.set_up(eth0));
 }

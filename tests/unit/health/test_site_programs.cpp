@@ -161,6 +161,7 @@ TEST_CASE("site: check_ping sees a link that is down, a far end that is, and pac
     const Outcome lost = run("check_ping -4 -H 10.0.0.9 -w 500,20% -c 1000,60% -p 1 -t 2");
     REQUIRE(lost.severity == Severity::critical);
     REQUIRE(lost.detail == "PING CRITICAL - Packet loss = 100%");
+    test::proves("command", lost);
     REQUIRE_FALSE(lost.value.has_value());
 
     ok(link.far.set_down(link.port));
@@ -288,7 +289,9 @@ TEST_CASE("site: node exporter, by rules") {
     REQUIRE(mtu.read_of("eth0").severity == Severity::ok);
 
     ok(link.near.set_down(link.eth0));
-    REQUIRE(up.read_of("eth0").severity == Severity::critical);
+    const Outcome down = up.read_of("eth0");
+    REQUIRE(down.severity == Severity::critical);
+    test::proves("openmetrics", down);
     ok(link.near.set_up(link.eth0));
     test::wait_until_up(link.near, "eth0");
     REQUIRE(up.read_of("eth0").severity == Severity::ok);

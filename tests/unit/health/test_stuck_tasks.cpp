@@ -132,11 +132,12 @@ TEST_CASE("stuck_tasks: a real process that waits in the kernel is found among a
   if (!comes_into_state(parent.pid, 'D'))
     return test::skip("a process whose vfork child lives does not wait in state D");
   test::CheckUnderTest check("stuck_tasks");
-  bool found = false;
-  for (int i = 0; i < 200 && !found; ++i)  // many processes take more than one reading
+  Outcome found;
+  for (int i = 0; i < 200 && found.severity != Severity::critical; ++i)  // many processes take more than one reading
     for (const Outcome& one : check.read(130 * kNsPerS))
-      found = found || (one.subject.ends_with(fmt::format("[{}]", parent.pid)) && one.severity == Severity::critical);
-  REQUIRE(found);
+      if (one.subject.ends_with(fmt::format("[{}]", parent.pid))) found = one;
+  REQUIRE(found.severity == Severity::critical);
+  test::proves("stuck_tasks", found);
 }
 
 TEST_CASE("stopped_ranks: one that is stopped, one that a debugger holds, one whose thread waits without end") {
@@ -181,7 +182,9 @@ TEST_CASE("stopped_ranks: a real process that is stopped is critical at once, an
   REQUIRE(check.read_one().severity == Severity::ok);
   REQUIRE(::kill(rank.pid, SIGSTOP) == 0);
   REQUIRE(comes_into_state(rank.pid, 'T'));
-  REQUIRE(check.read_one().severity == Severity::critical);
+  const Outcome stopped = check.read_one();
+  REQUIRE(stopped.severity == Severity::critical);
+  test::proves("stopped_ranks", stopped);
   REQUIRE(::kill(rank.pid, SIGCONT) == 0);
   REQUIRE(comes_into_state(rank.pid, 'R'));
   REQUIRE(check.read_one().severity == Severity::ok);

@@ -142,6 +142,7 @@ TEST_CASE("tcp_retransmits: a connection whose segments are lost on their way is
       lost = check.read_of("tcp");
     }
     REQUIRE(lost.detail == "1 timeout");
+    test::proves("tcp_retransmits", lost);
     REQUIRE(lost.hint.find("10.77.1.1 to 10.77.1.254") != std::string::npos);
     ok(table->remove());
   });

@@ -195,7 +195,8 @@ Result<Checked> check_node(const Request& request) {
 
 /// What is asked for beside the answer. Error: the first that could not be written.
 Status write_files(const Request& request, const Checked& checked) {
-  if (!request.openmetrics.empty()) GRIT_CHECK(write_file_durably(request.openmetrics, openmetrics_text(checked.all)));
+  if (!request.openmetrics.empty())
+    GRIT_CHECK(write_file_durably(request.openmetrics, openmetrics_text(checked.all), kForAll));
   if (request.state.empty()) return {};
   GRIT_CHECK(checked.state_can_be_written);
   return write_check_state(request.state, state_of(checked.all, checked.expected));
@@ -211,9 +212,6 @@ Result<int> check(const Request& request) {
     fmt::print("{}", check_table(all, severity));
   else
     fmt::print("{}", plugin_lines(all, severity));
-  Status written;
-  if (!request.openmetrics.empty()) written = write_file_durably(request.openmetrics, openmetrics_text(all), kForAll);
-  if (written && !request.state.empty()) written = write_state(request.state, all);
   const Status written = write_files(request, checked);
   if (written) return static_cast<int>(severity);
   fmt::print(stderr, "grit: {}\n", written.error().message);

@@ -377,7 +377,8 @@ Result<Forked> fork_child(const ChildCommand& command, int output, int errors) {
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return errno_error("cannot start a program");
-  if (pid == 0) become(parent, argv.data(), environment.data(), output, errors, failed.writer.get());
+  if (pid == 0)
+    become(parent, argv.data(), environment.data(), command.directory.c_str(), output, errors, failed.writer.get());
   return Forked{pid, std::move(failed.reader)};
 }
 
@@ -386,7 +387,7 @@ Status await_start(const Forked& child, const ChildCommand& command) {
   const int error = error_of_start(child.failed.get());
   if (error == 0) return {};
   ::waitpid(child.pid, nullptr, 0);
-  return errno_error(fmt::format("{} cannot be run", command.argv.front()), error);
+  return errno_error(fmt::format("{} cannot be run in {}", command.argv.front(), command.directory), error);
 }
 
 }  // namespace
@@ -397,19 +398,10 @@ Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   GRIT_TRY(const Forked forked, fork_child(command, output.writer.get(), errors.writer.get()));
   output.writer.reset(), errors.writer.reset();
-  if (pid == 0)
-    become(parent, argv.data(), environment.data(), command.directory.c_str(), output.writer.get(), errors.writer.get(),
-           failed.writer.get());
-  output.writer.reset(), errors.writer.reset(), failed.writer.reset();
   for (const Fd* fd : {&output.reader, &errors.reader}) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
-  GRIT_CHECK(await_start(forked, command));
-  return Child(forked.pid, std::move(output.reader), std::move(errors.reader)).follow(limit_ns);
   // With its sentinel there before it can have started anything.
-  Child child(pid, std::move(output.reader), std::move(errors.reader), command.stop_fd);
-  if (const int error = error_of_start(failed.reader.get()); error != 0) {
-    ::waitpid(pid, nullptr, 0);
-    return errno_error(fmt::format("{} cannot be run in {}", command.argv.front(), command.directory), error);
-  }
+  Child child(forked.pid, std::move(output.reader), std::move(errors.reader), command.stop_fd);
+  GRIT_CHECK(await_start(forked, command));
   return child.follow(limit_ns);
 }
 

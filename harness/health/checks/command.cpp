@@ -132,9 +132,6 @@ Outcome outcome_of(const ChildResult& result, const Params& params, std::int64_t
   return outcome;
 }
 
-ChildCommand command_line(const CheckInput& input) {
-  ChildCommand command{.argv = {"/bin/sh", "-c", input.params.text("command")}, .environment = plain_environment()};
-  command.environment.push_back("GRIT_CHECK=" + check_label({"command", input.params.json()}));
 /// As a shell splits a line: at blanks, but for what stands between quotes or behind a backslash. Nothing else has a
 /// meaning. Empty: a quote is not closed, or a backslash is the last character.
 std::optional<std::vector<std::string>> split_words(const std::string& line) {
@@ -171,19 +168,11 @@ void set_variable(std::vector<std::string>& environment, const std::string& vari
   environment.push_back(variable);
 }
 
-/// Of grit's own environment it gets what tells it whose it is and the time zone; nothing of a launcher or a library: a
-/// plug-in that calls srun or mpirun would act on the job. In the locale C, for the sake of what it prints.
 ChildCommand command_line(const CheckInput& input) {
   const Params& params = input.params;
-  ChildCommand command{.argv = {"/bin/sh", "-c", params.text("command")},
-                       .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
-                                       "LANG=C", "SHELL=/bin/sh"},
-                       .directory = params.text("directory")};
+  ChildCommand command = site_command(input, kCommandCheck, params.text("command"));
+  command.directory = params.text("directory");
   if (!params.boolean("shell")) command.argv = split_words(params.text("command")).value_or(command.argv);
-  for (const char* name : {"HOME", "USER", "LOGNAME", "TZ"})
-    if (const char* value = std::getenv(name)) command.environment.push_back(fmt::format("{}={}", name, value));
-  command.environment.push_back("GRIT_CHECK=" + check_label({"command", params.json()}));
-  command.environment.push_back("GRIT_NODE=" + input.node.name);
   for (const std::string& variable : split_words(params.text("environment")).value_or(std::vector<std::string>{}))
     set_variable(command.environment, variable);
   return command;
@@ -197,8 +186,7 @@ class Reader {
       const ChildResult still{.end = ChildEnd::stuck, .stuck_pid = stuck_pid_};
       return std::vector{outcome_of(still, input.params, 0)};
     }
-    GRIT_TRY(const ChildResult result,
-             run_child(site_command(input, kCommandCheck, input.params.text("command")), input.limit_ns));
+    GRIT_TRY(const ChildResult result, run_child(command_line(input), input.limit_ns));
     stuck_pid_ = result.stuck_pid;
     return std::vector{outcome_of(result, input.params, input.limit_ns)};
   }
@@ -206,11 +194,6 @@ class Reader {
  private:
   pid_t stuck_pid_ = -1;
 };
-
-bool is_one_line(const std::string& text) {
-  return text.size() <= kMaxCommand_bytes &&
-         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
 
 /// POSIX.1-2017, Base Definitions, 3.235.
 bool is_variable(const std::string& word) {
@@ -224,8 +207,7 @@ bool is_variable(const std::string& word) {
 Status validate(const Params& params) {
   const std::string command = params.text("command"), environment = params.text("environment"),
                     directory = params.text("directory");
-  if (command.empty() || !is_one_line(command))
-    return usage_error(fmt::format("`command` must be one line of 1 to {} bytes", kMaxCommand_bytes));
+  GRIT_CHECK(check_site_command("command", command));
   const auto words = split_words(command);
   if (!params.boolean("shell") && (!words || words->empty() || !words->front().starts_with('/')))
     return usage_error(
@@ -275,7 +257,7 @@ const Check& command_check() {
                .untripped = "it depends on the program",
                .proven = "check_ping, check_disk and smartctl of the distribution"},
       .make = [] { return ReadCheck(Reader()); },
-      .validate = [](const Params& params) { return check_site_command("command", params.text("command")); }};
+      .validate = validate};
   return check;
 }
 

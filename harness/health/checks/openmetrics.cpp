@@ -311,32 +311,6 @@ class Reader {
 
 const Check& openmetrics() {
   static const Check check{
-      .info = {.name = "openmetrics",
-               .summary = "Rules over the metrics of an exporter on the node (node exporter, DCGM exporter ...)",
-               .params = {{"url", Unit::text, "", "of the exporter: http://127.0.0.1:9100/metrics"},
-                          {"file", Unit::text, "", "or a file that it writes, by its absolute path"},
-                          {"critical", Unit::text, "", "the rule for critical: node_network_up{device='eth0'} == 0"},
-                          {"warning", Unit::text, "", "the rule for a warning"},
-                          {"subject", Unit::text, "",
-                           "the label that says what a series is about (default: device, interface, gpu, UUID, "
-                           "pci_bus_id, cpu, mountpoint or instance)"},
-                          {"max_age",
-                           Unit::time_ns,
-                           0,
-                           "what was written longer ago is unknown; 0: three times `every`, at least 1 min (grit's own "
-                           "choice)",
-                           {},
-                           0.0,
-                           {}},
-                          {"remote", Unit::boolean, false, "the url may be another machine's"}},
-               .counts = true,
-               .place = CheckPlace::own,
-               .period_ns = 2 * kNsPerS,
-               .limit_ns = kNsPerS,
-               .needs = "an exporter; for a url, libcurl.so.4",
-               .untripped = "it depends on the rule",
-               .proven = "node exporter of the distribution, by rules"},
-      .make = keeping<Reader>(&Reader::read),
       .info =
           {.name = std::string(kMetricsCheck),
            .summary = "Rules over the metrics of an exporter on the node (node exporter, DCGM exporter ...)",
@@ -364,12 +338,9 @@ const Check& openmetrics() {
            .period_ns = 2 * kNsPerS,
            .limit_ns = kNsPerS,
            .needs = "an exporter; for a url, libcurl.so.4",
-           .unproven = "it depends on the rule; node exporter's rules were seen to alarm in its test"},
-      .make =
-          [] {
-            return ReadCheck(
-                [reader = std::make_shared<Reader>()](const CheckInput& input) { return (*reader)(input); });
-          },
+           .untripped = "it depends on the rule",
+           .proven = "node exporter of the distribution, by rules"},
+      .make = keeping<Reader>(&Reader::read),
       .validate = validate};
   return check;
 }

@@ -12,6 +12,11 @@ constexpr std::size_t kMaxCommand_bytes = 4096;
 
 }  // namespace
 
+bool is_one_line(std::string_view text) {
+  return text.size() <= kMaxCommand_bytes &&
+         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 ChildCommand site_command(const CheckInput& input, std::string_view check, std::string line) {
   ChildCommand command{.argv = {"/bin/sh", "-c", std::move(line)}, .environment = plain_environment()};
   command.environment.push_back("GRIT_CHECK=" + check_label({std::string(check), input.params.json()}));
@@ -20,9 +25,8 @@ ChildCommand site_command(const CheckInput& input, std::string_view check, std::
 }
 
 Status check_site_command(std::string_view param, std::string_view line) {
-  const bool clean = std::none_of(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-  if (clean && !line.empty() && line.size() <= kMaxCommand_bytes) return {};
-  return usage_error(fmt::format("`{}` must be one line of 1 to {} bytes for /bin/sh", param, kMaxCommand_bytes));
+  if (!line.empty() && is_one_line(line)) return {};
+  return usage_error(fmt::format("`{}` must be one line of 1 to {} bytes", param, kMaxCommand_bytes));
 }
 
 }  // namespace grit

@@ -5,12 +5,29 @@
 namespace grit {
 namespace {
 
+/// When injections were begun, in order of time, proven or not.
+std::vector<std::int64_t> injected_ns(const ScoreInput& input) {
+  std::vector<std::int64_t> all;
+  for (const ScoreSlot& slot : input.slots)
+    if (!slot.sham) all.push_back(slot.touched_ns);
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+/// The window's end. With the next injection it is over: what that one trips this one has not.
+std::int64_t end_of_window(const ScoreInput& input, const ScoredCheck& check, const ScoreSlot& slot,
+                           const std::vector<std::int64_t>& injected) {
+  const auto next = std::upper_bound(injected.begin(), injected.end(), slot.onset_ns);
+  const std::int64_t end_ns =
+      std::min(slot.end_ns + check.grace_ns, input.nodes[static_cast<std::size_t>(slot.node)].until_ns);
+  return next == injected.end() ? end_ns : std::min(end_ns, *next);
+}
+
 Detection detect_one(const ScoreInput& input, const Alarms& alarms, const Alarms& warnings, std::size_t check,
-                     const ScoreSlot& slot) {
+                     const ScoreSlot& slot, std::int64_t until_ns) {
   const ScoredCheck& info = input.checks[check];
   const auto node = static_cast<std::size_t>(slot.node);
   const AlarmTimeline& timeline = alarms.of(check, node);
-  const std::int64_t until_ns = std::min(slot.end_ns + info.grace_ns, input.nodes[node].until_ns);
   Detection result;
   result.watched_ns = std::max<std::int64_t>(0, until_ns - slot.onset_ns);
   result.on_at_onset = timeline.at(slot.onset_ns).alarming;
@@ -37,9 +54,11 @@ Detection detect_one(const ScoreInput& input, const Alarms& alarms, const Alarms
 
 Detections detect(const ScoreInput& input, const Alarms& alarms, const Alarms& warnings) {
   Detections detections(input.checks.size());
+  const std::vector<std::int64_t> injected = injected_ns(input);
   for (std::size_t check = 0; check < input.checks.size(); ++check)
     for (const ScoreSlot& slot : input.slots)
-      detections[check].push_back(detect_one(input, alarms, warnings, check, slot));
+      detections[check].push_back(
+          detect_one(input, alarms, warnings, check, slot, end_of_window(input, input.checks[check], slot, injected)));
   return detections;
 }
 

@@ -8,7 +8,8 @@
 
 namespace grit {
 
-/// Of one check and one slot. The window is (onset, end + the check's grace], on the slot's node.
+/// Of one check and one slot. The window is (onset, end + the check's grace], on the slot's node, and over when another
+/// injection begins on any node.
 struct Detection {
   bool found = false;           // an alarm began in the window, of whatever subject
   std::int64_t after_ns = 0;    // found: from the onset to the end of the reading that said so

@@ -52,6 +52,19 @@ TEST_CASE("found: an alarm begins after the onset and before the grace is over")
   CHECK(at(5.001).watched_ns == ns(5));
 }
 
+TEST_CASE("what the next injection trips is nothing that a slot before it found") {
+  ScoreMaker maker({"check"}, {"link_down"});
+  maker.begins_well();
+  maker.slot(0, true);
+  const double onset = maker.slot(0, false, 1, 1);
+  maker.input().checks[0].grace_ns = ns(ScoreMaker::kSlot);  // reaches over it
+  maker.alarms(onset + 0.1, onset + 1, 0, 0).alarms(onset + 0.1, onset + 1, 0, 1);
+  CHECK_FALSE(detected(maker, AlarmFrom::warning, 0).found);
+  CHECK_FALSE(detected(maker, AlarmFrom::warning, 0).elsewhere);
+  CHECK(detected(maker, AlarmFrom::warning, 0).watched_ns == ns(ScoreMaker::kSlot));
+  CHECK(detected(maker, AlarmFrom::warning, 1).found);
+}
+
 TEST_CASE("an alarm that was on before and stays on finds nothing, one that comes again does") {
   double onset = 0;
   ScoreMaker stays = one_injection(&onset);

@@ -10,23 +10,31 @@
 namespace grit {
 namespace {
 
-std::optional<double> hurts_from(const ScoreInput& input, const DoseSeries& series) {
+/// Is the damage shown to make steps longer at all?
+bool is_harmful(const DamageCell& damage) {
+  const std::vector<Effect> effects = paired_effects(damage.step_times);
+  return !effects.empty() && effects.front().ci_low > 0;
+}
+
+/// By the least dose whose harm is shown, and is so large: what scatters most must not have the word.
+void set_harm(const ScoreInput& input, DoseSeries& series) {
   std::vector<DoseResponse> responses;
+  std::optional<std::size_t> first;
   for (const int cell : series.cells) {
     const DamageCell& damage = input.cells[static_cast<std::size_t>(cell)];
     if (damage.step_times.empty()) continue;
     DoseResponse& response = responses.emplace_back(DoseResponse{*damage.dose, {}});
     for (const PairTimes& pair : damage.step_times)
       response.log_ratios.push_back(std::log(pair.fault_mean_ns / pair.baseline_mean_ns));
+    if (!first && slowdown_of(response) >= kHurts && is_harmful(damage)) first = responses.size() - 1;
   }
-  if (responses.size() < 2) return std::nullopt;
-  const auto first = std::find_if(responses.begin(), responses.end(),
-                                  [](const DoseResponse& one) { return slowdown_of(one) >= kHurts; });
-  if (first == responses.end()) return std::nullopt;
-  if (first == responses.begin()) return first->dose;  // or from a smaller one on
+  if (responses.size() < 2 || !first) return;
+  series.hurts_from = responses[*first].dose;
+  series.hurts_at_least = *first == 0;
+  if (series.hurts_at_least) return;
   const double fitted = series.scale.place_of(fit_knee(series.scale, responses, kHurts).dose);
-  return series.scale.dose_at(
-      std::clamp(fitted, series.scale.place_of(std::prev(first)->dose), series.scale.place_of(first->dose)));
+  series.hurts_from = series.scale.dose_at(std::clamp(fitted, series.scale.place_of(responses[*first - 1].dose),
+                                                      series.scale.place_of(responses[*first].dose)));
 }
 
 /// Shown to be found where it does not hurt yet, or shown to be missed where it does.
@@ -60,7 +68,7 @@ std::vector<DoseSeries> dose_series(const ScoreInput& input) {
     series.cells = std::move(cells);
     std::sort(series.cells.begin(), series.cells.end(),
               [&](int a, int b) { return series.scale.place_of(dose_of(a)) < series.scale.place_of(dose_of(b)); });
-    series.hurts_from = hurts_from(input, series);
+    set_harm(input, series);
     all.push_back(std::move(series));
   }
   return all;

@@ -19,6 +19,7 @@ struct DoseSeries {
   DoseScale scale{};
   std::vector<int> cells{};            // in the direction of harm
   std::optional<double> hurts_from{};  // one that was tried at the least; empty: not known, or none that was tried
+  bool hurts_at_least = false;         // the least harmful that was tried hurts already: it may hurt from less on
 };
 
 /// Of one check over one series.

@@ -57,7 +57,7 @@ Plot plot_of(const ScoreInput& input, const Scorecard& card, std::size_t index) 
   }
   if (series.hurts_from) {
     hurts.push_back({{"dose", *series.hurts_from},
-                     {"tip", "steps are 5 % longer from " + dose_text(input, series, *series.hurts_from) + " on"}});
+                     {"tip", "steps are 5 % longer from here on: " + harm_threshold_text(input, series)}});
     plot.legend_html += swatch("window", "steps 5 % longer from here on");
   }
   Json spec = load_spec(assets::kDetectionSpec);

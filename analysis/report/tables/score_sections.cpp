@@ -117,7 +117,7 @@ std::string checks_table(const ScoreInput& input, const Scorecard& card) {
                                 100 * alarms.sham_interval.low, 100 * alarms.sham_interval.high),
                     "number"),
                Cell(format_duration(check.cpu_s_per_reading * 1e9), "number"),
-               Cell(fmt::format("{:.2g} s", cpu_s_per_hour(check)), "number"),
+               Cell(figure_text(cpu_s_per_hour(check)) + " s", "number"),
                alarms.bursts ? fmt::format("in bursts: the interval is too narrow; in {} of {} slots of a node",
                                            alarms.slots_alarmed, alarms.slots)
                              : ""});
@@ -205,7 +205,7 @@ std::string cover_section(const ScoreInput& input, const Scorecard& card) {
                     i < cover.enough ? "" : "none"),
                Cell(percent(step.recall, Digits::tenths), "number"),
                Cell(false_alarm_text(step.false_alarms), "number"),
-               Cell(fmt::format("{:.2g} s", step.cpu_s_per_hour), "number")});
+               Cell(figure_text(step.cpu_s_per_hour) + " s", "number")});
   }
   html += table.html();
   if (cover.enough < cover.steps.size())
@@ -246,7 +246,7 @@ std::string visibility_table(const ScoreInput& input, const Scorecard& card) {
                one.curve.why_not.empty()
                    ? fmt::format("{} ({})", text(one.curve.a90, ""), text(one.curve.a90_high, "beyond what was tried"))
                    : one.curve.why_not,
-               text(series.hurts_from, "not known"),
+               harm_threshold_text(input, series),
                !one.before_it_hurts   ? Cell("not shown")
                : *one.before_it_hurts ? Cell("yes", "good")
                                       : Cell("no", "bad")});

@@ -56,11 +56,22 @@ std::string dose_text(const ScoreInput& input, const DoseSeries& series, double 
   return fmt::format("{:.3g}{}{}", dose, series.unit.empty() ? "" : " ", series.unit);
 }
 
+std::string harm_threshold_text(const ScoreInput& input, const DoseSeries& series) {
+  if (!series.hurts_from) return "not known";
+  const std::string_view may_be_before = series.scale.harm_grows ? ", or less" : ", or more";
+  return dose_text(input, series, *series.hurts_from) + std::string(series.hurts_at_least ? may_be_before : "");
+}
+
+std::string figure_text(double per_hour) {
+  return per_hour < 99.5 ? fmt::format("{:.2g}", per_hour) : fmt::format("{:.0f}", per_hour);
+}
+
 std::string false_alarm_text(const FalseAlarms& alarms) {
   if (alarms.readable_h <= 0) return "cannot be read";
   if (alarms.always_on()) return "always on";
   if (std::isinf(alarms.interval.high)) return "no healthy time";
-  return fmt::format("{:.2g} ({:.2g} .. {:.2g})", alarms.per_hour, alarms.interval.low, alarms.interval.high);
+  return fmt::format("{} ({} .. {})", figure_text(alarms.per_hour), figure_text(alarms.interval.low),
+                     figure_text(alarms.interval.high));
 }
 
 std::string detection_time_text(const Recall& recall) {

@@ -19,6 +19,10 @@ std::string damage_name(const DamageCell& cell);
 std::string harm_text(const CellSummary& summary);
 /// A dose of the series as people write it: that of a cell by the cell's magnitude.
 std::string dose_text(const ScoreInput& input, const DoseSeries& series, double dose);
+/// From which dose on steps are 5 % longer: "2 s", "100 ms, or less", "not known".
+std::string harm_threshold_text(const ScoreInput& input, const DoseSeries& series);
+/// By two digits, or whole from 100 on: "0.31", "2309".
+std::string figure_text(double per_hour);
 /// "0.41 (0.02 .. 1.4)" a node-hour; "always on"; "cannot be read".
 std::string false_alarm_text(const FalseAlarms& alarms);
 /// "1.3 s (0.9 .. 2.1)"; "more than 7.4 s" for the interval's low end where the median was not reached; empty.

@@ -66,8 +66,9 @@ std::string fault_lines(const ScoreInput& input, const Scorecard& card) {
     const std::string share = fault.least < fault.most
                                   ? fmt::format("{:.0f} .. {:.0f} %", 100 * fault.least, 100 * fault.most)
                                   : fmt::format("{:.0f} %", 100 * fault.least);
-    text += line("found", fmt::format("{}: {} of {} injections{}{}", name, share, fault.injections,
-                                      checks.empty() ? "" : ", by ", fmt::join(checks, ", ")));
+    text += line(checks.empty() ? "unnoticed" : "found",
+                 fmt::format("{}: {} of {} injections{}{}", name, share, fault.injections,
+                             checks.empty() ? "" : ", by ", fmt::join(checks, ", ")));
   }
   return text;
 }

@@ -429,13 +429,23 @@ TEST_CASE("the size from which on it is found stands beside the size from which 
   REQUIRE(card.series.size() == 1);
   REQUIRE(card.series[0].hurts_from);
   CHECK(*card.series[0].hurts_from > 4);
+  CHECK_FALSE(card.series[0].hurts_at_least);
   REQUIRE(card.visibilities.size() == 1);
   CHECK(card.visibilities[0].demonstrated.found_from == 4);
   CHECK(card.visibilities[0].before_it_hurts == true);
   CHECK(card.visibilities[0].curve.why_not.find("somewhere between") != std::string::npos);
   for (DamageCell& cell : maker.input().cells) cell.step_times = slower_by(0.1 * *cell.dose);
   CHECK(score(maker.input()).series[0].hurts_from == 1);  // the smallest that was tried hurts
+  CHECK(score(maker.input()).series[0].hurts_at_least);
   CHECK(score(maker.input()).visibilities[0].before_it_hurts == false);
+  // One that scatters so much that it shows nothing does not say from where on it hurts, however long its steps were.
+  std::vector<PairTimes>& least = maker.input().cells[0].step_times;
+  for (std::size_t pair = 0; pair < least.size(); ++pair)
+    least[pair].fault_mean_ns = least[pair].baseline_mean_ns * (pair % 2 == 0 ? 3 : 0.5);
+  const DoseSeries after = score(maker.input()).series[0];
+  REQUIRE(after.hurts_from);
+  CHECK(*after.hurts_from > 1);
+  CHECK_FALSE(after.hurts_at_least);
 }
 
 TEST_CASE("a demand is met, not met, or cannot be told yet") {

@@ -107,7 +107,7 @@ std::string head_row(const ScoreInput& input) {
   for (const auto& check : columns_of(input))
     html += check ? fmt::format("<th scope=\"col\"><div>{}</div></th>", escape_html(input.checks[*check].name))
                   : std::string("<th class=\"gap\"></th>");
-  return html + "<th class=\"gap\"></th><th scope=\"col\"><div>any check</div></th></tr></thead>";
+  return html + "<th class=\"gap\"></th><th class=\"any\" scope=\"col\"><div>any check</div></th></tr></thead>";
 }
 
 std::string false_alarm_cell(const ScoredCheck& check, const FalseAlarms& alarms) {
@@ -118,8 +118,7 @@ std::string false_alarm_cell(const ScoredCheck& check, const FalseAlarms& alarms
                   alarms.bursts ? "; they come in bursts, so that the interval is too narrow" : "");
   if (alarms.readable_h <= 0) return cell_html("none", "?", tip);
   if (alarms.always_on()) return cell_html("bad", "always", tip);
-  return cell_html(alarms.episodes > 0 ? "" : "none",
-                   alarms.episodes > 0 ? fmt::format("{:.2g}", alarms.per_hour) : "0", tip);
+  return cell_html(alarms.episodes > 0 ? "" : "none", alarms.episodes > 0 ? figure_text(alarms.per_hour) : "0", tip);
 }
 
 std::string foot_row(std::string_view name, std::string_view unit, const std::string& cells) {
@@ -175,13 +174,12 @@ std::vector<std::size_t> worst_of_each_fault(const ScoreInput& input, const Scor
 
 constexpr std::string_view kLegend =
     "<p class=\"legend\">Numbers are per cent of the injections: <span class=\"box r2\">20</span><span class=\"box "
-    "r5\">50</span><span class=\"box r8\">80</span><span class=\"box r10\">100</span> <span class=\"key\"></span><span "
-    "class=\"box chance\">30</span> <span class=\"key\">may be chance, by how often shams trip it</span> <span "
-    "class=\"box\">\u00b7</span> <span class=\"key\">none</span> <span class=\"box\">!</span> <span class=\"key\">was "
-    "on "
-    "before</span> <span class=\"box\">?</span> <span class=\"key\">not readable</span> <span "
-    "class=\"box\">\u2013</span> "
-    "<span class=\"key\">unproven, see below</span> <span class=\"key\">pale: fewer than 5 injections</span></p>\n";
+    "r5\">50</span><span class=\"box r8\">80</span><span class=\"box r10\">100</span> <span class=\"key\"><span "
+    "class=\"box chance\">30</span> may be chance, by how often shams trip it</span> <span class=\"key\"><span "
+    "class=\"box\">\u00b7</span> none</span> <span class=\"key\"><span class=\"box\">!</span> was on before</span> "
+    "<span class=\"key\"><span class=\"box\">?</span> not readable</span> <span class=\"key\"><span "
+    "class=\"box\">\u2013</span> unproven, see below</span> <span class=\"key\">pale: fewer than 5 "
+    "injections</span></p>\n";
 
 }  // namespace
 

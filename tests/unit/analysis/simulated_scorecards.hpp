@@ -13,7 +13,7 @@
 
 namespace grit::testing {
 
-enum class CheckLaw { perfect, coin, by_dose, always_on, never, random, hangs, slow_and_sticky, bursts };
+enum class CheckLaw { perfect, coin, by_dose, always_on, never, random, hangs, crashes, slow_and_sticky, bursts };
 
 struct LawTruth {
   CheckLaw law;
@@ -35,7 +35,8 @@ inline std::vector<LawTruth> law_truths() {
           {CheckLaw::always_on, "always alarms", {}, {}, true},
           {CheckLaw::never, "never alarms", 0, {}, true},
           {CheckLaw::random, "alarms in 5 % of readings", 0.05 * 3600, {}, true},
-          {CheckLaw::hangs, "hangs", {}, {}, true},
+          {CheckLaw::hangs, "hangs, or crashes each time", {}, {}, true},
+          {CheckLaw::crashes, "crashes every other time", 0, {}, true},
           {CheckLaw::slow_and_sticky, "sees all after 8 s, and stays on", 0, 8.5, false},
           {CheckLaw::bursts, "false alarms in bursts", 5 * 3600 / 1830.0, {}, true, true}};
 }
@@ -138,6 +139,7 @@ class ScorecardSimulator {
   }
 
   void read(CheckLaw law, int check, int node) {
+    if (law == CheckLaw::crashes) return crash_every_other_time(check, node);
     const double phase = uniform();
     if (law == CheckLaw::hangs) return say(check, node, phase, CheckStatus::unknown);
     if (law == CheckLaw::always_on) return say(check, node, phase, CheckStatus::critical);
@@ -163,6 +165,12 @@ class ScorecardSimulator {
       if (alarm != on) say(check, node, t, alarm ? CheckStatus::critical : CheckStatus::ok);
       on = alarm;
     }
+  }
+
+  void crash_every_other_time(int check, int node) {
+    bool crashes = false;
+    for (double t = 0.5; t < end_; t += 1, crashes = !crashes)
+      say(check, node, t, crashes ? CheckStatus::unknown : CheckStatus::ok);
   }
 
   /// Clusters of five alarms of 2 s, 40 s and then 1800 s on average from one to the next: 10 s of 1840 s it is on.

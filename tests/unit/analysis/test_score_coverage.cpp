@@ -32,7 +32,7 @@ TEST_CASE("intervals of simulated scorecards hold the truth as often as they say
   CHECK(coverage.laws.back().false_alarms < kScorecards * 9 / 10);  // in bursts, which is said
   CHECK(coverage.laws.back().bursts == kScorecards);
   CHECK(coverage.laws[0].with_median == kScorecards);
-  for (const std::size_t sees : {0U, 1U, 2U, 7U}) CHECK(coverage.laws[sees].credited == kScorecards);
+  for (const std::size_t sees : {0U, 1U, 2U, 8U}) CHECK(coverage.laws[sees].credited == kScorecards);
 }
 
 TEST_CASE("scorecards that are counted wrongly are found out", "[statistics]") {
@@ -57,6 +57,9 @@ TEST_CASE("a whole scorecard of simulated checks says of each what it is") {
   CHECK(card.recall(check(CheckLaw::always_on), 0).on_at_onset == 6);
   CHECK(card.false_alarms[check(CheckLaw::always_on)].always_on());
   CHECK(card.recall(check(CheckLaw::hangs), 0).unreadable == 6);
+  CHECK(card.recall(check(CheckLaw::crashes), 0).found == 0);
+  CHECK(card.recall(check(CheckLaw::crashes), 0).unreadable < 6);
+  CHECK(card.false_alarms[check(CheckLaw::crashes)].episodes == 0);
   CHECK_FALSE(card.recall(check(CheckLaw::random), 0).credited);
   CHECK(card.false_alarms[check(CheckLaw::slow_and_sticky)].episodes == 0);
   REQUIRE_FALSE(card.cover.steps.empty());

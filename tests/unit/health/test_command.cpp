@@ -56,7 +56,7 @@ TEST_CASE("command: without a shell words are words, and nothing is expanded") {
   REQUIRE(run("/bin/false", plain).severity == Severity::warning);
   const auto none = test::CheckUnderTest("command", {{"command", "/nowhere/x"}, {"shell", false}}).try_read();
   REQUIRE(!none);
-  REQUIRE(none.error().message.starts_with("/nowhere/x cannot be run in /"));
+  REQUIRE(none.error().message.starts_with("/nowhere/x cannot be run: "));
   // A shell says 137 of what a signal ended, which NHC's map cannot tell from a status; without one it can be told.
   REQUIRE(run("kill -9 $$; true", {{"exit", "nhc"}}).severity == Severity::unknown);
   REQUIRE(run("/bin/sh -c 'kill -9 $$'", {{"exit", "nhc"}, {"shell", false}}).severity == Severity::unknown);

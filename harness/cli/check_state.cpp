@@ -66,6 +66,7 @@ Nic expected_nic(const Nic& before, const Nic& now, bool carries_another) {
   Nic nic = now;
   if (before.mtu_bytes > 0) nic.mtu_bytes = before.mtu_bytes;
   if (!before.driver.empty()) nic.driver = before.driver;
+  if (before.duplex == "full" || nic.duplex.empty()) nic.duplex = before.duplex;
   nic.speed_bits_per_s = std::max(before.speed_bits_per_s, now.speed_bits_per_s);
   if (nic.pci.empty()) nic.pci = before.pci, nic.numa_node = before.numa_node;
   if (!nic.rdma) nic.rdma = before.rdma;
@@ -150,7 +151,7 @@ bool contradicts(const Node& expected, const Node& now, const std::string& nic) 
   const Nic* is = find_nic(now, nic);
   if (was == nullptr) return false;
   return is == nullptr || was->up != is->up || was->addresses != is->addresses || was->mtu_bytes != is->mtu_bytes ||
-         was->speed_bits_per_s != is->speed_bits_per_s || was->driver != is->driver;
+         was->speed_bits_per_s != is->speed_bits_per_s || was->driver != is->driver || was->duplex != is->duplex;
 }
 
 }  // namespace grit

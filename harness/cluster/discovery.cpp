@@ -39,15 +39,17 @@ int count_numa_nodes() {
   return std::max(1, hwloc_get_nbobjs_by_type(raw, HWLOC_OBJ_NUMANODE));
 }
 
-std::string cpu_model() {
+/// What the first CPU says of itself, up to an empty line. Others than x86 show no microcode.
+void describe_cpu(Node& node) {
   std::istringstream lines(read_file("/proc/cpuinfo").value_or(""));
-  for (std::string line; std::getline(lines, line);) {
-    // "model name" on x86, "cpu" on POWER; ARM names none.
-    if (!line.starts_with("model name") && !line.starts_with("cpu\t")) continue;
+  for (std::string line; std::getline(lines, line) && (node.cpu_model.empty() || !line.empty());) {
     const auto colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
+    if (colon == std::string::npos) continue;
+    // "model name" on x86, "cpu" on POWER; ARM names none.
+    if (node.cpu_model.empty() && (line.starts_with("model name") || line.starts_with("cpu\t")))
+      node.cpu_model = line.substr(colon + 2);
+    if (node.microcode.empty() && line.starts_with("microcode")) node.microcode = line.substr(colon + 2);
   }
-  return "";
 }
 
 std::string host_name() {
@@ -123,9 +125,11 @@ class NicScan {
     if (!hardware) hints_.kinds[link.name] = link.kind;
     if (const auto driver = ethtool_.driver(link.name)) {
       nic.driver = driver->driver;
+      nic.firmware = driver->firmware;
       if (hardware) nic.pci = pci_address(driver->bus);
     }
     nic.speed_bits_per_s = ethtool_.speed_bits_per_s(link.name);
+    if (const auto duplex = ethtool_.duplex(link.name)) nic.duplex = to_string(*duplex);
     nic.mtu_bytes = link.mtu_bytes;
     nic.up = link.up() && link.running();
     nic.addresses = address_list(addresses_, link.ifindex);
@@ -197,7 +201,7 @@ Node describe_machine() {
   node.cores = usable_cores();
   node.numa_nodes = count_numa_nodes();
   node.memory_bytes = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGE_SIZE);
-  node.cpu_model = cpu_model();
+  describe_cpu(node);
   utsname names{};
   ::uname(&names);
   node.kernel = names.release;

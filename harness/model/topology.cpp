@@ -94,6 +94,8 @@ Json nic_to_json(const Nic& nic) {
             {"addresses", nic.addresses},
             {"role", role_name(nic.role)},
             {"role_evidence", nic.role_evidence}};
+  if (!nic.firmware.empty()) json["firmware"] = nic.firmware;
+  if (!nic.duplex.empty()) json["duplex"] = nic.duplex;
   if (!nic.pci.empty()) json["pci"] = nic.pci;
   if (nic.numa_node >= 0) json["numa_node"] = nic.numa_node;
   if (nic.rdma)
@@ -127,6 +129,8 @@ Result<Nic> nic_from_json(const Json& json) {
   GRIT_CHECK(object.read("role", role));
   GRIT_CHECK(object.read("role_evidence", nic.role_evidence));
   GRIT_TRY(nic.role, parse_role(role));
+  GRIT_CHECK(object.read("firmware", nic.firmware));
+  GRIT_CHECK(object.read("duplex", nic.duplex));
   GRIT_CHECK(object.read("pci", nic.pci));
   GRIT_CHECK(object.read("numa_node", nic.numa_node));
   if (object.has("rdma")) {
@@ -215,11 +219,13 @@ Result<std::vector<const Nic*>> choose_nics(const Node& node, const std::string&
 Json to_json(const Node& node) {
   Json nics = Json::array();
   for (const auto& nic : node.nics) nics.push_back(nic_to_json(nic));
-  return Json{{"index", node.index},           {"name", node.name},
-              {"ranks", node.ranks},           {"cores", node.cores},
-              {"numa_nodes", node.numa_nodes}, {"memory_bytes", node.memory_bytes},
-              {"cpu_model", node.cpu_model},   {"kernel", node.kernel},
-              {"nics", std::move(nics)}};
+  Json json{{"index", node.index},           {"name", node.name},
+            {"ranks", node.ranks},           {"cores", node.cores},
+            {"numa_nodes", node.numa_nodes}, {"memory_bytes", node.memory_bytes},
+            {"cpu_model", node.cpu_model},   {"kernel", node.kernel},
+            {"nics", std::move(nics)}};
+  if (!node.microcode.empty()) json["microcode"] = node.microcode;
+  return json;
 }
 
 Result<Node> node_from_json(const Json& json) {
@@ -232,6 +238,7 @@ Result<Node> node_from_json(const Json& json) {
   GRIT_CHECK(object.read("numa_nodes", node.numa_nodes));
   GRIT_CHECK(object.read("memory_bytes", node.memory_bytes));
   GRIT_CHECK(object.read("cpu_model", node.cpu_model));
+  GRIT_CHECK(object.read("microcode", node.microcode));
   GRIT_CHECK(object.read("kernel", node.kernel));
   if (!object.has("nics")) return node;
   if (!object.at("nics").is_array()) return usage_error("node: \"nics\" is not a list");

@@ -23,6 +23,8 @@ struct Nic {
   int ifindex = 0;
   std::string mac{};
   std::string driver{};               // "veth", "mlx5_core" ...; empty when the kernel names none
+  std::string firmware{};             // as the driver says it: "28.39.1002 (MT_0000000838)"; empty: it says none
+  std::string duplex{};               // "full" or "half"; empty: not reported by the driver
   std::int64_t speed_bits_per_s = 0;  // 0: not reported by the driver
   std::int64_t mtu_bytes = 0;
   bool up = false;
@@ -45,6 +47,7 @@ struct Node {
   int numa_nodes = 0;
   std::int64_t memory_bytes = 0;
   std::string cpu_model{};
+  std::string microcode{};  // of its first CPU: "0x2b000461"; empty: the kernel shows none
   std::string kernel{};
   std::vector<Nic> nics{};  // those that somebody uses or could: no container's veth, no idle virtual function
 };

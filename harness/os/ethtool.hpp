@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/base/fd.hpp"
@@ -38,6 +39,8 @@ struct PauseFrames {  // Ethernet flow control (IEEE 802.3x)
 };
 
 enum class Duplex { half, full };
+
+constexpr std::string_view to_string(Duplex duplex) { return duplex == Duplex::full ? "full" : "half"; }
 
 /// One of the driver's own counters (`ethtool -S`).
 struct DriverStatistic {

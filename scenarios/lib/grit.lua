@@ -684,7 +684,7 @@
 ---@field name? string what it is called in the report (default: as the check)
 
 ---@class grit.check.peers.params
----@field ignore? string facts that may differ, with commas: kernel, CPU model, cores, NUMA nodes, memory, data NICs, MTU, speed, driver
+---@field ignore? string facts that may differ, with commas: kernel, CPU model, microcode, cores, NUMA nodes, memory, data NICs, MTU, speed, duplex, driver, firmware
 ---@field every? grit.time how often it is read in a run (default 5s; at least 100ms)
 ---@field limit? grit.time a reading that takes longer is ended, and unknown (default 2s; 1ms to 55s)
 ---@field blocks? "all"|"fault" in which blocks of a run it is read; "fault", in a scenario without faults: the run shows what reading it costs (default "all")

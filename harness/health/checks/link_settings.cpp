@@ -52,12 +52,12 @@ void compare_speed(const Nic& nic, std::int64_t now, std::int64_t wanted, Findin
 }
 
 /// IEEE 802.3 has no half duplex above 1 Gbit/s: a data NIC with it did not agree with its partner.
-void compare_duplex(const std::string& nic, std::optional<Duplex> duplex, CheckMemory& memory, Findings& found) {
+void compare_duplex(const Nic& nic, std::optional<Duplex> duplex, CheckMemory& memory, Findings& found) {
   if (!duplex) return;
-  const std::string was_full = nic + " was full duplex";
+  const std::string was_full = nic.name + " was full duplex";
   if (*duplex == Duplex::full)
     memory.keep(was_full, 1);
-  else if (memory.find(was_full))
+  else if (memory.find(was_full) || nic.duplex == to_string(Duplex::full))
     found.add(Severity::critical, "half duplex, was full");
   else
     found.add(Severity::warning, "half duplex");
@@ -78,7 +78,7 @@ Outcome judge_link_settings(const Nic& nic, const LinkSettings& now, const Param
   compare_mtu(nic, now.mtu_bytes, params.integer("mtu"), found);
   if (now.has_carrier) {
     compare_speed(nic, now.speed_bits_per_s, wanted_speed, found);
-    compare_duplex(nic.name, now.duplex, memory, found);
+    compare_duplex(nic, now.duplex, memory, found);
   }
   if (!now.driver.empty() && !nic.driver.empty() && now.driver != nic.driver)
     found.add(Severity::critical, fmt::format("driver {}, was {}", now.driver, nic.driver));

@@ -45,6 +45,7 @@ std::string number_or_nothing(std::int64_t value) { return value > 0 ? std::to_s
 std::vector<Fact> facts_of(const Node& node) {
   std::vector<Fact> facts{{"kernel", node.kernel},
                           {"CPU model", node.cpu_model},
+                          {"microcode", node.microcode},
                           {"cores", number_or_nothing(node.cores)},
                           {"NUMA nodes", number_or_nothing(node.numa_nodes)},
                           {"memory", rounded_memory(node.memory_bytes)}};
@@ -56,7 +57,9 @@ std::vector<Fact> facts_of(const Node& node) {
     facts.push_back({"MTU" + of, number_or_nothing(nic.mtu_bytes), true});
     facts.push_back(
         {"speed" + of, nic.speed_bits_per_s > 0 ? format_quantity(nic.speed_bits_per_s, Unit::bits_per_s) : "", true});
+    facts.push_back({"duplex" + of, nic.duplex, true});
     facts.push_back({"driver" + of, nic.driver});
+    facts.push_back({"firmware" + of, nic.firmware});
   }
   return facts;
 }
@@ -72,6 +75,9 @@ Result<Node> as_it_is_now(Node node) {
     nic.speed_bits_per_s = link && link->up() && link->carrier ? ethtool.speed_bits_per_s(nic.name) : 0;
     const auto driver = link ? ethtool.driver(nic.name) : std::nullopt;
     nic.driver = driver ? driver->driver : std::string();
+    nic.firmware = driver ? driver->firmware : std::string();
+    const auto duplex = link && link->up() && link->carrier ? ethtool.duplex(nic.name) : std::nullopt;
+    nic.duplex = duplex ? to_string(*duplex) : std::string_view();
   }
   return node;
 }
@@ -179,8 +185,8 @@ const Check& peers() {
       .info = {.name = "peers",
                .summary = "The node is like most others of the run: kernel, processor, memory, and its data NICs",
                .params = {{"ignore", Unit::text, "",
-                           "facts that may differ, with commas: kernel, CPU model, cores, NUMA nodes, memory, data "
-                           "NICs, MTU, speed, driver"}},
+                           "facts that may differ, with commas: kernel, CPU model, microcode, cores, NUMA nodes, "
+                           "memory, data NICs, MTU, speed, duplex, driver, firmware"}},
                .place = CheckPlace::own,  // some drivers ask their firmware for the speed, which may not answer
                .period_ns = 5 * kNsPerS,
                .trips = "link_mtu",

@@ -47,6 +47,7 @@ Node node_before() {
           .role = NicRole::data,
           .role_evidence = "is up, has an address",
           .pci = "0000:c1:00.0"};
+  own.duplex = "full";
   own.rdma = RdmaPort{"mlx5_2", 1, "Ethernet"};
   Nic management{.name = "eno1",
                  .mac = "02:00:00:00:00:09",
@@ -101,12 +102,13 @@ TEST_CASE("check state: a NIC that is down, gone or without its addresses is sti
 TEST_CASE("check state: MTU, driver and the highest speed stay, an address may be another of its family") {
   const Node before = node_before();
   Node now = before;
-  nic(now, "ens3").mtu_bytes = 1500, nic(now, "ens3").driver = "other";
+  nic(now, "ens3").mtu_bytes = 1500, nic(now, "ens3").driver = "other", nic(now, "ens3").duplex = "half";
   nic(now, "ens3").speed_bits_per_s = 200'000'000'000, nic(now, "bond0").speed_bits_per_s = 400'000'000'000;
   nic(now, "ens3").addresses = {"10.3.0.77/24"};
   Node expected = expected_node(before, now);
   CHECK(nic(expected, "ens3").mtu_bytes == 4200);
   CHECK(nic(expected, "ens3").driver == "mlx5_core");
+  CHECK(nic(expected, "ens3").duplex == "full");
   CHECK(nic(expected, "ens3").speed_bits_per_s == 400'000'000'000);
   CHECK(nic(expected, "ens3").addresses == std::vector<std::string>{"10.3.0.77/24", "fd03::1/64"});
   CHECK(nic(expected, "bond0").speed_bits_per_s == 400'000'000'000);
@@ -240,7 +242,7 @@ TEST_CASE("grit check --state: a cable that was pulled between two calls, and a 
     const int port0 = ok(nodes.far.link("port0")).ifindex;
     ok(nodes.far.set_down(port0));
     while (ok(nodes.node.link("eth0")).running()) ::usleep(10'000);  // the kernel says that up to a second later
-    for (int call = 0; call < 2; ++call) {  // it stays so
+    for (int call = 0; call < 2; ++call) {                           // it stays so
       const Answer pulled = check_links(state);
       REQUIRE(pulled.code == 2);
       REQUIRE(pulled.of("link_up", "eth0") == "critical has no carrier");

@@ -16,7 +16,8 @@ test::CheckUnderTest among(int nodes, Json given = Json::object()) {
   for (int i = 0; i < nodes; ++i) {
     Node node{.index = i, .name = "node" + std::to_string(i), .cores = 8, .numa_nodes = 2};
     node.memory_bytes = 503 * kGiB, node.cpu_model = "Xeon", node.kernel = "6.8.0";
-    Nic nic{.name = i == 0 ? "eth0" : "ens5", .driver = "veth", .role = NicRole::data};
+    node.microcode = "0x2b000461";
+    Nic nic{.name = i == 0 ? "eth0" : "ens5", .driver = "veth", .duplex = "full", .role = NicRole::data};
     nic.speed_bits_per_s = 10'000'000'000, nic.mtu_bytes = 1500;
     node.nics = {nic};
     check.peers.push_back(node);
@@ -78,6 +79,28 @@ TEST_CASE("peers: where a vote cannot tell, the fact is named and no node") {
     REQUIRE(eight.read_one().detail == "6.8.0 on 5, 6.8.1 on 3 of 8 nodes; who is right cannot be told");
     set_kernel(eight, {2}, "6.8.0");
     REQUIRE(eight.read_one().detail.starts_with("6.8.1 here: unlike"));  // 6 of 8
+  });
+}
+
+TEST_CASE("peers: microcode, firmware and duplex that differ") {
+  test::in_namespaces([] {
+    test::without_dad();
+    test::TwoNodes nodes;
+    auto check = among(4);
+    check.node.microcode = "0x2b000590";
+    REQUIRE(check.read_one().subject == "microcode");
+    REQUIRE(check.read_one().severity == Severity::warning);
+    auto half = among(4);
+    for (std::size_t i = 1; i < 4; ++i) half.peers[i].nics[0].duplex = "half";
+    REQUIRE(half.read_one().subject == "duplex of the data NIC");
+    REQUIRE(half.read_one().severity == Severity::critical);
+    auto firmware = among(4);
+    for (std::size_t i = 1; i < 4; ++i) firmware.peers[i].nics[0].firmware = "28.39.1002 (MT_0000000838)";
+    REQUIRE(firmware.read_one().severity == Severity::ok);  // this one's driver says none
+    firmware.peers[3].nics[0].firmware = "28.36.1010 (MT_0000000838)";
+    firmware.memory.clear();
+    REQUIRE(firmware.read_one().subject == "firmware of the data NIC");
+    REQUIRE(firmware.read_one().hint == "here it is not known");
   });
 }
 

@@ -11,6 +11,8 @@ grit::Topology example() {
   nic.ifindex = 7;
   nic.mac = "02:67:72:00:01:01";
   nic.driver = "mlx5_core";
+  nic.firmware = "28.39.1002 (MT_0000000838)";
+  nic.duplex = "full";
   nic.speed_bits_per_s = 400'000'000'000;
   nic.mtu_bytes = 9000;
   nic.up = true;
@@ -25,6 +27,7 @@ grit::Topology example() {
   node.numa_nodes = 2;
   node.memory_bytes = 512'000'000'000;
   node.cpu_model = "some \"CPU\"";
+  node.microcode = "0x2b000461";
   node.kernel = "6.1.0";
   node.nics = {nic, grit::Nic{}};
   grit::Topology topology;
@@ -51,6 +54,9 @@ TEST_CASE("a topology survives its JSON unchanged") {
   CHECK(back->local_cluster);
   CHECK(node.ranks == std::vector<int>{6, 7});
   CHECK(node.memory_bytes == 512'000'000'000);
+  CHECK(node.microcode == "0x2b000461");
+  CHECK(node.nics.at(0).firmware == "28.39.1002 (MT_0000000838)");
+  CHECK(node.nics.at(0).duplex == "full");
   CHECK(node.nics.at(0).role == grit::NicRole::management);
   CHECK(node.nics.at(0).speed_bits_per_s == 400'000'000'000);
   CHECK(node.nics.at(1).role == grit::NicRole::other);

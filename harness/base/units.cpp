@@ -142,16 +142,24 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-/// The suffix most likely meant: the same in other letters' case ("KB", "gbit/s"), or else the nearest.
+/// The suffix most likely meant: the same in other letters' case ("KB", "gbit/s"), or else the longest with which the
+/// word begins ("min" of "minutes") or that begins with it ("Gbit/s" of "G"), or else the nearest; none when there is
+/// none of whose letters one is right.
 std::string likely_suffix(std::string_view text, Unit unit) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   const auto same_letter = [&](char a, char b) { return lower(a) == lower(b); };
   std::vector<std::string_view> names;
+  std::string_view beginning, longer;
   for (const Suffix& known : suffixes(unit)) {
     if (std::ranges::equal(known.text, text, same_letter)) return std::string(known.text);
+    if (text.starts_with(known.text) && known.text.size() > beginning.size()) beginning = known.text;
+    if (known.text.starts_with(text) && longer.empty()) longer = known.text;
     names.push_back(known.text);
   }
-  return nearest_name(text, names);
+  if (!beginning.empty()) return std::string(beginning);
+  if (!longer.empty()) return std::string(longer);
+  const std::string nearest = nearest_name(text, names);
+  return edit_distance(text, nearest) < nearest.size() ? nearest : "";
 }
 
 Failure bad_quantity(std::string_view text, Unit unit, std::string_view why) {

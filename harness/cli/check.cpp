@@ -1,5 +1,6 @@
 // grit check: is this node well? All health checks, read once, without MPI and without a scenario.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -10,6 +11,9 @@
 
 #include "harness/agent/journal.hpp"
 #include "harness/base/files.hpp"
+#include "harness/base/json_fields.hpp"
+#include "harness/base/printable.hpp"
+#include "harness/base/shortened.hpp"
 #include "harness/cli/arguments.hpp"
 #include "harness/cli/check_state.hpp"
 #include "harness/cli/commands.hpp"
@@ -55,11 +59,33 @@ Result<std::filesystem::path> config_file(const std::string& file) {
   std::error_code failed;
   const auto real = std::filesystem::canonical(file, failed);
   if (failed) return usage_error(fmt::format("cannot read {}: {}", file, failed.message()));
+  if (!std::filesystem::is_regular_file(real, failed))
+    return usage_error(fmt::format("{} is not a file: name a file of checks, such as {}", real.string(),
+                                   (real / "checks.lua").string()));
   if (is_safe_to_run(real)) return real;
   return usage_error(
       fmt::format("{} can be changed by others than {}, and its commands would be run: chown it and chmod go-w it and "
                   "the directories above it",
                   real.string(), ::geteuid() == 0 ? "root" : "you and root"));
+}
+
+/// Why none of the checks of this call has that name, and which it could be.
+Failure no_such_check(const std::string& name, const std::vector<std::string>& known, const std::string& config) {
+  if (const Check* check = find_check(name); check != nullptr && config.empty())
+    return usage_error(
+        fmt::format("check {0} needs parameters: write them into a file, grit.check.{0} {{ ... }}, and "
+                    "name it with --config; grit describe {0} shows them",
+                    name));
+  const std::string near = nearest_name(name, known);
+  std::string what = fmt::format("there is no check called {}", shortened(name));
+  if (!config.empty()) what += fmt::format(" in {}", config);
+  if (name.find(',') != std::string::npos)
+    what += "; separate names by spaces";
+  else if (!near.empty())
+    what += fmt::format("; did you mean {}?", near);
+  return usage_error(what + (config.empty()
+                                 ? "; grit list checks shows all"
+                                 : fmt::format("; it has: {}", shortened(fmt::format("{}", fmt::join(known, ", "))))));
 }
 
 Result<std::vector<ScenarioPlugin>> wanted_checks(const Request& request) {
@@ -75,12 +101,7 @@ Result<std::vector<ScenarioPlugin>> wanted_checks(const Request& request) {
   std::vector<std::string> known;
   for (const ScenarioPlugin& check : checks) known.push_back(check_label(check));
   for (const std::string& name : request.names)
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      const std::string near = nearest_name(name, known);
-      return usage_error(fmt::format("there is no check called {}{}{}; grit list checks shows all", name,
-                                     request.config.empty() ? "" : " in " + request.config,
-                                     near.empty() ? "" : "; did you mean " + near + "?"));
-    }
+    if (std::find(known.begin(), known.end(), name) == known.end()) return no_such_check(name, known, request.config);
   std::erase_if(checks, [&](const ScenarioPlugin& check) {
     return std::find(request.names.begin(), request.names.end(), check_label(check)) == request.names.end();
   });
@@ -202,10 +223,21 @@ Status write_files(const Request& request, const Checked& checked) {
   return write_check_state(request.state, state_of(checked.all, checked.expected));
 }
 
+/// Both files, if asked for.
+Status write_files(const Request& request, const NodeCheck& all) {
+  if (!request.openmetrics.empty()) GRIT_CHECK(write_file_durably(request.openmetrics, openmetrics_text(all)));
+  return request.state.empty() ? Status() : write_state(request.state, all);
+}
+
+/// What cannot be written is said, and the answer is not "ok" then: who reads the file would go by an old one.
 Result<int> check(const Request& request) {
   GRIT_TRY(const Checked checked, check_node(request));
   const NodeCheck& all = checked.all;
   const Severity severity = severity_of(all, request.strict);
+  GRIT_TRY(const NodeCheck all, check_node(request));
+  const Status written = write_files(request, all);
+  Severity severity = severity_of(all, request.strict);
+  if (!written && severity == Severity::ok) severity = Severity::unknown;
   if (request.json)
     fmt::print("{}\n", json_text(check_json(all, severity)));
   else if (request.table || (!request.line && ::isatty(STDOUT_FILENO) != 0))
@@ -216,6 +248,9 @@ Result<int> check(const Request& request) {
   if (written) return static_cast<int>(severity);
   fmt::print(stderr, "grit: {}\n", written.error().message);
   return static_cast<int>(severity == Severity::ok ? Severity::unknown : severity);
+  if (!written)
+    fmt::print(stderr, "grit: {}; name a file in a directory that is there\n", printable(written.error().message));
+  return static_cast<int>(severity);
 }
 
 }  // namespace

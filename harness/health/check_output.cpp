@@ -141,7 +141,11 @@ std::string first_sentence(const NodeCheck& all, const std::vector<Finding>& fin
 std::string value_words(const Outcome& outcome) {
   if (!outcome.value) return "";
   if (outcome.unit == "s") return *outcome.value == 0 ? "0 s" : format_duration(*outcome.value * kNsPerS);
-  if (outcome.unit == "bytes") return fmt::format("{:.0f} B", *outcome.value);
+  if (outcome.unit == "bytes") {
+    constexpr double kMiB = 1 << 20, kGiB = 1 << 30;
+    if (*outcome.value >= kGiB) return fmt::format("{:.1f} GiB", *outcome.value / kGiB);
+    return *outcome.value >= kMiB ? fmt::format("{:.1f} MiB", *outcome.value / kMiB) : digits(*outcome.value) + " B";
+  }
   if (outcome.unit == "count") return digits(*outcome.value);
   if (outcome.unit == "share") return digits(std::round(*outcome.value * 1e4) / 1e2) + " %";
   return fmt::format("{:.6g} {}", *outcome.value, outcome.unit);
@@ -213,12 +217,18 @@ std::string check_table(const NodeCheck& all, Severity severity) {
         for (const CheckedOnce& check : all.checks) cpu_ns += check.reading.cpu_ns;
         return format_duration(static_cast<double>(cpu_ns));
       }());
-  std::vector<std::string> nothing;  // one a check: that it cannot see a part of what it looks at is in the JSON
+  // By why, one a check: that it cannot see a part of what it looks at is in the JSON.
+  std::vector<std::pair<std::string, std::vector<std::string>>> nothing;
+  const auto add_nothing = [&](const std::string& why, const std::string& label) {
+    for (auto& [known, labels] : nothing)
+      if (known == why) return labels.push_back(label);
+    nothing.push_back({why, {label}});
+  };
   for (const Finding& finding : worst_first(all)) {
     const Outcome& outcome = *finding.outcome;
     if (outcome.not_here) {
       if (has_nothing_here(*finding.check) && &outcome == &finding.check->reading.outcomes.front())
-        nothing.push_back(fmt::format("{} ({})", finding.check->label, outcome.detail));
+        add_nothing(outcome.detail, finding.check->label);
       continue;
     }
     text += fmt::format("  {:<9} {:<18} {:<16} {:<12} {}\n", to_string(outcome.severity), finding.check->label,
@@ -226,7 +236,8 @@ std::string check_table(const NodeCheck& all, Severity severity) {
     if (outcome.severity != Severity::ok && !outcome.hint.empty())
       text += fmt::format("  {:>59}{}\n", "", "-> " + outcome.hint);
   }
-  if (!nothing.empty()) text += fmt::format("\n  nothing to look at here: {}\n", fmt::join(nothing, ", "));
+  if (!nothing.empty()) text += "\n  nothing to look at here\n";
+  for (const auto& [why, labels] : nothing) text += fmt::format("    {}: {}\n", why, fmt::join(labels, ", "));
   return text;
 }
 

@@ -65,7 +65,8 @@ std::optional<KernelLine> parse_kernel_record(std::string_view record) {
 Result<KernelLogReader> KernelLogReader::open(From from) {
   Fd reader(::open(kDevice, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!reader || ::lseek(reader.get(), 0, from == From::end ? SEEK_END : SEEK_SET) < 0)
-    return unavailable_error(fmt::format("cannot read {}: {} (CAP_SYSLOG)", kDevice, std::strerror(errno)));
+    return unavailable_error(
+        fmt::format("cannot read {}: {}; it takes root, or CAP_SYSLOG", kDevice, std::strerror(errno)));
   return KernelLogReader(std::move(reader));
 }
 

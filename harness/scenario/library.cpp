@@ -265,11 +265,12 @@ void push_handle(lua_State* lua, const char* type, std::size_t index) {
 std::size_t handle_at(lua_State* lua, int stack_index, const char* type, std::string_view what) {
   const void* handle = luaL_testudata(lua, stack_index, type);
   if (handle == nullptr) {
-    const void* other = lua_touserdata(lua, stack_index);
+    std::string found = luaL_typename(lua, stack_index);
+    if (luaL_getmetafield(lua, stack_index, "__name") == LUA_TSTRING) found = lua_tostring(lua, -1);
+    if (found == "function") found += ": is { } missing behind it?";
     const std::string wanted = type == std::string_view(kNodeHandle) ? R"(what grit.node "any" gave)"
                                                                      : fmt::format("a {}.<name> {{ ... }}", type);
-    throw ScenarioError(fmt::format("{} must be {}, not a {}", what, wanted,
-                                    other != nullptr ? "value of another kind" : luaL_typename(lua, stack_index)));
+    throw ScenarioError(fmt::format("{} must be {}, not a {}", what, wanted, found));
   }
   return *static_cast<const std::size_t*>(handle);
 }

@@ -35,7 +35,8 @@ Result<std::vector<ScenarioPlugin>> load_checks(const std::filesystem::path& pat
   }
   if (checks.empty())
     return usage_error(fmt::format("{} lists no checks: return {{ grit.check.link_up {{}} }}", path.string()));
-  GRIT_CHECK(have_own_names(checks));
+  if (const Status named = have_own_names(checks); !named)
+    return usage_error(fmt::format("{}: {}", path.string(), named.error().message));
   return checks;
 }
 
@@ -43,9 +44,9 @@ Status have_own_names(const std::vector<ScenarioPlugin>& checks) {
   std::set<std::string> labels;
   for (const ScenarioPlugin& planned : checks)
     if (const std::string label = check_label(planned); !labels.insert(label).second)
-      return usage_error(fmt::format(
-          "two checks are called {}: give one another name, such as grit.check.{} {{ name = \"{} of eth1\" }}", label,
-          planned.name, planned.name));
+      return usage_error(
+          fmt::format("two checks are called {}: give one another name, such as grit.check.{} {{ name = \"{} 2\" }}",
+                      label, planned.name, planned.name));
   return {};
 }
 

@@ -169,6 +169,17 @@ std::string readable(std::string message) {
                      message.size() - kBeginning - kEnd, message.substr(message.size() - kEnd));
 }
 
+/// What to write where a file names a part of the library without the library, or without having asked for it; else
+/// empty.
+std::string advice_for(std::string_view message) {
+  for (const std::string_view name : {"grit", "check", "fault", "workload"}) {
+    if (!message.ends_with(fmt::format("nil value (global '{}')", name))) continue;
+    const std::string part = name == "grit" ? "" : fmt::format("grit.{}, and ", name);
+    return fmt::format("; write {}at the file's beginning: local grit = require \"grit\"", part);
+  }
+  return "";
+}
+
 /// The failed call's message, with the file as the user wrote it and, where Lua gives none, the last line that ran.
 std::string message_of(lua_State* lua, const Sandbox& sandbox) {
   const std::string at_line = sandbox.last_line > 0 ? fmt::format(":{}", sandbox.last_line) : "";
@@ -183,8 +194,9 @@ std::string message_of(lua_State* lua, const Sandbox& sandbox) {
   std::size_t size = 0;
   const char* text = lua_tolstring(lua, -1, &size);
   const std::string_view message(text, size);
-  if (message.starts_with(sandbox.chunk + ":")) return sandbox.file + std::string(message.substr(sandbox.chunk.size()));
-  return fmt::format("{}{}: {}", sandbox.file, at_line, message);
+  if (message.starts_with(sandbox.chunk + ":"))
+    return sandbox.file + std::string(message.substr(sandbox.chunk.size())) + advice_for(message);
+  return fmt::format("{}{}: {}{}", sandbox.file, at_line, message, advice_for(message));
 }
 
 }  // namespace

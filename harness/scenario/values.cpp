@@ -7,6 +7,7 @@
 #include <charconv>
 #include <climits>
 
+#include "harness/base/printable.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/lua_quantity.hpp"
@@ -134,11 +135,17 @@ int push_field(lua_State* lua, int table, std::string_view key) {
 
 lua_Integer list_length(lua_State* lua, int table, std::string_view name) {
   lua_Integer keys = 0;
-  for (lua_pushnil(lua); lua_next(lua, table) != 0; lua_pop(lua, 1)) ++keys;
+  std::string key;  // that no list has
+  for (lua_pushnil(lua); lua_next(lua, table) != 0; lua_pop(lua, 1), ++keys)
+    if (lua_type(lua, -2) == LUA_TSTRING) key = text_at(lua, -2);
+  if (!key.empty())
+    throw ScenarioError(
+        fmt::format("{} is not a plain list {{ a, b, ... }}: it has the key \"{}\"", name, shortened(printable(key))));
   for (lua_Integer i = 1; i <= keys; ++i) {
     const int type = lua_rawgeti(lua, table, i);
     lua_pop(lua, 1);
-    if (type == LUA_TNIL) throw ScenarioError(fmt::format("{} is not a plain list {{ a, b, ... }}", name));
+    if (type == LUA_TNIL)
+      throw ScenarioError(fmt::format("{} is not a plain list {{ a, b, ... }}: it has nothing at {}", name, i));
   }
   return keys;
 }

@@ -19,6 +19,14 @@ def refused(work, *arguments, code, says, **options):
     print(f"{code}  {done.err.strip().splitlines()[0]}")
 
 
+def refused_check(*arguments, code=64, says):
+    done = grit("check", *arguments, expect=code, timeout=60)
+    for words in says:
+        assert words in done.err, f"{arguments}: {words!r} is not in:\n{done.err}"
+    print(f"{code}  {done.err.strip().splitlines()[0]}")
+    return done
+
+
 with Workspace() as work:
     flap = work.write("flap.lua", SHORT_FLAP)
     refused(work, work.path / "missing.lua", code=64, says=["no scenario file", "missing.lua"])
@@ -37,6 +45,18 @@ with Workspace() as work:
     refused(work, flap, "--no-such-flag", code=64, says=[])
     for port in 0, 65536, "ssh":
         refused(work, flap, "--port", port, code=64, says=["--port"])
+
+    checks = work.write("checks.lua", 'local grit = require "grit"\nreturn { grit.check.stuck_tasks {} }\n')
+    refused_check("disk_spac", says=["disk_spac", "did you mean disk_space?"])
+    refused_check("link_up,disk_space", says=["separate names by spaces"])
+    refused_check("command", says=["check command needs parameters", "--config", "grit describe command"])
+    refused_check("--config", checks, "link_up", says=["no check called link_up in", "it has: stuck_tasks"])
+    refused_check("--config", work.path, says=["is not a file", "checks.lua"])
+    refused_check("--config", work.path / "missing.lua", says=["missing.lua", "No such file"])
+    for option in "--state", "--openmetrics":
+        missing = work.path / "missing" / "file"
+        done = refused_check("stuck_tasks", "--line", option, missing, code=3, says=["cannot write", str(missing), "a directory that is there"])
+        assert done.out.startswith("GRIT UNKNOWN - 1 of 1 checks are ok"), done.out
 
     # The guard rail's override works: planned, not refused.
     grit("plan", management, "--set", "node=1", expect=64)

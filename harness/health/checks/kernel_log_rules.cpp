@@ -183,18 +183,27 @@ std::vector<std::string> LinePattern::match(const std::string& text) const {
 Result<KernelLogRules> KernelLogRules::make(const std::string& more, const std::string& ignored,
                                             const std::string& mild_xids) {
   KernelLogRules rules;
-  GRIT_TRY(rules.mild_xids_, numbers_of(mild_xids));
+  const auto of = [](std::string_view parameter, const auto& failed) {
+    return usage_error(fmt::format("parameter \"{}\": {}", parameter, failed.error().message));
+  };
+  const auto numbers = numbers_of(mild_xids);
+  if (!numbers) return of("mild_xids", numbers);
+  rules.mild_xids_ = *numbers;
   for (const std::string& line : lines_of(ignored)) {
-    GRIT_TRY(LinePattern pattern, LinePattern::make(line));
+    auto made = LinePattern::make(line);
+    if (!made) return of("ignore", made);
+    LinePattern pattern = std::move(*made);
     rules.ignored_.push_back(std::move(pattern));
   }
   for (const std::string& line : lines_of(more)) {
     const std::size_t colon = line.find(':');
     const auto severity = severity_from(line.substr(0, colon));
     if (colon == std::string::npos || !severity || !is_alarm(*severity))
-      return usage_error(fmt::format("\"{}\" does not begin with \"critical:\" or \"warning:\"", shortened(line)));
-    GRIT_TRY(LinePattern pattern, LinePattern::make(line.substr(colon + 1)));
-    rules.rules_.push_back({.kind = "of your own", .pattern = std::move(pattern), .severity = *severity, .subject = 1});
+      return usage_error(
+          fmt::format("parameter \"deny\": \"{}\" does not begin with \"critical:\" or \"warning:\"", shortened(line)));
+    auto made = LinePattern::make(line.substr(colon + 1));
+    if (!made) return of("deny", made);
+    rules.rules_.push_back({.kind = "of your own", .pattern = std::move(*made), .severity = *severity, .subject = 1});
   }
   for (const Row& row : kRows) {
     GRIT_TRY(LinePattern pattern, LinePattern::make(row.pattern));

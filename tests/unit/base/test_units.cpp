@@ -67,7 +67,11 @@ TEST_CASE("zero needs no unit, everything else does") {
 }
 
 TEST_CASE("a wrong quantity says what is wrong and what would be right") {
-  CHECK(contains(error_of("5sec", Unit::time_ns), "unknown unit \"sec\", did you mean"));
+  CHECK(contains(error_of("5sec", Unit::time_ns), "unknown unit \"sec\", did you mean \"s\""));
+  CHECK(contains(error_of("2 hours", Unit::time_ns), "did you mean \"h\""));
+  CHECK(contains(error_of("2minutes", Unit::time_ns), "did you mean \"min\""));
+  CHECK(contains(error_of("400G", Unit::bits_per_s), "did you mean \"Gbit/s\""));
+  CHECK(contains(error_of("50s", Unit::fraction), "unknown unit \"s\"; write for example"));
   CHECK(contains(error_of("25mb", Unit::bytes), "did you mean \"MB\""));
   CHECK(contains(error_of("3gbit/s", Unit::bits_per_s), "did you mean \"Gbit/s\""));
   CHECK(contains(error_of("1KB", Unit::bytes), "did you mean \"kB\""));

@@ -95,6 +95,17 @@ TEST_CASE("grit check: of several outcomes of one subject a metric has the worst
   CHECK(metric_of({Severity::ok, Severity::unknown, Severity::ok}) == '3');
 }
 
+TEST_CASE("grit check: the table says once why several checks have nothing to look at, and sizes as people do") {
+  const NodeCheck all =
+      node_of({kWithoutGpu, checked("link_up", {not_here("no data NIC")}), checked("gpu_memory", {not_here("no GPU")}),
+               checked("memory_room", {{.severity = Severity::ok, .value = 5'746'196'480, .unit = "bytes"}}), kBad});
+  const std::string table = check_table(all, Severity::critical);
+  CAPTURE(table);
+  CHECK(table.ends_with("\n  nothing to look at here\n    no GPU: gpu_clock, gpu_memory\n    no data NIC: link_up\n"));
+  CHECK(table.find(" 5.4 GiB ") != std::string::npos);
+  CHECK(table.find(" 1400 B ") != std::string::npos);
+}
+
 TEST_CASE("grit check: as a monitoring plug-in it says the worst first, and keeps to the interface") {
   const NodeCheck all = node_of({kWell, kBad, kWithoutGpu, kUnread});
   CHECK(

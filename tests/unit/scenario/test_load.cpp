@@ -188,7 +188,8 @@ TEST_CASE("parts have the right kind") {
   const std::string head = "local grit = require 'grit'\nreturn grit.scenario { name = 'x', ";
   CHECK(contains(load_error(head + "}"), "x.lua:2: the scenario has no workload"));
   CHECK(contains(load_error(head + "workload = 'ddp' }"), "workload must be a grit.workload.<name>"));
-  CHECK(contains(load_error(head + "workload = grit.check.link_up {} }"), "value of another kind"));
+  CHECK(contains(load_error(head + "workload = grit.check.link_up {} }"),
+                 "must be a grit.workload.<name> { ... }, not a grit.check"));
   CHECK(contains(load_error(scenario_with("faults = grit.fault.link_flap {},")), "faults must be a list"));
   CHECK(contains(load_error(scenario_with("faults = { 'link_flap' },")), "faults[1] must be a grit.fault.<name>"));
   CHECK(contains(load_error(scenario_with("faults = { f {}, nil, f {} },")), "not a plain list"));

@@ -41,8 +41,24 @@ TEST_CASE("what is wrong in a file of checks is said with its line") {
   CHECK_THAT(error_of("return { grit.check.link_up { limit = '2min' } }"), Contains("limit") && Contains("55s"));
   CHECK_THAT(error_of("return grit.check.link_up {}"), Contains("must end with: return {"));
   CHECK_THAT(error_of("return { 'link_up' }"), Contains("check 1 of the list must be a grit.check.<name>"));
+  CHECK_THAT(error_of("return { grit.check.link_up }"), Contains("not a function: is { } missing behind it?"));
+  CHECK_THAT(error_of("return { grit.fault.link_down {} }"),
+             Contains("must be a grit.check.<name> { ... }, not a grit.fault"));
+  CHECK_THAT(error_of("return { checks = { grit.check.link_up {} } }"), Contains("it has the key \"checks\""));
+  CHECK_THAT(error_of("return { grit.check.link_up {}, [5] = grit.check.nic_errors {} }"),
+             Contains("it has nothing at 2"));
+  CHECK_THAT(error_of("return { grit.check.kernel_log { deny = 'oops' } }"),
+             Contains("checks.lua:2: check kernel_log: parameter \"deny\": \"oops\" does not begin with"));
+  CHECK_THAT(error_of("return { grit.check.kernel_log { ignore = '(' } }"),
+             Contains("parameter \"ignore\": \"(\" is no regular expression"));
+  CHECK_THAT(error_of("return { grit.check.kernel_log { mild_xids = '13;31' } }"),
+             Contains("parameter \"mild_xids\": \"13;31\" is no list of numbers"));
+  CHECK_THAT(error_of("return { grit.check.link_settings { speed = '400G' } }"), Contains("did you mean \"Gbit/s\"?"));
+  CHECK_THAT(error_of("return { check.link_up {} }"),
+             Contains("write grit.check, and at the file's beginning: local grit = require \"grit\""));
   CHECK_THAT(error_of("return {}"), Contains("lists no checks"));
-  CHECK_THAT(error_of("return { grit.check.link_up {}, grit.check.link_up {} }"), Contains("two checks are called"));
+  CHECK_THAT(error_of("return { grit.check.link_up {}, grit.check.link_up {} }"),
+             Contains("checks.lua: two checks are called link_up: give one another name, such as"));
   CHECK(load_checks("/nonexistent/checks.lua").error().kind == ErrorKind::usage);
 }
 

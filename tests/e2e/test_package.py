@@ -4,6 +4,7 @@ No network: the packages are not fetched but copied, file by file, from this mac
 program is missing in the package's dependencies is missing in the root as well."""
 
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -123,6 +124,26 @@ def inside(root, command, ok=True):
     return run("unshare", "--mount", "--pid", "--fork", sys.executable, __file__, root, command, ok=ok, timeout=180)
 
 
+def check_node(root):
+    """grit check on a node without GPU, RDMA, NIC and configuration, as root and as nobody: no false alarm of what is not there, and who
+    cannot look says why and what it takes."""
+    for become in ("", "setpriv --reuid 65534 --regid 65534 --clear-groups "):
+        done = inside(root, f"unshare --net {become}grit check --json", ok=False)
+        assert done.stderr == "", f"{become}{done.returncode}\n{done.stdout}\n{done.stderr}"
+        checks = json.loads(done.stdout)["checks"]
+        outcomes = [(check["check"], one) for check in checks for one in check["outcomes"]]
+        # Of the machine that the test runs on these can be true; so can a warning: that it is busy, or that nothing keeps its clock right.
+        critical = {name for name, one in outcomes if one["severity"] == "critical"} - {"disk_space", "kernel_log"}
+        assert not critical and done.returncode in (0, 1, 2), (done.returncode, outcomes)
+        looked = {check["check"] for check in checks if check["severity"] != "unknown"}
+        assert {"net_tables", "stuck_tasks", "clock", "memory_room", "disk_space"} <= looked, outcomes
+        unknown = [one for one in outcomes if one[1]["severity"] == "unknown"]
+        assert all(one["detail"] for _, one in unknown), unknown
+        assert {"link_up", "rdma_ports", "gpu_memory", "nvlink"} <= {name for name, one in unknown if one.get("not_here")}, unknown
+        unreadable = [(name, one["detail"]) for name, one in unknown if not one.get("not_here")]
+        assert all(name == "kernel_log" and "it takes root" in detail for name, detail in unreadable), unreadable
+
+
 def main():
     if os.geteuid() != 0:
         skip("needs root, to make a root directory and to enter it")
@@ -153,6 +174,7 @@ def main():
         listed = inside(root, "grit list scenarios").stdout
         assert "what does a step cost?" in listed and "/usr/share/grit/scenarios" in listed, listed
         assert "--down" in inside(root, "grit run link_flap --help").stdout
+        check_node(root)
         # Two pairs are a look and no verdict: 2.
         ran = inside(root, "grit run healthy -n 2 --pairs 2 && echo no; code=$?; ls runs/healthy/latest/; exit $code", ok=False)
         assert ran.returncode == 2 and "report.html" in ran.stdout, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"

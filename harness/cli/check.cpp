@@ -214,28 +214,27 @@ Result<Checked> check_node(const Request& request) {
   return checked;
 }
 
+Status or_another(Status written) {
+  if (written) return written;
+  Error error = std::move(written).error();
+  error.message += "; name a file in a directory that is there";
+  return Failure(std::move(error));
+}
+
 /// What is asked for beside the answer. Error: the first that could not be written.
 Status write_files(const Request& request, const Checked& checked) {
   if (!request.openmetrics.empty())
-    GRIT_CHECK(write_file_durably(request.openmetrics, openmetrics_text(checked.all), kForAll));
+    GRIT_CHECK(or_another(write_file_durably(request.openmetrics, openmetrics_text(checked.all), kForAll)));
   if (request.state.empty()) return {};
   GRIT_CHECK(checked.state_can_be_written);
-  return write_check_state(request.state, state_of(checked.all, checked.expected));
-}
-
-/// Both files, if asked for.
-Status write_files(const Request& request, const NodeCheck& all) {
-  if (!request.openmetrics.empty()) GRIT_CHECK(write_file_durably(request.openmetrics, openmetrics_text(all)));
-  return request.state.empty() ? Status() : write_state(request.state, all);
+  return or_another(write_check_state(request.state, state_of(checked.all, checked.expected)));
 }
 
 /// What cannot be written is said, and the answer is not "ok" then: who reads the file would go by an old one.
 Result<int> check(const Request& request) {
   GRIT_TRY(const Checked checked, check_node(request));
   const NodeCheck& all = checked.all;
-  const Severity severity = severity_of(all, request.strict);
-  GRIT_TRY(const NodeCheck all, check_node(request));
-  const Status written = write_files(request, all);
+  const Status written = write_files(request, checked);
   Severity severity = severity_of(all, request.strict);
   if (!written && severity == Severity::ok) severity = Severity::unknown;
   if (request.json)
@@ -244,12 +243,7 @@ Result<int> check(const Request& request) {
     fmt::print("{}", check_table(all, severity));
   else
     fmt::print("{}", plugin_lines(all, severity));
-  const Status written = write_files(request, checked);
-  if (written) return static_cast<int>(severity);
-  fmt::print(stderr, "grit: {}\n", written.error().message);
-  return static_cast<int>(severity == Severity::ok ? Severity::unknown : severity);
-  if (!written)
-    fmt::print(stderr, "grit: {}; name a file in a directory that is there\n", printable(written.error().message));
+  if (!written) fmt::print(stderr, "grit: {}\n", printable(written.error().message));
   return static_cast<int>(severity);
 }
 

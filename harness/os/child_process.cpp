@@ -387,7 +387,8 @@ Status await_start(const Forked& child, const ChildCommand& command) {
   const int error = error_of_start(child.failed.get());
   if (error == 0) return {};
   ::waitpid(child.pid, nullptr, 0);
-  return errno_error(fmt::format("{} cannot be run in {}", command.argv.front(), command.directory), error);
+  const std::string in = command.directory == "/" ? "" : " in " + command.directory;
+  return errno_error(fmt::format("{} cannot be run{}", command.argv.front(), in), error);
 }
 
 }  // namespace

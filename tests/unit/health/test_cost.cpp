@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include "harness/base/clock.hpp"
-#include "tests/unit/health/file_tree.hpp"
+#include "tests/kernel_files.hpp"
 
 using namespace grit;
 

@@ -1,21 +1,18 @@
 // grit doctor: can this machine, or each node of a job, do what grit needs? Says what was tried and, where it failed,
 // what to do.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "grit_version.hpp"
 #include "harness/agent/journal.hpp"
-#include "harness/base/files.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/cluster/ask_in_namespaces.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/local.hpp"
@@ -34,27 +31,14 @@ struct Line {
   bool note = false;  // worth a look, but no obstacle
 };
 
-/// Tries it in a child, which takes the namespaces with it. Empty: it works; otherwise why not.
+/// Empty: it works; otherwise why not.
 std::string try_namespaces() {
-  std::array<int, 2> ends{-1, -1};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return "cannot make a pipe";
-  const Fd read_end(ends[0]);
-  Fd write_end(ends[1]);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    Status done = ::geteuid() == 0 ? Status() : enter_new_user_namespace();
-    if (done) done = unshare_namespaces(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC);
-    if (done) done = check_root_survives_entering();
-    if (!done && !write_all(write_end.get(), done.error().message)) ::_exit(1);
-    ::_exit(0);
-  }
-  write_end.reset();
-  std::string why;
-  std::array<char, 1024> chunk{};
-  for (ssize_t got = 0; (got = ::read(read_end.get(), chunk.data(), chunk.size())) > 0;)
-    why.append(chunk.data(), static_cast<std::size_t>(got));
-  if (child < 0 || ::waitpid(child, nullptr, 0) != child) return "cannot start a process";
-  return why;
+  const auto asked = ask_in_namespaces([] {
+    Status entered = unshare_namespaces(CLONE_NEWPID);
+    if (entered) entered = check_root_survives_entering();
+    return entered ? std::string() : entered.error().message;
+  });
+  return asked ? *asked : asked.error().message;
 }
 
 Line namespaces() {

@@ -183,6 +183,12 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   return directory;
 }
 
+std::string why_refused(const fs::path& directory) {
+  std::string words = read_file(directory / kRefusedFile).value_or(std::string());
+  while (!words.empty() && words.back() == '\n') words.pop_back();
+  return words;
+}
+
 Result<int> execute_on_local_cluster(const Execution& execution) {
   GRIT_CHECK(check_guards(execution.plan));
   print_warnings(execution.plan);

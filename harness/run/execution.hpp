@@ -37,6 +37,10 @@ Result<std::filesystem::path> run_on_local_cluster(const Execution& execution);
 /// error.
 Result<std::filesystem::path> run_under_mpi(const Job& job, const Execution& execution);
 
+/// Why the ranks of a run on the local cluster did not start, in their words: what is missing on which node. Empty:
+/// they did, or the cluster was not made.
+std::string why_refused(const std::filesystem::path& run_directory);
+
 /// One run on the local cluster; prints the verdict. Returns the exit code.
 Result<int> execute_on_local_cluster(const Execution& execution);
 

@@ -304,12 +304,19 @@ Status run_session(const Job& job, const Plan& plan, const std::filesystem::path
   Kept kept;
   const InterruptGuard interrupts(slot, segment.control());
   const Status done = caught([&] {
+    bool has_begun = false;
+    const auto begins = [&] { begun(), has_begun = true; };
     Status ran = caught([&] {
-      return run_beside_agent(job, plan, {run_directory, seen_directory}, port, segment, kept, begun);
+      return run_beside_agent(job, plan, {run_directory, seen_directory}, port, segment, kept, begins);
     });
     // Said while this node's agent still runs: one that is told to end, or sees a rank end, ends the ranks of all
     // nodes.
-    if (!ran) job.all_failed_or_abort(ran.error()), ran = Failure(job.say(ran.error()));
+    if (!ran) {
+      job.all_failed_or_abort(ran.error());
+      if (job.rank() == 0 && !has_begun)  // that it cannot be written is no other error
+        static_cast<void>(write_file_durably(run_directory / kRefusedFile, ran.error().message + "\n"));
+      ran = Failure(job.say(ran.error()));
+    }
     job.barrier();  // as long as one may still die, the agents must end those that would wait for it here
     slot.end.store(RankEnd::finished);
     const Status ended = wait_for_end(job, kept, ran.has_value());

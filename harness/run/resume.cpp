@@ -11,6 +11,7 @@
 #include "harness/os/identity.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/series.hpp"
+#include "harness/run/set_aside.hpp"
 
 namespace grit {
 namespace {
@@ -30,21 +31,6 @@ Result<std::optional<TrialResult>> by_its_files(const fs::path& directory) {
   for (const std::string_view telling : kTellingOutcomes)
     if (result.outcome == telling) return std::optional(std::move(result));
   return std::optional<TrialResult>();
-}
-
-/// Out of the way of the same trial run again; what there is of it is kept.
-Status set_aside(const fs::path& directory) {
-  std::error_code error;
-  if (!fs::exists(directory, error)) return {};
-  for (int number = 1; number < 1000; ++number) {
-    fs::path aside = directory;
-    aside += fmt::format(".cut-off-{}", number);
-    if (fs::exists(aside, error)) continue;
-    fs::rename(directory, aside, error);
-    break;
-  }
-  if (error) return internal_error(fmt::format("cannot set {} aside: {}", directory.string(), error.message()));
-  return {};
 }
 
 TrialResult assumed(const SearchSpec& search, std::string on_what_grounds) {

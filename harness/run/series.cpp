@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
-#include <ctime>
 #include <functional>
 #include <map>
 
@@ -18,6 +16,7 @@
 #include "harness/base/printable.hpp"
 #include "harness/os/identity.hpp"
 #include "harness/record/run_dir.hpp"
+#include "harness/run/held_signals.hpp"
 #include "harness/scenario/planner.hpp"
 
 namespace grit {
@@ -26,27 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using TrialExecutor = std::function<Result<fs::path>(const Execution&)>;
-
-/// Between trials Ctrl-C waits: for the next trial, which then ends at once, or for the end of the series.
-class HeldSignals {
- public:
-  HeldSignals() {
-    sigemptyset(&held_);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held_, number);
-    sigprocmask(SIG_BLOCK, &held_, &before_);
-  }
-  HeldSignals(const HeldSignals&) = delete;
-  HeldSignals& operator=(const HeldSignals&) = delete;
-  ~HeldSignals() {
-    const timespec now{};
-    while (sigtimedwait(&held_, nullptr, &now) > 0) {  // the series has ended by them: they must not end grit too
-    }
-    sigprocmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t held_{}, before_{};
-};
 
 /// The faults' names, or their labels; numbered where they are the same.
 std::vector<std::string> names_of(const std::vector<ScenarioFault>& faults) {

@@ -81,6 +81,13 @@ struct StatusChange {
   CheckStatus status = CheckStatus::ok;
 };
 
+/// A kind of damage that was asked for and of which there are no injections: nothing is said of it.
+struct NotRun {
+  std::string damage;  // as the scenario calls it
+  std::string what;    // "not run here", "not run yet", "failed"
+  std::string reason;
+};
+
 /// Where the scorecard is from; for people only.
 struct ScoreOrigin {
   std::string scenario{};
@@ -96,6 +103,7 @@ struct ScoreInput {
   std::vector<ScoredNode> nodes{};
   std::vector<ScoreSlot> slots{};
   std::vector<StatusChange> changes{};
+  std::vector<NotRun> not_run{};
 };
 
 }  // namespace grit

@@ -181,6 +181,9 @@ Json co_firing_json(const ScoreInput& input, const CoFiring& co_firing) {
 }  // namespace
 
 Json to_json(const ScoreInput& input, const Scorecard& card) {
+  Json not_run = Json::array();
+  for (const NotRun& one : input.not_run)
+    not_run.push_back({{"damage", one.damage}, {"what", one.what}, {"reason", one.reason}});
   Json results = Json::array(), visible = Json::array();
   for (const Recall& recall : card.recalls) results.push_back(result_json(input, recall));
   for (const Visibility& one : card.visibilities) visible.push_back(visibility_json(input, card, one));
@@ -197,6 +200,7 @@ Json to_json(const ScoreInput& input, const Scorecard& card) {
             {"seed", input.origin.seed},
             {"seconds", card.seconds},
             {"nodes", input.nodes.size()}}},
+          {"not_run", not_run},
           {"cells", cells_json(input, card)},
           {"checks", checks_json(input, card)},
           {"results", results},

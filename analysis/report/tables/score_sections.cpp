@@ -268,6 +268,15 @@ std::string unproven_section(const ScoreInput& input, const Scorecard& card) {
   return "<h2>Checks that say nothing here</h2>\n<ul class=\"reasons\">" + items + "</ul>\n";
 }
 
+std::string not_run_section(const ScoreInput& input) {
+  if (input.not_run.empty()) return "";
+  std::string items;
+  for (const NotRun& one : input.not_run)
+    items += fmt::format("<li><b>{}</b>: {}: {}</li>\n", escape_html(one.damage), escape_html(one.what),
+                         escape_html(one.reason));
+  return "<h2>Damage that was not done</h2>\n<ul class=\"reasons\">" + items + "</ul>\n";
+}
+
 std::string score_numbers(const ScoreInput& input, const Scorecard& card) {
   std::string html = "<h2>In numbers</h2>\n" + details("How to read this", std::string(kHowToRead)) +
                      details("Every check: false alarms and cost", checks_table(input, card)) +

@@ -104,6 +104,8 @@ std::string score_text(const ScoreInput& input, const Scorecard& card, const std
   std::string text = score_sentence(card) + "\n";
   if (demand) text += demand_line(*demand);
   text += missed_lines(input, card) + fault_lines(input, card) + cover_line(input, card.cover) + odd_lines(input, card);
+  for (const NotRun& one : input.not_run)
+    text += line(one.what == "failed" ? "FAILED" : "not run", fmt::format("{}: {}", one.damage, one.reason));
   if (!page.empty()) text += line("page", page.string());
   return text;
 }

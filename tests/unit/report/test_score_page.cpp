@@ -162,3 +162,24 @@ TEST_CASE("the terminal shows what was missed, and a line for each fault") {
   CHECK(contains(text, "page      score.html\n"));
   CHECK_FALSE(contains(text, "asked"));
 }
+
+TEST_CASE("damage that was asked for and not done is on the page, in score.json, in score.csv and on the terminal") {
+  ScoreInput input = test::sample_score();
+  input.not_run = {{"irq_misplaced", "not run here", "all NICs are \"virtual\""}, {"flood", "failed", "a <hang>"}};
+  const Scorecard card = score(input);
+  CHECK(contains(page_of(input), "<li><b>flood</b>: failed: a &lt;hang&gt;</li>"));
+  const Json json = to_json(input, card);
+  CHECK(json.at("not_run").size() == 2);
+  CHECK(json.at("not_run").at(0).at("reason") == "all NICs are \"virtual\"");
+  const test::TempDirectory directory;
+  REQUIRE(write_csv(input, card, directory.path() / "score.csv").has_value());
+  const std::string text = read_file(directory.path() / "score.csv").value();
+  const auto line = text.find(",irq_misplaced,");
+  REQUIRE(line != std::string::npos);
+  const std::string row = text.substr(line, text.find('\n', line) - line);
+  CHECK(row.ends_with(",\"not run here: all NICs are \"\"virtual\"\"\"\r"));
+  CHECK(std::count(row.begin(), row.end(), ',') == std::count(text.begin(), text.begin() + text.find('\n'), ','));
+  const std::string said = score_text(input, card, std::nullopt, "score.html");
+  CHECK(contains(said, "FAILED    flood: a <hang>\n"));
+  CHECK(contains(said, "not run   irq_misplaced: all NICs are"));
+}

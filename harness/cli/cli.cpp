@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <sstream>
 
@@ -23,7 +24,8 @@ constexpr const char* kDescription =
     "  grit plan link_flap                                  what it would do, without doing it\n"
     "  grit run link_flap --down 2s                         on a cluster of network namespaces on this machine\n"
     "  mpirun -n 64 --hostfile nodes grit run link_flap     on real nodes\n"
-    "  grit run FILE.lua                                    a scenario of your own\n";
+    "  grit run FILE.lua                                    a scenario of your own\n"
+    "  grit score scorecard                                 do the health checks notice damage?\n";
 
 constexpr const char* kExitCodes =
     "exit codes: 0 expectations met, 1 not met, 2 inconclusive, 64 bad usage or scenario,\n"
@@ -59,7 +61,9 @@ Result<Action> help_action(const CLI::App& app, const CLI::Success& asked) {
   const auto commands = app.get_subcommands();
   const CLI::Option* scenario = commands.empty() ? nullptr : commands.front()->get_option_no_throw("scenario");
   std::string text;
-  if (scenario != nullptr && !scenario->results().empty()) {
+  std::error_code unreadable;
+  if (scenario != nullptr && !scenario->results().empty() &&
+      !std::filesystem::is_directory(scenario->results().front(), unreadable)) {  // which is finished runs
     GRIT_TRY(text, scenario_help(*commands.front(), scenario->results().front()));
   } else {
     std::ostringstream shown;

@@ -180,7 +180,7 @@ _grit() {
   case $command in
 OPTIONS  esac
   case $command in
-    run|plan)
+    run|plan|score)
       # The options of the scenario that is named already.
       for word in "${COMP_WORDS[@]:2:COMP_CWORD-2}"; do
         case $word in
@@ -243,7 +243,7 @@ COMMANDS  )
   case $command in
 OPTIONS  esac
   case $command in
-    run|plan)
+    run|plan|score)
       # The options of the scenario that is named already.
       for word in "${words[@]:2:CURRENT-3}"; do
         case $word in

@@ -63,11 +63,15 @@ void add_port_option(CLI::App& command, int& port) {
 }
 
 void ScenarioOptions::add_to(CLI::App& command) {
-  command_ = &command;
   command
       .add_option("scenario", scenario,
                   "the Lua file, or the name of one that comes with grit (grit list scenarios), e.g. link_flap")
       ->required();
+  add_flags_to(command);
+}
+
+void ScenarioOptions::add_flags_to(CLI::App& command) {
+  command_ = &command;
   command
       .add_option("--set", sets,
                   "an option of the scenario (SCENARIO --help shows them), e.g. --set node=2; also as --node 2")
@@ -99,15 +103,21 @@ Result<Overrides> ScenarioOptions::overrides() const {
   return overrides;
 }
 
-Result<LoadedScenario> ScenarioOptions::load() const {
-  GRIT_TRY(const Overrides all, overrides());
+Result<FoundScenario> ScenarioOptions::find() const {
+  FoundScenario found;
+  GRIT_TRY(found.sets, overrides());
   GRIT_TRY(const std::filesystem::path file, find_scenario(scenario));
-  GRIT_TRY(const std::string source, read_scenario(file));
-  if (!all.empty()) {
-    GRIT_TRY(const ScenarioBrief brief, brief_of_scenario(file.string(), source));
-    for (const auto& [name, value] : all) GRIT_CHECK(check_scenario_option(*command_, brief, name));
-  }
-  GRIT_TRY(LoadedScenario loaded, evaluate_scenario(file.string(), source, all));
+  found.file = file.string();
+  GRIT_TRY(found.source, read_scenario(file));
+  if (found.sets.empty()) return found;
+  GRIT_TRY(const ScenarioBrief brief, brief_of_scenario(found.file, found.source));
+  for (const auto& [name, value] : found.sets) GRIT_CHECK(check_scenario_option(*command_, brief, name));
+  return found;
+}
+
+Result<LoadedScenario> ScenarioOptions::load() const {
+  GRIT_TRY(const FoundScenario found, find());
+  GRIT_TRY(LoadedScenario loaded, evaluate_scenario(found.file, found.source, found.sets));
   if (!pairs) return loaded;
   if (is_series(loaded.search))
     return usage_error("--pairs is for one run, and this scenario is a series of trials, each of its own length");

@@ -33,6 +33,13 @@ struct AllowOptions {
 /// --port of the commands that start or examine a job. 0, when it is not given: any free one.
 void add_port_option(CLI::App& command, int& port);
 
+/// The scenario that is meant, before it is evaluated.
+struct FoundScenario {
+  std::string file{};
+  std::string source{};
+  Overrides sets{};  // of options that it has
+};
+
 struct ScenarioOptions {
   std::string scenario{};
   std::vector<std::string> sets{};
@@ -42,9 +49,12 @@ struct ScenarioOptions {
   std::optional<int> pairs{};           // empty: what the scenario's design says
   AllowOptions allow{};
 
-  void add_to(CLI::App& command);  // which must outlive this
+  void add_to(CLI::App& command);        // which must outlive this
+  void add_flags_to(CLI::App& command);  // the same without the argument that names the scenario
   /// The --set overrides. Error (usage): one that is not k=v.
   [[nodiscard]] Result<Overrides> overrides() const;
+  /// Finds the scenario and looks whether it has these options. Error (usage): there is none, or it has not.
+  [[nodiscard]] Result<FoundScenario> find() const;
   /// Finds the scenario, and loads it with these and with --pairs. Error (usage): there is none, what is wrong in it or
   /// in these, or --pairs for a series.
   [[nodiscard]] Result<LoadedScenario> load() const;

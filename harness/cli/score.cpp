@@ -1,5 +1,7 @@
-// grit score: do the health checks catch it? A scorecard of finished runs.
+// grit score: do the health checks catch it? Runs the kinds of damage of a scenario, one after another, and makes a
+// scorecard; or makes one of runs that are finished.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -8,11 +10,19 @@
 #include "analysis/report/export/score_json.hpp"
 #include "analysis/report/score_runs.hpp"
 #include "analysis/report/text/score_text.hpp"
+#include "harness/base/json_fields.hpp"
+#include "harness/base/printable.hpp"
+#include "harness/base/shell_words.hpp"
+#include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
 #include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
+#include "harness/cli/damage_cell.hpp"
+#include "harness/cli/scenario_options.hpp"
+#include "harness/cli/shipped_scenarios.hpp"
 #include "harness/health/check.hpp"
-#include "injectors/injector.hpp"
+#include "harness/record/run_dir.hpp"
+#include "harness/run/damage_runs.hpp"
 
 namespace grit {
 namespace {
@@ -21,11 +31,16 @@ namespace fs = std::filesystem;
 
 struct ScoreCommand {
   std::vector<std::string> places{};
-  std::string out{}, alarm = "warning", min{}, max{}, fault{};
+  ScenarioOptions scenario{};
+  std::string out{}, alarm = "warning", min{}, max{}, fault{}, time{};
+  int port = 0;
   bool json = false;
+  const CLI::App* app = nullptr;
+
+  [[nodiscard]] bool was_given(const char* option) const { return app->get_option(option)->count() > 0; }
 };
 
-/// Runs below a directory: itself, or all that are in it (a series has its trials in a folder).
+/// Those in a directory: itself, or all that are in it (a series has its trials in a folder).
 std::vector<fs::path> runs_in(const fs::path& place) {
   std::error_code error;
   if (fs::exists(place / "plan.json", error)) return {place};
@@ -36,32 +51,33 @@ std::vector<fs::path> runs_in(const fs::path& place) {
   return runs;
 }
 
-/// Of the dose where the fault has one, else of how long it lasts.
-DamageCell cell_of(const PlannedFault& fault) {
-  DamageCell cell{.fault = fault.name};
-  const Injector* injector = find_injector(fault.name);
-  const std::string dose = injector != nullptr ? injector->info().dose.param : "";
-  if (dose.empty() || !fault.params.contains(dose)) {
-    const bool ends = !fault.pulses.empty() && fault.pulses.front().end_ns >= 0;
-    if (!ends) return cell;
-    const std::int64_t length_ns = fault.pulses.front().end_ns - fault.pulses.front().start_ns;
-    cell.magnitude = format_quantity(length_ns, Unit::time_ns);
-    cell.unit = "s", cell.dose = static_cast<double>(length_ns) / kNsPerS;
-    return cell;
+NotRun not_run(const Damage& damage) {
+  switch (damage.state) {
+    case Damage::State::not_here:
+      return {damage.name, "not run here", damage.reason};
+    case Damage::State::failed:
+      return {damage.name, "failed", damage.reason};
+    default:
+      return {damage.name, "not run yet", "this scorecard was not finished"};
   }
-  const auto& params = injector->info().params;
-  const auto spec = std::find_if(params.begin(), params.end(), [&](const ParamSpec& one) { return one.name == dose; });
-  const Json& value = fault.params.at(dose);
-  if (spec == params.end() || !value.is_number()) return cell;
-  cell.magnitude = fmt::format("{} {}", dose, format_quantity(value, spec->unit));
-  const double number = value.get<double>();
-  cell.dose = spec->unit == Unit::time_ns ? number / kNsPerS : number;
-  if (spec->unit == Unit::time_ns) cell.unit = "s";
-  if (spec->unit == Unit::bytes || spec->unit == Unit::size_bytes) cell.unit = "bytes";
-  if (spec->unit == Unit::bits_per_s) cell.unit = "bit/s";
-  if (spec->unit == Unit::fraction) cell.unit = "share";
-  cell.harm_grows = injector->info().dose.no_effect < number;
-  return cell;
+}
+
+/// What `grit score SCENARIO` has left in a directory: the runs that count, and what was not run.
+Status add_damages(ScoreInput& input, std::vector<fs::path>& runs, const fs::path& place) {
+  GRIT_TRY(const Json document, read_document(place / "damages.json", formats::kDamages));
+  GRIT_TRY(const Damages damages, damages_from_json(document));
+  for (const Damage& damage : damages.all) {
+    if (damage.state == Damage::State::finished)
+      runs.push_back(place / damage.name);
+    else
+      input.not_run.push_back(not_run(damage));
+  }
+  input.origin.scenario = damages.scenario, input.origin.seed = damages.seed;
+  std::vector<std::string> again = damages.command_line;
+  if (std::find(again.begin(), again.end(), "--seed") == again.end())
+    again.insert(again.end(), {"--seed", std::to_string(damages.seed)});
+  input.origin.command = shell_command(again);
+  return {};
 }
 
 /// "recall=90%", "false_alarms=0.1/h".
@@ -99,46 +115,213 @@ Result<std::optional<DemandResult>> demand_of(const ScoreCommand& command, const
   return result;
 }
 
+bool names_damage(const std::string& set) { return set.starts_with(std::string(kDamageOption) + "="); }
+
+/// The command as it was given, without --damage, --out, --time and what only says how to score.
+std::vector<std::string> words_of(const ScoreCommand& command) {
+  const ScenarioOptions& options = command.scenario;
+  std::vector<std::string> words{"grit", "score", command.places.front()};
+  for (const std::string& set : options.sets)
+    if (!names_damage(set)) words.insert(words.end(), {"--set", set});
+  if (options.nodes) words.insert(words.end(), {"-n", std::to_string(*options.nodes)});
+  if (options.ranks_per_node) words.insert(words.end(), {"--ranks-per-node", std::to_string(*options.ranks_per_node)});
+  if (options.seed) words.insert(words.end(), {"--seed", std::to_string(*options.seed)});
+  if (options.pairs) words.insert(words.end(), {"--pairs", std::to_string(*options.pairs)});
+  if (command.port != 0) words.insert(words.end(), {"--port", std::to_string(command.port)});
+  const std::vector<std::string> allowed = options.allow.words();
+  words.insert(words.end(), allowed.begin(), allowed.end());
+  return words;
+}
+
+/// Of finished runs there is nothing left to choose.
+Status check_no_scenario_options(const ScoreCommand& command) {
+  for (const char* option :
+       {"--set", "--nodes", "--ranks-per-node", "--seed", "--pairs", "--time", "--port", "--allow-management",
+        "--allow-destructive", "--allow-command", "--max-victims", "--free-memory"})
+    if (command.was_given(option))
+      return usage_error(
+          fmt::format("{} is for a scenario, whose runs are still to come; {} is a directory of finished "
+                      "ones",
+                      option, shortened(command.places.front())));
+  return {};
+}
+
+Failure nothing_to_score(const ScoreInput& input) {
+  std::vector<std::string> why;
+  for (const NotRun& one : input.not_run) why.push_back(fmt::format("{}: {}: {}", one.damage, one.what, one.reason));
+  return unavailable_error(
+      fmt::format("no kind of damage could be done, so there is nothing to score; {}", fmt::join(why, "; ")));
+}
+
+Failure under_mpi() {
+  return usage_error(
+      "grit score SCENARIO makes its own cluster on this machine. On real nodes run each kind of damage by itself and "
+      "score what came of it: mpirun ... grit run scorecard --damage NAME --out DIRECTORY/NAME, then, without mpirun, "
+      "grit score DIRECTORY");
+}
+
 void describe_checks(ScoreInput& input) {
   for (ScoredCheck& one : input.checks)
     if (const Check* check = find_check(one.name)) one.unproven = check->info.untripped;
 }
 
+void set_origin(ScoreInput& input, const ScoreCommand& command, const std::vector<fs::path>& runs) {
+  if (!runs.empty())
+    if (const auto run = read_json(runs.front() / "run.json"); run && run->is_object())
+      input.origin.started_utc = text_at(*run, "started_utc");
+  if (command.places.size() == 1 && !input.origin.command.empty()) return;
+  input.origin.scenario = fmt::format("{} runs", runs.size());
+  input.origin.seed = 0;
+  std::vector<std::string> words{"grit", "score"};
+  words.insert(words.end(), command.places.begin(), command.places.end());
+  input.origin.command = shell_command(words);
+}
+
+/// Of finished runs.
 Result<int> score_runs(const ScoreCommand& command) {
   ScoreInput input;
-  std::size_t runs = 0;
+  std::vector<fs::path> runs;
   for (const std::string& place : command.places) {
+    if (std::error_code unreadable; fs::exists(fs::path(place) / "damages.json", unreadable)) {
+      GRIT_CHECK(add_damages(input, runs, place));
+      continue;
+    }
     const std::vector<fs::path> found = runs_in(place);
     if (found.empty())
       return usage_error(fmt::format("{} is no run directory and has none in it (a run has a plan.json)", place));
-    for (const fs::path& run : found) GRIT_CHECK(add_finished_run(input, run, cell_of));
-    runs += found.size();
+    runs.insert(runs.end(), found.begin(), found.end());
   }
+  for (const fs::path& run : runs) GRIT_CHECK(add_finished_run(input, run, damage_cell));
+  if (runs.empty()) return nothing_to_score(input);
   describe_checks(input);
-  input.origin.scenario = fmt::format("{} runs", runs);
-  input.origin.command = "grit score";
-  for (const std::string& place : command.places) input.origin.command += " " + place;
+  set_origin(input, command, runs);
   const Scorecard card = score(input, command.alarm == "critical" ? AlarmFrom::critical : AlarmFrom::warning);
   GRIT_TRY(const auto demand, demand_of(command, input, card));
   const fs::path out = command.out.empty() ? fs::path(command.places.front()) : fs::path(command.out);
   GRIT_TRY(const fs::path page, write_scorecard(out, input, card, demand));
   fmt::print("{}", command.json ? json_text(to_json(input, card), 1) + "\n" : score_text(input, card, demand, page));
-  return demand ? static_cast<int>(demand->decision) : 0;
+  const bool any_failed = std::any_of(input.not_run.begin(), input.not_run.end(),
+                                      [](const NotRun& one) { return one.what != "not run here"; });
+  if (demand && demand->decision == DemandDecision::not_met) return static_cast<int>(DemandDecision::not_met);
+  return static_cast<int>(any_failed ? DemandDecision::cannot_tell : demand ? demand->decision : DemandDecision::met);
+}
+
+/// The command that goes on with what was interrupted.
+std::string go_on_command(const ScoreCommand& command, const fs::path& directory) {
+  std::vector<std::string> words = words_of(command);
+  for (const std::string& set : command.scenario.sets)
+    if (names_damage(set)) words.insert(words.end(), {"--damage", set.substr(set.find('=') + 1)});
+  words.insert(words.end(), {"--out", directory.string()});
+  return shell_command(words);
+}
+
+Result<DamageSetup> setup_of(const ScoreCommand& command) {
+  ScenarioOptions options = command.scenario;
+  GRIT_TRY(FoundScenario found, options.find());
+  GRIT_TRY(const Topology topology, options.local_topology_or_error());
+  GRIT_TRY(const Allowed allowed, options.allow.allowed());
+  DamageSetup setup{.file = std::move(found.file),
+                    .source = std::move(found.source),
+                    .seed = options.seed,
+                    .fresh_seed = options.choose_seed(),
+                    .allowed = allowed,
+                    .topology = topology,
+                    .directory = command.out,
+                    .command_line = words_of(command),
+                    .json = command.json,
+                    .port = command.port};
+  if (options.pairs) setup.pairs = *options.pairs;
+  for (auto& set : found.sets) {
+    if (set.first == kDamageOption)
+      setup.chosen.push_back(std::move(set.second));
+    else
+      setup.sets.push_back(std::move(set));
+  }
+  if (command.time.empty()) return setup;
+  const auto most = parse_quantity(command.time, Unit::time_ns);
+  if (!most) return with_context(most.error(), "--time");
+  setup.most_ns = most->get<std::int64_t>();
+  return setup;
+}
+
+Result<int> score_scenario(const ScoreCommand& command) {
+  GRIT_TRY(const bool in_job, started_by_mpi());
+  if (in_job) return run_in_job([](const Job&) -> Result<int> { return under_mpi(); });
+  GRIT_TRY(const DamageSetup setup, setup_of(command));
+  GRIT_TRY(const DamagesEnd end, run_damages(setup));
+  if (end.interrupted) {
+    const auto finished = std::count_if(end.damages.all.begin(), end.damages.all.end(),
+                                        [](const Damage& one) { return one.state == Damage::State::finished; });
+    fmt::print(stderr, "grit: interrupted, with {} of {} kinds of damage finished. Go on: {}\n", finished,
+               end.damages.all.size(), printable(go_on_command(command, end.directory)));
+    return static_cast<int>(DemandDecision::cannot_tell);
+  }
+  ScoreCommand finished = command;
+  finished.places = {end.directory.string()};
+  finished.out.clear();
+  return score_runs(finished);
+}
+
+/// A scenario is a Lua file or the name of one that comes with grit; directories are finished runs.
+Result<int> score_what_is_named(const ScoreCommand& command) {
+  std::vector<std::string> scenarios;
+  for (const std::string& place : command.places) {
+    std::error_code unreadable;
+    if (fs::is_directory(place, unreadable)) continue;
+    const auto found = find_scenario(place);
+    if (!found || found->extension() != ".lua" || !fs::is_regular_file(*found, unreadable))
+      return usage_error(
+          fmt::format("{}: neither a directory with finished runs nor a scenario: name a Lua file or one that comes "
+                      "with grit (`grit "
+                      "list scenarios`; `grit score scorecard` runs grit's own), or directories of runs",
+                      shortened(place)));
+    scenarios.push_back(place);
+  }
+  if (scenarios.empty()) {
+    GRIT_CHECK(check_no_scenario_options(command));
+    return score_runs(command);
+  }
+  if (command.places.size() > 1)
+    return usage_error(
+        fmt::format("a scorecard is run of one scenario at a time: grit score {}; several that are finished make one "
+                    "together: grit "
+                    "score DIRECTORY DIRECTORY ...",
+                    shell_word(scenarios.front())));
+  ScoreCommand one = command;
+  one.scenario.scenario = scenarios.front();
+  return score_scenario(one);
 }
 
 }  // namespace
 
 void add_score(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("score", "do the health checks catch it? A scorecard of finished runs");
+  auto* command = app.add_subcommand(
+      "score", "do the health checks catch it? A scorecard of a scenario's damages, or of finished runs");
   command->footer(
-      "Runs with one fault on one node, sham blocks (design = { sham = true }) and checks; each fault block is an "
-      "injection.\n"
-      "exit code: 0; with --min or --max: 0 met, 1 not met, 2 cannot tell yet\n"
-      "example: grit score runs/link_flap/20261123T081500Z-7 runs/link_mtu --out scores/monday --min recall=90%");
+      "A scenario: each choice of its option `damage` is run on a cluster of this machine, --damage NAME (repeated: "
+      "several)\nonly that; called again with the same --out it goes on where it was cut off.\n"
+      "Finished runs: with one fault on one node, sham blocks (design = { sham = true }) and checks; each fault block "
+      "is an injection.\n"
+      "exit code: 0; with --min or --max: 0 met, 1 not met, 2 cannot tell yet; 2 also when a kind of damage failed, or "
+      "was interrupted\n"
+      "examples: grit score scorecard --out scores/monday\n"
+      "          grit score scorecard --damage link_down_1s --damage one_cpu --time 10min\n"
+      "          grit score runs/link_flap/20261123T081500Z-7 runs/link_mtu --out scores/tuesday --min recall=90%");
   auto options = std::make_shared<ScoreCommand>();
-  command->add_option("run", options->places, "run directories, or directories with runs in them")->required();
+  options->app = command;
+  command
+      ->add_option("scenario", options->places,
+                   "a scenario to run (its Lua file, or the name of one that comes with grit); or directories with "
+                   "finished runs")
+      ->required();
   command->add_option("--out", options->out,
-                      "where score.html, score.json and score.csv go (default: the first place)");
+                      "where all runs and the scorecard go (default: scores/<scenario>/<UTC time>-<seed>; of finished "
+                      "runs: the first directory)");
+  command->add_option("--time", options->time,
+                      "how long all runs together may take, e.g. 1h: then there are fewer injections of each kind; "
+                      "refused when there is not time for 6");
+  options->scenario.add_flags_to(*command);
+  add_port_option(*command, options->port);
   command->add_option("--alarm", options->alarm, "from where on an outcome is an alarm: warning or critical")
       ->check(one_of({"warning", "critical"}))
       ->capture_default_str();
@@ -148,7 +331,7 @@ void add_score(CLI::App& app, Action& action) {
   command->add_option("--max", options->max,
                       "false_alarms=0.1/h: no check alarms more often on a healthy node, with 95 % confidence");
   command->add_flag("--json", options->json, "print score.json on standard output and nothing else");
-  command->callback([options, &action] { action = [options] { return score_runs(*options); }; });
+  command->callback([options, &action] { action = [options] { return score_what_is_named(*options); }; });
 }
 
 }  // namespace grit

@@ -32,6 +32,7 @@ inline constexpr Format kEnvironment{"env/node.json", 1};
 inline constexpr Format kComparison{"comparison.json", 1};  // also grit compare --json
 inline constexpr Format kTrend{"trend.json", 1};            // grit compare --series --json
 inline constexpr Format kScore{"score.json", 1};            // a scorecard of health checks
+inline constexpr Format kDamages{"damages.json", 1};        // which runs a scorecard is made of
 inline constexpr Format kDoctor{"doctor.json", 1};          // grit doctor --json
 
 }  // namespace formats

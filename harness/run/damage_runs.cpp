@@ -27,6 +27,7 @@ class DamageRunner {
   DamageRunner(const DamageSetup& setup, DamagePlan plan) : setup_(setup), plan_(std::move(plan)) {
     end_.directory = plan_.directory;
     end_.damages = plan_.damages;
+    to_run_ = to_do();
   }
 
   Result<DamagesEnd> run() {
@@ -140,13 +141,14 @@ class DamageRunner {
                      .command_line = std::move(words),
                      .json = setup_.json,
                      .port = setup_.port,
-                     .heading = fmt::format("damage {} of {}: {}", index + 1, plan_.all.size(), damage(index).name)};
+                     .heading = fmt::format("damage {} of {}: {}", to_run_ - to_do() + 1, to_run_, damage(index).name)};
   }
 
   const DamageSetup& setup_;
   DamagePlan plan_;
   DamagesEnd end_{};
-  std::string acted_{};  // of the last run
+  std::size_t to_run_ = 0;  // in this call
+  std::string acted_{};     // of the last run
 };
 
 /// Error (unavailable): nothing is there, and nothing can be run.

@@ -52,7 +52,7 @@ std::optional<Size> size_of(const PlannedFault& fault) {
   const auto value = fault.params.find(name);
   if (spec == info.params.end() || value == fault.params.end() || !value->is_number()) return std::nullopt;
   const auto number = value->get<double>();
-  if (info.dose.param.empty() && number == 0) return std::nullopt;
+  if (number == 0) return std::nullopt;
   return Size{&*spec, number, info.dose.param.empty() ? known->harm_grows : info.dose.no_effect < number};
 }
 

@@ -165,10 +165,18 @@ void describe_checks(ScoreInput& input) {
     if (const Check* check = find_check(one.name)) one.unproven = check->info.untripped;
 }
 
+/// "2026-11-23 08:15 UTC" of utc_stamp()'s "20261123T081500Z"; what is none stays as it is.
+std::string readable_time(const std::string& stamp) {
+  if (stamp.size() != 16 || stamp[8] != 'T') return stamp;
+  const std::string_view all = stamp;
+  return fmt::format("{}-{}-{} {}:{} UTC", all.substr(0, 4), all.substr(4, 2), all.substr(6, 2), all.substr(9, 2),
+                     all.substr(11, 2));
+}
+
 void set_origin(ScoreInput& input, const ScoreCommand& command, const std::vector<fs::path>& runs) {
   if (!runs.empty())
     if (const auto run = read_json(runs.front() / "run.json"); run && run->is_object())
-      input.origin.started_utc = text_at(*run, "started_utc");
+      input.origin.started_utc = readable_time(text_at(*run, "started_utc"));
   if (command.places.size() == 1 && !input.origin.command.empty()) return;
   input.origin.scenario = fmt::format("{} runs", runs.size());
   input.origin.seed = 0;

@@ -86,6 +86,7 @@ with Workspace() as work:
     assert states(out) == {"delay": "finished", "disk": "not_here", "irq": "not_here"}, states(out)
     assert (out / "delay.cut-off-1").is_dir() and not (out / "disk").exists()
     assert_documented(out / "delay")
+    assert score["started_utc"][:2] == "20" and score["started_utc"].endswith(" UTC"), score["started_utc"]
     assert [cell["fault"] for cell in score["cells"]] == ["rank_delay"], score["cells"]
     assert score["design"]["injections"] == 6 and score["design"]["shams"] == 6, score["design"]
     assert score["design"]["seed"] == 7 and "--seed 7" in score["command"], score["command"]

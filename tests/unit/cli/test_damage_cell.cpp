@@ -30,6 +30,7 @@ TEST_CASE("one without a size, or as large as it goes, is named by how long it l
   const DamageCell all = damage_cell(fault("cpu_contention", {{"threads", 0}, {"share", 1.0}}));
   CHECK(all.magnitude == "1s");
   CHECK(all.unit == "s");
+  CHECK(damage_cell(fault("ethernet_flood", {{"rate", 0}})).magnitude == "1s");  // as fast as it goes
   PlannedFault endless = fault("link_down", Json::object());
   endless.pulses.front().end_ns = -1;
   CHECK(damage_cell(endless).magnitude.empty());

@@ -52,14 +52,8 @@ Result<std::string> render(const ScoreInput& input, const Scorecard& card, const
                     {"cover", cover_section(input, card)},
                     {"visibility", visibility_section(input, card, plots)},
                     {"co_firing", co_firing_section(input, card)},
-                    {"unproven", unproven_section(input, card)},
-                    {"numbers", score_numbers(input, card)}});
                     {"unproven", not_run_section(input) + unproven_section(input, card)},
-                    {"numbers", score_numbers(input, card)},
-                    {"footer", footer_html("Each interval alone holds in 95 %.")},
-                    {"data", plot_data(plots)},
-                    {"vega", std::string(assets::kVega.text)},
-                    {"script", std::string(assets::kScript.text)}});
+                    {"numbers", score_numbers(input, card)}});
 }
 
 }  // namespace

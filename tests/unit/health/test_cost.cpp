@@ -35,7 +35,7 @@ std::string times() {
   return text + row("intr 5", " 0", "") + "ctxt 5\nbtime 1\n";
 }
 
-void write_cpu(const test::FileTree& tree, int cpu) {
+void write_cpu(const test::KernelFiles& tree, int cpu) {
   const std::string policy = fmt::format("sys/devices/system/cpu/cpufreq/policy{}/", cpu);
   for (const auto& [file, text] : std::map<std::string, std::string>{{"scaling_driver", "intel_pstate"},
                                                                      {"scaling_governor", "performance"},
@@ -51,7 +51,7 @@ void write_cpu(const test::FileTree& tree, int cpu) {
 }
 
 struct LargeMachine {
-  test::FileTree tree{};
+  test::KernelFiles tree{};
   LargeMachine() {
     tree.write("proc/interrupts", interrupts());
     tree.write("proc/stat", times());
@@ -86,7 +86,7 @@ TEST_CASE("cost: with 512 CPUs a check reads few files of each, and what does no
       {"cpu_clock", 2 * (4 * kCpus + 100)}, {"machine_check", 1000}, {"cpu_steal", 100}};
   for (const auto& [name, reads] : most) {
     test::CheckUnderTest check(name);
-    machine.tree.give_to(check);
+    check.look_at(machine.tree);
     check.read();
     const std::int64_t before = reads_so_far();
     check.read(5 * kNsPerS);
@@ -99,11 +99,9 @@ TEST_CASE("cost: with 512 CPUs a check reads few files of each, and what does no
 TEST_CASE("cost: CPU time of a reading of every check on 512 CPUs", "[.cost]") {
   const LargeMachine machine;
   for (const Check* one : checks()) {
-    if (std::any_of(one->info.params.begin(), one->info.params.end(),
-                    [](const ParamSpec& param) { return param.default_value.is_null(); }))
-      continue;
+    if (!needs_no_params(*one)) continue;
     test::CheckUnderTest check(one->info.name);
-    machine.tree.give_to(check);
+    check.look_at(machine.tree);
     static_cast<void>(check.try_read());
     constexpr int kReadings = 5;
     std::int64_t most_ns = 0;

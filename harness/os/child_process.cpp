@@ -436,12 +436,6 @@ std::string CompanionProgram::end() {
   pid_ = -1;
   return end_ = WIFSIGNALED(status) ? fmt::format("ended by {}", ::strsignal(WTERMSIG(status)))
                                     : fmt::format("ended with exit status {}", WEXITSTATUS(status));
-  if (const int error = error_of_start(failed.reader.get()); error != 0) {
-    ::waitpid(pid, nullptr, 0);
-    const std::string in = command.directory == "/" ? "" : " in " + command.directory;
-    return errno_error(fmt::format("{} cannot be run{}", command.argv.front(), in), error);
-  }
-  return Child(pid, std::move(output.reader), std::move(errors.reader)).follow(limit_ns);
 }
 
 pid_t still_stuck() { return kill_children(monotonic_ns() + kLeftovers_ns); }

@@ -5,7 +5,9 @@
 #include <iostream>
 
 #include "harness/base/clock.hpp"
+#include "harness/health/check.hpp"
 #include "tests/kernel_files.hpp"
+#include "tests/unit/health/check_reading.hpp"
 
 using namespace grit;
 

@@ -27,26 +27,26 @@ Node sample_node(int index) {
   node.cpu_model = "AMD EPYC 7B13";
   node.kernel = "6.1.0-37-amd64";
   const std::string host = std::to_string(index + 1);
-  node.nics = {{"eth0",
-                2,
-                "02:00:00:00:00:0" + host,
-                "veth",
-                10'000'000'000,
-                1500,
-                true,
-                {"10.77.1." + host + "/24"},
-                NicRole::data,
-                "in the data network of the local cluster"},
-               {"mgmt0",
-                3,
-                "02:00:00:00:01:0" + host,
-                "veth",
-                10'000'000'000,
-                1500,
-                true,
-                {"10.77.2." + host + "/24"},
-                NicRole::management,
-                "carries the launcher's control traffic"}};
+  node.nics = {{.name = "eth0",
+                .ifindex = 2,
+                .mac = "02:00:00:00:00:0" + host,
+                .driver = "veth",
+                .speed_bits_per_s = 10'000'000'000,
+                .mtu_bytes = 1500,
+                .up = true,
+                .addresses = {"10.77.1." + host + "/24"},
+                .role = NicRole::data,
+                .role_evidence = "in the data network of the local cluster"},
+               {.name = "mgmt0",
+                .ifindex = 3,
+                .mac = "02:00:00:00:01:0" + host,
+                .driver = "veth",
+                .speed_bits_per_s = 10'000'000'000,
+                .mtu_bytes = 1500,
+                .up = true,
+                .addresses = {"10.77.2." + host + "/24"},
+                .role = NicRole::management,
+                .role_evidence = "carries the launcher's control traffic"}};
   return node;
 }
 

@@ -94,10 +94,10 @@ TEST_CASE("peers: microcode, firmware and duplex that differ") {
     for (std::size_t i = 1; i < 4; ++i) half.peers[i].nics[0].duplex = "half";
     REQUIRE(half.read_one().subject == "duplex of the data NIC");
     REQUIRE(half.read_one().severity == Severity::critical);
-    auto firmware = among(4);
-    for (std::size_t i = 1; i < 4; ++i) firmware.peers[i].nics[0].firmware = "28.39.1002 (MT_0000000838)";
+    auto firmware = among(3);
+    for (std::size_t i = 1; i < 3; ++i) firmware.peers[i].nics[0].firmware = "28.39.1002 (MT_0000000838)";
     REQUIRE(firmware.read_one().severity == Severity::ok);  // this one's driver says none
-    firmware.peers[3].nics[0].firmware = "28.36.1010 (MT_0000000838)";
+    firmware.peers[2].nics[0].firmware = "28.36.1010 (MT_0000000838)";
     firmware.memory.clear();
     REQUIRE(firmware.read_one().subject == "firmware of the data NIC");
     REQUIRE(firmware.read_one().hint == "here it is not known");

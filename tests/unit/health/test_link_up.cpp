@@ -43,6 +43,17 @@ TEST_CASE("link_up: tells up, down, no carrier, lost addresses and gone from eac
   });
 }
 
+TEST_CASE("link_up: a NIC that is named is looked at although the node does not count it among its own") {
+  test::in_namespaces([] {
+    test::TwoNodes nodes;
+    test::CheckUnderTest check("link_up", {{"nic", "eth0"}});
+    REQUIRE(check.read_of("eth0").severity == Severity::ok);  // the node of this check has no NICs
+    ok(nodes.node.set_down(nodes.eth0));
+    REQUIRE(check.read_of("eth0").severity == Severity::critical);
+    REQUIRE(check.read_of("eth0").detail == "is down");
+  });
+}
+
 TEST_CASE("link_up: a node without a data NIC has nothing to look at, and one without the NIC that is named an error") {
   test::CheckUnderTest check("link_up");
   REQUIRE(check.read_one().not_here);

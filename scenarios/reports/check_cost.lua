@@ -2,8 +2,9 @@
 --
 --   grit run scenarios/reports/check_cost.lua                     6 min, on a machine that does nothing else
 --
--- All of them at their default periods, but for the two that are the site's (command, openmetrics). The effect on step time and its
--- interval are the verdict's; the CPU time of the readings stands beside each check in the report.
+-- All of them at their default periods, but for the two that are the site's (command, openmetrics). What counts is also read where a
+-- block begins and ends, so that checks with a period of 10 s and more are read more often than by default: the cost is no less than a
+-- job's. The effect on step time and its interval are the verdict's; the CPU time of the readings stands beside each check in the report.
 local grit = require "grit"
 
 return grit.scenario {

@@ -2,10 +2,7 @@
 -- grit's own, on the same injections?
 --
 --   apt-get install --no-install-recommends monitoring-plugins-basic nagios-plugins-contrib prometheus-node-exporter
---   for damage in link_down packets_lost_10 link_rate_200M cpu_contention memory_pressure; do
---     grit run scenarios/reports/external_checks.lua --allow-command --damage $damage --out scores/$damage
---   done
---   grit score scores
+--   grit score external_checks --allow-command --out scores/external
 --
 -- 13 minutes. Two of them are natural controls: check_swap alarms always on a machine without swap, and check_network_errors
 -- never, whatever a queue discipline or a firewall loses. What plug-ins and rules read of CPU, memory and load is the machine's:

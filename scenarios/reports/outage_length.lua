@@ -1,18 +1,12 @@
 -- A health check that alarms only when a link was down for 30 s or more in one piece, as published ones do: from which outage on
 -- does it alarm, and from which on does training stand still?
 --
---   for s in 1 2 5 10 20 29 31 35 45 60; do
---     grit run scenarios/reports/outage_length.lua --damage down_${s}s --out outages/$s
---   done
---   grit score outages
+--   grit score outage_length --out scores/outages
 --
 -- Takes 2 h 30 min: each outage 10 times, beside as many blocks without it and as many shams of the same length. In 7 minutes the
 -- same of outages and a check at a tenth of the scale (the check waits for 3 s):
 --
---   for s in 1 20 35 60; do
---     grit run scenarios/reports/outage_length.lua --damage down_${s}s --set scale=0.1 --pairs 6 --out short/$s
---   done
---   grit score short
+--   grit score outage_length --set scale=0.1 --pairs 6 --damage down_1s --damage down_20s --damage down_35s --damage down_60s
 local grit = require "grit"
 
 local lengths, names = {}, {}

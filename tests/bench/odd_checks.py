@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks that hang, crash, flood, always alarm, never do or alarm at random, in real runs: each is told for what it is beside
-a link that goes down, and a job does not notice them (the interval of their effect on its steps has 0 in it). 6 min, on a
+a link that goes down, and a job does not notice them (their effect on its steps is below 5 %, with its interval). 6 min, on a
 machine that does nothing else. The same of simulated scorecards, with their intervals: bench_score_calibration.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/odd_checks.py [PAIRS]"""
@@ -36,13 +36,14 @@ with Workspace() as work:
     expect(of["never"]["found"] == 0 and alarms["never"]["episodes"] == 0, "never: found none, no false alarm")
     expect(not of["random"]["credited"], f"random: not credited for the {of['random']['found']} of {of['random']['of']} it hit")
     # While it is off, each reading every 0.5 s alarms with 13 of 256.
-    truth = 3600 / 0.5 * 13 / 256
+    truth = 3600 / 0.5 * 13 / 256  # an interval of 95 %: wrong by chance once in twenty times
     expect(alarms["random"]["low"] <= truth <= alarms["random"]["high"],
            f"random: {alarms['random']['low']:.0f} .. {alarms['random']['high']:.0f} false alarms an hour, in truth {truth:.0f}")
     expect(of["link_up"]["credited"], f"link_up: credited, {of['link_up']['found']} of {of['link_up']['of']}")
 
-    grit("run", scenario, *common, "--set", "case=cost", "--out", work.path / "cost", expect=(0, 1, 2), timeout=600)
+    # The scenario expects at most 5 %, and its interval must say so: on a noisy machine it is too wide to.
+    status = grit("run", scenario, *common, "--set", "case=cost", "--out", work.path / "cost", expect=(0, 1, 2), timeout=600).returncode
     effect = verdict(work.path / "cost")["effect"]
-    expect(effect["ci_low"] <= 0 <= effect["ci_high"],
-           f"steps differ by {effect['estimate']:+.2%} ({effect['ci_low']:+.2%} .. {effect['ci_high']:+.2%}) while they are read")
+    expect(status == 0, "steps differ by less than 5 % while they are read: "
+                        f"{effect['estimate']:+.2%} ({effect['ci_low']:+.2%} .. {effect['ci_high']:+.2%})")
 sys.exit(1 if wrong else 0)

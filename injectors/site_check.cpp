@@ -39,6 +39,9 @@ constexpr std::int64_t kStops_ns = 2 * kNsPerS;   // run_child() needs at most a
 constexpr int kCannotRun = 126, kNotFound = 127;
 constexpr int kWorstOutcome = 3;  // of `grit check`: above that it has not checked anything
 
+/// The fault ends when the time limit does: whichever of the two ends the program, it was the limit.
+constexpr std::int64_t kSameTime_ns = 100 * kNsPerMs;
+
 struct Job {
   ChildCommand program{};
   std::int64_t limit_ns = 0;
@@ -85,11 +88,12 @@ void keep_words(WorkerPage& page, const std::string& words) {
   std::strncpy(page.error, printable(words).c_str(), sizeof page.error - 1);
 }
 
-void take(const ChildResult& result, bool is_own, WorkerPage& page) {
+void take(const ChildResult& result, const Job& job, WorkerPage& page) {
   const auto count = [&](Counter counter) { page.counters[counter].fetch_add(1); };
   page.counters[kStuckPid].store(result.stuck_pid);
-  if (result.end == ChildEnd::stopped) return count(kCut);
-  if (could_not_run(result, is_own)) {
+  const bool stopped = result.end == ChildEnd::stopped;
+  if (stopped && page.counters[kLasted_ns].load() + kSameTime_ns < job.limit_ns) return count(kCut);
+  if (could_not_run(result, job.is_own)) {
     keep_words(page, fmt::format("it ended with status {}: {}", result.status,
                                  result.errors.empty() ? result.output : result.errors));
     return count(kNotRun);
@@ -122,7 +126,7 @@ void run_once(Job job, int stop_fd, WorkerPage& page) {
   page.counters[kLasted_ns].store(monotonic_ns() - begun_ns);
   page.counters[kCpu_ns].store(cpu_of_children_ns());
   if (result) {
-    take(*result, job.is_own, page);
+    take(*result, job, page);
   } else {
     keep_words(page, result.error().message);
     page.counters[kNotRun].fetch_add(1);
@@ -236,8 +240,13 @@ std::vector<std::string> own_environment() {
 
 ChildCommand program_of(const Params& params) {
   if (const std::string check = params.text("check"); !check.empty())
-    return {.argv = {"/proc/self/exe", "check", check}, .environment = own_environment()};
+    return {.argv = {"/proc/self/exe", "check", "--", check}, .environment = own_environment()};
   return {.argv = {"/bin/sh", "-c", params.text("command")}, .environment = plain_environment()};
+}
+
+/// A plan to replay may be anybody's, and grit check has options that write files and run commands.
+bool is_name(const std::string& check) {
+  return check.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
 }
 
 Result<Job> job_of(const Target& target) {
@@ -280,6 +289,8 @@ class SiteCheck final : public Injector {
     const std::string command = params.text("command");
     if (command.empty() == params.text("check").empty())
       return usage_error("site_check: give `check`, one of grit's, or `command`, and not both");
+    if (!is_name(params.text("check")))
+      return usage_error("site_check: `check` must be the name of one of grit's checks; grit list checks shows them");
     const bool one_line =
         std::none_of(command.begin(), command.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
     if (!one_line || command.size() > kMaxCommand_bytes)
@@ -298,6 +309,7 @@ class SiteCheck final : public Injector {
   }
 
   [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
+    if (!is_name(target.params.text("check"))) return usage_error("site_check: `check` is no name of a check");
     GRIT_TRY(Job job, job_of(target));
     return without_undo(RunningCheck::make(std::move(job)));
   }

@@ -130,17 +130,22 @@ void take_answers(CheckRunner& runner, std::vector<CheckedOnce>& checks, std::in
 /// What checks counted at an earlier call on this boot.
 std::vector<CheckMemory> memories_of(const CheckState& earlier, const std::vector<ScenarioPlugin>& checks) {
   std::vector<CheckMemory> memories(checks.size());
-  const std::int64_t age_ns = monotonic_ns() - earlier.t_ns;
-  if (earlier.boot != boot_id().value_or("") || age_ns < 0 || age_ns > kOldest_ns) return memories;
-  for (std::size_t place = 0; place < checks.size(); ++place)
-    if (const auto one = earlier.checks.find(check_label(checks[place])); one != earlier.checks.end())
-      memories[place] = CheckMemory::from_json(*one);
+  if (earlier.boot != boot_id().value_or("")) return memories;
+  for (std::size_t place = 0; place < checks.size(); ++place) {
+    const auto one = earlier.checks.find(check_label(checks[place]));
+    if (one == earlier.checks.end() || !one->is_object()) continue;
+    const std::int64_t age_ns = monotonic_ns() - integer_at(*one, "read_ns", earlier.t_ns);
+    if (age_ns >= 0 && age_ns <= kOldest_ns) memories[place] = CheckMemory::from_json(*one);
+  }
   return memories;
 }
 
-CheckState state_of(const NodeCheck& all, Node node) {
+/// What a check counted that was not read at this call stays, as far as it is of this boot.
+CheckState state_of(const NodeCheck& all, Node node, const std::optional<CheckState>& earlier) {
   CheckState state{.node = std::move(node), .boot = boot_id().value_or(""), .t_ns = monotonic_ns()};
-  for (const CheckedOnce& check : all.checks) state.checks[check.label] = check.reading.memory.to_json();
+  if (earlier && earlier->boot == state.boot) state.checks = earlier->checks;
+  for (const CheckedOnce& check : all.checks)
+    if (!check.reading.memory.is_empty()) state.checks[check.label] = check.reading.memory.to_json();
   return state;
 }
 
@@ -183,7 +188,8 @@ void read_checks(CheckRunner& runner, std::vector<CheckedOnce>& checks, const st
 
 struct Checked {
   NodeCheck all{};
-  Node expected{};                // what the checks held the node against
+  Node expected{};  // what the checks held the node against
+  std::optional<CheckState> earlier{};
   Status state_can_be_written{};  // and could be read
 };
 
@@ -202,8 +208,9 @@ Result<Checked> check_node(const Request& request) {
   if (!request.state.empty()) {
     auto earlier = read_check_state(request.state, now.name);
     if (!earlier) checked.state_can_be_written = Failure(std::move(earlier).error());
-    if (earlier && *earlier) memories = memories_of(**earlier, planned);
-    if (earlier && *earlier && (*earlier)->node) checked.expected = expected_node(*(*earlier)->node, now);
+    if (earlier) checked.earlier = std::move(*earlier);
+    if (checked.earlier) memories = memories_of(*checked.earlier, planned);
+    if (checked.earlier && checked.earlier->node) checked.expected = expected_node(*checked.earlier->node, now);
   }
   GRIT_TRY(CheckRunner runner,
            CheckRunner::start(
@@ -221,13 +228,19 @@ Status or_another(Status written) {
   return Failure(std::move(error));
 }
 
-/// What is asked for beside the answer. Error: the first that could not be written.
-Status write_files(const Request& request, const Checked& checked) {
-  if (!request.openmetrics.empty())
-    GRIT_CHECK(or_another(write_file_durably(request.openmetrics, openmetrics_text(checked.all), kForAll)));
-  if (request.state.empty()) return {};
+Status write_state(const std::string& file, const Checked& checked) {
+  if (file.empty()) return {};
   GRIT_CHECK(checked.state_can_be_written);
-  return or_another(write_check_state(request.state, state_of(checked.all, checked.expected)));
+  return or_another(write_check_state(file, state_of(checked.all, checked.expected, checked.earlier)));
+}
+
+/// What is asked for beside the answer, each whatever becomes of the other. Error: the first that could not be written.
+Status write_files(const Request& request, const Checked& checked) {
+  Status metrics{};
+  if (!request.openmetrics.empty())
+    metrics = or_another(write_file_durably(request.openmetrics, openmetrics_text(checked.all), kForAll));
+  Status state = write_state(request.state, checked);
+  return metrics ? state : metrics;
 }
 
 /// What cannot be written is said, and the answer is not "ok" then: who reads the file would go by an old one.
@@ -255,7 +268,7 @@ void add_check(CLI::App& app, Action& action) {
       "exit code: 0 ok, 1 warning, 2 critical, 3 unknown, as monitoring plug-ins; 64: the command line or FILE is "
       "wrong\n"
       "example: grit check\n"
-      "example: grit check --config /etc/grit/checks.lua --state /run/grit/check.json --line");
+      "example: grit check --config /etc/grit/checks.lua --state /var/lib/grit/check.json --line");
   auto request = std::make_shared<Request>();
   command->add_option("check", request->names, "only these; grit list checks shows all (default: all)");
   command->add_option("--config", request->config,

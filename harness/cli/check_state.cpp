@@ -4,6 +4,7 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "harness/base/files.hpp"
@@ -41,8 +42,16 @@ const Nic* find_same(const Node& before, const Node& now, const Nic& nic) {
   return was == nullptr || was == &nic ? named : nullptr;
 }
 
+/// The ends of pods' and containers' links come and go with them; GRIT_DATA_NICS says which of them are to stay.
+bool comes_and_goes(const Nic& nic) {
+  if (!nic.pci.empty() || (nic.driver != "veth" && nic.driver != "macvlan" && nic.driver != "ipvlan")) return false;
+  const char* named = ::secure_getenv("GRIT_DATA_NICS");
+  return fmt::format(",{},", named != nullptr ? named : "").find("," + nic.name + ",") == std::string::npos;
+}
+
 /// Not what the job or the site does with it.
 bool is_kept(const Node& before, const Nic& nic) {
+  if (comes_and_goes(nic)) return false;
   return nic.role != NicRole::other || std::any_of(before.nics.begin(), before.nics.end(), [&](const Nic& upper) {
            return upper.role != NicRole::other && stands_on(before, upper.name, nic.name);
          });
@@ -73,7 +82,8 @@ Nic expected_nic(const Nic& before, const Nic& now, bool carries_another) {
   if (carries_another && now.up) return nic;
   nic.up = now.up || before.up;
   nic.addresses = expected_addresses(before, now);
-  if (now.role == NicRole::other) {
+  // Management is what a call over ssh, or from a directory behind that NIC, takes it for.
+  if (now.role == NicRole::other || (now.role == NicRole::management && before.role == NicRole::data)) {
     nic.role = before.role, nic.role_evidence = before.role_evidence, nic.chosen_by = before.chosen_by;
     if (nic.lower.empty()) nic.lower = before.lower;
   }
@@ -101,6 +111,8 @@ Result<std::optional<CheckState>> read_check_state(const std::filesystem::path& 
   std::error_code failed;
   if (const auto status = std::filesystem::status(file, failed); status.type() == std::filesystem::file_type::not_found)
     return std::nullopt;
+  else if (status.type() != std::filesystem::file_type::regular)
+    return no_state(file, "it is no file");
   const auto text = read_file(file, kMost_bytes);
   if (!text) return no_state(file, text.error().message);
   if (text->empty()) return std::nullopt;

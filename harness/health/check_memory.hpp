@@ -29,6 +29,7 @@ class CheckMemory {
   [[nodiscard]] std::optional<std::int64_t> find(const std::string& name) const;
   void keep(const std::string& name, std::int64_t value) { figures_[name] = value; }
   void forget(const std::string& name) { figures_.erase(name); }
+  void forget_all() { figures_.clear(); }
   void clear() { *this = {}; }
   /// The reading could not be made: the last one that could is still the last.
   void undo_begin() { read_ns_ = last_ns_; }

@@ -84,6 +84,7 @@ class Runner {
   struct Planned {
     std::size_t reader = 0;  // place in readers_; 0: the common one
     std::int64_t limit_ns = 0, grace_ns = 0;
+    bool was_read = false;                         // by the reader that is there
     std::string lost_by{};                         // whose end took what it counted from; empty: nobody's
     std::int64_t rest_ns = 0, rests_until_ns = 0;  // after it had to be ended
     std::string why_rests{};
@@ -149,6 +150,7 @@ class Runner {
     const CheckRequest request = *std::exchange(reader.at, std::nullopt);
     Planned& check = checks_[request.place];
     check.rest_ns = 0;
+    check.was_read = true;
     const std::string lost_by = std::exchange(check.lost_by, "");
     if (const auto reading = reading_from_json(text); !reading || reading->place != request.place)
       answer(unknown_reading(request, reader.began_ns, "its answer was not one of a check"));
@@ -158,13 +160,13 @@ class Runner {
       unsent_.push_back(text);
   }
 
-  /// The next reader knows nothing of what checks counted, and would say of each that all is well.
+  /// The next reader knows nothing of what checks counted in this one, and would say of each that all is well. Of those
+  /// that this one did not get to it knows as much.
   void forget(const ReaderProcess& reader, std::size_t by) {
     for (std::size_t place = 0; place < checks_.size(); ++place) {
       const Check* check = job_.find(job_.checks[place].name);
-      const bool counts = check != nullptr && check->info.counts;
-      if (place != by && counts && &readers_[checks_[place].reader] == &reader)
-        checks_[place].lost_by = check_label(job_.checks[by]);
+      if (&readers_[checks_[place].reader] != &reader || !std::exchange(checks_[place].was_read, false)) continue;
+      if (place != by && check != nullptr && check->info.counts) checks_[place].lost_by = check_label(job_.checks[by]);
     }
   }
 

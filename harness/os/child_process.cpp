@@ -241,10 +241,14 @@ class Child {
         errors_{std::move(errors), kKeptErrors_bytes} {}
 
   /// It is reaped last: until then its number, which is also its session's, is no other process's.
-  ChildResult follow(std::int64_t limit_ns) {
-    listen(monotonic_ns() + limit_ns);
+  ChildResult follow(std::int64_t deadline_ns) {
+    listen(deadline_ns);
     if (ended_) {
-      result_.left_processes = has_others() || !output_.ended || !errors_.ended;
+      // All that was said, should this process not have come to read it.
+      drain(output_);
+      drain(errors_);
+      const bool has_more_to_say = !output_.ended || !errors_.ended;
+      result_.left_processes = has_others() || (has_more_to_say && read_bytes_ <= kFlood_bytes);
     } else if (is_stopped_) {
       result_.end = ChildEnd::stopped;
     } else {
@@ -281,6 +285,16 @@ class Child {
       if (sources[1].revents != 0) read_bytes_ += output_.read_some(buffer);
       if (sources[2].revents != 0) read_bytes_ += errors_.read_some(buffer);
       if (!ended_ && see_end()) deadline_ns = std::min(deadline_ns, monotonic_ns() + kLastWords_ns);
+    }
+  }
+
+  /// What is there now.
+  void drain(Stream& stream) {
+    std::vector<char> buffer(kRead_bytes);
+    while (!stream.ended && read_bytes_ <= kFlood_bytes) {
+      const std::size_t some_bytes = stream.read_some(buffer);
+      if (some_bytes == 0) return;
+      read_bytes_ += some_bytes;
     }
   }
 
@@ -382,6 +396,19 @@ Result<Forked> fork_child(const ChildCommand& command, int output, int errors) {
   return Forked{pid, std::move(failed.reader)};
 }
 
+/// Has it become the program, or failed to, before the time is up or it is to stop? A directory or a program may lie on
+/// a file server that does not answer.
+bool is_decided(const Forked& child, int stop_fd, std::int64_t deadline_ns) {
+  for (;;) {
+    const std::int64_t left_ns = std::max<std::int64_t>(deadline_ns - monotonic_ns(), 0);
+    std::array<pollfd, 2> sources{{{child.failed.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}}};
+    const int ready =
+        ::poll(sources.data(), sources.size(), static_cast<int>(std::min(left_ns, kNsPerS) / kNsPerMs) + 1);
+    if (ready > 0) return sources[0].revents != 0;
+    if (ready == 0 && left_ns == 0) return false;
+  }
+}
+
 /// Waits until it has become the program, or could not.
 Status await_start(const Forked& child, const ChildCommand& command) {
   const int error = error_of_start(child.failed.get());
@@ -394,6 +421,7 @@ Status await_start(const Forked& child, const ChildCommand& command) {
 }  // namespace
 
 Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns) {
+  const std::int64_t deadline_ns = monotonic_ns() + limit_ns;
   GRIT_TRY(Pipe output, Pipe::make(0));
   GRIT_TRY(Pipe errors, Pipe::make(0));
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -402,8 +430,8 @@ Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns
   for (const Fd* fd : {&output.reader, &errors.reader}) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
   // With its sentinel there before it can have started anything.
   Child child(forked.pid, std::move(output.reader), std::move(errors.reader), command.stop_fd);
-  GRIT_CHECK(await_start(forked, command));
-  return child.follow(limit_ns);
+  if (is_decided(forked, command.stop_fd, deadline_ns)) GRIT_CHECK(await_start(forked, command));
+  return child.follow(deadline_ns);
 }
 
 std::vector<std::string> plain_environment() {
@@ -431,8 +459,13 @@ CompanionProgram::~CompanionProgram() {
 }
 
 std::string CompanionProgram::end() {
+  siginfo_t info{};
+  if (pid_ <= 0 || ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+      info.si_pid != pid_)
+    return end_;
+  kill_session(pid_, monotonic_ns() + kDying_ns);  // until it is reaped, its number is its session's alone
   int status = 0;
-  if (pid_ <= 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return end_;
+  ::waitpid(pid_, &status, 0);
   pid_ = -1;
   return end_ = WIFSIGNALED(status) ? fmt::format("ended by {}", ::strsignal(WTERMSIG(status)))
                                     : fmt::format("ended with exit status {}", WEXITSTATUS(status));

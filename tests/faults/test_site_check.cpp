@@ -174,6 +174,11 @@ TEST_CASE("site_check: one of check and command, a line, and only a command is t
   REQUIRE_THAT(refused({{"check", "pressure"}, {"command", "nhc"}}), Catch::Contains("not both"));
   REQUIRE_THAT(refused({{"command", "a\nb"}}), Catch::Contains("one line"));
   REQUIRE_THAT(refused({{"command", std::string(5000, 'x')}}), Catch::Contains("at most 4096 bytes"));
+  // A plan to replay may be anybody's.
+  for (const char* option : {"--config=/tmp/x.lua", "--openmetrics=/etc/cron.d/x", "a b"}) {
+    REQUIRE_THAT(refused({{"check", option}}), Catch::Contains("must be the name of one of grit's checks"));
+    REQUIRE_FALSE(site_check_fault().prepare(target({{"check", option}})).has_value());
+  }
   REQUIRE_FALSE(site_check_fault().runs_commands(target({{"check", "pressure"}}).params));
   REQUIRE(site_check_fault().runs_commands(target({{"command", "nhc"}}).params));
 }

@@ -60,9 +60,14 @@ Verdict by_bits(int status, const Params& params) {
   return {any_of("bits_warning") ? Severity::warning : Severity::ok, why};
 }
 
+/// Without a shell these are a program's own: one that cannot be run is an error then.
+bool is_of_shell(int status, const Params& params) {
+  return params.boolean("shell") && (status == kCannotRun || status == kNotFound);
+}
+
 Verdict by_status(int status, const Params& params) {
   const std::string map = params.text("exit");
-  if (status == kCannotRun || status == kNotFound) return {Severity::unknown, "cannot be run"};
+  if (is_of_shell(status, params)) return {Severity::unknown, "cannot be run"};
   if (map == "bitmask") return by_bits(status, params);
   if (map == "nhc") return by_nhc(status);
   if (status > kSignalled && status < kSignalled + NSIG)
@@ -92,10 +97,10 @@ Verdict judge(const ChildResult& result, const Params& params, std::int64_t limi
                       result.stuck_pid)};
 }
 
-std::string hint_of(const ChildResult& result) {
+std::string hint_of(const ChildResult& result, const Params& params) {
   if (result.end == ChildEnd::timed_out) return "raise `limit`, or give the program a time limit of its own below it";
   if (result.end == ChildEnd::stuck) return fmt::format("cat /proc/{}/stack", result.stuck_pid);
-  if (result.end == ChildEnd::exited && (result.status == kCannotRun || result.status == kNotFound))
+  if (result.end == ChildEnd::exited && is_of_shell(result.status, params))
     return "is it installed on this node, and executable?";
   return "";
 }
@@ -124,7 +129,7 @@ Outcome outcome_of(const ChildResult& result, const Params& params, std::int64_t
   Outcome outcome{.severity = verdict.severity,
                   .subject = params.text("subject"),
                   .detail = detail_of(result, verdict, std::move(said.text)),
-                  .hint = hint_of(result)};
+                  .hint = hint_of(result, params)};
   if (params.boolean("perfdata") && !said.metrics.empty()) {
     outcome.value = value_of(said.metrics.front());
     if (outcome.value) outcome.unit = unit_of(said.metrics.front());

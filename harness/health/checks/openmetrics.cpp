@@ -249,7 +249,9 @@ class Reader {
     }
   }
 
+  /// This page alone: a series that is not exported any more would come back later with its old value and a new time.
   static void remember(const Exposition& read, std::int64_t t_ns, CheckMemory& memory) {
+    memory.forget_all();
     for (const MetricSample& sample : read.samples) {
       memory.keep(key_of(sample), std::bit_cast<std::int64_t>(sample.value));
       memory.keep(time_of(sample), sample.time_ns.value_or(t_ns));

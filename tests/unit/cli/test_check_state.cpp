@@ -99,6 +99,25 @@ TEST_CASE("check state: a NIC that is down, gone or without its addresses is sti
   CHECK(nic(expected, "ens3").addresses == nic(now = before, "ens3").addresses);
 }
 
+TEST_CASE("check state: a pod's end of a link comes and goes, unless the site says that it stays") {
+  Node before = node_before();
+  before.nics.push_back({.name = "cali7", .driver = "veth", .up = true, .role = NicRole::data});
+  const Node now = node_before();
+  ::unsetenv("GRIT_DATA_NICS");
+  CHECK(expected_node(before, now).nics.size() == now.nics.size());
+  ::setenv("GRIT_DATA_NICS", "ens3,cali7", 1);
+  CHECK(expected_node(before, now).nics.back().name == "cali7");
+  ::unsetenv("GRIT_DATA_NICS");
+}
+
+TEST_CASE("check state: a data NIC that one call takes for management is still one") {
+  const Node before = node_before();
+  Node now = before;
+  nic(now, "ens3").role = NicRole::management;  // the call came over ssh through it
+  Node expected = expected_node(before, now);
+  CHECK(nic(expected, "ens3").role == NicRole::data);
+}
+
 TEST_CASE("check state: MTU, driver and the highest speed stay, an address may be another of its family") {
   const Node before = node_before();
   Node now = before;
@@ -182,6 +201,7 @@ TEST_CASE("check state: a file that is none, damaged, newer or of another node i
     CAPTURE(text.substr(0, 99));
     CHECK_THAT(refusal(), Contains("remove it, or name another with --state"));
   }
+  CHECK_FALSE(read_check_state("/dev/null", "n1").has_value());  // no file, as a FIFO that nobody writes to
   write(R"({"boot":"a","checks":{},"format":99})");
   CHECK_THAT(refusal(), Contains("has format 99"));
   state.node->name = "n2";
@@ -209,8 +229,8 @@ struct Answer {
   }
 };
 
-Answer check_links(const std::string& state) {
-  const std::string command = std::string(GRIT_BINARY) + " check link_up link_settings --json --state " + state;
+Answer check_links(const std::string& state, const std::string& checks = "link_up link_settings") {
+  const std::string command = fmt::format("{} check {} --json --state {}", GRIT_BINARY, checks, state);
   FILE* pipe = ::popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::string text(1 << 16, '\0');
@@ -251,6 +271,10 @@ TEST_CASE("grit check --state: a cable that was pulled between two calls, and a 
     }
     set_boot(state, "another");
     REQUIRE(check_links(state).of("link_up", "eth0") == "critical has no carrier");
+    // What a check counted that this call did not read is still there at the next one.
+    check_links(state, "link_carrier");
+    check_links(state);
+    REQUIRE(ok(read_file(state)).find("\"link_carrier\"") != std::string::npos);
     ok(nodes.far.set_up(port0));
     test::wait_until_up(nodes.node, "eth0");
     REQUIRE(check_links(state).of("link_up", "eth0").starts_with("ok"));

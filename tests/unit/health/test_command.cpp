@@ -57,6 +57,9 @@ TEST_CASE("command: without a shell words are words, and nothing is expanded") {
   const auto none = test::CheckUnderTest("command", {{"command", "/nowhere/x"}, {"shell", false}}).try_read();
   REQUIRE(!none);
   REQUIRE(none.error().message.starts_with("/nowhere/x cannot be run: "));
+  // 126 and 127 are a program's own then.
+  REQUIRE(run("/bin/sh -c 'exit 127'", {{"exit", "nhc"}, {"shell", false}}).severity == Severity::critical);
+  REQUIRE(run("exit 127", {{"exit", "nhc"}}).severity == Severity::unknown);
   // A shell says 137 of what a signal ended, which NHC's map cannot tell from a status; without one it can be told.
   REQUIRE(run("kill -9 $$; true", {{"exit", "nhc"}}).severity == Severity::unknown);
   REQUIRE(run("/bin/sh -c 'kill -9 $$'", {{"exit", "nhc"}, {"shell", false}}).severity == Severity::unknown);

@@ -198,6 +198,12 @@ TEST_CASE("openmetrics: `grit check --state` counts from its last call, however 
   REQUIRE(two[0].severity == Severity::ok);
   REQUIRE(two[1].severity == Severity::critical);
   REQUIRE(two[1].value.value_or(0) == Approx(0.01));
+  // What is not exported for some time does not come back with the value that it had before.
+  write_at(file, t0_ns + 700 * kNsPerS, "m_total{device=\"eth0\"} 8\nprocess_start_time_seconds 1\n");
+  rate.call();
+  write_at(file, t0_ns + 800 * kNsPerS,
+           "m_total{device=\"eth0\"} 8\nm_total{device=\"eth1\"} 3\nprocess_start_time_seconds 1\n");
+  REQUIRE(rate.call()[1].value.value_or(0) == Approx(0.03));  // as one that is new
   // An exporter that was started anew counts from there.
   write_at(file, t0_ns + 900 * kNsPerS, "m_total{device=\"eth0\"} 90\nprocess_start_time_seconds 2\n");
   REQUIRE_THAT(rate.call_one().detail, Catch::Contains("only one sample yet"));

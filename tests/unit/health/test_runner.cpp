@@ -178,6 +178,14 @@ TEST_CASE("runner: what the other checks of a reader counted from is lost with i
   CHECK(asked.read(0).outcomes[0].detail == "none new");
 }
 
+TEST_CASE("runner: a check that the reader did not get to has lost nothing with it") {
+  Asked asked({{"hangs"}, {"counts"}});
+  asked.ask(0);
+  asked.ask(1);
+  CHECK(asked.answer().outcomes[0].severity == Severity::unknown);
+  CHECK(asked.answer().outcomes[0].detail == "first reading");
+}
+
 TEST_CASE("runner: of two outcomes of one subject the worse stays") {
   Asked asked({{"contradicts"}});
   const CheckReading reading = asked.read(0);

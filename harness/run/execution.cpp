@@ -164,7 +164,12 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   const LocalClusterEnd& end = *ended;
 
   if (end.interrupted) GRIT_CHECK(note_interruption(directory));
+  const Failure not_mended = internal_error(
+      fmt::format("NOT REVERTED: what faults changed of the whole machine could not be taken off: run `grit revert "
+                  "--journal FILE` for each file in {}",
+                  (directory / "journal").string()));
   if (const int code = refusal(end.job_status); code != 0 && !end.interrupted && !any_step(directory)) {
+    if (!machine_is_mended) return not_mended;
     // The ranks have said why, on standard error.
     return Failure(Error{static_cast<ErrorKind>(code), "the run did not start; more in " + end.mpirun_log});
   }
@@ -175,11 +180,7 @@ Result<fs::path> run_on_local_cluster(const Execution& execution) {
   if (auto noted = note_machine(directory, machine_is_mended); !noted)
     fmt::print(stderr, "grit: {}\n", noted.error().message);  // the verdict is then that it is not known
   if (auto finished = finish_run(directory); !finished) return with_context(finished.error(), "cannot finish the run");
-  if (!machine_is_mended)
-    return internal_error(
-        fmt::format("NOT REVERTED: what faults changed of the whole machine could not be taken off: run `grit revert "
-                    "--journal FILE` for each file in {}",
-                    (directory / "journal").string()));
+  if (!machine_is_mended) return not_mended;
   return directory;
 }
 

@@ -100,7 +100,8 @@ struct ScoreInput {
   ScoreOrigin origin{};
   std::vector<ScoredCheck> checks{};
   std::vector<DamageCell> cells{};
-  std::vector<ScoredNode> nodes{};
+  std::vector<ScoredNode> nodes{};  // of every run: nothing is compared across runs
+  std::size_t cluster_nodes = 0;    // of the run that has the most
   std::vector<ScoreSlot> slots{};
   std::vector<StatusChange> changes{};
   std::vector<NotRun> not_run{};

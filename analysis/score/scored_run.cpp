@@ -79,6 +79,7 @@ class Reader {
   }
 
   void add_nodes() {
+    input_.cluster_nodes = std::max(input_.cluster_nodes, run_.plan.topology.nodes.size());
     for (const Node& node : run_.plan.topology.nodes)
       input_.nodes.push_back({.name = node.name, .from_ns = later_ns_, .until_ns = later_ns_});
   }

@@ -199,7 +199,7 @@ Json to_json(const ScoreInput& input, const Scorecard& card) {
             {"shams", card.shams},
             {"seed", input.origin.seed},
             {"seconds", card.seconds},
-            {"nodes", input.nodes.size()}}},
+            {"nodes", input.cluster_nodes}}},
           {"not_run", not_run},
           {"cells", cells_json(input, card)},
           {"checks", checks_json(input, card)},

@@ -166,7 +166,7 @@ std::string score_headline(const ScoreInput& input, const Scorecard& card, const
   html += element(
       "p",
       fmt::format("{}{} nodes, {} checks, {} kinds of damage, {} injections in {} rounds and {} shams, {}{}",
-                  input.origin.scenario.empty() ? "" : input.origin.scenario + ": ", input.nodes.size(),
+                  input.origin.scenario.empty() ? "" : input.origin.scenario + ": ", input.cluster_nodes,
                   input.checks.size(), input.cells.size(), card.injections, card.rounds, card.shams,
                   length_text(card.seconds), input.origin.started_utc.empty() ? "" : ", " + input.origin.started_utc),
       "summary");

@@ -24,6 +24,7 @@ class ScoreMaker {
       check.period_ns = ns(1), check.grace_ns = ns(kGrace), check.limit_ns = ns(1);
     }
     for (std::string& fault : faults) input_.cells.emplace_back().fault = std::move(fault);
+    input_.cluster_nodes = static_cast<std::size_t>(nodes);
     for (int node = 0; node < nodes; ++node) input_.nodes.push_back({"node" + std::to_string(node), 0, 0});
   }
 

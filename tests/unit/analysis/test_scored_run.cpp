@@ -117,6 +117,7 @@ TEST_CASE("runs follow each other on a scorecard, and their nodes are not one") 
   CHECK(input.cells.size() == 1);
   CHECK(input.checks.size() == 2);
   REQUIRE(input.nodes.size() == 4);
+  CHECK(input.cluster_nodes == 2);  // the cluster has no more for being used twice
   CHECK(input.nodes[3].from_ns >= input.nodes[1].until_ns);
   REQUIRE(input.slots.size() == 8);
   CHECK(input.slots[4].begin_ns >= input.slots[3].until_ns);

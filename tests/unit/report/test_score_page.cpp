@@ -126,6 +126,14 @@ TEST_CASE("what was injected too seldom is not said to be noticed, or missed") {
                  "9 were noticed by some check and 2 by none; of 1 there were too few injections to say so."));
 }
 
+TEST_CASE("a cluster that was used for several runs has no more nodes for that") {
+  ScoreInput input = test::sample_score();
+  const std::vector<ScoredNode> again = input.nodes;
+  input.nodes.insert(input.nodes.end(), again.begin(), again.end());
+  CHECK(contains(page_of(input), "scorecard: 4 nodes, "));
+  CHECK(to_json(input, score(input)).at("design").at("nodes") == 4);
+}
+
 TEST_CASE("score.csv has a row for each check and each kind of damage") {
   const ScoreInput input = test::sample_score();
   const Scorecard card = score(input);

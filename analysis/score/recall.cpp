@@ -84,7 +84,7 @@ std::vector<Recall> recalls(const ScoreInput& input, const Detections& detection
     }
   const std::vector<double> corrected = holm(p);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i].p = corrected[i];
+    all[i].p = corrected[i], all[i].p_alone = p[i];
     all[i].credited = corrected[i] <= kCreditAlpha;
   }
   return all;

@@ -21,6 +21,7 @@ struct Recall {
   /// Without it nobody may say that the check notices the damage.
   bool credited = false;
   double p = 1;                    // corrected
+  double p_alone = 1;              // not corrected: of this check and this cell
   int shams_fired = 0, shams = 0;  // those that were held against it, each about as long, or made of shorter ones
   int warned = 0, on_at_onset = 0, unreadable = 0;
   int elsewhere = 0, late = 0;            // of those not found

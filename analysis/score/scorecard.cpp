@@ -8,9 +8,6 @@
 namespace grit {
 namespace {
 
-/// Fewer injections of a kind do not put it on the list of what is missed.
-constexpr int kFewestToMiss = 5;
-
 std::optional<Effect> harm_of(const DamageCell& cell) {
   const std::vector<Effect> effects = paired_effects(cell.step_times);
   if (effects.empty()) return std::nullopt;
@@ -44,8 +41,9 @@ CellSummary summary_of(const ScoreInput& input, const Scorecard& card, const Det
     bool found = false, noticed = false;
     for (std::size_t check = 0; check < input.checks.size(); ++check) {
       if (!detections[check][i].found) continue;
-      found |= card.recalls[check * cells + cell].credited;
-      noticed |= is_quiet(card.false_alarms[check]) || card.recalls[check * cells + cell].credited;
+      const Recall& recall = card.recalls[check * cells + cell];
+      found |= recall.credited;
+      noticed |= is_quiet(card.false_alarms[check]) || recall.p_alone <= kCreditAlpha;
     }
     summary.found += found ? 1 : 0;
     summary.noticed += noticed ? 1 : 0;
@@ -87,11 +85,8 @@ Scorecard score(const ScoreInput& input, AlarmFrom alarm) {
   card.visibilities = visibilities(input, card.series, card.recalls);
   card.co_firing = co_firing(input, detections);
   card.cover = greedy_cover(input, alarms, detections, card.recalls, card.false_alarms);
-  for (std::size_t cell = 0; cell < card.cells.size(); ++cell) {
-    const CellSummary& summary = card.cells[cell];
-    if (summary.harmful && summary.credited.empty() && summary.injections >= kFewestToMiss)
-      card.missed.push_back(static_cast<int>(cell));
-  }
+  for (std::size_t cell = 0; cell < card.cells.size(); ++cell)
+    if (card.cells[cell].missed()) card.missed.push_back(static_cast<int>(cell));
   std::stable_sort(card.missed.begin(), card.missed.end(), [&](int a, int b) {
     return card.cells[static_cast<std::size_t>(a)].harm->estimate >
            card.cells[static_cast<std::size_t>(b)].harm->estimate;

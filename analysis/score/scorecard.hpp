@@ -16,6 +16,10 @@ namespace grit {
 /// A check that fires in a greater share of shams is not asked what nobody noticed: what it finds may be chance.
 constexpr double kQuietShamShare = 0.05;
 
+/// Damage is said to be missed only where no more than this share of it was noticed, by the upper end of the 95 %
+/// interval. None of 6 shows as much (46 %), none of 5 does not (52 %).
+constexpr double kMostNoticedOfMissed = 0.5;
+
 /// What all checks together made of one kind of damage.
 struct CellSummary {
   int injections = 0;            // proven
@@ -25,10 +29,15 @@ struct CellSummary {
   std::vector<int> credited{};   // checks
   int found = 0;                 // injections that one of these found
   Interval interval{};           // of their share: exact, 95 %
-  /// By any check that is quiet in shams, credited or not.
+  /// By any check that is quiet in shams, or that would be credited if it were the only one and this the only damage.
   int noticed = 0;
-  Interval noticed_interval{};
+  Interval noticed_interval{};   // of their share: exact, 95 %
   std::vector<int> by_chance{};  // checks that found some and are not credited
+  /// It harms, no check is credited for it, and few of its injections were noticed at all. That nobody is credited does
+  /// not show as much: where many checks and kinds of damage are asked about, 5 of 6 are too few for credit.
+  [[nodiscard]] bool missed() const {
+    return harmful && credited.empty() && noticed_interval.high <= kMostNoticedOfMissed;
+  }
 };
 
 struct Scorecard {
@@ -44,7 +53,7 @@ struct Scorecard {
   std::vector<Visibility> visibilities{};
   CoFiring co_firing{};
   Cover cover{};
-  /// Cells whose damage is proven, whose harm is proven, and for which no check is credited; the costliest first.
+  /// Cells that are missed, the costliest first.
   std::vector<int> missed{};
   [[nodiscard]] const Recall& recall(std::size_t check, std::size_t cell) const {
     return recalls[check * cells.size() + cell];

@@ -77,13 +77,18 @@ std::string recall_cell(const ScoreInput& input, const Scorecard& card, const Re
 }
 
 std::string any_cell(const CellSummary& summary) {
-  const std::string tip =
-      "by any check that is credited: " + interval_words(summary.found, summary.injections, summary.interval);
-  if (summary.injections == 0) return cell_html("any none", "", tip);
   if (!summary.credited.empty())
-    return cell_html("any " + ramp_class(summary.found, summary.injections),
-                     std::to_string(per_cent(summary.found, summary.injections)), tip);
-  return cell_html(summary.harmful ? "any lost" : "any none", "0", tip);
+    return cell_html(
+        "any " + ramp_class(summary.found, summary.injections),
+        std::to_string(per_cent(summary.found, summary.injections)),
+        "by any check that is credited: " + interval_words(summary.found, summary.injections, summary.interval));
+  const std::string tip = "no check is credited; noticed by any: " +
+                          interval_words(summary.noticed, summary.injections, summary.noticed_interval);
+  if (summary.injections == 0) return cell_html("any none", "", tip);
+  return cell_html(summary.missed()      ? "any lost"
+                   : summary.noticed > 0 ? "any chance"
+                                         : "any none",
+                   std::to_string(per_cent(summary.noticed, summary.injections)), tip);
 }
 
 std::string matrix_row(const ScoreInput& input, const Scorecard& card, std::size_t cell) {

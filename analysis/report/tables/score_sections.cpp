@@ -134,9 +134,11 @@ constexpr std::string_view kHowToRead =
     "nothing was "
     "done, beyond chance. With all checks and kinds of damage together, a scorecard credits anything wrongly in at "
     "most 5 % of "
-    "cases.</li>\n<li>Missed is damage that was proven, that made steps longer (the whole 95 % interval), and that no "
+    "cases.</li>\n<li>Missed is damage that was proven, that made steps longer (the whole 95 % interval), that no "
     "check is "
-    "credited for.</li>\n<li>False alarms begin while nothing is wrong anywhere, and long enough after anything was. A "
+    "credited for, and of which at most half was noticed (the upper end of the 95 % interval: none of 6 injections is "
+    "the least that shows it).</li>\n<li>False alarms begin while nothing is wrong anywhere, and long enough after "
+    "anything was. A "
     "rate "
     "counts the time in which one could begin: what is always on has hardly any.</li>\n<li>Time to detection counts "
     "injections that were missed. A check that is read every second finds nothing sooner than its next "
@@ -179,7 +181,7 @@ std::string missed_section(const ScoreInput& input, const Scorecard& card) {
   std::string html;
   if (!card.missed.empty())
     html += "<div class=\"missed\">" +
-            element("h2", fmt::format("Missed: it made training slower, and no check noticed ({} of {})",
+            element("h2", fmt::format("Missed: it made training slower, and no check is credited for it ({} of {})",
                                       card.missed.size(), harmful_cells(card))) +
             missed_table(input, card) + "</div>\n";
   else if (harmful_cells(card) > 0 && noticed_cells(card) == harmful_cells(card))

@@ -28,7 +28,7 @@ std::string score_sentence(const Scorecard& card) {
   if (harmful == 0) return "No damage was shown to make steps longer: what follows says only what was noticed.";
   const auto missed = static_cast<int>(card.missed.size());
   std::string text =
-      fmt::format("Of {} kinds of damage that made steps longer, {} were noticed by some check and {} by none", harmful,
+      fmt::format("Of {} kinds of damage that made steps longer, {} were noticed by some check and {} missed", harmful,
                   noticed, missed);
   if (const int untold = harmful - noticed - missed; untold > 0)
     text += fmt::format("; of {} there were too few injections to say so", untold);

@@ -11,7 +11,7 @@ namespace grit {
 int harmful_cells(const Scorecard& card);
 /// Of these, those that some check is credited for.
 int noticed_cells(const Scorecard& card);
-/// "Of 12 kinds of damage that made steps longer, 9 were noticed by some check and 3 by none."
+/// "Of 12 kinds of damage that made steps longer, 9 were noticed by some check and 3 missed."
 std::string score_sentence(const Scorecard& card);
 /// "link_down 2 s".
 std::string damage_name(const DamageCell& cell);

@@ -411,6 +411,36 @@ TEST_CASE("missed is what was proven, harmed, and nobody is credited for, the co
   CHECK_FALSE(card.cells[3].harmful);
 }
 
+TEST_CASE("what was noticed too often to be missed, and too seldom for credit, is neither") {
+  // Eight checks and four kinds are 32 questions: 5 of 6 against none of 6 shams (p = 0.0076) is no credit.
+  const auto after = [](int found, int injections, int shams_fired = 0) {
+    ScoreMaker maker(std::vector<std::string>(8, "check"), std::vector<std::string>(4, "link_down"), 1);
+    maker.begins_well();
+    for (int i = 0; i < injections; ++i) {
+      const double onset = maker.slot(0), sham = maker.slot(0, true);
+      if (i < found) maker.alarms(onset + 1, onset + 2);
+      if (i < shams_fired) maker.alarms(sham + 1, sham + 2);
+    }
+    maker.input().cells[0].step_times = slower_by(0.3);
+    return score(maker.input());
+  };
+  const Scorecard nearly_all = after(5, 6);
+  CHECK(nearly_all.recall(0, 0).p == Approx(32 * 6 / 792.0));
+  CHECK(nearly_all.recall(0, 0).p_alone == Approx(6 / 792.0));
+  CHECK(nearly_all.cells[0].credited.empty());
+  CHECK(nearly_all.cells[0].noticed == 5);
+  CHECK(nearly_all.missed.empty());
+  CHECK(after(0, 6).missed == std::vector<int>{0});
+  CHECK(after(0, 5).missed.empty());  // up to 52 % may be noticed
+  CHECK(after(1, 10).missed == std::vector<int>{0});
+  CHECK(after(2, 10).missed.empty());
+  // A check that shams trip as well: what it finds beyond that may be no chance, and what is no more than that is.
+  CHECK(after(6, 6, 1).cells[0].noticed == 6);
+  CHECK(after(6, 6, 1).missed.empty());
+  CHECK(after(3, 6, 3).cells[0].noticed == 0);
+  CHECK(after(3, 6, 3).missed == std::vector<int>{0});
+}
+
 TEST_CASE("the size from which on it is found stands beside the size from which on it hurts") {
   ScoreMaker maker({"check"}, {}, 1);
   maker.begins_well();

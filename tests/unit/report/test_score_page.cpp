@@ -46,7 +46,7 @@ std::string row_of(const std::string& page, const std::string& damage) {
 
 TEST_CASE("the page of a scorecard says first what was missed, the costliest first") {
   const std::string page = page_of(test::sample_score());
-  const auto missed = page.find("Missed: it made training slower, and no check noticed (3 of 12)");
+  const auto missed = page.find("Missed: it made training slower, and no check is credited for it (3 of 12)");
   REQUIRE(missed != std::string::npos);
   CHECK(missed < page.find("What notices what"));
   const auto delay = page.find("link_delay 2 ms", missed), rank = page.find("rank_delay 20 ms", missed);
@@ -123,7 +123,24 @@ TEST_CASE("what was injected too seldom is not said to be noticed, or missed") {
   ScoreInput input = test::sample_score();
   std::erase_if(input.slots, [](const ScoreSlot& slot) { return !slot.sham && slot.cell == 6 && slot.round > 2; });
   CHECK(contains(page_of(input),
-                 "9 were noticed by some check and 2 by none; of 1 there were too few injections to say so."));
+                 "9 were noticed by some check and 2 missed; of 1 there were too few injections to say so."));
+}
+
+TEST_CASE("what nearly all injections of were noticed is not missed, though no check is credited for it") {
+  testing::ScoreMaker maker(std::vector<std::string>(8, "check"), std::vector<std::string>(4, "link_down"), 1);
+  maker.begins_well();
+  for (int i = 0; i < 6; ++i) {
+    const double onset = maker.slot(0);
+    maker.slot(0, true);
+    if (i > 0) maker.alarms(onset + 1, onset + 2);
+  }
+  maker.input().cells[0].magnitude = "1 s";
+  maker.input().cells[0].step_times = testing::slower_by(0.3);
+  const std::string page = page_of(maker.input());
+  CHECK(contains(row_of(page, "link_down 1 s"), "class=\"any chance\""));
+  CHECK(contains(row_of(page, "link_down 1 s"), "no check is credited; noticed by any: 5 of 6 (36 .. 100 %)"));
+  CHECK(contains(page, "0 were noticed by some check and 0 missed; of 1 there were too few injections to say so."));
+  CHECK_FALSE(contains(page, "Missed: it made training slower"));
 }
 
 TEST_CASE("a cluster that was used for several runs has no more nodes for that") {
@@ -162,8 +179,7 @@ TEST_CASE("score.json holds what the page shows, with null for what is not known
 TEST_CASE("the terminal shows what was missed, and a line for each fault") {
   const ScoreInput input = test::sample_score();
   const std::string text = score_text(input, score(input), std::nullopt, "score.html");
-  CHECK(
-      text.starts_with("Of 12 kinds of damage that made steps longer, 9 were noticed by some check and 3 by none.\n"));
+  CHECK(text.starts_with("Of 12 kinds of damage that made steps longer, 9 were noticed by some check and 3 missed.\n"));
   CHECK(contains(text, "MISSED    link_delay 2 ms: steps +31.1 %"));
   CHECK(contains(text, "found     link_loss: 0 .. 100 % of 30 injections, by tcp_retransmissions"));
   CHECK(contains(text, "odd       always on: check_swap\n"));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "analysis/facts/wording.hpp"
 #include "analysis/report/tables/score_words.hpp"
@@ -37,38 +38,74 @@ std::string missed_lines(const ScoreInput& input, const Scorecard& card) {
   return text;
 }
 
-/// Of one fault over all its kinds: from how much to how much is found, and by whom.
-struct FaultLine {
-  double least = 1, most = 0;
-  int injections = 0;
-  std::set<int> checks{};
+/// Of one kind: by the checks that are credited for it, or by any when none is.
+struct Noticed {
+  std::size_t cell = 0;
+  int count = 0, of = 0;
+  Interval interval{};
+  bool credited = false;
+  [[nodiscard]] double share() const { return static_cast<double>(count) / of; }
 };
+
+Noticed noticed_of(const Scorecard& card, std::size_t cell) {
+  const CellSummary& summary = card.cells[cell];
+  if (summary.credited.empty()) return {cell, summary.noticed, summary.injections, summary.noticed_interval, false};
+  return {cell, summary.found, summary.injections, summary.interval, true};
+}
+
+/// No kind of the fault has a check that is credited for it.
+std::string uncredited_text(const std::vector<Noticed>& kinds) {
+  int count = 0, of = 0;
+  double high = 0;
+  for (const Noticed& kind : kinds) {
+    count += kind.count, of += kind.of;
+    high = std::max(high, kind.interval.high);
+  }
+  return fmt::format("no check credited: noticed {} of {} injections (at most {:.0f} %{})", count, of, 100 * high,
+                     kinds.size() > 1 ? " of a kind" : "");
+}
+
+/// From how much to how much is found, by whom, and what is known of the kind that is found least.
+std::string credited_text(const ScoreInput& input, const Scorecard& card, const std::vector<Noticed>& kinds) {
+  std::set<int> credited;
+  int injections = 0;
+  for (const Noticed& kind : kinds) {
+    const std::vector<int>& of_kind = card.cells[kind.cell].credited;
+    credited.insert(of_kind.begin(), of_kind.end());
+    injections += kind.of;
+  }
+  std::vector<std::string> checks;
+  for (const int check : credited) checks.push_back(input.checks[static_cast<std::size_t>(check)].name);
+  const auto [worst, best] = std::minmax_element(kinds.begin(), kinds.end(), [](const Noticed& a, const Noticed& b) {
+    return std::pair(a.share(), a.interval.low) < std::pair(b.share(), b.interval.low);
+  });
+  const std::string interval = fmt::format("{:.0f} .. {:.0f} %", 100 * worst->interval.low, 100 * worst->interval.high);
+  const std::string by = fmt::format("by {}", fmt::join(checks, ", "));
+  if (kinds.size() == 1)
+    return fmt::format("{:.0f} % of {} injections ({}), {}", 100 * worst->share(), injections, interval, by);
+  const std::string range = worst->share() < best->share() ? fmt::format("{:.0f} % to {:.0f} % by kind,",
+                                                                         100 * worst->share(), 100 * best->share())
+                                                           : fmt::format("{:.0f} %", 100 * worst->share());
+  return fmt::format("{} of {} injections, {}; the worst kind, {}: {} {} of {} ({}){}", range, injections, by,
+                     damage_name(input.cells[worst->cell]), worst->credited ? "found" : "noticed", worst->count,
+                     worst->of, interval, worst->credited ? "" : ", no check credited");
+}
 
 std::string fault_lines(const ScoreInput& input, const Scorecard& card) {
   std::vector<std::string> order;
-  std::map<std::string, FaultLine> faults;
+  std::map<std::string, std::vector<Noticed>> faults;
   for (std::size_t i = 0; i < input.cells.size(); ++i) {
-    const CellSummary& summary = card.cells[i];
-    if (summary.injections == 0) continue;
+    if (card.cells[i].injections == 0) continue;
     const auto [found, is_new] = faults.try_emplace(input.cells[i].fault);
     if (is_new) order.push_back(input.cells[i].fault);
-    FaultLine& fault = found->second;
-    const double share = static_cast<double>(summary.found) / summary.injections;
-    fault.least = std::min(fault.least, share), fault.most = std::max(fault.most, share);
-    fault.injections += summary.injections;
-    fault.checks.insert(summary.credited.begin(), summary.credited.end());
+    found->second.push_back(noticed_of(card, i));
   }
   std::string text;
   for (const std::string& name : order) {
-    const FaultLine& fault = faults[name];
-    std::vector<std::string> checks;
-    for (const int check : fault.checks) checks.push_back(input.checks[static_cast<std::size_t>(check)].name);
-    const std::string share = fault.least < fault.most
-                                  ? fmt::format("{:.0f} .. {:.0f} %", 100 * fault.least, 100 * fault.most)
-                                  : fmt::format("{:.0f} %", 100 * fault.least);
-    text += line(checks.empty() ? "unnoticed" : "found",
-                 fmt::format("{}: {} of {} injections{}{}", name, share, fault.injections,
-                             checks.empty() ? "" : ", by ", fmt::join(checks, ", ")));
+    const std::vector<Noticed>& kinds = faults[name];
+    const bool credited = std::any_of(kinds.begin(), kinds.end(), [](const Noticed& kind) { return kind.credited; });
+    text += line(credited ? "found" : "not shown",
+                 name + ": " + (credited ? credited_text(input, card, kinds) : uncredited_text(kinds)));
   }
   return text;
 }

@@ -141,6 +141,8 @@ TEST_CASE("what nearly all injections of were noticed is not missed, though no c
   CHECK(contains(row_of(page, "link_down 1 s"), "no check is credited; noticed by any: 5 of 6 (36 .. 100 %)"));
   CHECK(contains(page, "0 were noticed by some check and 0 missed; of 1 there were too few injections to say so."));
   CHECK_FALSE(contains(page, "Missed: it made training slower"));
+  CHECK(contains(score_text(maker.input(), score(maker.input()), std::nullopt, ""),
+                 "not shown link_down: no check credited: noticed 5 of 6 injections (at most 100 %)\n"));
 }
 
 TEST_CASE("a cluster that was used for several runs has no more nodes for that") {
@@ -181,7 +183,12 @@ TEST_CASE("the terminal shows what was missed, and a line for each fault") {
   const std::string text = score_text(input, score(input), std::nullopt, "score.html");
   CHECK(text.starts_with("Of 12 kinds of damage that made steps longer, 9 were noticed by some check and 3 missed.\n"));
   CHECK(contains(text, "MISSED    link_delay 2 ms: steps +31.1 %"));
-  CHECK(contains(text, "found     link_loss: 0 .. 100 % of 30 injections, by tcp_retransmissions"));
+  CHECK(
+      contains(text,
+               "found     link_loss: 10 % to 100 % by kind, of 30 injections, by tcp_retransmissions, check_ping; the "
+               "worst kind, link_loss 0.1 %: noticed 1 of 10 (0 .. 45 %), no check credited\n"));
+  CHECK(contains(text, "found     link_mtu: 100 % of 10 injections (69 .. 100 %), by link_settings\n"));
+  CHECK(contains(text, "not shown link_delay: no check credited: noticed 0 of 10 injections (at most 31 %)\n"));
   CHECK(contains(text, "odd       always on: check_swap\n"));
   CHECK(contains(text, "page      score.html\n"));
   CHECK_FALSE(contains(text, "asked"));

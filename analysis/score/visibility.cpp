@@ -37,11 +37,13 @@ void set_harm(const ScoreInput& input, DoseSeries& series) {
                                                       series.scale.place_of(responses[*first].dose)));
 }
 
-/// Shown to be found where it does not hurt yet, or shown to be missed where it does.
+/// Shown to be found where it does not hurt yet, or shown to be missed where it does. Where all that was tried hurts
+/// nothing is known of what does not.
 std::optional<bool> is_found_before(const DoseSeries& series, const DemonstratedDose& demonstrated) {
   if (!series.hurts_from) return std::nullopt;
   const double hurts = series.scale.place_of(*series.hurts_from);
-  if (demonstrated.found_from && series.scale.place_of(*demonstrated.found_from) <= hurts) return true;
+  if (!series.hurts_at_least && demonstrated.found_from && series.scale.place_of(*demonstrated.found_from) < hurts)
+    return true;
   if (demonstrated.missed_up_to && series.scale.place_of(*demonstrated.missed_up_to) >= hurts) return false;
   return std::nullopt;
 }

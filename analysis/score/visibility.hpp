@@ -30,7 +30,7 @@ struct Visibility {
   DemonstratedDose demonstrated{};
   DetectionCurve curve{};
   /// Shown to be found from a dose on that does not hurt yet; false: shown to be missed at one that does. Empty:
-  /// neither is shown.
+  /// neither is shown; the former never is where hurts_at_least.
   std::optional<bool> before_it_hurts{};
 };
 

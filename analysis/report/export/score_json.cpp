@@ -123,6 +123,7 @@ Json visibility_json(const ScoreInput& input, const Scorecard& card, const Visib
           {"demonstrated", number(one.demonstrated.found_from)},
           {"missed_up_to", number(one.demonstrated.missed_up_to)},
           {"hurts_from", number(series.hurts_from)},
+          {"hurts_at_least", series.hurts_at_least},
           {"before_it_hurts", one.before_it_hurts ? Json(*one.before_it_hurts) : Json()},
           {"curve", curve},
           {"why_not", one.curve.why_not}};

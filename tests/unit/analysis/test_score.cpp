@@ -478,6 +478,32 @@ TEST_CASE("the size from which on it is found stands beside the size from which 
   CHECK_FALSE(after.hurts_at_least);
 }
 
+TEST_CASE("where all doses that were tried hurt, nothing is said to be found before it hurts") {
+  const auto after = [](double harm_of_least) {
+    ScoreMaker maker({"check"}, {}, 1);
+    maker.begins_well();
+    for (const double dose : {1.0, 2.0, 4.0}) {
+      DamageCell& cell = maker.input().cells.emplace_back();
+      cell.fault = "link_delay", cell.unit = "s", cell.dose = dose;
+      cell.step_times = slower_by(dose == 1 ? harm_of_least : 0.4);
+    }
+    for (int round = 0; round < 30; ++round)
+      for (int cell = 0; cell < 3; ++cell) {
+        const double onset = maker.slot(cell, false, 0, round);
+        if (round % 3 == 0) maker.slot(cell, true, 0, round);
+        maker.alarms(onset + 1, onset + 2);
+      }
+    return score(maker.input());
+  };
+  const Scorecard all_hurt = after(0.2);
+  CHECK(all_hurt.series.at(0).hurts_at_least);
+  CHECK(all_hurt.visibilities.at(0).demonstrated.found_from == 1);
+  CHECK_FALSE(all_hurt.visibilities.at(0).before_it_hurts.has_value());
+  const Scorecard least_is_harmless = after(0.001);
+  CHECK_FALSE(least_is_harmless.series.at(0).hurts_at_least);
+  CHECK(least_is_harmless.visibilities.at(0).before_it_hurts == true);
+}
+
 TEST_CASE("a demand is met, not met, or cannot be told yet") {
   CHECK(shown_by(0.9) == "29 of 29, 45 of 46, 59 of 61, 73 of 76, 85 of 89");
   const auto after = [](int injections, int found, bool harmful = true) {

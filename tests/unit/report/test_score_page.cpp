@@ -171,6 +171,9 @@ TEST_CASE("score.json holds what the page shows, with null for what is not known
   CHECK(json.at("design").at("rounds") == 10);
   CHECK(json.at("results").size() == 13 * 14);
   CHECK(json.at("missed").at(0).at("fault") == "link_delay");
+  CHECK(json.at("a90").at(0).at("fault") == "link_flap");
+  CHECK(json.at("a90").at(0).at("hurts_from") == 0.1);
+  CHECK(json.at("a90").at(0).at("hurts_at_least") == true);
   const Json& swap = json.at("checks").at(9);
   CHECK(swap.at("name") == "check_swap");
   CHECK(swap.at("false_alarms").at("high").is_null());

@@ -17,6 +17,17 @@ std::string cell_name(const DamageCell& cell) {
   return cell.magnitude.empty() ? cell.fault : cell.fault + " " + cell.magnitude;
 }
 
+/// Kinds of damage that harm, or that somebody finds; of one fault only if it is named.
+std::vector<std::size_t> asked_about(const ScoreInput& input, const Scorecard& card, std::string_view fault) {
+  std::vector<std::size_t> asked;
+  for (std::size_t cell = 0; cell < card.cells.size(); ++cell) {
+    const CellSummary& summary = card.cells[cell];
+    if (!fault.empty() && input.cells[cell].fault != fault) continue;
+    if (summary.harmful || !summary.credited.empty()) asked.push_back(cell);
+  }
+  return asked;
+}
+
 /// The worst of several: one that fails decides, then one that is not known.
 void take(DemandResult& worst, DemandDecision decision, const std::string& text) {
   const auto rank = [](DemandDecision one) {
@@ -29,11 +40,10 @@ void take(DemandResult& worst, DemandDecision decision, const std::string& text)
 }  // namespace
 
 DemandResult demand_recall(const ScoreInput& input, const Scorecard& card, double least, std::string_view fault) {
+  const std::vector<std::size_t> asked = asked_about(input, card, fault);
   DemandResult worst;
-  for (std::size_t cell = 0; cell < card.cells.size(); ++cell) {
+  for (const std::size_t cell : asked) {
     const CellSummary& summary = card.cells[cell];
-    if (!fault.empty() && input.cells[cell].fault != fault) continue;
-    if (!summary.harmful && summary.credited.empty()) continue;
     // What is found at the most counts also those that some quiet check found without being credited.
     const double at_least = share_at_least(summary.found, summary.injections, kAlpha),
                  at_most = share_at_most(summary.noticed, summary.injections, kAlpha);
@@ -48,7 +58,9 @@ DemandResult demand_recall(const ScoreInput& input, const Scorecard& card, doubl
                        summary.injections, 100 * at_least, 100 * least, shown_by(least)));
     } else {
       take(worst, DemandDecision::met,
-           fmt::format("each kind of damage is found in {:.0f} % or more, with 95 % confidence", 100 * least));
+           fmt::format("each kind of damage that harmed or was found ({} of them) is found in {:.0f} % or more, with "
+                       "95 % confidence; kinds that were not done: {}",
+                       asked.size(), 100 * least, input.not_run.size()));
     }
   }
   if (worst.text.empty())

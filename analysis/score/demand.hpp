@@ -19,7 +19,8 @@ struct DemandResult {
 /// Is each kind of damage that is proven to harm, or that any check is credited for, found by the credited checks in
 /// this share or more, with 95 % confidence? A kind that harms and that nobody is credited for counts as never found.
 /// `fault`: only that one's kinds; empty: all. not_met: of some kind the share is less, likewise
-/// sure, also if what quiet checks noticed without credit is counted.
+/// sure, also if what quiet checks noticed without credit is counted. What is said of it when met counts the kinds that
+/// were asked about, and those that were not done: of these nothing is known.
 DemandResult demand_recall(const ScoreInput& input, const Scorecard& card, double least, std::string_view fault = {});
 
 /// Does each check alarm at most so often in a healthy hour of a node, with 95 % confidence? One that is always on does

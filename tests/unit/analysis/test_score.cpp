@@ -527,6 +527,23 @@ TEST_CASE("a demand is met, not met, or cannot be told yet") {
   CHECK(after(20, 0, false).text.find("no damage was proven") != std::string::npos);
 }
 
+TEST_CASE("a demand that is met says of how many kinds of damage it is, and how many were not done") {
+  ScoreMaker maker({"check"}, {"link_down", "harmless"}, 1);
+  maker.begins_well();
+  for (int i = 0; i < 29; ++i) {
+    const double onset = maker.slot(0);
+    maker.alarms(onset + 1, onset + 2);
+    maker.slot(1), maker.slot(0, true);
+  }
+  maker.input().not_run = {{"irq", "not run here", "no interrupts"}, {"gpu", "not run here", "no GPU"}};
+  const DemandResult result = demand_recall(maker.input(), score(maker.input()), 0.9);
+  CHECK(result.decision == DemandDecision::met);
+  CHECK(
+      result.text ==
+      "each kind of damage that harmed or was found (1 of them) is found in 90 % or more, with 95 % confidence; kinds "
+      "that were not done: 2");
+}
+
 TEST_CASE("a demand on false alarms") {
   ScoreMaker maker({"check", "on"}, {"link_down"}, 1);
   maker.begins_well();

@@ -48,6 +48,9 @@ struct DamageCell {
   std::string unit{};            // of the dose: "s", "bit/s", "bytes", "share", ""
   std::optional<double> dose{};  // in that; empty: the fault has no dose
   bool harm_grows = true;        // with the dose
+  /// What scenarios call it, by their option `damage`: what was not done is called likewise. Several may do the same;
+  /// a scenario without that option has no name for it.
+  std::vector<std::string> damages{};
   /// The step times of its injections, each beside those of its twin sham ("baseline").
   std::vector<PairTimes> step_times{};
 };

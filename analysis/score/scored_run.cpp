@@ -9,6 +9,7 @@
 
 #include "analysis/records/node_clocks.hpp"
 #include "harness/base/json_fields.hpp"
+#include "harness/model/damages.hpp"
 
 namespace grit {
 namespace {
@@ -214,10 +215,14 @@ int place_of(ScoreInput& input, DamageCell cell) {
   };
   const auto known = std::find_if(input.cells.begin(), input.cells.end(), same);
   const int place = static_cast<int>(known - input.cells.begin());
-  if (known == input.cells.end())
+  if (known == input.cells.end()) {
     input.cells.push_back(std::move(cell));
-  else
-    known->step_times.insert(known->step_times.end(), cell.step_times.begin(), cell.step_times.end());
+    return place;
+  }
+  known->step_times.insert(known->step_times.end(), cell.step_times.begin(), cell.step_times.end());
+  for (const std::string& damage : cell.damages)
+    if (std::find(known->damages.begin(), known->damages.end(), damage) == known->damages.end())
+      known->damages.push_back(damage);
   return place;
 }
 
@@ -254,6 +259,8 @@ Status add_run(ScoreInput& input, const ScoredRun& run, DamageCell cell) {
   const std::string& used = evidence.faults[static_cast<std::size_t>(fault - run.plan.faults.data())].mechanism;
   cell.mechanism = used.empty() ? fault->mechanism : used;
   cell.step_times = run.step_times;
+  if (const std::string damage = text_at(run.plan.options, kDamageOption); !damage.empty())
+    cell.damages.push_back(damage);
   Reader reader(input, run, *fault);
   reader.read();
   reader.add_slots(place_of(input, std::move(cell)), evidence);

@@ -26,8 +26,8 @@ Result<const PlannedFault*> scored_fault(const Plan& plan);
 
 /// Adds the run's nodes, its checks (by their names, those that are there already once), its fault's blocks as
 /// injections into `cell` and its sham blocks as shams. `cell` is merged with the one of the same fault, magnitude and
-/// mechanism; its mechanism is the one that the node has used. Times go on where those of the runs before end: nothing
-/// is compared across runs. Error (usage): as scored_fault().
+/// mechanism; its mechanism is the one that the node has used, its name the plan's option `damage`. Times go on where
+/// those of the runs before end: nothing is compared across runs. Error (usage): as scored_fault().
 Status add_run(ScoreInput& input, const ScoredRun& run, DamageCell cell);
 
 }  // namespace grit

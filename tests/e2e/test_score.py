@@ -93,8 +93,9 @@ with Workspace() as work:
     assert [(one["damage"], one["what"]) for one in score["not_run"]] == [("disk", "not run here"), ("irq", "not run here")], score["not_run"]
     assert "/no/such/directory" in score["not_run"][0]["reason"], score["not_run"]
     rows = list(csv.DictReader((out / "score.csv").open()))
-    assert [row["not_run"].split(":")[0] for row in rows if row["fault"] == "irq"] == ["not run here"], rows
-    assert len(rows) == 4 and all(row["not_run"] == "" for row in rows[:2]), rows
+    assert [row["not_run"].split(":")[0] for row in rows if row["damage"] == "irq"] == ["not run here"], rows
+    assert len(rows) == 4 and all(row["not_run"] == "" and row["damage"] == "delay" for row in rows[:2]), rows
+    assert score["cells"][0]["damages"] == ["delay"], score["cells"]
     assert "Damage that was not done" in (out / "score.html").read_text()
 
     # Finished: it is not run again, and no other runs are mixed with it.

@@ -200,7 +200,7 @@ Status write_csv(const ScoreInput& input, const Scorecard& card, const std::file
   return write_table(
       file,
       "check,fault,magnitude,mechanism,found,of,recall,low,high,credited,p,warned,on_at_onset,unreadable,late,"
-      "elsewhere,subject_right,node_right,ttd_median_s,ttd_low_s,ttd_high_s,shams_fired,shams,not_run",
+      "elsewhere,subject_right,node_right,ttd_median_s,ttd_low_s,ttd_high_s,shams_fired,shams,damage,not_run",
       [&](auto add) {
         const auto seconds = [](const std::optional<double>& ns) {
           return ns && std::isfinite(*ns) ? fmt::format("{:.6g}", *ns / 1e9) : std::string();
@@ -216,13 +216,13 @@ Status write_csv(const ScoreInput& input, const Scorecard& card, const std::file
                           one.interval.low, one.interval.high, one.credited ? 1 : 0, one.p);
           row += fmt::format(",{},{},{},{},{},{},{}", one.warned, one.on_at_onset, one.unreadable, one.late,
                              one.elsewhere, one.subject_right, one.node_right);
-          add(row + fmt::format(",{},{},{},{},{},", seconds(one.to_detection.median),
+          add(row + fmt::format(",{},{},{},{},{},{},", seconds(one.to_detection.median),
                                 seconds(interval ? std::optional(interval->low) : std::nullopt),
                                 seconds(interval ? std::optional(interval->high) : std::nullopt), one.shams_fired,
-                                one.shams));
+                                one.shams, quoted(fmt::format("{}", fmt::join(cell.damages, ";")))));
         }
         for (const NotRun& one : input.not_run)
-          add(fmt::format(",{},,,0,0{},{}", quoted(one.damage), std::string(17, ','),
+          add(fmt::format(",,,,0,0{},{},{}", std::string(17, ','), quoted(one.damage),
                           quoted(one.what + ": " + one.reason)));
       });
 }

@@ -21,7 +21,8 @@ Status write_csv(const ReportInput& input, const RunData& data, const std::files
 /// Likewise trials.csv: a row a trial.
 Status write_csv(const Series& series, const std::filesystem::path& directory);
 
-/// Likewise score.csv: a row for each check and each kind of damage, in one file. Shares are 0 .. 1.
+/// Likewise score.csv: a row for each check and each kind of damage, in one file, then one for each kind that was not
+/// run. Shares are 0 .. 1. Column damage is what scenarios call it; names that do the same are joined by semicolons.
 Status write_csv(const ScoreInput& input, const Scorecard& card, const std::filesystem::path& file);
 
 /// A row a run that was compared, in one file.

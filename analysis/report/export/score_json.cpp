@@ -31,7 +31,8 @@ Json cells_json(const ScoreInput& input, const Scorecard& card) {
   for (std::size_t i = 0; i < card.cells.size(); ++i) {
     const DamageCell& cell = input.cells[i];
     const CellSummary& summary = card.cells[i];
-    all.push_back({{"fault", cell.fault},
+    all.push_back({{"damages", cell.damages},
+                   {"fault", cell.fault},
                    {"magnitude", cell.magnitude},
                    {"mechanism", cell.mechanism},
                    {"unit", cell.unit},

@@ -124,6 +124,19 @@ TEST_CASE("runs follow each other on a scorecard, and their nodes are not one") 
   CHECK(score(input).recall(0, 0).found == 4);
 }
 
+TEST_CASE("a kind of damage has the names that scenarios have for it, each once") {
+  Plan plan = plan_with_shams();
+  ScoreInput input;
+  REQUIRE(add(input, plan, told(plan)).has_value());
+  CHECK(input.cells.at(0).damages.empty());
+  for (const char* damage : {"flap", "flap", "short_flap"}) {
+    plan.options["damage"] = damage;
+    REQUIRE(add(input, plan, told(plan)).has_value());
+  }
+  REQUIRE(input.cells.size() == 1);
+  CHECK(input.cells[0].damages == std::vector<std::string>{"flap", "short_flap"});
+}
+
 TEST_CASE("what is the machine's is noticed on the node with the fault, which it does not name") {
   const Plan plan = plan_with_shams();
   std::vector<Json> events = told(plan);

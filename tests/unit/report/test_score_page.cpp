@@ -199,18 +199,24 @@ TEST_CASE("the terminal shows what was missed, and a line for each fault") {
 
 TEST_CASE("damage that was asked for and not done is on the page, in score.json, in score.csv and on the terminal") {
   ScoreInput input = test::sample_score();
+  input.cells[0].damages = std::vector<std::string>{"flap", "short_flap"};
   input.not_run = {{"irq_misplaced", "not run here", "all NICs are \"virtual\""}, {"flood", "failed", "a <hang>"}};
   const Scorecard card = score(input);
   CHECK(contains(page_of(input), "<li><b>flood</b>: failed: a &lt;hang&gt;</li>"));
   const Json json = to_json(input, card);
   CHECK(json.at("not_run").size() == 2);
+  CHECK(json.at("cells").at(0).at("damages") == Json(input.cells[0].damages));
+  CHECK(json.at("cells").at(1).at("damages") == Json::array());
   CHECK(json.at("not_run").at(0).at("reason") == "all NICs are \"virtual\"");
   const test::TempDirectory directory;
   REQUIRE(write_csv(input, card, directory.path() / "score.csv").has_value());
   const std::string text = read_file(directory.path() / "score.csv").value();
-  const auto line = text.find(",irq_misplaced,");
+  const auto line = text.find("\n,,,,0,0,");
   REQUIRE(line != std::string::npos);
-  const std::string row = text.substr(line, text.find('\n', line) - line);
+  const std::string row = text.substr(line + 1, text.find('\n', line + 1) - line - 1);
+  CHECK(contains(row, ",irq_misplaced,\"not run here"));
+  CHECK(contains(text, ",140,flap;short_flap,\r\n"));
+  CHECK(contains(text, ",140,,\r\n"));
   CHECK(row.ends_with(",\"not run here: all NICs are \"\"virtual\"\"\"\r"));
   CHECK(std::count(row.begin(), row.end(), ',') == std::count(text.begin(), text.begin() + text.find('\n'), ','));
   const std::string said = score_text(input, card, std::nullopt, "score.html");

@@ -25,10 +25,13 @@ struct CellSummary {
   int injections = 0;            // proven
   int not_applied = 0;           // or not proven: left out of everything
   std::optional<Effect> harm{};  // on the mean step time; empty: too few pairs
-  bool harmful = false;          // the whole interval is above 0
-  std::vector<int> credited{};   // checks
-  int found = 0;                 // injections that one of these found
-  Interval interval{};           // of their share: exact, 95 %
+  /// The whole interval is above 0. Of a kind that does no harm that is so in at most 2.5 % of scorecards, of any of 10
+  /// such kinds in up to 22 %. It is not corrected over the kinds: with two of them the smallest p that 6 pairs can
+  /// give, 0.031, would show no harm any more.
+  bool harmful = false;
+  std::vector<int> credited{};  // checks
+  int found = 0;                // injections that one of these found
+  Interval interval{};          // of their share: exact, 95 %
   /// By any check that is quiet in shams, or that would be credited if it were the only one and this the only damage.
   int noticed = 0;
   Interval noticed_interval{};   // of their share: exact, 95 %

@@ -55,6 +55,7 @@ TEST_CASE("the page of a scorecard says first what was missed, the costliest fir
   CHECK(contains(page, "noticed 0 of 10") == false);
   CHECK(contains(page, "0 of 10 (at most 31 %)"));
   CHECK(contains(page, "the right node in"));
+  CHECK(contains(page, "With 10 such kinds, up to 22 % of scorecards say it of some."));
 }
 
 TEST_CASE("the matrix shows number and colour, and hatches what is no more than chance") {

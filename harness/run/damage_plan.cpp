@@ -9,7 +9,10 @@
 
 #include "analysis/score/scored_run.hpp"
 #include "analysis/stats/proportions.hpp"
+#include "analysis/verdict/verdict.hpp"
+#include "grit_version.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/base/commit.hpp"
 #include "harness/base/json_fields.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
@@ -59,13 +62,30 @@ Status check_chosen(const DamageSetup& setup, const std::vector<std::string>& ch
   return {};
 }
 
+std::vector<Design> designs_to_run(const DamagePlan& plan) {
+  std::vector<Design> designs;
+  for (const PlannedDamage& one : plan.all)
+    if (is_to_run(one)) designs.push_back(one.plan->design);
+  return designs;
+}
+
+/// How many of these runs there is time for, the shortest first.
+std::size_t runs_within(const std::vector<Design>& designs, std::int64_t most_ns) {
+  std::vector<std::int64_t> each_ns;
+  for (const Design& one : designs) each_ns.push_back(run_takes_ns(one).value_or(0));
+  std::sort(each_ns.begin(), each_ns.end());
+  std::size_t fit = 0;
+  for (; fit < each_ns.size() && each_ns[fit] <= most_ns; ++fit) most_ns -= each_ns[fit];
+  return fit;
+}
+
 class Planner {
  public:
   Planner(const DamageSetup& setup, std::vector<std::string> choices) : setup_(setup), choices_(std::move(choices)) {}
 
   Result<DamagePlan> plan() {
     GRIT_CHECK(read_earlier());
-    GRIT_CHECK(settle_length());
+    settle_length();
     for (std::size_t i = 0; i < choices_.size(); ++i) {
       const bool is_chosen = setup_.chosen.empty() ||
                              std::find(setup_.chosen.begin(), setup_.chosen.end(), choices_[i]) != setup_.chosen.end();
@@ -75,7 +95,7 @@ class Planner {
       GRIT_TRY(const bool is_finished, is_finished_already(one));
       if (is_finished) one.damage = {.name = choices_[i], .state = Damage::State::finished};
       if (!is_chosen) one.wanted = false;
-      if (!is_chosen && !is_finished) one.damage = *known;
+      if (!is_chosen && !is_finished) one.damage = as_it_is_now(*known);
       result_.all.push_back(std::move(one));
     }
     GRIT_CHECK(note_missing_faults());
@@ -137,16 +157,12 @@ class Planner {
     return {};
   }
 
-  /// All runs are of the same design, but for what a kind of damage makes of it: that of the first is taken.
-  Status settle_length() {
-    Design& design = result_.design;
-    design = first_.scenario.design;
-    if (const auto pairs = setup_.pairs ? setup_.pairs : earlier_ ? std::optional(earlier_->pairs) : std::nullopt)
-      design.pairs = *pairs;
-    design.max_pairs = 0;  // when to stop must not hang on what was measured
+  /// How many injections of each kind: what else the design is a kind of damage may say, but not that.
+  void settle_length() {
     result_.checks = first_.scenario.checks.size();
-    result_.damages.pairs = design.pairs;
-    return {};
+    result_.damages.pairs = first_.scenario.design.pairs;
+    if (earlier_) result_.damages.pairs = earlier_->pairs;
+    if (setup_.pairs) result_.damages.pairs = *setup_.pairs;
   }
 
   [[nodiscard]] Overrides overrides(const std::string& damage) const {
@@ -165,14 +181,14 @@ class Planner {
   [[nodiscard]] Result<Plan> plan_of(std::size_t index, std::int64_t pairs) const {
     GRIT_TRY(LoadedScenario loaded, evaluate_scenario(setup_.file, setup_.source, overrides(choices_[index])));
     loaded.scenario.design.pairs = pairs;
-    loaded.scenario.design.max_pairs = 0;
+    loaded.scenario.design.max_pairs = 0;  // when to stop must not hang on what was measured
     return make_plan(loaded.scenario, setup_.topology,
                      PlanRequest{.seed = result_.damages.seed + index, .allowed = setup_.allowed});
   }
 
   [[nodiscard]] Result<PlannedDamage> plan_one(std::size_t index) const {
     PlannedDamage one{.damage = {.name = choices_[index]}};
-    auto plan = plan_of(index, result_.design.pairs);
+    auto plan = plan_of(index, result_.damages.pairs);
     if (!plan && plan.error().kind == ErrorKind::unavailable) {
       one.damage.state = Damage::State::not_here, one.damage.reason = plan.error().message;
       return one;
@@ -186,19 +202,39 @@ class Planner {
     return one;
   }
 
-  /// What went to its end stays as it is, but only if it is what would be run now.
+  /// A kind that is not asked for now is finished only if its run is still there.
+  static Damage as_it_is_now(Damage known) {
+    if (known.state == Damage::State::finished) known.state = Damage::State::to_do;
+    return known;
+  }
+
+  /// What went to its end, and left nothing behind, stays as it is; but only if it is what would be run now.
   [[nodiscard]] Result<bool> is_finished_already(const PlannedDamage& one) const {
     const fs::path run = result_.directory / one.damage.name;
     std::error_code unreadable;
     if (!earlier_ || !fs::exists(run / "verdict.json", unreadable)) return false;
-    GRIT_TRY(const Json verdict, read_json(run / "verdict.json"));
-    if (!verdict.is_object() || !has_text(verdict, "outcome", "completed")) return false;
-    GRIT_TRY(const Json document, read_json(run / "plan.json"));
-    if (one.plan && document == to_json(*one.plan)) return true;
+    GRIT_TRY(const Json document, read_json(run / "verdict.json"));
+    const auto verdict = verdict_from_json(document);
+    if (!verdict) return with_context(verdict.error(), run.string());
+    if (verdict->outcome != "completed" || left_something_behind(*verdict)) return false;
+    GRIT_CHECK(check_grit(run));
+    GRIT_TRY(const Json plan, read_json(run / "plan.json"));
+    if (one.plan && plan == to_json(*one.plan)) return true;
     return usage_error(fmt::format(
         "{} was run by another plan than it would be now (the scenario, what is allowed, this machine or grit has "
         "changed): choose another directory with --out, or move it away to run it again",
         run.string()));
+  }
+
+  /// Another grit may apply a fault or read a check otherwise, by the same plan.
+  static Status check_grit(const fs::path& run) {
+    GRIT_TRY(const Json made, read_json(run / "run.json"));
+    if (made.is_object() && has_text(made, "version", kVersion) && has_text(made, "commit", commit())) return {};
+    const Json then = made.is_object() ? made : Json::object();
+    return usage_error(fmt::format(
+        "{} was run by grit {} ({}), and this is grit {} ({}), whose faults and checks may be others: go on with that "
+        "one, choose another directory with --out, or move it away to run it again",
+        run.string(), text_at(then, "version"), text_at(then, "commit"), kVersion, commit()));
   }
 
   /// Those whose fault has no mechanism that would work on a node of the local cluster.
@@ -217,12 +253,12 @@ class Planner {
   }
 
   Status limit_time() {
-    if (!setup_.most_ns) return {};
-    const auto to_do = static_cast<std::size_t>(std::count_if(result_.all.begin(), result_.all.end(), is_to_run));
-    GRIT_TRY(const std::int64_t pairs,
-             injections_within(result_.design, to_do, *setup_.most_ns, earlier_.has_value() || setup_.pairs));
-    if (pairs == result_.design.pairs) return {};
-    result_.design.pairs = result_.damages.pairs = pairs;
+    const std::vector<Design> designs = designs_to_run(result_);
+    if (!setup_.most_ns || designs.empty()) return {};
+    const char* fixed_by = setup_.pairs ? "--pairs" : earlier_ ? "the runs that are there already" : "";
+    GRIT_TRY(const std::int64_t pairs, injections_within(designs, *setup_.most_ns, fixed_by));
+    if (pairs == result_.damages.pairs) return {};
+    result_.damages.pairs = pairs;
     for (PlannedDamage& one : result_.all) {
       if (!is_to_run(one)) continue;
       const auto index = std::find(choices_.begin(), choices_.end(), one.damage.name) - choices_.begin();
@@ -251,27 +287,35 @@ std::optional<std::int64_t> run_takes_ns(const Design& design) {
   return kStartAndEnd_ns + design.pairs * pair_ns + (design.link_test ? 4 * design.block_ns : 0);
 }
 
-Result<std::int64_t> injections_within(const Design& design, std::size_t kinds, std::int64_t most_ns, bool fixed) {
-  const auto takes = run_takes_ns(design);
-  if (!takes)
+std::optional<std::int64_t> runs_take_ns(const std::vector<Design>& designs) {
+  std::int64_t all_ns = 0;
+  for (const Design& one : designs) {
+    const auto takes_ns = run_takes_ns(one);
+    if (!takes_ns) return std::nullopt;
+    all_ns += *takes_ns;
+  }
+  return all_ns;
+}
+
+Result<std::int64_t> injections_within(std::vector<Design> designs, std::int64_t most_ns, std::string_view fixed_by) {
+  if (!runs_take_ns(designs))
     return usage_error(
         "--time: the scenario's blocks are counted in steps, and how long one takes is not known; give them a length: "
         "design = { block = \"4s\" }");
-  if (kinds == 0 || static_cast<std::int64_t>(kinds) * *takes <= most_ns) return design.pairs;
-  Design shorter = design;
-  if (!fixed)
-    while (shorter.pairs > kFewestInjections && static_cast<std::int64_t>(kinds) * *run_takes_ns(shorter) > most_ns)
-      --shorter.pairs;
-  const std::int64_t each_ns = *run_takes_ns(shorter);
-  if (static_cast<std::int64_t>(kinds) * each_ns <= most_ns) return shorter.pairs;
-  const std::int64_t fit = most_ns / each_ns;
-  return usage_error(
-      fmt::format("--time {}: {} with {} of each take about {}, and fewer injections would show nothing; {}",
-                  format_duration(static_cast<double>(most_ns)), plural(kinds, "kind") + " of damage",
-                  plural(static_cast<std::size_t>(shorter.pairs), "injection"),
-                  format_duration(static_cast<double>(kinds) * static_cast<double>(each_ns)),
-                  fit > 0 ? fmt::format("there is time for {} of them: name these, each with --{}", fit, kDamageOption)
-                          : "there is not time for one of them"));
+  const auto takes_ns = [&] { return runs_take_ns(designs).value_or(0); };
+  const std::int64_t& pairs = designs.front().pairs;
+  while (fixed_by.empty() && pairs > kFewestInjections && takes_ns() > most_ns)
+    for (Design& one : designs) --one.pairs;
+  if (takes_ns() <= most_ns) return pairs;
+  const std::size_t fit = runs_within(designs, most_ns);
+  const std::string why_no_fewer =
+      fixed_by.empty() ? "fewer injections would show nothing" : fmt::format("their number is fixed by {}", fixed_by);
+  return usage_error(fmt::format(
+      "--time {}: {} with {} of each take about {}, and {}; {}", format_duration(static_cast<double>(most_ns)),
+      plural(designs.size(), "kind") + " of damage", plural(static_cast<std::size_t>(pairs), "injection"),
+      format_duration(static_cast<double>(takes_ns())), why_no_fewer,
+      fit > 0 ? fmt::format("there is time for {} of them at the most: name these, each with --{}", fit, kDamageOption)
+              : "there is not time for one of them"));
 }
 
 Result<DamagePlan> plan_damages(const DamageSetup& setup) {
@@ -293,20 +337,21 @@ std::string until_text(std::int64_t now_s, std::int64_t takes_ns) {
 
 std::vector<std::string> describe_damages(const DamagePlan& plan, std::int64_t now_s) {
   const std::size_t finished = count(plan, Damage::State::finished);
-  const auto to_do = static_cast<std::size_t>(std::count_if(plan.all.begin(), plan.all.end(), is_to_run));
-  const auto pairs = static_cast<int>(plan.design.pairs);
-  std::vector<std::string> lines{fmt::format(
-      "{}: {} of damage x {} injections and as many shams ({} and {}), {}, on a local cluster of {} nodes",
-      plan.damages.scenario, plural(finished + to_do, "kind"), pairs, (finished + to_do) * plan.design.pairs,
-      (finished + to_do) * plan.design.pairs, plural(plan.checks, "check"), plan.damages.nodes)};
-  if (finished > 0) lines.push_back(fmt::format("{} of them there already, {} to go", finished, to_do));
-  const auto each = run_takes_ns(plan.design);
-  const std::int64_t takes_ns = each.value_or(0) * static_cast<std::int64_t>(to_do);
+  const std::vector<Design> designs = designs_to_run(plan);
+  const std::size_t kinds = finished + designs.size();
+  const auto pairs = static_cast<int>(plan.damages.pairs);
+  const std::size_t injections = kinds * static_cast<std::size_t>(pairs);
+  std::vector<std::string> lines{
+      fmt::format("{}: {} of damage x {} injections and as many shams ({} and {}), {}, on a local cluster of {} nodes",
+                  plan.damages.scenario, plural(kinds, "kind"), pairs, injections, injections,
+                  plural(plan.checks, "check"), plan.damages.nodes)};
+  if (finished > 0) lines.push_back(fmt::format("{} of them there already, {} to go", finished, designs.size()));
   std::string length = "nothing is left to run";
-  if (to_do > 0)
-    length = each ? fmt::format("takes about {}, {}", format_duration(static_cast<double>(takes_ns)),
-                                until_text(now_s, takes_ns))
-                  : "how long it takes is not known: blocks are counted in steps";
+  if (const auto takes_ns = runs_take_ns(designs); !takes_ns)
+    length = "how long it takes is not known: blocks are counted in steps";
+  else if (!designs.empty())
+    length = fmt::format("takes about {}, {}", format_duration(static_cast<double>(*takes_ns)),
+                         until_text(now_s, *takes_ns));
   lines.push_back(fmt::format("{}; {} of {} found would mean a recall of at least {:.0f} % (95 % confidence)", length,
                               pairs, pairs, 100 * clopper_pearson(pairs, pairs).low));
   for (const PlannedDamage& one : plan.all)

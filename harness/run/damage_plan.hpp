@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/model/damages.hpp"
@@ -44,27 +45,29 @@ struct DamagePlan {
   Damages damages{};  // as they go into damages.json
   std::vector<PlannedDamage> all{};
   std::filesystem::path directory{};  // absolute
-  Design design{};                    // of each run
   std::size_t checks = 0;             // that the scenario has
 };
 
 /// About how long such a run takes, from its start to its verdict. Empty: its blocks are counted in steps, and how long
 /// one takes is not known.
 std::optional<std::int64_t> run_takes_ns(const Design& design);
+/// The same of several, one after another. Empty: of one of them it is not known.
+std::optional<std::int64_t> runs_take_ns(const std::vector<Design>& designs);
 
 /// At least so many injections of each kind a scorecard must have, as a run must have pairs: with fewer nothing says
 /// whether the damage slowed the job down.
 inline constexpr std::int64_t kFewestInjections = 6;
 
-/// How many injections of each of so many kinds there is time for; never more than the design has. Error (usage): not
-/// even kFewestInjections (or those that are `fixed`, because there are runs with them already); says how many kinds
-/// there would be time for. Or the blocks are counted in steps.
-Result<std::int64_t> injections_within(const Design& design, std::size_t kinds, std::int64_t most_ns, bool fixed);
+/// How many injections of each kind there is time for, of kinds whose runs are of these designs: one at the least, and
+/// all with as many pairs; never more than that. `fixed_by`: what settles how many they are ("--pairs", the runs that
+/// are there); empty: they may be fewer. Error (usage): there is not even time for kFewestInjections, or for those that
+/// are fixed; says how many kinds there would be time for. Or the blocks are counted in steps.
+Result<std::int64_t> injections_within(std::vector<Design> designs, std::int64_t most_ns, std::string_view fixed_by);
 
 /// Reads what is in the directory already, and plans the rest. Changes nothing. A kind that these nodes or the guard
 /// rails do not let be done is `not_here`, with the reason. Error (usage): the scenario is none for this (no option
 /// `damage` with choices, no checks, no shams, more than one fault at a time, a search); a choice that there is not, or
-/// a mistake in what one does; or the directory holds runs of something else, which is named.
+/// a mistake in what one does; or the directory holds runs of something else, or of another grit, which is named.
 Result<DamagePlan> plan_damages(const DamageSetup& setup);
 
 /// What is said before anything runs, line by line; `now_s` is the time of the day, in seconds since the epoch.

@@ -27,7 +27,7 @@ class DamageRunner {
   DamageRunner(const DamageSetup& setup, DamagePlan plan) : setup_(setup), plan_(std::move(plan)) {
     end_.directory = plan_.directory;
     end_.damages = plan_.damages;
-    to_run_ = to_do();
+    to_run_ = to_do().size();
   }
 
   Result<DamagesEnd> run() {
@@ -85,10 +85,11 @@ class DamageRunner {
     return {};
   }
 
-  /// The ranks said that it cannot be done here, or what else is wrong with it; any other error is of all runs.
+  /// The ranks said that it cannot be done here, or what is wrong with it. Any other error is of all runs; and after an
+  /// internal one nobody knows what is still in force.
   Status refused(std::size_t index, const Error& error, const fs::path& run) {
     const std::string words = why_refused(run);
-    if (words.empty()) return with_context(error, damage(index).name);
+    if (words.empty() || error.kind == ErrorKind::internal) return with_context(error, damage(index).name);
     Damage& one = damage(index);
     one.state = error.kind == ErrorKind::unavailable ? Damage::State::not_here : Damage::State::failed;
     one.reason = words;
@@ -105,20 +106,21 @@ class DamageRunner {
     return text;
   }
 
-  [[nodiscard]] std::size_t to_do() const {
-    std::size_t runs = 0;
+  /// The designs of what is still to be run.
+  [[nodiscard]] std::vector<Design> to_do() const {
+    std::vector<Design> designs;
     for (std::size_t i = 0; i < plan_.all.size(); ++i)
-      if (plan_.all[i].wanted && end_.damages.all[i].state == Damage::State::to_do) ++runs;
-    return runs;
+      if (plan_.all[i].wanted && end_.damages.all[i].state == Damage::State::to_do)
+        designs.push_back(plan_.all[i].plan->design);
+    return designs;
   }
 
   [[nodiscard]] std::string left() const {
-    const auto each = run_takes_ns(plan_.design);
-    const std::size_t runs = to_do();
-    if (runs == 0) return "the last one";
-    const std::int64_t takes_ns = each.value_or(0) * static_cast<std::int64_t>(runs);
-    return each ? fmt::format("{} to go, {}", runs, until_text(std::time(nullptr), takes_ns))
-                : fmt::format("{} to go", runs);
+    const std::vector<Design> designs = to_do();
+    if (designs.empty()) return "the last one";
+    const auto takes_ns = runs_take_ns(designs);
+    return takes_ns ? fmt::format("{} to go, {}", designs.size(), until_text(std::time(nullptr), *takes_ns))
+                    : fmt::format("{} to go", designs.size());
   }
 
   std::string outcome_line(std::size_t index) {
@@ -134,14 +136,15 @@ class DamageRunner {
     std::vector<std::string> words{"grit", "run", plan_.damages.file};
     for (const auto& [name, value] : plan_.damages.sets) words.insert(words.end(), {"--set", name + "=" + value});
     words.insert(words.end(), {"--set", std::string(kDamageOption) + "=" + damage(index).name});
-    return Execution{.plan = plan,
-                     .scenario_source = setup_.source,
-                     .scenario_file = plan_.damages.file,
-                     .run_directory = run,
-                     .command_line = std::move(words),
-                     .json = setup_.json,
-                     .port = setup_.port,
-                     .heading = fmt::format("damage {} of {}: {}", to_run_ - to_do() + 1, to_run_, damage(index).name)};
+    return Execution{
+        .plan = plan,
+        .scenario_source = setup_.source,
+        .scenario_file = plan_.damages.file,
+        .run_directory = run,
+        .command_line = std::move(words),
+        .json = setup_.json,
+        .port = setup_.port,
+        .heading = fmt::format("damage {} of {}: {}", to_run_ - to_do().size() + 1, to_run_, damage(index).name)};
   }
 
   const DamageSetup& setup_;

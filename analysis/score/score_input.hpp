@@ -43,7 +43,7 @@ inline double cpu_s_per_hour(const ScoredCheck& check) {
 /// One kind of damage: a fault at a magnitude by a mechanism.
 struct DamageCell {
   std::string fault;
-  std::string magnitude{};  // as people write it: "2 s"
+  std::string magnitude{};  // as people write it: "2 s"; it tells two kinds of damage by one fault apart
   std::string mechanism{};
   std::string unit{};            // of the dose: "s", "bit/s", "bytes", "share", ""
   std::optional<double> dose{};  // in that; empty: the fault has no dose
@@ -51,6 +51,8 @@ struct DamageCell {
   /// What scenarios call it, by their option `damage`: what was not done is called likewise. Several may do the same;
   /// a scenario without that option has no name for it.
   std::vector<std::string> damages{};
+  /// What the magnitude says besides the dose: "direction in". Only cells that are alike in it are of one dose series.
+  std::string besides{};
   /// The step times of its injections, each beside those of its twin sham ("baseline").
   std::vector<PairTimes> step_times{};
 };

@@ -51,11 +51,11 @@ std::optional<bool> is_found_before(const DoseSeries& series, const Demonstrated
 }  // namespace
 
 std::vector<DoseSeries> dose_series(const ScoreInput& input) {
-  std::map<std::tuple<std::string, std::string, std::string>, std::vector<int>> groups;
+  std::map<std::tuple<std::string, std::string, std::string, std::string>, std::vector<int>> groups;
   for (std::size_t cell = 0; cell < input.cells.size(); ++cell) {
     const DamageCell& damage = input.cells[cell];
     if (damage.dose && *damage.dose > 0)
-      groups[{damage.fault, damage.mechanism, damage.unit}].push_back(static_cast<int>(cell));
+      groups[{damage.fault, damage.mechanism, damage.unit, damage.besides}].push_back(static_cast<int>(cell));
   }
   std::vector<DoseSeries> all;
   for (auto& [name, cells] : groups) {
@@ -63,7 +63,8 @@ std::vector<DoseSeries> dose_series(const ScoreInput& input) {
     const auto [least, most] =
         std::minmax_element(cells.begin(), cells.end(), [&](int a, int b) { return dose_of(a) < dose_of(b); });
     if (dose_of(*least) >= dose_of(*most)) continue;
-    DoseSeries series{std::get<0>(name), std::get<1>(name), std::get<2>(name), {}, {}, {}};
+    DoseSeries series{.fault = std::get<0>(name), .mechanism = std::get<1>(name), .unit = std::get<2>(name)};
+    series.besides = std::get<3>(name);
     series.scale = {.from = dose_of(*least),
                     .to = dose_of(*most),
                     .harm_grows = input.cells[static_cast<std::size_t>(cells.front())].harm_grows};

@@ -13,9 +13,10 @@ namespace grit {
 /// A step that is so much longer hurts.
 constexpr double kHurts = 0.05;
 
-/// One fault by one mechanism, at all the doses that were tried: two or more.
+/// One fault by one mechanism, at all the doses that were tried: two or more, alike in everything else.
 struct DoseSeries {
   std::string fault{}, mechanism{}, unit{};
+  std::string besides{};  // DamageCell::besides of its cells
   DoseScale scale{};
   std::vector<int> cells{};            // in the direction of harm
   std::optional<double> hurts_from{};  // one that was tried at the least; empty: not known, or none that was tried

@@ -119,6 +119,7 @@ Json visibility_json(const ScoreInput& input, const Scorecard& card, const Visib
              {"a90_high", number(one.curve.a90_high)}};
   return {{"check", check_name(input, one.check)},
           {"fault", series.fault},
+          {"besides", series.besides},
           {"mechanism", series.mechanism},
           {"unit", series.unit},
           {"demonstrated", number(one.demonstrated.found_from)},

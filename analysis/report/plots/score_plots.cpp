@@ -30,7 +30,7 @@ std::vector<const Visibility*> drawn_in(const Scorecard& card, int series) {
 
 Plot plot_of(const ScoreInput& input, const Scorecard& card, std::size_t index) {
   const DoseSeries& series = card.series[index];
-  Plot plot{fmt::format("plot-detection-{}", index), series.fault, ""};
+  Plot plot{fmt::format("plot-detection-{}", index), series_name(series), ""};
   const auto drawn = drawn_in(card, static_cast<int>(index));
   if (drawn.empty()) {
     plot.missing = "No check is credited for it at any size.";

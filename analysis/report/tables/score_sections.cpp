@@ -245,7 +245,7 @@ std::string visibility_table(const ScoreInput& input, const Scorecard& card) {
     const std::string not_shown =
         fmt::format("not shown: {} of {} at {}, {:.0f} % or more", largest.found, largest.of,
                     dose_text(input, series, largest.dose), 100 * one.demonstrated.at_largest_low);
-    table.row({series.fault, input.checks[static_cast<std::size_t>(one.check)].name,
+    table.row({series_name(series), input.checks[static_cast<std::size_t>(one.check)].name,
                text(one.demonstrated.found_from, not_shown), text(one.demonstrated.missed_up_to, ""),
                one.curve.why_not.empty()
                    ? fmt::format("{} ({})", text(one.curve.a90, ""), text(one.curve.a90_high, "beyond what was tried"))

@@ -47,6 +47,10 @@ std::string harm_text(const CellSummary& summary) {
                      signed_percent(summary.harm->ci_high, Digits::tenths));
 }
 
+std::string series_name(const DoseSeries& series) {
+  return series.besides.empty() ? series.fault : fmt::format("{} ({})", series.fault, series.besides);
+}
+
 std::string dose_text(const ScoreInput& input, const DoseSeries& series, double dose) {
   for (const int cell : series.cells)
     if (const DamageCell& damage = input.cells[static_cast<std::size_t>(cell)]; damage.dose == dose)

@@ -17,6 +17,8 @@ std::string score_sentence(const Scorecard& card);
 std::string damage_name(const DamageCell& cell);
 /// "+31 % (24 .. 38)", "no harm shown", "too few pairs".
 std::string harm_text(const CellSummary& summary);
+/// "link_loss (direction in)": the series' fault, and what tells it from others by the same fault.
+std::string series_name(const DoseSeries& series);
 /// A dose of the series as people write it: that of a cell by the cell's magnitude.
 std::string dose_text(const ScoreInput& input, const DoseSeries& series, double dose);
 /// From which dose on steps are 5 % longer: "2 s", "100 ms, or less", "not known".

@@ -504,6 +504,19 @@ TEST_CASE("where all doses that were tried hurt, nothing is said to be found bef
   CHECK(least_is_harmless.visibilities.at(0).before_it_hurts == true);
 }
 
+TEST_CASE("doses of one fault are compared only where everything else about it is alike") {
+  ScoreMaker maker({"check"}, {});
+  const auto add = [&](double dose, const char* besides) {
+    DamageCell& cell = maker.input().cells.emplace_back();
+    cell.fault = "link_loss", cell.unit = "share", cell.dose = dose, cell.besides = besides;
+  };
+  add(0.01, "direction in"), add(0.1, "direction out"), add(0.1, "direction in"), add(0.5, "direction both");
+  const auto series = dose_series(maker.input());
+  REQUIRE(series.size() == 1);
+  CHECK(series[0].cells == std::vector<int>{0, 2});
+  CHECK(series[0].besides == "direction in");
+}
+
 TEST_CASE("a demand is met, not met, or cannot be told yet") {
   CHECK(shown_by(0.9) == "29 of 29, 45 of 46, 59 of 61, 73 of 76, 85 of 89");
   const auto after = [](int injections, int found, bool harmful = true) {

@@ -18,6 +18,7 @@
 #include "harness/cli/arguments.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/damage_cell.hpp"
+#include "harness/cli/finished_runs.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/shipped_scenarios.hpp"
 #include "harness/health/check.hpp"
@@ -29,56 +30,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kUsualAlarm = "warning";
+
 struct ScoreCommand {
   std::vector<std::string> places{};
   ScenarioOptions scenario{};
-  std::string out{}, alarm = "warning", min{}, max{}, fault{}, time{};
+  std::string out{}, alarm = kUsualAlarm, min{}, max{}, fault{}, time{};
   int port = 0;
   bool json = false;
   const CLI::App* app = nullptr;
 
   [[nodiscard]] bool was_given(const char* option) const { return app->get_option(option)->count() > 0; }
 };
-
-/// Those in a directory: itself, or all that are in it (a series has its trials in a folder).
-std::vector<fs::path> runs_in(const fs::path& place) {
-  std::error_code error;
-  if (fs::exists(place / "plan.json", error)) return {place};
-  std::vector<fs::path> runs;
-  for (fs::recursive_directory_iterator entry(place, error), end; !error && entry != end; entry.increment(error))
-    if (entry->path().filename() == "plan.json") runs.push_back(entry->path().parent_path());
-  std::sort(runs.begin(), runs.end());
-  return runs;
-}
-
-NotRun not_run(const Damage& damage) {
-  switch (damage.state) {
-    case Damage::State::not_here:
-      return {damage.name, "not run here", damage.reason};
-    case Damage::State::failed:
-      return {damage.name, "failed", damage.reason};
-    default:
-      return {damage.name, "not run yet", "this scorecard was not finished"};
-  }
-}
-
-/// What `grit score SCENARIO` has left in a directory: the runs that count, and what was not run.
-Status add_damages(ScoreInput& input, std::vector<fs::path>& runs, const fs::path& place) {
-  GRIT_TRY(const Json document, read_document(place / "damages.json", formats::kDamages));
-  GRIT_TRY(const Damages damages, damages_from_json(document));
-  for (const Damage& damage : damages.all) {
-    if (damage.state == Damage::State::finished)
-      runs.push_back(place / damage.name);
-    else
-      input.not_run.push_back(not_run(damage));
-  }
-  input.origin.scenario = damages.scenario, input.origin.seed = damages.seed;
-  std::vector<std::string> again = damages.command_line;
-  if (std::find(again.begin(), again.end(), "--seed") == again.end())
-    again.insert(again.end(), {"--seed", std::to_string(damages.seed)});
-  input.origin.command = shell_command(again);
-  return {};
-}
 
 /// "recall=90%", "false_alarms=0.1/h".
 Result<double> demanded(const std::string& text, const std::string& name, const std::string& example) {
@@ -133,6 +96,33 @@ std::vector<std::string> words_of(const ScoreCommand& command) {
   return words;
 }
 
+/// What only says how to score, if it is not as it comes.
+std::vector<std::string> scoring_words(const ScoreCommand& command) {
+  std::vector<std::string> words;
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) words.insert(words.end(), {option, value});
+  };
+  add("--min", command.min);
+  add("--max", command.max);
+  add("--for", command.fault);
+  if (command.alarm != kUsualAlarm) words.insert(words.end(), {"--alarm", command.alarm});
+  if (command.json) words.emplace_back("--json");
+  return words;
+}
+
+/// The command that makes the same scorecard again: with what was chosen when it was planned.
+std::string again_command(const ScoreCommand& command, const Damages& damages) {
+  std::vector<std::string> words = damages.command_line;
+  const auto add = [&](const std::string& option, const std::string& value) {
+    if (std::find(words.begin(), words.end(), option) == words.end()) words.insert(words.end(), {option, value});
+  };
+  add("-n", std::to_string(damages.nodes));
+  add("--seed", std::to_string(damages.seed));
+  add("--pairs", std::to_string(damages.pairs));
+  if (command.alarm != kUsualAlarm) add("--alarm", command.alarm);
+  return shell_command(words);
+}
+
 /// Of finished runs there is nothing left to choose.
 Status check_no_scenario_options(const ScoreCommand& command) {
   for (const char* option :
@@ -153,11 +143,12 @@ Failure nothing_to_score(const ScoreInput& input) {
       fmt::format("no kind of damage could be done, so there is nothing to score; {}", fmt::join(why, "; ")));
 }
 
-Failure under_mpi() {
+Failure under_mpi(const std::string& scenario) {
   return usage_error(
-      "grit score SCENARIO makes its own cluster on this machine. On real nodes run each kind of damage by itself and "
-      "score what came of it: mpirun ... grit run scorecard --damage NAME --out DIRECTORY/NAME, then, without mpirun, "
-      "grit score DIRECTORY");
+      fmt::format("grit score SCENARIO makes its own cluster on this machine. On real nodes run each kind of damage by "
+                  "itself and score what came of it: mpirun ... grit run {} --damage NAME --out DIRECTORY/NAME, then, "
+                  "without mpirun, grit score DIRECTORY",
+                  shell_word(scenario)));
 }
 
 void describe_checks(ScoreInput& input) {
@@ -173,36 +164,30 @@ std::string readable_time(const std::string& stamp) {
                      all.substr(11, 2));
 }
 
-void set_origin(ScoreInput& input, const ScoreCommand& command, const std::vector<fs::path>& runs) {
-  if (!runs.empty())
-    if (const auto run = read_json(runs.front() / "run.json"); run && run->is_object())
-      input.origin.started_utc = readable_time(text_at(*run, "started_utc"));
-  if (command.places.size() == 1 && !input.origin.command.empty()) return;
-  input.origin.scenario = fmt::format("{} runs", runs.size());
-  input.origin.seed = 0;
+void set_origin(ScoreInput& input, const ScoreCommand& command, const FinishedRuns& found) {
+  if (const auto run = read_json(found.runs.front() / "run.json"); run && run->is_object())
+    input.origin.started_utc = readable_time(text_at(*run, "started_utc"));
+  if (const auto& damages = found.damages) {
+    input.origin.scenario = damages->scenario, input.origin.seed = damages->seed;
+    input.origin.command = again_command(command, *damages);
+    return;
+  }
+  input.origin.scenario = fmt::format("{} runs", found.runs.size());
   std::vector<std::string> words{"grit", "score"};
   words.insert(words.end(), command.places.begin(), command.places.end());
+  if (command.alarm != kUsualAlarm) words.insert(words.end(), {"--alarm", command.alarm});
   input.origin.command = shell_command(words);
 }
 
 /// Of finished runs.
 Result<int> score_runs(const ScoreCommand& command) {
+  GRIT_TRY(const FinishedRuns found, find_finished_runs(command.places));
   ScoreInput input;
-  std::vector<fs::path> runs;
-  for (const std::string& place : command.places) {
-    if (std::error_code unreadable; fs::exists(fs::path(place) / "damages.json", unreadable)) {
-      GRIT_CHECK(add_damages(input, runs, place));
-      continue;
-    }
-    const std::vector<fs::path> found = runs_in(place);
-    if (found.empty())
-      return usage_error(fmt::format("{} is no run directory and has none in it (a run has a plan.json)", place));
-    runs.insert(runs.end(), found.begin(), found.end());
-  }
-  for (const fs::path& run : runs) GRIT_CHECK(add_finished_run(input, run, damage_cell));
-  if (runs.empty()) return nothing_to_score(input);
+  input.not_run = found.not_run;
+  if (found.runs.empty()) return nothing_to_score(input);
+  for (const fs::path& run : found.runs) GRIT_CHECK(add_finished_run(input, run, damage_cell));
   describe_checks(input);
-  set_origin(input, command, runs);
+  set_origin(input, command, found);
   const Scorecard card = score(input, command.alarm == "critical" ? AlarmFrom::critical : AlarmFrom::warning);
   GRIT_TRY(const auto demand, demand_of(command, input, card));
   const fs::path out = command.out.empty() ? fs::path(command.places.front()) : fs::path(command.out);
@@ -219,6 +204,8 @@ std::string go_on_command(const ScoreCommand& command, const fs::path& directory
   std::vector<std::string> words = words_of(command);
   for (const std::string& set : command.scenario.sets)
     if (names_damage(set)) words.insert(words.end(), {"--damage", set.substr(set.find('=') + 1)});
+  const std::vector<std::string> scoring = scoring_words(command);
+  words.insert(words.end(), scoring.begin(), scoring.end());
   words.insert(words.end(), {"--out", directory.string()});
   return shell_command(words);
 }
@@ -254,7 +241,7 @@ Result<DamageSetup> setup_of(const ScoreCommand& command) {
 
 Result<int> score_scenario(const ScoreCommand& command) {
   GRIT_TRY(const bool in_job, started_by_mpi());
-  if (in_job) return run_in_job([](const Job&) -> Result<int> { return under_mpi(); });
+  if (in_job) return run_in_job([&](const Job&) -> Result<int> { return under_mpi(command.scenario.scenario); });
   GRIT_TRY(const DamageSetup setup, setup_of(command));
   GRIT_TRY(const DamagesEnd end, run_damages(setup));
   if (end.interrupted) {
@@ -312,6 +299,7 @@ void add_score(CLI::App& app, Action& action) {
       "is an injection.\n"
       "exit code: 0; with --min or --max: 0 met, 1 not met, 2 cannot tell yet; 2 also when a kind of damage failed, or "
       "was interrupted\n"
+      "--min judges the kinds of damage that were done: what cannot be done here is listed, and changes no exit code\n"
       "examples: grit score scorecard --out scores/monday\n"
       "          grit score scorecard --damage link_down_1s --damage one_cpu --time 10min\n"
       "          grit score runs/link_flap/20261123T081500Z-7 runs/link_mtu --out scores/tuesday --min recall=90%");

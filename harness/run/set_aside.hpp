@@ -11,4 +11,7 @@ namespace grit {
 /// of it is kept. Nothing, when there is none. Error (internal): it cannot be renamed.
 Status set_aside(const std::filesystem::path& directory);
 
+/// Is it one that set_aside() has renamed? By its name.
+bool is_set_aside(const std::filesystem::path& directory);
+
 }  // namespace grit

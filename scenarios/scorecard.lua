@@ -37,7 +37,8 @@ end
 local damages = {
   -- The network.
   link_flap_50ms  = at_random_for("50ms", fault.link_flap, { down = "50ms" }),
-  link_flaps_3    = function() return fault.link_flap { on = "any", down = "100ms", count = 3, every = "300ms", after = "700ms" } end,
+  -- Three, begun 300 ms apart on the average.
+  link_flaps_3    = function() return fault.link_flap { on = "any", down = "100ms", count = 3, every = "300ms", after = "300ms", schedule = "poisson" } end,
   link_down_1s    = at_random(fault.link_down),
   link_mtu        = at_random(fault.link_mtu, { mtu = 1400 }),
   link_rate_500M  = at_random(fault.link_rate, { rate = "500Mbit/s" }),
@@ -50,7 +51,7 @@ local damages = {
   flood           = at_random(fault.ethernet_flood, { to = "others" }),
   irq_misplaced   = at_random(fault.irq_misplacement),
   -- The processors, and what runs on them.
-  cpu_quota_50     = at_random(fault.cpu_throttle, { share = "50%" }),
+  cpu_quota_20     = at_random(fault.cpu_throttle, { share = "20%" }),
   cpu_contention_1 = at_random(fault.cpu_contention, { threads = 1 }),
   cpu_contention_8 = at_random(fault.cpu_contention, { threads = 8 }),
   one_cpu          = at_random(fault.affinity_squeeze),

@@ -24,6 +24,7 @@ Nic local_nic(const char* name, int ifindex, std::string mac, std::vector<std::s
   nic.ifindex = ifindex;
   nic.mac = std::move(mac);
   nic.driver = "veth";
+  nic.duplex = "full";  // as that driver says, too
   nic.speed_bits_per_s = kVethSpeed_bits_per_s;
   nic.mtu_bytes = kVethMtu_bytes;
   nic.up = true;

@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "harness/base/clock.hpp"
+#include "harness/os/child_process.hpp"
 #include "harness/os/closed_object.hpp"
 #include "harness/os/shell.hpp"
 #include "injectors/faults.hpp"
@@ -17,7 +18,6 @@
 namespace grit {
 namespace {
 
-constexpr std::size_t kMaxCommand_bytes = 4096;
 constexpr std::int64_t kMaxTimeout_ns = 600 * kNsPerS;
 
 /// The undo record, typed: all but `apply`, which must not run again.

@@ -31,12 +31,9 @@
 namespace grit {
 namespace {
 
-constexpr std::size_t kMaxCommand_bytes = 4096;
 constexpr std::int64_t kBegins_ns = 2 * kNsPerS;  // by then the worker has got a CPU, also of a busy node
 constexpr std::int64_t kStops_ns = 2 * kNsPerS;   // run_child() needs at most a second to end everything
 
-// What a shell says of a program that it cannot run (POSIX.1-2017, Shell Command Language, 2.8.2).
-constexpr int kCannotRun = 126, kNotFound = 127;
 constexpr int kWorstOutcome = 3;  // of `grit check`: above that it has not checked anything
 
 /// The fault ends when the time limit does: whichever of the two ends the program, it was the limit.
@@ -291,9 +288,7 @@ class SiteCheck final : public Injector {
       return usage_error("site_check: give `check`, one of grit's, or `command`, and not both");
     if (!is_name(params.text("check")))
       return usage_error("site_check: `check` must be the name of one of grit's checks; grit list checks shows them");
-    const bool one_line =
-        std::none_of(command.begin(), command.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-    if (!one_line || command.size() > kMaxCommand_bytes)
+    if (!is_one_line(command))
       return usage_error(fmt::format("site_check: `command` must be one line of at most {} bytes", kMaxCommand_bytes));
     return std::string();
   }

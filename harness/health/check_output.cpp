@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <iterator>
 #include <map>
@@ -27,11 +26,7 @@ struct Finding {
 
 /// critical, warning, unknown, ok; and last what has nothing to look at, which is no finding.
 bool is_worse(const Outcome& a, const Outcome& b) {
-  const auto place = [](const Outcome& one) {
-    if (one.not_here) return 0;
-    constexpr std::array<int, 4> kPlaces{1, 3, 4, 2};  // ok, warning, critical, unknown
-    return kPlaces.at(static_cast<std::size_t>(one.severity));
-  };
+  const auto place = [](const Outcome& one) { return one.not_here ? -1 : rank_of(one.severity); };
   return place(a) > place(b);
 }
 

@@ -25,6 +25,11 @@ std::optional<Severity> severity_from(std::string_view name) {
   return static_cast<Severity>(found - kSeverities.begin());
 }
 
+int rank_of(Severity severity) {
+  constexpr std::array<int, 4> kRanks{0, 2, 3, 1};  // ok, warning, critical, unknown
+  return kRanks.at(static_cast<std::size_t>(severity));
+}
+
 Outcome not_here(std::string why) {
   return {.severity = Severity::unknown, .detail = std::move(why), .not_here = true};
 }

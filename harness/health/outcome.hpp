@@ -23,6 +23,9 @@ std::optional<Severity> severity_from(std::string_view name);
 
 inline bool is_alarm(Severity severity) { return severity == Severity::warning || severity == Severity::critical; }
 
+/// critical 3, warning 2, unknown 1, ok 0: an alarm is one whatever else is not known.
+int rank_of(Severity severity);
+
 struct Outcome {
   Severity severity = Severity::unknown;
   std::string subject{};          // a NIC, a CPU, a disk, a GPU ...: "eth0"; empty: the node

@@ -15,6 +15,7 @@
 
 #include "harness/base/json_fields.hpp"
 #include "harness/base/printable.hpp"
+#include "harness/os/process_usage.hpp"
 
 namespace grit {
 namespace {
@@ -25,8 +26,7 @@ constexpr std::string_view kExpendable = "500";            // of -1000 .. 1000 (
 std::int64_t cpu_ns_of(int who) {
   rusage usage{};
   ::getrusage(who, &usage);
-  const auto ns = [](const timeval& time) { return time.tv_sec * kNsPerS + time.tv_usec * kNsPerUs; };
-  return ns(usage.ru_utime) + ns(usage.ru_stime);
+  return process_usage(usage).cpu_ns;
 }
 
 std::string shortened_text(const std::string& text) {
@@ -37,25 +37,10 @@ std::string shortened_text(const std::string& text) {
   return shown.substr(0, end) + "...";
 }
 
-/// How bad: what is cut is what matters least.
-int rank_of(Severity severity) {
-  switch (severity) {
-    case Severity::critical:
-      return 0;
-    case Severity::warning:
-      return 1;
-    case Severity::unknown:
-      return 2;
-    case Severity::ok:
-      break;
-  }
-  return 3;
-}
-
 /// One outcome a subject, the worst; when there are too many the worst of all, and how many more there are.
 void tidy(std::vector<Outcome>& outcomes) {
   std::stable_sort(outcomes.begin(), outcomes.end(),
-                   [](const Outcome& a, const Outcome& b) { return rank_of(a.severity) < rank_of(b.severity); });
+                   [](const Outcome& a, const Outcome& b) { return rank_of(a.severity) > rank_of(b.severity); });
   std::set<std::string> subjects;
   std::erase_if(outcomes, [&](const Outcome& one) {
     return !(one.not_here && one.subject.empty()) && !subjects.insert(one.subject).second;

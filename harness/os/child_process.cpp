@@ -420,6 +420,11 @@ Status await_start(const Forked& child, const ChildCommand& command) {
 
 }  // namespace
 
+bool is_one_line(std::string_view text) {
+  return text.size() <= kMaxCommand_bytes &&
+         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns) {
   const std::int64_t deadline_ns = monotonic_ns() + limit_ns;
   GRIT_TRY(Pipe output, Pipe::make(0));

@@ -6,12 +6,21 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "harness/base/result.hpp"
 
 namespace grit {
+
+/// What a shell says of a program that it cannot run (POSIX.1-2017, Shell Command Language, 2.8.2).
+inline constexpr int kCannotRun = 126, kNotFound = 127;
+
+/// Of a line for a shell that a scenario gives; grit's own choice.
+inline constexpr std::size_t kMaxCommand_bytes = 4096;
+/// Not longer than that, and without any control character.
+bool is_one_line(std::string_view text);
 
 struct ChildCommand {
   std::vector<std::string> argv{};         // the first is its path: it is not looked for

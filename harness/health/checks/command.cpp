@@ -18,9 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxDetail_bytes = 240;
 
-// What a shell says of a program that it cannot run, or that a signal ended (POSIX.1-2017, Shell Command Language,
-// 2.8.2).
-constexpr int kCannotRun = 126, kNotFound = 127, kSignalled = 128;
+constexpr int kSignalled = 128;  // and a signal's number: what a shell says of a program that one ended (as kCannotRun)
 
 // smartctl(8), "EXIT STATUS": 3 the disk is failing, 4 an attribute is at its limit now; 0 to 2 it could not look; 5 to
 // 7 an attribute was at its limit once, there are entries in the error log or in that of the self-tests.

@@ -132,21 +132,6 @@ std::string subject_of(const MetricLabels& labels, const std::string& wanted) {
   return shortened(printable(all));
 }
 
-/// critical before warning before unknown before ok: an alarm is one whatever else is not known.
-int rank(const Outcome& outcome) {
-  switch (outcome.severity) {
-    case Severity::critical:
-      return 3;
-    case Severity::warning:
-      return 2;
-    case Severity::unknown:
-      return 1;
-    case Severity::ok:
-      break;
-  }
-  return 0;
-}
-
 /// `is_first`: at the first reading of a block everything with a window has one sample.
 Outcome outcome_of(const Finding& finding, const Rule& rule, Severity severity, bool is_first) {
   Outcome outcome{.severity = Severity::ok};
@@ -264,7 +249,7 @@ class Reader {
     const auto say = [&](const std::string& subject, Outcome outcome) {
       outcome.subject = subject;
       const auto [found, is_new] = by_subject.try_emplace(subject, outcome);
-      if (!is_new && rank(outcome) > rank(found->second)) found->second = std::move(outcome);
+      if (!is_new && rank_of(outcome.severity) > rank_of(found->second.severity)) found->second = std::move(outcome);
     };
     for (const auto& [severity, rule] : rules_->all()) {
       const auto findings = rule->evaluate(store_);
@@ -292,7 +277,8 @@ class Reader {
     std::vector<Outcome> all;
     for (const auto& [subject, outcome] : by_subject) all.push_back(outcome);
     if (all.size() <= kMaxOutcomes) return all;
-    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return rank(a) > rank(b); });
+    std::stable_sort(all.begin(), all.end(),
+                     [](const auto& a, const auto& b) { return rank_of(a.severity) > rank_of(b.severity); });
     const auto end = std::find_if(all.begin(), all.begin() + kMaxOutcomes - 1,
                                   [](const Outcome& one) { return one.severity == Severity::ok; });
     Outcome rest{.severity = end == all.end() ? Severity::ok : end->severity,

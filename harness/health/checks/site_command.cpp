@@ -2,20 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace grit {
-namespace {
-
-constexpr std::size_t kMaxCommand_bytes = 4096;
-
-}  // namespace
-
-bool is_one_line(std::string_view text) {
-  return text.size() <= kMaxCommand_bytes &&
-         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
 
 ChildCommand site_command(const CheckInput& input, std::string_view check, std::string line) {
   ChildCommand command{.argv = {"/bin/sh", "-c", std::move(line)}, .environment = plain_environment()};

@@ -12,9 +12,6 @@ namespace grit {
 /// By /bin/sh -c, in plain_environment(), and told its own name and its node's. `check`: the plug-in's name.
 ChildCommand site_command(const CheckInput& input, std::string_view check, std::string line);
 
-/// At most 4096 bytes, without any control character.
-bool is_one_line(std::string_view text);
-
 /// Error (usage): it is no single line, or too long. `param`: whose value it is.
 Status check_site_command(std::string_view param, std::string_view line);
 

@@ -23,6 +23,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
+#include "harness/os/process.hpp"
 #include "harness/os/process_usage.hpp"
 
 namespace grit {
@@ -36,6 +37,9 @@ constexpr std::int64_t kFarewell_ns = kNsPerS / 2;  // from SIGTERM to SIGKILL
 constexpr std::int64_t kDying_ns = 150 * kNsPerMs;  // after SIGKILL
 /// For those that it started, after that.
 constexpr std::int64_t kLeftovers_ns = 100 * kNsPerMs;
+/// For one that was killed and has not been given a CPU since: its machine is busy, or its control group's share is
+/// used up for this period, which is 1 s at most (cpu.max in cgroup-v2.rst).
+constexpr std::int64_t kWaitsForCpu_ns = 2 * kNsPerS;
 /// For a session whose parent is gone, should it start processes as fast as they are killed.
 constexpr std::int64_t kOrphans_ns = 10 * kNsPerS;
 /// For the output of one that has ended and whose children hold it.
@@ -142,13 +146,25 @@ bool has_children() {
   }
 }
 
+/// Of one that was killed: does it only wait for a CPU, on which to die? In state D it waits in the kernel for
+/// something else, which may never come.
+bool waits_for_cpu(pid_t pid) {
+  const auto identity = identify_process(pid);
+  if (!identity) return false;
+  const auto state = process_state(*identity);
+  return state && *state && (*state)->state != 'D';
+}
+
 /// Kills all children of this process, until there is none. One that dies hands its own children on to this process, so
-/// it looks again. Returns one that still lives at the deadline; -1: none.
+/// it looks again. Returns one that still lives at the deadline, later where it only waits for a CPU; -1: none.
 pid_t kill_children(std::int64_t deadline_ns) {
   while (has_children()) {
     const std::vector<pid_t> living = children();
     for (const pid_t pid : living) ::kill(pid, SIGKILL);
-    if (monotonic_ns() > deadline_ns) return living.empty() ? -1 : living.front();
+    const std::int64_t late_ns = monotonic_ns() - deadline_ns;
+    const auto stuck =
+        late_ns > kWaitsForCpu_ns ? living.begin() : std::find_if_not(living.begin(), living.end(), waits_for_cpu);
+    if (late_ns > 0 && stuck != living.end()) return *stuck;
     ::usleep(1000);
   }
   return -1;
@@ -260,6 +276,7 @@ class Child {
     const std::int64_t killed_ns = monotonic_ns();
     if (!ended_ || has_others()) kill_session(pid_, killed_ns + kDying_ns);
     await_end(killed_ns + kDying_ns, false);
+    if (!ended_ && waits_for_cpu(pid_)) await_end(killed_ns + kDying_ns + kWaitsForCpu_ns, false);
     sentinel_.end();
     reap();
     if (read_bytes_ > kFlood_bytes) result_.end = ChildEnd::flooded;

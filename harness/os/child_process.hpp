@@ -52,7 +52,8 @@ struct ChildResult {
 
 /// Runs it in a session of its own, without standard input, with every signal as by default and no descriptor
 /// of ours. After `limit_ns` every process of its session, of whatever process group, gets a SIGTERM, and half a second
-/// later a SIGKILL; the call returns a quarter of a second after that at the latest. Everything that it started is
+/// later a SIGKILL; the call returns a quarter of a second after that, and only where one of them is not given a CPU to
+/// die on up to 2 s later. Everything that it started is
 /// killed when it has ended, also what went into a session of its own, for which this process becomes a child subreaper
 /// (prctl(2)) and takes every other child of its own for a leftover: only for a process that has no children but by
 /// this function. When this process is killed meanwhile, so is every process of the session; what left the session then

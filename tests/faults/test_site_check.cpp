@@ -91,6 +91,7 @@ TEST_CASE("site_check: the CPU time of what it starts and waits for, or leaves b
   const std::string done = (directory.path() / "done").string();
   const Seen left = run({{"command", "setsid sh -c \"" + burn + "; touch " + done + "; sleep 100\" & while ! [ -e " +
                                          done + " ]; do sleep 0.01; done"}});
+  REQUIRE(left.after["killed"] == 0);  // what it left was killed and reaped, and so counted
   REQUIRE(left.after["cpu_ns"].get<std::int64_t>() > 5 * kNsPerMs);
 }
 

@@ -176,6 +176,27 @@ TEST_CASE("child process: what cannot be killed is left, itself or what it start
   std::filesystem::remove(group, failed);
 }
 
+TEST_CASE("child process: one that was killed and is not given a CPU is waited for, and is not stuck") {
+  const std::filesystem::path group = fmt::format("/sys/fs/cgroup/cpu/test-of-grit-{}", ::getpid());
+  std::error_code failed;
+  if (::geteuid() != 0 || !std::filesystem::create_directory(group, failed))
+    return test::skip("no control group of the first version with a share of the CPUs");
+  test::detail::write_text((group / "cpu.cfs_period_us").c_str(), "1000000");
+  test::detail::write_text((group / "cpu.cfs_quota_us").c_str(), "50000");
+  const std::string enter = fmt::format("echo $$ > {}/tasks", group.string());
+  const std::string burn = "while :; do :; done";
+  const ChildResult itself = run_shell(enter + "; " + burn, kNsPerS / 2);
+  CHECK(itself.end == ChildEnd::timed_out);
+  CHECK(itself.stuck_pid == -1);
+  const ChildResult left = run_shell(fmt::format("setsid sh -c '{}; {}' & sleep 0.3", enter, burn));
+  CHECK(left.end == ChildEnd::exited);
+  CHECK(left.left_processes);
+  CHECK(left.stuck_pid == -1);
+  CHECK(still_stuck() == -1);
+  std::filesystem::remove(group, failed);
+  CHECK_FALSE(failed);
+}
+
 TEST_CASE("companion program: runs until it is not wanted any more, with what it started") {
   const test::TempDirectory directory;
   const auto numbers = directory.path() / "numbers";

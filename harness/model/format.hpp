@@ -34,6 +34,9 @@ inline constexpr Format kTrend{"trend.json", 1};            // grit compare --se
 inline constexpr Format kScore{"score.json", 1};            // a scorecard of health checks
 inline constexpr Format kDamages{"damages.json", 1};        // which runs a scorecard is made of
 inline constexpr Format kDoctor{"doctor.json", 1};          // grit doctor --json
+inline constexpr Format kBurninLog{"burnin.jsonl", 1};
+inline constexpr Format kBurnin{"burnin.json", 1};
+inline constexpr Format kReference{"reference.json", 1};  // what a later burn-in is held against
 
 }  // namespace formats
 

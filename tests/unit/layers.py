@@ -15,7 +15,8 @@ ROOMS = {
     "compare": "stats records facts blame verdict",
     "series": "stats records facts blame verdict",
     "score": "stats records facts",
-    "report": "stats records facts blame verdict compare series score",
+    "burnin": "stats",
+    "report": "stats records facts blame verdict compare series score burnin",
 }
 # Each layer may include itself and what is listed.
 ALLOWED = {
@@ -33,6 +34,8 @@ ALLOWED = {
     "harness/agent": ["injectors", "harness/health", "harness/record", "harness/os", "harness/model", "harness/base"],
     "harness/run": ["harness/agent", "harness/scenario", "harness/cluster", "injectors", "workloads", *(f"analysis/{room}" for room in ROOMS), "harness/health",
                     "harness/record", "harness/os", "harness/model", "harness/base"],
+    "harness/burnin": ["harness/run", "harness/scenario", "harness/cluster", "analysis/burnin", "analysis/report", "harness/record", "harness/os", "harness/model",
+                       "harness/base"],
 }
 VENDOR = {r"lua(lib|xlib)?\.h(pp)?": "harness/scenario/", r"mpi\.h": ("workloads/fabric/", "harness/run/"), r"nccl\.h": "workloads/fabric/",
           r"cuda.*\.h": "workloads/", r"infiniband/.*": "workloads/fabric/", r"cblas\.h": "workloads/", r"nlohmann/.*": "harness/base/",

@@ -1,0 +1,29 @@
+// The front end of a burn-in: launches cells, waits for them, writes the log, shows how far it is, writes the outputs.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "harness/burnin/log.hpp"
+
+namespace grit {
+
+struct BurninCommand {
+  BurninHead head{};
+  std::filesystem::path directory{};  // of burnin.jsonl, cells/, burnin.json, burnin.html ...
+  bool resumes = false;
+  bool json = false;           // burnin.json on standard output, nothing else
+  bool applies_drain = false;  // runs the drain commands at the end
+  std::filesystem::path save_reference{};
+};
+
+/// Real hosts, or called within the switch of the local cluster (head.launcher "local"). SIGINT, SIGTERM and SIGHUP:
+/// running cells are ended within 20 s, the log stays as it is, exit code 130. Returns the exit code of the report.
+Result<int> run_burnin(const BurninCommand& command);
+
+/// Makes the local cluster and runs `grit burnin-in-switch DIRECTORY` there, which reads the log's head; gives on its
+/// exit code. The cluster lives as long as the burn-in, so that what is wrong with a node stays wrong.
+Result<int> run_burnin_on_local_cluster(const BurninCommand& command);
+
+}  // namespace grit

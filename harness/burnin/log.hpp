@@ -1,0 +1,58 @@
+// burnin.jsonl: everything that a burn-in knows, appended and flushed to the
+// disk before anything follows from it.
+//
+// First line: {"format", "type": "burnin", setup ...}. Then {"type": "session",
+// pid, host, t_ns}, {"type": "cell_started", cell, command}, {"type":
+// "cell_done", result}, {"type": "state", host, from, to, why}, {"type": "end",
+// why}.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "harness/base/fd.hpp"
+#include "harness/burnin/scheduler.hpp"
+
+namespace grit {
+
+/// What must be as it was when a burn-in goes on.
+struct BurninHead {
+  BurninSetup setup{};
+  std::string config_file{};
+  std::string launcher{};  // as make_job_launcher() takes it; "local"
+  std::vector<std::string> launcher_arguments{};
+  int local_nodes = 0;   // of the local cluster; 0: real hosts
+  std::string before{};  // the command run in the local cluster's switch, first of all
+  std::string console{};
+  std::int64_t started_ns = 0, time_limit_ns = 0;  // CLOCK_REALTIME; 0: none
+};
+
+struct OpenedBurninLog;
+
+class BurninLog {
+ public:
+  /// Error (usage): there is one already, which names `grit resume`.
+  static Result<BurninLog> create(const std::filesystem::path& directory, const BurninHead& head);
+  /// A torn last line is cut off. Error (usage): none, newer format, or another
+  /// grit is at it (flock(2)).
+  static Result<OpenedBurninLog> open(const std::filesystem::path& directory);
+
+  Status started(const BurninCell& cell, const std::vector<std::string>& command);
+  Status done(const BurninCellResult& result);  // fdatasync(2)
+  Status changed(const std::vector<BurninChange>& changes);
+  Status ended(const std::string& why);
+
+ private:
+  BurninLog() = default;
+  Fd fd_{};
+  Status append(const Json& line, bool flush);
+};
+
+struct OpenedBurninLog {
+  BurninLog log;
+  BurninHead head{};
+  std::vector<BurninCellResult> results{};  // in the order in which they came
+  bool ended = false;
+};
+
+}  // namespace grit

@@ -1,0 +1,64 @@
+// Which cell comes next: a pure state machine. Results in, cells out; no clock, no process, no file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "analysis/burnin/judgement.hpp"
+#include "harness/model/burnin.hpp"
+
+namespace grit {
+
+struct BurninSetup {
+  BurninConfig config{};
+  std::vector<BurninHost> hosts{};
+  int parallel = 1;           // cells at a time
+  bool shares_cores = false;  // nodes are namespaces of one machine: a round that is `alone` has one cell at a time
+  std::uint64_t seed = 1;
+  std::optional<BurninReference> reference{};
+};
+
+struct BurninChange {
+  std::string host{};
+  BurninNodeState from = BurninNodeState::untested, to = BurninNodeState::untested;
+  std::string why{};
+};
+
+using BurninJudge = std::function<std::vector<BurninFinding>(const BurninEvidence&)>;
+
+/// The same setup and the same results in the same order give the same cells, whatever happens in between: so a log of
+/// results is all that a resumed burn-in needs.
+///
+/// A round: visits one after another; in each every node that is not bad or given up is in one cell (pairs and groups
+/// are drawn anew: pairs by rounds of a tournament over shuffled nodes, tournament_partner(); a node that is left over
+/// joins the next visit's first cell). A cell that lost nodes (no figures of theirs) gives each of its nodes a cell of
+/// its own; who fails alone twice is not_tested, "died". When all visits are done the judge looks; each suspect gets
+/// cells that confirm, with nodes clear in this measure, until no look is left. Then the next round.
+class BurninScheduler {
+ public:
+  BurninScheduler(BurninSetup setup, BurninJudge judge = judge_burnin);
+  BurninScheduler(BurninScheduler&&) noexcept;
+  ~BurninScheduler();
+
+  /// Cells to start now; each is offered once and is running from then on. Empty with nothing running: done.
+  std::vector<BurninCell> next();
+  /// A cell has ended. It must be one that is running.
+  std::vector<BurninChange> take(BurninCellResult result);
+  [[nodiscard]] bool done() const;
+  /// No further cells: who has not come to the end of all rounds is not_tested, for this reason.
+  std::vector<BurninChange> give_up(const std::string& why);
+
+  [[nodiscard]] BurninProgress progress() const;  // without times
+  /// Without launcher, start and duration.
+  [[nodiscard]] BurninReport report() const;
+
+ private:
+  struct Private;
+  std::unique_ptr<Private> private_;
+};
+
+}  // namespace grit

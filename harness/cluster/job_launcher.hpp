@@ -1,0 +1,86 @@
+// Starting a job on given hosts by a launcher that is there (mpirun, srun), ending it, and saying how it ended.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/base/fd.hpp"
+#include "harness/base/result.hpp"
+
+namespace grit {
+
+struct HostJob {
+  std::vector<std::string> hosts{};  // addresses as the launcher knows them, rank 0 on the first where it can choose
+  int ranks_per_node = 1;
+  bool uses_mpi =
+      true;  // false, with one rank on one host: mpirun has nothing to do, its way in (ssh, enter-node) is enough
+  std::vector<std::string> command{};      // the program by its path on the nodes
+  std::vector<std::string> environment{};  // NAME=value for the ranks
+  std::int64_t limit_ns = 0;               // for srun's own --time; the caller's limit is HostJobProcess::end()
+};
+
+/// How one launcher is called. Pure but for the constructor's look at the environment.
+class JobLauncher {
+ public:
+  JobLauncher() = default;
+  JobLauncher(const JobLauncher&) = delete;
+  JobLauncher& operator=(const JobLauncher&) = delete;
+  virtual ~JobLauncher() = default;
+  [[nodiscard]] virtual std::string name() const = 0;  // "mpirun", "srun", "local cluster"
+  /// argv[0] is looked for in PATH.
+  [[nodiscard]] virtual std::vector<std::string> words(const HostJob& job) const = 0;
+  /// The launcher's environment, from grit's own.
+  [[nodiscard]] virtual std::vector<std::string> environment(const HostJob& job) const = 0;
+  /// From its exit status and what it printed: it could not get the job going (host unknown, no daemon there, step
+  /// refused), and why, in its words; empty: it could.
+  [[nodiscard]] virtual std::string why_not_started(int status, std::string_view printed) const = 0;
+};
+
+/// mpirun over ssh (Open MPI's rsh launcher, without a batch system's allocation: plm rsh, ras none). `arguments`:
+/// further ones of the site's, behind ours.
+std::unique_ptr<JobLauncher> make_mpirun_launcher(std::vector<std::string> arguments);
+/// srun: a step of the allocation that SLURM_JOB_ID names, on these nodes: --nodelist, --overlap, --mpi=pmix,
+/// --kill-on-bad-exit, --cpu-bind=none unless `arguments` say otherwise, --immediate so that it never queues.
+/// Error (unavailable): no allocation around this process.
+Result<std::unique_ptr<JobLauncher>> make_srun_launcher(std::vector<std::string> arguments);
+/// Within the switch of the local cluster (LocalClusterOptions::on_switch): mpirun by `grit enter-node`, hosts are
+/// management addresses. Ranks' output comes through mpirun, not past it.
+std::unique_ptr<JobLauncher> make_local_launcher();
+
+/// "auto": srun inside an allocation, else mpirun. Error (usage): no such launcher; lists them.
+Result<std::unique_ptr<JobLauncher>> make_job_launcher(const std::string& name, std::vector<std::string> arguments);
+
+/// A launcher's process, in a session of its own. Gone with this object (SIGKILL to the session), and with grit
+/// (PR_SET_PDEATHSIG of the launcher; mpirun's and srun's remote parts end when their launcher's connection does).
+class HostJobProcess {
+ public:
+  /// Output and errors go to one pipe that this object reads; the last 1 MiB is kept. Error (unavailable): the launcher
+  /// is not in PATH.
+  static Result<HostJobProcess> start(const JobLauncher& launcher, const HostJob& job);
+  HostJobProcess(HostJobProcess&&) noexcept;
+  HostJobProcess& operator=(HostJobProcess&&) noexcept;
+  ~HostJobProcess();
+
+  [[nodiscard]] int pid_descriptor() const;     // readable when it has ended
+  [[nodiscard]] int output_descriptor() const;  // readable when it has printed
+  void read_output();                           // never waits
+  /// SIGTERM now; SIGKILL to the whole session when `patience_ns` is over, by poll().
+  void end(std::int64_t patience_ns);
+  /// Kills when the patience is over. True once it has ended, is reaped, and its output is read to the end or has been
+  /// open for a second longer (a child of the launcher's that keeps it).
+  bool poll();
+  [[nodiscard]] int status() const;  // of waitpid(2)
+  [[nodiscard]] const std::string& output() const;
+
+ private:
+  struct Private;
+  explicit HostJobProcess(std::unique_ptr<Private> made);
+  std::unique_ptr<Private> private_;
+};
+
+}  // namespace grit

@@ -1,0 +1,43 @@
+// `grit measure`: what a burn-in's cell runs on its nodes. Not for people.
+//
+// Kinds of one node, without MPI: facts, checks, compute, memory, storage. Of a cell under MPI: link (the first two
+// ranks), collective, training. With `scenario` an ordinary run under MPI, with its run directory, whose figures per
+// node come from its records (harness/run/run_figures.hpp).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.hpp"
+#include "harness/model/scenario.hpp"
+#include "harness/model/series.hpp"
+
+namespace grit {
+
+struct MeasureRequest {
+  std::vector<std::string> kinds{};
+  std::vector<std::string> hosts{};  // the cell's, by name: this node finds out which it is
+  std::int64_t length_ns = 0;        // of each kind
+  std::filesystem::path
+      directory{};  // for storage's file without a name and for a run's directory; empty: TMPDIR, /var/tmp
+  std::string scenario{};
+  Overrides sets{};
+  std::int64_t limit_ns = 0;  // it kills itself then: a launcher that died may have left it behind
+  std::string checks_file{};  // for `grit check --config`; empty: all
+  std::uint64_t seed = 1;
+};
+
+inline constexpr const char* kMeasureKinds[] = {"facts",   "checks", "compute",    "memory",
+                                                "storage", "link",   "collective", "training"};
+
+/// Prints lines as harness/model/burnin_observation.hpp has them, each as soon as it is known. Returns 0 whenever it
+/// could measure, whatever it found; a wrong result is a figure and no error. What the node lacks is "skipped". Error:
+/// it is none of the hosts, or the job failed.
+Result<int> measure(const MeasureRequest& request);
+
+/// Which of `hosts` this machine is: by SLURMD_NODENAME, its host name (whole or up to the first dot), or an address of
+/// an own interface; the only one when there is one. Error (usage): none, or several.
+Result<std::string> which_host(const std::vector<std::string>& hosts);
+
+}  // namespace grit

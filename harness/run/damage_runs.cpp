@@ -22,6 +22,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// The first thing that somebody must mend, as the verdict says it.
+std::string what_is_left(const Verdict& verdict) {
+  for (const std::string& reason : verdict.reasons)
+    if (reason.starts_with(kNotReverted) || reason.starts_with(kLeftBehind)) return reason;
+  return verdict.sentence;
+}
+
 class DamageRunner {
  public:
   DamageRunner(const DamageSetup& setup, DamagePlan plan) : setup_(setup), plan_(std::move(plan)) {
@@ -73,8 +80,8 @@ class DamageRunner {
     GRIT_TRY(const Json document, read_json(run / "verdict.json"));
     GRIT_TRY(const Verdict verdict, verdict_from_json(document));
     if (left_something_behind(verdict))
-      return internal_error(fmt::format("{}: {}. Nothing more is injected; mend that first, then go on",
-                                        damage(index).name, verdict.sentence));
+      return internal_error(fmt::format("{}: {}; nothing more is injected: mend that first, then go on (the run: {})",
+                                        damage(index).name, what_is_left(verdict), run.string()));
     end_.interrupted = verdict.outcome == "interrupted";
     Damage& one = damage(index);
     one.state = verdict.outcome == "completed" ? Damage::State::finished : Damage::State::failed;

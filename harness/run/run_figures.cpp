@@ -55,7 +55,7 @@ std::string problem_of(const FinishedRun& run, int node, const std::string& node
       const WindowEvidence& window = evidence.blocks.at(static_cast<std::size_t>(block.index));
       if (window.revert_failed || window.unreverted)
         return fmt::format("NOT REVERTED: {}{}", fault.name, evidence.last_error());
-      if (has_faults(block.kind) && window.began && !window.applied)
+      if (block.kind == BlockKind::fault && window.began && !window.applied)
         return fmt::format("{} was not applied{}", fault.name, evidence.last_error());
     }
   }

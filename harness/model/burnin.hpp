@@ -73,6 +73,7 @@ struct BurninCell {
   std::vector<std::string> hosts{};  // by name
   std::string suspect{};             // of one that confirms
   std::int64_t length_ns = 0;
+  std::vector<std::string> kinds{};  // what `grit measure` does; of a scenario's cell nothing
 };
 
 /// One figure. Of a pair `host` is the sender and `peer` the receiver; else `peer` is empty. A group's figure has one

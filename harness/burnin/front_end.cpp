@@ -133,6 +133,7 @@ class BurninFrontEnd {
   /// What is in the log is not run again; what was running when it ended stays in `pending_`.
   Status replay() {
     note_offered();
+    std::vector<BurninChange> changes;
     for (const BurninCellResult& result : opened_.results) {
       if (pending_.erase(result.cell.id) == 0)
         return usage_error(
@@ -140,9 +141,10 @@ class BurninFrontEnd {
                         "written it: cell {} was not to be run",
                         (command_.directory / "burnin.jsonl").string(), result.cell.id));
       times_.add(result);
-      scheduler_.take(result);
+      changes = scheduler_.take(result);
       note_offered();
     }
+    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(changes));  // those of the last one it may not have come to
     if (opened_.ended) {
       pending_.clear();
       if (!opened_.why_ended.empty()) scheduler_.give_up(opened_.why_ended);

@@ -1,5 +1,5 @@
-#include "tests/unit/burnin/fake_nodes.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/burnin/fake_nodes.hpp"
 
 namespace grit {
 namespace {

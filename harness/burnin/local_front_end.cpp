@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+
 #include "harness/burnin/front_end.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/run/cluster_keeper.hpp"

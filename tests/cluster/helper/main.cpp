@@ -1,14 +1,19 @@
-// What the cluster tests run, by its first argument:
-//   run NODES RUN_DIRECTORY COMMAND...   a local cluster around a command; then a line "end: {JSON}" on standard output
-//   enter-node HOST COMMAND...           for mpirun
-//   allreduce                            MPI rank: sums the ranks' numbers over all nodes, prints host name, rank and
-//   sum loop                                 MPI rank: prints "looping", then sums until it is killed private-shm rank:
-//   leaves a file in /dev/shm and prints what is there discover RUN_DIRECTORY               rank: prints what discovery
-//   finds on its node, as JSON linger SECONDS FILE                  rank: leaves a process of its own session behind
-//   that writes FILE.HOST after SECONDS streams                              rank: writes to both streams, exits with 3
+// What the cluster tests run, by its first argument.
+// - run NODES RUN_DIRECTORY COMMAND...: a local cluster around a command; then a line "end: {JSON}" on standard output
+// - switch NODES RUN_DIRECTORY COMMAND...: the same with the command on its switch
+// - job HOST,HOST... COMMAND...: on the switch: an MPI job on these nodes; prints its output, then "job: {JSON}"
+// - enter HOST COMMAND...: on the switch: the same without MPI on one node
+// - enter-node HOST COMMAND...: for mpirun
+// - allreduce: MPI rank: sums the ranks' numbers over all nodes, prints host name, rank and sum
+// - loop: MPI rank: prints "looping", then sums until it is killed
+// - private-shm: rank: leaves a file in /dev/shm and prints what is there
+// - discover RUN_DIRECTORY: rank: prints what discovery finds on its node, as JSON
+// - linger SECONDS FILE: rank: leaves a process of its own session behind that writes FILE.HOST after SECONDS
+// - streams: rank: writes to both streams, exits with 3
 #include <fmt/format.h>
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,10 +21,13 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "harness/base/json.hpp"
 #include "harness/cluster/discovery.hpp"
+#include "harness/cluster/job_launcher.hpp"
 #include "harness/cluster/local.hpp"
 
 namespace {
@@ -38,11 +46,11 @@ void say(const std::string& line) {
   if (::write(STDOUT_FILENO, text.data(), text.size()) < 0) ::_exit(9);
 }
 
-int run(const Arguments& arguments) {
+int run(const Arguments& arguments, bool on_switch) {
   grit::LocalClusterOptions options;
   options.nodes = std::stoi(arguments.at(0));
   options.run_directory = arguments.at(1);
-  options.command.assign(arguments.begin() + 2, arguments.end());
+  (on_switch ? options.on_switch : options.command).assign(arguments.begin() + 2, arguments.end());
   options.environment = {"GRIT_TEST_EXTRA=a b", "OMPI_MCA_btl_base_verbose=0"};
   const auto end = grit::run_local_cluster(options);
   if (!end) {
@@ -50,6 +58,30 @@ int run(const Arguments& arguments) {
     return static_cast<int>(end.error().kind);
   }
   say("end: " + grit::Json{{"job_status", end->job_status}, {"interrupted", end->interrupted}}.dump());
+  return 0;
+}
+
+int job(const Arguments& arguments, bool uses_mpi) {
+  grit::HostJob wanted;
+  std::istringstream hosts(arguments.at(0));
+  for (std::string host; std::getline(hosts, host, ',');) wanted.hosts.push_back(host);
+  wanted.uses_mpi = uses_mpi;
+  wanted.command.assign(arguments.begin() + 1, arguments.end());
+  wanted.environment = {"GRIT_TEST_JOB=c d"};
+  const auto launcher = grit::make_local_launcher();
+  auto started = grit::HostJobProcess::start(*launcher, wanted);
+  if (!started) {
+    say("error: " + started.error().message);
+    return static_cast<int>(started.error().kind);
+  }
+  while (!started->poll()) {
+    pollfd sources[] = {{started->pid_descriptor(), POLLIN, 0}, {started->output_descriptor(), POLLIN, 0}};
+    ::poll(sources, std::size(sources), 100);
+  }
+  say(started->output() + "job: " +
+      grit::Json{{"status", started->status()},
+                 {"not_started", launcher->why_not_started(started->status(), started->output())}}
+          .dump());
   return 0;
 }
 
@@ -121,7 +153,8 @@ int streams() {
 int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   const Arguments arguments(argv + std::min(argc, 2), argv + argc);
-  if (what == "run") return run(arguments);
+  if (what == "run" || what == "switch") return run(arguments, what == "switch");
+  if (what == "job" || what == "enter") return job(arguments, what == "job");
   if (what == "enter-node") return grit::enter_node_main(arguments);
   if (what == "allreduce") return allreduce();
   if (what == "loop") return loop();

@@ -43,12 +43,14 @@ grit::Json line_of(const Program& program, const std::string& begin) {
 TEST_CASE("a command on the switch runs MPI jobs on the nodes of its choice") {
   const TemporaryDirectory run;
   const auto before = visible_state();
-  Program program(on_switch_of(3, run, {kHelper, "job", "10.77.0.1,10.77.0.3", kHelper, "allreduce"}));
+  Program program(
+      on_switch_of(3, run, {kHelper, "jobs", "local", "1", "100", "mpi", "10.77.0.1,10.77.0.3", kHelper, "allreduce"}));
   CHECK(program.wait() == 0);
   INFO(program.out() << program.err());
   CHECK(count_lines_with(program.out(), "node0 rank 0 of 2 sum 3") == 1);
   CHECK(count_lines_with(program.out(), "node2 rank 1 of 2 sum 3") == 1);
-  CHECK(line_of(program, "job: ") == grit::Json{{"status", 0}, {"not_started", ""}});
+  CHECK(line_of(program, "job: ") ==
+        grit::Json{{"hosts", "10.77.0.1,10.77.0.3"}, {"status", 0}, {"ended", false}, {"not_started", ""}});
   CHECK(line_of(program, "end: ") == grit::Json{{"job_status", 0}, {"interrupted", false}});
   CHECK(program.left_no_process());
   CHECK(visible_state() == before);
@@ -58,16 +60,18 @@ TEST_CASE("a node is entered without MPI, with its words and variables unchanged
   const TemporaryDirectory run;
   const std::string script =
       "printf '%s|' \"$(hostname)\" \"$GRIT_TEST_JOB\" \"$GRIT_SHARED_CORES\" \"$0\" \"$1\"; echo";
-  Program program(on_switch_of(2, run, {kHelper, "enter", "10.77.0.2", "/bin/sh", "-c", script, "a  b", "$HOME;'x'"}));
+  Program program(on_switch_of(
+      2, run,
+      {kHelper, "jobs", "local", "1", "100", "alone", "10.77.0.2", "/bin/sh", "-c", script, "a  b", "$HOME;'x'"}));
   CHECK(program.wait() == 0);
   INFO(program.out() << program.err());
   CHECK(count_lines_with(program.out(), "node1|c d|1|a  b|$HOME;'x'|") == 1);
 }
 
 TEST_CASE("a node that is none is said by both ways in") {
-  const auto* const way = GENERATE("job", "enter");
+  const auto* const way = GENERATE("mpi", "alone");
   const TemporaryDirectory run;
-  Program program(on_switch_of(2, run, {kHelper, way, "10.77.0.9", "/bin/true"}));
+  Program program(on_switch_of(2, run, {kHelper, "jobs", "local", "1", "100", way, "10.77.0.9", "/bin/true"}));
   CHECK(program.wait() == 0);
   const auto ended = line_of(program, "job: ");
   CHECK(ended["status"] != 0);
@@ -97,11 +101,27 @@ TEST_CASE("an end signal reaches the command on the switch, which ends in its ow
   CHECK(program.left_no_process());
 }
 
+TEST_CASE("a job that goes on for too long is ended, and the nodes are free for the next") {
+  const TemporaryDirectory run;
+  const std::string hosts = "10.77.0.1,10.77.0.2";
+  Program program(script_on_switch(
+      run, fmt::format("{0} jobs local 1 4 mpi {1} {0} loop && {0} jobs local 1 100 mpi {1} {0} allreduce", kHelper,
+                       hosts)));
+  CHECK(program.wait() == 0);
+  INFO(program.out() << program.err());
+  const auto first = line_of(program, "job: ");
+  CHECK(first["ended"].get<bool>());
+  CHECK(first["status"] != 0);
+  CHECK(count_lines_with(program.out(), "of 2 sum 3") == 2);
+  CHECK(program.left_no_process());
+}
+
 TEST_CASE("jobs and the command on the switch go with grit") {
   const TemporaryDirectory run;
   const auto before = visible_state();
-  Program program(script_on_switch(
-      run, fmt::format("{0} enter 10.77.0.1 sleep 1000 & echo ready; {0} job 10.77.0.1,10.77.0.2 {0} loop", kHelper)));
+  Program program(script_on_switch(run, fmt::format("{0} jobs local 1 100 alone 10.77.0.1 sleep 1000 & echo ready; {0} "
+                                                    "jobs local 1 100 mpi 10.77.0.1,10.77.0.2 {0} loop",
+                                                    kHelper)));
   REQUIRE(program.read_until([](const Program& p) { return count_lines_with(p.out(), "ready") == 1; }));
   program.signal(SIGKILL);
   CHECK(program.wait() == 128 + SIGKILL);
@@ -121,13 +141,14 @@ TEST_CASE("who enters a node is in the control groups of its init") {
     const TemporaryDirectory run;
     const std::string member = fmt::format("cat /proc/self/cgroup | grep -c {}", group.filename().string());
     Program program(script_on_switch(
-        run, fmt::format(
-                 "cat /dev/shm/grit-nodes/10.77.0.2 > {0}/cgroup.procs && for way in enter job; do for node in 1 2; do "
-                 "echo \"$way $node: $({1} $way 10.77.0.$node /bin/sh -c '{2}' | head -1)\"; done; done",
-                 group.string(), kHelper, member)));
+        run,
+        fmt::format(
+            "cat /dev/shm/grit-nodes/10.77.0.2 > {0}/cgroup.procs && for way in alone mpi; do for node in 1 2; do "
+            "echo \"$way $node: $({1} jobs local 1 100 $way 10.77.0.$node /bin/sh -c '{2}' | head -1)\"; done; done",
+            group.string(), kHelper, member)));
     CHECK(program.wait() == 0);
     INFO(program.out() << program.err());
-    for (const auto* line : {"enter 1: 0", "enter 2: 1", "job 1: 0", "job 2: 1"})
+    for (const auto* line : {"alone 1: 0", "alone 2: 1", "mpi 1: 0", "mpi 2: 1"})
       CHECK(count_lines_with(program.out(), line) == 1);
     CHECK(program.left_no_process());
   }

@@ -1,8 +1,9 @@
 // What the cluster tests run, by its first argument.
 // - run NODES RUN_DIRECTORY COMMAND...: a local cluster around a command; then a line "end: {JSON}" on standard output
 // - switch NODES RUN_DIRECTORY COMMAND...: the same with the command on its switch
-// - job HOST,HOST... COMMAND...: on the switch: an MPI job on these nodes; prints its output, then "job: {JSON}"
-// - enter HOST COMMAND...: on the switch: the same without MPI on one node
+// - jobs LAUNCHER PARALLEL LIMIT_S mpi|alone HOST,HOST.../HOST... COMMAND...: the same command on each of these groups
+//   of hosts; of each what it printed, then a line "job: {JSON}"; at the end "jobs: COUNT in SECONDS s". LAUNCHER
+//   "local" is for the switch
 // - enter-node HOST COMMAND...: for mpirun
 // - allreduce: MPI rank: sums the ranks' numbers over all nodes, prints host name, rank and sum
 // - loop: MPI rank: prints "looping", then sums until it is killed
@@ -25,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/base/clock.hpp"
 #include "harness/base/json.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/job_launcher.hpp"
@@ -61,27 +63,71 @@ int run(const Arguments& arguments, bool on_switch) {
   return 0;
 }
 
-int job(const Arguments& arguments, bool uses_mpi) {
-  grit::HostJob wanted;
-  std::istringstream hosts(arguments.at(0));
-  for (std::string host; std::getline(hosts, host, ',');) wanted.hosts.push_back(host);
-  wanted.uses_mpi = uses_mpi;
-  wanted.command.assign(arguments.begin() + 1, arguments.end());
-  wanted.environment = {"GRIT_TEST_JOB=c d"};
-  const auto launcher = grit::make_local_launcher();
-  auto started = grit::HostJobProcess::start(*launcher, wanted);
-  if (!started) {
-    say("error: " + started.error().message);
-    return static_cast<int>(started.error().kind);
-  }
-  while (!started->poll()) {
-    pollfd sources[] = {{started->pid_descriptor(), POLLIN, 0}, {started->output_descriptor(), POLLIN, 0}};
-    ::poll(sources, std::size(sources), 100);
-  }
-  say(started->output() + "job: " +
-      grit::Json{{"status", started->status()},
-                 {"not_started", launcher->why_not_started(started->status(), started->output())}}
+struct RunningJob {
+  std::string hosts{};
+  grit::HostJobProcess process;
+  std::int64_t deadline_ns = 0;
+  bool ended_by_us = false;
+};
+
+// Prints what the job has printed, then what became of it.
+void say_end(const grit::JobLauncher& launcher, const RunningJob& job) {
+  const auto& output = job.process.output();
+  say(output + "job: " +
+      grit::Json{{"hosts", job.hosts},
+                 {"status", job.process.status()},
+                 {"ended", job.ended_by_us},
+                 {"not_started", launcher.why_not_started(job.process.status(), output)}}
           .dump());
+}
+
+// Waits for news of any job; says and drops those that have ended.
+void follow(const grit::JobLauncher& launcher, std::vector<RunningJob>& running) {
+  std::vector<pollfd> sources;
+  for (const auto& job : running) {
+    sources.push_back({job.process.pid_descriptor(), POLLIN, 0});
+    sources.push_back({job.process.output_descriptor(), POLLIN, 0});
+  }
+  ::poll(sources.data(), sources.size(), 100);
+  std::erase_if(running, [&](RunningJob& job) {
+    if (!job.ended_by_us && grit::monotonic_ns() > job.deadline_ns) {
+      job.process.end(5 * grit::kNsPerS);
+      job.ended_by_us = true;
+    }
+    if (!job.process.poll()) return false;
+    say_end(launcher, job);
+    return true;
+  });
+}
+
+int jobs(const Arguments& arguments) {
+  const bool local = arguments.at(0) == "local";
+  auto launcher = local ? grit::make_local_launcher() : grit::make_job_launcher(arguments.at(0), {}).value();
+  const std::size_t parallel = std::stoul(arguments.at(1));
+  const std::int64_t limit_ns = std::stol(arguments.at(2)) * grit::kNsPerS;
+  const Arguments command(arguments.begin() + 5, arguments.end());
+  const std::int64_t began_ns = grit::monotonic_ns();
+  std::vector<RunningJob> running;
+  std::istringstream groups(arguments.at(4));
+  int count = 0;
+  for (std::string hosts; std::getline(groups, hosts, '/'); ++count) {
+    while (running.size() >= parallel) follow(*launcher, running);
+    grit::HostJob job;
+    std::istringstream names(hosts);
+    for (std::string host; std::getline(names, host, ',');) job.hosts.push_back(host);
+    job.uses_mpi = arguments.at(3) == "mpi";
+    job.command = command;
+    job.environment = {"GRIT_TEST_JOB=c d"};
+    job.limit_ns = limit_ns;
+    auto started = grit::HostJobProcess::start(*launcher, job);
+    if (!started) {
+      say("error: " + started.error().message);
+      return static_cast<int>(started.error().kind);
+    }
+    running.push_back({hosts, std::move(*started), grit::monotonic_ns() + limit_ns});
+  }
+  while (!running.empty()) follow(*launcher, running);
+  say(fmt::format("jobs: {} in {:.2f} s", count, static_cast<double>(grit::monotonic_ns() - began_ns) / grit::kNsPerS));
   return 0;
 }
 
@@ -154,7 +200,7 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   const Arguments arguments(argv + std::min(argc, 2), argv + argc);
   if (what == "run" || what == "switch") return run(arguments, what == "switch");
-  if (what == "job" || what == "enter") return job(arguments, what == "job");
+  if (what == "jobs") return jobs(arguments);
   if (what == "enter-node") return grit::enter_node_main(arguments);
   if (what == "allreduce") return allreduce();
   if (what == "loop") return loop();

@@ -14,6 +14,7 @@
 #include "harness/cluster/host_list.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/layout.hpp"
+#include "harness/os/child_process.hpp"
 
 namespace grit {
 namespace {
@@ -95,6 +96,14 @@ constexpr std::string_view kSrunPhrases[] = {"error: Unable to create step",
                                              "unrecognized option",
                                              "the launcher cannot be run"};
 
+// Of env and of a shell in front of the command, when their exit status says that there is no such program.
+constexpr std::string_view kNoProgramPhrases[] = {"No such file or directory", "not found", "Permission denied"};
+
+std::string why_no_program(int status, std::string_view printed) {
+  const bool says_so = WIFEXITED(status) && (WEXITSTATUS(status) == kNotFound || WEXITSTATUS(status) == kCannotRun);
+  return says_so ? line_with(printed, kNoProgramPhrases) : "";
+}
+
 class MpirunLauncher : public JobLauncher {
  public:
   explicit MpirunLauncher(Words arguments) : arguments_(std::move(arguments)) {}
@@ -139,7 +148,8 @@ class MpirunLauncher : public JobLauncher {
   [[nodiscard]] std::string why_not_started(int status, std::string_view printed) const override {
     if (status == 0) return "";
     if (auto line = line_with(printed, kSshPhrases); !line.empty()) return line;
-    return line_with(printed, kMpirunPhrases);
+    if (auto line = line_with(printed, kMpirunPhrases); !line.empty()) return line;
+    return why_no_program(status, printed);
   }
 
  private:
@@ -207,7 +217,9 @@ class LocalLauncher : public JobLauncher {
   }
 
   [[nodiscard]] std::string why_not_started(int status, std::string_view printed) const override {
-    return status == 0 ? "" : line_with(printed, kMpirunPhrases);
+    if (status == 0) return "";
+    if (auto line = line_with(printed, kMpirunPhrases); !line.empty()) return line;
+    return why_no_program(status, printed);
   }
 };
 

@@ -27,13 +27,6 @@ constexpr std::int64_t kLastWords_ns = kNsPerS;
 constexpr std::int64_t kKilling_ns = 200 * kNsPerMs;
 constexpr std::int64_t kDying_ns = kNsPerS;  // and until it is dead
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> made;
-  for (const auto& text : texts) made.push_back(const_cast<char*>(text.c_str()));
-  made.push_back(nullptr);
-  return made;
-}
-
 /// Between fork and exec: system calls only.
 [[noreturn]] void become(pid_t parent, const char* program, char* const* arguments, char* const* environment,
                          int output) {
@@ -117,7 +110,7 @@ Result<HostJobProcess> HostJobProcess::start(const JobLauncher& launcher, const 
   made->output.reset(ends[0]);
   const Fd writer(ends[1]);
   ::fcntl(made->output.get(), F_SETFL, O_NONBLOCK);
-  const auto argument_pointers = pointers(words), environment_pointers = pointers(environment);
+  const auto argument_pointers = exec_pointers(words), environment_pointers = exec_pointers(environment);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return errno_error("cannot start a launcher");

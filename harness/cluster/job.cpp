@@ -33,13 +33,6 @@ constexpr int kDrainPoll_ms = 20;
 constexpr int kLaunchPoll_ms = 200;
 constexpr std::int64_t kFirstWord_ns = 3 * kNsPerS, kNextWord_ns = 10 * kNsPerS;  // while a launch hangs
 
-std::vector<char*> c_strings(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (const auto& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 std::filesystem::path mpirun_log(const LocalClusterOptions& options) { return options.run_directory / "mpirun.log"; }
 
 Result<Fd> open_log(const LocalClusterOptions& options) {
@@ -64,8 +57,8 @@ std::vector<std::string> mpirun_words(const LocalClusterOptions& options) {
 /// `output`: a descriptor for its standard output and error; -1: this process's own.
 Result<pid_t> start_program(const std::vector<std::string>& arguments, const LocalClusterOptions& options, int output) {
   const auto environment = job_environment(own_environment(), options.environment);
-  auto argument_pointers = c_strings(arguments);
-  auto environment_pointers = c_strings(environment);
+  auto argument_pointers = exec_pointers(arguments);
+  auto environment_pointers = exec_pointers(environment);
   const Fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const pid_t child = ::fork();
   if (child < 0) return errno_error("fork");

@@ -14,6 +14,7 @@
 #include "harness/cluster/host_list.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/layout.hpp"
+#include "harness/os/child_process.hpp"
 
 namespace grit {
 namespace {
@@ -71,7 +72,7 @@ constexpr std::string_view kMpirunPhrases[] = {"is no node of a local cluster",
                                                "not enough slots available",
                                                "unable to find the specified executable file",
                                                "could not access",
-                                               "unable to find or execute",
+
                                                "unable to launch the specified application",
                                                "unable to reliably start one or more daemons",
                                                "daemon has unexpectedly failed after launch",
@@ -87,13 +88,21 @@ constexpr std::string_view kSrunPhrases[] = {"error: Unable to create step",
                                              "error: Step launch timed out",
                                              "error: Invalid job id",
                                              "error: Invalid node",
-                                             "error: Node failure",
+                                             "error: Unable to contact slurm controller",
                                              "error: Requested",
                                              "error: execve()",
                                              "MPI plugin",
                                              "error: No such",
                                              "unrecognized option",
                                              "the launcher cannot be run"};
+
+// Of env and of a shell in front of the command, when their exit status says that there is no such program.
+constexpr std::string_view kNoProgramPhrases[] = {"No such file or directory", "not found", "Permission denied"};
+
+std::string why_no_program(int status, std::string_view printed) {
+  const bool says_so = WIFEXITED(status) && (WEXITSTATUS(status) == kNotFound || WEXITSTATUS(status) == kCannotRun);
+  return says_so ? line_with(printed, kNoProgramPhrases) : "";
+}
 
 class MpirunLauncher : public JobLauncher {
  public:
@@ -139,7 +148,8 @@ class MpirunLauncher : public JobLauncher {
   [[nodiscard]] std::string why_not_started(int status, std::string_view printed) const override {
     if (status == 0) return "";
     if (auto line = line_with(printed, kSshPhrases); !line.empty()) return line;
-    return line_with(printed, kMpirunPhrases);
+    if (auto line = line_with(printed, kMpirunPhrases); !line.empty()) return line;
+    return why_no_program(status, printed);
   }
 
  private:
@@ -207,7 +217,9 @@ class LocalLauncher : public JobLauncher {
   }
 
   [[nodiscard]] std::string why_not_started(int status, std::string_view printed) const override {
-    return status == 0 ? "" : line_with(printed, kMpirunPhrases);
+    if (status == 0) return "";
+    if (auto line = line_with(printed, kMpirunPhrases); !line.empty()) return line;
+    return why_no_program(status, printed);
   }
 };
 

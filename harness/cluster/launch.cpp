@@ -94,6 +94,13 @@ void forget_other_job(std::vector<std::string>& environment, bool keeps_settings
   std::erase_if(environment, [&](const auto& variable) { return describes_another_job(variable, keeps_settings); });
 }
 
+std::vector<char*> exec_pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const auto& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 std::optional<std::string> program_in_path(const std::string& name) {
   const auto is_program = [](const std::string& file) {
     std::error_code failed;

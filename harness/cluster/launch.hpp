@@ -28,6 +28,9 @@ void set_variable(std::vector<std::string>& environment, const std::string& vari
 /// when `keeps_settings`.
 void forget_other_job(std::vector<std::string>& environment, bool keeps_settings);
 
+/// For execve(2); the texts must outlive them.
+std::vector<char*> exec_pointers(const std::vector<std::string>& texts);
+
 /// The executable file of that name in PATH, or the name itself when it has a '/' and is executable.
 std::optional<std::string> program_in_path(const std::string& name);
 

@@ -1,4 +1,6 @@
 // The words of the launchers, and what they say of a job that they could not start.
+#include <signal.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -133,6 +135,33 @@ TEST_CASE("a launcher is chosen by its name, or by what is around grit") {
   const Variable allocation("SLURM_JOB_ID", "5");
   CHECK(name_of("srun") == "srun");
   CHECK_THAT(name_of("qsub"), Catch::Contains("qsub") && Catch::Contains("mpirun, srun"));
+}
+
+TEST_CASE("why a job was not started is told in the launcher's own words") {
+  const auto exited = [](int code) { return code << 8; };  // as waitpid(2) has it
+  const auto mpirun = grit::make_mpirun_launcher({});
+  CHECK(mpirun->why_not_started(exited(255),
+                                "[head:01120] plm:rsh: Warning: setpgid(1125,1125) failed in parent with errno=13\n"
+                                "ssh: Could not resolve hostname n9: Temporary failure in name resolution\r\n"
+                                "----\nORTE was unable to reliably start one or more daemons.\n") ==
+        "ssh: Could not resolve hostname n9: Temporary failure in name resolution");
+  CHECK(mpirun->why_not_started(exited(127), "env: '/srv/no/such': No such file or directory\n----\nPrimary job") ==
+        "env: '/srv/no/such': No such file or directory");
+  CHECK(mpirun->why_not_started(exited(3), "cat: x: No such file or directory\nExit code:    3\n").empty());
+
+  const Variable allocation("SLURM_JOB_ID", "5");
+  const auto srun = grit::make_srun_launcher({}).value();
+  for (const std::string line :
+       {"srun: error: Unable to create step for job 1: Requested node configuration is not available",
+        "slurmstepd-n0: error: execve(): /srv/no/such: No such file or directory",
+        "srun: error: Task launch for StepId=1.6 failed on node n3: Communication connection failure"})
+    CHECK(srun->why_not_started(exited(1), "on n2 A=\n" + line + "\nsrun: Job step aborted\n") == line);
+  CHECK(srun->why_not_started(exited(3), "srun: error: n1: task 1: Exited with exit code 3\n").empty());
+
+  const auto local = grit::make_local_launcher();
+  CHECK(local->why_not_started(exited(64), "grit enter-node: 10.77.0.9 is no node of a local cluster around it\n") ==
+        "grit enter-node: 10.77.0.9 is no node of a local cluster around it");
+  CHECK(local->why_not_started(SIGKILL, "").empty());
 }
 
 TEST_CASE("a job that ended well was started, whatever was printed") {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,5 +49,13 @@ BurninFamily node_family(const BurninReadings& readings);
 void add_fresh_of_nodes(BurninFamily& family);
 BurninFamily group_family(const BurninReadings& readings);
 void add_fresh_of_groups(BurninFamily& family);
+
+/// Of a measure of links: each node's sending and its receiving are a unit, its values those of its links. The middle
+/// of three and more partners is not moved by a bad one.
+BurninFamily link_node_family(const BurninReadings& readings);
+void add_fresh_of_link_nodes(BurninFamily& family);
+/// Each direction of a link between nodes that are not in `but`, less what its ends do with others.
+BurninFamily link_family(const BurninReadings& readings, const BurninFamily& nodes, const std::set<std::string>& but);
+void add_fresh_of_links(BurninFamily& family, const BurninFamily& nodes);
 
 }  // namespace grit

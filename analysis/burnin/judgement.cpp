@@ -64,6 +64,8 @@ class Findings {
   std::map<std::string, BurninFinding> by_key_{};
 };
 
+bool is_settled(BurninStatus status) { return status == BurninStatus::clear || status == BurninStatus::cleared; }
+
 /// All that is judged in one round.
 class BurninJudgement {
  public:
@@ -71,9 +73,14 @@ class BurninJudgement {
     for (const BurninReadings& one : readings) {
       if (!one.is_rate())
         counts_.emplace_back(&one, counted_suspects(one, evidence));
-      else if (one.measure->scope != BurninScope::link)
-        add_nodes(one);
+      else if (one.hosts.size() < kFewestPeers)
+        say_no_peers(one);
+      else
+        add(one);
     }
+    // A link is looked at where both ends are good with others, which is known first.
+    for (std::size_t i = 0, nodes = families_.size(); i < nodes; ++i)
+      if (families_[i].readings->measure->scope == BurninScope::link) add_links(i);
   }
 
   void judge(Findings& findings) {
@@ -85,19 +92,36 @@ class BurninJudgement {
   }
 
  private:
-  void add_nodes(const BurninReadings& readings) {
-    const bool is_group = readings.measure->scope == BurninScope::group;
-    BurninFamily family = is_group ? group_family(readings) : node_family(readings);
-    if (readings.hosts.size() < kFewestPeers) return say_no_peers(readings);
+  void add(const BurninReadings& readings) {
+    const BurninScope scope = readings.measure->scope;
+    BurninFamily family = scope == BurninScope::node    ? node_family(readings)
+                          : scope == BurninScope::group ? group_family(readings)
+                                                        : link_node_family(readings);
     screen(family, evidence_);
-    is_group ? add_fresh_of_groups(family) : add_fresh_of_nodes(family);
+    if (scope == BurninScope::node)
+      add_fresh_of_nodes(family);
+    else if (scope == BurninScope::group)
+      add_fresh_of_groups(family);
+    else
+      add_fresh_of_link_nodes(family);
+    families_.push_back(std::move(family));
+  }
+
+  void add_links(std::size_t nodes) {
+    std::set<std::string> but;
+    for (const BurninFinding& finding : decide(families_[nodes], evidence_, levels_of_each()))
+      if (!is_settled(finding.status)) but.insert(finding.host);
+    BurninFamily family = link_family(*families_[nodes].readings, families_[nodes], but);
+    screen(family, evidence_);
+    add_fresh_of_links(family, families_[nodes]);
     families_.push_back(std::move(family));
   }
 
   void say_no_peers(const BurninReadings& readings) {
     for (const std::string& host : readings.hosts) {
       BurninFinding finding;
-      finding.measure = readings.measure->name, finding.host = host;
+      finding.measure = std::string(readings.measure->name);
+      finding.host = host;
       finding.status = BurninStatus::unclear;
       finding.peers = static_cast<int>(readings.hosts.size()) - 1;
       finding.why = fmt::format("{}: {} peers of its class, {} are needed to be held against", readings.measure->what,

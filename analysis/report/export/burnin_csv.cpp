@@ -13,12 +13,12 @@
 namespace grit {
 namespace {
 
-constexpr std::array kEndings{std::pair<std::string_view, std::string_view>{"FLOP/s", "_flops_per_s"},
-                              {"bytes/s", "_bytes_per_s"},
-                              {"bit/s", "_bits_per_s"},
-                              {"s", "_s"},
-                              {"share", "_share"},
-                              {"count", "_count"}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kEndings{{{"FLOP/s", "_flops_per_s"},
+                                                                                 {"bytes/s", "_bytes_per_s"},
+                                                                                 {"bit/s", "_bits_per_s"},
+                                                                                 {"s", "_s"},
+                                                                                 {"share", "_share"},
+                                                                                 {"count", "_count"}}};
 
 std::string column_of(const BurninMeasure& measure) {
   for (const auto& [unit, ending] : kEndings)

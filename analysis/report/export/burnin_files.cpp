@@ -26,8 +26,8 @@ bool is_plain_name(std::string_view host) {
 }
 
 /// Signs of our own sentences that ASCII has a word for.
-constexpr std::array kInAscii{
-    std::pair<std::string_view, std::string_view>{"−", "-"}, {"µ", "u"}, {"±", "+-"}, {"×", "x"}, {"…", "..."}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kInAscii{
+    {{"−", "-"}, {"µ", "u"}, {"±", "+-"}, {"×", "x"}, {"…", "..."}}};
 
 /// One line of printable ASCII without quotes and backslashes.
 std::string reason_of(const BurninNodeReport& node) {

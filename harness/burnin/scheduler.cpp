@@ -115,7 +115,8 @@ void BurninScheduler::Private::begin_round() {
   sizes = round().shape == BurninShape::group ? group_sizes(round().sizes, order.size())
                                               : std::vector<std::size_t>{round().shape == BurninShape::pair ? 2U : 1U};
   visits = std::max(round().visits, 1) * static_cast<int>(sizes.size());
-  met.clear(), came_through.clear(), lost_in_company.clear(), looks.clear();
+  if (round().shape == BurninShape::pair) met = planned_meetings(order, visits);
+  came_through.clear(), lost_in_company.clear(), looks.clear();
   cells_done = cells_a_visit = 0;
   book.begin(round());
 }

@@ -33,6 +33,16 @@ std::vector<std::string> shuffled_hosts(const std::vector<std::string>& hosts, S
   return shuffled;
 }
 
+BurninMeetings planned_meetings(const std::vector<std::string>& order, int visits) {
+  BurninMeetings met;
+  const int nodes = static_cast<int>(order.size());
+  for (int visit = 0; nodes > 1 && visit < std::min(visits, tournament_rounds(nodes)); ++visit)
+    for (int node = 0; node < nodes; ++node)
+      if (const int partner = tournament_partner(node, visit, nodes); partner > node)
+        note_meeting(met, order[static_cast<std::size_t>(node)], order[static_cast<std::size_t>(partner)]);
+  return met;
+}
+
 std::vector<BurninTeam> draw_pairs(const std::vector<std::string>& order, const std::set<std::string>& present,
                                    int visit, BurninMeetings& met) {
   std::vector<BurninTeam> teams;
@@ -47,7 +57,6 @@ std::vector<BurninTeam> draw_pairs(const std::vector<std::string>& order, const 
     else if (node < partner)
       teams.push_back({host, order[static_cast<std::size_t>(partner)]});
   }
-  for (const BurninTeam& team : teams) note_meeting(met, team[0], team[1]);
   std::vector<std::string> others;  // who is in a pair already
   for (const BurninTeam& team : teams) others.insert(others.end(), team.begin(), team.end());
   while (!left.empty()) {

@@ -16,8 +16,11 @@ using BurninTeam = std::vector<std::string>;  // the hosts of a cell
 /// In an order drawn anew.
 std::vector<std::string> shuffled_hosts(const std::vector<std::string>& hosts, SeededChoice& choice);
 
-/// Pairs that met in this round, each way round.
+/// Pairs that have met in this round or will by what is planned, each way round.
 using BurninMeetings = std::set<std::pair<std::string, std::string>>;
+
+/// Those of visits 0 .. visits - 1 of a tournament over `order`.
+BurninMeetings planned_meetings(const std::vector<std::string>& order, int visits);
 
 /// Pairs of visit `visit` (from 0) by tournament_partner() (harness/run/link_test.hpp) over `order`, which stays the
 /// same all the round. Only those `present` are paired; who has no partner by that (their number is odd, or the partner

@@ -6,6 +6,7 @@ import time
 
 from burninlib import LINKS, SOLO, assert_log_is_right, done_cells, log, report, shaped, states
 from gritlib import Workspace, assert_same_state, grit, machine_state, start, terminate
+from documented import assert_documented
 
 FILES = ("burnin.json", "burnin.html", "good_hosts", "good_nodelist", "drain.sh", "nodes.csv", "junit.xml", "metrics.prom")
 
@@ -43,6 +44,7 @@ with Workspace() as work:
         assert (healthy / name).exists(), name
     good = [host for host, state in states(healthy).items() if state == "good"]
     assert (healthy / "good_hosts").read_text().split() == good
+    assert_documented(healthy)
     assert_same_state(before)
 
     # It is over: to go on with it only says again how it ended, and another one is not put in its place.

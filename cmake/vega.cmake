@@ -67,7 +67,11 @@ set(grit_report_assets
     kRunsSpec=${grit_report_source}/plots/specs/runs.json
     kLoadsSpec=${grit_report_source}/plots/specs/loads.json
     kDoseSpec=${grit_report_source}/plots/specs/dose.json
-    kDetectionSpec=${grit_report_source}/plots/specs/detection.json)
+    kDetectionSpec=${grit_report_source}/plots/specs/detection.json
+    kBurninPage=${grit_report_source}/page/burnin.html
+    kBurninStyle=${grit_report_source}/page/burnin.css
+    kBurninFiguresSpec=${grit_report_source}/plots/specs/burnin_figures.json
+    kBurninPairsSpec=${grit_report_source}/plots/specs/burnin_pairs.json)
 string(REGEX REPLACE "k[A-Za-z]+=" "" grit_report_asset_files "${grit_report_assets}")
 add_custom_command(
   OUTPUT ${grit_report_binary}/assets.cpp

@@ -39,6 +39,11 @@ def close(schema, lines):
         schema["unevaluatedProperties"] = False
 
 
+def schema_of(file):
+    """The schema's name of "verdict.json" or "env/node1.json"; of one name, a document and its log have two."""
+    return "environment" if file.startswith("env/") else "burnin_log" if file == "burnin.jsonl" else file.split(".")[0]
+
+
 @lru_cache(maxsize=None)
 def validator(name):
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
@@ -62,7 +67,7 @@ def problems(directory):
     """The same of all files of a run directory, or a series', and of the trials in it."""
     found = []
     for file in sorted(Path(directory).rglob("*.json*")):
-        name = "environment" if file.parent.name == "env" else file.name.split(".")[0]
+        name = schema_of(f"env/{file.name}" if file.parent.name == "env" else file.name)
         if file.suffix == ".jsonl":
             if file.parent.name == "journal":
                 continue  # grit's own, and gone when the run is over

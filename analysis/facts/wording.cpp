@@ -54,19 +54,11 @@ std::string cost_text(const Effect& effect) {
   return "step time differed by " + signed_percent(effect.estimate);
 }
 
-/// Three significant digits under a decimal prefix: 3.21 G, 16, 0.25.
-std::string scaled(double size, std::string_view unit) {
-  constexpr std::array kPrefixes{"", "k", "M", "G", "T", "P"};
-  std::size_t prefix = 0;
-  for (; size >= 999.5 && prefix + 1 < kPrefixes.size(); ++prefix) size /= 1000;
-  return fmt::format("{:.3g} {}{}", size, kPrefixes[prefix], unit);
-}
-
 std::string change_text(const std::string& name, double change) {
   const std::string_view sign = change < 0 ? "−" : "+";
   const double size = std::abs(change);
   if (name.ends_with("_ns")) return fmt::format("{} {}{}", name, sign, format_duration(size));
-  if (name.find("bytes") != std::string::npos) return fmt::format("{} {}{}", name, sign, scaled(size, "B"));
+  if (name.find("bytes") != std::string::npos) return fmt::format("{} {}{}", name, sign, scaled_text(size, "B"));
   if (size == std::floor(size) && size < 1e15) return fmt::format("{} {}{:.0f}", name, sign, size);
   return fmt::format("{} {}{:.4g}", name, sign, size);
 }
@@ -86,6 +78,20 @@ std::string kind_text(const Plan& plan, const std::vector<const PlannedFault*>& 
 }
 
 }  // namespace
+
+std::string scaled_text(double size, std::string_view unit) {
+  constexpr std::array kPrefixes{"", "k", "M", "G", "T", "P"};
+  std::size_t prefix = 0;
+  for (; size >= 999.5 && prefix + 1 < kPrefixes.size(); ++prefix) size /= 1000;
+  return fmt::format("{:.3g} {}{}", size, kPrefixes[prefix], unit);
+}
+
+std::string length_text(double seconds) {
+  const auto minutes = static_cast<int>(seconds / 60 + 0.5);
+  if (minutes < 1) return fmt::format("{:.0f} s", seconds);
+  if (minutes < 60) return fmt::format("{} min", minutes);
+  return fmt::format("{} h {} min", minutes / 60, minutes % 60);
+}
 
 std::string percent_number(double fraction, Digits digits) {
   const double value = 100 * fraction;
@@ -166,7 +172,7 @@ std::string acted_text(const std::map<std::string, double>& acted) {
     if (name == "in_force_ns") continue;
     text += (text.empty() ? "" : ", ") + change_text(name, change);
     if (in_force != acted.end() && in_force->second > 0 && name.find("bytes") != std::string::npos)
-      text += fmt::format(" ({})", scaled(8e9 * change / in_force->second, "bit/s"));
+      text += fmt::format(" ({})", scaled_text(8e9 * change / in_force->second, "bit/s"));
   }
   return text;
 }

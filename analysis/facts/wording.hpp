@@ -4,6 +4,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "harness/model/plan.hpp"
 #include "harness/model/verdict.hpp"
@@ -13,6 +14,12 @@ namespace grit {
 /// few: two or three significant digits, for sentences: "53", "0.31". tenths: also 10 to 100 with tenths, for figures
 /// that stand beside each other in tables: "53.4", "0.31".
 enum class Digits { few, tenths };
+
+/// Three significant digits under a decimal prefix: "3.21 GB", "16 bit/s", "0.25 s".
+std::string scaled_text(double size, std::string_view unit);
+
+/// Of minutes and hours, where seconds do not matter: "40 s", "12 min", "2 h 5 min".
+std::string length_text(double seconds);
 
 /// A fraction as per cent: 0.534 -> "53", 0.0031 -> "0.31", -0.0102 -> "−1.0".
 std::string percent_number(double fraction, Digits digits = Digits::few);

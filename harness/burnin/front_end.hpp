@@ -18,6 +18,9 @@ struct BurninCommand {
   std::filesystem::path save_reference{};
 };
 
+/// Makes the directory and the log's first line. Error (usage): there is a burn-in in it already.
+Status prepare_burnin_directory(const BurninCommand& command);
+
 /// Real hosts, or called within the switch of the local cluster (head.launcher "local"). SIGINT, SIGTERM and SIGHUP:
 /// running cells are ended within 20 s, the log stays as it is, exit code 130. Returns the exit code of the report.
 Result<int> run_burnin(const BurninCommand& command);

@@ -36,6 +36,8 @@ class BurninLog {
   /// A torn last line is cut off. Error (usage): none, newer format, or another
   /// grit is at it (flock(2)).
   static Result<OpenedBurninLog> open(const std::filesystem::path& directory);
+  /// The head alone, also of one that another grit is at. Error (usage): none, or newer format.
+  static Result<BurninHead> read_head(const std::filesystem::path& directory);
 
   Status started(const BurninCell& cell, const std::vector<std::string>& command);
   Status done(const BurninCellResult& result);  // fdatasync(2)
@@ -53,6 +55,7 @@ struct OpenedBurninLog {
   BurninHead head{};
   std::vector<BurninCellResult> results{};  // in the order in which they came
   bool ended = false;
+  std::string why_ended{};  // empty: all rounds came to their end
 };
 
 }  // namespace grit

@@ -33,11 +33,13 @@ using BurninJudge = std::function<std::vector<BurninFinding>(const BurninEvidenc
 /// The same setup and the same results in the same order give the same cells, whatever happens in between: so a log of
 /// results is all that a resumed burn-in needs.
 ///
-/// A round: visits one after another; in each every node that is not bad or given up is in one cell (pairs and groups
-/// are drawn anew: pairs by rounds of a tournament over shuffled nodes, tournament_partner(); a node that is left over
-/// joins the next visit's first cell). A cell that lost nodes (no figures of theirs) gives each of its nodes a cell of
-/// its own; who fails alone twice is not_tested, "died". When all visits are done the judge looks; each suspect gets
-/// cells that confirm, with nodes clear in this measure, until no look is left. Then the next round.
+/// A round: visits one after another; in each every node that is not bad or given up is in one cell, and in two when
+/// nobody else is left over for another (harness/burnin/teams.hpp); a node is in one cell at a time. A cell that lost
+/// nodes (nothing came of them) gives each of its nodes that were lost a cell of its own; who fails alone twice is
+/// not_tested, "died". Who came through in no cell with others gets one more, with nodes that did, and is then
+/// not_tested. When all visits are done the judge looks; each suspect gets cells that confirm, with nodes clear in this
+/// measure, until no look is left. Then the next round. What a judgement, a check or a fact needs is in
+/// harness/burnin/book.hpp.
 class BurninScheduler {
  public:
   BurninScheduler(BurninSetup setup, BurninJudge judge = judge_burnin);

@@ -1,13 +1,11 @@
 // grit check: is this node well? All health checks, read once, without MPI and without a scenario.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <memory>
-#include <thread>
 
 #include "harness/agent/journal.hpp"
 #include "harness/base/files.hpp"
@@ -19,6 +17,7 @@
 #include "harness/cli/commands.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/health/check_output.hpp"
+#include "harness/health/read_checks.hpp"
 #include "harness/os/identity.hpp"
 #include "harness/os/trusted_path.hpp"
 #include "harness/scenario/load_checks.hpp"
@@ -26,15 +25,6 @@
 namespace grit {
 namespace {
 
-/// Slurm ends its HealthCheckProgram after 60 s (slurm.conf(5)).
-constexpr std::int64_t kLongest_ns = 50 * kNsPerS;
-/// Between the two readings of a check that counts.
-constexpr std::int64_t kBetween_ns = kNsPerS;
-/// What a second reading needs: the pause before it, and the 2 s that a check takes at most by default.
-constexpr std::int64_t kSecond_ns = 3 * kNsPerS;
-/// Until then first answers are waited for: one that comes later must not cost the others their second reading. A
-/// second more than that needs, since a busy machine is late.
-constexpr std::int64_t kFirst_ns = kLongest_ns - kSecond_ns - kNsPerS;
 /// What an earlier call remembered says nothing any more: a rate over an hour hides a minute.
 constexpr std::int64_t kOldest_ns = 3600 * kNsPerS;
 
@@ -47,12 +37,6 @@ struct Request {
   bool json = false, line = false, table = false, strict = false;
   std::string openmetrics{}, state{};
 };
-
-ScenarioPlugin with_defaults(const Check& check) {
-  auto params = complete_params(check_params(check.info), Json::object());
-  GRIT_ASSERT(params.has_value());
-  return {check.info.name, std::move(*params)};
-}
 
 /// The file itself, behind all links. This process runs what is in it, so nobody else may be able to write it.
 Result<std::filesystem::path> config_file(const std::string& file) {
@@ -94,8 +78,7 @@ Result<std::vector<ScenarioPlugin>> wanted_checks(const Request& request) {
     GRIT_TRY(const std::filesystem::path file, config_file(request.config));
     GRIT_TRY(checks, load_checks(file));
   } else {
-    for (const Check* check : grit::checks())
-      if (needs_no_params(*check)) checks.push_back(with_defaults(*check));
+    checks = checks_without_params();
   }
   if (request.names.empty()) return checks;
   std::vector<std::string> known;
@@ -106,25 +89,6 @@ Result<std::vector<ScenarioPlugin>> wanted_checks(const Request& request) {
     return std::find(request.names.begin(), request.names.end(), check_label(check)) == request.names.end();
   });
   return checks;
-}
-
-/// Answers of all that was asked, until the time is up.
-void take_answers(CheckRunner& runner, std::vector<CheckedOnce>& checks, std::int64_t until_ns) {
-  const auto waits = [&] {
-    for (std::size_t place = 0; place < checks.size(); ++place)
-      if (runner.is_asked(place)) return true;
-    return false;
-  };
-  while (waits()) {
-    while (auto reading = runner.receive()) {
-      CheckedOnce& check = checks[reading->place];
-      take_reading(check, std::move(*reading));
-    }
-    const std::int64_t left_ns = until_ns - monotonic_ns();
-    if (!waits() || left_ns <= 0) return;
-    pollfd item{runner.descriptor(), POLLIN, 0};
-    ::poll(&item, 1, static_cast<int>(std::min(left_ns, kNsPerS) / kNsPerMs) + 1);
-  }
 }
 
 /// What checks counted at an earlier call on this boot.
@@ -157,32 +121,6 @@ void say_how_to_accept(NodeCheck& all, const Node& expected, const Node& now, co
       if (is_alarm(outcome.severity) && contradicts(expected, now, outcome.subject))
         outcome.hint +=
             fmt::format("{}if it is meant to be so from now on, remove {}", outcome.hint.empty() ? "" : "; ", state);
-  }
-}
-
-/// What an earlier call kept makes the first reading enough; else what kept something is read twice.
-void read_checks(CheckRunner& runner, std::vector<CheckedOnce>& checks, const std::vector<CheckMemory>& earlier,
-                 std::int64_t began_ns) {
-  const auto wants_second = [&](std::size_t place) {
-    const CheckReading& reading = checks[place].reading;
-    return !runner.is_asked(place) && earlier[place].is_empty() && !reading.memory.is_empty() && reading.tag == 0;
-  };
-  for (std::size_t place = 0; place < checks.size(); ++place) runner.ask(place, 0);
-  take_answers(runner, checks, began_ns + kFirst_ns);
-  std::vector<std::size_t> again;
-  for (std::size_t place = 0; place < checks.size(); ++place)
-    if (wants_second(place)) again.push_back(place);
-  if (!again.empty() && began_ns + kLongest_ns - monotonic_ns() >= kSecond_ns) {
-    std::this_thread::sleep_for(std::chrono::nanoseconds(kBetween_ns));
-    for (const std::size_t place : again) runner.ask(place, 1);
-  }
-  take_answers(runner, checks, began_ns + kLongest_ns);
-  for (std::size_t place = 0; place < checks.size(); ++place) {
-    std::vector<Outcome>& outcomes = checks[place].reading.outcomes;  // beside what a first reading has found
-    if (runner.is_asked(place))
-      outcomes.push_back({.severity = Severity::unknown, .detail = "no answer within 50 s"});
-    else if (wants_second(place))
-      outcomes.push_back({.severity = Severity::unknown, .detail = "no time to read it twice within 50 s"});
   }
 }
 

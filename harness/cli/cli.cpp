@@ -25,7 +25,8 @@ constexpr const char* kDescription =
     "  grit run link_flap --down 2s                         on a cluster of network namespaces on this machine\n"
     "  mpirun -n 64 --hostfile nodes grit run link_flap     on real nodes\n"
     "  grit run FILE.lua                                    a scenario of your own\n"
-    "  grit score scorecard                                 do the health checks notice damage?\n";
+    "  grit score scorecard                                 do the health checks notice damage?\n"
+    "  grit burnin --hosts n[01-64]                         which nodes may go live?\n";
 
 constexpr const char* kExitCodes =
     "exit codes: 0 expectations met, 1 not met, 2 inconclusive, 64 bad usage or scenario,\n"
@@ -41,6 +42,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_plan(app, action);
   add_replay(app, action);
   add_resume(app, action);
+  add_burnin(app, action);
   add_report(app, action);
   add_compare(app, action);
   add_list(app, action);

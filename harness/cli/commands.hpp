@@ -17,6 +17,10 @@ void add_run(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
 void add_resume(CLI::App& app, Action& action);
+/// A burn-in and, not for people, its front end on the local cluster's switch.
+void add_burnin(CLI::App& app, Action& action);
+/// Of a directory with a burnin.jsonl. What --before runs must be allowed anew.
+Result<int> resume_burnin(const std::string& directory, bool json, bool may_run_commands);
 void add_report(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);

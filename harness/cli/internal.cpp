@@ -1,4 +1,5 @@
-// Subcommands that grit starts itself: a rank of the local cluster, an agent, the recorder, Open MPI's launch agent.
+// Subcommands that grit starts itself: a rank of the local cluster, an agent, the recorder, Open MPI's launch agent, a
+// cell of a burn-in.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -9,9 +10,12 @@
 #include "harness/agent/kept_process.hpp"
 #include "harness/agent/recorder_main.hpp"
 #include "harness/cli/commands.hpp"
+#include "harness/cli/scenario_options.hpp"
+#include "harness/cli/shipped_scenarios.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/run/execution.hpp"
+#include "harness/run/measure.hpp"
 
 namespace grit {
 namespace {
@@ -41,6 +45,32 @@ Result<int> kept_process(int (*process_main)(), std::string_view what) {
   return process_main();
 }
 
+Result<int> measure_as_told(MeasureRequest request, const ScenarioOptions& options) {
+  if (!options.scenario.empty()) {
+    GRIT_TRY(const std::filesystem::path file, find_scenario(options.scenario));
+    GRIT_TRY(request.sets, options.overrides());
+    request.scenario = file.string();
+  }
+  return measure(request);
+}
+
+/// What measure_words() writes.
+void add_measure(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("measure", "what a burn-in runs on its nodes")->group("");
+  auto request = std::make_shared<MeasureRequest>();
+  auto options = std::make_shared<ScenarioOptions>();
+  command->add_option("--kinds", request->kinds)->delimiter(',');
+  command->add_option("--hosts", request->hosts)->delimiter(',');
+  command->add_option("--length-ns", request->length_ns);
+  command->add_option("--directory", request->directory);
+  command->add_option("--scenario", options->scenario);
+  command->add_option("--set", options->sets)->allow_extra_args(false);
+  command->add_option("--limit-ns", request->limit_ns);
+  command->add_option("--checks-source", request->checks_source);
+  command->add_option("--seed", request->seed);
+  command->callback([=, &action] { action = [=] { return measure_as_told(*request, *options); }; });
+}
+
 }  // namespace
 
 void add_internal(CLI::App& app, Action& action) {
@@ -56,6 +86,8 @@ void add_internal(CLI::App& app, Action& action) {
 
   auto* recorder = app.add_subcommand("recorder", "a run's recorder")->group("");
   recorder->callback([&action] { action = [] { return kept_process(recorder_main, "a run's recorder"); }; });
+
+  add_measure(app, action);
 
   auto* enter = app.add_subcommand("enter-node", "Open MPI's launch agent on the local cluster")->group("");
   enter->prefix_command();

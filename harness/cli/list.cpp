@@ -16,6 +16,7 @@
 #include "harness/health/check.hpp"
 #include "harness/scenario/annotations.hpp"
 #include "harness/scenario/load.hpp"
+#include "harness/scenario/load_burnin.hpp"
 #include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
 #include "workloads/workload.hpp"
@@ -56,18 +57,32 @@ std::string question_of(const std::filesystem::path& file) {
   return printable(brief ? brief->summary : "cannot be read: " + brief.error().message);
 }
 
+/// Of these files, as `grit list` says it.
+std::string places_of(const std::vector<std::filesystem::path>& files) {
+  std::set<std::string> directories;
+  for (const auto& file : files) directories.insert(printable(file.parent_path().string()));
+  return files.empty() ? "none were found" : fmt::format("{}", fmt::join(directories, ", "));
+}
+
 void print_scenarios() {
   const std::vector<std::filesystem::path> files = shipped_scenarios();
-  std::set<std::string> directories;
-  for (const auto& file : files) {
-    fmt::print("  {:<22} {}\n", printable(file.stem().string()), question_of(file));
-    directories.insert(printable(file.parent_path().string()));
-  }
+  for (const auto& file : files) fmt::print("  {:<22} {}\n", printable(file.stem().string()), question_of(file));
   fmt::print(
       "\n  grit run NAME, or grit run NAME --help for its options; the files: {}; a site's own directories are named "
       "in "
       "GRIT_SCENARIOS\n",
-      files.empty() ? "none were found" : fmt::format("{}", fmt::join(directories, ", ")));
+      places_of(files));
+}
+
+void print_burnins() {
+  const std::vector<std::filesystem::path> files = shipped_burnins();
+  fmt::print("\n");
+  for (const auto& file : files) {
+    const auto config = load_burnin(file);
+    fmt::print("  {:<22} {}\n", printable(file.stem().string()),
+               printable(config ? config->summary : "cannot be read: " + config.error().message));
+  }
+  fmt::print("\n  grit burnin --config NAME; the files: {}\n", places_of(files));
 }
 
 void list(const std::string& kind) {
@@ -94,6 +109,7 @@ void list(const std::string& kind) {
   if (wanted("scenarios")) {
     heading("scenarios");
     print_scenarios();
+    print_burnins();
   }
 }
 

@@ -1,4 +1,4 @@
-// grit resume: a series of trials that was cut off, by a reboot for example, goes on where it was.
+// grit resume: a series of trials or a burn-in that was cut off, by a reboot for example, goes on where it was.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -76,8 +76,12 @@ struct ResumeCommand {
   [[nodiscard]] Result<int> operator()() const {
     GRIT_TRY(const bool in_job, started_by_mpi());
     if (in_job) return run_in_job([this](const Job& job) { return resume_by(job); });
+    if (std::error_code unreadable;
+        std::filesystem::exists(std::filesystem::path(directory) / "burnin.jsonl", unreadable))
+      return resume_burnin(directory, json, allow.commands);
     auto document = read_json(std::filesystem::path(directory) / "series.json");
-    if (!document) return with_context(document.error(), directory + " is not the directory of a series");
+    if (!document)
+      return with_context(document.error(), directory + " is not the directory of a series or of a burn-in");
     GRIT_TRY(const Series series, series_from_json(*document));
     if (!series.local_cluster)
       return usage_error(
@@ -94,10 +98,10 @@ struct ResumeCommand {
 }  // namespace
 
 void add_resume(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("resume", "go on with a series of trials that was cut off");
+  auto* command = app.add_subcommand("resume", "go on with a series of trials or a burn-in that was cut off");
   command->footer("example: grit resume runs/ethernet_above_30gbps/20261123T081500Z-7");
   auto resume = std::make_shared<ResumeCommand>();
-  command->add_option("series", resume->directory, "the directory of the series")->required();
+  command->add_option("series", resume->directory, "the directory of the series or of the burn-in")->required();
   command
       ->add_option("--cut-off", resume->cut_off,
                    "an escalation's trial that was cut off with nothing to say why: it \"happened\" by its dose, or "

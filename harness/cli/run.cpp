@@ -1,18 +1,47 @@
 // grit run: a scenario from the Lua file to the verdict.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <memory>
+#include <sstream>
 
+#include "harness/base/files.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/cluster/host_list.hpp"
+#include "harness/cluster/job_launcher.hpp"
+#include "harness/cluster/launch.hpp"
 #include "harness/run/series.hpp"
 #include "harness/run/session.hpp"
 
 namespace grit {
 namespace {
 
+/// What was typed behind the program's name, without these options and their values.
+Result<std::vector<std::string>> typed_without(const std::vector<std::string>& options) {
+  GRIT_TRY(const std::string text, read_file("/proc/self/cmdline"));
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  std::string word;
+  std::getline(stream, word, '\0');
+  while (std::getline(stream, word, '\0')) {
+    const auto name = word.substr(0, word.find('='));
+    if (std::find(options.begin(), options.end(), name) == options.end())
+      words.push_back(word);
+    else if (name == word)
+      std::getline(stream, word, '\0');  // its value
+  }
+  return words;
+}
+
 struct RunCommand {
   ScenarioOptions options{};
+  std::string hosts{};
+  std::string launcher = "auto";
   std::string out{};
   int port = 0;
   bool json = false;
@@ -96,8 +125,30 @@ struct RunCommand {
     return what == "series" ? run_series_under_mpi(job, setup) : execute_under_mpi(job, mine);
   }
 
+  /// This process becomes the launcher, which starts the same command on the hosts.
+  [[nodiscard]] Result<int> run_on_hosts() const {
+    if (options.nodes)
+      return usage_error("--hosts names the nodes, and -n makes a local cluster of as many: give one of the two");
+    GRIT_TRY(const std::unique_ptr<JobLauncher> chosen, make_job_launcher(launcher, {}));
+    HostJob job;
+    GRIT_TRY(job.hosts, hosts_of_option(hosts));
+    job.ranks_per_node = options.ranks_per_node.value_or(1);
+    if (job.ranks_per_node < 1) return usage_error("--ranks-per-node: at least 1");
+    std::error_code failed;
+    job.command = {std::filesystem::read_symlink("/proc/self/exe", failed).string()};
+    if (failed) return internal_error("cannot read /proc/self/exe: " + failed.message());
+    GRIT_TRY(const auto typed, typed_without({"--hosts", "--launcher", "--ranks-per-node"}));
+    job.command.insert(job.command.end(), typed.begin(), typed.end());
+    const auto words = chosen->words(job), environment = chosen->environment(job);
+    ::execvpe(words.front().c_str(), exec_pointers(words).data(), exec_pointers(environment).data());
+    return unavailable_error(fmt::format("cannot start {}: {}", words.front(), std::strerror(errno)));
+  }
+
   [[nodiscard]] Result<int> operator()() const {
     GRIT_TRY(const bool in_job, started_by_mpi());
+    if (in_job && !hosts.empty())
+      return usage_error("--hosts starts a launcher, and an MPI launcher has started this process already");
+    if (!hosts.empty()) return run_on_hosts();
     if (!in_job) return run_locally();
     return run_in_job([this](const Job& job) { return run_by(job); });
   }
@@ -110,9 +161,17 @@ void add_run(CLI::App& app, Action& action) {
   command->footer(
       "examples: grit run link_flap --help                    its options\n"
       "          grit run link_flap --node 2 --down 1500ms -n 4 --seed 7\n"
-      "          grit run scenarios/link_flap.lua --pairs 2   a quick look, without a verdict");
+      "          grit run scenarios/link_flap.lua --pairs 2   a quick look, without a verdict\n"
+      "          grit run link_flap --hosts n[01-16] --ranks-per-node 8");
   auto run = std::make_shared<RunCommand>();
   run->options.add_to(*command);
+  command->add_option("--hosts", run->hosts,
+                      "run on these nodes instead of a local cluster: a host file, or a list like n[01-16,20]; needs "
+                      "this grit on each of them");
+  command
+      ->add_option("--launcher", run->launcher,
+                   "what starts it there: auto (srun inside an allocation, else mpirun), mpirun, srun")
+      ->needs("--hosts");
   command->add_option("--out", run->out, "the run directory (default: runs/<scenario>/<UTC time>-<seed>)");
   command
       ->add_option("--baseline", run->baselines,

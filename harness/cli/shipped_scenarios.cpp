@@ -50,13 +50,17 @@ std::vector<fs::path> directories() {
   return all;
 }
 
+/// Folders that hold something else: what editors read, and configurations of burn-ins.
+constexpr std::string_view kLibrary = "lib", kBurnins = "burnin";
+
 void add_files(const fs::path& directory, std::vector<fs::path>& files) {
   std::error_code unreadable;
   std::vector<fs::path> here;
   const auto options = fs::directory_options::skip_permission_denied;
   for (auto entry = fs::recursive_directory_iterator(directory, options, unreadable);
        !unreadable && entry != fs::recursive_directory_iterator(); entry.increment(unreadable)) {
-    if (entry->path().filename() == "lib") entry.disable_recursion_pending();
+    if (const fs::path name = entry->path().filename(); name == kLibrary || name == kBurnins)
+      entry.disable_recursion_pending();
     if (std::error_code gone; entry->path().extension() == ".lua" && entry->is_regular_file(gone))
       here.push_back(entry->path());
   }
@@ -67,32 +71,53 @@ void add_files(const fs::path& directory, std::vector<fs::path>& files) {
   }
 }
 
-}  // namespace
-
-std::vector<fs::path> shipped_scenarios() {
-  std::vector<fs::path> files;
-  for (const fs::path& directory : directories()) add_files(directory, files);
+void sort_by_name(std::vector<fs::path>& files) {
   std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) { return a.stem() < b.stem(); });
-  return files;
 }
 
-Result<fs::path> find_scenario(const std::string& given) {
+/// `given` when it is a file's name, else the one of `files` that is called so. `what`: "scenario"; `listing`: how to
+/// see all.
+Result<fs::path> find_file(const std::string& given, std::vector<fs::path> files, std::string_view what,
+                           std::string_view listing) {
   std::error_code unreadable;
   const fs::path path = given;
   const bool is_file_name = path.extension() == ".lua";
   if (given.find('/') != std::string::npos || (is_file_name && fs::is_regular_file(path, unreadable))) return path;
   const std::string name = is_file_name ? path.stem().string() : given;
   std::vector<std::string> names;
-  for (fs::path& file : shipped_scenarios()) {
+  for (fs::path& file : files) {
     if (file.stem() == name) return std::move(file);
     names.push_back(file.stem().string());
   }
   const std::string near = nearest_name(name, names);
   return usage_error(
-      fmt::format("there is no scenario file {0}, and none of that name comes with grit{1}; `grit list scenarios` "
-                  "shows those{2}",
-                  shortened(given), near.empty() ? "" : fmt::format("; did you mean {}?", near),
+      fmt::format("there is no {0} file {1}, and none of that name comes with grit{2}; {3}{4}", what, shortened(given),
+                  near.empty() ? "" : fmt::format("; did you mean {}?", near), listing,
                   fs::exists(path, unreadable) ? fmt::format(", and the file here is ./{}", shortened(given)) : ""));
+}
+
+}  // namespace
+
+std::vector<fs::path> shipped_scenarios() {
+  std::vector<fs::path> files;
+  for (const fs::path& directory : directories()) add_files(directory, files);
+  sort_by_name(files);
+  return files;
+}
+
+std::vector<fs::path> shipped_burnins() {
+  std::vector<fs::path> files;
+  for (const fs::path& directory : directories()) add_files(directory / kBurnins, files);
+  sort_by_name(files);
+  return files;
+}
+
+Result<fs::path> find_scenario(const std::string& given) {
+  return find_file(given, shipped_scenarios(), "scenario", "`grit list scenarios` shows those");
+}
+
+Result<fs::path> find_burnin(const std::string& given) {
+  return find_file(given, shipped_burnins(), "burn-in", "`grit list scenarios` shows those, too");
 }
 
 }  // namespace grit

@@ -11,6 +11,7 @@
 #include "harness/base/files.hpp"
 #include "harness/cluster/layout.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/os/cgroup_files.hpp"
 #include "harness/os/namespaces.hpp"
 
 namespace grit {
@@ -47,6 +48,7 @@ Status enter(const std::string& host) {
   GRIT_TRY(const pid_t init, init_of(host));
   std::error_code no_directory;
   const auto directory = std::filesystem::current_path(no_directory);
+  cgroup_files::follow_into_groups_of(init);  // before: the node's /proc does not show this process
   GRIT_CHECK(enter_namespaces_of(init, CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID));
   // Entering a mount namespace moves the working directory to its root.
   if (no_directory || ::chdir(directory.c_str()) != 0) {
@@ -78,7 +80,7 @@ int run_in_node(const std::string& host, const std::vector<std::string>& words) 
 int enter_node_main(const std::vector<std::string>& arguments) {
   try {
     if (arguments.size() < 2) {
-      fmt::print(stderr, "grit enter-node is for mpirun's use only: grit enter-node HOST COMMAND...\n");
+      fmt::print(stderr, "grit enter-node is for a launcher's use only: grit enter-node HOST COMMAND...\n");
       return static_cast<int>(ErrorKind::usage);
     }
     const std::vector<std::string> command(arguments.begin() + 1, arguments.end());

@@ -28,24 +28,10 @@ namespace grit {
 namespace {
 
 constexpr std::int64_t kDrainLimit_ns = 15 * kNsPerS;  // agents finish writing
-constexpr std::int64_t kStopLimit_ns = 20 * kNsPerS;   // mpirun ends its job after SIGTERM
+constexpr std::int64_t kStopLimit_ns = 20 * kNsPerS;   // mpirun, or who is on the switch, ends its job after SIGTERM
 constexpr int kDrainPoll_ms = 20;
 constexpr int kLaunchPoll_ms = 200;
 constexpr std::int64_t kFirstWord_ns = 3 * kNsPerS, kNextWord_ns = 10 * kNsPerS;  // while a launch hangs
-
-std::vector<char*> c_strings(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (const auto& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-std::vector<std::string> own_environment() {
-  std::vector<std::string> variables;
-  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable)
-    variables.emplace_back(*variable);
-  return variables;
-}
 
 std::filesystem::path mpirun_log(const LocalClusterOptions& options) { return options.run_directory / "mpirun.log"; }
 
@@ -60,11 +46,19 @@ Result<Fd> open_log(const LocalClusterOptions& options) {
   return log;
 }
 
-Result<pid_t> start_mpirun(const LocalClusterOptions& options, const Fd& log) {
-  const auto arguments = mpirun_arguments(options);
-  const auto environment = job_environment(own_environment(), options);
-  auto argument_pointers = c_strings(arguments);
-  auto environment_pointers = c_strings(environment);
+std::vector<std::string> mpirun_words(const LocalClusterOptions& options) {
+  std::vector<std::string> addresses;
+  for (int node = 0; node < options.nodes; ++node) addresses.push_back(layout::management_address(node));
+  std::vector<std::string> command{layout::kProgram, "enter-node", "-"};
+  command.insert(command.end(), options.command.begin(), options.command.end());
+  return mpirun_arguments(addresses, options.ranks_per_node, command);
+}
+
+/// `output`: a descriptor for its standard output and error; -1: this process's own.
+Result<pid_t> start_program(const std::vector<std::string>& arguments, const LocalClusterOptions& options, int output) {
+  const auto environment = job_environment(own_environment(), options.environment);
+  auto argument_pointers = exec_pointers(arguments);
+  auto environment_pointers = exec_pointers(environment);
   const Fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const pid_t child = ::fork();
   if (child < 0) return errno_error("fork");
@@ -75,9 +69,11 @@ Result<pid_t> start_mpirun(const LocalClusterOptions& options, const Fd& log) {
   for (const int number : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD}) ::signal(number, SIG_DFL);
   ::setpgid(0, 0);
   ::dup2(nothing.get(), STDIN_FILENO);
-  ::dup2(log.get(), STDOUT_FILENO);
-  ::dup2(log.get(), STDERR_FILENO);
-  ::execvpe("mpirun", argument_pointers.data(), environment_pointers.data());
+  if (output >= 0) {
+    ::dup2(output, STDOUT_FILENO);
+    ::dup2(output, STDERR_FILENO);
+  }
+  ::execvpe(argument_pointers[0], argument_pointers.data(), environment_pointers.data());
   ::_exit(127);
 }
 
@@ -116,14 +112,12 @@ Failure did_not_come_up(const LocalClusterOptions& options, const std::vector<st
 
 class Job {
  public:
-  Job(pid_t mpirun, const std::vector<pid_t>& node_inits, int control, int signals, std::int64_t launch_limit_ns)
-      : mpirun_(mpirun),
-        node_inits_(node_inits),
-        control_(control),
-        signals_(signals),
-        launch_deadline_ns_(monotonic_ns() + launch_limit_ns) {}
+  Job(pid_t program, const std::vector<pid_t>& node_inits, int control, int signals)
+      : program_(program), node_inits_(node_inits), control_(control), signals_(signals) {}
 
-  JobEnd run() {
+  /// Until mpirun has ended, and for as long as its agents need to finish writing.
+  JobEnd run_mpirun(std::int64_t launch_limit_ns) {
+    launch_deadline_ns_ = monotonic_ns() + launch_limit_ns;
     while (!ended_) {
       wait_for_news(running_timeout_ms());
       watch_launch();
@@ -131,6 +125,12 @@ class Job {
     if (!came_up_) silent_ = silent_nodes(node_inits_);
     const auto limit = monotonic_ns() + kDrainLimit_ns;
     while (monotonic_ns() < limit && !processes_at_work(node_inits_).empty()) wait_for_news(kDrainPoll_ms);
+    return end_;
+  }
+  /// Until it has ended: what it has left in the nodes ends with the cluster.
+  JobEnd run_on_switch() {
+    came_up_ = true;
+    while (!ended_) wait_for_news(running_timeout_ms());
     return end_;
   }
   [[nodiscard]] bool timed_out() const { return timed_out_; }
@@ -152,7 +152,7 @@ class Job {
     say_what_is_waited_for(silent);
     if (monotonic_ns() < launch_deadline_ns_) return;
     timed_out_ = true;
-    end_mpirun();
+    end_program();
   }
 
   void say_what_is_waited_for(const std::vector<std::string>& silent) {
@@ -161,9 +161,9 @@ class Job {
     next_word_ns_ += kNextWord_ns;
   }
 
-  void end_mpirun() {
+  void end_program() {
     stop_limit_ns_ = monotonic_ns() + kStopLimit_ns;
-    ::kill(mpirun_, SIGTERM);
+    ::kill(program_, SIGTERM);
   }
 
   void wait_for_news(int timeout_ms) {
@@ -172,7 +172,7 @@ class Job {
     if (sources[0].revents != 0) read_control();
     if (sources[1].revents != 0) read_signals();
     reap();
-    if (!ended_ && stop_limit_ns_ != 0 && monotonic_ns() >= stop_limit_ns_) ::kill(mpirun_, SIGKILL);
+    if (!ended_ && stop_limit_ns_ != 0 && monotonic_ns() >= stop_limit_ns_) ::kill(program_, SIGKILL);
   }
 
   void read_control() {
@@ -192,26 +192,26 @@ class Job {
   void stop() {
     if (ended_) return;
     end_.interrupted = true;
-    if (stop_limit_ns_ == 0) end_mpirun();
+    if (stop_limit_ns_ == 0) end_program();
   }
 
   void reap() {
     int status = 0;
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;)
-      if (pid == mpirun_) ended_ = true, end_.status = status;
+      if (pid == program_) ended_ = true, end_.status = status;
   }
 
-  pid_t mpirun_;
+  pid_t program_;         // mpirun, or the command on the switch
   bool came_up_ = false;  // mpirun has got a rank going on every node
   bool timed_out_ = false;
   std::vector<std::string> silent_{};
   const std::vector<pid_t>& node_inits_;
   int control_;
   int signals_;
-  std::int64_t launch_deadline_ns_;
+  std::int64_t launch_deadline_ns_ = 0;
   std::int64_t next_word_ns_ = monotonic_ns() + kFirstWord_ns;
   bool ended_ = false;
-  std::int64_t stop_limit_ns_ = 0;  // by when mpirun must have ended; 0: it goes on
+  std::int64_t stop_limit_ns_ = 0;  // by when it must have ended; 0: it goes on
   JobEnd end_{};
 };
 
@@ -227,11 +227,15 @@ std::string words_of_mpirun(const std::filesystem::path& log) {
 
 Result<JobEnd> run_job(const LocalClusterOptions& options, const std::vector<pid_t>& node_inits, int control,
                        int signals) {
+  if (!options.on_switch.empty()) {
+    GRIT_TRY(const pid_t program, start_program(options.on_switch, options, -1));
+    return Job(program, node_inits, control, signals).run_on_switch();
+  }
   GRIT_TRY(const Fd log, open_log(options));
   GRIT_TRY(const std::int64_t limit_ns, launch_timeout_ns());
-  GRIT_TRY(const pid_t mpirun, start_mpirun(options, log));
-  Job job(mpirun, node_inits, control, signals, limit_ns);
-  const JobEnd end = job.run();
+  GRIT_TRY(const pid_t mpirun, start_program(mpirun_words(options), options, log.get()));
+  Job job(mpirun, node_inits, control, signals);
+  const JobEnd end = job.run_mpirun(limit_ns);
   if (const auto silent = job.silent(); !silent.empty() && !end.interrupted)
     return did_not_come_up(options, silent,
                            job.timed_out() ? fmt::format("within {}", format_quantity(limit_ns, Unit::time_ns))

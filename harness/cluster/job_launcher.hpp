@@ -41,8 +41,9 @@ class JobLauncher {
   [[nodiscard]] virtual std::string why_not_started(int status, std::string_view printed) const = 0;
 };
 
-/// mpirun over ssh (Open MPI's rsh launcher, without a batch system's allocation: plm rsh, ras none). `arguments`:
-/// further ones of the site's, behind ours.
+/// mpirun over ssh (Open MPI's rsh launcher, without a batch system's allocation: plm rsh, no ras of a batch system).
+/// `arguments`: further ones of the site's, behind ours; where they name one of ours, ours is left out. Hosts that are
+/// IPv6 addresses cannot be given to mpirun's -H.
 std::unique_ptr<JobLauncher> make_mpirun_launcher(std::vector<std::string> arguments);
 /// srun: a step of the allocation that SLURM_JOB_ID names, on these nodes: --nodelist, --overlap, --mpi=pmix,
 /// --kill-on-bad-exit, --cpu-bind=none unless `arguments` say otherwise, --immediate so that it never queues.
@@ -55,8 +56,11 @@ std::unique_ptr<JobLauncher> make_local_launcher();
 /// "auto": srun inside an allocation, else mpirun. Error (usage): no such launcher; lists them.
 Result<std::unique_ptr<JobLauncher>> make_job_launcher(const std::string& name, std::vector<std::string> arguments);
 
-/// A launcher's process, in a session of its own. Gone with this object (SIGKILL to the session), and with grit
-/// (PR_SET_PDEATHSIG of the launcher; mpirun's and srun's remote parts end when their launcher's connection does).
+/// A launcher's process, in a session of its own. Gone with this object (SIGKILL to the session), and with the thread
+/// that started it (PR_SET_PDEATHSIG of the launcher). mpirun's remote parts end when their connection to it does; a
+/// step whose srun was killed goes on until its --time, a command that was entered by ssh until it writes: what is
+/// started must end by itself, too. Beside such an object no run_child() (harness/os/child_process.hpp) may be called,
+/// which takes all children of a process for its own.
 class HostJobProcess {
  public:
   /// Output and errors go to one pipe that this object reads; the last 1 MiB is kept. Error (unavailable): the launcher
@@ -66,13 +70,15 @@ class HostJobProcess {
   HostJobProcess& operator=(HostJobProcess&&) noexcept;
   ~HostJobProcess();
 
-  [[nodiscard]] int pid_descriptor() const;     // readable when it has ended
-  [[nodiscard]] int output_descriptor() const;  // readable when it has printed
+  [[nodiscard]] int pid_descriptor() const;     // readable when it has ended; -1 once poll() has seen it
+  [[nodiscard]] int output_descriptor() const;  // readable when it has printed; -1 once all is read
   void read_output();                           // never waits
-  /// SIGTERM now; SIGKILL to the whole session when `patience_ns` is over, by poll().
+  /// SIGTERM to the launcher now; SIGKILL to the whole session when `patience_ns` is over, by poll(). Called again,
+  /// only the patience becomes shorter.
   void end(std::int64_t patience_ns);
   /// Kills when the patience is over. True once it has ended, is reaped, and its output is read to the end or has been
-  /// open for a second longer (a child of the launcher's that keeps it).
+  /// open for a second longer (a child of the launcher's that keeps it); what else is in its session has then been
+  /// killed.
   bool poll();
   [[nodiscard]] int status() const;  // of waitpid(2)
   [[nodiscard]] const std::string& output() const;

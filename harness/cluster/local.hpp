@@ -30,16 +30,21 @@ constexpr int kMaxClusterRanks = 192;  // of all nodes together
 
 struct LocalClusterOptions {
   int nodes = 0;
-  int ranks_per_node = 1;                  // ranks 0 .. ranks_per_node - 1 are on node 0, and so on
-  std::vector<std::string> command{};      // what each rank runs; the program by its path or found in PATH
+  int ranks_per_node = 1;              // ranks 0 .. ranks_per_node - 1 are on node 0, and so on
+  std::vector<std::string> command{};  // what each rank runs; the program by its path or found in PATH
+  /// Instead of mpirun: one command on the switch, outside of the nodes, from where it starts jobs on them by itself
+  /// (make_local_launcher(), harness/cluster/job_launcher.hpp) and what else there is to do beside. `command` is then
+  /// empty. Its standard output and error are grit's own, its input is empty; it lives as long as the cluster does, and
+  /// what it leaves behind ends with it. An end signal reaches it as SIGTERM, SIGKILL follows after 20 s.
+  std::vector<std::string> on_switch{};
   std::filesystem::path run_directory{};   // absolute, exists, not under /dev/shm (each node has its own there)
   std::vector<std::string> environment{};  // NAME=value, for every rank, over what it inherits
 };
 
 struct LocalClusterEnd {
-  int job_status = 0;        // wait(2) status of mpirun: 0, or the exit code of the first rank that had another
+  int job_status = 0;  // wait(2) status of mpirun (0, or the exit code of the first rank that had another) or on_switch
   bool interrupted = false;  // SIGINT, SIGTERM or SIGHUP ended the job
-  std::string mpirun_log{};  // the file with what mpirun itself said
+  std::string mpirun_log{};  // the file with what mpirun itself said; there is none with on_switch
 };
 
 /// As many nodes as this machine carries: two a core, 512 MiB each, from 2 to 8.
@@ -58,9 +63,10 @@ std::string words_of_mpirun(const std::filesystem::path& log);
 /// True in the processes of a local cluster's job.
 bool in_local_cluster();
 
-/// Builds the cluster, runs the command on every node under mpirun, waits for it, and takes the cluster down. After
-/// mpirun has ended, processes that are still at work in the nodes get 15 s. SIGINT, SIGTERM and SIGHUP are handled
-/// meanwhile: the first ends the job in order, the second kills the cluster. Call while the process has one thread.
+/// Builds the cluster, runs the command on every node under mpirun, or on_switch, waits for it, and takes the cluster
+/// down. After mpirun has ended, processes that are still at work in the nodes get 15 s. SIGINT, SIGTERM and SIGHUP are
+/// handled meanwhile: the first ends the job in order, the second kills the cluster. Call while the process has one
+/// thread.
 ///
 /// A rank finds in its environment: GRIT_LOCAL_CLUSTER=1, GRIT_SHARED_CORES=1 (all nodes share this machine's cores)
 /// and GRIT_SWITCH_NETNS (a path: the network namespace with the far ends of all veths). Variables of an MPI or a batch
@@ -71,7 +77,8 @@ bool in_local_cluster();
 Result<LocalClusterEnd> run_local_cluster(const LocalClusterOptions& options);
 
 /// The hidden subcommand `grit enter-node HOST COMMAND...`, which mpirun starts; returns an exit code.
-///   HOST a node's management address: runs COMMAND, joined by spaces, by sh in that node, as ssh would.
+///   HOST a node's management address: runs COMMAND, joined by spaces, by sh in that node, as ssh would, and in the
+///   control groups of the node's init: what holds for a node holds for all that is in it.
 ///   HOST "-": called in a node; connects standard output and error to grit's own and becomes COMMAND.
 int enter_node_main(const std::vector<std::string>& arguments);
 

@@ -2,6 +2,7 @@
 // states). Everything here goes through burnin.jsonl or burnin.json and back unchanged.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -24,6 +25,23 @@ struct BurninHost {
 
 /// How many nodes a cell has: one; two that measure the link between them; some that work together.
 enum class BurninShape : std::uint8_t { node, pair, group };
+
+/// What a round can measure (`grit measure`, harness/run/measure.hpp), and among how many nodes.
+struct BurninKind {
+  std::string_view name;
+  BurninShape shape;
+};
+inline constexpr std::array kBurninKinds{
+    BurninKind{"facts", BurninShape::node},       BurninKind{"checks", BurninShape::node},
+    BurninKind{"compute", BurninShape::node},     BurninKind{"memory", BurninShape::node},
+    BurninKind{"storage", BurninShape::node},     BurninKind{"link", BurninShape::pair},
+    BurninKind{"collective", BurninShape::group}, BurninKind{"training", BurninShape::group}};
+
+/// What the kind "facts" tells of a node, as text. Of several data NICs, GPUs or the like each different value once.
+inline constexpr std::array<std::string_view, 20> kBurninFacts{
+    "cpu_model", "gpu_model", "cores",      "numa_nodes",   "memory_bytes", "gpus",       "nics",
+    "nic_speed", "nic_mtu",   "nic_driver", "nic_firmware", "pcie_width",   "pcie_speed", "kernel",
+    "microcode", "bios",      "gpu_driver", "governor",     "smt",          "os"};
 
 /// What every node goes through once, in cells.
 struct BurninRound {
@@ -73,6 +91,7 @@ struct BurninCell {
   std::vector<std::string> hosts{};  // by name
   std::string suspect{};             // of one that confirms
   std::int64_t length_ns = 0;
+  std::vector<std::string> kinds{};  // what `grit measure` does; of a scenario's cell nothing
 };
 
 /// One figure. Of a pair `host` is the sender and `peer` the receiver; else `peer` is empty. A group's figure has one

@@ -109,6 +109,27 @@ std::vector<std::filesystem::path> own_and_above(CgroupVersion version, std::str
   return directories;
 }
 
+void follow_into_groups_of(pid_t pid) {
+  const auto mountinfo = read_file("/proc/self/mountinfo");
+  const auto own = read_file("/proc/self/cgroup");
+  const auto wanted = read_file(fmt::format("/proc/{}/cgroup", pid));
+  if (!mountinfo || !own || !wanted) return;
+  std::istringstream lines(*wanted);
+  for (std::string line; std::getline(lines, line);) {  // "4:cpu,cpuacct:/path", "0::/path"
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const auto version = controllers.empty() ? CgroupVersion::v2 : CgroupVersion::v1;
+    const std::string controller = controllers.substr(0, controllers.find(','));
+    const std::string group = line.substr(second + 1);
+    const auto mount = find_mount(version, controller, *mountinfo);
+    if (!mount || find_group(version, controller, *own) == group) continue;
+    // "0": the process that writes (cgroups(7)).
+    if (const auto directory = directory_in(*mount, group))
+      static_cast<void>(write_setting(*directory / "cgroup.procs", "0"));
+  }
+}
+
 Status write_setting(const std::filesystem::path& file, std::string_view value) {
   const Fd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd) return errno_error(fmt::format("cannot open {}", file.string()));

@@ -26,6 +26,11 @@ Result<std::filesystem::path> directory_of(CgroupVersion version, const std::str
 std::vector<std::filesystem::path> own_and_above(CgroupVersion version, std::string_view controller,
                                                  const std::string& cgroup, const std::string& mountinfo);
 
+/// Moves the calling process into the control groups that `pid` is in, in every hierarchy in which it is in another one
+/// and that is mounted here. Best effort: one that does not let it in (no right, a threaded group of version 2) is
+/// passed over. /proc and what is mounted must show both processes' groups alike.
+void follow_into_groups_of(pid_t pid);
+
 Status write_setting(const std::filesystem::path& file, std::string_view value);
 /// A word between blanks.
 bool has_word(std::string_view text, std::string_view word);

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +23,7 @@
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
 #include "harness/os/process.hpp"
+#include "harness/os/process_session.hpp"
 #include "harness/os/process_usage.hpp"
 
 namespace grit {
@@ -168,39 +168,6 @@ pid_t kill_children(std::int64_t deadline_ns) {
     ::usleep(1000);
   }
   return -1;
-}
-
-/// Reaches a process of this session or none: a number can become another process's meanwhile, a pidfd cannot.
-void signal_member(pid_t pid, pid_t session, int number) {
-  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (::getsid(pid) != session) return;  // asked after the pidfd was opened
-  if (process)
-    ::syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0);
-  else
-    ::kill(pid, number);  // Linux before 5.3
-}
-
-/// Signals every process of the session that is not in `reached`, whatever its process group: timeout(1) and the jobs
-/// of a shell have groups of their own. False: there was none.
-bool signal_session(pid_t session, int number, std::set<pid_t>& reached) {
-  bool any = false;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    pid_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
-    if (::getsid(pid) != session || !reached.insert(pid).second) continue;
-    signal_member(pid, session, number);
-    any = true;
-  }
-  return any;
-}
-
-/// Looks again until it finds no other: one that was missed can have started others.
-void kill_session(pid_t session, std::int64_t deadline_ns) {
-  std::set<pid_t> reached;
-  while (signal_session(session, SIGKILL, reached) && monotonic_ns() < deadline_ns) {
-  }
 }
 
 /// A process that kills the program's session when this process is gone: of what the program starts only its first

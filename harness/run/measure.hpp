@@ -20,11 +20,11 @@ struct MeasureRequest {
   std::vector<std::string> hosts{};  // the cell's, by name: this node finds out which it is
   std::int64_t length_ns = 0;        // of each kind
   std::filesystem::path
-      directory{};  // for storage's file without a name and for a run's directory; empty: TMPDIR, /var/tmp
-  std::string scenario{};
+      directory{};         // for storage's file without a name and for a run's directory; empty: TMPDIR, /var/tmp
+  std::string scenario{};  // as `grit run` takes it
   Overrides sets{};
-  std::int64_t limit_ns = 0;  // it kills itself then: a launcher that died may have left it behind
-  std::string checks_file{};  // for `grit check --config`; empty: all
+  std::int64_t limit_ns = 0;    // it kills itself then: a launcher that died may have left it behind
+  std::string checks_source{};  // Lua text as for `grit check --config`; empty: all that need no parameters
   std::uint64_t seed = 1;
 };
 
@@ -35,6 +35,9 @@ inline constexpr const char* kMeasureKinds[] = {"facts",   "checks", "compute", 
 /// could measure, whatever it found; a wrong result is a figure and no error. What the node lacks is "skipped". Error:
 /// it is none of the hosts, or the job failed.
 Result<int> measure(const MeasureRequest& request);
+
+/// What `grit` is given to do that, "measure" first: one `--` option a member.
+std::vector<std::string> measure_words(const MeasureRequest& request);
 
 /// Which of `hosts` this machine is: by SLURMD_NODENAME, its host name (whole or up to the first dot), or an address of
 /// an own interface; the only one when there is one. Error (usage): none, or several.

@@ -42,18 +42,18 @@ std::vector<std::string> first_comment(const std::string& source) {
 
 }  // namespace
 
-Result<std::string> read_scenario(const std::filesystem::path& path) {
+Result<std::string> read_scenario(const std::filesystem::path& path, std::string_view what) {
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);
   if (!std::filesystem::exists(status)) {
-    return usage_error(fmt::format("there is no scenario file {}", path.string()));
+    return usage_error(fmt::format("there is no {} file {}", what, path.string()));
   }
   if (!std::filesystem::is_regular_file(status)) {
-    return usage_error(
-        fmt::format("{} is not a file; name a scenario, such as {}", path.string(), (path / "link_flap.lua").string()));
+    return usage_error(fmt::format("{} is not a file; name the {} file itself, such as {}", path.string(), what,
+                                   (path / "x.lua").string()));
   }
   auto source = read_file(path, kMaxSourceBytes);
-  if (!source) return usage_error("cannot read the scenario: " + source.error().message);
+  if (!source) return usage_error(fmt::format("cannot read the {}: {}", what, source.error().message));
   if (source->starts_with(LUA_SIGNATURE)) {
     return usage_error(fmt::format("{} is compiled Lua; grit reads Lua source only", path.string()));
   }

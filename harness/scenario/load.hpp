@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/base/result.hpp"
@@ -11,8 +12,9 @@
 
 namespace grit {
 
-/// The text of a scenario file. Error (usage): it cannot be read, or is compiled Lua.
-Result<std::string> read_scenario(const std::filesystem::path& path);
+/// The text of a scenario file, or of another Lua file, which errors then call `what`. Error (usage): it cannot be
+/// read, or is compiled Lua.
+Result<std::string> read_scenario(const std::filesystem::path& path, std::string_view what = "scenario");
 
 struct LoadedScenario {
   Scenario scenario{};  // one trial, with the options as they are

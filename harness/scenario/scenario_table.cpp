@@ -22,12 +22,6 @@ constexpr std::int64_t kMinPairs = 6;
 constexpr std::int64_t kMaxPairs = 1000;
 constexpr std::int64_t kMaxSteps = 1'000'000'000;
 
-bool is_identifier(std::string_view name) {
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  const auto inner = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-'; };
-  return !name.empty() && name.size() <= 64 && letter(name.front()) && std::all_of(name.begin(), name.end(), inner);
-}
-
 // --- options --------------------------------------------------------------------------------------------------------
 
 Unit unit_called(const std::string& name, const std::string& what) {

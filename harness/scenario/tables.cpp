@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "harness/base/result.hpp"
+#include "harness/model/burnin.hpp"
 #include "harness/model/scenario.hpp"
 
 namespace grit {
@@ -17,6 +18,12 @@ std::string one_of(const Words& words) {
   std::string text;
   for (const auto& word : words) text += fmt::format("{}\"{}\"", text.empty() ? "" : "|", word);
   return text;
+}
+
+std::vector<std::string_view> names_of_kinds() {
+  std::vector<std::string_view> names;
+  for (const BurninKind& kind : kBurninKinds) names.push_back(kind.name);
+  return names;
 }
 
 /// A part that may also be a function of the options.
@@ -120,6 +127,53 @@ std::vector<ScenarioTable> tables_of_series() {
             {"text", "string", "the one sentence that says what was found", kRequired}}}};
 }
 
+std::vector<ScenarioTable> tables_of_burnin() {
+  constexpr bool kRequired = true;
+  return {
+      {"grit.burnin",
+       "What a file of scenarios/burnin returns.",
+       {{"name", "string", "letters, digits, _ and -; the directory of its results is named after it", kRequired},
+        {"summary", "string", "one line: what it is for"},
+        {"rounds", "grit.burnin.round[]", "what every node goes through, in this order", kRequired},
+        {"limits", "table<string, grit.burnin.limits>", "by measure: what differs from the measure's own"},
+        {"checks", "grit.Check[]", "for the kind \"checks\" (default: all that need no parameters)"},
+        {"must_match", fmt::format("({})[]", one_of(kBurninFacts)),
+         "facts in which a node that is unlike most of its class is bad (default: cores, memory_bytes, nic_speed, "
+         "nic_mtu, pcie_width)"},
+        {"false_bad", "grit.fraction",
+         "how probable it is that a healthy fleet has any node or link called bad (default \"1%\")"},
+        {"confirm_visits", "grit.count", "how often a suspect is measured again before it is judged (default 6)"},
+        {"looks", "grit.count",
+         "how often a suspect is judged, after twice as many visits each time, before it stays unclear (default 3)"},
+        {"cycles", "grit.count", "how often all rounds are gone through (default 1)"}}},
+      {"grit.burnin.round",
+       "Kinds or a scenario.",
+       {{"name", "string", "letters, digits, _ and -", kRequired},
+        {"kinds", fmt::format("({})[]", one_of(names_of_kinds())), "what is measured in each cell, in this order"},
+        {"scenario", "string", "or an ordinary run in each cell: the name of a scenario, or its file"},
+        {"options", "table<string, grit.quantity|string|number|boolean>", "of the scenario, as --set gives them"},
+        {"shape", "\"node\"|\"pair\"|\"group\"",
+         "how many nodes a cell has: one; two, with the link between them; several (default: as the kinds need it; of "
+         "a "
+         "scenario \"group\")"},
+        {"sizes", "grit.count[]", "of groups, in nodes, one after the other; 0: all together (default { 0 })"},
+        {"visits", "grit.count", "how often each node is measured, in pairs with so many partners (default 1)"},
+        {"ranks_per_node", "grit.count", "of pairs and groups (default 1)"},
+        {"length", "grit.time", "how long each kind measures (default \"1s\")"},
+        {"limit", "grit.time", "a cell that takes longer is ended (default \"60s\")"},
+        {"alone", "boolean",
+         "where nodes share cores, no other cell runs meanwhile, since it measures rates (default true)"}}},
+      {"grit.burnin.limits",
+       "",
+       {{"tolerance", "grit.fraction",
+         "worse than its peers by no more than this is good; of link_loss the share of segments that is good"},
+        {"spread", "grit.fraction",
+         "one standard deviation of how nodes of one class differ, as long as few peers are known"},
+        {"at_least", "grit.quantity|string",
+         "a node below it is bad, whatever its peers are; of what is better higher"},
+        {"at_most", "grit.quantity|string", "the same above it; of what is better lower"}}}};
+}
+
 }  // namespace
 
 std::vector<std::string> ScenarioTable::names() const {
@@ -131,7 +185,8 @@ std::vector<std::string> ScenarioTable::names() const {
 const std::vector<ScenarioTable>& scenario_tables() {
   static const std::vector<ScenarioTable> tables = [] {
     std::vector<ScenarioTable> all = tables_of_run();
-    for (ScenarioTable table : tables_of_series()) all.push_back(std::move(table));
+    for (auto* more : {tables_of_series, tables_of_burnin})
+      for (ScenarioTable table : more()) all.push_back(std::move(table));
     return all;
   }();
   return tables;

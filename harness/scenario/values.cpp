@@ -99,6 +99,12 @@ std::string_view text_at(lua_State* lua, int index) {
 
 }  // namespace
 
+bool is_identifier(std::string_view name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto inner = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-'; };
+  return !name.empty() && name.size() <= 64 && letter(name.front()) && std::all_of(name.begin(), name.end(), inner);
+}
+
 bool is_utf8(const std::string& text) { return exact_json_text(text).has_value(); }
 
 std::vector<std::string> text_keys(lua_State* lua, int table, const std::string& owner) {

@@ -13,6 +13,9 @@ namespace grit {
 /// Everything that is kept ends in JSON, which is UTF-8; Lua strings and command lines can be any bytes.
 bool is_utf8(const std::string& text);
 
+/// At most 64 letters, digits, _ and -, the first a letter or _: what may become the name of a directory.
+bool is_identifier(std::string_view name);
+
 /// The keys of the table at `table`, sorted. A key that is not text is an error: `owner` ("fault link_flap") takes
 /// none.
 std::vector<std::string> text_keys(lua_State* lua, int table, const std::string& owner);

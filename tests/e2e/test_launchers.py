@@ -42,3 +42,25 @@ with Workspace() as work, ThreadPoolExecutor(4) as pool:
                       {**STEP, "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}, {"PMI_SIZE": "1", "PMI_RANK": "0"}):
         alone = run(["plan", healthy, "-n", "2"], work.path, variables)
         assert alone.returncode == 0 and "2 nodes" in alone.stdout, alone.stdout + alone.stderr
+
+    # On nodes of one's choice grit becomes the launcher, and what it starts is the same command.
+    launchers = work.path / "launchers"
+    launchers.mkdir()
+    for name in ("mpirun", "srun"):
+        (launchers / name).write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"\nexit 7\n')
+        (launchers / name).chmod(0o755)
+    on_path = {"PATH": f"{launchers}:{os.environ['PATH']}"}
+    typed = ["run", healthy, "--hosts", "n[1-3]", "--set", "baseline=2 s", "--ranks-per-node=2", "--out", "runs/a b"]
+    started = ["run", str(healthy), "--set", "baseline=2 s", "--out", "runs/a b"]
+    for launcher, variables, hosts in (("mpirun", {}, ["-H", "n1:2,n2:2,n3:2"]), ("srun", {"SLURM_JOB_ID": "7"}, ["--nodelist=n[1-3]"])):
+        done = run(typed, work.path, {**on_path, **variables})
+        words = done.stdout.splitlines()
+        assert done.returncode == 7 and words[0] == str(launchers / launcher), done.stdout + done.stderr
+        assert [word for word in hosts if word in words] == hosts, words
+        assert words[-len(started) - 1:] == [os.path.realpath(GRIT), *started], words
+    for arguments, advice in ((["--hosts", "n1", "-n", "2"], "-n"), (["--hosts", "n[1"], "not closed"), (["--hosts", "n1", "--launcher", "qsub"], "mpirun, srun"),
+                              (["--hosts", "n1", "--launcher", "srun"], "SLURM_JOB_ID"), (["--launcher", "mpirun"], "--hosts")):
+        refused = run(["run", healthy, *arguments], work.path, on_path)
+        assert refused.returncode in (64, 69) and advice in refused.stderr and refused.stdout == "", (arguments, refused.stdout + refused.stderr)
+    inside = run(["run", healthy, "--hosts", "n1"], work.path, {**on_path, "OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0"})
+    assert inside.returncode == 64 and "already" in inside.stderr, inside.stdout + inside.stderr

@@ -155,6 +155,7 @@ class Site:
         self.layout = layout
         self.names = [f"n{node}" for node in range(layout.nodes)]
         self._slurm_conf = slurm_conf
+        self.up_states = {"idle"}  # of a node that is up; a test that holds an allocation has others
         self._processes = []  # (what, Popen, log file or None), in the order of their start
         self._groups = {}  # node -> its control group, to be removed at the end
         self._head_pid = 0
@@ -284,7 +285,7 @@ class Site:
     def daemon_pid(self, node):
         """slurmd or sshd of a node."""
         name = "slurmd" if self.launcher == "slurm" else "sshd"
-        found = [pid for pid, words in self.processes(node).items() if words and os.path.basename(words[0]) == name]
+        found = [pid for pid, words in self.processes(node).items() if words and (os.path.basename(words[0]) == name or is_listener(words))]
         return min(found)
 
     def restart_daemon(self, node):
@@ -435,7 +436,7 @@ class Site:
             for name in self.names:
                 wait_for(f"sshd of {name}", lambda: self.run("ssh", name, "true", expect=None).returncode == 0, UP_LIMIT_S)
             return
-        wait_for("all nodes idle", lambda: set(self.states().values()) == {"idle"} and len(self.states()) == self.layout.nodes, UP_LIMIT_S,
+        wait_for("all nodes idle", lambda: set(self.states().values()) <= self.up_states and len(self.states()) == self.layout.nodes, UP_LIMIT_S,
                  poll_s=0.1)  # fmt: skip
 
     # ── ssh ──
@@ -499,6 +500,11 @@ class Site:
 
 def is_grit(words, *subcommands):
     return len(words) > 1 and os.path.basename(words[0]) == "grit" and words[1] in subcommands
+
+
+def is_listener(words):
+    """sshd says what it is: "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"."""
+    return words[0].startswith("sshd: ") and "[listener]" in words[0]
 
 
 def parent(pid):

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from documented import SCHEMAS, assert_documented, problems_of
+from documented import SCHEMAS, assert_documented, problems_of, schema_of
 
 source, grit = Path(sys.argv[1]), sys.argv[2]
 
@@ -48,6 +48,7 @@ assert_fits(checked, "check")
 once = [one["check"] for one in checked["checks"] for outcome in one["outcomes"] if outcome["detail"] == "first reading"]
 assert not once and checked["duration_ns"] > 1_000_000_000, (once, checked["duration_ns"])
 assert_fits(json.loads((source / "tests/snapshots/score/score.json").read_text()), "score")
+assert_fits(json.loads((source / "tests/snapshots/burnin/burnin.json").read_text()), "burnin")
 
 # A member that no schema lists is found, wherever it is; so is one of another type.
 flap = source / "tests/data/29e12f6/link_flap"
@@ -64,8 +65,8 @@ assert problems_of({"type": "weather", "node": 0, "t_ns": 1}, "events")
 assert not problems_of({"type": "goodbye", "node": 0, "t_ns": 1, "format": 1}, "events")
 # The newest format of each, as the program has it.
 header = (source / "harness/model/format.hpp").read_text()
-for document, number in re.findall(r'\{"([a-z/]+)\.jsonl?", (\d+)\}', header):
-    name = "environment" if document.startswith("env/") else document
+for document, number in re.findall(r'\{"([a-z/]+\.jsonl?)", (\d+)\}', header):
+    name = schema_of(document)
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
     formats = next(one["properties"]["format"] for one in [schema, *schema.get("oneOf", ())] if "properties" in one)
     assert formats["maximum"] == int(number), (name, formats, number)

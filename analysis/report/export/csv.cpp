@@ -16,13 +16,6 @@
 namespace grit {
 namespace {
 
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + '"';
-}
-
 /// One file: its header at once, its rows from `rows`.
 template <class Rows>
 Status write_table(const std::filesystem::path& file, std::string_view header, const Rows& rows) {
@@ -83,9 +76,9 @@ Status write_faults(const Verdict& verdict, const std::filesystem::path& file) {
       "unreverted_windows,harmful",
       [&](auto add) {
         for (const FaultResult& fault : verdict.faults)
-          add(fmt::format("{},{},{},{},{},{},{},{},{},{},{}", quoted(fault.name), quoted(fault.node),
-                          quoted(fault.device), quoted(fault.mechanism), fault.windows, fault.applied, fault.acting,
-                          fault.unread, fault.reverted, fault.unreverted, or_nothing(fault.harmful)));
+          add(fmt::format("{},{},{},{},{},{},{},{},{},{},{}", csv_field(fault.name), csv_field(fault.node),
+                          csv_field(fault.device), csv_field(fault.mechanism), fault.windows, fault.applied,
+                          fault.acting, fault.unread, fault.reverted, fault.unreverted, or_nothing(fault.harmful)));
       });
 }
 
@@ -94,9 +87,9 @@ Status write_checks(const Verdict& verdict, const std::filesystem::path& file) {
       file, "check,node,baseline_readings,baseline_failures,fault_readings,fault_failures,not_made,p,obstacle",
       [&](auto add) {
         for (const CheckResult& check : verdict.checks)
-          add(fmt::format("{},{},{},{},{},{},{},{},{}", quoted(check.name), quoted(check.node), check.baseline_runs,
-                          check.baseline_failures, check.fault_runs, check.fault_failures, check.not_made,
-                          check.p ? fmt::format("{:.6g}", *check.p) : "", quoted(check.obstacle)));
+          add(fmt::format("{},{},{},{},{},{},{},{},{}", csv_field(check.name), csv_field(check.node),
+                          check.baseline_runs, check.baseline_failures, check.fault_runs, check.fault_failures,
+                          check.not_made, check.p ? fmt::format("{:.6g}", *check.p) : "", csv_field(check.obstacle)));
       });
 }
 
@@ -109,15 +102,15 @@ Status make_directory(const std::filesystem::path& directory) {
 
 std::string trial_row(const Series& series, const Trial& trial) {
   std::string row = fmt::format("{},{},{},{}", trial.number, trial.dose ? fmt::format("{:.10g}", *trial.dose) : "",
-                                quoted(trial_subject(series, trial)), quoted(trial.why));
+                                csv_field(trial_subject(series, trial)), csv_field(trial.why));
   if (!trial.result) return row + ",,,,,,,,,,";
   const TrialResult& result = *trial.result;
-  row += fmt::format(",{},{}", to_string(result.verdict), quoted(result.outcome));
+  row += fmt::format(",{},{}", to_string(result.verdict), csv_field(result.outcome));
   row +=
       result.slowdown ? fmt::format(",{:.6g},{:.6g},{:.6g}", *result.slowdown, result.ci_low, result.ci_high) : ",,,";
   return row + fmt::format(",{:.1f},{},{},{},{}", result.baseline_step_ns, result.applied ? 1 : 0,
-                           quoted(fmt::format("{}", fmt::join(result.failed_checks, "; "))), quoted(result.culprit),
-                           quoted(result.sentence));
+                           csv_field(fmt::format("{}", fmt::join(result.failed_checks, "; "))),
+                           csv_field(result.culprit), csv_field(result.sentence));
 }
 
 Status write_phases(const ReportInput& input, const RunData& data, const std::filesystem::path& file) {
@@ -126,7 +119,7 @@ Status write_phases(const ReportInput& input, const RunData& data, const std::fi
       [&](auto add) {
         for (const PhaseRow& row : data.phases) {
           std::string line =
-              fmt::format("{},{},{},{}", row.rank, quoted(node_name(input.plan, static_cast<int>(row.node))),
+              fmt::format("{},{},{},{}", row.rank, csv_field(node_name(input.plan, static_cast<int>(row.node))),
                           to_string(row.kind), row.steps);
           for (const double mean_ns : row.mean_ns) line += fmt::format(",{:.1f}", mean_ns);
           add(line);
@@ -161,16 +154,23 @@ Status write_windows(const ReportInput& input, const RunEvidence& evidence, cons
             const std::string times = span == spans.end()
                                           ? std::string(",")
                                           : fmt::format("{:.9f},{:.9f}", span->second.first, span->second.second);
-            add(fmt::format("{},{},{},{},{},{},{},{},{},{},{}", fault.id, quoted(fault.name),
-                            quoted(node_name(input.plan, fault.node)), quoted(fault.device), block,
+            add(fmt::format("{},{},{},{},{},{},{},{},{},{},{}", fault.id, csv_field(fault.name),
+                            csv_field(node_name(input.plan, fault.node)), csv_field(fault.device), block,
                             proven(window.applied), proven(window.acting), window.touched && !window.unreverted ? 1 : 0,
-                            window.lease_ended ? 1 : 0, times, quoted(window.error)));
+                            window.lease_ended ? 1 : 0, times, csv_field(window.error)));
           }
         }
       });
 }
 
 }  // namespace
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + '"';
+}
 
 Status write_csv(const ReportInput& input, const RunData& data, const std::filesystem::path& directory) {
   GRIT_CHECK(make_directory(directory));
@@ -210,8 +210,8 @@ Status write_csv(const ScoreInput& input, const Scorecard& card, const std::file
           const auto& interval = one.to_detection.interval;
           std::string row =
               fmt::format("{},{},{},{},{},{},{},{:.6g},{:.6g},{},{:.6g}",
-                          quoted(input.checks[static_cast<std::size_t>(one.check)].name), quoted(cell.fault),
-                          quoted(cell.magnitude), quoted(cell.mechanism), one.found, one.of,
+                          csv_field(input.checks[static_cast<std::size_t>(one.check)].name), csv_field(cell.fault),
+                          csv_field(cell.magnitude), csv_field(cell.mechanism), one.found, one.of,
                           one.of > 0 ? fmt::format("{:.6g}", static_cast<double>(one.found) / one.of) : "",
                           one.interval.low, one.interval.high, one.credited ? 1 : 0, one.p);
           row += fmt::format(",{},{},{},{},{},{},{}", one.warned, one.on_at_onset, one.unreadable, one.late,
@@ -219,11 +219,11 @@ Status write_csv(const ScoreInput& input, const Scorecard& card, const std::file
           add(row + fmt::format(",{},{},{},{},{},{},", seconds(one.to_detection.median),
                                 seconds(interval ? std::optional(interval->low) : std::nullopt),
                                 seconds(interval ? std::optional(interval->high) : std::nullopt), one.shams_fired,
-                                one.shams, quoted(fmt::format("{}", fmt::join(cell.damages, ";")))));
+                                one.shams, csv_field(fmt::format("{}", fmt::join(cell.damages, ";")))));
         }
         for (const NotRun& one : input.not_run)
-          add(fmt::format(",,,,0,0{},{},{}", std::string(17, ','), quoted(one.damage),
-                          quoted(one.what + ": " + one.reason)));
+          add(fmt::format(",,,,0,0{},{},{}", std::string(17, ','), csv_field(one.damage),
+                          csv_field(one.what + ": " + one.reason)));
       });
 }
 
@@ -231,8 +231,9 @@ Status write_csv(const Comparison& comparison, const std::filesystem::path& file
   return write_table(file, "side,run,started_utc,blocks,mean_ns,median_ns,low_ns,high_ns", [&](auto add) {
     const auto rows = [&](std::string_view side, const std::vector<RunPoint>& points) {
       for (const RunPoint& point : points)
-        add(fmt::format("{},{},{},{},{:.1f},{:.1f},{:.1f},{:.1f}", side, quoted(point.name), quoted(point.started_utc),
-                        point.blocks, point.mean_ns, point.median_ns, point.low_ns, point.high_ns));
+        add(fmt::format("{},{},{},{},{:.1f},{:.1f},{:.1f},{:.1f}", side, csv_field(point.name),
+                        csv_field(point.started_utc), point.blocks, point.mean_ns, point.median_ns, point.low_ns,
+                        point.high_ns));
     };
     rows("old", comparison.before);
     rows("new", comparison.after);
@@ -245,7 +246,7 @@ Status write_csv(const Trend& trend, const std::filesystem::path& file) {
       const TrendPoint& point = trend.points[i];
       const bool changes = std::any_of(trend.changes.begin(), trend.changes.end(),
                                        [&](const TrendChange& change) { return change.first == i; });
-      add(fmt::format("{},{},{},{},{:.1f},{}", i, quoted(point.run), quoted(point.started_utc),
+      add(fmt::format("{},{},{},{},{:.1f},{}", i, csv_field(point.run), csv_field(point.started_utc),
                       point.block < 0 ? "" : std::to_string(point.block), point.median_ns, changes ? 1 : 0));
     }
   });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "analysis/compare/compare.hpp"
 #include "analysis/compare/trend.hpp"
@@ -10,6 +11,9 @@
 #include "harness/model/series.hpp"
 
 namespace grit {
+
+/// A text as RFC 4180 wants it: in quotes where it must be.
+std::string csv_field(const std::string& text);
 
 /// Writes to the directory, which is made if it is not there: steps.csv (one row a step, over its ranks), blocks.csv,
 /// pairs.csv (also those that do not count, which it says), phases.csv (one row a rank and kind of block), windows.csv

@@ -16,6 +16,8 @@ extern const Asset kPage;            // the <main> of a report, likewise
 extern const Asset kComparisonPage;  // of a comparison
 extern const Asset kScorePage;       // of a scorecard
 extern const Asset kScoreStyle;      // its further CSS
+extern const Asset kBurninPage;      // of a burn-in
+extern const Asset kBurninStyle;     // its further CSS
 extern const Asset kStyle;           // CSS
 extern const Asset kScript;          // draws the plots
 
@@ -30,8 +32,10 @@ extern const Asset kArrivalsSpec;
 extern const Asset kLinksSpec;
 extern const Asset kRunsSpec;
 extern const Asset kLoadsSpec;
-extern const Asset kDoseSpec;       // of a series; filled in by series_page.cpp
-extern const Asset kDetectionSpec;  // of a scorecard; filled in by score_plots.cpp
+extern const Asset kDoseSpec;           // of a series; filled in by series_page.cpp
+extern const Asset kDetectionSpec;      // of a scorecard; filled in by score_plots.cpp
+extern const Asset kBurninFiguresSpec;  // of a burn-in; both filled in by burnin_plots.cpp
+extern const Asset kBurninPairsSpec;
 
 extern const std::string_view kVegaVersion;  // of the distribution's package
 

@@ -13,13 +13,6 @@
 namespace grit {
 namespace {
 
-std::string length_text(double seconds) {
-  const auto minutes = static_cast<int>(seconds / 60 + 0.5);
-  if (minutes < 1) return fmt::format("{:.0f} s", seconds);
-  if (minutes < 60) return fmt::format("{} min", minutes);
-  return fmt::format("{} h {} min", minutes / 60, minutes % 60);
-}
-
 std::string names(const ScoreInput& input, const std::vector<int>& checks) {
   std::vector<std::string> all;
   for (const int check : checks) all.push_back(input.checks[static_cast<std::size_t>(check)].name);

@@ -1,14 +1,20 @@
-// What the cluster tests run, by its first argument:
-//   run NODES RUN_DIRECTORY COMMAND...   a local cluster around a command; then a line "end: {JSON}" on standard output
-//   enter-node HOST COMMAND...           for mpirun
-//   allreduce                            MPI rank: sums the ranks' numbers over all nodes, prints host name, rank and
-//   sum loop                                 MPI rank: prints "looping", then sums until it is killed private-shm rank:
-//   leaves a file in /dev/shm and prints what is there discover RUN_DIRECTORY               rank: prints what discovery
-//   finds on its node, as JSON linger SECONDS FILE                  rank: leaves a process of its own session behind
-//   that writes FILE.HOST after SECONDS streams                              rank: writes to both streams, exits with 3
+// What the cluster tests run, by its first argument.
+// - run NODES RUN_DIRECTORY COMMAND...: a local cluster around a command; then a line "end: {JSON}" on standard output
+// - switch NODES RUN_DIRECTORY COMMAND...: the same with the command on its switch
+// - jobs LAUNCHER PARALLEL LIMIT_S mpi|alone HOST,HOST.../HOST... COMMAND...: the same command on each of these groups
+//   of hosts; of each what it printed, then a line "job: {JSON}"; at the end "jobs: COUNT in SECONDS s". LAUNCHER
+//   "local" is for the switch
+// - enter-node HOST COMMAND...: for mpirun
+// - allreduce: MPI rank: sums the ranks' numbers over all nodes, prints host name, rank and sum
+// - loop: MPI rank: prints "looping", then sums until it is killed
+// - private-shm: rank: leaves a file in /dev/shm and prints what is there
+// - discover RUN_DIRECTORY: rank: prints what discovery finds on its node, as JSON
+// - linger SECONDS FILE: rank: leaves a process of its own session behind that writes FILE.HOST after SECONDS
+// - streams: rank: writes to both streams, exits with 3
 #include <fmt/format.h>
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,10 +22,14 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "harness/base/clock.hpp"
+#include "harness/base/json.hpp"
 #include "harness/cluster/discovery.hpp"
+#include "harness/cluster/job_launcher.hpp"
 #include "harness/cluster/local.hpp"
 
 namespace {
@@ -38,11 +48,11 @@ void say(const std::string& line) {
   if (::write(STDOUT_FILENO, text.data(), text.size()) < 0) ::_exit(9);
 }
 
-int run(const Arguments& arguments) {
+int run(const Arguments& arguments, bool on_switch) {
   grit::LocalClusterOptions options;
   options.nodes = std::stoi(arguments.at(0));
   options.run_directory = arguments.at(1);
-  options.command.assign(arguments.begin() + 2, arguments.end());
+  (on_switch ? options.on_switch : options.command).assign(arguments.begin() + 2, arguments.end());
   options.environment = {"GRIT_TEST_EXTRA=a b", "OMPI_MCA_btl_base_verbose=0"};
   const auto end = grit::run_local_cluster(options);
   if (!end) {
@@ -50,6 +60,74 @@ int run(const Arguments& arguments) {
     return static_cast<int>(end.error().kind);
   }
   say("end: " + grit::Json{{"job_status", end->job_status}, {"interrupted", end->interrupted}}.dump());
+  return 0;
+}
+
+struct RunningJob {
+  std::string hosts{};
+  grit::HostJobProcess process;
+  std::int64_t deadline_ns = 0;
+  bool ended_by_us = false;
+};
+
+// Prints what the job has printed, then what became of it.
+void say_end(const grit::JobLauncher& launcher, const RunningJob& job) {
+  const auto& output = job.process.output();
+  say(output + "job: " +
+      grit::Json{{"hosts", job.hosts},
+                 {"status", job.process.status()},
+                 {"ended", job.ended_by_us},
+                 {"not_started", launcher.why_not_started(job.process.status(), output)}}
+          .dump());
+}
+
+// Waits for news of any job; says and drops those that have ended.
+void follow(const grit::JobLauncher& launcher, std::vector<RunningJob>& running) {
+  std::vector<pollfd> sources;
+  for (const auto& job : running) {
+    sources.push_back({job.process.pid_descriptor(), POLLIN, 0});
+    sources.push_back({job.process.output_descriptor(), POLLIN, 0});
+  }
+  ::poll(sources.data(), sources.size(), 100);
+  std::erase_if(running, [&](RunningJob& job) {
+    if (!job.ended_by_us && grit::monotonic_ns() > job.deadline_ns) {
+      job.process.end(5 * grit::kNsPerS);
+      job.ended_by_us = true;
+    }
+    if (!job.process.poll()) return false;
+    say_end(launcher, job);
+    return true;
+  });
+}
+
+int jobs(const Arguments& arguments) {
+  const bool local = arguments.at(0) == "local";
+  auto launcher = local ? grit::make_local_launcher() : grit::make_job_launcher(arguments.at(0), {}).value();
+  const std::size_t parallel = std::stoul(arguments.at(1));
+  const std::int64_t limit_ns = std::stol(arguments.at(2)) * grit::kNsPerS;
+  const Arguments command(arguments.begin() + 5, arguments.end());
+  const std::int64_t began_ns = grit::monotonic_ns();
+  std::vector<RunningJob> running;
+  std::istringstream groups(arguments.at(4));
+  int count = 0;
+  for (std::string hosts; std::getline(groups, hosts, '/'); ++count) {
+    while (running.size() >= parallel) follow(*launcher, running);
+    grit::HostJob job;
+    std::istringstream names(hosts);
+    for (std::string host; std::getline(names, host, ',');) job.hosts.push_back(host);
+    job.uses_mpi = arguments.at(3) == "mpi";
+    job.command = command;
+    job.environment = {"GRIT_TEST_JOB=c d"};
+    job.limit_ns = limit_ns;
+    auto started = grit::HostJobProcess::start(*launcher, job);
+    if (!started) {
+      say("error: " + started.error().message);
+      return static_cast<int>(started.error().kind);
+    }
+    running.push_back({hosts, std::move(*started), grit::monotonic_ns() + limit_ns});
+  }
+  while (!running.empty()) follow(*launcher, running);
+  say(fmt::format("jobs: {} in {:.2f} s", count, static_cast<double>(grit::monotonic_ns() - began_ns) / grit::kNsPerS));
   return 0;
 }
 
@@ -121,7 +199,8 @@ int streams() {
 int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   const Arguments arguments(argv + std::min(argc, 2), argv + argc);
-  if (what == "run") return run(arguments);
+  if (what == "run" || what == "switch") return run(arguments, what == "switch");
+  if (what == "jobs") return jobs(arguments);
   if (what == "enter-node") return grit::enter_node_main(arguments);
   if (what == "allreduce") return allreduce();
   if (what == "loop") return loop();

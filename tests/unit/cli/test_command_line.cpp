@@ -265,6 +265,9 @@ TEST_CASE("scenarios that come with grit are found by name, a site's own first, 
   CHECK(listed.out.find("lib/") == std::string::npos);
   CHECK_THAT(said_by("plan link_flpa").err, Contains("did you mean link_flap?") && Contains("grit list scenarios"));
   CHECK(said_by("plan healthy.lua -n 2").code == 0);
+  // Configurations of burn-ins stand beside them, and are none.
+  CHECK_THAT(listed.out, Contains("grit burnin --config NAME") && Contains("\n  quick "));
+  CHECK_THAT(said_by("plan quick -n 2").err, Contains("there is no scenario file quick"));
 
   const test::TempDirectory place;
   std::ofstream(place.path() / "healthy.lua")
@@ -273,6 +276,10 @@ TEST_CASE("scenarios that come with grit are found by name, a site's own first, 
          "design = { block = '1s' }, expect = { slowdown = { at_most = '5%' } } }";
   std::ofstream(place.path() / "broken.lua") << "error('\\27[31mno')";
   std::ofstream(place.path() / "\x1b[31mred.lua") << std::string((1 << 20) + 1, ' ');
+  std::filesystem::create_directories(place.path() / "burnin");
+  std::ofstream(place.path() / "burnin" / "quick.lua")
+      << "return { name = 'quick', summary = 'our own minutes', rounds = { { name = 'a', kinds = { 'link' } } } }";
+  std::ofstream(place.path() / "burnin" / "odd.lua") << "return { nam = 'odd' }";
   std::filesystem::create_directories(place.path() / "more");
   std::filesystem::copy(place.path() / "healthy.lua", place.path() / "more" / "third.lua");
   const std::string environment = "GRIT_SCENARIOS=/no/such:" + place.path().string();
@@ -280,6 +287,7 @@ TEST_CASE("scenarios that come with grit are found by name, a site's own first, 
   const std::string ours = said_by("list scenarios", environment).out;
   CHECK_THAT(ours,
              Contains("of this site?") && Contains("broken") && Contains("cannot be read") && Contains("link_flap"));
+  CHECK_THAT(ours, Contains("our own minutes") && Contains("did you mean \"name\"?") && !Contains("Minutes: facts"));
   CHECK(ours.find('\x1b') == std::string::npos);
   for (const std::string& directory : {place.path().string(), (place.path() / "more").string()})
     CHECK_THAT(ours, Contains(directory + ",") || Contains(directory + ";"));

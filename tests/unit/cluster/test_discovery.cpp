@@ -130,11 +130,9 @@ TEST_CASE("a local topology has a data and a management NIC on every node, all d
 }
 
 TEST_CASE("the job's environment is the local cluster's, not that of a batch system around it") {
-  grit::LocalClusterOptions options;
-  options.environment = {"MINE=2", "GRIT_SHARED_CORES=0"};
   const auto environment = grit::job_environment(
       {"PATH=/bin", "SLURM_JOB_ID=5", "OMPI_MCA_btl=openib", "SSH_CONNECTION=a", "MINE=1", "OMP_NUM_THREADS=2"},
-      options);
+      {"MINE=2", "GRIT_SHARED_CORES=0"});
   const std::set<std::string> found(environment.begin(), environment.end());
   CHECK(found == std::set<std::string>{"PATH=/bin", "OMP_NUM_THREADS=2", "MINE=2", "GRIT_LOCAL_CLUSTER=1",
                                        "GRIT_SHARED_CORES=0", "GRIT_SWITCH_NETNS=/dev/shm/grit-switch-netns"});

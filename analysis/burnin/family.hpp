@@ -1,0 +1,61 @@
+// One measure of one round and class as units that are held against each other: screened by what all went through, and
+// decided by fresh measurement.
+#pragma once
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "analysis/burnin/judgement.hpp"
+#include "analysis/burnin/peers.hpp"
+#include "analysis/burnin/readings.hpp"
+
+namespace grit {
+
+struct BurninFamily {
+  const BurninReadings* readings = nullptr;
+  std::vector<BurninUnit> units{};
+  std::vector<BurninPeers> peers{};  // of each unit
+  BurninNoise noise{};
+  std::vector<bool> candidates{};  // units that are or were suspected
+  bool of_reference = false;
+};
+
+/// Fewer nodes of a class are no peers of each other.
+constexpr std::size_t kFewestPeers = 4;
+
+/// What each of two conditions may be wrong with, of each unit.
+struct BurninLevels {
+  double noise = 0;
+  double peers = 0;
+};
+
+/// Sets noise, middles and peers from the units' base values.
+void hold_against_peers(BurninFamily& family);
+
+/// Who is worth fresh measurement: those that stand out, and those that were looked at before and have fresh values.
+/// Lenient, since the level is kept by what follows.
+void screen(BurninFamily& family, const BurninEvidence& evidence);
+std::size_t candidates_of(const BurninFamily& family);
+
+/// A finding of each candidate.
+std::vector<BurninFinding> decide(const BurninFamily& family, const BurninEvidence& evidence,
+                                  const BurninLevels& levels);
+
+/// Units of a measure of nodes or of groups, with base values alone; and their fresh ones once the candidates are
+/// known.
+BurninFamily node_family(const BurninReadings& readings);
+void add_fresh_of_nodes(BurninFamily& family);
+BurninFamily group_family(const BurninReadings& readings);
+void add_fresh_of_groups(BurninFamily& family);
+
+/// Of a measure of links: each node's sending and its receiving are a unit, its values those of its links. The middle
+/// of three and more partners is not moved by a bad one.
+BurninFamily link_node_family(const BurninReadings& readings);
+void add_fresh_of_link_nodes(BurninFamily& family);
+/// Each direction of a link between nodes that are not in `but`, less what its ends do with others.
+BurninFamily link_family(const BurninReadings& readings, const BurninFamily& nodes, const std::set<std::string>& but);
+void add_fresh_of_links(BurninFamily& family, const BurninFamily& nodes);
+
+}  // namespace grit

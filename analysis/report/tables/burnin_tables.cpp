@@ -1,0 +1,353 @@
+#include "analysis/report/tables/burnin_tables.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "analysis/facts/wording.hpp"
+#include "analysis/report/page/html_writer.hpp"
+#include "analysis/report/plots/burnin_plots.hpp"
+#include "analysis/report/tables/burnin_words.hpp"
+#include "harness/base/units.hpp"
+#include "harness/model/burnin_measures.hpp"
+
+namespace grit {
+namespace {
+
+/// Above, a box has no room for the node's name.
+constexpr std::size_t kMostNamedBoxes = 256;
+constexpr std::size_t kMostLostCells = 50;
+constexpr std::size_t kWorstLinks = 64;
+
+std::string seconds_text(std::int64_t ns) { return length_text(static_cast<double>(ns) / 1e9); }
+
+std::string figure(std::string_view name, int count, std::string_view note) {
+  return fmt::format("<div class=\"figure\"><dt>{}</dt><dd><b>{}</b><span>{}</span></dd></div>\n", name, count,
+                     escape_html(note));
+}
+
+std::string badge_of(const BurninReport& report) {
+  const BurninCounts counts = counts_of(report);
+  if (!report.complete) return element("span", "not at its end", "badge unknown");
+  const int code = exit_code(report);
+  if (code == 0) return element("span", "all good", "badge good");
+  return element("span", burnin_rest(report),
+                 counts.bad + counts.bad_links + counts.bad_groups > 0 ? "badge bad" : "badge unknown");
+}
+
+/// Nodes of one state, or none.
+std::string node_reasons(const BurninReport& report, std::string_view words, std::string_view caption) {
+  const bool has_groups = std::any_of(report.nodes.begin(), report.nodes.end(),
+                                      [](const BurninNodeReport& node) { return !node.group.empty(); });
+  std::vector<std::string> headers{"node", "why"};
+  if (has_groups) headers.insert(headers.begin() + 1, "group");
+  HtmlTable table(std::string(caption), headers);
+  for (const BurninNodeReport& node : report.nodes) {
+    if (state_words(node.state) != words) continue;
+    std::vector<Cell> cells{node.host, node.reason.empty() ? "no reason was given" : node.reason};
+    if (has_groups) cells.insert(cells.begin() + 1, node.group);
+    table.row(cells);
+  }
+  return table.rows() == 0 ? "" : table.html();
+}
+
+std::string between_reasons(const std::vector<BurninFinding>& findings, bool shown, std::string_view caption) {
+  HtmlTable table(std::string(caption), {"where", "why"});
+  for (const BurninFinding& finding : findings)
+    if (gravity(finding.status) == (shown ? gravity(BurninStatus::shown) : gravity(BurninStatus::unclear)))
+      table.row({place_of(finding), finding_text(finding)});
+  return table.rows() == 0 ? "" : table.html();
+}
+
+struct BoxLook {
+  std::string_view css_class, sign;
+};
+BoxLook look_of(BurninNodeState state) {
+  switch (state) {
+    case BurninNodeState::good:
+      return {"good", "✓"};
+    case BurninNodeState::bad:
+      return {"bad", "✗"};
+    case BurninNodeState::suspect:
+      return {"unclear", "?"};
+    case BurninNodeState::untested:
+    case BurninNodeState::testing:
+    case BurninNodeState::not_tested:
+      break;
+  }
+  return {"untested", "–"};
+}
+
+std::string box(const BurninNodeReport& node, bool named) {
+  const BoxLook look = look_of(node.state);
+  const std::string tip =
+      fmt::format("{}: {}{}{}", node.host, state_words(node.state), node.reason.empty() ? "" : ", ", node.reason);
+  return fmt::format("<li class=\"{}\" title=\"{}\">{}</li>\n", look.css_class, escape_html(tip),
+                     named ? fmt::format("<b>{}</b>{}", look.sign, escape_html(node.host)) : std::string(look.sign));
+}
+
+std::string accused_table(const std::vector<const BurninFinding*>& findings) {
+  HtmlTable table("Of a pair: from the sender to the receiver. The intervals hold in 95 %",
+                  {"where", "what", "outcome", "worse by", "against", "visits", "p: within the tolerance",
+                   "p: a peer as far off", "in words"});
+  for (const BurninFinding* finding : findings) {
+    if (table.full()) {
+      table.leave_out();
+      continue;
+    }
+    const bool by_figures = find_burnin_measure(finding->measure) != nullptr;
+    const std::string against = finding->of_reference ? "its own past"
+                                : finding->peers > 0  ? fmt::format("{} peers", finding->peers)
+                                                      : "";
+    const int grave = gravity(finding->status);
+    table.row({Cell(place_of(*finding), "number"), accusation(finding->measure),
+               grave == 3   ? Cell("bad", "bad")
+               : grave == 2 ? Cell("not clear", "unknown")
+                            : Cell(std::string(to_string(finding->status)), "good"),
+               Cell(worse_text(*finding), "number"), Cell(against, "number"),
+               Cell(finding->visits > 0 ? std::to_string(finding->visits) : "", "number"),
+               Cell(by_figures && finding->visits > 0 ? fmt::format("{:.2g}", finding->p_noise) : "", "number"),
+               Cell(by_figures && finding->peers > 0 ? fmt::format("{:.2g}", finding->p_peers) : "", "number"),
+               finding_text(*finding)});
+  }
+  return table.html();
+}
+
+std::vector<const BurninFinding*> all_findings(const BurninReport& report) {
+  std::vector<const BurninFinding*> all;
+  const auto add = [&](const std::vector<BurninFinding>& findings) {
+    for (const BurninFinding& finding : findings)
+      if (finding.status != BurninStatus::clear) all.push_back(&finding);
+  };
+  for (const BurninNodeReport& node : report.nodes) add(node.findings);
+  add(report.links);
+  add(report.groups);
+  std::stable_sort(all.begin(), all.end(), [](const BurninFinding* a, const BurninFinding* b) {
+    return gravity(a->status) > gravity(b->status);
+  });
+  return all;
+}
+
+std::string shared_list(const std::vector<SharedText>& texts, std::size_t nodes) {
+  std::string html = "<ul>\n";
+  for (std::size_t i = 0; i < texts.size() && i < HtmlTable::kMostRows; ++i)
+    html += "<li>" + escape_html(texts[i].text) +
+            element("span", fmt::format(" ({})", hosts_text(texts[i].hosts, nodes)), "note") + "</li>\n";
+  return html + "</ul>\n";
+}
+
+std::string lost_cell(const BurninCellResult& lost) {
+  std::string ended(to_string(lost.end));
+  std::replace(ended.begin(), ended.end(), '_', ' ');
+  std::string html = element("p", fmt::format("On {}; status {}.", fmt::join(lost.cell.hosts, ", "), lost.status));
+  for (const auto& [host, error] : lost.errors) html += element("p", host + ": " + error);
+  if (!lost.words.empty()) html += "<p class=\"note\">Said last:</p>" + element("pre", lost.words, "said");
+  for (const auto& [host, lines] : lost.kernel_lines)
+    html += element("p", "Last lines of the kernel of " + host + ":", "note") +
+            element("pre", fmt::format("{}", fmt::join(lines, "\n")), "said");
+  if (!lost.command.empty())
+    html += "<p class=\"note\">Command:</p>" + element("pre", fmt::format("{}", fmt::join(lost.command, " ")), "said");
+  return details(fmt::format("{}: {} after {}", lost.cell.id, ended, seconds_text(lost.took_ns)), html);
+}
+
+std::string nodes_table(const BurninReport& report) {
+  std::set<std::string_view> measured;
+  for (const BurninNodeReport& node : report.nodes)
+    for (const auto& [measure, value] : node.figures) measured.insert(measure);
+  std::vector<std::string> headers{"node", "state", "group", "class"};
+  for (const BurninMeasure& measure : kBurninMeasures)
+    if (measured.contains(measure.name)) headers.emplace_back(measure.what);
+  std::vector<const BurninNodeReport*> nodes;
+  for (const BurninNodeReport& node : report.nodes) nodes.push_back(&node);
+  std::stable_partition(nodes.begin(), nodes.end(),
+                        [](const BurninNodeReport* node) { return node->state != BurninNodeState::good; });
+  HtmlTable table("The middle over visits; of links also over partners and both directions", headers);
+  for (const BurninNodeReport* node : nodes) {
+    if (table.full()) {
+      table.leave_out();
+      continue;
+    }
+    std::vector<Cell> cells{
+        node->host,
+        Cell(std::string(state_words(node->state)), node->state == BurninNodeState::good  ? "good"
+                                                    : node->state == BurninNodeState::bad ? "bad"
+                                                                                          : "unknown"),
+        node->group, node->machine_class};
+    for (const BurninMeasure& measure : kBurninMeasures) {
+      if (!measured.contains(measure.name)) continue;
+      const auto found = node->figures.find(std::string(measure.name));
+      cells.emplace_back(found == node->figures.end() ? "" : burnin_figure(measure.name, found->second), "number");
+    }
+    table.row(cells);
+  }
+  return table.html();
+}
+
+std::string rounds_table(const BurninReport& report) {
+  HtmlTable table("", {"round", "what", "visits", "each for", "a cell at most", "took"});
+  for (const BurninRound& round : report.config.rounds) {
+    const auto took = report.round_took_ns.find(round.name);
+    table.row({round.name, round.scenario.empty() ? fmt::format("{}", fmt::join(round.kinds, ", ")) : round.scenario,
+               Cell(std::to_string(round.visits), "number"),
+               Cell(round.length_ns > 0 ? format_duration(static_cast<double>(round.length_ns)) : "", "number"),
+               Cell(round.limit_ns > 0 ? seconds_text(round.limit_ns) : "", "number"),
+               Cell(took == report.round_took_ns.end() ? "" : seconds_text(took->second), "number")});
+  }
+  return table.html();
+}
+
+std::string tolerances_table(const BurninReport& report) {
+  HtmlTable table("Only what is worse by more than the tolerance is called bad, however sure it is",
+                  {"measure", "tolerance", "at least", "at most"});
+  for (const BurninMeasure& measure : kBurninMeasures) {
+    const auto limits = report.config.limits.find(std::string(measure.name));
+    const auto limit = [&](const std::optional<double> BurninLimits::*member) {
+      if (limits == report.config.limits.end() || !(limits->second.*member)) return Cell("");
+      return Cell(burnin_figure(measure.name, *(limits->second.*member)), "number");
+    };
+    table.row({std::string(measure.what),
+               measure.better == BurninBetter::none_at_all ? Cell("none at all")
+                                                           : Cell(percent(tolerance_of(report.config, measure.name))),
+               limit(&BurninLimits::at_least), limit(&BurninLimits::at_most)});
+  }
+  return table.html();
+}
+
+constexpr std::string_view kHowToRead =
+    "<ul>\n<li>Good: it came to the end of all rounds, and nothing speaks against it.</li>\n<li>Bad: worse than its "
+    "peers of the same class of machines by more than the tolerance, in fresh measurements made after it was "
+    "suspected, beside nodes that are known good, and further from its peers than these are from each other. Or: a "
+    "check, a fact that must match, a wrong result, an absolute limit of the config.</li>\n<li>Not clear: suspected, "
+    "and neither shown nor cleared after the last look. It is not among the good ones.</li>\n<li>Not tested: it did "
+    "not answer, could not be measured, or the time was over.</li>\n<li>Cleared: it was suspected, and fresh "
+    "measurements speak for it.</li>\n<li>p: how often chance alone would give such a figure. It is compared with the "
+    "error rate of the whole burn-in, shared out over nodes, measures and rounds.</li>\n</ul>\n";
+
+}  // namespace
+
+std::string burnin_headline(const BurninReport& report) {
+  const BurninCounts counts = counts_of(report);
+  std::string sentence = burnin_sentence(report);
+  sentence.pop_back();  // a headline has no full stop
+  std::string html = fmt::format("<h1>{} {}</h1>\n", escape_html(sentence), badge_of(report));
+  html += element("p",
+                  fmt::format("Burn-in {}{}{}; {}; {}{}", report.config.name, report.config.summary.empty() ? "" : ": ",
+                              report.config.summary, report.launcher, seconds_text(report.took_ns),
+                              report.started_utc.empty() ? "" : "; begun " + report.started_utc),
+                  "summary");
+  html += "<dl class=\"figures\">\n" + figure("good", counts.good, "may go live") +
+          figure("bad", counts.bad, "keep them out") + figure("not clear", counts.unclear, "measure them longer") +
+          figure("not tested", counts.not_tested, "nothing is known of them") +
+          figure("bad links", counts.bad_links, "between two good nodes") + "</dl>\n";
+  html += element("p", burnin_claim(report));
+  if (const std::string tolerances = burnin_tolerances(report); !tolerances.empty())
+    html += element("p", "Good may be worse than its peers by up to: " + tolerances + ".");
+  const std::vector<SharedText> skipped = skipped_in(report);
+  std::vector<std::string> texts;
+  for (const SharedText& one : skipped)
+    texts.push_back(fmt::format("{} ({})", one.text, hosts_text(one.hosts, report.nodes.size())));
+  constexpr std::size_t kMost = 6;
+  if (texts.size() > kMost) {
+    const std::size_t more = texts.size() - kMost;
+    texts.resize(kMost);
+    texts.push_back(fmt::format("and {} more, below", more));
+  }
+  if (!texts.empty()) html += element("p", fmt::format("Not measured: {}.", fmt::join(texts, "; ")), "emulated");
+  return html;
+}
+
+std::string kept_out_section(const BurninReport& report) {
+  const std::string bad = node_reasons(report, "bad", "") +
+                          between_reasons(report.links, true, "Bad links: no job should cross them") +
+                          between_reasons(report.groups, true, "Bad groups");
+  const std::string unclear = node_reasons(report, "not clear", "Not clear: suspected, neither shown nor cleared") +
+                              node_reasons(report, "not tested", "Not tested") +
+                              between_reasons(report.links, false, "Links that are not clear") +
+                              between_reasons(report.groups, false, "Groups that are not clear");
+  std::string html;
+  if (!bad.empty()) html += "<div class=\"kept-out\"><h2>Keep out</h2>\n" + bad + "</div>\n";
+  if (!unclear.empty()) html += "<div class=\"not-clear\"><h2>Not known to be good</h2>\n" + unclear + "</div>\n";
+  if (html.empty() && !report.nodes.empty()) html = element("p", "Nothing speaks against any node.", "nothing");
+  return html;
+}
+
+std::string node_grid(const BurninReport& report) {
+  if (report.nodes.empty()) return "";
+  const bool named = report.nodes.size() <= kMostNamedBoxes;
+  std::vector<std::string> order;
+  std::map<std::string, std::string> boxes;
+  for (const BurninNodeReport& node : report.nodes) {
+    const auto [place, is_new] = boxes.try_emplace(node.group);
+    if (is_new) order.push_back(node.group);
+    place->second += box(node, named);
+  }
+  std::string html =
+      "<h2>All nodes</h2>\n<p class=\"legend\"><span class=\"key\">✓ good</span> <span class=\"key\">✗ bad</span> "
+      "<span "
+      "class=\"key\">? not clear</span> <span class=\"key\">– not tested</span></p>\n";
+  for (const std::string& group : order) {
+    if (!group.empty()) html += element("p", group, "group-name");
+    html += fmt::format("<ul class=\"nodes{}\">\n{}</ul>\n", named ? "" : " dense", boxes[group]);
+  }
+  return html;
+}
+
+std::string accused_section(const BurninReport& report) {
+  const std::vector<const BurninFinding*> findings = all_findings(report);
+  if (findings.empty()) return "";
+  return "<h2>What was suspected, and what became of it</h2>\n" + accused_table(findings);
+}
+
+std::string skipped_section(const BurninReport& report) {
+  const std::vector<SharedText> skipped = skipped_in(report), remarks = remarks_in(report);
+  std::string html;
+  if (!report.fleet.empty()) {
+    html += "<h2>The fleet</h2>\n<ul>\n";
+    for (const BurninFinding& finding : report.fleet) html += element("li", finding_text(finding));
+    html += "</ul>\n";
+  }
+  if (!skipped.empty()) html += "<h2>Not measured</h2>\n" + shared_list(skipped, report.nodes.size());
+  if (!remarks.empty())
+    html += "<h2>Odd, and no reason to keep a node out</h2>\n" + shared_list(remarks, report.nodes.size());
+  return html;
+}
+
+std::string lost_section(const BurninReport& report) {
+  if (report.lost.empty()) return "";
+  std::string html = element("h2", fmt::format("Cells that did not complete ({})", report.lost.size())) + "\n";
+  for (std::size_t i = 0; i < report.lost.size() && i < kMostLostCells; ++i) html += lost_cell(report.lost[i]);
+  if (report.lost.size() > kMostLostCells)
+    html += element("p", fmt::format("The first {}; burnin.json has all.", kMostLostCells), "note");
+  return html;
+}
+
+std::string worst_links(const BurninReport& report) {
+  if (report.nodes.size() <= kMostMatrixNodes) return "";
+  std::string html;
+  for (const BurninMeasure& measure : kBurninMeasures) {
+    std::vector<BurninLinkFigure> links = link_figures(report, measure.name);
+    if (links.empty()) continue;
+    const std::size_t all = links.size(), most = std::min(kWorstLinks, all);
+    std::partial_sort(links.begin(), links.begin() + static_cast<std::ptrdiff_t>(most), links.end(),
+                      [](const BurninLinkFigure& a, const BurninLinkFigure& b) { return a.worse > b.worse; });
+    HtmlTable table(fmt::format("The worst {} of {} links", most, all),
+                    {"from", "to", std::string(measure.what), "worse"});
+    for (std::size_t i = 0; i < most; ++i)
+      table.row({links[i].host, links[i].peer, Cell(burnin_figure(measure.name, links[i].value), "number"),
+                 Cell(measure.better == BurninBetter::rarer ? "" : signed_percent(links[i].worse), "number")});
+    html += details(measure.what, table.html());
+  }
+  return html.empty() ? "" : "<h2>Links</h2>\n" + html;
+}
+
+std::string burnin_numbers(const BurninReport& report) {
+  return "<h2>Figures</h2>\n" + details("Every node", nodes_table(report)) + details("Rounds", rounds_table(report)) +
+         details("Tolerances and limits", tolerances_table(report)) +
+         details("How to read this page", std::string(kHowToRead));
+}
+
+}  // namespace grit

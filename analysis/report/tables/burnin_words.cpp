@@ -1,0 +1,194 @@
+#include "analysis/report/tables/burnin_words.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "analysis/facts/wording.hpp"
+#include "harness/base/units.hpp"
+#include "harness/model/burnin_measures.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::size_t kNamedHosts = 4;
+
+std::string counted(int count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::vector<SharedText> shared(const BurninReport& report, std::vector<std::string> BurninNodeReport::*texts) {
+  std::vector<SharedText> all;
+  std::map<std::string_view, std::size_t> places;
+  for (const BurninNodeReport& node : report.nodes)
+    for (const std::string& text : node.*texts) {
+      const auto [place, is_new] = places.try_emplace(text, all.size());
+      if (is_new) all.push_back({text, {}});
+      std::vector<std::string>& hosts = all[place->second].hosts;
+      if (hosts.empty() || hosts.back() != node.host) hosts.push_back(node.host);
+    }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const SharedText& a, const SharedText& b) { return a.hosts.size() > b.hosts.size(); });
+  return all;
+}
+
+bool is_rate_or_time(std::string_view measure) {
+  const BurninMeasure* found = find_burnin_measure(measure);
+  return found != nullptr && (found->better == BurninBetter::higher || found->better == BurninBetter::lower);
+}
+
+}  // namespace
+
+BurninCounts counts_of(const BurninReport& report) {
+  BurninCounts counts;
+  counts.nodes = static_cast<int>(report.nodes.size());
+  for (const BurninNodeReport& node : report.nodes) {
+    counts.good += node.state == BurninNodeState::good ? 1 : 0;
+    counts.bad += node.state == BurninNodeState::bad ? 1 : 0;
+    counts.unclear += node.state == BurninNodeState::suspect ? 1 : 0;
+  }
+  counts.not_tested = counts.nodes - counts.good - counts.bad - counts.unclear;
+  const auto count = [](const std::vector<BurninFinding>& findings, int& bad, int& unclear) {
+    for (const BurninFinding& finding : findings) {
+      bad += finding.status == BurninStatus::shown ? 1 : 0;
+      unclear += finding.status == BurninStatus::suspect || finding.status == BurninStatus::unclear ? 1 : 0;
+    }
+  };
+  count(report.links, counts.bad_links, counts.unclear_links);
+  count(report.groups, counts.bad_groups, counts.unclear_groups);
+  return counts;
+}
+
+std::string burnin_sentence(const BurninReport& report) {
+  const BurninCounts counts = counts_of(report);
+  return fmt::format("{}{} of {} may go live.", report.complete ? "" : "So far ", counts.good,
+                     counted(counts.nodes, "node"));
+}
+
+std::string burnin_rest(const BurninReport& report) {
+  const BurninCounts counts = counts_of(report);
+  std::vector<std::string> nodes, others;
+  if (counts.bad > 0) nodes.push_back(fmt::format("{} bad", counts.bad));
+  if (counts.unclear > 0) nodes.push_back(fmt::format("{} not clear", counts.unclear));
+  if (counts.not_tested > 0) nodes.push_back(fmt::format("{} not tested", counts.not_tested));
+  if (counts.bad_links > 0) others.push_back(counted(counts.bad_links, "bad link") + " between good nodes");
+  if (counts.unclear_links > 0) others.push_back(counted(counts.unclear_links, "link") + " not clear");
+  if (counts.bad_groups > 0) others.push_back(counted(counts.bad_groups, "bad group"));
+  if (counts.unclear_groups > 0) others.push_back(counted(counts.unclear_groups, "group") + " not clear");
+  return fmt::format("{}{}{}", fmt::join(nodes, ", "), !nodes.empty() && !others.empty() ? "; " : "",
+                     fmt::join(others, ", "));
+}
+
+std::string burnin_claim(const BurninReport& report) {
+  return fmt::format(
+      "The judgement is set so that a healthy fleet has any node or link called bad for its figures in at most {} of "
+      "burn-ins, all nodes, measures and rounds together. Checks, facts that must match, deaths and absolute limits of "
+      "the config are outside of that figure.",
+      percent(report.config.false_bad));
+}
+
+std::string burnin_tolerances(const BurninReport& report) {
+  std::set<std::string_view> measured;
+  for (const BurninNodeReport& node : report.nodes)
+    for (const auto& [measure, value] : node.figures) measured.insert(measure);
+  std::vector<std::string> all;
+  for (const BurninMeasure& measure : kBurninMeasures)
+    if (measured.contains(measure.name) && measure.better != BurninBetter::none_at_all)
+      all.push_back(fmt::format("{} {}", measure.what, percent(tolerance_of(report.config, measure.name))));
+  return all.empty() ? "" : fmt::format("{}", fmt::join(all, ", "));
+}
+
+std::string_view state_words(BurninNodeState state) {
+  switch (state) {
+    case BurninNodeState::good:
+      return "good";
+    case BurninNodeState::bad:
+      return "bad";
+    case BurninNodeState::suspect:
+      return "not clear";
+    case BurninNodeState::untested:
+    case BurninNodeState::testing:
+    case BurninNodeState::not_tested:
+      break;
+  }
+  return "not tested";
+}
+
+int gravity(BurninStatus status) {
+  switch (status) {
+    case BurninStatus::shown:
+      return 3;
+    case BurninStatus::suspect:
+    case BurninStatus::unclear:
+      return 2;
+    case BurninStatus::cleared:
+      return 1;
+    case BurninStatus::clear:
+      break;
+  }
+  return 0;
+}
+
+std::string burnin_figure(std::string_view measure, double value) {
+  const BurninMeasure* found = find_burnin_measure(measure);
+  if (!std::isfinite(value)) return "unknown";
+  if (found == nullptr || found->unit == "count") return fmt::format("{:.6g}", value);
+  if (found->unit == "share") return percent(value, Digits::tenths);
+  if (found->unit == "s") return format_duration(value * 1e9);
+  return scaled_text(value, found->unit == "bytes/s" ? "B/s" : found->unit);
+}
+
+std::string accusation(std::string_view measure) {
+  if (measure == "died") return "does not answer";
+  if (measure.starts_with("check:")) return fmt::format("check {}", measure.substr(6));
+  if (measure.starts_with("fact:")) return fmt::format("{} unlike its peers", measure.substr(5));
+  const BurninMeasure* found = find_burnin_measure(measure);
+  return std::string(found == nullptr ? measure : found->what);
+}
+
+std::string place_of(const BurninFinding& finding) {
+  if (!finding.peer.empty()) return finding.host + " to " + finding.peer;
+  if (!finding.host.empty()) return finding.host;
+  return finding.group.empty() ? "the fleet" : "group " + finding.group;
+}
+
+std::string worse_text(const BurninFinding& finding) {
+  if (!is_rate_or_time(finding.measure) || finding.worse == 0) return "";
+  if (finding.worse_low == finding.worse_high) return percent(finding.worse);
+  return fmt::format("{} ({} .. {} %)", percent(finding.worse), percent_number(finding.worse_low),
+                     percent_number(finding.worse_high));
+}
+
+std::string finding_text(const BurninFinding& finding) {
+  if (!finding.why.empty()) return finding.why;
+  const std::string worse = worse_text(finding);
+  if (worse.empty()) return accusation(finding.measure);
+  return fmt::format("{}: {} worse than {}", accusation(finding.measure), worse,
+                     finding.of_reference ? "it was itself" : "its peers");
+}
+
+double tolerance_of(const BurninConfig& config, std::string_view measure) {
+  if (const auto limits = config.limits.find(std::string(measure));
+      limits != config.limits.end() && limits->second.tolerance)
+    return *limits->second.tolerance;
+  const BurninMeasure* found = find_burnin_measure(measure);
+  return found == nullptr ? 0 : found->tolerance;
+}
+
+std::vector<SharedText> skipped_in(const BurninReport& report) { return shared(report, &BurninNodeReport::skipped); }
+
+std::vector<SharedText> remarks_in(const BurninReport& report) { return shared(report, &BurninNodeReport::remarks); }
+
+std::string hosts_text(const std::vector<std::string>& hosts, std::size_t of) {
+  if (hosts.size() == of && of > 1) return fmt::format("all {} nodes", of);
+  const std::size_t named = hosts.size() <= kNamedHosts + 1 ? hosts.size() : kNamedHosts;
+  std::string text =
+      fmt::format("{}", fmt::join(hosts.begin(), hosts.begin() + static_cast<std::ptrdiff_t>(named), ", "));
+  if (named < hosts.size()) text += fmt::format(" and {} more", hosts.size() - named);
+  return text;
+}
+
+}  // namespace grit

@@ -1,0 +1,62 @@
+// How terminal, page and files put a burn-in's results.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/model/burnin.hpp"
+
+namespace grit {
+
+/// Nodes by what becomes of them, and what else is wrong.
+struct BurninCounts {
+  int nodes = 0, good = 0, bad = 0;
+  int unclear = 0;     // suspect to the end
+  int not_tested = 0;  // given up, or the burn-in has not come to them
+  int bad_links = 0, unclear_links = 0;
+  int bad_groups = 0, unclear_groups = 0;
+};
+BurninCounts counts_of(const BurninReport& report);
+
+/// "5 of 8 nodes may go live."; of a burn-in that has not come to its end "So far 0 of 8 nodes may go live.".
+std::string burnin_sentence(const BurninReport& report);
+/// "2 bad, 1 not tested; 1 bad link between good nodes"; empty: everything is good.
+std::string burnin_rest(const BurninReport& report);
+/// How often a healthy fleet has anything called bad, and what that does not speak of.
+std::string burnin_claim(const BurninReport& report);
+/// What is good though it is slower: by measure, only those that some figure is of. Empty: no figures.
+std::string burnin_tolerances(const BurninReport& report);
+
+/// "good", "bad", "not clear", "not tested".
+std::string_view state_words(BurninNodeState state);
+/// Shown before not clear, before cleared, before clear.
+int gravity(BurninStatus status);
+/// A figure with its unit: "12.3 GFLOP/s", "0.5 %", "3.1 ms". A measure that is not known: the plain number.
+std::string burnin_figure(std::string_view measure, double value);
+/// "matrix products", "check link_up", "nic_speed unlike that of its peers", "does not answer".
+std::string accusation(std::string_view measure);
+/// "n07", "n01 to n07", "group leaf1", "the fleet".
+std::string place_of(const BurninFinding& finding);
+/// "5.1 % (4.6 .. 5.6 %)" worse than its peers; empty where the finding is of no rate and no time.
+std::string worse_text(const BurninFinding& finding);
+/// The finding in words; made of its figures where it brings none.
+std::string finding_text(const BurninFinding& finding);
+
+/// The measure's tolerance in this burn-in: that of its config, or the measure's own.
+double tolerance_of(const BurninConfig& config, std::string_view measure);
+
+/// A text that many nodes share, with their names.
+struct SharedText {
+  std::string text{};
+  std::vector<std::string> hosts{};
+};
+/// What was skipped, those of most nodes first.
+std::vector<SharedText> skipped_in(const BurninReport& report);
+/// What is odd of nodes and is no reason, likewise.
+std::vector<SharedText> remarks_in(const BurninReport& report);
+/// "all 8 nodes", "n01, n02, n03 and 13 more".
+std::string hosts_text(const std::vector<std::string>& hosts, std::size_t of);
+
+}  // namespace grit

@@ -1,0 +1,120 @@
+#include "analysis/report/text/burnin_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "analysis/facts/wording.hpp"
+#include "analysis/report/tables/burnin_words.hpp"
+#include "harness/base/printable.hpp"
+
+namespace grit {
+namespace {
+
+/// Of one kind: what follows is in the files.
+constexpr std::size_t kMostLines = 20;
+
+std::string line(std::string_view label, const std::string& text) {
+  return fmt::format("  {:<10} {}\n", label, printable(text));
+}
+
+/// The first lines of one kind.
+std::string lines(std::string_view label, const std::vector<std::string>& texts, std::string_view rest_is_in) {
+  std::string out;
+  for (std::size_t i = 0; i < texts.size() && i < kMostLines; ++i) out += line(label, texts[i]);
+  if (texts.size() > kMostLines)
+    out += line("", fmt::format("and {} more, see {}", texts.size() - kMostLines, rest_is_in));
+  return out;
+}
+
+std::string node_lines(const BurninReport& report, std::string_view label, std::string_view words) {
+  std::vector<std::string> texts;
+  for (const BurninNodeReport& node : report.nodes)
+    if (state_words(node.state) == words)
+      texts.push_back(node.reason.empty() ? node.host : node.host + ": " + node.reason);
+  return lines(label, texts, "nodes.csv");
+}
+
+std::string finding_lines(const std::vector<BurninFinding>& findings, std::string_view label,
+                          std::initializer_list<BurninStatus> statuses) {
+  std::vector<std::string> texts;
+  for (const BurninFinding& finding : findings)
+    if (std::find(statuses.begin(), statuses.end(), finding.status) != statuses.end())
+      texts.push_back(place_of(finding) + ": " + finding_text(finding));
+  return lines(label, texts, "burnin.html");
+}
+
+std::string cleared_lines(const BurninReport& report) {
+  std::vector<BurninFinding> findings;
+  for (const BurninNodeReport& node : report.nodes)
+    if (node.state == BurninNodeState::good)
+      findings.insert(findings.end(), node.findings.begin(), node.findings.end());
+  findings.insert(findings.end(), report.links.begin(), report.links.end());
+  return finding_lines(findings, "cleared", {BurninStatus::cleared});
+}
+
+std::string shared_lines(std::string_view label, const std::vector<SharedText>& shared, std::size_t nodes) {
+  std::vector<std::string> texts;
+  for (const SharedText& one : shared) texts.push_back(fmt::format("{} ({})", one.text, hosts_text(one.hosts, nodes)));
+  return lines(label, texts, "burnin.html");
+}
+
+/// At most `width` characters; never a part of one.
+std::string cut(const std::string& text, std::size_t width) {
+  std::size_t characters = 0, bytes = 0;
+  while (bytes < text.size()) {
+    const bool begins = (static_cast<unsigned char>(text[bytes]) & 0xc0) != 0x80;
+    if (begins && characters++ == width) break;
+    ++bytes;
+  }
+  return text.substr(0, bytes);
+}
+
+}  // namespace
+
+std::string burnin_progress_line(const BurninProgress& progress, std::size_t width) {
+  std::string states;
+  for (const std::string_view state : {"good", "testing", "suspect", "bad", "not_tested", "untested"}) {
+    const auto count = progress.nodes.find(std::string(state));
+    if (count == progress.nodes.end() || count->second == 0) continue;
+    std::string words(state);
+    std::replace(words.begin(), words.end(), '_', ' ');
+    states += fmt::format("{}{} {}", states.empty() ? ", " : " ", count->second, words);
+  }
+  const std::string cells =
+      printable(fmt::format("{} {} of {} cells", progress.round.empty() ? "begins:" : progress.round,
+                            progress.cells_done, progress.cells_planned));
+  const std::string left =
+      progress.left_ns < 0 ? "" : fmt::format(", {} left", length_text(static_cast<double>(progress.left_ns) / 1e9));
+  for (const std::string& whole : {cells + states + left, cells + left})
+    if (cut(whole, width) == whole) return whole;
+  return cut(cells, width);
+}
+
+std::string burnin_text(const BurninReport& report, const std::filesystem::path& directory) {
+  std::string text = printable(burnin_sentence(report)) + "\n";
+  if (const std::string rest = burnin_rest(report); !rest.empty()) text += line("others", rest);
+  text += node_lines(report, "BAD", "bad") + node_lines(report, "NOT CLEAR", "not clear") +
+          node_lines(report, "NOT TESTED", "not tested");
+  text += finding_lines(report.links, "BAD LINK", {BurninStatus::shown}) +
+          finding_lines(report.groups, "BAD GROUP", {BurninStatus::shown});
+  for (const std::vector<BurninFinding>* findings : {&report.links, &report.groups})
+    text += finding_lines(*findings, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
+  text += cleared_lines(report);
+  std::vector<std::string> fleet;
+  for (const BurninFinding& finding : report.fleet) fleet.push_back(finding_text(finding));
+  text += lines("fleet", fleet, "burnin.html");
+  text += shared_lines("odd", remarks_in(report), report.nodes.size());
+  text += shared_lines("skipped", skipped_in(report), report.nodes.size());
+  if (!report.lost.empty()) text += line("lost", fmt::format("{} of the cells did not complete", report.lost.size()));
+  text += line("error rate", burnin_claim(report));
+  text += line("took", fmt::format("{}, config {}, {}", length_text(static_cast<double>(report.took_ns) / 1e9),
+                                   report.config.name, report.launcher));
+  text += line("page", (directory / "burnin.html").string());
+  return text + line("files",
+                     "beside it: good_hosts, good_nodelist, drain.sh, nodes.csv, junit.xml, metrics.prom, "
+                     "burnin.json");
+}
+
+}  // namespace grit

@@ -1,0 +1,422 @@
+#include "harness/burnin/book.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "harness/base/clock.hpp"
+#include "harness/base/units.hpp"
+#include "harness/model/burnin_measures.hpp"
+
+namespace grit {
+namespace {
+
+constexpr std::string_view kFactPrefix = "fact:", kCheckPrefix = "check:";
+
+bool is_read_again(const BurninFinding& finding) {
+  return finding.measure.starts_with(kFactPrefix) || finding.measure.starts_with(kCheckPrefix);
+}
+
+bool is_of_node(const BurninFinding& finding) { return !finding.host.empty() && finding.peer.empty(); }
+
+int gravity(BurninStatus status) {
+  switch (status) {
+    case BurninStatus::shown:
+      return 0;
+    case BurninStatus::suspect:
+      return 1;
+    case BurninStatus::unclear:
+      return 2;
+    case BurninStatus::cleared:
+      return 3;
+    case BurninStatus::clear:
+      break;
+  }
+  return 4;
+}
+
+/// Causes first: what is no measure (a death, a check, a fact) before all of them.
+std::ptrdiff_t place_of(const BurninFinding& finding) {
+  const BurninMeasure* known = find_burnin_measure(finding.measure);
+  return known == nullptr ? -1 : known - kBurninMeasures.data();
+}
+
+void sort_by_gravity(std::vector<BurninFinding>& findings) {
+  std::ranges::stable_sort(
+      findings, {}, [](const BurninFinding& finding) { return std::pair(gravity(finding.status), place_of(finding)); });
+}
+
+std::string last_line(const std::string& words) {
+  const auto end = words.find_last_not_of(" \t\r\n");
+  if (end == std::string::npos) return "it said nothing";
+  const auto before = words.find_last_of('\n', end);
+  const auto start = before == std::string::npos ? 0 : before + 1;
+  return words.substr(start, end + 1 - start);
+}
+
+bool has_answered_in(const BurninCellResult& result, const std::string& host) {
+  return result.facts.contains(host) || result.alarm_free.contains(host) || result.skipped.contains(host) ||
+         std::ranges::any_of(result.observations, [&](const auto& one) { return one.host == host; }) ||
+         std::ranges::any_of(result.alarms, [&](const auto& one) { return one.host == host; });
+}
+
+std::string how_it_was_lost(const BurninCellResult& result, const std::string& host) {
+  if (const auto error = result.errors.find(host); error != result.errors.end()) return error->second;
+  switch (result.end) {
+    case BurninCellEnd::timed_out:
+      return fmt::format("nothing came within {}", format_duration(static_cast<double>(result.took_ns)));
+    case BurninCellEnd::not_started:
+      return "it could not be started: " + last_line(result.words);
+    case BurninCellEnd::failed:
+      return fmt::format("ended with {}: {}", result.status, last_line(result.words));
+    case BurninCellEnd::completed:
+      break;
+  }
+  return "it said nothing of itself";
+}
+
+}  // namespace
+
+BurninBook::BurninBook(BurninSetup setup, BurninJudge judge) : setup_(std::move(setup)), judge_(std::move(judge)) {
+  for (const BurninHost& host : setup_.hosts) {
+    nodes_[host.name];
+    classes_[host.name];
+    if (!host.group.empty()) groups_[host.name] = host.group;
+  }
+}
+
+bool BurninBook::is_present(const std::string& host) const {
+  const Node& node = nodes_.at(host);
+  return node.given_up_why.empty() && node.state != BurninNodeState::bad;
+}
+
+std::vector<std::string> BurninBook::present() const {
+  std::vector<std::string> hosts;
+  for (const BurninHost& host : setup_.hosts)
+    if (is_present(host.name)) hosts.push_back(host.name);
+  return hosts;
+}
+
+const std::string& BurninBook::class_of(const std::string& host) const { return classes_.at(host); }
+
+void BurninBook::started(const BurninCell& cell) {
+  for (const std::string& host : cell.hosts) {
+    nodes_.at(host).is_started = true;
+    update(host);
+  }
+}
+
+void BurninBook::begin(const BurninRound& round) {
+  const auto reads = [&](const char* kind) { return std::ranges::find(round.kinds, kind) != round.kinds.end(); };
+  for (auto& [host, node] : nodes_) {
+    if (reads("checks")) node.critical.clear(), node.warnings.clear();
+    if (reads("facts")) node.odd_facts.clear();
+  }
+  if (reads("checks")) fleet_.clear();
+  std::erase_if(read_at_,
+                [&](const auto& one) { return reads(one.first.starts_with(kFactPrefix) ? "facts" : "checks"); });
+}
+
+void BurninBook::take_checks(const BurninCellResult& result, const std::string& host) {
+  Node& node = nodes_.at(host);
+  const bool has_alarms = std::ranges::any_of(result.alarms, [&](const auto& alarm) { return alarm.host == host; });
+  if (!has_alarms && !result.alarm_free.contains(host)) return;
+  ++node.checks_read;
+  node.critical.clear();
+  node.warnings.clear();
+  for (const BurninAlarm& alarm : result.alarms) {
+    if (alarm.host != host) continue;
+    const std::string what = alarm.subject.empty() ? alarm.detail : alarm.subject + ": " + alarm.detail;
+    if (alarm.of_machine && alarm.severity == "critical") {
+      fleet_[alarm.check] = {.measure = std::string(kCheckPrefix) + alarm.check,
+                             .status = BurninStatus::shown,
+                             .why = fmt::format("{} of the machine that all nodes are on: {}", alarm.check, what)};
+    } else if (alarm.severity == "critical") {
+      node.critical.emplace(alarm.check, alarm);
+    } else {
+      node.warnings[alarm.check] += (node.warnings[alarm.check].empty() ? "" : "; ") + what;
+    }
+  }
+}
+
+void BurninBook::take_loss(const BurninCellResult& result, const std::string& host) {
+  Node& node = nodes_.at(host);
+  node.last_loss = fmt::format("in {}: {}", result.cell.id, how_it_was_lost(result, host));
+  const auto kernel = result.kernel_lines.find(host);
+  if (kernel != result.kernel_lines.end() && !kernel->second.empty())
+    node.last_loss += fmt::format("; its kernel's last line: {}", kernel->second.back());
+}
+
+std::vector<std::string> BurninBook::take(const BurninCellResult& result) {
+  observations_.insert(observations_.end(), result.observations.begin(), result.observations.end());
+  std::vector<std::string> lost;
+  for (const std::string& host : result.cell.hosts) {
+    Node& node = nodes_.at(host);
+    const bool answered = has_answered_in(result, host);
+    node.has_answered = node.has_answered || answered;
+    take_checks(result, host);
+    if (const auto facts = result.facts.find(host); facts != result.facts.end()) {
+      ++node.facts_read;
+      for (const auto& [name, value] : facts->second) node.facts[name] = value;
+      classes_[host] = machine_class_of(node.facts);
+    }
+    if (const auto skipped = result.skipped.find(host); skipped != result.skipped.end())
+      for (const std::string& what : skipped->second)
+        if (std::ranges::find(node.skipped, what) == node.skipped.end()) node.skipped.push_back(what);
+    const bool alone = result.cell.hosts.size() == 1;
+    if (answered && !(alone && (result.end != BurninCellEnd::completed || result.errors.contains(host)))) continue;
+    take_loss(result, host);
+    lost.push_back(host);
+  }
+  if (result.end != BurninCellEnd::completed || !lost.empty()) {
+    lost_.push_back(result);
+    lost_.back().observations.clear();
+  }
+  return lost;
+}
+
+BurninEvidence BurninBook::evidence(const std::string& round) const {
+  return {.config = &setup_.config,
+          .machine_class = &classes_,
+          .group = &groups_,
+          .observations = &observations_,
+          .reference = setup_.reference ? &*setup_.reference : nullptr,
+          .round = round,
+          .looks = looks_};
+}
+
+void BurninBook::add_read_again(BurninFinding finding, int read, std::vector<BurninFinding>& findings) {
+  const std::string key = finding_key(finding);
+  finding.visits = read;
+  if (!looks_.contains(key)) {
+    finding.status = BurninStatus::suspect;
+    read_at_[key] = read;
+  } else if (read > read_at_.at(key)) {
+    finding.status = BurninStatus::shown;
+    finding.why += " (read again)";
+  } else {
+    finding.status = BurninStatus::unclear;
+    finding.why += " (it could not be read again)";
+  }
+  findings.push_back(std::move(finding));
+}
+
+void BurninBook::add_cleared(const std::string& round, std::string_view prefix, std::vector<BurninFinding>& findings) {
+  for (BurninFinding before : findings_[round]) {
+    if (!before.measure.starts_with(prefix) || !looks_.contains(finding_key(before))) continue;
+    const bool is_back = std::ranges::any_of(
+        findings, [&](const BurninFinding& one) { return finding_key(one) == finding_key(before); });
+    if (is_back) continue;
+    if (before.status != BurninStatus::cleared) before.why += "; when it was read again it was not so";
+    before.status = BurninStatus::cleared;
+    findings.push_back(std::move(before));
+  }
+}
+
+void BurninBook::judge_facts(const std::string& round, std::vector<BurninFinding>& findings) {
+  std::map<std::string, std::map<std::string, std::string>> facts;
+  for (auto& [host, node] : nodes_) {
+    node.odd_facts.clear();
+    if (!node.facts.empty()) facts.emplace(host, node.facts);
+  }
+  std::vector<BurninFinding> again;
+  for (BurninFinding& odd : odd_facts(setup_.config, classes_, facts)) {
+    if (odd.host.empty())
+      fleet_[odd.measure] = std::move(odd);
+    else if (odd.status != BurninStatus::shown)
+      nodes_.at(odd.host).odd_facts.push_back(std::move(odd.why));
+    else if (const int read = nodes_.at(odd.host).facts_read; read > 0)
+      add_read_again(std::move(odd), read, again);
+  }
+  add_cleared(round, kFactPrefix, again);
+  findings.insert(findings.end(), again.begin(), again.end());
+}
+
+std::map<std::string, int> BurninBook::alarming_nodes() const {
+  std::map<std::string, int> nodes;
+  for (const auto& [host, node] : nodes_)
+    for (const auto& [check, alarm] : node.critical) ++nodes[check];
+  return nodes;
+}
+
+void BurninBook::judge_checks(const std::string& round, std::vector<BurninFinding>& findings) {
+  const auto readers = std::ranges::count_if(nodes_, [](const auto& one) { return one.second.checks_read > 0; });
+  const auto alarming = alarming_nodes();
+  std::vector<BurninFinding> again;
+  for (const auto& [host, node] : nodes_) {
+    for (const auto& [check, alarm] : node.critical) {
+      const std::string what = alarm.subject.empty() ? alarm.detail : alarm.subject + ": " + alarm.detail;
+      BurninFinding finding{.measure = std::string(kCheckPrefix) + check,
+                            .host = host,
+                            .peers = static_cast<int>(readers) - 1,
+                            .why = fmt::format("check {}: {}", check, what)};
+      if (2 * alarming.at(check) <= readers) {
+        add_read_again(std::move(finding), node.checks_read, again);
+        continue;
+      }
+      finding.host.clear();
+      finding.status = BurninStatus::shown;
+      finding.why = fmt::format("check {} is critical on {} of {} nodes, which blames none of them; on {}: {}", check,
+                                alarming.at(check), readers, host, what);
+      fleet_.try_emplace(check, std::move(finding));
+    }
+  }
+  add_cleared(round, kCheckPrefix, again);
+  findings.insert(findings.end(), again.begin(), again.end());
+}
+
+std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std::map<std::string, int>& looks) {
+  looks_ = looks;
+  for (const auto& [key, count] : looks) looked_at_.insert(key);
+  std::vector<BurninFinding> findings = judge_(evidence(round.name));
+  const auto reads = [&](const char* kind) { return std::ranges::find(round.kinds, kind) != round.kinds.end(); };
+  if (reads("facts")) judge_facts(round.name, findings);
+  if (reads("checks")) judge_checks(round.name, findings);
+  std::vector<BurninFinding> suspects;
+  for (BurninFinding& finding : findings) {
+    if (finding.status != BurninStatus::suspect) continue;
+    const auto looked = looks.find(finding_key(finding));
+    const int most = is_read_again(finding) ? 1 : setup_.config.looks;
+    const bool is_gone =
+        finding.host.empty() || !is_present(finding.host) || (!finding.peer.empty() && !is_present(finding.peer));
+    if (is_gone || (looked != looks.end() && looked->second >= most))
+      finding.status = BurninStatus::unclear;
+    else
+      suspects.push_back(finding);
+  }
+  findings_[round.name] = std::move(findings);
+  for (const auto& [host, node] : nodes_) update(host);
+  return suspects;
+}
+
+void BurninBook::leave_unclear(const std::string& round, const std::string& key, const std::string& why) {
+  for (BurninFinding& finding : findings_[round]) {
+    if (finding_key(finding) != key) continue;
+    finding.status = BurninStatus::unclear;
+    finding.why += (finding.why.empty() ? "" : "; ") + why;
+    looked_at_.insert(key);
+    update(finding.host);
+  }
+}
+
+std::vector<BurninFinding> BurninBook::findings_of(const std::string& host, const Node& node) const {
+  std::vector<BurninFinding> own = node.died;
+  for (const auto& [round, findings] : findings_)
+    for (const BurninFinding& finding : findings)
+      if (finding.host == host && is_of_node(finding) && finding.status != BurninStatus::clear) own.push_back(finding);
+  sort_by_gravity(own);
+  return own;
+}
+
+bool BurninBook::is_clear(const std::string& host) const {
+  return std::ranges::all_of(findings_of(host, nodes_.at(host)),
+                             [](const BurninFinding& one) { return one.status == BurninStatus::cleared; });
+}
+
+BurninNodeState BurninBook::state_of(const std::string& host, const Node& node) const {
+  const std::vector<BurninFinding> findings = findings_of(host, node);
+  const auto any = [&](BurninStatus status, bool looked_at) {
+    return std::ranges::any_of(findings, [&](const BurninFinding& one) {
+      return one.status == status && (!looked_at || looked_at_.contains(finding_key(one)));
+    });
+  };
+  if (any(BurninStatus::shown, false)) return BurninNodeState::bad;
+  if (!node.given_up_why.empty()) return BurninNodeState::not_tested;
+  if (any(BurninStatus::suspect, false) || any(BurninStatus::unclear, true)) return BurninNodeState::suspect;
+  if (!is_complete_) return node.is_started ? BurninNodeState::testing : BurninNodeState::untested;
+  return any(BurninStatus::unclear, false) || !node.is_started ? BurninNodeState::not_tested : BurninNodeState::good;
+}
+
+std::string BurninBook::reason_of(const std::string& host, const Node& node) const {
+  const auto whys = [&](BurninStatus status) {
+    std::string text;
+    for (const BurninFinding& finding : findings_of(host, node))
+      if (finding.status == status) text += (text.empty() ? "" : "; ") + finding.why;
+    return text;
+  };
+  switch (node.state) {
+    case BurninNodeState::bad:
+      return whys(BurninStatus::shown);
+    case BurninNodeState::suspect: {
+      const std::string suspected = whys(BurninStatus::suspect);
+      return suspected.empty() ? "not clear: " + whys(BurninStatus::unclear) : suspected;
+    }
+    case BurninNodeState::not_tested: {
+      if (!node.given_up_why.empty()) return node.given_up_why;
+      const std::string unclear = whys(BurninStatus::unclear);
+      return unclear.empty() ? "no cell was ever made of it" : unclear;
+    }
+    default:
+      return {};
+  }
+}
+
+void BurninBook::update(const std::string& host) {
+  Node& node = nodes_.at(host);
+  const BurninNodeState now = state_of(host, node);
+  const BurninNodeState before = std::exchange(node.state, now);
+  if (now != before) changes_.push_back({host, before, now, reason_of(host, node)});
+}
+
+std::string BurninBook::why_lost(const std::string& host) const {
+  const Node& node = nodes_.at(host);
+  return fmt::format("{} {}", node.has_answered ? "did not answer any more" : "was never reached", node.last_loss);
+}
+
+void BurninBook::give_up(const std::string& host, const std::string& why, bool died) {
+  Node& node = nodes_.at(host);
+  if (!node.given_up_why.empty()) return;
+  node.given_up_why = why;
+  if (died) node.died.push_back({.measure = "died", .host = host, .status = BurninStatus::unclear, .why = why});
+  update(host);
+}
+
+void BurninBook::complete() {
+  is_complete_ = true;
+  for (const auto& [host, node] : nodes_) update(host);
+}
+
+std::vector<BurninChange> BurninBook::changes() { return std::exchange(changes_, {}); }
+
+std::map<std::string, int> BurninBook::count_states() const {
+  std::map<std::string, int> counts;
+  for (const auto& [host, node] : nodes_) ++counts[std::string(to_string(node.state))];
+  return counts;
+}
+
+BurninNodeReport BurninBook::report_of(const BurninHost& host, const Node& node) const {
+  BurninNodeReport report{.host = host.name,
+                          .group = host.group,
+                          .machine_class = classes_.at(host.name),
+                          .state = node.state,
+                          .reason = reason_of(host.name, node),
+                          .findings = findings_of(host.name, node),
+                          .facts = node.facts,
+                          .skipped = node.skipped,
+                          .remarks = node.odd_facts};
+  for (const auto& [check, what] : node.warnings) report.remarks.push_back(fmt::format("check {}: {}", check, what));
+  return report;
+}
+
+BurninReport BurninBook::report() const {
+  BurninReport report{.config = setup_.config, .complete = is_complete_, .observations = observations_, .lost = lost_};
+  const auto figures = node_figures(evidence(""));
+  for (const BurninHost& host : setup_.hosts) {
+    report.nodes.push_back(report_of(host, nodes_.at(host.name)));
+    if (const auto own = figures.find(host.name); own != figures.end()) report.nodes.back().figures = own->second;
+  }
+  for (const auto& [round, findings] : findings_)
+    for (const BurninFinding& finding : findings) {
+      if (finding.status == BurninStatus::clear) continue;
+      if (!finding.peer.empty()) report.links.push_back(finding);
+      if (finding.host.empty() && !finding.group.empty()) report.groups.push_back(finding);
+    }
+  sort_by_gravity(report.links);
+  sort_by_gravity(report.groups);
+  if (setup_.reference) report.fleet = fleet_shift(evidence(""));
+  for (const auto& [key, finding] : fleet_) report.fleet.push_back(finding);
+  return report;
+}
+
+}  // namespace grit

@@ -1,0 +1,96 @@
+// What a burn-in knows of its nodes so far, and in which state each of them is by that.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harness/burnin/scheduler.hpp"
+
+namespace grit {
+
+class BurninBook {
+ public:
+  BurninBook(BurninSetup setup, BurninJudge judge);
+
+  [[nodiscard]] const BurninSetup& setup() const { return setup_; }
+  /// Hosts that are neither bad nor given up, in the order of the setup.
+  [[nodiscard]] std::vector<std::string> present() const;
+  [[nodiscard]] bool is_present(const std::string& host) const;
+  /// Of a host that is known; empty before its facts are.
+  [[nodiscard]] const std::string& class_of(const std::string& host) const;
+
+  void started(const BurninCell& cell);
+  /// Takes in what a cell has found. Returns those of its hosts of which there is nothing, or an error.
+  std::vector<std::string> take(const BurninCellResult& result);
+
+  /// A round begins: what its checks and facts said in an earlier cycle is of the past.
+  void begin(const BurninRound& round);
+  /// Everything known is judged anew, for the measures, facts and checks of this round. `looks`: by finding_key(), how
+  /// often a suspicion has been looked at with fresh measurements. Returns what is to be measured again now.
+  std::vector<BurninFinding> judge(const BurninRound& round, const std::map<std::string, int>& looks);
+  /// A suspicion that cannot be measured again.
+  void leave_unclear(const std::string& round, const std::string& key, const std::string& why);
+  /// Is anything suspected of it, or left unclear after it was looked at, in any round?
+  [[nodiscard]] bool is_clear(const std::string& host) const;
+
+  /// The node is not_tested and takes part in nothing more. `died`: it gets a finding of that name.
+  void give_up(const std::string& host, const std::string& why, bool died);
+  /// Why nothing came of a node in its last cell, by what it or the launcher said.
+  [[nodiscard]] std::string why_lost(const std::string& host) const;
+  /// The same without whether it has ever been reached.
+  [[nodiscard]] const std::string& last_loss(const std::string& host) const { return nodes_.at(host).last_loss; }
+  /// All rounds are over: who is clear is good.
+  void complete();
+
+  /// Changes of state since the last call.
+  std::vector<BurninChange> changes();
+  [[nodiscard]] std::map<std::string, int> count_states() const;
+  [[nodiscard]] BurninReport report() const;
+
+ private:
+  struct Node {
+    BurninNodeState state = BurninNodeState::untested;
+    bool is_started = false, has_answered = false;
+    std::string given_up_why{};  // empty: it is not
+    std::string last_loss{};
+    std::map<std::string, std::string> facts{};
+    std::map<std::string, BurninAlarm> critical{};  // by check, of the last reading
+    std::map<std::string, std::string> warnings{};  // likewise
+    int facts_read = 0, checks_read = 0;            // how often
+    std::vector<std::string> skipped{}, odd_facts{};
+    std::vector<BurninFinding> died{};
+  };
+
+  [[nodiscard]] BurninEvidence evidence(const std::string& round) const;
+  void take_checks(const BurninCellResult& result, const std::string& host);
+  void take_loss(const BurninCellResult& result, const std::string& host);
+  /// What is odd and what alarms is read once more before it counts.
+  void add_read_again(BurninFinding finding, int read, std::vector<BurninFinding>& findings);
+  void add_cleared(const std::string& round, std::string_view prefix, std::vector<BurninFinding>& findings);
+  void judge_facts(const std::string& round, std::vector<BurninFinding>& findings);
+  void judge_checks(const std::string& round, std::vector<BurninFinding>& findings);
+  [[nodiscard]] std::map<std::string, int> alarming_nodes() const;
+  [[nodiscard]] BurninNodeState state_of(const std::string& host, const Node& node) const;
+  [[nodiscard]] std::string reason_of(const std::string& host, const Node& node) const;
+  void update(const std::string& host);
+  [[nodiscard]] std::vector<BurninFinding> findings_of(const std::string& host, const Node& node) const;
+  [[nodiscard]] BurninNodeReport report_of(const BurninHost& host, const Node& node) const;
+
+  BurninSetup setup_;
+  BurninJudge judge_;
+  bool is_complete_ = false;
+  std::map<std::string, Node> nodes_{};
+  std::map<std::string, std::string> classes_{}, groups_{};  // by host
+  std::vector<BurninObservation> observations_{};
+  std::map<std::string, int> looks_{};                            // of the round that is judged
+  std::map<std::string, int> read_at_{};                          // by key: how often it was read when it was suspected
+  std::set<std::string> looked_at_{};                             // keys, of all rounds
+  std::map<std::string, std::vector<BurninFinding>> findings_{};  // by round
+  std::map<std::string, BurninFinding> fleet_{};                  // checks that alarm on most nodes, by key
+  std::vector<BurninCellResult> lost_{};
+  std::vector<BurninChange> changes_{};
+};
+
+}  // namespace grit

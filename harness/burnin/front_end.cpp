@@ -1,0 +1,341 @@
+#include "harness/burnin/front_end.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <map>
+#include <memory>
+
+#include "analysis/report/export/burnin_export.hpp"
+#include "analysis/report/text/burnin_text.hpp"
+#include "harness/base/clock.hpp"
+#include "harness/base/files.hpp"
+#include "harness/base/shell_words.hpp"
+#include "harness/burnin/drain.hpp"
+#include "harness/burnin/running_cells.hpp"
+#include "harness/cluster/host_list.hpp"
+#include "harness/cluster/launch.hpp"
+#include "harness/os/shell.hpp"
+#include "harness/record/run_dir.hpp"
+#include "harness/run/interrupt.hpp"
+
+namespace grit {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kTick_ms = 200;
+constexpr std::int64_t kEnding_ns = 5 * kNsPerS;     // of cells, when the burn-in is interrupted
+constexpr std::int64_t kNextWord_ns = 60 * kNsPerS;  // where nobody sees a line that is rewritten
+constexpr std::int64_t kBefore_ns = 60 * kNsPerS;
+/// What a cell takes beside what it measures, until it is known: its launch, mostly.
+constexpr std::int64_t kAssumedLaunch_ns = 1500 * kNsPerMs;
+
+/// SIGINT, SIGTERM and SIGHUP, as something to wait for.
+class EndSignalFd {
+ public:
+  EndSignalFd() {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&wanted, number);
+    sigprocmask(SIG_BLOCK, &wanted, &before_);
+    fd_.reset(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
+  EndSignalFd(const EndSignalFd&) = delete;
+  EndSignalFd& operator=(const EndSignalFd&) = delete;
+  ~EndSignalFd() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  [[nodiscard]] int get() const { return fd_.get(); }
+  /// How many have come since the last call.
+  [[nodiscard]] int count() const {
+    int come = 0;
+    for (signalfd_siginfo info{}; ::read(fd_.get(), &info, sizeof info) == sizeof info;) ++come;
+    return come;
+  }
+
+ private:
+  sigset_t before_{};
+  Fd fd_{};
+};
+
+/// On a terminal one line that is rewritten, else a line a round and a line a minute, on standard error.
+class BurninProgressOut {
+ public:
+  explicit BurninProgressOut(bool silent) : silent_(silent), rewrites_(::isatty(STDERR_FILENO) != 0) {}
+  void show(const BurninProgress& progress) {
+    if (silent_) return;
+    const std::int64_t now_ns = monotonic_ns();
+    const bool is_due = progress.round != round_ || now_ns >= next_ns_;
+    if (!rewrites_ && !is_due) return;
+    round_ = progress.round;
+    next_ns_ = now_ns + kNextWord_ns;
+    const std::string line = burnin_progress_line(progress, 100);
+    fmt::print(stderr, "{}{}{}", rewrites_ ? "\r\033[K" : "", line, rewrites_ ? "" : "\n");
+    std::fflush(stderr);
+  }
+  void end() const {
+    if (!silent_ && rewrites_) fmt::print(stderr, "\r\033[K");
+  }
+
+ private:
+  bool silent_, rewrites_;
+  std::string round_{};
+  std::int64_t next_ns_ = 0;
+};
+
+/// When the cells of each round ran, for the report and for the time that is left.
+struct BurninTimes {
+  struct OfRound {
+    std::int64_t first_ns = 0, last_ns = 0, sum_ns = 0;  // CLOCK_REALTIME; of all cells together
+    int cells = 0;
+  };
+  std::map<std::string, OfRound> rounds{};
+
+  void add(const BurninCellResult& result) {
+    OfRound& round = rounds[result.cell.round];
+    if (round.cells++ == 0) round.first_ns = result.started_ns;
+    round.first_ns = std::min(round.first_ns, result.started_ns);
+    round.last_ns = std::max(round.last_ns, result.started_ns + result.took_ns);
+    round.sum_ns += result.took_ns;
+  }
+};
+
+class BurninFrontEnd {
+ public:
+  BurninFrontEnd(const BurninCommand& command, OpenedBurninLog opened, const JobLauncher& launcher, std::string program)
+      : command_(command),
+        opened_(std::move(opened)),
+        launcher_name_(launcher.name()),
+        scheduler_(opened_.head.setup),
+        cells_(opened_.head, launcher, command.directory, std::move(program)),
+        progress_(command.json) {
+    if (opened_.head.time_limit_ns > 0) deadline_ns_ = began_ns_ + opened_.head.time_limit_ns;
+  }
+
+  Result<int> run() {
+    GRIT_CHECK(replay());
+    for (const auto& [id, cell] : pending_) GRIT_CHECK(start(cell));
+    while (!cells_.empty()) {
+      wait();
+      if (signals_.count() > 0) return leave();
+      GRIT_CHECK(take_ended());
+    }
+    if (!opened_.ended) GRIT_CHECK(opened_.log.ended(why_ended_));
+    progress_.end();
+    return finish();
+  }
+
+ private:
+  /// What is in the log is not run again; what was running when it ended stays in `pending_`.
+  Status replay() {
+    note_offered();
+    std::vector<BurninChange> changes;
+    for (const BurninCellResult& result : opened_.results) {
+      if (pending_.erase(result.cell.id) == 0)
+        return usage_error(
+            fmt::format("{} does not follow from its own head, as if another version of grit had "
+                        "written it: cell {} was not to be run",
+                        (command_.directory / "burnin.jsonl").string(), result.cell.id));
+      times_.add(result);
+      changes = scheduler_.take(result);
+      note_offered();
+    }
+    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(changes));  // those of the last one it may not have come to
+    if (opened_.ended) {
+      pending_.clear();
+      if (!opened_.why_ended.empty()) scheduler_.give_up(opened_.why_ended);
+    }
+    return {};
+  }
+
+  void note_offered() {
+    for (BurninCell& cell : scheduler_.next()) {
+      std::string id = cell.id;
+      pending_.emplace(std::move(id), std::move(cell));
+    }
+  }
+
+  Status start(const BurninCell& cell) {
+    GRIT_CHECK(opened_.log.started(cell, cells_.command(cell)));
+    cells_.start(cell);
+    return {};
+  }
+
+  void wait() const {
+    std::vector<pollfd> waited{{signals_.get(), POLLIN, 0}};
+    cells_.add_to(waited);
+    ::poll(waited.data(), waited.size(), kTick_ms);
+  }
+
+  Status take_ended() {
+    for (BurninCellResult& result : cells_.ended()) {
+      times_.add(result);
+      GRIT_CHECK(opened_.log.done(result));
+      GRIT_CHECK(opened_.log.changed(scheduler_.take(std::move(result))));
+      for (const BurninCell& cell : scheduler_.next()) GRIT_CHECK(start(cell));
+    }
+    if (deadline_ns_ != 0 && why_ended_.empty() && !scheduler_.done() && monotonic_ns() >= deadline_ns_) {
+      why_ended_ = "no time was left";
+      GRIT_CHECK(opened_.log.changed(scheduler_.give_up(why_ended_)));
+    }
+    BurninProgress progress = scheduler_.progress();
+    progress.elapsed_ns = monotonic_ns() - began_ns_;
+    progress.left_ns = left_ns(progress);
+    progress_.show(progress);
+    if (progress.round == written_round_) return {};
+    written_round_ = progress.round;
+    return write_files(report());
+  }
+
+  [[nodiscard]] std::int64_t left_ns(const BurninProgress& progress) const;
+  [[nodiscard]] BurninReport report() const;
+  [[nodiscard]] Status write_files(const BurninReport& report) const;
+  Result<int> leave();
+  Result<int> finish();
+
+  const BurninCommand& command_;
+  OpenedBurninLog opened_;
+  std::string launcher_name_;
+  EndSignalFd signals_{};
+  BurninScheduler scheduler_;
+  RunningCells cells_;
+  BurninProgressOut progress_;
+  BurninTimes times_{};
+  std::map<std::string, BurninCell> pending_{};  // offered, not started by this session
+  std::string why_ended_{}, written_round_{};
+  std::int64_t began_ns_ = monotonic_ns(), deadline_ns_ = 0;  // of this session
+};
+
+/// What is left of this round by its cells so far, and of later ones by what their config says.
+std::int64_t BurninFrontEnd::left_ns(const BurninProgress& progress) const {
+  const BurninSetup& setup = opened_.head.setup;
+  const auto known = times_.rounds.find(progress.round);
+  if (known == times_.rounds.end()) return -1;
+  const auto at_a_time = [&](const BurninRound& round) {
+    return round.alone && setup.shares_cores ? 1 : std::max(setup.parallel, 1);
+  };
+  const auto& rounds = setup.config.rounds;
+  const auto here = std::ranges::find(rounds, progress.round, &BurninRound::name);
+  const std::int64_t mean_ns = known->second.sum_ns / known->second.cells;
+  std::int64_t left = std::max(progress.cells_planned - progress.cells_done, 0) * mean_ns / at_a_time(*here);
+  for (auto round = here + 1; round < rounds.end(); ++round) {
+    const auto nodes = static_cast<std::int64_t>(setup.hosts.size());
+    const std::int64_t of_cell =
+        static_cast<std::int64_t>(std::max<std::size_t>(round->kinds.size(), 1)) * round->length_ns + kAssumedLaunch_ns;
+    const std::int64_t of_visit = round->shape == BurninShape::node   ? nodes
+                                  : round->shape == BurninShape::pair ? (nodes + 1) / 2
+                                                                      : static_cast<std::int64_t>(round->sizes.size());
+    left += of_visit * std::max(round->visits, 1) * of_cell / at_a_time(*round);
+  }
+  return left;
+}
+
+BurninReport BurninFrontEnd::report() const {
+  BurninReport report = scheduler_.report();
+  report.launcher = launcher_name_;
+  report.started_utc = utc_stamp(opened_.head.started_ns);
+  std::int64_t last_ns = opened_.head.started_ns;
+  for (const auto& [name, round] : times_.rounds) {
+    report.round_took_ns[name] = round.last_ns - round.first_ns;
+    last_ns = std::max(last_ns, round.last_ns);
+  }
+  report.took_ns = last_ns - opened_.head.started_ns;
+  return report;
+}
+
+Status BurninFrontEnd::write_files(const BurninReport& report) const {
+  std::vector<std::string> good;
+  for (const BurninNodeReport& node : report.nodes)
+    if (node.state == BurninNodeState::good) good.push_back(node.host);
+  return write_burnin_files(report, compressed_host_list(good), command_.directory);
+}
+
+/// Ctrl-C: the running cells are ended and forgotten, so that they are run again when the burn-in goes on. A second one
+/// does not wait for them.
+Result<int> BurninFrontEnd::leave() {
+  progress_.end();
+  fmt::print(stderr, "grit: ending {} cells\n", scheduler_.progress().cells_running);
+  cells_.end_all(kEnding_ns);
+  while (!cells_.empty() && signals_.count() == 0) {
+    wait();
+    cells_.ended();
+  }
+  GRIT_CHECK(write_files(report()));
+  fmt::print(stderr, "grit: interrupted. Go on with: grit resume {}\n", shell_word(command_.directory.string()));
+  return kInterruptedCode;
+}
+
+Result<int> BurninFrontEnd::finish() {
+  const BurninReport made = report();
+  GRIT_CHECK(write_files(made));
+  if (!command_.save_reference.empty())
+    GRIT_CHECK(write_file_durably(command_.save_reference, json_text(to_json(reference_of(made)), 1) + "\n"));
+  if (command_.json)
+    fmt::print("{}\n", json_text(to_json(made), 1));
+  else
+    fmt::print("{}", burnin_text(made, command_.directory));
+  std::fflush(stdout);
+  if (command_.applies_drain) GRIT_CHECK(drain_bad_nodes(made));
+  return exit_code(made);
+}
+
+/// The command that makes the local cluster what it shall be, before anything is measured.
+Status run_before(const std::string& command, const std::string& program) {
+  if (command.empty()) return {};
+  ::setenv("GRIT", program.c_str(), 1);
+  GRIT_TRY(const ShellResult done, run_in_shell(command, kBefore_ns));
+  if (done.status == 0) return {};
+  return usage_error(fmt::format("--before ended with {}: {}", done.status, done.output));
+}
+
+Result<std::unique_ptr<JobLauncher>> launcher_of(const BurninHead& head) {
+  if (head.local_nodes > 0) return make_local_launcher();
+  return make_job_launcher(head.launcher, head.launcher_arguments);
+}
+
+/// Else every cell would end before it began, and every node would look dead.
+Status check_launcher(const JobLauncher& launcher, const BurninHead& head, const std::string& program) {
+  const BurninHost& host = head.setup.hosts.front();
+  for (const bool uses_mpi : {false, true}) {
+    const auto words = launcher.words(
+        {.hosts = {host.address.empty() ? host.name : host.address}, .uses_mpi = uses_mpi, .command = {program}});
+    if (!program_in_path(words.front()))
+      return unavailable_error(fmt::format("{} is not in PATH: it takes cells to the nodes", words.front()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<int> run_burnin(const BurninCommand& command) {
+  std::error_code unknown;
+  const fs::path program = fs::read_symlink("/proc/self/exe", unknown);
+  if (unknown) return internal_error("cannot find grit's own program: " + unknown.message());
+  if (!command.resumes) GRIT_CHECK(prepare_burnin_directory(command));
+  GRIT_TRY(OpenedBurninLog opened, BurninLog::open(command.directory));
+  GRIT_TRY(const std::unique_ptr<JobLauncher> launcher, launcher_of(opened.head));
+  if (!opened.ended) {
+    GRIT_CHECK(check_launcher(*launcher, opened.head, program.string()));
+    if (opened.head.local_nodes > 0) GRIT_CHECK(run_before(opened.head.before, program.string()));
+  }
+  BurninFrontEnd front_end(command, std::move(opened), *launcher, program.string());
+  return front_end.run();
+}
+
+Status prepare_burnin_directory(const BurninCommand& command) {
+  std::error_code failed;
+  fs::create_directories(command.directory / "cells", failed);
+  if (!failed) fs::create_directories(command.directory / "journal", failed);
+  if (failed)
+    return unavailable_error(fmt::format("cannot make {}: {}. Choose another place with --out",
+                                         command.directory.string(), failed.message()));
+  GRIT_CHECK(check_run_directory(command.directory));
+  GRIT_TRY(const BurninLog log, BurninLog::create(command.directory, command.head));
+  return {};
+}
+
+}  // namespace grit

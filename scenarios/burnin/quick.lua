@@ -1,0 +1,31 @@
+-- Minutes: is anything clearly wrong with any of these nodes?
+--
+--   grit burnin --hosts 'n[01-64]'              --config quick is what there is without --config
+--   grit burnin --local-nodes 8                 the same on a cluster on this machine
+--
+-- A node that is 5 % slower in compute than its peers, a link at half its rate and half a per cent of lost packets are
+-- found in most cases; what is smaller, or comes only under load, is for full.lua.
+return {
+  name = "quick",
+  summary = "Minutes: facts, checks, compute, memory, storage, links, collectives and a short training",
+
+  rounds = {
+    -- What the nodes are, and what their health checks say. No rates: cells may share the cores of a local cluster.
+    { name = "facts", kinds = { "facts", "checks" }, alone = false },
+
+    -- Each node by itself.
+    { name = "solo", kinds = { "compute", "memory", "storage" }, visits = 3, length = "800ms" },
+
+    -- Each node with three others, one after the other.
+    { name = "links", kinds = { "link" }, visits = 3, length = "1s" },
+
+    -- What only shows between several: in cells of two, of four and of all.
+    { name = "collective", kinds = { "collective" }, sizes = { 2, 4, 0 }, length = "1s" },
+    { name = "training", kinds = { "training" }, sizes = { 4 }, visits = 2, length = "2s" },
+  },
+
+  -- Once in a hundred burn-ins of healthy nodes, whatever their number, is a node or link called bad.
+  false_bad = "1%",
+  confirm_visits = 6,
+  looks = 3,
+}

@@ -1,0 +1,161 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "harness/base/files.hpp"
+#include "harness/burnin/console.hpp"
+#include "harness/burnin/log.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/burnin/fake_nodes.hpp"
+
+namespace grit {
+namespace {
+
+namespace fs = std::filesystem;
+
+class LogDirectory {
+ public:
+  LogDirectory() {
+    std::string pattern = (fs::temp_directory_path() / "burnin-log-XXXXXX").string();
+    path = ::mkdtemp(pattern.data());
+  }
+  LogDirectory(const LogDirectory&) = delete;
+  LogDirectory& operator=(const LogDirectory&) = delete;
+  ~LogDirectory() { fs::remove_all(path); }
+  [[nodiscard]] std::string text() const { return read_file(path / "burnin.jsonl").value_or(""); }
+  void append(const std::string& text) const { std::ofstream(path / "burnin.jsonl", std::ios::app) << text; }
+  fs::path path{};
+};
+
+BurninHead some_head() {
+  BurninHead head{.setup = fake_setup(3, {facts_round(), links_round()}),
+                  .config_file = "quick.lua",
+                  .launcher = "mpirun",
+                  .launcher_arguments = {"--mca", "btl", "tcp,self"},
+                  .local_nodes = 0,
+                  .before = "true",
+                  .console = "/var/log/%n",
+                  .started_ns = 1'700'000'000'000'000'001,
+                  .time_limit_ns = 7'200'000'000'000};
+  head.setup.hosts[1].address = "10.0.0.2";
+  head.setup.hosts[2].group = "leaf1";
+  head.setup.shares_cores = true;
+  head.setup.seed = 18'000'000'000'000'000'001U;
+  head.setup.reference =
+      BurninReference{.classes = {{"one", {{"compute", 1e9}}}}, .nodes = {{"n00", {{"memory", 2e9}}}}};
+  return head;
+}
+
+BurninCellResult some_result(const std::string& id) {
+  BurninCellResult result{.cell = {.id = id, .round = "links", .visit = 1, .hosts = {"n00", "n01"}, .kinds = {"link"}}};
+  result.observations.push_back({"link_rate", "n00", "n01", 0.1 + 0.2, 0, id, 1, false});
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a burn-in's log gives back what it was told", "[burnin]") {
+  const LogDirectory directory;
+  {
+    auto log = BurninLog::create(directory.path, some_head());
+    REQUIRE(log);
+    REQUIRE(log->started(some_result("links/1/n00-n01").cell, {"mpirun", "x"}));
+    REQUIRE(log->done(some_result("links/1/n00-n01")));
+    REQUIRE(log->changed({{"n00", BurninNodeState::untested, BurninNodeState::testing, ""}}));
+    REQUIRE(log->started(some_result("links/1/n00-n02").cell, {}));
+  }
+  const auto opened = BurninLog::open(directory.path);
+  REQUIRE(opened);
+  REQUIRE(opened->results.size() == 1);
+  CHECK(to_json(opened->results[0]) == to_json(some_result("links/1/n00-n01")));
+  CHECK(opened->results[0].observations[0].value == 0.1 + 0.2);
+  CHECK_FALSE(opened->ended);
+  const BurninHead &head = opened->head, expected = some_head();
+  CHECK(to_json(head.setup.config) == to_json(expected.setup.config));
+  REQUIRE(head.setup.hosts.size() == 3);
+  CHECK(head.setup.hosts[1].address == "10.0.0.2");
+  CHECK(head.setup.hosts[2].group == "leaf1");
+  CHECK(head.setup.seed == expected.setup.seed);
+  CHECK(head.setup.shares_cores);
+  REQUIRE(head.setup.reference);
+  CHECK(head.setup.reference->classes == expected.setup.reference->classes);
+  CHECK(head.setup.reference->nodes == expected.setup.reference->nodes);
+  CHECK(head.launcher_arguments == expected.launcher_arguments);
+  CHECK(head.console == expected.console);
+  CHECK(head.before == expected.before);
+  CHECK(head.started_ns == expected.started_ns);
+  CHECK(head.time_limit_ns == expected.time_limit_ns);
+}
+
+TEST_CASE("a burn-in's log that is torn anywhere loses one line at most", "[burnin]") {
+  const LogDirectory directory;
+  {
+    auto log = BurninLog::create(directory.path, some_head());
+    REQUIRE(log);
+    REQUIRE(log->done(some_result("links/1/n00-n01")));
+    REQUIRE(log->done(some_result("links/1/n00-n02")));
+  }
+  const std::string whole = directory.text();
+  const auto second = whole.rfind('\n', whole.size() - 2) + 1;
+  for (const auto length : {second, second + 1, second + 40, whole.size() - 1, whole.size()}) {
+    fs::resize_file(directory.path / "burnin.jsonl", 0);
+    directory.append(whole.substr(0, length));
+    {
+      auto opened = BurninLog::open(directory.path);
+      REQUIRE(opened);
+      CHECK(opened->results.size() == (length == whole.size() ? 2 : 1));
+      REQUIRE(opened->log.done(some_result("links/1/n01-n02")));
+      REQUIRE(opened->log.ended("no time was left"));
+    }
+    const auto again = BurninLog::open(directory.path);
+    REQUIRE(again);
+    CHECK(again->results.back().cell.id == "links/1/n01-n02");
+    CHECK(again->ended);
+    CHECK(again->why_ended == "no time was left");
+  }
+}
+
+TEST_CASE("two at one burn-in are refused, and so is what is no burn-in", "[burnin]") {
+  const LogDirectory directory;
+  CHECK(BurninLog::open(directory.path).error().kind == ErrorKind::usage);
+  const auto log = BurninLog::create(directory.path, some_head());
+  REQUIRE(log);
+  const auto other = BurninLog::open(directory.path);
+  REQUIRE_FALSE(other);
+  CHECK(other.error().message.find("another grit") != std::string::npos);
+  CHECK(BurninLog::read_head(directory.path));
+  const auto twice = BurninLog::create(directory.path, some_head());
+  REQUIRE_FALSE(twice);
+  CHECK(twice.error().message.find("grit resume") != std::string::npos);
+  const LogDirectory foreign;
+  foreign.append("{\"format\": 1, \"type\": \"run\"}\n");
+  CHECK_FALSE(BurninLog::open(foreign.path));
+  const LogDirectory newer;
+  newer.append("{\"format\": 99, \"type\": \"burnin\"}\n");
+  const auto refused = BurninLog::open(newer.path);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("99") != std::string::npos);
+}
+
+TEST_CASE("a node's last kernel lines are those that were written since its cell began", "[burnin]") {
+  const LogDirectory directory;
+  const auto file = directory.path / "console-n01";
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += fmt::format("line {}\n", i);
+  std::ofstream(file) << text << "Kernel panic \033[1m- not syncing";
+  const std::string pattern = (directory.path / "console-%n").string();
+  const auto lines = last_console_lines(pattern, "n01", 0);
+  REQUIRE(lines.size() == 20);
+  CHECK(lines.back() == "Kernel panic  [1m- not syncing");
+  CHECK(lines.front() == "line 31");
+  CHECK(last_console_lines(pattern, "n02", 0).empty());
+  CHECK(last_console_lines("", "n01", 0).empty());
+  struct timespec old[2] = {{1000, 0}, {1000, 0}};
+  REQUIRE(::utimensat(AT_FDCWD, file.c_str(), old, 0) == 0);
+  CHECK(last_console_lines(pattern, "n01", 2'000'000'000'000).empty());
+}
+
+}  // namespace grit

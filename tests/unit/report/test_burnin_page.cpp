@@ -1,0 +1,165 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "analysis/report/page/burnin_page.hpp"
+#include "analysis/report/plots/burnin_plots.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/report/sample_burnin.hpp"
+
+using namespace grit;
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::size_t count(const std::string& text, std::string_view part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
+
+std::string page_of(const BurninReport& report) {
+  const auto page = render_burnin_html(report);
+  REQUIRE(page.has_value());
+  return *page;
+}
+
+/// Without what stands inside of script elements.
+std::string markup_of(std::string page) {
+  for (auto open = page.find("<script"); open != std::string::npos; open = page.find("<script")) {
+    const auto close = page.find("</script>", open);
+    REQUIRE(close != std::string::npos);
+    page.erase(open, close + 9 - open);
+  }
+  return page;
+}
+
+const Json& data_of(const Plot& plot, std::string_view name) {
+  for (const Json& one : plot.spec->at("data"))
+    if (one.at("name") == name) return one.at("values");
+  FAIL("no data " << name);
+  throw std::out_of_range("data");
+}
+
+}  // namespace
+
+TEST_CASE("the page of a burn-in says first how many nodes may go live, and why the others may not") {
+  const std::string page = page_of(test::sample_burnin());
+  const auto headline = page.find("<h1>4 of 8 nodes may go live <span class=\"badge bad\">3 bad, 1 not tested; 1 bad");
+  const auto keep_out = page.find("Keep out"), unknown = page.find("Not known to be good"),
+             all = page.find("All nodes");
+  REQUIRE(headline != std::string::npos);
+  CHECK(headline < keep_out);
+  CHECK(keep_out < unknown);
+  CHECK(unknown < all);
+  CHECK(contains(page, "in at most 1 % of burn-ins"));
+  CHECK(contains(page, "Good may be worse than its peers by up to: matrix products 3 %"));
+  CHECK(contains(page, "Not measured: storage: the disk is a tmpfs (all 8 nodes)"));
+  CHECK(contains(page, "<td>matrix products 5.1 % slower than 7 peers"));
+  CHECK(contains(page, "Bad links: no job should cross them"));
+  CHECK(contains(page, "Kernel panic - not syncing"));
+  CHECK(contains(page, "links/2/n03-n08: timed out after 45 s"));
+  CHECK(contains(page, "<td class=\"good\">cleared</td>"));
+}
+
+TEST_CASE("a node's box in the grid of a burn-in has a sign beside its colour") {
+  const std::string page = markup_of(page_of(test::sample_burnin()));
+  CHECK(contains(page, "<li class=\"good\" title=\"n01: good\"><b>✓</b>n01</li>"));
+  CHECK(contains(page, "<li class=\"bad\" title=\"n03: bad, matrix products 5.1 %"));
+  CHECK(contains(page, "<b>✗</b>n03</li>"));
+  CHECK(contains(page, "<b>–</b>n08</li>"));
+  CHECK(count(page, "class=\"group-name\"") == 2);
+}
+
+TEST_CASE("a burn-in's plots name whom somebody suspected, and those with suspects come first") {
+  const BurninReport report = test::sample_burnin();
+  const std::vector<Plot> plots = burnin_figure_plots(report);
+  REQUIRE(plots.size() == 6);  // wrong results are no distribution
+  for (std::size_t i = 0; i < plots.size(); ++i) CHECK((data_of(plots[i], "names").empty()) == (i >= 4));
+  const Plot& compute = plots[0];
+  CHECK(compute.title == "matrix products");
+  const Json& names = data_of(compute, "names");
+  REQUIRE(names.size() == 1);
+  CHECK(names[0].at("status") == "shown");
+  CHECK(names[0].at("name").get<std::string>().starts_with("n03 +"));
+  int others = 0;
+  for (const Json& bar : data_of(compute, "bars")) others += bar.at("count").get<int>();
+  CHECK(others == 7);
+}
+
+TEST_CASE("a burn-in's links are a matrix with a cell for each direction that was measured") {
+  const BurninReport report = test::sample_burnin();
+  const std::vector<BurninLinkFigure> rates = link_figures(report, "link_rate");
+  CHECK(rates.size() == 8 * 7);
+  const auto bad = std::find_if(rates.begin(), rates.end(),
+                                [](const BurninLinkFigure& one) { return one.host == "n01" && one.peer == "n04"; });
+  REQUIRE(bad != rates.end());
+  CHECK(bad->worse > 0.33);
+  CHECK(bad->worse < 0.37);
+  const std::vector<BurninLinkFigure> losses = link_figures(report, "link_loss");
+  const auto lossy =
+      std::max_element(losses.begin(), losses.end(), [](const auto& a, const auto& b) { return a.worse < b.worse; });
+  REQUIRE(lossy != losses.end());
+  CHECK(lossy->host == "n06");
+  CHECK(lossy->value == 408.0 / 80'000);
+  const std::vector<Plot> plots = burnin_pair_plots(report);
+  REQUIRE(plots.size() == 3);
+  std::size_t framed = 0;
+  for (const Plot& plot : plots)
+    for (const Json& cell : data_of(plot, "cells")) framed += cell.at("bad").get<bool>() ? 1 : 0;
+  CHECK(framed == 1);
+  CHECK(link_figures(report, "compute").empty());
+}
+
+TEST_CASE("the page of a burn-in loads nothing, and its texts are escaped") {
+  const std::string evil = "</script><script>alert('x')</script>&\"\xff{{data}}";
+  BurninReport report = test::sample_burnin();
+  report.launcher = evil;
+  report.config.name = evil, report.config.summary = evil;
+  for (BurninNodeReport& node : report.nodes) {
+    node.host += evil, node.reason += evil, node.group = evil, node.machine_class = evil;
+    node.skipped = {evil}, node.remarks = {evil};
+    for (BurninFinding& finding : node.findings) finding.why = evil, finding.host = evil;
+  }
+  report.links[0].why = evil, report.links[0].host = evil;
+  report.fleet = {test::shown_finding("", "compute", 0.1, evil)};
+  report.groups = {report.fleet[0]};
+  report.groups[0].group = evil;
+  for (BurninObservation& one : report.observations) one.host += evil, one.peer += evil;
+  for (BurninCellResult& lost : report.lost) {
+    lost.cell.id = evil, lost.words = evil, lost.cell.hosts = {evil}, lost.command = {evil};
+    lost.kernel_lines = {{evil, {evil}}}, lost.errors = {{evil, evil}};
+  }
+  const std::string page = page_of(report);
+  CHECK_FALSE(contains(page, "<script>alert"));
+  CHECK_FALSE(contains(markup_of(page), "alert('x')"));
+  CHECK(contains(page, "&lt;/script&gt;&lt;script&gt;alert(&#39;x&#39;)"));
+  const std::string markup = markup_of(page_of(test::sample_burnin()));
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"((src|href|srcset|action|data|poster)\s*=)")));
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"(url\(|@import|<(link|iframe|object|embed|img|base)\b)")));
+  CHECK_FALSE(std::regex_search(markup, std::regex(R"(\son[a-z]+\s*=)")));
+}
+
+TEST_CASE("the page of a burn-in of thousands of nodes stays small") {
+  const BurninReport report = test::large_burnin(4096);
+  const std::string page = page_of(report);
+  CHECK(page.size() < 5'000'000);
+  CHECK(count(markup_of(page), "<li class=\"bad\"") == 41);
+  CHECK(contains(page, "class=\"nodes dense\""));
+  CHECK(contains(page, "The first 400 of 4096 are listed"));
+  CHECK(burnin_pair_plots(report).empty());
+  CHECK(contains(page, fmt::format("The worst 64 of {} links", 4096 * 5)));
+  CHECK(contains(page, "21 more suspects are not named here."));
+}
+
+TEST_CASE("a burn-in without anything is a page, too, and so is one that has not come to its end") {
+  CHECK(contains(page_of({}), "<h1>So far 0 of 0 nodes may go live <span class=\"badge unknown\">not at its end"));
+  test::BurninMaker maker(3, 1);
+  CHECK(contains(page_of(maker.report()), "<span class=\"badge good\">all good</span>"));
+  CHECK(contains(page_of(maker.report()), "Nothing speaks against any node."));
+  for (BurninNodeReport& node : maker.report().nodes)
+    node.figures["compute"] = 0, node.figures["memory"] = std::nan("");
+  CHECK(contains(page_of(maker.report()), "3 of 3 nodes may go live"));
+}

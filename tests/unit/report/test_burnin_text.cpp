@@ -1,0 +1,105 @@
+#include "analysis/report/tables/burnin_words.hpp"
+#include "analysis/report/text/burnin_text.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/report/sample_burnin.hpp"
+
+using namespace grit;
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::size_t lines_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+TEST_CASE("a burn-in's text says first how many nodes may go live, then why not the others") {
+  const std::string text = burnin_text(test::sample_burnin(), "burnin/quick/1");
+  CHECK(
+      text.starts_with("4 of 8 nodes may go live.\n  others     3 bad, 1 not tested; 1 bad link between good nodes\n"));
+  CHECK(contains(text, "  BAD        n03: matrix products 5.1 % slower than 7 peers"));
+  CHECK(contains(text, "  NOT TESTED n08: did not answer any more in round links\n"));
+  CHECK(contains(text, "  BAD LINK   n01 to n04: bandwidth of the link 35 % lower"));
+  CHECK(contains(text, "  cleared    n02: memory bandwidth 9.1 % lower in the first visits"));
+  CHECK(contains(text, "  odd        kernel 6.1.0-27-amd64, most have 6.1.0-28-amd64 (n07)\n"));
+  CHECK(contains(text, "  skipped    storage: the disk is a tmpfs (all 8 nodes)\n"));
+  CHECK(contains(text, "in at most 1 % of burn-ins"));
+  CHECK(contains(text, "  took       3 min, config quick, local cluster\n"));
+  CHECK(contains(text, "  page       burnin/quick/1/burnin.html\n"));
+}
+
+TEST_CASE("a burn-in's text of a healthy fleet has nothing to complain of") {
+  test::BurninMaker maker(8, 3);
+  const std::string text = burnin_text(maker.report(), "out");
+  CHECK(text.starts_with("8 of 8 nodes may go live.\n  skipped"));
+  maker.report().complete = false;
+  maker.report().nodes[0].state = BurninNodeState::testing;
+  CHECK(
+      burnin_text(maker.report(), "out").starts_with("So far 7 of 8 nodes may go live.\n  others     1 not tested\n"));
+  CHECK(burnin_text({}, "out").starts_with("0 of 0 nodes may go live.\n") == false);
+  BurninReport empty;
+  empty.complete = true;
+  CHECK(burnin_text(empty, "out").starts_with("0 of 0 nodes may go live.\n"));
+}
+
+TEST_CASE("a burn-in's text of thousands of nodes is short") {
+  const std::string text = burnin_text(test::large_burnin(4096), "out");
+  CHECK(lines_of(text) < 50);
+  CHECK(contains(text, "and 21 more, see nodes.csv\n"));
+}
+
+TEST_CASE("a burn-in's text obeys nobody's control characters") {
+  BurninReport report = test::sample_burnin();
+  report.nodes[2].reason = "\x1b[31mred\r\nnext \xff";
+  report.nodes[2].host =
+      "n\x07"
+      "03";
+  const std::string text = burnin_text(report, "out");
+  CHECK(contains(text, "  BAD        n 03:  [31mred  next ?\n"));
+  for (const char c : text) CHECK((c == '\n' || static_cast<unsigned char>(c) >= 0x20));
+}
+
+TEST_CASE("a burn-in's progress is one line that fits") {
+  BurninProgress progress{.round = "links",
+                          .cells_done = 7,
+                          .cells_planned = 12,
+                          .cells_running = 1,
+                          .nodes = {{"good", 6}, {"suspect", 1}, {"bad", 1}, {"untested", 0}},
+                          .elapsed_ns = 60'000'000'000,
+                          .left_ns = 120'000'000'000};
+  CHECK(burnin_progress_line(progress, 100) == "links 7 of 12 cells, 6 good 1 suspect 1 bad, 2 min left");
+  CHECK(burnin_progress_line(progress, 40) == "links 7 of 12 cells, 2 min left");
+  CHECK(burnin_progress_line(progress, 9) == "links 7 o");
+  CHECK(burnin_progress_line(progress, 0).empty());
+  progress.left_ns = -1;
+  progress.nodes = {{"not_tested", 2}};
+  CHECK(burnin_progress_line(progress, 100) == "links 7 of 12 cells, 2 not tested");
+  progress.round = "l\xc3\xa4ngs\n";
+  CHECK(burnin_progress_line(progress, 3) == "l\xc3\xa4n");
+}
+
+TEST_CASE("figures of a burn-in have their units") {
+  CHECK(burnin_figure("compute", 12.34e9) == "12.3 GFLOP/s");
+  CHECK(burnin_figure("memory", 9.8e9) == "9.8 GB/s");
+  CHECK(burnin_figure("link_rate", 9.41e9) == "9.41 Gbit/s");
+  CHECK(burnin_figure("link_latency", 31e-6) == "31 µs");
+  CHECK(burnin_figure("link_loss", 0.0051) == "0.51 %");
+  CHECK(burnin_figure("wrong_results", 2) == "2");
+  CHECK(burnin_figure("of tomorrow", 2.5) == "2.5");
+  CHECK(burnin_figure("compute", std::nan("")) == "unknown");
+  CHECK(accusation("check:link_up") == "check link_up");
+  CHECK(accusation("fact:nic_speed") == "nic_speed unlike its peers");
+  CHECK(worse_text(test::shown_finding("n1", "compute", 0.05, "")) == "5 % (4.5 .. 5.5 %)");
+  CHECK(worse_text(test::shown_finding("n1", "link_loss", 0.05, "")).empty());
+  CHECK(finding_text(test::shown_finding("n1", "compute", 0.05, "")) ==
+        "matrix products: 5 % (4.5 .. 5.5 %) worse than its peers");
+}
+
+TEST_CASE("what many nodes have in common is said once") {
+  CHECK(hosts_text({"a", "b"}, 2) == "all 2 nodes");
+  CHECK(hosts_text({"a"}, 1) == "a");
+  CHECK(hosts_text({"a", "b", "c", "d", "e"}, 9) == "a, b, c, d, e");
+  CHECK(hosts_text({"a", "b", "c", "d", "e", "f"}, 9) == "a, b, c, d and 2 more");
+}

@@ -140,7 +140,7 @@ TEST_CASE("host lists are read and written as Slurm does it") {
   }
 }
 
-TEST_CASE("--hosts takes a file of hosts or a list") {
+TEST_CASE("the option takes a file of hosts or a list") {
   const TextFile file("hosts", "# rack 1\nn1 slots=8 max_slots=8\n\n  n2 # spare\nn[3-4]\nn1\n");
   const auto with_slots = grit::hosts_of_option(file.path());
   REQUIRE(with_slots.has_value());
@@ -148,7 +148,7 @@ TEST_CASE("--hosts takes a file of hosts or a list") {
   CHECK(grit::hosts_of_option("n[1-2]").value() == Hosts{"n1", "n2"});
 }
 
-TEST_CASE("--hosts says which line of its file is wrong, and that nobody is in it") {
+TEST_CASE("the option says which line of its file is wrong, and that nobody is in it") {
   {
     const TextFile file("hosts", "n1\nn[2\n");
     const auto hosts = grit::hosts_of_option(file.path());

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "harness/base/files.hpp"
 #include "harness/base/printable.hpp"

@@ -59,12 +59,25 @@ class Controls {
   std::map<std::string_view, std::vector<const BurninReading*>> by_cell_{};
 };
 
+/// Variance of a unit's middle by measurement.
+double typical_error2(const BurninFamily& family) {
+  std::vector<double> errors;
+  for (const BurninUnit& unit : family.units)
+    if (!unit.base.empty()) errors.push_back(unit.error2);
+  return median(std::move(errors));
+}
+
 void add_fresh_of(BurninFamily& family, std::size_t host, const std::vector<const BurninReading*>& readings,
                   const Controls& controls, const Fallback& fallback) {
   BurninUnit& unit = family.units[host];
   std::map<std::size_t, double> weights;  // of the good nodes' middles in the mean
   const double count = static_cast<double>(readings.size());
   double noise = 0, without = 0;
+  // What is known of a good node's own middle, of few visits less than what is known of how nodes differ: its
+  // expectation given both (C. Stein; here B. Efron and C. Morris, JASA 70, 1975).
+  const BurninPeers& peers = family.peers[host];
+  const double apart = std::max(peers.variance - peers.noise2, 0.0), error2 = typical_error2(family);
+  const double known = apart + error2 > 0 ? apart / (apart + error2) : 0;
   for (const BurninReading* one : readings) {
     const auto& beside = controls.beside(*one);
     if (beside.empty()) {
@@ -74,14 +87,15 @@ void add_fresh_of(BurninFamily& family, std::size_t host, const std::vector<cons
     }
     double good = 0;
     for (const BurninReading* control : beside) {
-      good += (control->worse - family.units[control->host].middle) / static_cast<double>(beside.size());
+      const double own = known * (family.units[control->host].middle - peers.middle);
+      good += (control->worse - peers.middle - own) / static_cast<double>(beside.size());
       weights[control->host] += 1 / static_cast<double>(beside.size()) / count;
     }
     unit.fresh.push_back(one->worse - good);
     noise += 1 + 1 / static_cast<double>(beside.size());
   }
   unit.fresh_noise = noise / count;
-  for (const auto& [control, weight] : weights) unit.shared2 += weight * weight * family.units[control].error2;
+  for (const auto& [control, weight] : weights) unit.shared2 += weight * weight * known * error2;
   unit.shared2 += std::pow(without / count, 2) * fallback.variance;
 }
 

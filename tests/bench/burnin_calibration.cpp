@@ -93,6 +93,7 @@ std::vector<Fleet> fleets_of() {
   const auto with = [](FleetSpread spread, double size) {
     FleetSettings settings;
     settings.spread = spread, settings.spread_size = size;
+    if (spread != FleetSpread::two_levels) settings.assumed_spread = std::max(size, 0.005);
     return settings;
   };
   std::vector<Fleet> fleets{{"nodes alike", with(FleetSpread::none, 0)},
@@ -111,7 +112,9 @@ std::vector<Fleet> fleets_of() {
   slow.settings.noise = 0.03;
   Fleet stalls{"normal 0.5 %, a visit in 10 stalls", with(FleetSpread::normal, 0.005)};
   stalls.settings.stalls = 0.1;
-  for (const Fleet& one : {drift, wander, slow, stalls}) fleets.push_back(one);
+  Fleet unlike{"normal 1.2 %, 0.5 % assumed", with(FleetSpread::normal, 0.012)};
+  unlike.settings.assumed_spread = 0.005;
+  for (const Fleet& one : {unlike, drift, wander, slow, stalls}) fleets.push_back(one);
   return fleets;
 }
 

@@ -24,7 +24,8 @@ struct FleetSettings {
   std::size_t nodes = 8;
   FleetSpread spread = FleetSpread::normal;
   double spread_size = 0.005;  // standard deviation; of student its scale; of two levels how far they are apart
-  double noise = 0.01;         // standard deviation of a visit's value
+  double assumed_spread = 0.005;
+  double noise = 0.01;  // standard deviation of a visit's value
   double noise_autocorrelation = 0;
   double stalls = 0;  // share of visits that take 1.5 times as long
   double drift = 0;   // per visit, of all nodes
@@ -43,7 +44,7 @@ class SimulatedFleet {
       classes_[names_.back()] = "one class";
     }
     config_.rounds = {BurninRound{.name = "solo", .kinds = {"compute"}}};
-    config_.must_match = {};
+    config_.limits[settings_.measure].spread = settings_.assumed_spread;
   }
 
   BurninConfig& config() { return config_; }

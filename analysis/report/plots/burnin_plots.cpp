@@ -144,7 +144,7 @@ Plot figure_plot(const BurninReport& report, const BurninMeasure& measure, std::
       spec, "x_title",
       is_share ? std::string(measure.what) + ", worse →" : fmt::format("worse than the middle, {} →", middle_text));
   plot.caption = fmt::format("{} nodes, middle {}; dashed: {}, from which on it matters.", sorted.size(), middle_text,
-                             percent(tolerance));
+                             level_text(tolerance));
   if (unnamed > 0) plot.note = fmt::format("{} more suspects are not named here.", unnamed);
   plot.spec = std::move(spec);
   return plot;
@@ -198,7 +198,7 @@ Plot pair_plot(const BurninReport& report, const BurninMeasure& measure) {
   plot.caption = fmt::format(
       "From the row's node to the column's; darkest: {} {}. Empty: not measured. Framed: a bad link between good "
       "nodes.",
-      percent(kDarkestTolerances * tolerance), is_share ? "or more" : "worse than the middle of all, or more");
+      level_text(kDarkestTolerances * tolerance), is_share ? "or more" : "worse than the middle of all, or more");
   plot.spec = std::move(spec);
   return plot;
 }

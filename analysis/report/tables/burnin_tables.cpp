@@ -23,7 +23,10 @@ constexpr std::size_t kMostNamedBoxes = 256;
 constexpr std::size_t kMostLostCells = 50;
 constexpr std::size_t kWorstLinks = 64;
 
-std::string seconds_text(std::int64_t ns) { return length_text(static_cast<double>(ns) / 1e9); }
+std::string seconds_text(std::int64_t ns) {
+  const double seconds = static_cast<double>(ns) / 1e9;
+  return seconds < 120 ? fmt::format("{:.0f} s", seconds) : length_text(seconds);
+}
 
 std::string figure(std::string_view name, int count, std::string_view note) {
   return fmt::format("<div class=\"figure\"><dt>{}</dt><dd><b>{}</b><span>{}</span></dd></div>\n", name, count,
@@ -211,7 +214,7 @@ std::string tolerances_table(const BurninReport& report) {
     };
     table.row({std::string(measure.what),
                measure.better == BurninBetter::none_at_all ? Cell("none at all")
-                                                           : Cell(percent(tolerance_of(report.config, measure.name))),
+                                                           : Cell(level_text(tolerance_of(report.config, measure.name))),
                limit(&BurninLimits::at_least), limit(&BurninLimits::at_most)});
   }
   return table.html();

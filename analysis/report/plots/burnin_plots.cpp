@@ -104,14 +104,19 @@ Json names_of(const BurninMeasure& measure, const std::vector<Standing>& sorted,
   unnamed = suspects.size() - std::min(suspects.size(), kMostNamedNodes);
   Json names = Json::array();
   std::size_t row = 0;
+  const bool is_share = measure.better == BurninBetter::rarer;
   for (const Standing* one : suspects) {
-    const std::string figure = measure.better == BurninBetter::rarer ? percent(one->worse) : signed_percent(one->worse);
-    names.push_back({{"x", rounded(std::clamp(one->worse, low, high))},
-                     {"row", row % kLabelRows},
-                     {"name", row < kMostNamedNodes ? one->node->host + " " + figure : ""},
-                     {"status", std::string(to_string(one->finding->status))},
-                     {"tip", fmt::format("{}: {}, {} ({})", one->node->host, burnin_figure(measure.name, one->value),
-                                         figure, to_string(one->finding->status))}});
+    const std::string place = is_share ? percent(one->worse) : signed_percent(one->worse);
+    // Beside the name stands what the reason says, which is of the fresh figures alone.
+    const double fresh = one->finding->worse;
+    const std::string figure = is_share || fresh == 0 ? place : signed_percent(fresh);
+    names.push_back(
+        {{"x", rounded(std::clamp(one->worse, low, high))},
+         {"row", row % kLabelRows},
+         {"name", row < kMostNamedNodes ? one->node->host + " " + figure : ""},
+         {"status", std::string(to_string(one->finding->status))},
+         {"tip", fmt::format("{}: {}, {} over all visits ({})", one->node->host,
+                             burnin_figure(measure.name, one->value), place, to_string(one->finding->status))}});
     ++row;
   }
   return names;

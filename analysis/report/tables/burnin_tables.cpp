@@ -296,7 +296,7 @@ std::string node_grid(const BurninReport& report) {
       "<h2>All nodes</h2>\n<p class=\"legend\"><span class=\"key\">✓ good</span> <span class=\"key\">✗ bad</span> "
       "<span "
       "class=\"key\">? not clear</span> <span class=\"key\">– not tested</span></p>\n";
-  html += named ? "<div>\n" : "<div class=\"dense\">\n";
+  html += named ? "<div class=\"by-group\">\n" : "<div class=\"dense\">\n";
   for (const std::string& group : order) {
     html += "<div class=\"group\">" + (group.empty() ? "" : element("p", group, "group-name"));
     html += "<ul class=\"nodes\">\n" + boxes[group] + "</ul></div>\n";

@@ -208,7 +208,7 @@ void recall_of_few(int fleets) {
   for (const double noise : {0.005, 0.01, 0.015, 0.02}) {
     for (const double slower : {0.02, 0.05, 0.1}) {
       FleetSettings settings;
-      settings.spread = FleetSpread::none, settings.noise = noise;
+      settings.spread = FleetSpread::none, settings.noise = noise, settings.rounds = 4;
       settings.slower = {-std::log1p(-slower)};
       recall_row(fmt::format("nodes alike, noise {:.1f} %", 100 * noise), settings,
                  fmt::format("1 of {:.0f} %", 100 * slower), fleets);

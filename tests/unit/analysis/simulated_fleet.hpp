@@ -30,6 +30,7 @@ struct FleetSettings {
   double stalls = 0;  // share of visits that take 1.5 times as long
   double drift = 0;   // per visit, of all nodes
   int visits = 3;
+  int rounds = 1;                // that share the level, of which this is one
   std::vector<double> slower{};  // of the first nodes: by so much of the logarithm
   std::string measure = "compute";
 };
@@ -43,7 +44,7 @@ class SimulatedFleet {
       names_.push_back(fmt::format("n{:04}", i));
       classes_[names_.back()] = "one class";
     }
-    config_.rounds = {BurninRound{.name = "solo", .kinds = {"compute"}}};
+    config_.rounds.assign(static_cast<std::size_t>(settings_.rounds), {.name = "solo", .kinds = {"compute"}});
     config_.limits[settings_.measure].spread = settings_.assumed_spread;
   }
 

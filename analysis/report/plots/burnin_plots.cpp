@@ -111,7 +111,7 @@ Json names_of(const BurninMeasure& measure, const std::vector<Standing>& sorted,
     const std::string figure = is_share || fresh == 0 ? place : signed_percent(fresh);
     names.push_back(
         {{"x", rounded(std::clamp(one->worse, low, high))},
-         {"row", row},
+         {"row", std::min(row, kMostNamedNodes - 1)},  // none outside of the plot: it would shrink to hold it
          {"name", row < kMostNamedNodes ? one->node->host + " " + figure : ""},
          {"status", std::string(to_string(one->finding->status))},
          {"tip", fmt::format("{}: {}, {} over all visits ({})", one->node->host,

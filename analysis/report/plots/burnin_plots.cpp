@@ -18,7 +18,6 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kBins = 48;
-constexpr std::size_t kLabelRows = 5;
 constexpr std::size_t kMostClasses = 3;
 
 /// A node beside its peers in one measure.
@@ -112,7 +111,7 @@ Json names_of(const BurninMeasure& measure, const std::vector<Standing>& sorted,
     const std::string figure = is_share || fresh == 0 ? place : signed_percent(fresh);
     names.push_back(
         {{"x", rounded(std::clamp(one->worse, low, high))},
-         {"row", row % kLabelRows},
+         {"row", std::min(row, kMostNamedNodes - 1)},  // none outside of the plot: it would shrink to hold it
          {"name", row < kMostNamedNodes ? one->node->host + " " + figure : ""},
          {"status", std::string(to_string(one->finding->status))},
          {"tip", fmt::format("{}: {}, {} over all visits ({})", one->node->host,
@@ -141,7 +140,9 @@ Plot figure_plot(const BurninReport& report, const BurninMeasure& measure, std::
   set_data(spec, "names", names);
   set_signal(spec, "x_domain", Json{low, high});
   set_signal(spec, "tolerance", tolerance);
-  set_signal(spec, "label_rows", std::min(names.size(), kLabelRows));
+  const std::size_t label_rows = std::min(names.size(), kMostNamedNodes);  // a row each, so that no name hides another
+  set_signal(spec, "label_rows", label_rows);
+  spec["height"] = 130 + 14 * label_rows;
   const bool is_share = measure.better == BurninBetter::rarer;
   set_signal(spec, "x_format", is_share ? "~%" : "+~%");
   const std::string middle_text = burnin_figure(measure.name, middle);

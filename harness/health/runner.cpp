@@ -16,13 +16,11 @@
 #include "harness/base/json_fields.hpp"
 #include "harness/base/units.hpp"
 #include "harness/health/reader.hpp"
+#include "harness/health/rest.hpp"
 
 namespace grit {
 namespace {
 
-/// A check that had to be ended is not read again at once: each time costs a process, and its reader's other checks
-/// what they counted from. Doubled with each time in a row, up to the second figure.
-constexpr std::int64_t kFirstRest_ns = 5 * kNsPerS, kLongestRest_ns = 300 * kNsPerS;
 /// A check with a process of its own keeps to its limit itself, and says more than that it took too long.
 constexpr std::int64_t kOwnGrace_ns = kNsPerS;
 constexpr std::int64_t kUnsent_ns = 20 * kNsPerMs;  // when an answer is tried again that the line had no room for
@@ -84,9 +82,9 @@ class Runner {
   struct Planned {
     std::size_t reader = 0;  // place in readers_; 0: the common one
     std::int64_t limit_ns = 0, grace_ns = 0;
-    bool was_read = false;                         // by the reader that is there
-    std::string lost_by{};                         // whose end took what it counted from; empty: nobody's
-    std::int64_t rest_ns = 0, rests_until_ns = 0;  // after it had to be ended
+    bool was_read = false;  // by the reader that is there
+    std::string lost_by{};  // whose end took what it counted from; empty: nobody's
+    Rest rest{};            // after it had to be ended, which costs its reader's other checks what they counted from
     std::string why_rests{};
     pid_t unended = -1;  // its reader, which was killed and has not ended
   };
@@ -128,10 +126,10 @@ class Runner {
     if (check.unended > 0)
       return answer(unknown_reading(request, now_ns, check.why_rests + ", and its process cannot be ended",
                                     fmt::format("cat /proc/{}/stack", check.unended)));
-    if (now_ns < check.rests_until_ns)
-      return answer(unknown_reading(request, now_ns,
-                                    fmt::format("{}; it is read again in {}", check.why_rests,
-                                                format_duration(static_cast<double>(check.rests_until_ns - now_ns)))));
+    if (const std::int64_t left_ns = check.rest.left_ns(now_ns); left_ns > 0)
+      return answer(unknown_reading(
+          request, now_ns,
+          fmt::format("{}; it is read again in {}", check.why_rests, format_duration(static_cast<double>(left_ns)))));
     readers_[check.reader].waiting.push_back(request);
   }
 
@@ -149,7 +147,7 @@ class Runner {
     if (!reader.at) return;
     const CheckRequest request = *std::exchange(reader.at, std::nullopt);
     Planned& check = checks_[request.place];
-    check.rest_ns = 0;
+    check.rest.forget();
     check.was_read = true;
     const std::string lost_by = std::exchange(check.lost_by, "");
     if (const auto reading = reading_from_json(text); !reading || reading->place != request.place)
@@ -221,8 +219,7 @@ class Runner {
   void let_rest(std::size_t place, std::string why) {
     Planned& check = checks_[place];
     check.why_rests = std::move(why);
-    check.rest_ns = check.rest_ns == 0 ? kFirstRest_ns : std::min(2 * check.rest_ns, kLongestRest_ns);
-    check.rests_until_ns = monotonic_ns() + check.rest_ns;
+    check.rest.begin(monotonic_ns());
   }
 
   /// It, and what its programs leave behind. False: it waits in the kernel, and ends when that lets it.

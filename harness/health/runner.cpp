@@ -137,7 +137,7 @@ class Runner {
     if (reader.pid > 0) {
       bool ended = false;
       while (const auto text = receive_text(reader.line.get(), ended)) take_answer(reader, *text);
-      if (ended) take_end(reader);
+      if (ended || reader.status) take_end(reader);  // what it has forked may hold its end of the line
     }
     if (reader.at && monotonic_ns() >= deadline_ns(reader)) end_late(reader);
     if (!reader.at && !reader.waiting.empty()) give_next(reader);
@@ -159,12 +159,13 @@ class Runner {
   }
 
   /// The next reader knows nothing of what checks counted in this one, and would say of each that all is well. Of those
-  /// that this one did not get to it knows as much.
-  void forget(const ReaderProcess& reader, std::size_t by) {
+  /// that this one did not get to it knows as much. `by`: the check for which it was ended; empty: for none.
+  void forget(const ReaderProcess& reader, std::optional<std::size_t> by) {
+    const std::string whose = by ? check_label(job_.checks[*by]) : "its process";
     for (std::size_t place = 0; place < checks_.size(); ++place) {
       const Check* check = job_.find(job_.checks[place].name);
       if (&readers_[checks_[place].reader] != &reader || !std::exchange(checks_[place].was_read, false)) continue;
-      if (place != by && check != nullptr && check->info.counts) checks_[place].lost_by = check_label(job_.checks[by]);
+      if (place != by && check != nullptr && check->info.counts) checks_[place].lost_by = whose;
     }
   }
 
@@ -199,7 +200,7 @@ class Runner {
   /// It ended by itself, in the middle of a reading or not.
   void take_end(ReaderProcess& reader) {
     const std::string how = end_reader(reader) ? signal_words(*reader.status) : "no status";
-    if (!reader.at) return;
+    if (!reader.at) return forget(reader, std::nullopt);
     const CheckRequest request = *std::exchange(reader.at, std::nullopt);
     let_rest(request.place, "it crashed: its process ended with " + how);
     forget(reader, request.place);
@@ -225,7 +226,7 @@ class Runner {
   /// It, and what its programs leave behind. False: it waits in the kernel, and ends when that lets it.
   bool end_reader(ReaderProcess& reader) {
     if (reader.pid < 0) return true;
-    ::kill(reader.pid, SIGKILL);
+    if (!reader.status) ::kill(reader.pid, SIGKILL);  // else its number may be another process's by now
     for (const std::int64_t until_ns = monotonic_ns() + kEnding_ns; !reader.status && monotonic_ns() < until_ns;) {
       reap();
       if (!reader.status) ::usleep(1000);

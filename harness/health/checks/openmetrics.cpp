@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kMaxText_bytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxOutcomes = 64;
+constexpr std::size_t kMaxSeen = 8192;  // twice what one reading may have: labels that change from time to time
 constexpr std::int64_t kLeastMaxAge_ns = 60 * kNsPerS;
 constexpr std::int64_t kBetweenTries_ns = 10 * kNsPerMs;
 constexpr const char* kTime = " t_ns";  // behind a series' name, or alone for those without a timestamp
@@ -288,7 +289,7 @@ class Reader {
     // A series that is not exported any more must not pass for one that is well again.
     for (const std::string& subject : seen_)
       if (by_subject.count(subject) == 0) say(subject, {.detail = "is not exported any more"});
-    seen_.merge(exported);
+    if (seen_.size() + exported.size() <= kMaxSeen) seen_.merge(exported);
     return worst_first(by_subject);
   }
 

@@ -247,6 +247,20 @@ TEST_CASE("openmetrics: many series, and labels by which they are told apart") {
   REQUIRE(test::CheckUnderTest("openmetrics", with_file(file, "m > 0")).read_one().subject == "a=1,b= [31m");
 }
 
+TEST_CASE("openmetrics: labels that change with each reading are not all kept") {
+  const test::TempDirectory directory;
+  const auto file = directory.path() / "m.prom";
+  test::CheckUnderTest check("openmetrics", with_file(file, "m > 0", {{"subject", "id"}}));
+  for (int reading = 0; reading < 4; ++reading) {
+    std::string text;
+    for (int i = 0; i < 4000; ++i) text += fmt::format("m{{id=\"{} {}\"}} 0\n", reading, i);
+    write(file, text);
+    const auto outcomes = check.read();
+    // Those of this reading, and at most 8192 that are not exported any more.
+    CHECK(std::stoi(outcomes.back().detail.substr(4)) <= 4000 + 8192 - 63);
+  }
+}
+
 TEST_CASE("openmetrics: what cannot be read is unknown, never well and never an alarm") {
   const test::TempDirectory directory;
   const auto file = directory.path() / "m.prom";

@@ -8,7 +8,8 @@
 //
 // A worker runs it (run_child), which as a child subreaper also has what leaves the program's session, and ends and
 // counts all of it. When the agent is killed, so is the worker, and with it the session by its sentinel; only what has
-// left the session then lives on.
+// left the session then lives on. A worker that does not end its program in time is killed by the agent, which then
+// ends what the worker had started, session by session.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -16,13 +17,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <optional>
+#include <set>
+#include <sstream>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
+#include "harness/base/files.hpp"
 #include "harness/base/printable.hpp"
 #include "harness/os/child_process.hpp"
+#include "harness/os/kernel_text.hpp"
+#include "harness/os/process.hpp"
 #include "injectors/cores.hpp"
 #include "injectors/faults.hpp"
 #include "injectors/ranks.hpp"
@@ -33,6 +40,7 @@ namespace {
 
 constexpr std::int64_t kBegins_ns = 2 * kNsPerS;  // by then the worker has got a CPU, also of a busy node
 constexpr std::int64_t kStops_ns = 2 * kNsPerS;   // run_child() needs at most a second to end everything
+constexpr std::int64_t kDies_ns = kNsPerS / 2;    // after SIGKILL; of a busy node, too
 
 constexpr int kWorstOutcome = 3;  // of `grit check`: above that it has not checked anything
 
@@ -132,6 +140,57 @@ void run_once(Job job, int stop_fd, WorkerPage& page) {
   }
 }
 
+/// A session and the process that began it. While any process is in it the kernel gives its number to no other process
+/// (pid allocation, kernel/pid.c), so that a process of that number which is another one shows that the session is
+/// over.
+struct Session {
+  pid_t id = 0;
+  std::optional<ProcessIdentity> leader{};  // empty: it had ended before
+};
+
+/// All that descend from a process and whose parents live, as far as the kernel lists children (proc_pid_children(5)).
+std::set<pid_t> descendants_of(pid_t pid) {
+  std::set<pid_t> found;
+  for (std::vector<pid_t> parents{pid}; !parents.empty();) {
+    const std::string tasks = fmt::format("/proc/{}/task", parents.back());
+    parents.pop_back();
+    for (const std::string& thread : entries_of(tasks)) {
+      std::istringstream numbers(read_file(fmt::format("{}/{}/children", tasks, thread)).value_or(""));
+      for (pid_t child = 0; numbers >> child;)
+        if (found.insert(child).second) parents.push_back(child);
+    }
+  }
+  return found;
+}
+
+/// Of what this worker has started, not the agent's own, in which a program is until it begins one.
+std::vector<Session> sessions_of(pid_t worker) {
+  std::set<pid_t> ids;
+  for (const pid_t pid : descendants_of(worker)) ids.insert(::getsid(pid));
+  std::vector<Session> sessions;
+  for (const pid_t id : ids) {
+    if (id <= 0 || id == ::getsid(0)) continue;
+    const auto leader = identify_process(id);
+    sessions.push_back({id, leader ? std::optional(*leader) : std::nullopt});
+  }
+  return sessions;
+}
+
+/// Zombies are none: nobody may reap them.
+std::vector<ProcessIdentity> members_of(const Session& session) {
+  const auto now = identify_process(session.id);
+  if (now && (!session.leader || now->start_ticks != session.leader->start_ticks)) return {};
+  std::vector<ProcessIdentity> members;
+  for (const std::string& name : entries_of("/proc")) {
+    const auto pid = static_cast<pid_t>(whole_number(name).value_or(0));
+    if (pid <= 0 || ::getsid(pid) != session.id) continue;
+    const auto member = identify_process(pid);
+    if (!member || ::getsid(pid) != session.id) continue;  // asked once more: it may have become another process
+    if (const auto alive = lives(*member); alive && *alive) members.push_back(*member);
+  }
+  return members;
+}
+
 class RunningCheck final : public Fault {
  public:
   static Result<std::unique_ptr<Fault>> make(Job job) {
@@ -148,26 +207,26 @@ class RunningCheck final : public Fault {
   }
 
   Status stop() override {
-    if (!started_) return end_stuck();
+    if (!started_) return end_left();
     started_ = false;
     stop_.reset();  // the worker sees that this end is closed
     const std::int64_t deadline_ns = monotonic_ns() + kStops_ns;
     while (worker_->running() && monotonic_ns() < deadline_ns) ::usleep(1000);
-    const bool ended = !worker_->running();
+    if (worker_->running())  // it has to be killed, and what it has started lives on
+      for (Session& session : sessions_of(worker_->pid())) sessions_.push_back(std::move(session));
     worker_->end();
     past_ += worker_->page();
     const auto stuck_pid = static_cast<pid_t>(worker_->page().counters[kStuckPid].load());
     worker_.reset();
-    if (!ended)
-      return internal_error("the worker did not end its check within 2 s and was killed; the check's sentinel ends it");
     if (auto stuck = stuck_pid > 0 ? identify_process(stuck_pid) : internal_error("none"); stuck) stuck_ = *stuck;
-    return end_stuck();
+    return end_left();
   }
 
   Result<Reading> read() override {
     Reading reading;
-    reading.left = started_;
-    if (stuck_) {
+    reading.left = started_ || std::any_of(sessions_.begin(), sessions_.end(),
+                                           [](const Session& one) { return !members_of(one).empty(); });
+    if (stuck_ && !reading.left) {
       GRIT_TRY(reading.left, lives(*stuck_));
     }
     const Tally so_far = tally();
@@ -207,17 +266,41 @@ class RunningCheck final : public Fault {
     return all;
   }
 
-  /// A process that waits in the kernel dies when what it waits for comes.
-  Status end_stuck() {
+  /// What the worker could not end.
+  Status end_left() {
+    const std::int64_t deadline_ns = monotonic_ns() + kDies_ns;
+    while (const auto left = kill_sessions())
+      if (monotonic_ns() > deadline_ns)
+        return cannot_be_killed(*left);
+      else
+        ::usleep(1000);
     if (!stuck_) return {};
     GRIT_TRY(const bool alive, lives(*stuck_));
-    if (alive)
-      return internal_error(fmt::format(
-          "process {} of the check cannot be killed: it waits in the kernel (D state), for a disk or a file server; "
-          "cat /proc/{}/stack",
-          stuck_->pid, stuck_->pid));
+    if (alive) return cannot_be_killed(stuck_->pid);
     stuck_.reset();
     return {};
+  }
+
+  /// Kills all that is in them now, and forgets those in which there is nothing more. Returns one that was.
+  std::optional<pid_t> kill_sessions() {
+    std::optional<pid_t> found;
+    std::erase_if(sessions_, [&](const Session& session) {
+      const std::vector<ProcessIdentity> members = members_of(session);
+      for (const ProcessIdentity& member : members) {
+        static_cast<void>(send_signal(member, SIGKILL));  // whether it has died is looked at again
+        found = member.pid;
+      }
+      return members.empty();
+    });
+    return found;
+  }
+
+  /// A process that waits in the kernel dies when what it waits for comes.
+  static Status cannot_be_killed(pid_t pid) {
+    return internal_error(fmt::format(
+        "process {} of the check cannot be killed: it waits in the kernel (D state), for a disk or a file server; "
+        "cat /proc/{}/stack",
+        pid, pid));
   }
 
   Job job_;
@@ -226,6 +309,7 @@ class RunningCheck final : public Fault {
   bool started_ = false;
   Tally past_{};  // of workers that have ended
   std::optional<ProcessIdentity> stuck_{};
+  std::vector<Session> sessions_{};  // of a worker that was killed; nothing else ends them for sure
 };
 
 /// Its own environment, since a check of grit's goes by it: GRIT_DATA_NICS, LD_LIBRARY_PATH.

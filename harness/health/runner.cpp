@@ -16,13 +16,11 @@
 #include "harness/base/json_fields.hpp"
 #include "harness/base/units.hpp"
 #include "harness/health/reader.hpp"
+#include "harness/health/rest.hpp"
 
 namespace grit {
 namespace {
 
-/// A check that had to be ended is not read again at once: each time costs a process, and its reader's other checks
-/// what they counted from. Doubled with each time in a row, up to the second figure.
-constexpr std::int64_t kFirstRest_ns = 5 * kNsPerS, kLongestRest_ns = 300 * kNsPerS;
 /// A check with a process of its own keeps to its limit itself, and says more than that it took too long.
 constexpr std::int64_t kOwnGrace_ns = kNsPerS;
 constexpr std::int64_t kUnsent_ns = 20 * kNsPerMs;  // when an answer is tried again that the line had no room for
@@ -84,9 +82,9 @@ class Runner {
   struct Planned {
     std::size_t reader = 0;  // place in readers_; 0: the common one
     std::int64_t limit_ns = 0, grace_ns = 0;
-    bool was_read = false;                         // by the reader that is there
-    std::string lost_by{};                         // whose end took what it counted from; empty: nobody's
-    std::int64_t rest_ns = 0, rests_until_ns = 0;  // after it had to be ended
+    bool was_read = false;  // by the reader that is there
+    std::string lost_by{};  // whose end took what it counted from; empty: nobody's
+    Rest rest{};            // after it had to be ended, which costs its reader's other checks what they counted from
     std::string why_rests{};
     pid_t unended = -1;  // its reader, which was killed and has not ended
   };
@@ -128,10 +126,10 @@ class Runner {
     if (check.unended > 0)
       return answer(unknown_reading(request, now_ns, check.why_rests + ", and its process cannot be ended",
                                     fmt::format("cat /proc/{}/stack", check.unended)));
-    if (now_ns < check.rests_until_ns)
-      return answer(unknown_reading(request, now_ns,
-                                    fmt::format("{}; it is read again in {}", check.why_rests,
-                                                format_duration(static_cast<double>(check.rests_until_ns - now_ns)))));
+    if (const std::int64_t left_ns = check.rest.left_ns(now_ns); left_ns > 0)
+      return answer(unknown_reading(
+          request, now_ns,
+          fmt::format("{}; it is read again in {}", check.why_rests, format_duration(static_cast<double>(left_ns)))));
     readers_[check.reader].waiting.push_back(request);
   }
 
@@ -139,7 +137,7 @@ class Runner {
     if (reader.pid > 0) {
       bool ended = false;
       while (const auto text = receive_text(reader.line.get(), ended)) take_answer(reader, *text);
-      if (ended) take_end(reader);
+      if (ended || reader.status) take_end(reader);  // what it has forked may hold its end of the line
     }
     if (reader.at && monotonic_ns() >= deadline_ns(reader)) end_late(reader);
     if (!reader.at && !reader.waiting.empty()) give_next(reader);
@@ -149,7 +147,7 @@ class Runner {
     if (!reader.at) return;
     const CheckRequest request = *std::exchange(reader.at, std::nullopt);
     Planned& check = checks_[request.place];
-    check.rest_ns = 0;
+    check.rest.forget();
     check.was_read = true;
     const std::string lost_by = std::exchange(check.lost_by, "");
     if (const auto reading = reading_from_json(text); !reading || reading->place != request.place)
@@ -161,12 +159,13 @@ class Runner {
   }
 
   /// The next reader knows nothing of what checks counted in this one, and would say of each that all is well. Of those
-  /// that this one did not get to it knows as much.
-  void forget(const ReaderProcess& reader, std::size_t by) {
+  /// that this one did not get to it knows as much. `by`: the check for which it was ended; empty: for none.
+  void forget(const ReaderProcess& reader, std::optional<std::size_t> by) {
+    const std::string whose = by ? check_label(job_.checks[*by]) : "its process";
     for (std::size_t place = 0; place < checks_.size(); ++place) {
       const Check* check = job_.find(job_.checks[place].name);
       if (&readers_[checks_[place].reader] != &reader || !std::exchange(checks_[place].was_read, false)) continue;
-      if (place != by && check != nullptr && check->info.counts) checks_[place].lost_by = check_label(job_.checks[by]);
+      if (place != by && check != nullptr && check->info.counts) checks_[place].lost_by = whose;
     }
   }
 
@@ -201,7 +200,7 @@ class Runner {
   /// It ended by itself, in the middle of a reading or not.
   void take_end(ReaderProcess& reader) {
     const std::string how = end_reader(reader) ? signal_words(*reader.status) : "no status";
-    if (!reader.at) return;
+    if (!reader.at) return forget(reader, std::nullopt);
     const CheckRequest request = *std::exchange(reader.at, std::nullopt);
     let_rest(request.place, "it crashed: its process ended with " + how);
     forget(reader, request.place);
@@ -221,14 +220,13 @@ class Runner {
   void let_rest(std::size_t place, std::string why) {
     Planned& check = checks_[place];
     check.why_rests = std::move(why);
-    check.rest_ns = check.rest_ns == 0 ? kFirstRest_ns : std::min(2 * check.rest_ns, kLongestRest_ns);
-    check.rests_until_ns = monotonic_ns() + check.rest_ns;
+    check.rest.begin(monotonic_ns());
   }
 
   /// It, and what its programs leave behind. False: it waits in the kernel, and ends when that lets it.
   bool end_reader(ReaderProcess& reader) {
     if (reader.pid < 0) return true;
-    ::kill(reader.pid, SIGKILL);
+    if (!reader.status) ::kill(reader.pid, SIGKILL);  // else its number may be another process's by now
     for (const std::int64_t until_ns = monotonic_ns() + kEnding_ns; !reader.status && monotonic_ns() < until_ns;) {
       reap();
       if (!reader.status) ::usleep(1000);

@@ -1,6 +1,7 @@
 // site_check: whatever the program does, and that nothing of it is left.
 #include <fcntl.h>
 
+#include <csignal>
 #include <filesystem>
 #include <thread>
 
@@ -68,6 +69,31 @@ Seen run(Json given) {
   seen.after = ok(fault->counters());
   REQUIRE_FALSE(ok(fault->read()).left);
   return seen;
+}
+
+struct HungWorker {
+  std::vector<pid_t> program{};  // what the command has written
+};
+
+/// Starts it, waits for the pids that its command writes, and stops its worker and whoever watches for the worker's
+/// end: nobody but the fault ends then what the program has started.
+HungWorker hang(Fault& fault, const std::string& file) {
+  ok(fault.start());
+  REQUIRE(becomes_true([&] { return read_file(file).value_or("").ends_with("\n"); }));
+  HungWorker hung;
+  std::istringstream pids(ok(read_file(file)));
+  for (pid_t pid = 0; pids >> pid;) hung.program.push_back(pid);
+  const auto worker = ok(fault.read()).details["worker"].get<pid_t>();
+  std::istringstream children(ok(read_file(fmt::format("/proc/{0}/task/{0}/children", worker))));
+  int watchers = 0;
+  for (pid_t pid = 0; children >> pid;) {
+    if (pid == hung.program.at(0)) continue;
+    REQUIRE(::kill(pid, SIGSTOP) == 0);
+    ++watchers;
+  }
+  REQUIRE(watchers == 1);
+  REQUIRE(::kill(worker, SIGSTOP) == 0);
+  return hung;
 }
 
 }  // namespace
@@ -146,6 +172,48 @@ TEST_CASE("site_check: its end ends all of a run at once, wherever it went, and 
   REQUIRE(after["runs"] == 0);
   REQUIRE(site_check_fault().acted(before, after));
   REQUIRE(after["cpu_ns"].get<std::int64_t>() > 10 * kNsPerMs);
+}
+
+TEST_CASE("site_check: when its worker hangs and is killed, its stop ends what the worker had started") {
+  const test::TempDirectory directory;
+  const std::string file = (directory.path() / "pids").string();
+  const auto fault = ok(site_check_fault().prepare(target(
+                            {{"command", "sleep 100 & a=$!; setsid sleep 100 & echo $$ $a $! > " + file + "; wait"}})))
+                         .fault;
+  const HungWorker worker = hang(*fault, file);
+  ok(fault->stop());
+  for (const pid_t pid : worker.program) CHECK(is_gone(pid));
+  REQUIRE_FALSE(ok(fault->read()).left);
+  ok(fault->start());  // and it can be started again
+  REQUIRE(becomes_true([&] { return ok(fault->read()).holds; }));
+  ok(fault->stop());
+}
+
+TEST_CASE("site_check: what lives on after its worker was killed is left, until it has ended") {
+  // A frozen control group of the first version keeps a process like a device that does not answer.
+  const std::filesystem::path group = fmt::format("/sys/fs/cgroup/freezer/test-of-grit-s{}", ::getpid());
+  std::error_code failed;
+  if (::geteuid() != 0 || !std::filesystem::create_directory(group, failed))
+    return test::skip("no control group of the first version that freezes");
+  const test::TempDirectory directory;
+  const std::string state = (group / "freezer.state").string(), file = (directory.path() / "pids").string();
+  const auto fault =
+      ok(site_check_fault().prepare(target({{"command", "sleep 100 & echo $$ $! > " + file + "; wait"}}))).fault;
+  const HungWorker worker = hang(*fault, file);
+  const pid_t sleeper = worker.program.at(1);
+  test::detail::write_text((group / "tasks").c_str(), std::to_string(sleeper).c_str());
+  test::detail::write_text(state.c_str(), "FROZEN");
+  for (int again = 0; again < 2; ++again) {
+    const Status stopped = fault->stop();
+    CHECK_FALSE(stopped.has_value());
+    if (!stopped) CHECK_THAT(stopped.error().message, Catch::Contains(fmt::format("process {} of the check", sleeper)));
+    CHECK(ok(fault->read()).left);
+  }
+  test::detail::write_text(state.c_str(), "THAWED");
+  CHECK(becomes_true([&] { return fault->stop().has_value(); }));
+  CHECK(is_gone(sleeper));
+  CHECK_FALSE(ok(fault->read()).left);
+  CHECK(becomes_true([&] { return std::filesystem::remove(group, failed); }));
 }
 
 TEST_CASE("site_check: it runs where it is told to") {

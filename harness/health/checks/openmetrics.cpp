@@ -16,12 +16,14 @@
 #include "harness/health/checks/site_command.hpp"
 #include "harness/health/openmetrics/http.hpp"
 #include "harness/health/openmetrics/rule.hpp"
+#include "harness/health/rest.hpp"
 
 namespace grit {
 namespace {
 
 constexpr std::size_t kMaxText_bytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxOutcomes = 64;
+constexpr std::size_t kMaxSeen = 8192;  // twice what one reading may have: labels that change from time to time
 constexpr std::int64_t kLeastMaxAge_ns = 60 * kNsPerS;
 constexpr std::int64_t kBetweenTries_ns = 10 * kNsPerMs;
 constexpr const char* kTime = " t_ns";  // behind a series' name, or alone for those without a timestamp
@@ -186,23 +188,42 @@ class Reader {
 
   /// Where nobody answers and the scenario names a program that would, that is started, and asked until the time is up.
   /// Several checks of one exporter each start it when they find none: those that come too late cannot have the port
-  /// and end, and their checks ask the first one's.
+  /// and end, and their checks ask the first one's. One that ends without an answer is started again after a rest.
   Result<HttpAnswer> ask(const HttpUrl& url, const CheckInput& input) {
-    const std::int64_t deadline_ns = monotonic_ns() + input.limit_ns;
+    const std::int64_t deadline_ns = monotonic_ns() + input.limit_ns, now_ns = input.memory.now_ns();
     bool refused = false;
     auto answer = http_->get(url, input.limit_ns, kMaxText_bytes, &refused);
     const std::string program = input.params.text("exporter");
-    if (program.empty() || !refused) return answer;
-    if (!exporter_ || !exporter_->end().empty()) {
-      GRIT_TRY(exporter_, CompanionProgram::start(site_command(input, kMetricsCheck, "exec " + program)));
-    }
+    if (program.empty()) return answer;
+    if (answer) rest_.forget();
+    if (!refused) return answer;
+    if (const std::int64_t left_ns = rest_.left_ns(now_ns); left_ns > 0)
+      return with_context(answer.error(), fmt::format("`exporter` {}; it is started again in {}", why_rests_,
+                                                      format_duration(static_cast<double>(left_ns))));
+    if (!exporter_ || !exporter_->end().empty()) GRIT_CHECK(start_exporter(program, input));
     while (refused && monotonic_ns() + kBetweenTries_ns < deadline_ns) {
       ::usleep(kBetweenTries_ns / kNsPerUs);
       answer = http_->get(url, deadline_ns - monotonic_ns(), kMaxText_bytes, &refused);
     }
     if (answer) return answer;
     const std::string end = exporter_->end();
+    if (!end.empty()) let_exporter_rest(end, now_ns);
     return with_context(answer.error(), fmt::format("`exporter` {}", end.empty() ? "was started" : end));
+  }
+
+  Status start_exporter(const std::string& program, const CheckInput& input) {
+    auto started = CompanionProgram::start(site_command(input, kMetricsCheck, "exec " + program));
+    if (started) {
+      exporter_ = std::move(*started);
+      return {};
+    }
+    let_exporter_rest("could not be started: " + started.error().message, input.memory.now_ns());
+    return with_context(started.error(), "`exporter`");
+  }
+
+  void let_exporter_rest(std::string why, std::int64_t now_ns) {
+    why_rests_ = std::move(why);
+    rest_.begin(now_ns);
   }
 
   Status take_metrics(const CheckInput& input) {
@@ -268,7 +289,7 @@ class Reader {
     // A series that is not exported any more must not pass for one that is well again.
     for (const std::string& subject : seen_)
       if (by_subject.count(subject) == 0) say(subject, {.detail = "is not exported any more"});
-    seen_.merge(exported);
+    if (seen_.size() + exported.size() <= kMaxSeen) seen_.merge(exported);
     return worst_first(by_subject);
   }
 
@@ -291,6 +312,8 @@ class Reader {
   std::optional<Rules> rules_{};
   std::optional<HttpClient> http_{};
   std::optional<CompanionProgram> exporter_{};
+  Rest rest_{};  // of the exporter, after it ended without an answer
+  std::string why_rests_{};
   SeriesStore store_{};
   std::set<std::string> seen_{};  // subjects, in this block
 };

@@ -63,8 +63,8 @@ std::optional<double> over_window(const RuleExpr& expr, const std::vector<Metric
 
 Finding finding_of(const RuleExpr& expr, const SeriesStore::Key& key, const MetricSeries& series) {
   Finding finding{.labels = key.second, .value = series.points.back().value};
-  if (series.stale) {
-    finding.unknown = "its last sample is too old";
+  if (!series.untimely.empty()) {
+    finding.unknown = series.untimely;
   } else if (is_blank_of_dcgm(key.first, finding.value)) {
     finding.unknown = "DCGM has no value";
   } else if (expr.kind != Kind::selector) {

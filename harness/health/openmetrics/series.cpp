@@ -43,7 +43,10 @@ void SeriesStore::take(const Exposition& read, std::int64_t now_ns, std::int64_t
   for (const MetricSample& sample : read.samples) {
     add(sample, read, now_ns, had.count(sample.name) != 0);
     MetricSeries& series = series_[{sample.name, sample.labels}];
-    series.stale = sample.time_ns && realtime_ns - *sample.time_ns > max_age_ns;
+    const std::int64_t age_ns = sample.time_ns ? realtime_ns - *sample.time_ns : 0;
+    series.untimely = age_ns > max_age_ns    ? "its last sample is too old"
+                      : age_ns < -max_age_ns ? "its last sample is of the future"
+                                             : "";
   }
   for (auto& [key, series] : series_) {
     // The last one before the window is kept, however old: there is no other to count from.
@@ -71,7 +74,8 @@ void SeriesStore::add(const MetricSample& sample, const Exposition& read, std::i
   const std::int64_t t_ns = sample.time_ns.value_or(now_ns);
   if (is_new && has_siblings && !sample.time_ns && is_counter(sample.name, read))
     series.points.push_back({last_ns_, 0});
-  if (!series.points.empty() && series.points.back().t_ns >= t_ns)
+  if (!series.points.empty() && series.points.back().t_ns > t_ns) series.points.clear();
+  if (!series.points.empty() && series.points.back().t_ns == t_ns)
     series.points.back().value = sample.value;  // the same sample again, or the series twice in one text
   else
     series.points.push_back({t_ns, sample.value});

@@ -21,16 +21,16 @@ struct MetricSeries {
   };
   std::vector<Point> points{};  // by time; the last one is the newest
   bool current = false;         // it was there at the last reading
-  bool stale = false;           // by its own timestamp, older than it may be
+  std::string untimely{};       // by its own timestamp, why it says nothing of now; empty: it does
 };
 
 class SeriesStore {
  public:
   using Key = std::pair<std::string, MetricLabels>;
 
-  /// What was said at `now_ns`, by one clock for all readings; when it is before the last one, all is counted anew.
-  /// `realtime_ns`, `max_age_ns`: for samples with timestamps of their own. `window_ns`: the longest that a rule looks
-  /// back.
+  /// What was said at `now_ns`, by one clock for all readings; when it is before the last one, all is counted anew, as
+  /// a series is whose own timestamp is before its last one. `realtime_ns`, `max_age_ns`: for samples with timestamps
+  /// of their own. `window_ns`: the longest that a rule looks back.
   void take(const Exposition& read, std::int64_t now_ns, std::int64_t realtime_ns, std::int64_t max_age_ns,
             std::int64_t window_ns);
   /// The value that this series had at `t_ns` in the last reading of another process, before the first take(). `t_ns`

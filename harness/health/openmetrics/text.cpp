@@ -15,6 +15,7 @@ constexpr std::size_t kMaxLines = 200'000;
 constexpr std::size_t kMaxLine_bytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxSamples = 4096;
 constexpr std::size_t kMaxBroken = 10;  // and at most one line in a hundred
+constexpr double kMostTime_ns = 4e18;   // about the year 2096; the difference of two such times fits into 64 bits
 
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; }
 bool is_name(char c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
@@ -54,7 +55,7 @@ class LineReader {
     double time = 0;
     if (!read_number(time)) return false;
     const double ns = time * static_cast<double>(is_openmetrics ? kNsPerS : kNsPerMs);
-    if (!(std::abs(ns) < 9e18)) return false;
+    if (!(std::abs(ns) < kMostTime_ns)) return false;
     time_ns = static_cast<std::int64_t>(ns);
     skip_blanks();
     return rest_.empty() || rest_.front() == '#';

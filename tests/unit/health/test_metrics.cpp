@@ -253,6 +253,19 @@ TEST_CASE("rules: samples with times of their own") {
   REQUIRE(timed.last(at(10, 1000)).first);  // the same sample once more
   REQUIRE(timed.last(at(30, 1010)).value == 2);
   REQUIRE(once("m_total > 0", at(1, 800)).unknown == "its last sample is too old");
+  REQUIRE(once("m_total > 0", "m_total 1 -3000000000000\n").unknown == "its last sample is too old");
+  REQUIRE_FALSE(parse_exposition("m_total 1 -8000000000000\n", kNames).has_value());
+}
+
+TEST_CASE("rules: a sample of the future says nothing, and those behind it are counted anew") {
+  const auto at = [](double value, std::int64_t t_s) {
+    return fmt::format("m_total {} {}\n", value, (Source::kEpoch_ns / kNsPerS + t_s) * 1000);
+  };
+  Source rate("rate(m_total[60s]) > 0.5");
+  rate.read(at(10, 1000));
+  REQUIRE(rate.last(at(20, 900'000'000)).unknown == "its last sample is of the future");
+  REQUIRE(rate.last(at(30, 1002)).first);
+  REQUIRE(rate.last(at(40, 1004)).value == 5);
 }
 
 TEST_CASE("rules: what DCGM writes for no value is none") {

@@ -247,6 +247,20 @@ TEST_CASE("openmetrics: many series, and labels by which they are told apart") {
   REQUIRE(test::CheckUnderTest("openmetrics", with_file(file, "m > 0")).read_one().subject == "a=1,b= [31m");
 }
 
+TEST_CASE("openmetrics: labels that change with each reading are not all kept") {
+  const test::TempDirectory directory;
+  const auto file = directory.path() / "m.prom";
+  test::CheckUnderTest check("openmetrics", with_file(file, "m > 0", {{"subject", "id"}}));
+  for (int reading = 0; reading < 4; ++reading) {
+    std::string text;
+    for (int i = 0; i < 4000; ++i) text += fmt::format("m{{id=\"{} {}\"}} 0\n", reading, i);
+    write(file, text);
+    const auto outcomes = check.read();
+    // Those of this reading, and at most 8192 that are not exported any more.
+    CHECK(std::stoi(outcomes.back().detail.substr(4)) <= 4000 + 8192 - 63);
+  }
+}
+
 TEST_CASE("openmetrics: what cannot be read is unknown, never well and never an alarm") {
   const test::TempDirectory directory;
   const auto file = directory.path() / "m.prom";
@@ -369,4 +383,39 @@ TEST_CASE("openmetrics: an exporter of its own needs a url of the node, and one 
   test::CheckUnderTest check("openmetrics", {{"url", url}, {"critical", "m > 0"}, {"exporter", "sh -c 'exit 3'"}});
   check.limit_ns = kNsPerS / 2;
   REQUIRE_THAT(check.try_read().error().message, Catch::Contains("`exporter` ended with exit status 3"));
+}
+
+TEST_CASE("openmetrics: an exporter that cannot start is started again after pauses that grow, and unknown meanwhile") {
+  if (!has_library()) return;
+  std::string url;
+  {
+    const Server gone("");
+    url = gone.url();
+  }
+  const test::TempDirectory directory;
+  const auto starts = directory.path() / "starts";
+  test::CheckUnderTest check(
+      "openmetrics",
+      {{"url", url}, {"critical", "m > 0"}, {"exporter", "sh -c 'echo x >> " + starts.string() + "; exit 3'"}});
+  check.limit_ns = kNsPerS / 2;
+  const auto reading = [&](std::int64_t after_s) {
+    const auto read = check.try_read(after_s * kNsPerS);
+    REQUIRE_FALSE(read.has_value());
+    CHECK_THAT(read.error().message, Catch::Contains("`exporter` ended with exit status 3"));
+    return read.error().message;
+  };
+  const auto started = [&] { return ok(read_file(starts)).size() / 2; };
+  CHECK(reading(1).find("again") == std::string::npos);
+  CHECK(started() == 1);
+  CHECK_THAT(reading(2), Catch::Contains("it is started again in 3 s"));
+  CHECK(started() == 1);
+  CHECK(reading(3).find("again") == std::string::npos);
+  CHECK(started() == 2);
+  CHECK_THAT(reading(9), Catch::Contains("it is started again in 1 s"));
+  CHECK(started() == 2);
+  CHECK(reading(1).find("again") == std::string::npos);
+  CHECK(started() == 3);
+  for (int i = 0; i < 10; ++i) reading(300);
+  CHECK(started() == 13);
+  CHECK_THAT(reading(299), Catch::Contains("it is started again in 1 s"));  // no pause is longer than 5 min
 }

@@ -45,6 +45,13 @@ const std::map<std::string, Check, std::less<>>& bad_checks() {
              ::raise(SIGSEGV);
              return well("");
            }),
+      made("crashes_beside_a_child", CheckPlace::own,
+           [](const CheckInput&) -> Result<std::vector<Outcome>> {
+             if (::fork() == 0)
+               for (;;) ::pause();
+             ::raise(SIGSEGV);
+             return well("");
+           }),
       made("throws", CheckPlace::common,
            [](const CheckInput&) -> Result<std::vector<Outcome>> { throw std::runtime_error("lost its way"); }),
       made("fails", CheckPlace::common,
@@ -85,6 +92,14 @@ const std::map<std::string, Check, std::less<>>& bad_checks() {
 const Check* find_bad(std::string_view name) {
   const auto found = bad_checks().find(name);
   return found == bad_checks().end() ? nullptr : &found->second;
+}
+
+pid_t last_child_of(pid_t parent) {
+  pid_t last = -1;
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", parent));
+  for (pid_t pid = 0; children >> pid;) last = pid;
+  REQUIRE(last > 0);
+  return last;
 }
 
 class Asked {
@@ -167,6 +182,11 @@ TEST_CASE("runner: a check that crashes is unknown, and says how it ended") {
   CHECK(asked.read(1).outcomes[0].severity == Severity::ok);
 }
 
+TEST_CASE("runner: a check that crashes has crashed, also when what it has forked lives on") {
+  Asked asked({{"crashes_beside_a_child"}});
+  CHECK_THAT(asked.read(0).outcomes[0].detail, Catch::Matchers::Contains("signal 11"));
+}
+
 TEST_CASE("runner: what the other checks of a reader counted from is lost with it, and they say so") {
   Asked asked({{"counts"}, {"hangs"}});
   CHECK(asked.read(0).outcomes[0].detail == "first reading");
@@ -176,6 +196,21 @@ TEST_CASE("runner: what the other checks of a reader counted from is lost with i
   CHECK(after.severity == Severity::unknown);
   CHECK(after.detail == "what it counted from was lost when hangs was ended");
   CHECK(asked.read(0).outcomes[0].detail == "none new");
+}
+
+TEST_CASE("runner: what was counted from is also lost when a reader is ended between two readings") {
+  Asked asked({{"counts"}, {"well"}});
+  CHECK(asked.read(0).outcomes[0].detail == "first reading");
+  CHECK(asked.read(1).outcomes[0].detail == "1");
+  const pid_t reader = last_child_of(last_child_of(::getpid()));
+  REQUIRE(::kill(reader, SIGKILL) == 0);
+  for (int i = 0; i < 2000 && ::kill(reader, 0) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(::kill(reader, 0) != 0);  // the runner has waited for it
+  const Outcome after = asked.read(0).outcomes[0];
+  CHECK(after.severity == Severity::unknown);
+  CHECK(after.detail == "what it counted from was lost when its process was ended");
+  CHECK(asked.read(0).outcomes[0].detail == "none new");
+  CHECK(asked.read(1).outcomes[0].detail == "1");  // which counts nothing
 }
 
 TEST_CASE("runner: a check that the reader did not get to has lost nothing with it") {
@@ -226,11 +261,7 @@ TEST_CASE("runner: what a check that hangs has started is ended with it") {
 TEST_CASE("runner: with the runner gone all that is asked is answered: unknown") {
   Asked asked({{"hangs_alone"}, {"well"}});
   asked.ask(0);
-  pid_t runner = -1;
-  std::ifstream children("/proc/self/task/" + std::to_string(::gettid()) + "/children");
-  for (pid_t pid = 0; children >> pid;) runner = pid;
-  REQUIRE(runner > 0);
-  ::kill(runner, SIGKILL);
+  ::kill(last_child_of(::getpid()), SIGKILL);
   CHECK(asked.answer().outcomes[0].severity == Severity::unknown);
   CHECK(asked.read(1).outcomes[0].detail == "the runner of the checks has ended");
 }

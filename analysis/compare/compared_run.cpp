@@ -10,6 +10,7 @@
 #include "analysis/facts/counted_pairs.hpp"
 #include "analysis/facts/evidence.hpp"
 #include "analysis/records/block_times.hpp"
+#include "harness/base/units.hpp"
 #include "harness/record/run_dir.hpp"
 
 namespace grit {
@@ -138,8 +139,8 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
 
   take_blocks(run, block_times(run.plan, records), collect_evidence(run.plan, events));
   if (run.baseline.size() < kFewestBaselineBlocks)
-    return usage_error(fmt::format("{} has {} whole baseline block{}; a comparison needs at least {}", run.name(),
-                                   run.baseline.size(), run.baseline.size() == 1 ? "" : "s", kFewestBaselineBlocks));
+    return usage_error(fmt::format("{} has {}; a comparison needs at least {}", run.name(),
+                                   plural(run.baseline.size(), "whole baseline block"), kFewestBaselineBlocks));
   run.phases = phases_of(run, records);
   std::vector<int> blocks;
   for (const ComparedBlock& block : run.baseline) blocks.push_back(block.index);

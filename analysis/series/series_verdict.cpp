@@ -10,13 +10,12 @@
 #include "analysis/series/minimal.hpp"
 #include "analysis/series/search.hpp"
 #include "analysis/stats/median.hpp"
+#include "harness/base/units.hpp"
 
 namespace grit {
 namespace {
 
 using Kind = SearchSpec::Kind;
-
-std::string counted_trials(std::size_t count) { return fmt::format("{} trial{}", count, count == 1 ? "" : "s"); }
 
 class SeriesJudge {
  public:
@@ -64,7 +63,7 @@ class SeriesJudge {
   [[nodiscard]] std::string dose(double value) const { return rounded_dose_text(search_, value); }
   [[nodiscard]] std::string range() const { return dose(search_.from) + " to " + dose(search_.to); }
   [[nodiscard]] std::string direction() const { return threshold_->harm_grows ? "upwards" : "downwards"; }
-  [[nodiscard]] std::string trials() const { return counted_trials(done_.size()); }
+  [[nodiscard]] std::string trials() const { return plural(done_.size(), "trial"); }
 
   void set_baseline() {
     std::vector<double> steps_ns;

@@ -2,6 +2,7 @@
 // fraction).
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,6 +35,12 @@ std::string format_quantity(const Json& value, Unit unit);
 
 /// "53 ms", "1.25 s", "870 µs": three significant digits, for reports and progress lines.
 std::string format_duration(double duration_ns);
+
+/// "1 pair", "3 pairs": for nouns whose plural is with s.
+template <std::integral Count>
+std::string plural(Count count, std::string_view noun) {
+  return std::to_string(count).append(" ").append(noun).append(count == 1 ? "" : "s");
+}
 
 /// The candidate closest to a word by edit distance (Damerau), for "did you mean"; empty when none is near.
 template <class Range>

@@ -30,10 +30,6 @@ namespace fs = std::filesystem;
 /// A local cluster is made, ranks and agents start, the run is judged: measured on two cores with 4 nodes, 8 to 10 s.
 constexpr std::int64_t kStartAndEnd_ns = 9 * kNsPerS;
 
-std::string plural(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 Result<std::vector<std::string>> choices_of(const DamageSetup& setup, const ScenarioBrief& brief) {
   for (const ScenarioOption& option : brief.options) {
     if (option.name != kDamageOption) continue;
@@ -312,7 +308,7 @@ Result<std::int64_t> injections_within(std::vector<Design> designs, std::int64_t
       fixed_by.empty() ? "fewer injections would show nothing" : fmt::format("their number is fixed by {}", fixed_by);
   return usage_error(fmt::format(
       "--time {}: {} with {} of each take about {}, and {}; {}", format_duration(static_cast<double>(most_ns)),
-      plural(designs.size(), "kind") + " of damage", plural(static_cast<std::size_t>(pairs), "injection"),
+      plural(designs.size(), "kind") + " of damage", plural(pairs, "injection"),
       format_duration(static_cast<double>(takes_ns())), why_no_fewer,
       fit > 0 ? fmt::format("there is time for {} of them at the most: name these, each with --{}", fit, kDamageOption)
               : "there is not time for one of them"));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "harness/base/units.hpp"
 #include "harness/model/expected_culprit.hpp"
 #include "harness/model/plan_warnings.hpp"
 #include "harness/scenario/planner.hpp"
@@ -14,10 +15,6 @@ namespace grit {
 namespace {
 
 std::string row(std::string_view name, std::string_view text) { return fmt::format("  {:<13} {}\n", name, text); }
-
-std::string plural(std::int64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
 
 /// "down = 1s, nic = data": parameters in the units people write.
 std::string describe_params(const std::vector<ParamSpec>* specs, const Json& params) {
@@ -42,9 +39,8 @@ std::string describe_cluster(const Plan& plan) {
     if (names.size() < kNamed) names.push_back(node.name);
   }
   const std::size_t count = plan.topology.nodes.size();
-  return fmt::format("{} ({}{}), {}{}", plural(static_cast<std::int64_t>(count), "node"), fmt::join(names, ", "),
-                     count > kNamed ? fmt::format(" and {} more", count - kNamed) : "",
-                     plural(static_cast<std::int64_t>(ranks), "rank"),
+  return fmt::format("{} ({}{}), {}{}", plural(count, "node"), fmt::join(names, ", "),
+                     count > kNamed ? fmt::format(" and {} more", count - kNamed) : "", plural(ranks, "rank"),
                      plan.topology.local_cluster ? "; namespaces of this machine" : "");
 }
 

@@ -183,10 +183,6 @@ std::string plot_section(const Plot& plot) {
 
 namespace {
 
-std::string counted(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string block_table(const RunData& data) {
   HtmlTable table("Blocks (mean and median over the measured steps, of the mean over ranks)",
                   {"block", "pair", "kind", "from (s)", "to (s)", "steps", "measured", "mean", "median", "slowest"});
@@ -239,8 +235,8 @@ std::string phase_table(const ReportInput& input, const RunData& data) {
 std::string numbers_section(const ReportInput& input, const RunData& data) {
   if (data.steps.empty()) return "";
   std::string html = "<h2>The same in numbers</h2>\n";
-  if (!data.pairs.empty()) html += details(counted(data.pairs.size(), "pair"), pair_table(data));
-  html += details(counted(data.blocks.size(), "block"), block_table(data));
+  if (!data.pairs.empty()) html += details(plural(data.pairs.size(), "pair"), pair_table(data));
+  html += details(plural(data.blocks.size(), "block"), block_table(data));
   if (!data.phases.empty()) html += details("Phases by rank", phase_table(input, data));
   return html;
 }

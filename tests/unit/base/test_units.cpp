@@ -155,6 +155,12 @@ TEST_CASE("the nearest name is near or none") {
   CHECK(grit::nearest_name(std::string(1 << 20, 'l'), names).empty());  // and that at once
 }
 
+TEST_CASE("a noun has its plural for all counts but one") {
+  CHECK(grit::plural(1, "pair") == "1 pair");
+  CHECK(grit::plural(std::size_t{0}, "pair") == "0 pairs");
+  CHECK(grit::plural(std::int64_t{12}, "whole block") == "12 whole blocks");
+}
+
 TEST_CASE("what was typed is repeated up to 60 bytes, in whole characters") {
   CHECK(grit::shortened(std::string(60, 'a')) == std::string(60, 'a'));
   CHECK(grit::shortened(std::string(61, 'a')) == std::string(60, 'a') + "... (61 bytes)");

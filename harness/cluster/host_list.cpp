@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "harness/base/files.hpp"
 #include "harness/base/printable.hpp"
@@ -125,18 +126,16 @@ class HostListParser {
   std::set<std::string> known_{};
 };
 
-/// A name by its last number: "n07.rack" is "n", "07", ".rack".
+/// A name that ends with a number: "r1n07" is "r1n", "07". Slurm reads no brackets in the middle of a name.
 struct NumberedName {
-  std::string before{}, digits{}, after{};
+  std::string before{}, digits{};
 };
 
 NumberedName split(const std::string& name) {
-  std::size_t last = name.size();
-  while (last > 0 && !is_digit(name[last - 1])) --last;
-  std::size_t first = last;
+  std::size_t first = name.size();
   while (first > 0 && is_digit(name[first - 1])) --first;
-  if (last - first > kMaxDigits || name.find(':') != std::string::npos) return {name, "", ""};
-  return {name.substr(0, first), name.substr(first, last - first), name.substr(last)};
+  if (name.size() - first > kMaxDigits || name.find(':') != std::string::npos) return {name, ""};
+  return {name.substr(0, first), name.substr(first)};
 }
 
 /// "01-03,07" of ascending numbers that are all written this wide, or without zeros in front (width 0).
@@ -196,22 +195,22 @@ Failure in_line(int number, Error error) { return with_context(std::move(error),
 Result<std::vector<std::string>> parse_host_list(std::string_view text) { return HostListParser(text).parse(); }
 
 std::string compressed_host_list(std::vector<std::string> hosts) {
-  // Groups of names that differ in their last number, zeros in front or not, in the order of the names in front of it.
-  std::map<std::tuple<std::string, std::string, std::size_t>, std::vector<int>> numbers;
+  // Names that differ in their number only, by what is in front of it and its width (0: no zeros in front).
+  std::map<std::pair<std::string, std::size_t>, std::vector<int>> numbers;
   std::set<std::string> plain;
   for (const auto& host : hosts) {
-    const auto [before, digits, after] = split(host);
+    const auto [before, digits] = split(host);
     if (digits.empty()) {
       plain.insert(host);
       continue;
     }
     const bool has_zeros = digits.size() > 1 && digits.front() == '0';
-    numbers[{before, after, has_zeros ? digits.size() : 0}].push_back(std::stoi(digits));
+    numbers[{before, has_zeros ? digits.size() : 0}].push_back(std::stoi(digits));
   }
   // "08" and "12" are of one width: what has zeros in front takes in what is as wide without.
   for (auto& [key, padded] : numbers) {
-    const auto& [before, after, width] = key;
-    const auto unpadded = numbers.find({before, after, 0});
+    const auto& [before, width] = key;
+    const auto unpadded = numbers.find({before, 0});
     if (width == 0 || unpadded == numbers.end()) continue;
     const auto moved = [&, wide = width](int number) { return std::to_string(number).size() == wide; };
     std::copy_if(unpadded->second.begin(), unpadded->second.end(), std::back_inserter(padded), moved);
@@ -219,12 +218,12 @@ std::string compressed_host_list(std::vector<std::string> hosts) {
   }
   std::vector<std::string> parts;
   for (auto& [key, found] : numbers) {
-    const auto& [before, after, width] = key;
+    const auto& [before, width] = key;
     if (found.empty()) continue;
     std::sort(found.begin(), found.end());
     found.erase(std::unique(found.begin(), found.end()), found.end());
     const auto inside = ranges(found, width);
-    parts.push_back(before + (found.size() == 1 ? inside : "[" + inside + "]") + after);
+    parts.push_back(before + (found.size() == 1 ? inside : "[" + inside + "]"));
   }
   parts.insert(parts.end(), plain.begin(), plain.end());
   return fmt::format("{}", fmt::join(parts, ","));

@@ -104,6 +104,13 @@ std::string why_no_program(int status, std::string_view printed) {
   return says_so ? line_with(printed, kNoProgramPhrases) : "";
 }
 
+/// Nobody is there to be asked for a password; a host that is gone is noticed after 10 s when it cannot be had, after
+/// 15 s when it dies later.
+Words ssh_options() {
+  return {"-o", "BatchMode=yes",         "-o", "ConnectTimeout=10",
+          "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"};
+}
+
 class MpirunLauncher : public JobLauncher {
  public:
   explicit MpirunLauncher(Words arguments) : arguments_(std::move(arguments)) {}
@@ -113,7 +120,7 @@ class MpirunLauncher : public JobLauncher {
   [[nodiscard]] Words words(const HostJob& job) const override {
     if (enters_one_host(job)) {
       Words words{"ssh"};
-      add(words, kSshOptions);
+      add(words, ssh_options());
       add(words, {job.hosts.front(), command_for_shell(job)});
       return words;
     }
@@ -121,13 +128,13 @@ class MpirunLauncher : public JobLauncher {
     for (const auto& host : job.hosts)
       hosts += fmt::format("{}{}:{}", hosts.empty() ? "" : ",", host, job.ranks_per_node);
     Words words{"mpirun", "--allow-run-as-root", "-np", std::to_string(ranks_of(job)), "-H", hosts};
-    const std::pair<std::string_view, Words> kOurs[] = {
+    const std::pair<std::string_view, Words> ours[] = {
         {"--map-by", {fmt::format("ppr:{}:node", job.ranks_per_node)}},
         {"--bind-to", {"none"}},
         {"plm", {"rsh"}},
         {"ras", {"^slurm,tm,lsf,gridengine"}},
-        {"plm_rsh_args", {fmt::format("{}", fmt::join(kSshOptions, " "))}}};
-    for (const auto& [parameter, value] : kOurs) {
+        {"plm_rsh_args", {fmt::format("{}", fmt::join(ssh_options(), " "))}}};
+    for (const auto& [parameter, value] : ours) {
       if (names(arguments_, parameter)) continue;
       if (!parameter.starts_with("--")) words.push_back("--mca");
       words.emplace_back(parameter);
@@ -153,10 +160,6 @@ class MpirunLauncher : public JobLauncher {
   }
 
  private:
-  // Nobody is there to be asked for a password; a host that is gone is noticed after 10 s when it cannot be had, after
-  // 15 s when it dies later.
-  inline static const Words kSshOptions{"-o", "BatchMode=yes",         "-o", "ConnectTimeout=10",
-                                        "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"};
   Words arguments_;
 };
 

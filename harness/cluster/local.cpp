@@ -59,7 +59,8 @@ bool under(const std::filesystem::path& path, const std::filesystem::path& direc
 Status check_options(const LocalClusterOptions& options) {
   GRIT_CHECK(check_local_size(options.nodes, options.ranks_per_node));
   if (options.command.empty() == options.on_switch.empty())
-    return usage_error("the local cluster needs one command to run, on its nodes or on its switch");
+    return usage_error(
+        "the local cluster was given no command to run, or two: one for its nodes or one for its switch");
   std::error_code failed;
   const auto directory = std::filesystem::canonical(options.run_directory, failed);
   if (failed || !options.run_directory.is_absolute() || !std::filesystem::is_directory(directory))

@@ -160,7 +160,7 @@ def allocate(site):
     """Slurm's variables of an allocation of all nodes, which outlives the loss of one; nothing without Slurm."""
     if site.launcher != "slurm":
         return {}
-    holder = site.start("salloc", "--no-kill", "--nodes=4", "--quiet", "sh", "-c", "env > /srv/allocation.new; mv /srv/allocation.new /srv/allocation; exec sleep 3600")
+    holder = site.start("salloc", "--no-kill", "--kill-command=KILL", "--nodes=4", "--quiet", "sh", "-c", "env > /srv/allocation.new; mv /srv/allocation.new /srv/allocation; exec sleep 3600")
     wait_for("the allocation", site.path("/srv/allocation").exists, 30)
     site.holder = holder
     site.up_states = {"idle", "mix", "alloc"}

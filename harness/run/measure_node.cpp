@@ -26,7 +26,7 @@ constexpr std::int64_t kMiB = std::int64_t{1} << 20;
 /// Where the kernel does not tell the size of the last-level cache; more than most have for each core.
 constexpr std::int64_t kAssumedCache_bytes = 64 * kMiB;
 /// On shared cores: nodes are of one machine, whose memory is not tested again for each of them.
-constexpr std::int64_t kSharedCopy_bytes = 64 * kMiB, kSharedPattern_bytes = 128 * kMiB;
+constexpr std::int64_t kSharedCopy_bytes = 64 * kMiB, kSharedPattern_bytes = 64 * kMiB;
 constexpr std::int64_t kMostPattern_bytes = 1024 * kMiB;
 constexpr std::uint64_t kOddConstant = 0x9E3779B97F4A7C15;  // 2^64 / golden ratio: every bit of a word changes with i
 

@@ -11,16 +11,19 @@
 // - discover RUN_DIRECTORY: rank: prints what discovery finds on its node, as JSON
 // - linger SECONDS FILE: rank: leaves a process of its own session behind that writes FILE.HOST after SECONDS
 // - streams: rank: writes to both streams, exits with 3
+// - lossy HOST SHARE COMMAND...: rank: the command, while HOST loses that share of the packets that it gets
 #include <fmt/format.h>
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -31,6 +34,7 @@
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/job_launcher.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/os/nftables.hpp"
 
 namespace {
 
@@ -194,6 +198,27 @@ int streams() {
   return 3;
 }
 
+/// The table of drops goes with this process.
+int lossy(const Arguments& arguments) {
+  std::optional<grit::DropTable> losses;
+  if (host_name() == arguments.at(0)) {
+    auto table = grit::DropTable::open({{.incoming = true, .interface = "eth0", .share = std::stod(arguments.at(1))}});
+    if (!table || !table->install()) return 77;
+    losses.emplace(std::move(*table));
+  }
+  const Arguments words(arguments.begin() + 2, arguments.end());
+  std::vector<char*> argv;
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  int status = -1;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 70;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -208,5 +233,6 @@ int main(int argc, char** argv) {
   if (what == "discover") return discover(arguments);
   if (what == "linger") return linger(arguments);
   if (what == "streams") return streams();
+  if (what == "lossy") return lossy(arguments);
   return 64;
 }

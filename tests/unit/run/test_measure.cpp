@@ -1,6 +1,11 @@
 #include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <csignal>
+#include <functional>
 #include <optional>
 
 #include "harness/base/clock.hpp"
@@ -167,6 +172,31 @@ TEST_CASE("A request that is none is refused before anything is measured") {
   CHECK_FALSE(measure({.kinds = {}, .hosts = {"n1"}, .length_ns = kNsPerMs}));
   CHECK_FALSE(measure({.kinds = {"compute"}, .hosts = {"n1"}, .length_ns = 0}));
   CHECK_FALSE(measure({.kinds = {"compute"}, .hosts = {"not-me", "nor-me"}, .length_ns = kNsPerMs}));
+}
+
+TEST_CASE("What measures ends by itself at its limit, and when nobody reads what it finds") {
+  const auto ends_in_child = [](const std::function<bool()>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(work() ? 0 : 1);
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    return status;
+  };
+  const int late = ends_in_child([] {
+    return measure({.kinds = {"compute"}, .hosts = {"n1"}, .length_ns = 200 * kNsPerS, .limit_ns = 50 * kNsPerMs})
+        .has_value();
+  });
+  REQUIRE(WIFSIGNALED(late));
+  CHECK(WTERMSIG(late) == SIGALRM);
+
+  const int unread = ends_in_child([] {
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) != 0 || ::dup2(ends[1], STDOUT_FILENO) < 0 || ::close(ends[0]) != 0) return true;
+    const auto done = measure({.kinds = {"compute"}, .hosts = {"n1"}, .length_ns = 200 * kNsPerS});
+    return done.has_value() || done.error().kind != ErrorKind::unavailable;
+  });
+  REQUIRE(WIFEXITED(unread));
+  CHECK(WEXITSTATUS(unread) == 1);
 }
 
 TEST_CASE("A request as words has an option for each member that is set") {

@@ -57,7 +57,7 @@ std::size_t most_bad(std::size_t units) { return std::max<std::size_t>(1, units 
 bool among_peers(const BurninPeers& peers, double high, std::size_t units) {
   if (peers.variance <= 0) return false;
   const double t = high / std::sqrt(peers.variance);
-  return static_cast<double>(units) * student_t_above(t, std::min(peers.tails, peers.degrees)) > 0.05;
+  return static_cast<double>(units) * student_t_above(t, degrees_of(peers)) > 0.05;
 }
 
 /// `known`: against the middle of the peers.

@@ -43,10 +43,21 @@ std::size_t candidates_of(const BurninFamily& family);
 std::vector<BurninFinding> decide(const BurninFamily& family, const BurninEvidence& evidence,
                                   const BurninLevels& levels);
 
+/// Of each node against what the config demands of anyone, whatever the peers are: beyond it by what all went through,
+/// and again by fresh measurement, at `level`; none of a measure without such a limit.
+std::vector<BurninFinding> hold_against_limits(const BurninReadings& readings, const BurninEvidence& evidence,
+                                               double level);
+/// How many nodes are suspected by that.
+std::size_t beyond_limits(const BurninReadings& readings);
+
 /// Units of a measure of nodes or of groups, with base values alone; and their fresh ones once the candidates are
 /// known.
 BurninFamily node_family(const BurninReadings& readings);
 void add_fresh_of_nodes(BurninFamily& family);
+/// Each node's change since the reference, less the change of all (of fewer than kFewestPeers: the change itself).
+/// Without units: the reference knows none of them.
+BurninFamily reference_family(const BurninReadings& readings, const BurninReference& reference);
+void add_fresh_of_reference(BurninFamily& family, const BurninReference& reference);
 BurninFamily group_family(const BurninReadings& readings);
 void add_fresh_of_groups(BurninFamily& family);
 

@@ -73,10 +73,8 @@ class BurninJudgement {
     for (const BurninReadings& one : readings) {
       if (!one.is_rate())
         counts_.emplace_back(&one, counted_suspects(one, evidence));
-      else if (one.hosts.size() < kFewestPeers)
-        say_no_peers(one);
       else
-        add(one);
+        add_rate(one);
     }
     // A link is looked at where both ends are good with others, which is known first.
     for (std::size_t i = 0, nodes = families_.size(); i < nodes; ++i)
@@ -88,10 +86,31 @@ class BurninJudgement {
     for (const BurninFamily& family : families_) findings.add(decide(family, evidence_, levels));
     for (const auto& [readings, suspects] : counts_)
       findings.add(decide_counts(*readings, suspects, evidence_, levels.noise));
+    for (const BurninReadings* one : limited_) findings.add(hold_against_limits(*one, evidence_, levels.noise));
     findings.add(std::move(without_peers_));
   }
 
  private:
+  void add_rate(const BurninReadings& readings) {
+    const bool has_limits = readings.limits.at_least || readings.limits.at_most;
+    const bool has_peers = readings.hosts.size() >= kFewestPeers;
+    if (has_limits) limited_.push_back(&readings);
+    if (has_peers) add(readings);
+    const bool has_past = add_change(readings);
+    if (!has_peers && !has_limits && !has_past) say_no_peers(readings);
+  }
+
+  /// False: the reference knows nothing of these nodes.
+  bool add_change(const BurninReadings& readings) {
+    if (evidence_.reference == nullptr || readings.measure->scope != BurninScope::node) return false;
+    BurninFamily family = reference_family(readings, *evidence_.reference);
+    if (family.units.empty()) return false;
+    screen(family, evidence_);
+    add_fresh_of_reference(family, *evidence_.reference);
+    families_.push_back(std::move(family));
+    return true;
+  }
+
   void add(const BurninReadings& readings) {
     const BurninScope scope = readings.measure->scope;
     BurninFamily family = scope == BurninScope::node    ? node_family(readings)
@@ -137,6 +156,7 @@ class BurninJudgement {
       units += static_cast<double>(family.units.size());
     }
     for (const auto& [readings, counted] : counts_) suspects += static_cast<double>(counted.size());
+    for (const BurninReadings* one : limited_) suspects += static_cast<double>(beyond_limits(*one));
     const BurninConfig& config = *evidence_.config;
     const double part = config.false_bad / 2 / rounds_of(config);
     return {part / std::max(config.cycles, 1) / std::max(config.looks, 1) / std::max(suspects, 1.0),
@@ -146,6 +166,7 @@ class BurninJudgement {
   const BurninEvidence& evidence_;
   std::vector<BurninFamily> families_{};
   std::vector<std::pair<const BurninReadings*, std::vector<BurninCounted>>> counts_{};
+  std::vector<const BurninReadings*> limited_{};
   std::vector<BurninFinding> without_peers_{};
 };
 

@@ -15,7 +15,10 @@
 // With a reference the same is done with each node's change since then, less the fleet's; both families share the
 // level. Counts: the lower Clopper-Pearson end of fresh counts against the share that is allowed, at the level of 2, in
 // the cells of two partners at least. What must never be (wrong results): seen again in fresh measurement. What these
-// claim against what they do: tests/bench/burnin_calibration.cpp.
+// claim against what they do: tests/bench/burnin_calibration.cpp. What is assumed: of fewer than 30 nodes, that they
+// differ by about the `spread`; of fewer than 200, tails no heavier than those of Student's t with 8 degrees of
+// freedom, since they cannot be seen. Where more than a twentieth of a class (and more than one node) is as far as the
+// suspect, nobody is called bad: they may be of another kind, and stay unclear.
 #pragma once
 
 #include <map>
@@ -42,7 +45,8 @@ struct BurninEvidence {
   const std::vector<BurninObservation>* observations = nullptr;       // of all rounds
   const BurninReference* reference = nullptr;                         // null: none
   std::string round{};                                                // whose measures are judged now; empty: all
-  std::map<std::string, int> looks{};  // by BurninFinding key (finding_key()): looks so far at fresh measurements
+  std::map<std::string, int> looks{};  // by BurninFinding key (finding_key()): looks so far at fresh measurements,
+                                       // the one that is made now among them
 };
 
 std::string finding_key(const BurninFinding& finding);  // "compute n07", "link_rate n01>n02"

@@ -59,12 +59,25 @@ class Controls {
   std::map<std::string_view, std::vector<const BurninReading*>> by_cell_{};
 };
 
+/// Variance of a unit's middle by measurement.
+double typical_error2(const BurninFamily& family) {
+  std::vector<double> errors;
+  for (const BurninUnit& unit : family.units)
+    if (!unit.base.empty()) errors.push_back(unit.error2);
+  return median(std::move(errors));
+}
+
 void add_fresh_of(BurninFamily& family, std::size_t host, const std::vector<const BurninReading*>& readings,
                   const Controls& controls, const Fallback& fallback) {
   BurninUnit& unit = family.units[host];
   std::map<std::size_t, double> weights;  // of the good nodes' middles in the mean
   const double count = static_cast<double>(readings.size());
   double noise = 0, without = 0;
+  // What is known of a good node's own middle, of few visits less than what is known of how nodes differ: its
+  // expectation given both (C. Stein; here B. Efron and C. Morris, JASA 70, 1975).
+  const BurninPeers& peers = family.peers[host];
+  const double apart = std::max(peers.variance - peers.noise2, 0.0), error2 = typical_error2(family);
+  const double known = apart + error2 > 0 ? apart / (apart + error2) : 0;
   for (const BurninReading* one : readings) {
     const auto& beside = controls.beside(*one);
     if (beside.empty()) {
@@ -74,14 +87,15 @@ void add_fresh_of(BurninFamily& family, std::size_t host, const std::vector<cons
     }
     double good = 0;
     for (const BurninReading* control : beside) {
-      good += (control->worse - family.units[control->host].middle) / static_cast<double>(beside.size());
+      const double own = known * (family.units[control->host].middle - peers.middle);
+      good += (control->worse - peers.middle - own) / static_cast<double>(beside.size());
       weights[control->host] += 1 / static_cast<double>(beside.size()) / count;
     }
     unit.fresh.push_back(one->worse - good);
     noise += 1 + 1 / static_cast<double>(beside.size());
   }
   unit.fresh_noise = noise / count;
-  for (const auto& [control, weight] : weights) unit.shared2 += weight * weight * family.units[control].error2;
+  for (const auto& [control, weight] : weights) unit.shared2 += weight * weight * known * error2;
   unit.shared2 += std::pow(without / count, 2) * fallback.variance;
 }
 
@@ -134,6 +148,18 @@ std::vector<BurninUnit> units_of_hosts(const BurninReadings& readings) {
   return units;
 }
 
+/// By host: what the reference says, as the readings have it.
+std::map<std::size_t, double> before_of(const BurninReadings& readings, const BurninReference& reference) {
+  std::map<std::size_t, double> before;
+  for (std::size_t host = 0; host < readings.hosts.size(); ++host) {
+    const auto node = reference.nodes.find(readings.hosts[host]);
+    if (node == reference.nodes.end()) continue;
+    const auto value = node->second.find(std::string(readings.measure->name));
+    if (value != node->second.end() && value->second > 0) before[host] = worse_log(*readings.measure, value->second);
+  }
+  return before;
+}
+
 }  // namespace
 
 BurninFamily node_family(const BurninReadings& readings) {
@@ -157,6 +183,52 @@ void add_fresh_of_nodes(BurninFamily& family) {
     if (family.candidates[one.host]) by_host[one.host].push_back(&one);
   for (std::size_t host = 0; host < by_host.size(); ++host)
     if (!by_host[host].empty()) add_fresh_of(family, host, by_host[host], controls, fallback);
+}
+
+BurninFamily reference_family(const BurninReadings& readings, const BurninReference& reference) {
+  BurninFamily family;
+  family.readings = &readings;
+  family.of_reference = true;
+  const auto before = before_of(readings, reference);
+  if (before.empty()) return family;
+  const auto by_host = by_host_and_visit(readings.base, readings.hosts.size());
+  std::vector<std::map<int, double>> changes(by_host.size());
+  for (const auto& [host, then] : before)
+    for (const auto& [visit, value] : by_host[host]) changes[host][visit] = value - then;
+  const bool has_peers = before.size() >= kFewestPeers;
+  const auto middles = has_peers ? middles_by_visit(changes) : std::map<int, double>();
+  family.units = units_of_hosts(readings);
+  for (std::size_t host = 0; host < changes.size(); ++host)
+    for (const auto& [visit, value] : changes[host])
+      family.units[host].base.push_back(value - (has_peers ? middles.at(visit) : 0));
+  hold_against_peers(family);
+  if (!has_peers) {  // how far anything changes by itself is what the config says
+    const BurninPeers alone{.variance = readings.spread * readings.spread, .degrees = 4, .tails = 8, .count = 1};
+    family.peers.assign(family.units.size(), alone);
+  }
+  return family;
+}
+
+void add_fresh_of_reference(BurninFamily& family, const BurninReference& reference) {
+  const BurninReadings& readings = *family.readings;
+  const auto before = before_of(readings, reference);
+  if (before.size() >= kFewestPeers) {
+    // The middles that good nodes are freed of are those of their changes: readings less the past of each.
+    BurninReadings changes = readings;
+    for (auto* kept : {&changes.base, &changes.fresh}) {
+      std::erase_if(*kept, [&](const BurninReading& one) { return !before.contains(one.host); });
+      for (BurninReading& one : *kept) one.worse -= before.at(one.host);
+    }
+    family.readings = &changes;
+    add_fresh_of_nodes(family);
+    family.readings = &readings;
+  } else {
+    for (const BurninReading& one : readings.fresh)
+      if (family.candidates[one.host] && before.contains(one.host))
+        family.units[one.host].fresh.push_back(one.worse - before.at(one.host));
+  }
+  // The past was measured as often as the present, and no better.
+  for (BurninUnit& unit : family.units) unit.shared2 += unit.error2;
 }
 
 BurninFamily group_family(const BurninReadings& readings) {

@@ -140,10 +140,15 @@ std::vector<BurninPeers> peers_of_each(const std::vector<BurninUnit>& units, dou
   return result;
 }
 
+double degrees_of(const BurninPeers& peers) {
+  // Tails, and a scale that is not known any better. Of few, what is assumed of the spread stands for both.
+  return peers.count < kFewPeers ? std::min(peers.tails, peers.degrees) : 1 / (1 / peers.tails + 1 / peers.degrees);
+}
+
 double chance_of_peers(const BurninPeers& peers, double worse, double error2, double error_degrees) {
   const double apart = worse - peers.middle;
   const double own = peers.variance * (1 + 1.57 / static_cast<double>(std::max<std::size_t>(peers.count, 1)));
-  const double own_degrees = std::min(peers.tails, peers.degrees), noise = std::max(error2 - peers.noise2, 0.0);
+  const double own_degrees = degrees_of(peers), noise = std::max(error2 - peers.noise2, 0.0);
   const double total = own + noise;
   if (total <= 0) return apart > 0 ? 0 : 1;
   const double noise_degrees = std::clamp(error_degrees, 1.0, kNoise);

@@ -47,6 +47,9 @@ BurninPeers peers_of(std::vector<double> middles, double error2, double spread);
 /// The same for each unit; of fewer than 30 without the unit itself.
 std::vector<BurninPeers> peers_of_each(const std::vector<BurninUnit>& units, double spread);
 
+/// Of the Student t by which a further unit is held against them.
+double degrees_of(const BurninPeers& peers);
+
 /// That one of the peers is as far from their middle as what is estimated to be there, with this variance.
 double chance_of_peers(const BurninPeers& peers, double worse, double error2, double error_degrees);
 

@@ -84,15 +84,26 @@ Outcome simulate(const FleetSettings& settings, int fleets) {
   return outcome;
 }
 
+/// Of fewer nodes tails cannot be seen: those of Student's t with 8 degrees of freedom are assumed, and what has
+/// heavier ones, or two kinds of nodes, is beyond the claim.
+constexpr std::size_t kTailsSeen = 200;
+
 struct Fleet {
   const char* name;
   FleetSettings settings;
+
+  [[nodiscard]] bool is_beyond_claim(std::size_t nodes) const {
+    const FleetSpread spread = settings.spread;
+    return nodes < kTailsSeen && (spread == FleetSpread::student3 || spread == FleetSpread::exponential ||
+                                  (spread == FleetSpread::two_levels && nodes < 30));
+  }
 };
 
 std::vector<Fleet> fleets_of() {
   const auto with = [](FleetSpread spread, double size) {
     FleetSettings settings;
     settings.spread = spread, settings.spread_size = size;
+    if (spread != FleetSpread::two_levels) settings.assumed_spread = std::max(size, 0.005);
     return settings;
   };
   std::vector<Fleet> fleets{{"nodes alike", with(FleetSpread::none, 0)},
@@ -111,7 +122,9 @@ std::vector<Fleet> fleets_of() {
   slow.settings.noise = 0.03;
   Fleet stalls{"normal 0.5 %, a visit in 10 stalls", with(FleetSpread::normal, 0.005)};
   stalls.settings.stalls = 0.1;
-  for (const Fleet& one : {drift, wander, slow, stalls}) fleets.push_back(one);
+  Fleet unlike{"normal 1.2 %, 0.5 % assumed", with(FleetSpread::normal, 0.012)};
+  unlike.settings.assumed_spread = 0.005;
+  for (const Fleet& one : {unlike, drift, wander, slow, stalls}) fleets.push_back(one);
   return fleets;
 }
 
@@ -132,12 +145,16 @@ int healthy_table(const std::vector<std::size_t>& sizes, int fleets_of_smallest)
                                                      : fleets_of_smallest / 20);
       const Outcome outcome = simulate(settings, fleets);
       const bool is_above = grit::share_at_least(outcome.with_false, outcome.fleets, 0.025) > kClaim;
-      above += is_above ? 1 : 0;
+      const bool beyond = fleet.is_beyond_claim(nodes);
+      above += is_above && !beyond ? 1 : 0;
       fmt::print("{:<38}{:>6}{:>8}  {:<24}{:>14.2f} %{:>14.3f} %   {}{}\n", fleet.name, nodes, fleets,
                  rate_text(outcome.with_false, outcome.fleets),
                  100.0 * static_cast<double>(outcome.suspected) / static_cast<double>(outcome.healthy),
                  100.0 * static_cast<double>(outcome.unclear_healthy) / static_cast<double>(outcome.healthy),
-                 rate_text(outcome.rule_with_false, outcome.fleets), is_above ? "  ABOVE ITS CLAIM" : "");
+                 rate_text(outcome.rule_with_false, outcome.fleets),
+                 beyond     ? "  beyond the claim"
+                 : is_above ? "  ABOVE ITS CLAIM"
+                            : "");
       std::fflush(stdout);
     }
   }
@@ -191,7 +208,7 @@ void recall_of_few(int fleets) {
   for (const double noise : {0.005, 0.01, 0.015, 0.02}) {
     for (const double slower : {0.02, 0.05, 0.1}) {
       FleetSettings settings;
-      settings.spread = FleetSpread::none, settings.noise = noise;
+      settings.spread = FleetSpread::none, settings.noise = noise, settings.rounds = 4;
       settings.slower = {-std::log1p(-slower)};
       recall_row(fmt::format("nodes alike, noise {:.1f} %", 100 * noise), settings,
                  fmt::format("1 of {:.0f} %", 100 * slower), fleets);

@@ -24,11 +24,13 @@ struct FleetSettings {
   std::size_t nodes = 8;
   FleetSpread spread = FleetSpread::normal;
   double spread_size = 0.005;  // standard deviation; of student its scale; of two levels how far they are apart
-  double noise = 0.01;         // standard deviation of a visit's value
+  double assumed_spread = 0.005;
+  double noise = 0.01;  // standard deviation of a visit's value
   double noise_autocorrelation = 0;
   double stalls = 0;  // share of visits that take 1.5 times as long
   double drift = 0;   // per visit, of all nodes
   int visits = 3;
+  int rounds = 1;                // that share the level, of which this is one
   std::vector<double> slower{};  // of the first nodes: by so much of the logarithm
   std::string measure = "compute";
 };
@@ -42,8 +44,8 @@ class SimulatedFleet {
       names_.push_back(fmt::format("n{:04}", i));
       classes_[names_.back()] = "one class";
     }
-    config_.rounds = {BurninRound{.name = "solo", .kinds = {"compute"}}};
-    config_.must_match = {};
+    config_.rounds.assign(static_cast<std::size_t>(settings_.rounds), {.name = "solo", .kinds = {"compute"}});
+    config_.limits[settings_.measure].spread = settings_.assumed_spread;
   }
 
   BurninConfig& config() { return config_; }

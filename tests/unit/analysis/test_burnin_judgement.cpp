@@ -1,0 +1,305 @@
+// Whom the judgement of a burn-in suspects, clears and calls bad, and that it does not depend on what must not matter.
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "analysis/burnin/judgement.hpp"
+#include "analysis/stats/proportions.hpp"
+#include "simulated_fleet.hpp"
+#include "tests/catch.hpp"
+
+using namespace grit;
+using grit::testing::FleetSettings;
+using grit::testing::FleetSpread;
+using grit::testing::SimulatedFleet;
+
+namespace {
+
+const BurninFinding* finding_of(const std::vector<BurninFinding>& findings, const std::string& key) {
+  for (const BurninFinding& one : findings)
+    if (finding_key(one) == key) return &one;
+  return nullptr;
+}
+
+/// Observations by hand: 8 nodes in pairs that are drawn anew each visit.
+struct Pairs {
+  std::vector<BurninObservation> observations{};
+  std::map<std::string, std::string> classes{}, groups{};
+  BurninConfig config{};
+  std::map<std::string, int> looks{};
+
+  Pairs() {
+    config.rounds = {BurninRound{.name = "links", .kinds = {"link"}, .shape = BurninShape::pair}};
+    for (int i = 0; i < 8; ++i) classes[name(i)] = "one class";
+  }
+  static std::string name(int i) { return "n" + std::to_string(i); }
+
+  template <class Value>
+  void pair(int a, int b, int visit, bool confirms, const Value& value) {
+    for (const bool forth : {true, false}) {
+      BurninObservation one = value(forth ? a : b, forth ? b : a);
+      one.host = name(forth ? a : b), one.peer = name(forth ? b : a);
+      one.visit = visit, one.confirms = confirms;
+      one.cell = "links/" + std::to_string(visit) + (confirms ? "c/" : "/") + one.host + "-" + one.peer;
+      observations.push_back(one);
+    }
+  }
+  /// A tournament's rounds: each node meets another in each.
+  template <class Value>
+  void visits(int count, const Value& value) {
+    for (int visit = 0; visit < count; ++visit) {
+      pair(7, visit, visit, false, value);
+      for (int i = 1; i < 4; ++i) pair((visit + i) % 7, (visit + 7 - i) % 7, visit, false, value);
+    }
+  }
+  [[nodiscard]] std::vector<BurninFinding> judge() const {
+    return judge_burnin({&config, &classes, &groups, &observations, nullptr, "links", looks});
+  }
+};
+
+/// A rate of 1 Gbit/s and a little noise that depends on who it is.
+double rate_of(int a, int b) { return 1e9 * (1 + 0.01 * std::sin(12.9898 * a + 78.233 * b)); }
+
+}  // namespace
+
+TEST_CASE("a node that computes 10 per cent slower is the only one called bad") {
+  std::mt19937_64 random(3);
+  FleetSettings settings;
+  settings.slower = {0.105};
+  SimulatedFleet fleet(random, settings);
+  fleet.measure_all();
+  const auto before = fleet.judge();
+  REQUIRE(finding_of(before, "compute n0000") != nullptr);
+  CHECK(finding_of(before, "compute n0000")->status == BurninStatus::suspect);
+  SimulatedFleet again(random, settings);
+  const auto findings = again.burn_in();
+  for (const BurninFinding& one : findings) {
+    CAPTURE(one.host, one.why);
+    CHECK((one.status == BurninStatus::shown) == (one.host == "n0000"));
+  }
+  const BurninFinding* bad = finding_of(findings, "compute n0000");
+  REQUIRE(bad != nullptr);
+  const double truth = 1 - std::exp(-again.offset(0));
+  CHECK(bad->worse_low < truth + 0.01);
+  CHECK(bad->worse_high > truth - 0.01);
+  CHECK(bad->why.find("matrix products") == 0);
+}
+
+TEST_CASE("a faster node is never accused") {
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 50; ++i) {
+    FleetSettings settings;
+    settings.slower = {-0.2};
+    SimulatedFleet fleet(random, settings);
+    const auto findings = fleet.burn_in();
+    CHECK(finding_of(findings, "compute n0000") == nullptr);
+  }
+}
+
+TEST_CASE("neither the order of observations nor the unit of a figure matters") {
+  std::mt19937_64 random(7);
+  FleetSettings settings;
+  settings.slower = {0.08, 0.02};
+  SimulatedFleet fleet(random, settings);
+  fleet.burn_in();
+  std::vector<BurninObservation> observations = fleet.observations();
+  const auto judge = [&] {
+    return judge_burnin({&fleet.config(), &fleet.classes(), nullptr, &observations, nullptr, "solo", fleet.looks()});
+  };
+  const auto expected = judge();
+  REQUIRE(!expected.empty());
+  std::shuffle(observations.begin(), observations.end(), random);
+  const auto shuffled = judge();
+  for (BurninObservation& one : observations) one.value *= 1024;
+  const auto scaled = judge();
+  REQUIRE(shuffled.size() == expected.size());
+  REQUIRE(scaled.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CHECK(shuffled[i].why == expected[i].why);
+    CHECK(shuffled[i].p_noise == expected[i].p_noise);
+    CHECK(scaled[i].status == expected[i].status);
+    CHECK_THAT(scaled[i].worse, Catch::Matchers::WithinAbs(expected[i].worse, 1e-9));
+  }
+}
+
+TEST_CASE("a node at half rate is suspected for what it sends and its partners are not") {
+  Pairs pairs;
+  const auto value = [](int a, int b) {
+    return BurninObservation{.measure = "link_rate", .value = rate_of(a, b) * (a == 3 ? 0.5 : 1)};
+  };
+  pairs.visits(3, value);
+  auto findings = pairs.judge();
+  REQUIRE(findings.size() == 1);
+  CHECK(finding_key(findings[0]) == "link_rate n3");
+  CHECK(findings[0].status == BurninStatus::suspect);
+  pairs.looks["link_rate n3"] = 1;
+  for (int visit = 0; visit < 6; ++visit) {
+    pairs.pair(3, visit % 2 == 0 ? 0 : 6, 10 + visit, true, value);
+    pairs.pair(0, 6, 10 + visit, true, value);
+  }
+  findings = pairs.judge();
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].status == BurninStatus::shown);
+  CHECK(findings[0].why.find("sent") != std::string::npos);
+}
+
+TEST_CASE("a slow link between two good nodes is the link's") {
+  Pairs pairs;
+  const auto value = [](int a, int b) {
+    return BurninObservation{.measure = "link_rate", .value = rate_of(a, b) * (a == 1 && b == 6 ? 0.4 : 1)};
+  };
+  pairs.visits(3, value);
+  auto findings = pairs.judge();
+  REQUIRE(findings.size() == 1);
+  CHECK(finding_key(findings[0]) == "link_rate n1>n6");
+  pairs.looks["link_rate n1>n6"] = 1;
+  for (int visit = 0; visit < 6; ++visit) {
+    pairs.pair(1, 6, 10 + visit, true, value);
+    pairs.pair(2, 5, 10 + visit, true, value);
+  }
+  findings = pairs.judge();
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].status == BurninStatus::shown);
+}
+
+TEST_CASE("loss is a node's when each of its partners sees it, and a burst in one cell shows nothing") {
+  const bool burst = GENERATE(false, true);
+  Pairs pairs;
+  int cells = 0;
+  const auto value = [&](int a, int b) {
+    BurninObservation one{.measure = "link_loss", .value = 0, .exposure = 40000};
+    if (b == 2 && (!burst || a == 1)) one.value = burst && cells++ > 0 ? 0 : 200;
+    return one;
+  };
+  pairs.visits(3, value);
+  cells = 0;
+  if (!burst) {
+    const auto before = pairs.judge();
+    REQUIRE(before.size() == 1);
+    CHECK(finding_key(before[0]) == "link_loss n2");
+  }
+  pairs.looks["link_loss n2"] = 1;
+  for (int visit = 0; visit < 6; ++visit) {
+    pairs.pair(2, 0, 10 + visit, true, value);
+    pairs.pair(2, 1, 10 + visit, true, value);
+  }
+  const auto findings = pairs.judge();
+  const BurninFinding* node = finding_of(findings, "link_loss n2");
+  REQUIRE(node != nullptr);
+  CAPTURE(node->why);
+  CHECK((node->status == BurninStatus::shown) == !burst);
+}
+
+TEST_CASE("a wrong result that is seen again is shown, and one that is not stays unclear") {
+  std::mt19937_64 random(9);
+  FleetSettings settings;
+  settings.measure = "wrong_results";
+  SimulatedFleet fleet(random, settings);
+  std::vector<BurninObservation> observations;
+  for (int node = 0; node < 8; ++node)
+    observations.push_back({.measure = "wrong_results",
+                            .host = fleet.name(static_cast<std::size_t>(node)),
+                            .value = node == 4 ? 1.0 : 0.0,
+                            .cell = "solo/0/" + std::to_string(node)});
+  const bool again = GENERATE(true, false);
+  observations.push_back({.measure = "wrong_results",
+                          .host = fleet.name(4),
+                          .value = again ? 2.0 : 0.0,
+                          .cell = "solo/confirm-1/4",
+                          .visit = 1,
+                          .confirms = true});
+  const auto findings = judge_burnin({&fleet.config(),
+                                      &fleet.classes(),
+                                      nullptr,
+                                      &observations,
+                                      nullptr,
+                                      "solo",
+                                      {{"wrong_results " + fleet.name(4), 3}}});
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].status == (again ? BurninStatus::shown : BurninStatus::unclear));
+}
+
+TEST_CASE("three nodes have no peers, and a limit of the config needs none") {
+  std::mt19937_64 random(11);
+  FleetSettings settings;
+  settings.nodes = 3;
+  settings.slower = {0.2};
+  SimulatedFleet fleet(random, settings);
+  fleet.measure_all();
+  for (const BurninFinding& one : fleet.judge()) CHECK(one.status == BurninStatus::unclear);
+  CHECK(fleet.judge().size() == 3);
+  SimulatedFleet limited(random, settings);
+  limited.config().limits["compute"].at_least = 2.8e9;
+  const auto findings = limited.burn_in();
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].host == "n0000");
+  CHECK(findings[0].status == BurninStatus::shown);
+}
+
+TEST_CASE("a node that is slower than it was is shown by the reference though its peers spread") {
+  std::mt19937_64 random(13);
+  FleetSettings settings;
+  settings.nodes = 64;
+  settings.spread_size = settings.assumed_spread = 0.04;
+  SimulatedFleet fleet(random, settings);
+  for (std::size_t i = 0; i < settings.nodes; ++i)
+    fleet.reference.nodes[fleet.name(i)]["compute"] = 3e9 * std::exp(-fleet.offset(i) + (i == 5 ? 0.1 : 0));
+  fleet.has_reference = true;
+  fleet.config().limits["compute"].spread = 0.005;
+  const auto findings = fleet.burn_in();
+  const BurninFinding* bad = finding_of(findings, "compute n0005");
+  REQUIRE(bad != nullptr);
+  CAPTURE(bad->why);
+  CHECK(bad->status == BurninStatus::shown);
+  CHECK(bad->of_reference);
+}
+
+TEST_CASE("facts unlike those of most nodes are shown where they must match and else are remarks") {
+  std::map<std::string, std::string> classes;
+  std::map<std::string, std::map<std::string, std::string>> facts;
+  for (int i = 0; i < 5; ++i) {
+    classes["n" + std::to_string(i)] = "c";
+    facts["n" + std::to_string(i)] = {
+        {"memory_bytes", std::to_string(1000000 + i)}, {"nic_mtu", "9000"}, {"kernel", "6.1"}};
+  }
+  facts["n1"]["nic_mtu"] = "1500";
+  facts["n2"]["memory_bytes"] = "900000";
+  facts["n3"]["kernel"] = "6.2";
+  BurninConfig config;
+  config.must_match = {"memory_bytes", "nic_mtu"};
+  const auto findings = odd_facts(config, classes, facts);
+  REQUIRE(findings.size() == 3);
+  CHECK(finding_of(findings, "fact:nic_mtu n1")->status == BurninStatus::shown);
+  CHECK(finding_of(findings, "fact:memory_bytes n2")->status == BurninStatus::shown);
+  CHECK(finding_of(findings, "fact:kernel n3")->status == BurninStatus::clear);
+}
+
+TEST_CASE("a reference comes back as it was written and a wrong one is refused") {
+  BurninReport report;
+  report.nodes = {{.host = "a", .machine_class = "c", .state = BurninNodeState::good, .figures = {{"compute", 2.0}}},
+                  {.host = "b", .machine_class = "c", .state = BurninNodeState::bad, .figures = {{"compute", 1.0}}}};
+  const auto read = reference_from_json(to_json(reference_of(report)));
+  REQUIRE(read);
+  CHECK(read->nodes.size() == 1);
+  CHECK(read->classes.at("c").at("compute") == 2.0);
+  CHECK(!reference_from_json(Json{{"classes", 1}}));
+  CHECK(!reference_from_json(Json{{"format", 99}, {"classes", Json::object()}, {"nodes", Json::object()}}));
+}
+
+TEST_CASE("healthy fleets have a node called bad no more often than claimed", "[statistics]") {
+  const std::size_t nodes = GENERATE(std::size_t{8}, std::size_t{64});
+  std::mt19937_64 random(17);
+  int wrong = 0;
+  constexpr int kFleets = 400;
+  for (int i = 0; i < kFleets; ++i) {
+    FleetSettings settings;
+    settings.nodes = nodes;
+    settings.spread_size = 0.01, settings.assumed_spread = 0.01;
+    SimulatedFleet fleet(random, settings);
+    const auto findings = fleet.burn_in();
+    wrong += std::any_of(findings.begin(), findings.end(),
+                         [](const BurninFinding& one) { return one.status == BurninStatus::shown; });
+  }
+  CAPTURE(nodes, wrong);
+  CHECK(share_at_least(wrong, kFleets, 0.01) <= 0.01);
+}

@@ -39,9 +39,9 @@ std::string reason_of(const BurninNodeReport& node) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if ((byte & 0xc0) == 0x80) continue;  // the rest of a character that became one sign
-    const bool is_blank = byte <= 0x20 || byte == 0x7f;
+    const bool is_blank = byte <= 0x20 || byte == 0x7f || c == '"' || c == '\'' || c == '`' || c == '\\';
     if (is_blank && reason.back() == ' ') continue;
-    reason += is_blank ? ' ' : byte >= 0x80 ? '?' : c == '"' || c == '\'' || c == '`' || c == '\\' ? ' ' : c;
+    reason += is_blank ? ' ' : byte >= 0x80 ? '?' : c;
   }
   if (reason.size() > kMostReasonBytes) reason = reason.substr(0, kMostReasonBytes - 3) + "...";
   while (reason.back() == ' ') reason.pop_back();

@@ -18,7 +18,6 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kBins = 48;
-constexpr std::size_t kLabelRows = 5;
 constexpr std::size_t kMostClasses = 3;
 
 /// A node beside its peers in one measure.
@@ -104,14 +103,19 @@ Json names_of(const BurninMeasure& measure, const std::vector<Standing>& sorted,
   unnamed = suspects.size() - std::min(suspects.size(), kMostNamedNodes);
   Json names = Json::array();
   std::size_t row = 0;
+  const bool is_share = measure.better == BurninBetter::rarer;
   for (const Standing* one : suspects) {
-    const std::string figure = measure.better == BurninBetter::rarer ? percent(one->worse) : signed_percent(one->worse);
-    names.push_back({{"x", rounded(std::clamp(one->worse, low, high))},
-                     {"row", row % kLabelRows},
-                     {"name", row < kMostNamedNodes ? one->node->host + " " + figure : ""},
-                     {"status", std::string(to_string(one->finding->status))},
-                     {"tip", fmt::format("{}: {}, {} ({})", one->node->host, burnin_figure(measure.name, one->value),
-                                         figure, to_string(one->finding->status))}});
+    const std::string place = is_share ? percent(one->worse) : signed_percent(one->worse);
+    // Beside the name stands what the reason says, which is of the fresh figures alone.
+    const double fresh = one->finding->worse;
+    const std::string figure = is_share || fresh == 0 ? place : signed_percent(fresh);
+    names.push_back(
+        {{"x", rounded(std::clamp(one->worse, low, high))},
+         {"row", std::min(row, kMostNamedNodes - 1)},  // none outside of the plot: it would shrink to hold it
+         {"name", row < kMostNamedNodes ? one->node->host + " " + figure : ""},
+         {"status", std::string(to_string(one->finding->status))},
+         {"tip", fmt::format("{}: {}, {} over all visits ({})", one->node->host,
+                             burnin_figure(measure.name, one->value), place, to_string(one->finding->status))}});
     ++row;
   }
   return names;
@@ -136,7 +140,9 @@ Plot figure_plot(const BurninReport& report, const BurninMeasure& measure, std::
   set_data(spec, "names", names);
   set_signal(spec, "x_domain", Json{low, high});
   set_signal(spec, "tolerance", tolerance);
-  set_signal(spec, "label_rows", std::min(names.size(), kLabelRows));
+  const std::size_t label_rows = std::min(names.size(), kMostNamedNodes);  // a row each, so that no name hides another
+  set_signal(spec, "label_rows", label_rows);
+  spec["height"] = 130 + 14 * label_rows;
   const bool is_share = measure.better == BurninBetter::rarer;
   set_signal(spec, "x_format", is_share ? "~%" : "+~%");
   const std::string middle_text = burnin_figure(measure.name, middle);
@@ -144,7 +150,7 @@ Plot figure_plot(const BurninReport& report, const BurninMeasure& measure, std::
       spec, "x_title",
       is_share ? std::string(measure.what) + ", worse →" : fmt::format("worse than the middle, {} →", middle_text));
   plot.caption = fmt::format("{} nodes, middle {}; dashed: {}, from which on it matters.", sorted.size(), middle_text,
-                             percent(tolerance));
+                             level_text(tolerance));
   if (unnamed > 0) plot.note = fmt::format("{} more suspects are not named here.", unnamed);
   plot.spec = std::move(spec);
   return plot;
@@ -198,7 +204,7 @@ Plot pair_plot(const BurninReport& report, const BurninMeasure& measure) {
   plot.caption = fmt::format(
       "From the row's node to the column's; darkest: {} {}. Empty: not measured. Framed: a bad link between good "
       "nodes.",
-      percent(kDarkestTolerances * tolerance), is_share ? "or more" : "worse than the middle of all, or more");
+      level_text(kDarkestTolerances * tolerance), is_share ? "or more" : "worse than the middle of all, or more");
   plot.spec = std::move(spec);
   return plot;
 }

@@ -12,7 +12,7 @@ namespace grit {
 /// Nodes drawn in a matrix of pairs at most: above, the worst links are a table (worst_links()).
 constexpr std::size_t kMostMatrixNodes = 128;
 /// Nodes named in the plot of a measure at most, the gravest first.
-constexpr std::size_t kMostNamedNodes = 20;
+constexpr std::size_t kMostNamedNodes = 8;
 
 /// A link in one direction: its middle over visits.
 struct BurninLinkFigure {

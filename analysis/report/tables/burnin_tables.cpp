@@ -20,10 +20,15 @@ namespace {
 
 /// Above, a box has no room for the node's name.
 constexpr std::size_t kMostNamedBoxes = 256;
+/// Of one state, before the rest is folded away.
+constexpr std::size_t kMostReasons = 30;
 constexpr std::size_t kMostLostCells = 50;
 constexpr std::size_t kWorstLinks = 64;
 
-std::string seconds_text(std::int64_t ns) { return length_text(static_cast<double>(ns) / 1e9); }
+std::string seconds_text(std::int64_t ns) {
+  const double seconds = static_cast<double>(ns) / 1e9;
+  return seconds < 120 ? fmt::format("{:.0f} s", seconds) : length_text(seconds);
+}
 
 std::string figure(std::string_view name, int count, std::string_view note) {
   return fmt::format("<div class=\"figure\"><dt>{}</dt><dd><b>{}</b><span>{}</span></dd></div>\n", name, count,
@@ -39,20 +44,21 @@ std::string badge_of(const BurninReport& report) {
                  counts.bad + counts.bad_links + counts.bad_groups > 0 ? "badge bad" : "badge unknown");
 }
 
-/// Nodes of one state, or none.
+/// Nodes of one state, or none; the first are shown, and of many the rest is folded away.
 std::string node_reasons(const BurninReport& report, std::string_view words, std::string_view caption) {
   const bool has_groups = std::any_of(report.nodes.begin(), report.nodes.end(),
                                       [](const BurninNodeReport& node) { return !node.group.empty(); });
   std::vector<std::string> headers{"node", "why"};
   if (has_groups) headers.insert(headers.begin() + 1, "group");
-  HtmlTable table(std::string(caption), headers);
+  HtmlTable first(std::string(caption), headers), rest("", headers);
   for (const BurninNodeReport& node : report.nodes) {
     if (state_words(node.state) != words) continue;
     std::vector<Cell> cells{node.host, node.reason.empty() ? "no reason was given" : node.reason};
     if (has_groups) cells.insert(cells.begin() + 1, node.group);
-    table.row(cells);
+    (first.rows() < kMostReasons ? first : rest).row(cells);
   }
-  return table.rows() == 0 ? "" : table.html();
+  if (first.rows() == 0) return "";
+  return first.html() + (rest.rows() == 0 ? "" : details(fmt::format("{} more", rest.rows()), rest.html()));
 }
 
 std::string between_reasons(const std::vector<BurninFinding>& findings, bool shown, std::string_view caption) {
@@ -210,8 +216,9 @@ std::string tolerances_table(const BurninReport& report) {
       return Cell(burnin_figure(measure.name, *(limits->second.*member)), "number");
     };
     table.row({std::string(measure.what),
-               measure.better == BurninBetter::none_at_all ? Cell("none at all")
-                                                           : Cell(percent(tolerance_of(report.config, measure.name))),
+               measure.better == BurninBetter::none_at_all
+                   ? Cell("none at all")
+                   : Cell(level_text(tolerance_of(report.config, measure.name))),
                limit(&BurninLimits::at_least), limit(&BurninLimits::at_most)});
   }
   return table.html();
@@ -289,11 +296,12 @@ std::string node_grid(const BurninReport& report) {
       "<h2>All nodes</h2>\n<p class=\"legend\"><span class=\"key\">✓ good</span> <span class=\"key\">✗ bad</span> "
       "<span "
       "class=\"key\">? not clear</span> <span class=\"key\">– not tested</span></p>\n";
+  html += named ? "<div class=\"by-group\">\n" : "<div class=\"dense\">\n";
   for (const std::string& group : order) {
-    if (!group.empty()) html += element("p", group, "group-name");
-    html += fmt::format("<ul class=\"nodes{}\">\n{}</ul>\n", named ? "" : " dense", boxes[group]);
+    html += "<div class=\"group\">" + (group.empty() ? "" : element("p", group, "group-name"));
+    html += "<ul class=\"nodes\">\n" + boxes[group] + "</ul></div>\n";
   }
-  return html;
+  return html + "</div>\n";
 }
 
 std::string accused_section(const BurninReport& report) {

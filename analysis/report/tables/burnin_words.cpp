@@ -87,7 +87,7 @@ std::string burnin_claim(const BurninReport& report) {
       "The judgement is set so that a healthy fleet has any node or link called bad for its figures in at most {} of "
       "burn-ins, all nodes, measures and rounds together. Checks, facts that must match, deaths and absolute limits of "
       "the config are outside of that figure.",
-      percent(report.config.false_bad));
+      level_text(report.config.false_bad));
 }
 
 std::string burnin_tolerances(const BurninReport& report) {
@@ -97,9 +97,11 @@ std::string burnin_tolerances(const BurninReport& report) {
   std::vector<std::string> all;
   for (const BurninMeasure& measure : kBurninMeasures)
     if (measured.contains(measure.name) && measure.better != BurninBetter::none_at_all)
-      all.push_back(fmt::format("{} {}", measure.what, percent(tolerance_of(report.config, measure.name))));
+      all.push_back(fmt::format("{} {}", measure.what, level_text(tolerance_of(report.config, measure.name))));
   return all.empty() ? "" : fmt::format("{}", fmt::join(all, ", "));
 }
+
+std::string level_text(double fraction) { return fmt::format("{:.3g} %", 100 * fraction); }
 
 std::string_view state_words(BurninNodeState state) {
   switch (state) {

@@ -29,6 +29,8 @@ std::string burnin_claim(const BurninReport& report);
 /// What is good though it is slower: by measure, only those that some figure is of. Empty: no figures.
 std::string burnin_tolerances(const BurninReport& report);
 
+/// A fraction that somebody set, as short as it can be said: "1 %", "0.05 %".
+std::string level_text(double fraction);
 /// "good", "bad", "not clear", "not tested".
 std::string_view state_words(BurninNodeState state);
 /// Shown before not clear, before cleared, before clear.

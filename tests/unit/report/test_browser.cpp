@@ -9,12 +9,14 @@
 #include <filesystem>
 #include <thread>
 
+#include "analysis/report/page/burnin_page.hpp"
 #include "analysis/report/page/score_page.hpp"
 #include "analysis/report/page/trend_html.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
+#include "tests/unit/report/sample_burnin.hpp"
 #include "tests/unit/report/sample_run.hpp"
 #include "tests/unit/report/sample_score.hpp"
 
@@ -179,6 +181,22 @@ TEST_CASE("a browser draws the plots of a scorecard", "[browser]") {
     CHECK(count(marks(figure, "estimates"), "<path") >= 2);
     CHECK(count(marks(figure, "hurts_mark"), "<line") == 1);
   }
+}
+
+TEST_CASE("a browser draws the plots of a burn-in", "[browser]") {
+  if (find_chromium().empty()) {
+    test::skip("no chromium here; install the package chromium to test the report page in a browser");
+    return;
+  }
+  const std::string dom = dump_dom(render_burnin_html(test::sample_burnin()), "burnin");
+  CHECK(count(dom, "class=\"plot-error\"") == 0);
+  const std::string compute = drawn(dom, "plot-figure-compute-0");
+  CHECK(count(compute, "<svg") == 1);
+  CHECK(count(compute, "NaN") == 0);
+  CHECK(count(marks(compute, "suspects"), "<path") == 1);
+  CHECK(count(marks(compute, "name_labels"), "n03 +5.1 %") == 1);
+  const std::string rates = drawn(dom, "plot-pairs-link_rate");
+  CHECK(count(marks(rates, "pair_cells"), "<path") == 8 * 7);
 }
 
 TEST_CASE("a browser draws a series with its machines, and where it changed", "[browser]") {

@@ -91,10 +91,10 @@ TEST_CASE("figures of a burn-in have their units") {
   CHECK(burnin_figure("compute", std::nan("")) == "unknown");
   CHECK(accusation("check:link_up") == "check link_up");
   CHECK(accusation("fact:nic_speed") == "nic_speed unlike its peers");
-  CHECK(worse_text(test::shown_finding("n1", "compute", 0.05, "")) == "5 % (4.5 .. 5.5 %)");
+  CHECK(worse_text(test::shown_finding("n1", "compute", 0.05, "")) == "5.0 % (4.5 .. 5.5 %)");
   CHECK(worse_text(test::shown_finding("n1", "link_loss", 0.05, "")).empty());
   CHECK(finding_text(test::shown_finding("n1", "compute", 0.05, "")) ==
-        "matrix products: 5 % (4.5 .. 5.5 %) worse than its peers");
+        "matrix products: 5.0 % (4.5 .. 5.5 %) worse than its peers");
 }
 
 TEST_CASE("what many nodes have in common is said once") {

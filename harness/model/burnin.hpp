@@ -37,7 +37,7 @@ inline constexpr std::array kBurninKinds{
     BurninKind{"storage", BurninShape::node},     BurninKind{"link", BurninShape::pair},
     BurninKind{"collective", BurninShape::group}, BurninKind{"training", BurninShape::group}};
 
-/// What the kind "facts" tells of a node, as text. Of several data NICs, GPUs or the like each different value once.
+/// What the kind "facts" tells of a node, as text; of several data NICs in the order of the rails.
 inline constexpr std::array<std::string_view, 20> kBurninFacts{
     "cpu_model", "gpu_model", "cores",      "numa_nodes",   "memory_bytes", "gpus",       "nics",
     "nic_speed", "nic_mtu",   "nic_driver", "nic_firmware", "pcie_width",   "pcie_speed", "kernel",

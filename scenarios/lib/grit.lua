@@ -139,6 +139,39 @@
 ---@field verdict "reproduced"|"not_reproduced"|"inconclusive"
 ---@field text string the one sentence that says what was found
 
+---What a file of scenarios/burnin returns.
+---@class grit.burnin
+---@field name string letters, digits, _ and -; the directory of its results is named after it
+---@field summary? string one line: what it is for
+---@field rounds grit.burnin.round[] what every node goes through, in this order
+---@field limits? table<string, grit.burnin.limits> by measure: what differs from the measure's own
+---@field checks? grit.Check[] for the kind "checks" (default: all that need no parameters)
+---@field must_match? ("cpu_model"|"gpu_model"|"cores"|"numa_nodes"|"memory_bytes"|"gpus"|"nics"|"nic_speed"|"nic_mtu"|"nic_driver"|"nic_firmware"|"pcie_width"|"pcie_speed"|"kernel"|"microcode"|"bios"|"gpu_driver"|"governor"|"smt"|"os")[] facts in which a node that is unlike most of its class is bad (default: cores, memory_bytes, nic_speed, nic_mtu, pcie_width)
+---@field false_bad? grit.fraction how probable it is that a healthy fleet has any node or link called bad (default "1%")
+---@field confirm_visits? grit.count how often a suspect is measured again before it is judged (default 6)
+---@field looks? grit.count how often a suspect is judged, after twice as many visits each time, before it stays unclear (default 3)
+---@field cycles? grit.count how often all rounds are gone through (default 1)
+
+---Kinds or a scenario.
+---@class grit.burnin.round
+---@field name string letters, digits, _ and -
+---@field kinds? ("facts"|"checks"|"compute"|"memory"|"storage"|"link"|"collective"|"training")[] what is measured in each cell, in this order
+---@field scenario? string or an ordinary run in each cell: the name of a scenario, or its file
+---@field options? table<string, grit.quantity|string|number|boolean> of the scenario, as --set gives them
+---@field shape? "node"|"pair"|"group" how many nodes a cell has: one; two, with the link between them; several (default: as the kinds need it; of a scenario "group")
+---@field sizes? grit.count[] of groups, in nodes, one after the other; 0: all together (default { 0 })
+---@field visits? grit.count how often each node is measured, in pairs with so many partners (default 1)
+---@field ranks_per_node? grit.count of pairs and groups (default 1)
+---@field length? grit.time how long each kind measures (default "1s")
+---@field limit? grit.time a cell that takes longer is ended (default "60s")
+---@field alone? boolean where nodes share cores, no other cell runs meanwhile, since it measures rates (default true)
+
+---@class grit.burnin.limits
+---@field tolerance? grit.fraction worse than its peers by no more than this is good; of link_loss the share of segments that is good
+---@field spread? grit.fraction one standard deviation of how nodes of one class differ, as long as few peers are known
+---@field at_least? grit.quantity|string a node below it is bad, whatever its peers are; of what is better higher
+---@field at_most? grit.quantity|string the same above it; of what is better lower
+
 ---@class grit.fault.link_flap.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
 ---@field nic? string "data": the data NIC that the job is told to use, or the first; "all": every one, each with a fault of its own; "rail:1": the second of them; or the name of an interface (default "data")

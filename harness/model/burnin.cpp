@@ -317,6 +317,7 @@ namespace {
 /// The JSON library's exceptions end here.
 template <class T>
 Result<T> from(const Json& json, std::string_view what) {
+  if (!json.is_object()) return usage_error(fmt::format("this is no {} of a burn-in", what));
   try {
     return json.get<T>();
   } catch (const Json::exception& error) {
@@ -353,8 +354,7 @@ Result<BurninCellResult> burnin_cell_result_from_json(const Json& json) {
 Result<BurninConfig> burnin_config_from_json(const Json& json) { return from<BurninConfig>(json, "config"); }
 
 Result<BurninReport> burnin_report_from_json(const Json& json) {
-  if (!json.is_object()) return usage_error("this is no report of a burn-in");
-  GRIT_CHECK(check_format(json, formats::kBurnin));
+  if (json.is_object()) GRIT_CHECK(check_format(json, formats::kBurnin));
   return from<BurninReport>(json, "report");
 }
 

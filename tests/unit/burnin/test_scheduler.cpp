@@ -69,7 +69,7 @@ TEST_CASE("a bad node is in no later round", "[burnin]") {
 TEST_CASE("a suspect is measured again between good nodes, in what it is suspected of", "[burnin]") {
   BurninRound solo = compute_round();
   solo.kinds = {"compute", "memory", "storage"};
-  FakeBurnin burnin(fake_setup(8, {solo}), {.compute = {{"n03", 80}}});
+  FakeBurnin burnin(fake_setup(8, {solo}, 1), {.compute = {{"n03", 80}}});
   burnin.run();
   std::map<int, Hosts> confirming;
   for (const BurninCell& cell : burnin.started) {

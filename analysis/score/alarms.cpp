@@ -58,6 +58,10 @@ bool AlarmTimeline::readable_in(std::int64_t from_ns, std::int64_t until_ns) con
   return false;
 }
 
+bool AlarmTimeline::ever_readable() const {
+  return std::any_of(spans_.begin(), spans_.end(), [](const AlarmSpan& span) { return span.state.readable; });
+}
+
 AlarmTimeline any_of(const std::vector<const AlarmTimeline*>& timelines) {
   std::vector<std::int64_t> times;
   for (const AlarmTimeline* timeline : timelines)

@@ -42,6 +42,7 @@ class AlarmTimeline {
                               const std::vector<std::string>& subjects) const;
   /// Could it be read at any time in [from, until]?
   [[nodiscard]] bool readable_in(std::int64_t from_ns, std::int64_t until_ns) const;
+  [[nodiscard]] bool ever_readable() const;
 
  private:
   friend class Alarms;

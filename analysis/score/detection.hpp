@@ -30,6 +30,6 @@ using Detections = std::vector<std::vector<Detection>>;
 Detections detect(const ScoreInput& input, const Alarms& alarms, const Alarms& warnings);
 
 /// Does it count? Of an injection: it is proven.
-inline bool counts(const ScoreSlot& slot) { return slot.sham || slot.proven; }
+inline bool counts(const ScoreSlot& slot) { return slot.sham || slot.unproven.empty(); }
 
 }  // namespace grit

@@ -33,6 +33,7 @@ struct ScoredCheck {
   double cpu_s_per_reading = 0;  // a mean
   bool of_machine = false;       // what it reads is the machine's: its alarms tell no node of a local cluster
   std::string unproven{};        // why no damage here can trip it; empty: some can
+  std::string unknown{};         // what its first reading that told nothing said; empty: there is none
 };
 
 /// What the check's readings cost a node.
@@ -72,7 +73,9 @@ struct ScoreSlot {
   std::int64_t onset_ns = 0;    // when it was seen to be applied
   std::int64_t end_ns = 0;
   std::int64_t until_ns = 0;
-  bool proven = true;                   // applied and acting; always so of a sham
+  /// Why nobody can say that it was applied and acted: "never acted", "not applied: no such device". Empty: that is
+  /// proven; always so of a sham.
+  std::string unproven{};
   std::vector<std::string> subjects{};  // that are right: the NIC, the rank; "" is the node
 };
 

@@ -33,8 +33,8 @@ CellSummary summary_of(const ScoreInput& input, const Scorecard& card, const Det
   for (std::size_t i = 0; i < input.slots.size(); ++i) {
     const ScoreSlot& slot = input.slots[i];
     if (slot.sham || static_cast<std::size_t>(slot.cell) != cell) continue;
-    if (!slot.proven) {
-      ++summary.not_applied;
+    if (!slot.unproven.empty()) {
+      ++summary.unproven[slot.unproven];
       continue;
     }
     ++summary.injections;
@@ -69,6 +69,16 @@ void count_slots(Scorecard& card, const ScoreInput& input) {
   card.seconds = static_cast<double>(until_ns - from_ns) / 1e9;
 }
 
+std::vector<int> unread_checks(const ScoreInput& input, const Alarms& alarms) {
+  std::vector<int> unread;
+  for (std::size_t check = 0; check < input.checks.size(); ++check) {
+    bool was_read = false;
+    for (std::size_t node = 0; node < alarms.nodes(); ++node) was_read |= alarms.of(check, node).ever_readable();
+    if (!was_read) unread.push_back(static_cast<int>(check));
+  }
+  return unread;
+}
+
 }  // namespace
 
 Scorecard score(const ScoreInput& input, AlarmFrom alarm) {
@@ -77,6 +87,7 @@ Scorecard score(const ScoreInput& input, AlarmFrom alarm) {
   Scorecard card;
   card.alarm = alarm;
   count_slots(card, input);
+  card.unread = unread_checks(input, alarms);
   card.recalls = recalls(input, detections);
   card.false_alarms = false_alarms(input, alarms, detections);
   for (std::size_t cell = 0; cell < input.cells.size(); ++cell)

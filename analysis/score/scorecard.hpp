@@ -1,6 +1,8 @@
 // Do the health checks catch it? All that a scorecard says.
 #pragma once
 
+#include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +24,9 @@ constexpr double kMostNoticedOfMissed = 0.5;
 
 /// What all checks together made of one kind of damage.
 struct CellSummary {
-  int injections = 0;            // proven
-  int not_applied = 0;           // or not proven: left out of everything
+  int injections = 0;  // proven
+  /// Of the others why they are not (ScoreSlot::unproven), and how many: they are left out of everything.
+  std::map<std::string, int> unproven{};
   std::optional<Effect> harm{};  // on the mean step time; empty: too few pairs
   /// The whole interval is above 0. Of a kind that does no harm that is so in at most 2.5 % of scorecards, of any of 10
   /// such kinds in up to 22 %. It is not corrected over the kinds: with two of them the smallest p that 6 pairs can
@@ -43,12 +46,20 @@ struct CellSummary {
   }
 };
 
+/// Injections that are not proven.
+inline int unproven_count(const CellSummary& summary) {
+  int count = 0;
+  for (const auto& [why, injections] : summary.unproven) count += injections;
+  return count;
+}
+
 struct Scorecard {
   AlarmFrom alarm = AlarmFrom::warning;
   int rounds = 0;
   int injections = 0;  // proven
   int shams = 0;
   double seconds = 0;                       // from the first slot to the last one's end
+  std::vector<int> unread{};                // checks of which no reading told anything, at any time, on any node
   std::vector<CellSummary> cells{};         // in the order of the input, here and below
   std::vector<FalseAlarms> false_alarms{};  // of each check
   std::vector<Recall> recalls{};            // check by check
@@ -60,6 +71,9 @@ struct Scorecard {
   std::vector<int> missed{};
   [[nodiscard]] const Recall& recall(std::size_t check, std::size_t cell) const {
     return recalls[check * cells.size() + cell];
+  }
+  [[nodiscard]] bool was_read(std::size_t check) const {
+    return std::find(unread.begin(), unread.end(), static_cast<int>(check)) == unread.end();
   }
 };
 

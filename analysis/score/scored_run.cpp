@@ -36,6 +36,17 @@ struct BlockOnNode {
   std::int64_t planned_ns = 0;  // from the block's beginning to when it was to be applied
 };
 
+/// Of a window that has not proven the damage. What nobody could read is not said not to have happened.
+std::string why_unproven(const WindowEvidence& window) {
+  if (window.took_effect()) return "";
+  if (window.applied && !window.unread) return "never acted";
+  std::string why = window.applied   ? "not known whether it acted"
+                    : window.unread  ? "not known whether it was in force"
+                    : window.touched ? "not applied as planned"
+                                     : "not applied";
+  return window.error.empty() ? why : why + ": " + window.error;
+}
+
 class Reader {
  public:
   Reader(ScoreInput& input, const ScoredRun& run, const PlannedFault& fault)
@@ -63,10 +74,10 @@ class Reader {
       const BlockOnNode& one = blocks_[static_cast<std::size_t>(block.index)];
       const auto twin = injected.find(block.pair);
       if (!one.begin_ns || !one.end_ns || twin == injected.end()) continue;
-      if (block.kind == BlockKind::sham) add_slot(cell, block, one, *twin->second, true);
+      if (block.kind == BlockKind::sham) add_slot(cell, block, one, *twin->second, "");
       if (block.kind == BlockKind::fault)
         add_slot(cell, block, one, one,
-                 evidence.faults[place].blocks[static_cast<std::size_t>(block.index)].took_effect());
+                 why_unproven(evidence.faults[place].blocks[static_cast<std::size_t>(block.index)]));
     }
   }
 
@@ -146,7 +157,9 @@ class Reader {
     const auto check = places_.find(text_at(event, "check"));
     if (check == places_.end()) return;
     const bool of_machine = truth_at(event, "of_machine");
-    if (of_machine) input_.checks[static_cast<std::size_t>(check->second)].of_machine = true;
+    ScoredCheck& scored = input_.checks[static_cast<std::size_t>(check->second)];
+    if (of_machine) scored.of_machine = true;
+    if (status_of(event) == CheckStatus::unknown && scored.unknown.empty()) scored.unknown = text_at(event, "detail");
     input_.changes.push_back({.check = check->second,
                               .node = first_node_ + (of_machine ? fault_.node : static_cast<int>(node)),
                               .subject = text_at(event, "subject"),
@@ -171,7 +184,7 @@ class Reader {
   }
 
   /// `twin`: the block in which the fault was in force, which is this one or, of a sham, its pair's.
-  void add_slot(int cell, const Block& block, const BlockOnNode& one, const BlockOnNode& twin, bool proven) {
+  void add_slot(int cell, const Block& block, const BlockOnNode& one, const BlockOnNode& twin, std::string unproven) {
     const bool sham = block.kind == BlockKind::sham;
     const std::int64_t begin_ns = *one.begin_ns, shift_ns = begin_ns - *twin.begin_ns;
     const std::int64_t onset_ns = twin.applied_ns.value_or(*twin.begin_ns) + shift_ns;
@@ -185,7 +198,7 @@ class Reader {
                             .onset_ns = onset_ns,
                             .end_ns = std::max(end_ns, onset_ns),
                             .until_ns = *one.end_ns,
-                            .proven = proven,
+                            .unproven = std::move(unproven),
                             .subjects = right_subjects()});
   }
 

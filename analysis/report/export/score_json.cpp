@@ -38,7 +38,7 @@ Json cells_json(const ScoreInput& input, const Scorecard& card) {
                    {"unit", cell.unit},
                    {"dose", number(cell.dose)},
                    {"injections", summary.injections},
-                   {"not_applied", summary.not_applied},
+                   {"not_applied", unproven_count(summary)},
                    {"harm", harm_json(summary.harm)},
                    {"credited", names_of(input, summary.credited)},
                    {"found", summary.found},

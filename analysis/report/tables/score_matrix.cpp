@@ -17,14 +17,13 @@ namespace {
 
 constexpr int kFewInjections = 5;
 
-/// The checks in the order of the columns: grit's own, a gap, those of the site.
-std::vector<std::optional<std::size_t>> columns_of(const ScoreInput& input) {
-  std::vector<std::optional<std::size_t>> columns;
-  for (const bool own : {true, false}) {
-    if (!own && !columns.empty() && columns.size() < input.checks.size()) columns.emplace_back();
-    for (std::size_t check = 0; check < input.checks.size(); ++check)
-      if ((input.checks[check].kind == "built-in") == own) columns.emplace_back(check);
-  }
+/// The checks in the order of the columns: grit's own, a gap, those of the site; without those that could not look.
+std::vector<std::optional<std::size_t>> columns_of(const ScoreInput& input, const Scorecard& card) {
+  std::vector<std::optional<std::size_t>> columns, of_site;
+  for (std::size_t check = 0; check < input.checks.size(); ++check)
+    if (card.was_read(check)) (input.checks[check].kind == "built-in" ? columns : of_site).emplace_back(check);
+  if (!columns.empty() && !of_site.empty()) columns.emplace_back();
+  columns.insert(columns.end(), of_site.begin(), of_site.end());
   return columns;
 }
 
@@ -93,23 +92,27 @@ std::string any_cell(const CellSummary& summary) {
 
 std::string matrix_row(const ScoreInput& input, const Scorecard& card, std::size_t cell) {
   const CellSummary& summary = card.cells[cell];
-  const std::string counts = summary.not_applied > 0
-                                 ? fmt::format("of {}, {} not applied", summary.injections, summary.not_applied)
-                                 : fmt::format("of {}", summary.injections);
-  std::string html = fmt::format("<tr><th scope=\"row\">{} <span class=\"soft\">{}</span></th>",
-                                 escape_html(damage_name(input.cells[cell])), counts);
+  const std::string name = escape_html(damage_name(input.cells[cell])), unproven = escape_html(unproven_text(summary));
+  const auto columns = columns_of(input, card);
+  if (summary.injections == 0 && !unproven.empty())  // across all columns: steps, the checks, the gap, any check
+    return fmt::format("<tr><th scope=\"row\">{}</th><td class=\"unproven\" colspan=\"{}\">{}</td></tr>\n", name,
+                       columns.size() + 3, unproven);
+  const std::string tip = unproven.empty() ? "" : fmt::format(" title=\"{}\"", unproven),
+                    others = unproven.empty() ? "" : fmt::format(", {} not proven", unproven_count(summary));
+  std::string html = fmt::format("<tr><th scope=\"row\">{} <span class=\"soft\"{}>of {}{}</span></th>", name, tip,
+                                 summary.injections, others);
   html +=
       cell_html(summary.harmful ? "cost" : "cost soft",
                 summary.harmful ? escape_html(signed_percent(summary.harm->estimate, Digits::tenths)) : "none shown",
                 harm_text(summary));
-  for (const auto& check : columns_of(input))
+  for (const auto& check : columns)
     html += check ? recall_cell(input, card, card.recall(*check, cell)) : std::string(kGap);
   return html + "<td class=\"gap\"></td>" + any_cell(summary) + "</tr>\n";
 }
 
-std::string head_row(const ScoreInput& input) {
+std::string head_row(const ScoreInput& input, const Scorecard& card) {
   std::string html = "<thead><tr><th scope=\"col\">damage</th><th scope=\"col\">steps</th>";
-  for (const auto& check : columns_of(input))
+  for (const auto& check : columns_of(input, card))
     html += check ? fmt::format("<th scope=\"col\"><div>{}</div></th>", escape_html(input.checks[*check].name))
                   : std::string("<th class=\"gap\"></th>");
   return html + "<th class=\"gap\"></th><th class=\"any\" scope=\"col\"><div>any check</div></th></tr></thead>";
@@ -134,7 +137,7 @@ std::string foot_row(std::string_view name, std::string_view unit, const std::st
 
 std::string foot_rows(const ScoreInput& input, const Scorecard& card) {
   std::string alarms, times, costs;
-  for (const auto& column : columns_of(input)) {
+  for (const auto& column : columns_of(input, card)) {
     if (!column) {
       alarms += kGap, times += kGap, costs += kGap;
       continue;
@@ -154,7 +157,8 @@ std::string foot_rows(const ScoreInput& input, const Scorecard& card) {
 }
 
 std::string matrix_of(const ScoreInput& input, const Scorecard& card, const std::vector<std::size_t>& rows) {
-  std::string html = "<div class=\"scroll\" tabindex=\"0\"><table class=\"grid\">" + head_row(input) + "<tbody>\n";
+  std::string html =
+      "<div class=\"scroll\" tabindex=\"0\"><table class=\"grid\">" + head_row(input, card) + "<tbody>\n";
   for (const std::size_t cell : rows) html += matrix_row(input, card, cell);
   return html + "</tbody>" + foot_rows(input, card) + "</table></div>\n";
 }
@@ -189,10 +193,12 @@ constexpr std::string_view kLegend =
 }  // namespace
 
 std::string score_matrix(const ScoreInput& input, const Scorecard& card) {
+  std::string below(kLegend);
+  for (const std::string& one : unread_texts(input, card)) below += element("p", "could not look here: " + one, "note");
   std::vector<std::size_t> all;
   for (std::size_t cell = 0; cell < input.cells.size(); ++cell) all.push_back(cell);
-  if (all.size() <= kMatrixRows) return matrix_of(input, card, all) + std::string(kLegend);
-  return matrix_of(input, card, worst_of_each_fault(input, card)) + std::string(kLegend) +
+  if (all.size() <= kMatrixRows) return matrix_of(input, card, all) + below;
+  return matrix_of(input, card, worst_of_each_fault(input, card)) + below +
          element("p", "Of each fault the magnitude that is found least.", "note") +
          details(fmt::format("All {} kinds of damage", all.size()), matrix_of(input, card, all));
 }

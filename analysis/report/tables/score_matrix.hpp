@@ -7,8 +7,9 @@
 
 namespace grit {
 
-/// Damage by check, with what each check costs below it. Of more than kMatrixRows kinds of damage a fault has one row,
-/// its worst kind, and all are in a second table that is folded away.
+/// Damage by check, with what each check costs below it, and below that the checks that could not look. Damage of which
+/// no injection is proven has the reason instead of figures. Of more than kMatrixRows kinds of damage a fault has one
+/// row, its worst kind, and all are in a second table that is folded away.
 std::string score_matrix(const ScoreInput& input, const Scorecard& card);
 constexpr std::size_t kMatrixRows = 40;
 

@@ -84,6 +84,7 @@ std::string results_table(const ScoreInput& input, const Scorecard& card) {
                   {"check", "damage", "found", "95 %", "credited", "p", "shams", "time to detection", "right subject",
                    "right node", "on before", "unreadable", "late", "elsewhere"});
   for (const Recall& one : card.recalls) {
+    if (!card.was_read(static_cast<std::size_t>(one.check))) continue;
     if (table.full()) {
       table.leave_out();
       continue;
@@ -167,13 +168,15 @@ std::string score_headline(const ScoreInput& input, const Scorecard& card, const
                                 : "too few injections";
   }
   std::string html = fmt::format("<h1>Do the health checks catch it? {}</h1>\n", element("span", text, badge));
-  html += element(
-      "p",
-      fmt::format("{}{} nodes, {} checks, {} kinds of damage, {} injections in {} rounds and {} shams, {}{}",
-                  input.origin.scenario.empty() ? "" : input.origin.scenario + ": ", input.cluster_nodes,
-                  input.checks.size(), input.cells.size(), card.injections, card.rounds, card.shams,
-                  length_text(card.seconds), input.origin.started_utc.empty() ? "" : ", " + input.origin.started_utc),
-      "summary");
+  html +=
+      element("p",
+              fmt::format("{}{} nodes, {} checks{}, {} kinds of damage, {} injections in {} rounds and {} shams, {}{}",
+                          input.origin.scenario.empty() ? "" : input.origin.scenario + ": ", input.cluster_nodes,
+                          input.checks.size(),
+                          card.unread.empty() ? "" : fmt::format(" ({} could not look here)", card.unread.size()),
+                          input.cells.size(), card.injections, card.rounds, card.shams, length_text(card.seconds),
+                          input.origin.started_utc.empty() ? "" : ", " + input.origin.started_utc),
+              "summary");
   html += element("p", score_sentence(card), "sentence");
   if (demand) html += element("p", demand->text, "partial");
   return html;
@@ -263,7 +266,7 @@ std::string unproven_section(const ScoreInput& input, const Scorecard& card) {
   for (std::size_t i = 0; i < input.checks.size(); ++i) {
     const ScoredCheck& check = input.checks[i];
     const std::string odd = odd_check_text(input, card, i);
-    if (check.unproven.empty() && odd.empty()) continue;
+    if ((check.unproven.empty() && odd.empty()) || !card.was_read(i)) continue;  // these stand below the matrix
     std::string why = odd;
     if (!check.unproven.empty()) why += (why.empty() ? "" : ": ") + check.unproven;
     items += fmt::format("<li><b>{}</b>: {}</li>\n", escape_html(check.name), escape_html(why));

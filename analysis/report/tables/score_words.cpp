@@ -1,9 +1,11 @@
 #include "analysis/report/tables/score_words.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "analysis/facts/wording.hpp"
 #include "analysis/report/page/html_writer.hpp"
@@ -89,7 +91,26 @@ std::string detection_time_text(const Recall& recall) {
                      : fmt::format(" ({} .. {})", format_duration(interval->low), format_duration(interval->high)));
 }
 
+std::string unproven_text(const CellSummary& summary) {
+  std::string text;
+  for (const auto& [why, count] : summary.unproven)
+    text += fmt::format("{}{} ({})", text.empty() ? "" : "; ", why, plural(count, "injection"));
+  return text;
+}
+
+std::vector<std::string> unread_texts(const ScoreInput& input, const Scorecard& card) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const int index : card.unread) {
+    const ScoredCheck& check = input.checks[static_cast<std::size_t>(index)];
+    by_reason[check.unknown.empty() ? "no reading" : check.unknown].push_back(check.name);
+  }
+  std::vector<std::string> all;
+  for (const auto& [reason, checks] : by_reason) all.push_back(fmt::format("{} ({})", fmt::join(checks, ", "), reason));
+  return all;
+}
+
 std::string odd_check_text(const ScoreInput& input, const Scorecard& card, std::size_t check) {
+  if (!card.was_read(check)) return "could not look here";
   int found = 0, of = 0, unreadable = 0;
   for (std::size_t cell = 0; cell < input.cells.size(); ++cell) {
     const Recall& recall = card.recall(check, cell);

@@ -1,7 +1,9 @@
 // How the figures of a scorecard are put.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "analysis/score/scorecard.hpp"
 
@@ -29,8 +31,12 @@ std::string figure_text(double per_hour);
 std::string false_alarm_text(const FalseAlarms& alarms);
 /// "1.3 s (0.9 .. 2.1)"; "more than 7.4 s" for the interval's low end where the median was not reached; empty.
 std::string detection_time_text(const Recall& recall);
-/// What is to be said of a check in two or three words: "always on", "never fired", "cannot be read", "not shown to be
-/// more than chance"; empty: it is credited for something.
+/// Why the kind's injections are not proven: "never acted (6 injections)"; empty: all are.
+std::string unproven_text(const CellSummary& summary);
+/// Checks of which no reading told anything, by what their first said: "gpu_clock, gpu_memory (no GPU)".
+std::vector<std::string> unread_texts(const ScoreInput& input, const Scorecard& card);
+/// What is to be said of a check in two or three words: "could not look here", "always on", "never fired", "cannot be
+/// read", "not shown to be more than chance"; empty: it is credited for something.
 std::string odd_check_text(const ScoreInput& input, const Scorecard& card, std::size_t check);
 /// The check's usual time to detection: the median over the cells that it is credited for; empty: none.
 std::optional<double> usual_detection_ns(const Scorecard& card, std::size_t check);

@@ -127,10 +127,20 @@ std::string cover_line(const ScoreInput& input, const Cover& cover) {
 std::string odd_lines(const ScoreInput& input, const Scorecard& card) {
   std::map<std::string, std::vector<std::string>> by_what;
   for (std::size_t check = 0; check < input.checks.size(); ++check)
-    if (const std::string odd = odd_check_text(input, card, check); !odd.empty())
+    if (const std::string odd = odd_check_text(input, card, check); !odd.empty() && card.was_read(check))
       by_what[odd].push_back(input.checks[check].name);
   std::string text;
   for (const auto& [what, checks] : by_what) text += line("odd", fmt::format("{}: {}", what, fmt::join(checks, ", ")));
+  for (const std::string& one : unread_texts(input, card)) text += line("odd", "could not look here: " + one);
+  return text;
+}
+
+/// Damage of which no injection is proven.
+std::string unproven_lines(const ScoreInput& input, const Scorecard& card) {
+  std::string text;
+  for (std::size_t i = 0; i < input.cells.size(); ++i)
+    if (const CellSummary& summary = card.cells[i]; summary.injections == 0 && !summary.unproven.empty())
+      text += line("unproven", fmt::format("{}: {}", damage_name(input.cells[i]), unproven_text(summary)));
   return text;
 }
 
@@ -140,7 +150,8 @@ std::string score_text(const ScoreInput& input, const Scorecard& card, const std
                        const std::filesystem::path& page) {
   std::string text = score_sentence(card) + "\n";
   if (demand) text += demand_line(*demand);
-  text += missed_lines(input, card) + fault_lines(input, card) + cover_line(input, card.cover) + odd_lines(input, card);
+  text += missed_lines(input, card) + fault_lines(input, card) + unproven_lines(input, card) +
+          cover_line(input, card.cover) + odd_lines(input, card);
   for (const NotRun& one : input.not_run)
     text += line(one.what == "failed" ? "FAILED" : "not run", fmt::format("{}: {}", one.damage, one.reason));
   if (!page.empty()) text += line("page", page.string());

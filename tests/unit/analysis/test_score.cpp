@@ -159,12 +159,12 @@ TEST_CASE("injections that were not proven count nowhere") {
   const double first = maker.slot(0);
   const double second = maker.slot(0);
   maker.alarms(first + 1, first + 2).alarms(second + 1, second + 2);
-  maker.input().slots[1].proven = false;
+  maker.input().slots[1].unproven = "never acted";
   const Scorecard card = score(maker.input());
   CHECK(card.recall(0, 0).found == 1);
   CHECK(card.recall(0, 0).of == 1);
   CHECK(card.cells[0].injections == 1);
-  CHECK(card.cells[0].not_applied == 1);
+  CHECK(unproven_count(card.cells[0]) == 1);
   CHECK(card.false_alarms[0].episodes == 0);  // and who knows what it did
 }
 

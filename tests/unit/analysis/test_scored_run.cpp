@@ -1,5 +1,6 @@
 #include "analysis/score/scorecard.hpp"
 #include "analysis/score/scored_run.hpp"
+#include "harness/base/json_fields.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 
@@ -87,7 +88,7 @@ TEST_CASE("a run's fault blocks are injections and its sham blocks shams of the 
   REQUIRE(input.slots.size() == 4);
   for (const ScoreSlot& slot : input.slots) {
     CHECK(slot.node == 1);
-    CHECK(slot.proven);
+    CHECK(slot.unproven.empty());
     CHECK(slot.onset_ns - slot.begin_ns == kOnset_ns);
     CHECK(slot.end_ns - slot.begin_ns == kEnd_ns);
     CHECK(slot.touched_ns <= slot.onset_ns);
@@ -162,7 +163,60 @@ TEST_CASE("an injection that was not proven counts for nothing") {
     if (event.at("type") == "acting" && event.at("block") == 2) event["ok"] = false;
   REQUIRE(add(input, plan, events).has_value());
   CHECK(score(input).recall(0, 0).of == 1);
-  CHECK(score(input).cells[0].not_applied == 1);
+  CHECK(score(input).cells[0].unproven == std::map<std::string, int>{{"never acted", 1}});
+}
+
+TEST_CASE("why an injection is not proven is said as its events say it, and what they do not say is not known") {
+  const Plan plan = plan_with_shams();
+  const auto why = [&](auto change) {
+    std::vector<Json> events = told(plan);
+    for (Json& event : events)
+      if (integer_at(event, "block") == 2 && (event.at("type") == "fault" || event.at("type") == "acting"))
+        change(event);
+    ScoreInput input;
+    REQUIRE(add(input, plan, events).has_value());
+    const ScoreSlot& sham = input.slots.at(1);
+    REQUIRE(sham.sham);
+    CHECK(sham.unproven.empty());
+    return input.slots.at(0).unproven;
+  };
+  const auto is = [](const Json& event, std::string_view action) { return text_at(event, "action") == action; };
+  CHECK(why([](Json&) {}).empty());
+  CHECK(why([](Json& event) {
+          if (event.at("type") == "acting") event["ok"] = false;
+        }) == "never acted");
+  CHECK(why([](Json& event) {
+          if (event.at("type") == "acting") event.erase("ok");
+        }) == "not known whether it acted");
+  CHECK(why([&](Json& event) {
+          if (is(event, "applied")) event["action"] = "error", event["message"] = "no such device";
+          if (is(event, "reverted")) event["type"] = "none";
+        }) == "not applied: no such device");
+  CHECK(why([&](Json& event) {
+          if (is(event, "applied")) event["ok"] = false;
+        }) == "not applied as planned");
+  CHECK(why([&](Json& event) {
+          if (is(event, "applied")) event.erase("ok"), event["message"] = "tc is busy";
+        }) == "not known whether it was in force: tc is busy");
+}
+
+TEST_CASE("a check of which no reading told anything could not look, and its first reading says why") {
+  const Plan plan = plan_with_shams();
+  std::vector<Json> events = told(plan);
+  for (const int node : {0, 1})
+    for (const char* why : {"no such file", "still none"}) {
+      events.push_back(change(node, "busy", "unknown", 101 * kNsPerS, ""));
+      events.back()["detail"] = why;
+    }
+  ScoreInput input;
+  REQUIRE(add(input, plan, events).has_value());
+  CHECK(input.checks[1].unknown == "no such file");
+  CHECK(score(input).unread == std::vector<int>{1});
+  CHECK(score(input).was_read(0));
+  // On one node it could, in a later run.
+  events.push_back(change(1, "busy", "ok", 102 * kNsPerS, ""));
+  REQUIRE(add(input, plan, events).has_value());
+  CHECK(score(input).unread.empty());
 }
 
 TEST_CASE("a scorecard takes runs of which it is known what a check noticed") {

@@ -107,7 +107,8 @@ inline ScoreInput sample_score(int rounds = 10) {
     checks[i].kind = i < 8 || i == 12 ? "built-in" : i == 10 ? "openmetrics" : "command";
     checks[i].cpu_s_per_reading = cost_ms[i] / 1e3;
   }
-  checks[12].unproven = "no GPU on any node";
+  checks[11].unknown = "exit code 127";
+  checks[12].unknown = "no GPU on any node";
   checks[1].unproven = "no fault here makes a NIC count errors";
   for (int check = 0; check < 13; ++check)
     for (int node = 0; node < 4; ++node)
@@ -128,7 +129,7 @@ inline ScoreInput sample_score(int rounds = 10) {
         if (dice.below(12) == 0) maker.alarms(sham - 19.5 + dice.below(3500) / 100.0, sham + 16, 6, other);
     }
   for (ScoreSlot& slot : maker.input().slots)
-    if (slot.cell == 11 && slot.round < 2 && !slot.sham) slot.proven = false;
+    if (slot.cell == 11 && slot.round < 2 && !slot.sham) slot.unproven = "never acted";
   ScoreInput input = maker.input();
   input.origin = {"scorecard", "2026-11-30 08:15 UTC", 7, "grit score scenarios/scorecard.lua --seed 7"};
   return input;

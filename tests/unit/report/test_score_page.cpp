@@ -62,15 +62,60 @@ TEST_CASE("the matrix shows number and colour, and hatches what is no more than 
   const std::string page = page_of(test::sample_score());
   CHECK(contains(row_of(page, "link_flap 1 s"), ">100</td>"));
   CHECK(contains(row_of(page, "link_flap 1 s"), "class=\"r10\""));
-  CHECK(
-      contains(row_of(page, "link_flap 1 s"), "class=\"odd\""));  // check_swap was on before, site_script is unreadable
+  CHECK(contains(row_of(page, "link_flap 1 s"), "class=\"odd\""));  // check_swap was on before
   CHECK(contains(row_of(page, "link_flap 1 s"), ">!</td>"));
-  CHECK(contains(row_of(page, "link_flap 1 s"), ">?</td>"));
   CHECK(contains(row_of(page, "link_delay 2 ms"), "class=\"any lost\""));
-  CHECK(contains(row_of(page, "clock_skew 50 ms"), "of 8, 2 not applied"));
+  CHECK(contains(row_of(page, "clock_skew 50 ms"), "title=\"never acted (2 injections)\">of 8, 2 not proven<"));
   CHECK(contains(page, "class=\"chance"));
   CHECK(contains(page, ">always</td>"));
   CHECK(contains(page, "no GPU on any node"));
+}
+
+TEST_CASE("a check that no node could read has no column, and stands below the matrix once, with the reason") {
+  ScoreInput input = test::sample_score();
+  const Scorecard card = score(input);
+  const std::string page = markup_of(page_of(input));
+  const std::string matrix =
+      page.substr(page.find("What notices what"), page.find("The smallest set") - page.find("What notices what"));
+  CHECK_FALSE(contains(matrix, "<div>site_script</div>"));
+  CHECK_FALSE(contains(matrix, "<div>gpu_ecc</div>"));
+  CHECK_FALSE(contains(matrix, ">?</td>"));
+  CHECK(contains(matrix, "<div>check_swap</div>"));
+  CHECK(contains(page, "4 nodes, 13 checks (2 could not look here), 14 kinds of damage"));
+  CHECK(contains(matrix, "could not look here: site_script (exit code 127)"));
+  const std::string once = "could not look here: gpu_ecc (no GPU on any node)";
+  CHECK(page.find(once) == page.rfind(once));
+  CHECK_FALSE(contains(page, "<b>gpu_ecc</b>"));  // of the checks that say nothing here
+  const std::string text = score_text(input, card, std::nullopt, "");
+  CHECK(contains(text, "odd       could not look here: gpu_ecc (no GPU on any node)\n"));
+  CHECK_FALSE(contains(text, "cannot be read"));
+  CHECK(to_json(input, card).at("checks").at(12).at("name") == "gpu_ecc");
+  CHECK(to_json(input, card).at("results").size() == 13 * 14);
+
+  // One reading on one node that told something, before all that was injected: it could look, and then could not.
+  input.changes.insert(input.changes.begin(), {12, 3, "gpu0", 1, CheckStatus::ok});
+  CHECK(contains(page_of(input), "<div>gpu_ecc</div>"));
+  CHECK(contains(row_of(page_of(input), "link_flap 1 s"), ">?</td>"));
+  CHECK_FALSE(contains(page_of(input), once));
+}
+
+TEST_CASE("damage of which no injection is proven has the reason in its row, and no figures") {
+  ScoreInput input = test::sample_score();
+  for (ScoreSlot& slot : input.slots)
+    if (slot.cell == 11 && !slot.sham) slot.unproven = slot.round < 4 ? "not applied: <no clock>" : "never acted";
+  const Scorecard card = score(input);
+  const std::string page = page_of(input);
+  // Steps, 11 checks and the gap between them, a gap and any check.
+  CHECK(contains(page,
+                 "<tr><th scope=\"row\">clock_skew 50 ms</th><td class=\"unproven\" colspan=\"15\">never acted (6 "
+                 "injections); not applied: &lt;no clock&gt; (4 injections)</td></tr>"));
+  const std::string text = score_text(input, card, std::nullopt, "");
+  CHECK(contains(text,
+                 "unproven  clock_skew 50 ms: never acted (6 injections); not applied: <no clock> (4 injections)\n"));
+  CHECK_FALSE(contains(text, "not shown clock_skew"));
+  const Json cell = to_json(input, card).at("cells").at(11);
+  CHECK(cell.at("injections") == 0);
+  CHECK(cell.at("not_applied") == 10);
 }
 
 TEST_CASE("a demand stands in the headline") {
@@ -87,7 +132,9 @@ TEST_CASE("the page of a scorecard loads nothing, and its texts are escaped") {
   ScoreInput input = test::sample_score(4);
   input.origin = {evil, evil, 1, evil};
   for (ScoredCheck& check : input.checks) check.name += evil, check.kind = evil;
-  input.checks[0].unproven = evil;
+  input.checks[0].unproven = input.checks[12].unknown = evil;
+  for (ScoreSlot& slot : input.slots)
+    if (slot.cell < 2 && !slot.sham && (slot.cell == 0 || slot.round == 0)) slot.unproven = evil;
   for (DamageCell& cell : input.cells)
     cell.fault += evil, cell.magnitude += evil, cell.mechanism = evil, cell.unit += evil;
   const std::string page = page_of(input);

@@ -171,7 +171,7 @@ TEST_CASE("why an injection is not proven is said as its events say it, and what
   const auto why = [&](auto change) {
     std::vector<Json> events = told(plan);
     for (Json& event : events)
-      if (integer_at(event, "block") == 1 && (event.at("type") == "fault" || event.at("type") == "acting"))
+      if (integer_at(event, "block") == 2 && (event.at("type") == "fault" || event.at("type") == "acting"))
         change(event);
     ScoreInput input;
     REQUIRE(add(input, plan, events).has_value());

@@ -17,7 +17,7 @@ void check_snapshot(const std::string& name, const std::string& text);
 std::string line_difference(std::string_view before, std::string_view after);
 
 /// What a reader of the page sees of an HTML page: the text of its body without scripts and styles, a line for each
-/// block, cells of a row separated by " | ".
+/// block, cells of a row separated by " | ", with whichever Vega the distribution has.
 std::string visible_text(std::string_view html);
 
 /// Indented, and numbers with a fraction to six digits: their last ones may differ between processors, whose logarithms

@@ -6,7 +6,6 @@
 
 #include "analysis/compare/compare.hpp"
 #include "analysis/compare/trend.hpp"
-#include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/comparison_html.hpp"
 #include "analysis/report/page/trend_html.hpp"
 #include "analysis/report/text/comparison_text.hpp"
@@ -60,14 +59,6 @@ std::string events_text(const fs::path& run) {
                             fingerprint(text_of(run / "steps.npy")));
 }
 
-/// What a reader sees, with whichever Vega the distribution has.
-std::string page_text(const std::string& html) {
-  std::string text = test::visible_text(html);
-  const std::string version(assets::kVegaVersion);
-  if (const auto at = text.find(version); at != std::string::npos) text.replace(at, version.size(), "VERSION");
-  return text;
-}
-
 /// The runs of a day: of the same thing, with other noise.
 std::vector<ComparedRun> day(const fs::path& directory, const std::string& name, VirtualSetting setting, int runs) {
   std::vector<ComparedRun> all;
@@ -98,7 +89,7 @@ TEST_CASE("snapshots of runs", "[snapshot]") {
     check_snapshot(one.name + "/junit.xml", text_of(run / "junit.xml"));
     check_snapshot(one.name + "/plan.txt", describe_plan(made.plan));
     check_snapshot(one.name + "/events.txt", events_text(run));
-    check_snapshot(one.name + "/report.txt", page_text(text_of(run / "report.html")));
+    check_snapshot(one.name + "/report.txt", test::visible_text(text_of(run / "report.html")));
   }
 }
 
@@ -140,7 +131,7 @@ return grit.scenario {
   CHECK(lost_at(threshold->interval.high) > 0.1);
   check_snapshot("series/terminal.txt", terminal_summary(verdict, "runs/delay_knee"));
   check_snapshot("series/verdict.json", snapshot_json(json_of(made / "verdict.json")));
-  check_snapshot("series/report.txt", page_text(text_of(made / "report.html")));
+  check_snapshot("series/report.txt", test::visible_text(text_of(made / "report.html")));
 }
 
 TEST_CASE("snapshots of comparisons: a node that became slower is named, and one that did not is not", "[snapshot]") {
@@ -162,7 +153,7 @@ TEST_CASE("snapshots of comparisons: a node that became slower is named, and one
   check_snapshot("comparison/slower.json", snapshot_json(to_json(changed)));
   const auto page = render_comparison(changed);
   REQUIRE(page.has_value());
-  check_snapshot("comparison/page.txt", page_text(*page));
+  check_snapshot("comparison/page.txt", test::visible_text(*page));
 
   const Comparison unchanged = compare_runs(before, alike, 0.05);
   CHECK(unchanged.change == Change::none);
@@ -177,5 +168,5 @@ TEST_CASE("snapshots of comparisons: a node that became slower is named, and one
   check_snapshot("comparison/series.txt", trend_text(trend, "series.html"));
   const auto series_page = render_trend(trend);
   REQUIRE(series_page.has_value());
-  check_snapshot("comparison/series_page.txt", page_text(*series_page));
+  check_snapshot("comparison/series_page.txt", test::visible_text(*series_page));
 }

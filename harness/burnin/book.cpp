@@ -314,6 +314,12 @@ bool BurninBook::is_clear(const std::string& host) const {
                              [](const BurninFinding& one) { return one.status == BurninStatus::cleared; });
 }
 
+bool BurninBook::is_clear_in(const std::string& host, const std::set<std::string>& measures) const {
+  return std::ranges::all_of(findings_of(host, nodes_.at(host)), [&](const BurninFinding& one) {
+    return one.status == BurninStatus::cleared || !measures.contains(one.measure);
+  });
+}
+
 BurninNodeState BurninBook::state_of(const std::string& host, const Node& node) const {
   const std::vector<BurninFinding> findings = findings_of(host, node);
   const auto any = [&](BurninStatus status, bool looked_at) {

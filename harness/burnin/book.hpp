@@ -32,8 +32,10 @@ class BurninBook {
   std::vector<BurninFinding> judge(const BurninRound& round, const std::map<std::string, int>& looks);
   /// A suspicion that cannot be measured again.
   void leave_unclear(const std::string& round, const std::string& key, const std::string& why);
-  /// Is anything suspected of it, or left unclear after it was looked at, in any round?
+  /// Is nothing suspected of it, or left unclear, in any round?
   [[nodiscard]] bool is_clear(const std::string& host) const;
+  /// The same of these measures alone.
+  [[nodiscard]] bool is_clear_in(const std::string& host, const std::set<std::string>& measures) const;
 
   /// The node is not_tested and takes part in nothing more. `died`: it gets a finding of that name.
   void give_up(const std::string& host, const std::string& why, bool died);

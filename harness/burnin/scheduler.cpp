@@ -42,6 +42,7 @@ struct BurninScheduler::Private {
     std::string host{}, peer{};
     std::vector<std::string> kinds{};
     std::vector<std::string> keys{};
+    std::set<std::string> measures{};
     int visits = 0;
   };
   enum class Step : std::uint8_t { visits, made_up, judged };
@@ -71,7 +72,7 @@ struct BurninScheduler::Private {
   void look();
   void confirm(const std::vector<BurninFinding>& findings);
   [[nodiscard]] std::vector<Suspect> suspects_of(const std::vector<BurninFinding>& findings) const;
-  [[nodiscard]] std::vector<std::string> good_company(const Suspect& suspect, const std::set<std::string>& suspected);
+  [[nodiscard]] std::vector<std::string> good_company(const Suspect& suspect);
   [[nodiscard]] std::size_t size_of_visit() const;
   [[nodiscard]] std::vector<std::string> taking_part() const;
   void add_cell(const BurninTeam& team, const std::string& label, int visit, const std::vector<std::string>& kinds,
@@ -219,6 +220,7 @@ std::vector<BurninScheduler::Private::Suspect> BurninScheduler::Private::suspect
         suspects, [&](const Suspect& one) { return one.host == finding.host && one.peer == finding.peer; });
     if (known == suspects.end()) known = suspects.insert(suspects.end(), {.host = finding.host, .peer = finding.peer});
     known->keys.push_back(key);
+    known->measures.insert(finding.measure);
     known->visits = std::max(known->visits, more);
     for (const std::string& kind : kinds_of(finding, round().kinds))
       if (std::ranges::find(known->kinds, kind) == known->kinds.end()) known->kinds.push_back(kind);
@@ -226,28 +228,29 @@ std::vector<BurninScheduler::Private::Suspect> BurninScheduler::Private::suspect
   return suspects;
 }
 
-std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& suspect,
-                                                                const std::set<std::string>& suspected) {
-  std::vector<std::string> like, other;
+/// Nodes of which nothing is suspected; where there are fewer than two, also those that are clear in what is confirmed.
+std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& suspect) {
+  std::vector<std::string> clear, enough;
   for (const std::string& host : taking_part()) {
-    if (suspected.contains(host) || !book.is_clear(host)) continue;
+    if (host == suspect.host || host == suspect.peer) continue;
     if (works_together() && !came_through.contains(host)) continue;
-    (book.class_of(host) == book.class_of(suspect.host) ? like : other).push_back(host);
+    if (book.is_clear(host)) clear.push_back(host);
+    if (book.is_clear_in(host, suspect.measures)) enough.push_back(host);
   }
+  std::vector<std::string> like, other;
+  for (const std::string& host : clear.size() < 2 ? enough : clear)
+    (book.class_of(host) == book.class_of(suspect.host) ? like : other).push_back(host);
   if (works_together() && like.size() < 2) like.insert(like.end(), other.begin(), other.end());
   return shuffled_hosts(like, choice);
 }
 
 void BurninScheduler::Private::confirm(const std::vector<BurninFinding>& findings) {
   const std::vector<Suspect> suspects = suspects_of(findings);
-  std::set<std::string> suspected;
-  for (const Suspect& one : suspects)
-    if (one.peer.empty()) suspected.insert(one.host);
   std::vector<std::vector<std::string>> company;
   int most = 0;
   for (const Suspect& one : suspects) {
     const bool reads = one.kinds.empty() ? false : one.kinds.front() == "facts" || one.kinds.front() == "checks";
-    company.push_back(reads ? std::vector<std::string>{} : good_company(one, suspected));
+    company.push_back(reads ? std::vector<std::string>{} : good_company(one));
     const std::size_t size = *std::ranges::min_element(sizes);
     if (confirming_teams(round().shape, size, one.host, one.peer, company.back(), 0).empty()) {
       for (const std::string& key : one.keys)

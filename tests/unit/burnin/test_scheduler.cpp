@@ -132,6 +132,16 @@ TEST_CASE("two nodes alone: a slow link is nobody's, and why is said", "[burnin]
   CHECK(exit_code(burnin.report()) == 2);
 }
 
+TEST_CASE("where nobody is wholly clear, who is clear in what is suspected is company", "[burnin]") {
+  FakeNodes nodes{.compute = {{"n00", 50}}};
+  for (const char* host : {"n00", "n01", "n02", "n03"}) nodes.link[host] = 50;  // which blames nobody
+  FakeBurnin burnin(fake_setup(4, {links_round(), compute_round()}), nodes);
+  burnin.run();
+  CHECK(burnin.wrong.empty());
+  CHECK(burnin.hosts_in(State::bad) == Hosts{"n00"});
+  CHECK(burnin.hosts_in(State::suspect) == Hosts{"n01", "n02", "n03"});
+}
+
 TEST_CASE("the number of cells at a time changes no state", "[burnin]") {
   const FakeNodes nodes{.compute = {{"n02", 70}}, .link = {{"n06", 50}}, .dies_after = {{"n04", 5}}};
   std::map<std::string, State> first;

@@ -3,8 +3,8 @@
 --   grit burnin --hosts 'n[01-64]'              --config quick is what there is without --config
 --   grit burnin --local-nodes 8                 the same on a cluster on this machine
 --
--- A node that is 5 % slower in compute than its peers, a link at half its rate and half a per cent of lost packets are
--- found in most cases; what is smaller, or comes only under load, is for full.lua.
+-- It is meant for what is large: a node that is 5 % slower in compute than its peers, a link at half its rate, half a
+-- per cent of lost packets. What is smaller, or comes only under load, is for full.lua.
 return {
   name = "quick",
   summary = "Minutes: facts, checks, compute, memory, storage, links, collectives and a short training",
@@ -23,6 +23,9 @@ return {
     { name = "collective", kinds = { "collective" }, sizes = { 2, 4, 0 }, length = "1s" },
     { name = "training", kinds = { "training" }, sizes = { 4 }, visits = 2, length = "2s" },
   },
+
+  -- On one machine of two cores, healthy local nodes send 0.09 to 0.15 % of the segments again, for want of CPU time.
+  limits = { link_loss = { tolerance = "0.25%" } },
 
   -- Once in a hundred burn-ins of healthy nodes, whatever their number, is a node or link called bad.
   false_bad = "1%",

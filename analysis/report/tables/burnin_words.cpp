@@ -86,7 +86,9 @@ std::string burnin_claim(const BurninReport& report) {
   return fmt::format(
       "The judgement is set so that a healthy fleet has any node or link called bad for its figures in at most {} of "
       "burn-ins, all nodes, measures and rounds together. Checks, facts that must match, deaths and absolute limits of "
-      "the config are outside of that figure.",
+      "the config are outside of that figure. It was calibrated on simulated nodes, for figures of nodes; where nodes "
+      "of a "
+      "class differ with heavier tails than Student's t of 8 degrees, or are two kinds of machine, it is higher.",
       level_text(report.config.false_bad));
 }
 

@@ -151,7 +151,7 @@ void BurninScheduler::Private::add_cell(const BurninTeam& team, const std::strin
   const bool is_group = team.size() > 2;
   queue.push_back({.id = fmt::format("{}/{}/{}", round().name, label,
                                      is_group ? fmt::format("{}+{}", team.front(), team.size() - 1)
-                                              : fmt::format("{}", fmt::join(team, "-"))),
+                                              : fmt::format("{}", fmt::join(team, "+"))),
                    .round = round().name,
                    .visit = of_visit,
                    .confirms = !suspect.empty(),

@@ -82,7 +82,7 @@ struct BurninConfig {
 };
 
 /// The unit that is lost when something dies. `id` follows from the round and the results before it alone, so that a
-/// resumed burn-in makes the same ones: "links/1/n03-n07", "links/confirm-1/n03-n12".
+/// resumed burn-in makes the same ones: "links/1/n03+n07", "links/confirm-1/n03+n12".
 struct BurninCell {
   std::string id{};
   std::string round{};

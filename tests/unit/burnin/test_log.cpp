@@ -62,15 +62,15 @@ TEST_CASE("a burn-in's log gives back what it was told", "[burnin]") {
   {
     auto log = BurninLog::create(directory.path, some_head());
     REQUIRE(log);
-    REQUIRE(log->started(some_result("links/1/n00-n01").cell, {"mpirun", "x"}));
-    REQUIRE(log->done(some_result("links/1/n00-n01")));
+    REQUIRE(log->started(some_result("links/1/n00+n01").cell, {"mpirun", "x"}));
+    REQUIRE(log->done(some_result("links/1/n00+n01")));
     REQUIRE(log->changed({{"n00", BurninNodeState::untested, BurninNodeState::testing, ""}}));
-    REQUIRE(log->started(some_result("links/1/n00-n02").cell, {}));
+    REQUIRE(log->started(some_result("links/1/n00+n02").cell, {}));
   }
   const auto opened = BurninLog::open(directory.path);
   REQUIRE(opened);
   REQUIRE(opened->results.size() == 1);
-  CHECK(to_json(opened->results[0]) == to_json(some_result("links/1/n00-n01")));
+  CHECK(to_json(opened->results[0]) == to_json(some_result("links/1/n00+n01")));
   CHECK(opened->results[0].observations[0].value == 0.1 + 0.2);
   CHECK_FALSE(opened->ended);
   const BurninHead &head = opened->head, expected = some_head();
@@ -95,8 +95,8 @@ TEST_CASE("a burn-in's log that is torn anywhere loses one line at most", "[burn
   {
     auto log = BurninLog::create(directory.path, some_head());
     REQUIRE(log);
-    REQUIRE(log->done(some_result("links/1/n00-n01")));
-    REQUIRE(log->done(some_result("links/1/n00-n02")));
+    REQUIRE(log->done(some_result("links/1/n00+n01")));
+    REQUIRE(log->done(some_result("links/1/n00+n02")));
   }
   const std::string whole = directory.text();
   const auto second = whole.rfind('\n', whole.size() - 2) + 1;
@@ -107,12 +107,12 @@ TEST_CASE("a burn-in's log that is torn anywhere loses one line at most", "[burn
       auto opened = BurninLog::open(directory.path);
       REQUIRE(opened);
       CHECK(opened->results.size() == (length == whole.size() ? 2 : 1));
-      REQUIRE(opened->log.done(some_result("links/1/n01-n02")));
+      REQUIRE(opened->log.done(some_result("links/1/n01+n02")));
       REQUIRE(opened->log.ended("no time was left"));
     }
     const auto again = BurninLog::open(directory.path);
     REQUIRE(again);
-    CHECK(again->results.back().cell.id == "links/1/n01-n02");
+    CHECK(again->results.back().cell.id == "links/1/n01+n02");
     CHECK(again->ended);
     CHECK(again->why_ended == "no time was left");
   }

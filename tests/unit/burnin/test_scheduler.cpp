@@ -123,6 +123,16 @@ TEST_CASE("an odd number of nodes: who is left over meets one it has not met", "
   }
 }
 
+TEST_CASE("cells of different nodes have different ids, whatever the nodes are called", "[burnin]") {
+  BurninSetup setup = fake_setup(0, {links_round()});
+  for (const char* host : {"a", "b-c", "a-b", "c"}) setup.hosts.push_back({.name = host});
+  FakeBurnin burnin(setup, {});
+  burnin.run();
+  CHECK(burnin.wrong.empty());
+  CHECK(burnin.started.size() == 6);
+  CHECK(burnin.hosts_in(State::good).size() == 4);
+}
+
 TEST_CASE("two nodes alone: a slow link is nobody's, and why is said", "[burnin]") {
   FakeBurnin burnin(fake_setup(2, {links_round()}), {.link = {{"n00", 50}}});
   burnin.run();

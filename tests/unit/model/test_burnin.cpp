@@ -28,7 +28,7 @@ BurninConfig some_config() {
 }
 
 BurninCellResult some_result() {
-  BurninCellResult result{.cell = {.id = "links/confirm-1/n1-n2",
+  BurninCellResult result{.cell = {.id = "links/confirm-1/n1+n2",
                                    .round = "links",
                                    .visit = 1,
                                    .confirms = true,
@@ -38,7 +38,7 @@ BurninCellResult some_result() {
                                    .kinds = {"link"}},
                           .end = BurninCellEnd::timed_out,
                           .status = 143};
-  result.observations = {{"link_loss", "n1", "n2", 3, 1e6, "links/confirm-1/n1-n2", 1, true}};
+  result.observations = {{"link_loss", "n1", "n2", 3, 1e6, "links/confirm-1/n1+n2", 1, true}};
   result.facts = {{"n1", {{"kernel", "6.1"}}}};
   result.alarms = {{"n1", "link_up", "eth0", "critical", "down", true}};
   result.alarm_free = {{"n2", {"clock"}}};

@@ -9,7 +9,7 @@ namespace {
 
 BurninCellResult cell_of(std::vector<std::string> hosts) {
   BurninCellResult result;
-  result.cell = {.id = "links/1/n1-n2", .round = "links", .visit = 3, .confirms = true, .hosts = std::move(hosts)};
+  result.cell = {.id = "links/1/n1+n2", .round = "links", .visit = 3, .confirms = true, .hosts = std::move(hosts)};
   return result;
 }
 
@@ -49,7 +49,7 @@ TEST_CASE("What a process measured comes through a launcher's output unchanged")
   CHECK(loss.exposure == 40000);
   CHECK(loss.host == "n1");
   CHECK(loss.peer == "n2");
-  CHECK(loss.cell == "links/1/n1-n2");
+  CHECK(loss.cell == "links/1/n1+n2");
   CHECK(loss.visit == 3);
   CHECK(loss.confirms);
   CHECK(result.observations[1].value == 1.25e9);

@@ -1,5 +1,5 @@
-// The kinds of `grit measure`, each by itself. What they find, a wrong result or a full disk among it, is in the line
-// that they return.
+// The kinds of `grit measure`, each by itself. What they find is in the line that they return: a wrong result is a
+// figure of it, and what could not be measured (a full disk) its error.
 #pragma once
 
 #include <cstdint>

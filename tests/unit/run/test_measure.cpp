@@ -80,7 +80,7 @@ TEST_CASE("Matrix products are counted, and one wrong element of one of them is 
   REQUIRE(products >= 2);
   CHECK(figure(ill, "wrong_results")->value == 1);
   CHECK(figure(ill, "wrong_results")->exposure == products);
-  CHECK(ill.error.find("matrix product is wrong") != std::string::npos);
+  CHECK(ill.error.empty());  // that it was measured is no error
 }
 
 TEST_CASE("Each core has a thread where cores are the node's own") {
@@ -103,7 +103,7 @@ TEST_CASE("Memory's bandwidth is measured, and one bit that flips is seen") {
     });
     REQUIRE(written >= time);
     CHECK(figure(ill, "memory_errors")->value == 1);
-    CHECK(ill.error.find("a word of memory") != std::string::npos);
+    CHECK(ill.error.empty());
   }
 }
 

@@ -12,7 +12,7 @@
 namespace grit {
 namespace {
 
-constexpr std::string_view kFactPrefix = "fact:", kCheckPrefix = "check:";
+constexpr std::string_view kFactPrefix = "fact:", kCheckPrefix = "check:", kSkippedRound = "round";
 
 bool is_read_again(const BurninFinding& finding) {
   return finding.measure.starts_with(kFactPrefix) || finding.measure.starts_with(kCheckPrefix);
@@ -47,6 +47,8 @@ void sort_by_gravity(std::vector<BurninFinding>& findings) {
       findings, {}, [](const BurninFinding& finding) { return std::pair(gravity(finding.status), place_of(finding)); });
 }
 
+std::string key_of_skipped(const std::string& round) { return fmt::format("{} {}", kSkippedRound, round); }
+
 std::string last_line(const std::string& words) {
   const auto end = words.find_last_not_of(" \t\r\n");
   if (end == std::string::npos) return "it said nothing";
@@ -59,6 +61,14 @@ bool has_answered_in(const BurninCellResult& result, const std::string& host) {
   return result.facts.contains(host) || result.alarm_free.contains(host) || result.skipped.contains(host) ||
          std::ranges::any_of(result.observations, [&](const auto& one) { return one.host == host; }) ||
          std::ranges::any_of(result.alarms, [&](const auto& one) { return one.host == host; });
+}
+
+/// What must never be, as a wrong result: a figure that speaks against the node, however its cell ended.
+bool has_shown_fault(const BurninCellResult& result, const std::string& host) {
+  return std::ranges::any_of(result.observations, [&](const BurninObservation& one) {
+    const BurninMeasure* measure = find_burnin_measure(one.measure);
+    return one.host == host && one.value > 0 && measure != nullptr && measure->better == BurninBetter::none_at_all;
+  });
 }
 
 std::string how_it_was_lost(const BurninCellResult& result, const std::string& host) {
@@ -110,10 +120,12 @@ void BurninBook::started(const BurninCell& cell) {
 void BurninBook::begin(const BurninRound& round) {
   const auto reads = [&](const char* kind) { return std::ranges::find(round.kinds, kind) != round.kinds.end(); };
   for (auto& [host, node] : nodes_) {
+    if (node.state == BurninNodeState::bad) continue;  // it is not read again
     if (reads("checks")) node.critical.clear(), node.warnings.clear();
     if (reads("facts")) node.odd_facts.clear();
   }
-  if (reads("checks")) fleet_.clear();
+  if (reads("checks")) std::erase_if(fleet_, [](const auto& one) { return one.second.measure != kSkippedRound; });
+  fleet_.erase(key_of_skipped(round.name));
   std::erase_if(read_at_,
                 [&](const auto& one) { return reads(one.first.starts_with(kFactPrefix) ? "facts" : "checks"); });
 }
@@ -165,7 +177,8 @@ std::vector<std::string> BurninBook::take(const BurninCellResult& result) {
       for (const std::string& what : skipped->second)
         if (std::ranges::find(node.skipped, what) == node.skipped.end()) node.skipped.push_back(what);
     const bool alone = result.cell.hosts.size() == 1;
-    if (answered && !(alone && (result.end != BurninCellEnd::completed || result.errors.contains(host)))) continue;
+    const bool is_whole = result.end == BurninCellEnd::completed && !result.errors.contains(host);
+    if (answered && (!alone || is_whole || has_shown_fault(result, host))) continue;
     take_loss(result, host);
     lost.push_back(host);
   }
@@ -266,6 +279,14 @@ void BurninBook::judge_checks(const std::string& round, std::vector<BurninFindin
   findings.insert(findings.end(), again.begin(), again.end());
 }
 
+void BurninBook::keep_shown(std::vector<BurninFinding>& findings) {
+  for (const BurninFinding& finding : findings)
+    if (!finding.host.empty() && finding.status == BurninStatus::shown)
+      shown_.try_emplace(finding_key(finding), finding);
+  std::erase_if(findings,
+                [&](const BurninFinding& one) { return !one.host.empty() && shown_.contains(finding_key(one)); });
+}
+
 std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std::map<std::string, int>& looks) {
   looks_ = looks;
   for (const auto& [key, count] : looks) looked_at_.insert(key);
@@ -273,6 +294,7 @@ std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std
   const auto reads = [&](const char* kind) { return std::ranges::find(round.kinds, kind) != round.kinds.end(); };
   if (reads("facts")) judge_facts(round.name, findings);
   if (reads("checks")) judge_checks(round.name, findings);
+  keep_shown(findings);
   std::vector<BurninFinding> suspects;
   for (BurninFinding& finding : findings) {
     if (finding.status != BurninStatus::suspect) continue;
@@ -302,6 +324,8 @@ void BurninBook::leave_unclear(const std::string& round, const std::string& key,
 
 std::vector<BurninFinding> BurninBook::findings_of(const std::string& host, const Node& node) const {
   std::vector<BurninFinding> own = node.died;
+  for (const auto& [key, finding] : shown_)
+    if (finding.host == host && is_of_node(finding)) own.push_back(finding);
   for (const auto& [round, findings] : findings_)
     for (const BurninFinding& finding : findings)
       if (finding.host == host && is_of_node(finding) && finding.status != BurninStatus::clear) own.push_back(finding);
@@ -331,7 +355,8 @@ BurninNodeState BurninBook::state_of(const std::string& host, const Node& node) 
   if (!node.given_up_why.empty()) return BurninNodeState::not_tested;
   if (any(BurninStatus::suspect, false) || any(BurninStatus::unclear, true)) return BurninNodeState::suspect;
   if (!is_complete_) return node.is_started ? BurninNodeState::testing : BurninNodeState::untested;
-  return any(BurninStatus::unclear, false) || !node.is_started ? BurninNodeState::not_tested : BurninNodeState::good;
+  const bool is_tested = node.is_started && node.has_answered && !any(BurninStatus::unclear, false);
+  return is_tested ? BurninNodeState::good : BurninNodeState::not_tested;
 }
 
 std::string BurninBook::reason_of(const std::string& host, const Node& node) const {
@@ -351,7 +376,8 @@ std::string BurninBook::reason_of(const std::string& host, const Node& node) con
     case BurninNodeState::not_tested: {
       if (!node.given_up_why.empty()) return node.given_up_why;
       const std::string unclear = whys(BurninStatus::unclear);
-      return unclear.empty() ? "no cell was ever made of it" : unclear;
+      if (!unclear.empty()) return unclear;
+      return node.is_started ? "it could do none of the rounds" : "no cell was ever made of it";
     }
     default:
       return {};
@@ -378,9 +404,27 @@ void BurninBook::give_up(const std::string& host, const std::string& why, bool d
   update(host);
 }
 
+void BurninBook::skip(const std::string& round, const std::string& why) {
+  fleet_[key_of_skipped(round)] = {.measure = std::string(kSkippedRound),
+                                   .status = BurninStatus::unclear,
+                                   .why = fmt::format("round {} skipped: {}", round, why)};
+}
+
 void BurninBook::complete() {
   is_complete_ = true;
   for (const auto& [host, node] : nodes_) update(host);
+}
+
+void BurninBook::end_cycle() {
+  findings_of_cycle_ = findings_;
+  looked_at_of_cycle_ = looked_at_;
+}
+
+void BurninBook::complete_by_cycle() {
+  findings_ = std::move(findings_of_cycle_);
+  looked_at_ = std::move(looked_at_of_cycle_);
+  for (auto& [round, findings] : findings_) keep_shown(findings);
+  complete();
 }
 
 std::vector<BurninChange> BurninBook::changes() { return std::exchange(changes_, {}); }
@@ -412,6 +456,8 @@ BurninReport BurninBook::report() const {
     report.nodes.push_back(report_of(host, nodes_.at(host.name)));
     if (const auto own = figures.find(host.name); own != figures.end()) report.nodes.back().figures = own->second;
   }
+  for (const auto& [key, finding] : shown_)
+    if (!finding.peer.empty()) report.links.push_back(finding);
   for (const auto& [round, findings] : findings_)
     for (const BurninFinding& finding : findings) {
       if (finding.status == BurninStatus::clear) continue;

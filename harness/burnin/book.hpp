@@ -25,10 +25,11 @@ class BurninBook {
   /// Takes in what a cell has found. Returns those of its hosts of which there is nothing, or an error.
   std::vector<std::string> take(const BurninCellResult& result);
 
-  /// A round begins: what its checks and facts said in an earlier cycle is of the past.
+  /// A round begins: what its checks and facts said in an earlier cycle is of the past, but of nodes that are bad.
   void begin(const BurninRound& round);
-  /// Everything known is judged anew, for the measures, facts and checks of this round. `looks`: by finding_key(), how
-  /// often a suspicion has been looked at with fresh measurements. Returns what is to be measured again now.
+  /// Everything known is judged anew, for the measures, facts and checks of this round. What was ever shown of a node
+  /// or a link stays so, in the words of then. `looks`: by finding_key(), how often a suspicion has been looked at with
+  /// fresh measurements. Returns what is to be measured again now.
   std::vector<BurninFinding> judge(const BurninRound& round, const std::map<std::string, int>& looks);
   /// A suspicion that cannot be measured again.
   void leave_unclear(const std::string& round, const std::string& key, const std::string& why);
@@ -43,8 +44,15 @@ class BurninBook {
   [[nodiscard]] std::string why_lost(const std::string& host) const;
   /// The same without whether it has ever been reached.
   [[nodiscard]] const std::string& last_loss(const std::string& host) const { return nodes_.at(host).last_loss; }
+  /// Nobody could do this round, for this reason: that is said of the fleet.
+  void skip(const std::string& round, const std::string& why);
   /// All rounds are over: who is clear is good.
   void complete();
+  /// All rounds are over and begin anew: what is known now is kept for complete_by_cycle().
+  void end_cycle();
+  /// The cycle that is under way is left. Of it only what is shown, and who was given up, counts; else all is as it was
+  /// at end_cycle().
+  void complete_by_cycle();
 
   /// Changes of state since the last call.
   std::vector<BurninChange> changes();
@@ -73,6 +81,8 @@ class BurninBook {
   void add_cleared(const std::string& round, std::string_view prefix, std::vector<BurninFinding>& findings);
   void judge_facts(const std::string& round, std::vector<BurninFinding>& findings);
   void judge_checks(const std::string& round, std::vector<BurninFinding>& findings);
+  /// Takes out of `findings` what is shown, now or before, of nodes and links.
+  void keep_shown(std::vector<BurninFinding>& findings);
   [[nodiscard]] std::map<std::string, int> alarming_nodes() const;
   [[nodiscard]] BurninNodeState state_of(const std::string& host, const Node& node) const;
   [[nodiscard]] std::string reason_of(const std::string& host, const Node& node) const;
@@ -89,8 +99,11 @@ class BurninBook {
   std::map<std::string, int> looks_{};                            // of the round that is judged
   std::map<std::string, int> read_at_{};                          // by key: how often it was read when it was suspected
   std::set<std::string> looked_at_{};                             // keys, of all rounds
-  std::map<std::string, std::vector<BurninFinding>> findings_{};  // by round
-  std::map<std::string, BurninFinding> fleet_{};                  // checks that alarm on most nodes, by key
+  std::map<std::string, std::vector<BurninFinding>> findings_{};  // by round, without those of shown_
+  std::map<std::string, BurninFinding> shown_{};  // of nodes and links, by key, of all rounds and cycles
+  std::map<std::string, std::vector<BurninFinding>> findings_of_cycle_{};  // at the end of the last whole cycle
+  std::set<std::string> looked_at_of_cycle_{};                             // likewise
+  std::map<std::string, BurninFinding> fleet_{};  // checks that alarm on most nodes, rounds that were skipped; by key
   std::vector<BurninCellResult> lost_{};
   std::vector<BurninChange> changes_{};
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "harness/burnin/book.hpp"
@@ -19,6 +20,15 @@ const std::vector<std::string> kAloneKinds{"facts"};
 constexpr int kAloneTries = 2;
 /// Of an own node that came through in no cell with others while these did: no more of them are lost to it.
 constexpr int kCompanyTries = 2;
+/// What a run says of a fault that it could not have (harness/run/run_figures.cpp): perhaps no node can have it. A
+/// fault that was kept, or something left behind, is the node's own.
+constexpr std::string_view kNotApplied = "was not applied";
+
+std::string without_name(std::string text, const std::string& name) {
+  if (name.empty()) return text;
+  for (auto at = text.find(name); at != std::string::npos; at = text.find(name, at)) text.erase(at, name.size());
+  return text;
+}
 
 /// Which of the round's kinds say something about a measure.
 std::vector<std::string> kinds_of(const BurninFinding& finding, const std::vector<std::string>& kinds) {
@@ -68,7 +78,8 @@ struct BurninScheduler::Private {
   void advance();
   void draw_visit();
   void make_up();
-  void give_up_silent_nodes();
+  void note_silent_nodes();
+  void decide_on_failed();
   void look();
   void confirm(const std::vector<BurninFinding>& findings);
   [[nodiscard]] std::vector<Suspect> suspects_of(const std::vector<BurninFinding>& findings) const;
@@ -81,6 +92,7 @@ struct BurninScheduler::Private {
   // --- cells
   void start_cells();
   void take_lost(const BurninCell& cell, const std::string& host, const std::string& error);
+  void take_failed(const BurninCell& cell, const std::string& host, const std::string& error);
   void drop_cells_of(const std::string& host);
   void count_company(const BurninCell& cell, const std::vector<std::string>& lost);
 
@@ -105,6 +117,9 @@ struct BurninScheduler::Private {
   BurninMeetings met{};
   std::set<std::string> came_through{};          // has figures of cells with others
   std::map<std::string, int> lost_in_company{};  // while it has none
+  std::map<std::string, std::string> failed{};   // why it is given up after the visits, unless nobody can do the round
+  std::map<std::string, std::string> said{};     // by host, its last error
+  bool has_figures = false;                      // of anybody
   std::map<std::string, int> looks{};            // by finding_key()
   std::size_t cells_done = 0, cells_a_visit = 0;
 };
@@ -118,6 +133,7 @@ void BurninScheduler::Private::begin_round() {
   visits = std::max(round().visits, 1) * static_cast<int>(sizes.size());
   if (round().shape == BurninShape::pair) met = planned_meetings(order, visits);
   came_through.clear(), lost_in_company.clear(), looks.clear();
+  failed.clear(), said.clear(), has_figures = false;
   cells_done = cells_a_visit = 0;
   book.begin(round());
 }
@@ -127,7 +143,10 @@ void BurninScheduler::Private::end_round() {
     round_index = 0;
     ++cycle;
   }
-  if (cycle < book.setup().config.cycles && !book.present().empty()) return begin_round();
+  if (cycle < book.setup().config.cycles && !book.present().empty()) {
+    if (round_index == 0) book.end_cycle();
+    return begin_round();
+  }
   round_index = rounds.size() - 1;  // what progress speaks of
   finished = true;
   book.complete();
@@ -140,6 +159,7 @@ std::size_t BurninScheduler::Private::size_of_visit() const {
 std::vector<std::string> BurninScheduler::Private::taking_part() const {
   std::vector<std::string> hosts = book.present();
   std::erase_if(hosts, [&](const std::string& host) {
+    if (failed.contains(host)) return true;
     const auto lost = lost_in_company.find(host);
     return lost != lost_in_company.end() && lost->second >= kCompanyTries;
   });
@@ -179,7 +199,8 @@ void BurninScheduler::Private::draw_visit() {
 /// Who came through in no cell with others has perhaps only been in bad company.
 void BurninScheduler::Private::make_up() {
   std::vector<std::string> good, missing;
-  for (const std::string& host : book.present()) (came_through.contains(host) ? good : missing).push_back(host);
+  for (const std::string& host : book.present())
+    if (!failed.contains(host)) (came_through.contains(host) ? good : missing).push_back(host);
   if (good.empty()) return;
   const std::size_t size = std::min(*std::ranges::min_element(sizes), good.size() + 1);
   std::size_t next = 0;
@@ -191,14 +212,33 @@ void BurninScheduler::Private::make_up() {
   }
 }
 
-void BurninScheduler::Private::give_up_silent_nodes() {
-  for (const std::string& host : book.present())
+void BurninScheduler::Private::note_silent_nodes() {
+  const std::vector<std::string> present = book.present();
+  for (const std::string& host : present)
     if (!came_through.contains(host)) {
-      const std::string why = book.present().size() < 2
-                                  ? "there is no other node left to measure it with"
-                                  : "it came through in no cell with others: " + book.last_loss(host);
-      book.give_up(host, fmt::format("{}: {}", round().name, why), false);
+      const std::string why = present.size() < 2 ? "there is no other node left to measure it with"
+                                                 : "it came through in no cell with others: " + book.last_loss(host);
+      failed.try_emplace(host, fmt::format("{}: {}", round().name, why));
     }
+}
+
+/// What nobody can do is no reason against anybody. What a launcher says is no node's own word: one of them alone may
+/// be why the cells of all others end so.
+void BurninScheduler::Private::decide_on_failed() {
+  const std::vector<std::string> present = book.present();
+  std::set<std::string> words;
+  for (const std::string& host : present) {
+    const auto error = said.find(host);
+    const bool has_said = failed.contains(host) && error != said.end();
+    words.insert(has_said ? without_name(error->second, host) : "");
+  }
+  if (!has_figures && present.size() >= 2 && words.size() == 1 && !words.begin()->empty()) {
+    book.skip(round().name, said.at(present.front()));
+    for (const std::string& host : present) lost_alone.erase(host);
+  } else {
+    for (const auto& [host, why] : failed) book.give_up(host, why, false);
+  }
+  failed.clear();
 }
 
 void BurninScheduler::Private::look() {
@@ -287,7 +327,8 @@ void BurninScheduler::Private::turn() {
       }
       break;
     case Step::made_up:
-      if (works_together()) give_up_silent_nodes();
+      if (works_together()) note_silent_nodes();
+      decide_on_failed();
       step = Step::judged;
       [[fallthrough]];
     case Step::judged:
@@ -328,8 +369,8 @@ void BurninScheduler::Private::drop_cells_of(const std::string& host) {
 void BurninScheduler::Private::take_lost(const BurninCell& cell, const std::string& host, const std::string& error) {
   const bool alone = cell.hosts.size() == 1;
   if (alone && ++lost_alone[host] >= kAloneTries) {
-    const bool died = error.empty();
-    book.give_up(host, died ? book.why_lost(host) : fmt::format("{}: {}", cell.id, error), died);
+    if (!error.empty()) return take_failed(cell, host, error);
+    book.give_up(host, book.why_lost(host), true);
     return drop_cells_of(host);
   }
   BurninCell again = cell;
@@ -341,6 +382,16 @@ void BurninScheduler::Private::take_lost(const BurninCell& cell, const std::stri
     again.suspect.clear();
   }
   queue.push_front(std::move(again));
+}
+
+/// While nobody has been judged it may be that nobody can do the round.
+void BurninScheduler::Private::take_failed(const BurninCell& cell, const std::string& host, const std::string& error) {
+  std::string why = fmt::format("{}: {}", cell.id, error);
+  if (step == Step::judged)
+    book.give_up(host, why, false);
+  else
+    failed.try_emplace(host, std::move(why));
+  drop_cells_of(host);
 }
 
 void BurninScheduler::Private::count_company(const BurninCell& cell, const std::vector<std::string>& lost) {
@@ -370,6 +421,8 @@ std::vector<BurninChange> BurninScheduler::take(BurninCellResult result) {
   const std::vector<std::string> lost = me.book.take(result);
   if (me.given_up) return me.book.changes();
   if (cell.hosts.size() > 1) me.count_company(cell, lost);
+  me.has_figures = me.has_figures || !result.observations.empty();
+  for (const auto& [host, error] : result.errors) me.said[host] = error;
   for (const std::string& host : cell.hosts) {
     const auto error = result.errors.find(host);
     const bool of_run = cell.kinds.empty() && error != result.errors.end();
@@ -377,7 +430,10 @@ std::vector<BurninChange> BurninScheduler::take(BurninCellResult result) {
       me.take_lost(cell, host, error == result.errors.end() ? "" : error->second);
     else if (cell.hosts.size() == 1)
       me.lost_alone.erase(host);
-    if (of_run) {  // a fault that it could not have, or, worse, that it kept
+    if (!of_run) continue;
+    if (error->second.find(kNotApplied) != std::string::npos) {
+      me.take_failed(cell, host, error->second);
+    } else {  // it kept a fault, or something of the run
       me.book.give_up(host, fmt::format("{}: {}", cell.id, error->second), false);
       me.drop_cells_of(host);
     }
@@ -396,7 +452,12 @@ std::vector<BurninChange> BurninScheduler::give_up(const std::string& why) {
   me.given_up = true;
   me.queue.clear();
   for (const BurninCell& cell : std::exchange(me.offered, {})) me.running.erase(cell.id);
-  for (const std::string& host : me.book.present()) me.book.give_up(host, why, false);
+  if (me.has_figures)  // else it may be that nobody can do the round
+    for (const auto& [host, reason] : me.failed) me.book.give_up(host, reason, false);
+  if (me.cycle > 0)
+    me.book.complete_by_cycle();
+  else
+    for (const std::string& host : me.book.present()) me.book.give_up(host, why, false);
   return me.book.changes();
 }
 

@@ -37,8 +37,9 @@ using BurninJudge = std::function<std::vector<BurninFinding>(const BurninEvidenc
 /// nobody else is left over for another (harness/burnin/teams.hpp); a node is in one cell at a time. A cell that lost
 /// nodes (nothing came of them) gives each of its nodes that were lost a cell of its own; who fails alone twice is
 /// not_tested, "died". Who came through in no cell with others gets one more, with nodes that did, and is then
-/// not_tested. When all visits are done the judge looks; each suspect gets cells that confirm, with nodes clear in this
-/// measure, until no look is left. Then the next round. What a judgement, a check or a fact needs is in
+/// not_tested; but a round in which every node says the same error, and nobody has a figure, is skipped, and that is
+/// said of the fleet. When all visits are done the judge looks; each suspect gets cells that confirm, with nodes clear
+/// in this measure, until no look is left. Then the next round. What a judgement, a check or a fact needs is in
 /// harness/burnin/book.hpp.
 class BurninScheduler {
  public:
@@ -51,7 +52,9 @@ class BurninScheduler {
   /// A cell has ended. It must be one that is running.
   std::vector<BurninChange> take(BurninCellResult result);
   [[nodiscard]] bool done() const;
-  /// No further cells: who has not come to the end of all rounds is not_tested, for this reason.
+  /// No further cells. Who has not come to the end of all rounds once is not_tested, for this reason; after whole
+  /// cycles each node is in the state that the last of them left it in, but for what has been shown since, and who was
+  /// given up.
   std::vector<BurninChange> give_up(const std::string& why);
 
   [[nodiscard]] BurninProgress progress() const;  // without times

@@ -21,8 +21,12 @@ struct FakeNodes {
   std::map<std::string, double> link{};                             // likewise, of all links of a node
   std::map<std::pair<std::string, std::string>, double> between{};  // likewise, of one link, each way round
   std::map<std::string, int> dies_after{};                          // so many cells
-  std::set<std::string> without_network{};  // answers alone, and takes every cell with others along
-  std::map<std::string, int> cells{};       // how many a node was in
+  std::set<std::string> without_network{};    // answers alone, and takes every cell with others along
+  std::map<std::string, int> alarms_after{};  // so many cells; in every one that reads its checks
+  std::set<std::string> other_bios{};
+  std::set<std::string> computes_wrongly{};  // and says an error; then compute has no rate, of nobody
+  std::string cannot_do{};                   // a kind in which every node says an error
+  std::map<std::string, int> cells{};        // how many a node was in
 
   static double of(const std::map<std::string, double>& values, const std::string& host) {
     const auto found = values.find(host);
@@ -46,17 +50,28 @@ struct FakeNodes {
 
   void add(BurninCellResult& result, const std::string& kind, const std::string& host) const {
     const BurninCell& cell = result.cell;
-    if (kind == "facts") result.facts[host] = {{"cpu_model", "one"}};
-    const auto figure = [&](const char* measure, const std::string& peer, double value) {
+    if (kind == cannot_do) {
+      result.errors[host] = fmt::format("{} has no {}", host, kind);
+      return;
+    }
+    if (kind == "facts") result.facts[host] = {{"cpu_model", "one"}, {"bios", other_bios.contains(host) ? "2" : "1"}};
+    if (kind == "checks") add_checks(result, host);
+    const auto figure = [&](const char* measure, const std::string& peer, double value, double exposure = 0) {
       result.observations.push_back({.measure = measure,
                                      .host = host,
                                      .peer = peer,
                                      .value = value,
+                                     .exposure = exposure,
                                      .cell = cell.id,
                                      .visit = cell.visit,
                                      .confirms = cell.confirms});
     };
-    if (kind == "compute") figure("compute", "", of(compute, host));
+    if (kind == "compute" && computes_wrongly.empty()) figure("compute", "", of(compute, host));
+    if (kind == "compute" && !computes_wrongly.empty()) {
+      const bool is_wrong = computes_wrongly.contains(host);
+      figure("wrong_results", "", is_wrong ? 1 : 0, 100);
+      if (is_wrong) result.errors[host] = "and then it crashed";
+    }
     if (kind == "collective" || kind == "training") {
       double slowest = 100;
       for (const std::string& one : cell.hosts) slowest = std::min(slowest, of(link, one));
@@ -67,6 +82,14 @@ struct FakeNodes {
     const auto known = between.find({host, peer});
     const double own = known == between.end() ? 100 : known->second;
     figure("link_rate", peer, std::min({own, of(link, host), of(link, peer)}));
+  }
+
+  void add_checks(BurninCellResult& result, const std::string& host) const {
+    const auto alarms = alarms_after.find(host);
+    if (alarms != alarms_after.end() && cells.at(host) > alarms->second)
+      result.alarms.push_back({host, "link_up", "eth0", "critical", "it is down", false});
+    else
+      result.alarm_free[host] = {"link_up"};
   }
 };
 
@@ -136,8 +159,8 @@ inline BurninRound group_round(std::vector<int> sizes, int visits = 2) {
 /// it was bad or given up.
 class FakeBurnin {
  public:
-  FakeBurnin(BurninSetup setup, FakeNodes nodes)
-      : setup_(std::move(setup)), nodes_(std::move(nodes)), scheduler_(setup_, judge_fakes) {
+  FakeBurnin(BurninSetup setup, FakeNodes nodes, BurninJudge judge = judge_fakes)
+      : setup_(std::move(setup)), nodes_(std::move(nodes)), scheduler_(setup_, std::move(judge)) {
     start();
   }
 

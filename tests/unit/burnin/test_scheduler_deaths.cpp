@@ -114,4 +114,65 @@ TEST_CASE("when the time is over, what has come to no end is not tested", "[burn
   CHECK(exit_code(report) == 1);
 }
 
+TEST_CASE("a node that computes wrongly in each cell is bad, whatever else ends its cells", "[burnin]") {
+  FakeBurnin burnin(fake_setup(5, {facts_round(), compute_round()}), {.computes_wrongly = {"n03"}}, judge_burnin);
+  burnin.run();
+  CHECK(burnin.wrong.empty());
+  CHECK(burnin.hosts_in(State::bad) == Hosts{"n03"});
+  CHECK(burnin.hosts_in(State::good).size() == 4);
+  CHECK(burnin.report().nodes[3].reason.find("results that are not as computed") != std::string::npos);
+}
+
+TEST_CASE("a round that nobody can do is skipped, and all nodes go on", "[burnin]") {
+  const std::vector<BurninRound> rounds{
+      {.name = "disks", .kinds = {"storage"}, .visits = 3},
+      {.name = "training", .kinds = {"training"}, .shape = BurninShape::group, .sizes = {2}, .visits = 2}};
+  for (const BurninRound& round : rounds) {
+    BurninSetup setup = fake_setup(6, {facts_round(), round, compute_round()});
+    setup.config.cycles = 2;
+    FakeBurnin burnin(setup, {.compute = {{"n04", 50}}, .cannot_do = round.kinds.front()});
+    burnin.run();
+    CAPTURE(round.name);
+    CHECK(burnin.wrong.empty());
+    CHECK(burnin.hosts_in(State::bad) == Hosts{"n04"});
+    CHECK(burnin.hosts_in(State::good).size() == 5);
+    const BurninReport report = burnin.report();
+    REQUIRE(report.fleet.size() == 1);
+    CHECK(report.fleet[0].why == fmt::format("round {} skipped: n00 has no {}", round.name, round.kinds.front()));
+  }
+}
+
+TEST_CASE("who can do nothing at all is not good", "[burnin]") {
+  for (const int nodes : {1, 4}) {
+    FakeBurnin burnin(fake_setup(nodes, {{.name = "disks", .kinds = {"storage"}, .visits = 3}}),
+                      {.cannot_do = "storage"});
+    burnin.run();
+    CAPTURE(nodes);
+    CHECK(burnin.hosts_in(State::not_tested).size() == static_cast<std::size_t>(nodes));
+    CHECK(burnin.report().fleet.size() == (nodes == 1 ? 0 : 1));
+    CHECK(exit_code(burnin.report()) == 2);
+  }
+}
+
+TEST_CASE("a fault that no node can have skips its round, and one that is kept does not", "[burnin]") {
+  for (const bool is_kept : {false, true}) {
+    FakeNodes nodes;
+    const BurninRound stress{.name = "stress", .scenario = "x", .shape = BurninShape::group, .sizes = {2}};
+    BurninScheduler scheduler(fake_setup(4, {facts_round(), stress}, 1), judge_fakes);
+    std::vector<BurninCell> cells = scheduler.next();
+    while (!cells.empty()) {
+      BurninCellResult result = nodes.run(cells.front());
+      if (result.cell.round == "stress" && result.cell.kinds.empty())
+        for (const std::string& host : result.cell.hosts)
+          result.errors[host] = is_kept ? "NOT REVERTED: cpu_load" : "cpu_load was not applied: no permission";
+      scheduler.take(result);
+      cells = scheduler.next();
+    }
+    const BurninReport report = scheduler.report();
+    CAPTURE(is_kept);
+    for (const BurninNodeReport& node : report.nodes) CHECK(node.state == (is_kept ? State::not_tested : State::good));
+    CHECK(report.fleet.size() == (is_kept ? 0 : 1));
+  }
+}
+
 }  // namespace grit

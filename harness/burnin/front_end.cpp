@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -327,12 +328,12 @@ Result<int> run_burnin(const BurninCommand& command) {
 }
 
 Status prepare_burnin_directory(const BurninCommand& command) {
-  std::error_code failed;
-  fs::create_directories(command.directory / "cells", failed);
-  if (!failed) fs::create_directories(command.directory / "journal", failed);
-  if (failed)
-    return unavailable_error(fmt::format("cannot make {}: {}. Choose another place with --out",
-                                         command.directory.string(), failed.message()));
+  // Where there is a log already it is the log that refuses, by naming how to go on.
+  if (std::error_code unknown; !fs::exists(command.directory / "burnin.jsonl", unknown)) {
+    GRIT_CHECK(create_run_directory(command.directory));
+    if (::mkdir((command.directory / "cells").c_str(), 0755) != 0)
+      return errno_error("cannot make " + (command.directory / "cells").string());
+  }
   GRIT_CHECK(check_run_directory(command.directory));
   GRIT_TRY(const BurninLog log, BurninLog::create(command.directory, command.head));
   return {};

@@ -18,7 +18,8 @@ struct BurninCommand {
   std::filesystem::path save_reference{};
 };
 
-/// Makes the directory and the log's first line. Error (usage): there is a burn-in in it already.
+/// Makes the directory, which must be a new one, and the log's first line. Error (usage): it exists already, with a
+/// burn-in in it or without; or root would write where others can (create_run_directory(), harness/record/run_dir.hpp).
 Status prepare_burnin_directory(const BurninCommand& command);
 
 /// Real hosts, or called within the switch of the local cluster (head.launcher "local"). SIGINT, SIGTERM and SIGHUP:

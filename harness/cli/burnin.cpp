@@ -154,6 +154,7 @@ void add_in_switch(CLI::App& app, Action& action) {
 
 Result<int> resume_burnin(const std::string& directory, bool json, bool may_run_commands) {
   BurninCommand command{.directory = fs::absolute(directory).lexically_normal(), .resumes = true, .json = json};
+  GRIT_CHECK(check_run_directory(command.directory));  // first of all: the head names commands, and root runs them
   GRIT_TRY(command.head, BurninLog::read_head(command.directory));
   if (!command.head.before.empty() && !may_run_commands) return needs_allow_command();
   return run_locally_or_not(command);

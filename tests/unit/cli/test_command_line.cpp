@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -164,6 +165,23 @@ TEST_CASE("what a command asks of its options when it is done is still there") {
     REQUIRE((*action)());
     CHECK(std::filesystem::exists(csv) == asked);
   }
+}
+
+TEST_CASE("root goes on with no burn-in that others can write, whatever is in it") {
+  if (::geteuid() != 0) return test::skip("only root is kept from what others can write");
+  const test::TempDirectory place;
+  std::ofstream(place.path() / "burnin.jsonl") << "no log at all\n";
+  const auto refused = [&] {
+    const auto action = parse_command_line(Words{"resume", place.path().string()});
+    REQUIRE(action);
+    const auto code = (*action)();
+    REQUIRE_FALSE(code);
+    CHECK(code.error().kind == ErrorKind::usage);
+    return code.error().message;
+  };
+  CHECK_THAT(refused(), Contains("not the directory of a burn-in"));
+  std::filesystem::permissions(place.path(), std::filesystem::perms(0777));
+  CHECK_THAT(refused(), Contains("others can write to"));
 }
 
 TEST_CASE("what is to be reverted and is not there is an error, not nothing to do") {

@@ -150,5 +150,7 @@ TEST_CASE("a burn-in's files are written together, and written again") {
     REQUIRE(again.has_value());
     CHECK(burnin_nodes_csv(*again) == burnin_nodes_csv(report));
   }
+  REQUIRE(write_burnin_files(report, "", directory.path()).has_value());
+  CHECK(read_file(directory.path() / "good_nodelist").value() == "no-good-node.invalid\n");  // srun refuses it
   CHECK_FALSE(write_burnin_files(report, "", directory.path() / "missing").has_value());
 }

@@ -195,6 +195,7 @@ class BurninFrontEnd {
   [[nodiscard]] std::int64_t left_ns(const BurninProgress& progress) const;
   [[nodiscard]] BurninReport report() const;
   [[nodiscard]] Status write_files(const BurninReport& report) const;
+  [[nodiscard]] std::string how_to_go_on() const;
   Result<int> leave();
   Result<int> finish();
 
@@ -255,6 +256,12 @@ Status BurninFrontEnd::write_files(const BurninReport& report) const {
   return write_burnin_files(report, compressed_host_list(good), command_.directory);
 }
 
+/// What changes the site is asked for anew, and not taken from the log.
+std::string BurninFrontEnd::how_to_go_on() const {
+  return fmt::format("grit resume {}{}", shell_word(command_.directory.string()),
+                     command_.applies_drain ? " --apply-drain" : "");
+}
+
 /// Ctrl-C: the running cells are ended and forgotten, so that they are run again when the burn-in goes on. A second one
 /// does not wait for them.
 Result<int> BurninFrontEnd::leave() {
@@ -266,15 +273,16 @@ Result<int> BurninFrontEnd::leave() {
     cells_.ended();
   }
   GRIT_CHECK(write_files(report()));
-  fmt::print(stderr, "grit: interrupted. Go on with: grit resume {}\n", shell_word(command_.directory.string()));
+  fmt::print(stderr, "grit: interrupted. Go on with: {}\n", how_to_go_on());
   return kInterruptedCode;
 }
 
 Result<int> BurninFrontEnd::finish() {
   const BurninReport made = report();
   GRIT_CHECK(write_files(made));
-  if (!command_.save_reference.empty())
-    GRIT_CHECK(write_file_durably(command_.save_reference, json_text(to_json(reference_of(made)), 1) + "\n"));
+  const fs::path reference =
+      command_.save_reference.empty() ? fs::path(opened_.head.save_reference) : command_.save_reference;
+  if (!reference.empty()) GRIT_CHECK(write_file_durably(reference, json_text(to_json(reference_of(made)), 1) + "\n"));
   if (command_.json)
     fmt::print("{}\n", json_text(to_json(made), 1));
   else

@@ -13,9 +13,9 @@ struct BurninCommand {
   BurninHead head{};
   std::filesystem::path directory{};  // of burnin.jsonl, cells/, burnin.json, burnin.html ...
   bool resumes = false;
-  bool json = false;           // burnin.json on standard output, nothing else
-  bool applies_drain = false;  // runs the drain commands at the end
-  std::filesystem::path save_reference{};
+  bool json = false;                       // burnin.json on standard output, nothing else
+  bool applies_drain = false;              // runs the drain commands at the end
+  std::filesystem::path save_reference{};  // of one that is resumed, instead of what its head says
 };
 
 /// Makes the directory, which must be a new one, and the log's first line. Error (usage): it exists already, with a

@@ -40,6 +40,7 @@ Json json_of(const BurninHead& head) {
           {"local_nodes", head.local_nodes},
           {"before", head.before},
           {"console", head.console},
+          {"save_reference", head.save_reference},
           {"started_ns", head.started_ns},
           {"time_limit_ns", head.time_limit_ns}};
 }
@@ -72,6 +73,7 @@ Result<BurninHead> head_from(const Json& json) {
     head.local_nodes = static_cast<int>(integer_at(json, "local_nodes", 0));
     head.before = text_at(json, "before");
     head.console = text_at(json, "console");
+    head.save_reference = text_at(json, "save_reference");
     head.started_ns = integer_at(json, "started_ns", 0);
     head.time_limit_ns = integer_at(json, "time_limit_ns", 0);
     return head;

@@ -24,6 +24,7 @@ struct BurninHead {
   int local_nodes = 0;   // of the local cluster; 0: real hosts
   std::string before{};  // the command run in the local cluster's switch, first of all
   std::string console{};
+  std::string save_reference{};                    // the file that a later burn-in's --reference names; empty: none
   std::int64_t started_ns = 0, time_limit_ns = 0;  // CLOCK_REALTIME; 0: none
 };
 

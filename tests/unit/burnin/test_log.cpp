@@ -38,6 +38,7 @@ BurninHead some_head() {
                   .local_nodes = 0,
                   .before = "true",
                   .console = "/var/log/%n",
+                  .save_reference = "/srv/reference.json",
                   .started_ns = 1'700'000'000'000'000'001,
                   .time_limit_ns = 7'200'000'000'000};
   head.setup.hosts[1].address = "10.0.0.2";
@@ -85,6 +86,7 @@ TEST_CASE("a burn-in's log gives back what it was told", "[burnin]") {
   CHECK(head.setup.reference->nodes == expected.setup.reference->nodes);
   CHECK(head.launcher_arguments == expected.launcher_arguments);
   CHECK(head.console == expected.console);
+  CHECK(head.save_reference == expected.save_reference);
   CHECK(head.before == expected.before);
   CHECK(head.started_ns == expected.started_ns);
   CHECK(head.time_limit_ns == expected.time_limit_ns);

@@ -184,6 +184,20 @@ TEST_CASE("root goes on with no burn-in that others can write, whatever is in it
   CHECK_THAT(refused(), Contains("others can write to"));
 }
 
+TEST_CASE("what only a burn-in can be asked for is refused of what is none") {
+  const test::TempDirectory place;
+  for (const Words& asked : {Words{"--apply-drain"}, Words{"--save-reference", "reference.json"}}) {
+    Words words{"resume", place.path().string()};
+    words.insert(words.end(), asked.begin(), asked.end());
+    const auto action = parse_command_line(words);
+    REQUIRE(action);
+    const auto code = (*action)();
+    REQUIRE_FALSE(code);
+    CHECK(code.error().kind == ErrorKind::usage);
+    CHECK_THAT(code.error().message, Contains(asked.front()) && Contains(place.path().string()));
+  }
+}
+
 TEST_CASE("what is to be reverted and is not there is an error, not nothing to do") {
   for (const Words& words :
        {Words{"revert", "--directory", "/proc/no/such"}, Words{"revert", "--journal", "/proc/none"},

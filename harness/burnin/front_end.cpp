@@ -19,6 +19,7 @@
 #include "harness/base/shell_words.hpp"
 #include "harness/burnin/drain.hpp"
 #include "harness/burnin/running_cells.hpp"
+#include "harness/burnin/unstarted_cells.hpp"
 #include "harness/cluster/host_list.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/os/shell.hpp"
@@ -110,7 +111,7 @@ class BurninFrontEnd {
   BurninFrontEnd(const BurninCommand& command, OpenedBurninLog opened, const JobLauncher& launcher, std::string program)
       : command_(command),
         opened_(std::move(opened)),
-        launcher_name_(launcher.name()),
+        launcher_name_(opened_.head.local_nodes > 0 ? "local cluster" : opened_.head.launcher),
         scheduler_(opened_.head.setup),
         cells_(opened_.head, launcher, command.directory, std::move(program)),
         progress_(command.json) {
@@ -124,6 +125,10 @@ class BurninFrontEnd {
       wait();
       if (signals_.count() > 0) return leave();
       GRIT_CHECK(take_ended());
+      if (unstarted_.accuse_launcher(opened_.head.setup.hosts.size(), cells_.empty(),
+                                     [this] { return scheduler_.report(); }))
+        return stop();
+      GRIT_CHECK(show());
     }
     if (!opened_.ended) GRIT_CHECK(opened_.log.ended(why_ended_));
     progress_.end();
@@ -142,6 +147,7 @@ class BurninFrontEnd {
                         "written it: cell {} was not to be run",
                         (command_.directory / "burnin.jsonl").string(), result.cell.id));
       times_.add(result);
+      unstarted_.add(result);
       changes = scheduler_.take(result);
       note_offered();
     }
@@ -175,6 +181,7 @@ class BurninFrontEnd {
   Status take_ended() {
     for (BurninCellResult& result : cells_.ended()) {
       times_.add(result);
+      unstarted_.add(result);
       GRIT_CHECK(opened_.log.done(result));
       GRIT_CHECK(opened_.log.changed(scheduler_.take(std::move(result))));
       for (const BurninCell& cell : scheduler_.next()) GRIT_CHECK(start(cell));
@@ -183,6 +190,10 @@ class BurninFrontEnd {
       why_ended_ = "no time was left";
       GRIT_CHECK(opened_.log.changed(scheduler_.give_up(why_ended_)));
     }
+    return {};
+  }
+
+  Status show() {
     BurninProgress progress = scheduler_.progress();
     progress.elapsed_ns = monotonic_ns() - began_ns_;
     progress.left_ns = left_ns(progress);
@@ -196,7 +207,9 @@ class BurninFrontEnd {
   [[nodiscard]] BurninReport report() const;
   [[nodiscard]] Status write_files(const BurninReport& report) const;
   [[nodiscard]] std::string how_to_go_on() const;
+  void end_cells();
   Result<int> leave();
+  Result<int> stop();
   Result<int> finish();
 
   const BurninCommand& command_;
@@ -207,6 +220,7 @@ class BurninFrontEnd {
   RunningCells cells_;
   BurninProgressOut progress_;
   BurninTimes times_{};
+  UnstartedCells unstarted_{};
   std::map<std::string, BurninCell> pending_{};  // offered, not started by this session
   std::string why_ended_{}, written_round_{};
   std::int64_t began_ns_ = monotonic_ns(), deadline_ns_ = 0;  // of this session
@@ -262,9 +276,9 @@ std::string BurninFrontEnd::how_to_go_on() const {
                      command_.applies_drain ? " --apply-drain" : "");
 }
 
-/// Ctrl-C: the running cells are ended and forgotten, so that they are run again when the burn-in goes on. A second one
-/// does not wait for them.
-Result<int> BurninFrontEnd::leave() {
+/// The running cells are ended and forgotten, so that they are run again when the burn-in goes on. Ctrl-C, or a second
+/// one, does not wait for them.
+void BurninFrontEnd::end_cells() {
   progress_.end();
   fmt::print(stderr, "grit: ending {} cells\n", scheduler_.progress().cells_running);
   cells_.end_all(kEnding_ns);
@@ -272,9 +286,25 @@ Result<int> BurninFrontEnd::leave() {
     wait();
     cells_.ended();
   }
+}
+
+/// Ctrl-C.
+Result<int> BurninFrontEnd::leave() {
+  end_cells();
   GRIT_CHECK(write_files(report()));
   fmt::print(stderr, "grit: interrupted. Go on with: {}\n", how_to_go_on());
   return kInterruptedCode;
+}
+
+/// What keeps every node from its cells at once says nothing of any of them: none of that counts.
+Result<int> BurninFrontEnd::stop() {
+  end_cells();
+  GRIT_CHECK(opened_.log.forgotten(unstarted_.count()));
+  return unavailable_error(fmt::format(
+      "the last {} cells could not be started, on none of the nodes that were left: {}. That is this host's "
+      "network, the launcher or the allocation, and these cells count against no node. Mend it and go on "
+      "with: {}. Are the nodes really all gone, begin a new burn-in without them",
+      unstarted_.count(), unstarted_.words(), how_to_go_on()));
 }
 
 Result<int> BurninFrontEnd::finish() {
@@ -301,8 +331,36 @@ Status run_before(const std::string& command, const std::string& program) {
   return usage_error(fmt::format("--before ended with {}: {}", done.status, done.output));
 }
 
-Result<std::unique_ptr<JobLauncher>> launcher_of(const BurninHead& head) {
+bool allocation_has(const std::vector<std::string>& hosts) {
+  const char* list = std::getenv("SLURM_JOB_NODELIST");
+  const auto allocated = parse_host_list(list == nullptr ? "" : list);
+  return allocated && std::ranges::all_of(hosts, [&](const std::string& host) {
+           return std::ranges::find(*allocated, host) != allocated->end();
+         });
+}
+
+/// srun would refuse every cell outside of an allocation that has the nodes.
+Status check_allocation(const BurninHead& head, const fs::path& directory) {
+  const char* job = std::getenv("SLURM_JOB_ID");
+  if (head.launcher != "srun" || (job != nullptr && head.slurm_job == job)) return {};
+  std::vector<std::string> hosts;
+  for (const BurninHost& host : head.setup.hosts) hosts.push_back(host.name);
+  if (job != nullptr && allocation_has(hosts)) {
+    fmt::print(stderr, "grit: going on in Slurm's job {}; the burn-in began in job {}\n", job, head.slurm_job);
+    return {};
+  }
+  const std::string here = job == nullptr ? "there is no allocation around this process"
+                                          : fmt::format("job {}, in which this is, does not have them all", job);
+  return unavailable_error(fmt::format(
+      "the cells of this burn-in are steps on nodes of Slurm's job {}, and {}. Go on inside of that job or, "
+      "when it is over, of another one with the same nodes: salloc {} grit resume {}",
+      head.slurm_job, here, shell_word("--nodelist=" + compressed_host_list(hosts)), shell_word(directory.string())));
+}
+
+/// One that has ended starts nothing any more, wherever its report is asked for.
+Result<std::unique_ptr<JobLauncher>> launcher_of(const BurninHead& head, bool has_ended) {
   if (head.local_nodes > 0) return make_local_launcher();
+  if (has_ended) return make_mpirun_launcher(head.launcher_arguments);
   return make_job_launcher(head.launcher, head.launcher_arguments);
 }
 
@@ -326,7 +384,8 @@ Result<int> run_burnin(const BurninCommand& command) {
   if (unknown) return internal_error("cannot find grit's own program: " + unknown.message());
   if (!command.resumes) GRIT_CHECK(prepare_burnin_directory(command));
   GRIT_TRY(OpenedBurninLog opened, BurninLog::open(command.directory));
-  GRIT_TRY(const std::unique_ptr<JobLauncher> launcher, launcher_of(opened.head));
+  if (!opened.ended) GRIT_CHECK(check_allocation(opened.head, command.directory));
+  GRIT_TRY(const std::unique_ptr<JobLauncher> launcher, launcher_of(opened.head, opened.ended));
   if (!opened.ended) {
     GRIT_CHECK(check_launcher(*launcher, opened.head, program.string()));
     if (opened.head.local_nodes > 0) GRIT_CHECK(run_before(opened.head.before, program.string()));

@@ -24,6 +24,8 @@ Status prepare_burnin_directory(const BurninCommand& command);
 
 /// Real hosts, or called within the switch of the local cluster (head.launcher "local"). SIGINT, SIGTERM and SIGHUP:
 /// running cells are ended within 20 s, the log stays as it is, exit code 130. Returns the exit code of the report.
+/// Error (unavailable): no cell can be started any more, on no node (UnstartedCells), or an allocation of Slurm's that
+/// it needs is not around this process; the log stays as it was before.
 Result<int> run_burnin(const BurninCommand& command);
 
 /// Makes the local cluster and runs `grit burnin-in-switch DIRECTORY` there, which reads the log's head; gives on its

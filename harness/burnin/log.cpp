@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "harness/base/clock.hpp"
@@ -36,6 +37,7 @@ Json json_of(const BurninHead& head) {
           {"reference", head.setup.reference ? to_json(*head.setup.reference) : Json(nullptr)},
           {"config_file", head.config_file},
           {"launcher", head.launcher},
+          {"slurm_job", head.slurm_job},
           {"launcher_arguments", head.launcher_arguments},
           {"local_nodes", head.local_nodes},
           {"before", head.before},
@@ -69,6 +71,7 @@ Result<BurninHead> head_from(const Json& json) {
     GRIT_CHECK(read_setup(json, head.setup));
     head.config_file = text_at(json, "config_file");
     head.launcher = json.at("launcher").get<std::string>();
+    head.slurm_job = text_at(json, "slurm_job");
     json.at("launcher_arguments").get_to(head.launcher_arguments);
     head.local_nodes = static_cast<int>(integer_at(json, "local_nodes", 0));
     head.before = text_at(json, "before");
@@ -97,6 +100,11 @@ Status cut_torn_line(const Fd& file, const fs::path& path) {
   if (whole == static_cast<off_t>(text.size())) return {};
   if (::ftruncate(file.get(), whole) != 0) return errno_error("cannot cut the torn end of " + path.string());
   return {};
+}
+
+void forget_last(std::vector<BurninCellResult>& results, std::int64_t count) {
+  const auto known = static_cast<std::int64_t>(results.size());
+  results.erase(results.end() - std::clamp<std::int64_t>(count, 0, known), results.end());
 }
 
 Json session_line() {
@@ -145,7 +153,8 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
   OpenedBurninLog opened{.log = std::move(log), .head = std::move(head)};
   GRIT_TRY(const JsonLines lines, JsonLines::open(path, formats::kBurninLog));
   Status read;
-  lines.for_each_of({"cell_done", "end"}, [&](const Json& line) {
+  lines.for_each_of({"cell_done", "forgotten", "end"}, [&](const Json& line) {
+    if (has_text(line, "type", "forgotten")) forget_last(opened.results, integer_at(line, "results", 0));
     if (has_text(line, "type", "end")) {
       opened.ended = true;
       opened.why_ended = text_at(line, "why");
@@ -189,6 +198,10 @@ Status BurninLog::changed(const std::vector<BurninChange>& changes) {
                        {"why", change.why}},
                       false));
   return {};
+}
+
+Status BurninLog::forgotten(std::size_t results) {
+  return append({{"type", "forgotten"}, {"t_ns", realtime_ns()}, {"results", results}}, true);
 }
 
 Status BurninLog::ended(const std::string& why) {

@@ -14,6 +14,7 @@
 #include "harness/cli/commands.hpp"
 #include "harness/cli/shipped_scenarios.hpp"
 #include "harness/cluster/host_list.hpp"
+#include "harness/cluster/job_launcher.hpp"
 #include "harness/cluster/layout.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/record/run_dir.hpp"
@@ -96,15 +97,27 @@ struct BurninOptions {
     return {};
   }
 
+  /// What "auto" comes to is settled here: where the burn-in is resumed it could come to something else.
+  [[nodiscard]] Status set_launcher(BurninHead& head) const {
+    head.launcher_arguments = CLI::detail::split_up(launcher_arguments);
+    if (head.local_nodes > 0) {
+      head.launcher = "local";
+      return {};
+    }
+    GRIT_TRY(const std::unique_ptr<JobLauncher> made, make_job_launcher(launcher, head.launcher_arguments));
+    head.launcher = made->name();
+    if (const char* job = std::getenv("SLURM_JOB_ID"); job != nullptr && head.launcher == "srun") head.slurm_job = job;
+    return {};
+  }
+
   [[nodiscard]] Result<BurninCommand> command() const {
     BurninCommand command{.json = json, .applies_drain = apply_drain};
     BurninHead& head = command.head;
     GRIT_CHECK(set_config(head));
     GRIT_CHECK(set_hosts(head));
     GRIT_CHECK(check_local_only(head));
+    GRIT_CHECK(set_launcher(head));
     const bool is_local = head.local_nodes > 0;
-    head.launcher = is_local ? "local" : launcher;
-    head.launcher_arguments = CLI::detail::split_up(launcher_arguments);
     head.before = before;
     head.console = console;
     head.started_ns = realtime_ns();

@@ -33,7 +33,8 @@ class LogDirectory {
 BurninHead some_head() {
   BurninHead head{.setup = fake_setup(3, {facts_round(), links_round()}),
                   .config_file = "quick.lua",
-                  .launcher = "mpirun",
+                  .launcher = "srun",
+                  .slurm_job = "4711",
                   .launcher_arguments = {"--mca", "btl", "tcp,self"},
                   .local_nodes = 0,
                   .before = "true",
@@ -84,6 +85,8 @@ TEST_CASE("a burn-in's log gives back what it was told", "[burnin]") {
   REQUIRE(head.setup.reference);
   CHECK(head.setup.reference->classes == expected.setup.reference->classes);
   CHECK(head.setup.reference->nodes == expected.setup.reference->nodes);
+  CHECK(head.launcher == "srun");
+  CHECK(head.slurm_job == "4711");
   CHECK(head.launcher_arguments == expected.launcher_arguments);
   CHECK(head.console == expected.console);
   CHECK(head.save_reference == expected.save_reference);
@@ -118,6 +121,34 @@ TEST_CASE("a burn-in's log that is torn anywhere loses one line at most", "[burn
     CHECK(again->ended);
     CHECK(again->why_ended == "no time was left");
   }
+}
+
+TEST_CASE("results that a burn-in's log was told to forget are not given back", "[burnin]") {
+  const LogDirectory directory;
+  {
+    auto log = BurninLog::create(directory.path, some_head());
+    REQUIRE(log);
+    for (const char* id : {"links/1/a", "links/1/b", "links/1/c"}) REQUIRE(log->done(some_result(id)));
+    REQUIRE(log->forgotten(2));
+  }
+  {
+    auto opened = BurninLog::open(directory.path);
+    REQUIRE(opened);
+    REQUIRE(opened->results.size() == 1);
+    CHECK(opened->results[0].cell.id == "links/1/a");
+    CHECK_FALSE(opened->ended);
+    REQUIRE(opened->log.done(some_result("links/1/b")));
+  }
+  {
+    auto again = BurninLog::open(directory.path);
+    REQUIRE(again);
+    REQUIRE(again->results.size() == 2);
+    CHECK(again->results[1].cell.id == "links/1/b");
+    REQUIRE(again->log.forgotten(99));
+  }
+  const auto last = BurninLog::open(directory.path);
+  REQUIRE(last);
+  CHECK(last->results.empty());
 }
 
 TEST_CASE("two at one burn-in are refused, and so is what is no burn-in", "[burnin]") {

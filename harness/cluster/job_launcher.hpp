@@ -46,7 +46,8 @@ class JobLauncher {
 /// IPv6 addresses cannot be given to mpirun's -H.
 std::unique_ptr<JobLauncher> make_mpirun_launcher(std::vector<std::string> arguments);
 /// srun: a step of the allocation that SLURM_JOB_ID names, on these nodes: --nodelist, --overlap, --mpi=pmix,
-/// --kill-on-bad-exit, --cpu-bind=none unless `arguments` say otherwise, --immediate so that it never queues.
+/// --kill-on-bad-exit, --cpu-bind=none unless `arguments` say otherwise, --immediate so that it never queues;
+/// --mpi=none for a job without MPI, which then starts where Slurm has no PMIx, too.
 /// Error (unavailable): no allocation around this process.
 Result<std::unique_ptr<JobLauncher>> make_srun_launcher(std::vector<std::string> arguments);
 /// Within the switch of the local cluster (LocalClusterOptions::on_switch): mpirun by `grit enter-node`, hosts are

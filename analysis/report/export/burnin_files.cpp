@@ -54,9 +54,8 @@ std::string reason_of(const BurninNodeReport& node) {
 std::string drain_script(const BurninReport& report) {
   const std::vector<std::vector<std::string>> commands = drain_commands(report);
   std::string text = fmt::format(
-      "#!/bin/sh\n# Takes the bad nodes of this burn-in ({}) out of service in Slurm. Nothing was done yet: read it, "
-      "then "
-      "run it.\n",
+      "#!/bin/sh\n# Takes the bad nodes of this burn-in ({}) out of service in Slurm. grit does that itself with "
+      "--apply-drain alone: read it, then run it.\n",
       commands.size());
   // No word has a quote in it.
   for (const std::vector<std::string>& words : commands) text += fmt::format("'{}'\n", fmt::join(words, "' '"));

@@ -79,7 +79,8 @@ class HostJobProcess {
   void end(std::int64_t patience_ns);
   /// Kills when the patience is over. True once it has ended, is reaped, and its output is read to the end or has been
   /// open for a second longer (a child of the launcher's that keeps it); what else is in its session has then been
-  /// killed.
+  /// killed. True also 5 s after SIGKILL for one that does not die of it (it waits in the kernel for a server that is
+  /// away): it is let go, with the status of a process that SIGKILL ended.
   bool poll();
   [[nodiscard]] int status() const;  // of waitpid(2)
   [[nodiscard]] const std::string& output() const;

@@ -115,11 +115,14 @@ class BurninFrontEnd {
         scheduler_(opened_.head.setup),
         cells_(opened_.head, launcher, command.directory, std::move(program)),
         progress_(command.json) {
-    if (opened_.head.time_limit_ns > 0) deadline_ns_ = began_ns_ + opened_.head.time_limit_ns;
+    if (opened_.head.time_limit_ns > 0 && !opened_.ended)
+      deadline_ns_ = began_ns_ + std::max<std::int64_t>(opened_.head.time_limit_ns - opened_.earlier_ns, 0);
   }
 
   Result<int> run() {
     GRIT_CHECK(replay());
+    GRIT_CHECK(look_at_time());
+    if (!why_ended_.empty()) pending_.clear();
     for (const auto& [id, cell] : pending_) GRIT_CHECK(start(cell));
     while (!cells_.empty()) {
       wait();
@@ -186,16 +189,18 @@ class BurninFrontEnd {
       GRIT_CHECK(opened_.log.changed(scheduler_.take(std::move(result))));
       for (const BurninCell& cell : scheduler_.next()) GRIT_CHECK(start(cell));
     }
-    if (deadline_ns_ != 0 && why_ended_.empty() && !scheduler_.done() && monotonic_ns() >= deadline_ns_) {
-      why_ended_ = "no time was left";
-      GRIT_CHECK(opened_.log.changed(scheduler_.give_up(why_ended_)));
-    }
-    return {};
+    return look_at_time();
+  }
+
+  Status look_at_time() {
+    if (deadline_ns_ == 0 || !why_ended_.empty() || scheduler_.done() || monotonic_ns() < deadline_ns_) return {};
+    why_ended_ = "no time was left";
+    return opened_.log.changed(scheduler_.give_up(why_ended_));
   }
 
   Status show() {
     BurninProgress progress = scheduler_.progress();
-    progress.elapsed_ns = monotonic_ns() - began_ns_;
+    progress.elapsed_ns = opened_.earlier_ns + monotonic_ns() - began_ns_;
     progress.left_ns = left_ns(progress);
     progress_.show(progress);
     if (progress.round == written_round_) return {};

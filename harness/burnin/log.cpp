@@ -107,6 +107,23 @@ void forget_last(std::vector<BurninCellResult>& results, std::int64_t count) {
   results.erase(results.end() - std::clamp<std::int64_t>(count, 0, known), results.end());
 }
 
+/// How long sessions took, each from its own line to the last one behind it.
+class SessionTimes {
+ public:
+  void add(const Json& line) {
+    const std::int64_t at_ns = integer_at(line, "t_ns", 0);
+    if (has_text(line, "type", "session")) {
+      before_ns_ = sum_ns();
+      began_ns_ = last_ns_ = at_ns;
+    }
+    last_ns_ = std::max(last_ns_, at_ns);
+  }
+  [[nodiscard]] std::int64_t sum_ns() const { return before_ns_ + last_ns_ - began_ns_; }
+
+ private:
+  std::int64_t before_ns_ = 0, began_ns_ = 0, last_ns_ = 0;  // CLOCK_REALTIME
+};
+
 Json session_line() {
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
@@ -153,7 +170,9 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
   OpenedBurninLog opened{.log = std::move(log), .head = std::move(head)};
   GRIT_TRY(const JsonLines lines, JsonLines::open(path, formats::kBurninLog));
   Status read;
-  lines.for_each_of({"cell_done", "forgotten", "end"}, [&](const Json& line) {
+  SessionTimes sessions;
+  lines.for_each_of({"session", "cell_started", "cell_done", "forgotten", "end"}, [&](const Json& line) {
+    sessions.add(line);
     if (has_text(line, "type", "forgotten")) forget_last(opened.results, integer_at(line, "results", 0));
     if (has_text(line, "type", "end")) {
       opened.ended = true;
@@ -168,6 +187,7 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
       read = with_context(done.error(), path.string());
   });
   GRIT_CHECK(read);
+  opened.earlier_ns = sessions.sum_ns();
   GRIT_CHECK(opened.log.append(session_line(), true));
   return opened;
 }
@@ -185,7 +205,7 @@ Status BurninLog::started(const BurninCell& cell, const std::vector<std::string>
 }
 
 Status BurninLog::done(const BurninCellResult& result) {
-  return append({{"type", "cell_done"}, {"result", to_json(result)}}, true);
+  return append({{"type", "cell_done"}, {"t_ns", realtime_ns()}, {"result", to_json(result)}}, true);
 }
 
 Status BurninLog::changed(const std::vector<BurninChange>& changes) {

@@ -58,6 +58,8 @@ struct OpenedBurninLog {
   BurninLog log;
   BurninHead head{};
   std::vector<BurninCellResult> results{};  // in the order in which they came, without forgotten ones
+  /// Of the sessions before this one together, each from its begin to its last line: without the pauses between them.
+  std::int64_t earlier_ns = 0;
   bool ended = false;
   std::string why_ended{};  // empty: all rounds came to their end
 };

@@ -204,7 +204,7 @@ void add_burnin(CLI::App& app, Action& action) {
   text("--launcher-args", options->launcher_arguments, "further words for the launcher");
   number("--ranks-per-node", {1, 64}, options->ranks_per_node, "of cells under MPI (default: as the config says)");
   number("--parallel", {1, 4096}, options->parallel, "cells at a time (default: 64; 4 on a local cluster)");
-  text("--time", options->time, "no cell begins later than so long after the start: 2h");
+  text("--time", options->time, "no cell begins after so long, without the pauses before grit resume: 2h");
   text("--topology", options->topology, "which switch a host is on: Slurm's topology.conf, or lines GROUP HOSTLIST");
   text("--console", options->console, "the file with what a node's kernel says; %n stands for the node");
   text("--reference", options->reference, "an earlier burn-in's --save-reference, to hold each node against itself");

@@ -151,6 +151,26 @@ TEST_CASE("results that a burn-in's log was told to forget are not given back", 
   CHECK(last->results.empty());
 }
 
+TEST_CASE("what the sessions of a burn-in took is told without the pauses between them", "[burnin]") {
+  const LogDirectory directory;
+  REQUIRE(BurninLog::create(directory.path, some_head()));
+  const auto line = [&](const std::string& type, std::int64_t at_ns) {
+    directory.append(fmt::format("{{\"type\": \"{}\", \"t_ns\": {}}}\n", type, at_ns));
+  };
+  line("session", 1'000);
+  line("cell_started", 2'000);
+  line("cell_started", 4'000);
+  line("session", 10'000);  // it did not come to anything
+  line("session", 20'000);
+  line("cell_started", 21'000);
+  line("forgotten", 19'000);  // the clock was set back
+  for (int times = 0; times < 2; ++times) {
+    const auto opened = BurninLog::open(directory.path);
+    REQUIRE(opened);
+    CHECK(opened->earlier_ns == 4'000);
+  }
+}
+
 TEST_CASE("two at one burn-in are refused, and so is what is no burn-in", "[burnin]") {
   const LogDirectory directory;
   CHECK(BurninLog::open(directory.path).error().kind == ErrorKind::usage);

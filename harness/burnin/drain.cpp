@@ -49,15 +49,17 @@ Status drain(const std::string& program, const std::vector<std::string>& words) 
 
 }  // namespace
 
-Status drain_bad_nodes(const BurninReport& report) {
+void drain_bad_nodes(const BurninReport& report) {
   const auto commands = drain_commands(report);
-  if (commands.empty()) return {};
+  if (commands.empty()) return;
   const auto program = program_in_path("scontrol");
-  if (!program) return unavailable_error("--apply-drain needs scontrol, which is not in PATH");
-  Status all;
+  if (!program) {
+    fmt::print(stderr, "grit: no node is drained: --apply-drain needs scontrol, which is not in PATH\n");
+    return;
+  }
   for (const auto& words : commands)
-    if (auto done = drain(*program, words); !done) all = with_context(done.error(), "cannot drain " + node_of(words));
-  return all;
+    if (const auto done = drain(*program, words); !done)
+      fmt::print(stderr, "grit: {} is not drained: {}\n", node_of(words), done.error().message);
 }
 
 }  // namespace grit

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "harness/base/shell_words.hpp"
 #include "harness/burnin/drain.hpp"
 #include "harness/burnin/running_cells.hpp"
+#include "harness/burnin/unstarted_cells.hpp"
 #include "harness/cluster/host_list.hpp"
 #include "harness/cluster/launch.hpp"
 #include "harness/os/shell.hpp"
@@ -109,20 +111,27 @@ class BurninFrontEnd {
   BurninFrontEnd(const BurninCommand& command, OpenedBurninLog opened, const JobLauncher& launcher, std::string program)
       : command_(command),
         opened_(std::move(opened)),
-        launcher_name_(launcher.name()),
+        launcher_name_(opened_.head.local_nodes > 0 ? "local cluster" : opened_.head.launcher),
         scheduler_(opened_.head.setup),
         cells_(opened_.head, launcher, command.directory, std::move(program)),
         progress_(command.json) {
-    if (opened_.head.time_limit_ns > 0) deadline_ns_ = began_ns_ + opened_.head.time_limit_ns;
+    if (opened_.head.time_limit_ns > 0 && !opened_.ended)
+      deadline_ns_ = began_ns_ + std::max<std::int64_t>(opened_.head.time_limit_ns - opened_.earlier_ns, 0);
   }
 
   Result<int> run() {
     GRIT_CHECK(replay());
+    GRIT_CHECK(look_at_time());
+    if (!why_ended_.empty()) pending_.clear();
     for (const auto& [id, cell] : pending_) GRIT_CHECK(start(cell));
     while (!cells_.empty()) {
       wait();
       if (signals_.count() > 0) return leave();
       GRIT_CHECK(take_ended());
+      if (unstarted_.accuse_launcher(opened_.head.setup.hosts.size(), cells_.empty(),
+                                     [this] { return scheduler_.report(); }))
+        return stop();
+      GRIT_CHECK(show());
     }
     if (!opened_.ended) GRIT_CHECK(opened_.log.ended(why_ended_));
     progress_.end();
@@ -141,6 +150,7 @@ class BurninFrontEnd {
                         "written it: cell {} was not to be run",
                         (command_.directory / "burnin.jsonl").string(), result.cell.id));
       times_.add(result);
+      unstarted_.add(result);
       changes = scheduler_.take(result);
       note_offered();
     }
@@ -174,16 +184,23 @@ class BurninFrontEnd {
   Status take_ended() {
     for (BurninCellResult& result : cells_.ended()) {
       times_.add(result);
+      unstarted_.add(result);
       GRIT_CHECK(opened_.log.done(result));
       GRIT_CHECK(opened_.log.changed(scheduler_.take(std::move(result))));
       for (const BurninCell& cell : scheduler_.next()) GRIT_CHECK(start(cell));
     }
-    if (deadline_ns_ != 0 && why_ended_.empty() && !scheduler_.done() && monotonic_ns() >= deadline_ns_) {
-      why_ended_ = "no time was left";
-      GRIT_CHECK(opened_.log.changed(scheduler_.give_up(why_ended_)));
-    }
+    return look_at_time();
+  }
+
+  Status look_at_time() {
+    if (deadline_ns_ == 0 || !why_ended_.empty() || scheduler_.done() || monotonic_ns() < deadline_ns_) return {};
+    why_ended_ = "no time was left";
+    return opened_.log.changed(scheduler_.give_up(why_ended_));
+  }
+
+  Status show() {
     BurninProgress progress = scheduler_.progress();
-    progress.elapsed_ns = monotonic_ns() - began_ns_;
+    progress.elapsed_ns = opened_.earlier_ns + monotonic_ns() - began_ns_;
     progress.left_ns = left_ns(progress);
     progress_.show(progress);
     if (progress.round == written_round_) return {};
@@ -194,7 +211,10 @@ class BurninFrontEnd {
   [[nodiscard]] std::int64_t left_ns(const BurninProgress& progress) const;
   [[nodiscard]] BurninReport report() const;
   [[nodiscard]] Status write_files(const BurninReport& report) const;
+  [[nodiscard]] std::string how_to_go_on() const;
+  void end_cells();
   Result<int> leave();
+  Result<int> stop();
   Result<int> finish();
 
   const BurninCommand& command_;
@@ -205,6 +225,7 @@ class BurninFrontEnd {
   RunningCells cells_;
   BurninProgressOut progress_;
   BurninTimes times_{};
+  UnstartedCells unstarted_{};
   std::map<std::string, BurninCell> pending_{};  // offered, not started by this session
   std::string why_ended_{}, written_round_{};
   std::int64_t began_ns_ = monotonic_ns(), deadline_ns_ = 0;  // of this session
@@ -254,9 +275,15 @@ Status BurninFrontEnd::write_files(const BurninReport& report) const {
   return write_burnin_files(report, compressed_host_list(good), command_.directory);
 }
 
-/// Ctrl-C: the running cells are ended and forgotten, so that they are run again when the burn-in goes on. A second one
-/// does not wait for them.
-Result<int> BurninFrontEnd::leave() {
+/// What changes the site is asked for anew, and not taken from the log.
+std::string BurninFrontEnd::how_to_go_on() const {
+  return fmt::format("grit resume {}{}", shell_word(command_.directory.string()),
+                     command_.applies_drain ? " --apply-drain" : "");
+}
+
+/// The running cells are ended and forgotten, so that they are run again when the burn-in goes on. Ctrl-C, or a second
+/// one, does not wait for them.
+void BurninFrontEnd::end_cells() {
   progress_.end();
   fmt::print(stderr, "grit: ending {} cells\n", scheduler_.progress().cells_running);
   cells_.end_all(kEnding_ns);
@@ -264,22 +291,39 @@ Result<int> BurninFrontEnd::leave() {
     wait();
     cells_.ended();
   }
+}
+
+/// Ctrl-C.
+Result<int> BurninFrontEnd::leave() {
+  end_cells();
   GRIT_CHECK(write_files(report()));
-  fmt::print(stderr, "grit: interrupted. Go on with: grit resume {}\n", shell_word(command_.directory.string()));
+  fmt::print(stderr, "grit: interrupted. Go on with: {}\n", how_to_go_on());
   return kInterruptedCode;
+}
+
+/// What keeps every node from its cells at once says nothing of any of them: none of that counts.
+Result<int> BurninFrontEnd::stop() {
+  end_cells();
+  GRIT_CHECK(opened_.log.forgotten(unstarted_.count()));
+  return unavailable_error(fmt::format(
+      "the last {} cells could not be started, on none of the nodes that were left: {}. That is this host's "
+      "network, the launcher or the allocation, and these cells count against no node. Mend it and go on "
+      "with: {}. Are the nodes really all gone, begin a new burn-in without them",
+      unstarted_.count(), unstarted_.words(), how_to_go_on()));
 }
 
 Result<int> BurninFrontEnd::finish() {
   const BurninReport made = report();
   GRIT_CHECK(write_files(made));
-  if (!command_.save_reference.empty())
-    GRIT_CHECK(write_file_durably(command_.save_reference, json_text(to_json(reference_of(made)), 1) + "\n"));
+  const fs::path reference =
+      command_.save_reference.empty() ? fs::path(opened_.head.save_reference) : command_.save_reference;
+  if (!reference.empty()) GRIT_CHECK(write_file_durably(reference, json_text(to_json(reference_of(made)), 1) + "\n"));
   if (command_.json)
     fmt::print("{}\n", json_text(to_json(made), 1));
   else
     fmt::print("{}", burnin_text(made, command_.directory));
   std::fflush(stdout);
-  if (command_.applies_drain) GRIT_CHECK(drain_bad_nodes(made));
+  if (command_.applies_drain) drain_bad_nodes(made);
   return exit_code(made);
 }
 
@@ -292,8 +336,36 @@ Status run_before(const std::string& command, const std::string& program) {
   return usage_error(fmt::format("--before ended with {}: {}", done.status, done.output));
 }
 
-Result<std::unique_ptr<JobLauncher>> launcher_of(const BurninHead& head) {
+bool allocation_has(const std::vector<std::string>& hosts) {
+  const char* list = std::getenv("SLURM_JOB_NODELIST");
+  const auto allocated = parse_host_list(list == nullptr ? "" : list);
+  return allocated && std::ranges::all_of(hosts, [&](const std::string& host) {
+           return std::ranges::find(*allocated, host) != allocated->end();
+         });
+}
+
+/// srun would refuse every cell outside of an allocation that has the nodes.
+Status check_allocation(const BurninHead& head, const fs::path& directory) {
+  const char* job = std::getenv("SLURM_JOB_ID");
+  if (head.launcher != "srun" || (job != nullptr && head.slurm_job == job)) return {};
+  std::vector<std::string> hosts;
+  for (const BurninHost& host : head.setup.hosts) hosts.push_back(host.name);
+  if (job != nullptr && allocation_has(hosts)) {
+    fmt::print(stderr, "grit: going on in Slurm's job {}; the burn-in began in job {}\n", job, head.slurm_job);
+    return {};
+  }
+  const std::string here = job == nullptr ? "there is no allocation around this process"
+                                          : fmt::format("job {}, in which this is, does not have them all", job);
+  return unavailable_error(fmt::format(
+      "the cells of this burn-in are steps on nodes of Slurm's job {}, and {}. Go on inside of that job or, "
+      "when it is over, of another one with the same nodes: salloc {} grit resume {}",
+      head.slurm_job, here, shell_word("--nodelist=" + compressed_host_list(hosts)), shell_word(directory.string())));
+}
+
+/// One that has ended starts nothing any more, wherever its report is asked for.
+Result<std::unique_ptr<JobLauncher>> launcher_of(const BurninHead& head, bool has_ended) {
   if (head.local_nodes > 0) return make_local_launcher();
+  if (has_ended) return make_mpirun_launcher(head.launcher_arguments);
   return make_job_launcher(head.launcher, head.launcher_arguments);
 }
 
@@ -317,7 +389,8 @@ Result<int> run_burnin(const BurninCommand& command) {
   if (unknown) return internal_error("cannot find grit's own program: " + unknown.message());
   if (!command.resumes) GRIT_CHECK(prepare_burnin_directory(command));
   GRIT_TRY(OpenedBurninLog opened, BurninLog::open(command.directory));
-  GRIT_TRY(const std::unique_ptr<JobLauncher> launcher, launcher_of(opened.head));
+  if (!opened.ended) GRIT_CHECK(check_allocation(opened.head, command.directory));
+  GRIT_TRY(const std::unique_ptr<JobLauncher> launcher, launcher_of(opened.head, opened.ended));
   if (!opened.ended) {
     GRIT_CHECK(check_launcher(*launcher, opened.head, program.string()));
     if (opened.head.local_nodes > 0) GRIT_CHECK(run_before(opened.head.before, program.string()));
@@ -327,12 +400,12 @@ Result<int> run_burnin(const BurninCommand& command) {
 }
 
 Status prepare_burnin_directory(const BurninCommand& command) {
-  std::error_code failed;
-  fs::create_directories(command.directory / "cells", failed);
-  if (!failed) fs::create_directories(command.directory / "journal", failed);
-  if (failed)
-    return unavailable_error(fmt::format("cannot make {}: {}. Choose another place with --out",
-                                         command.directory.string(), failed.message()));
+  // Where there is a log already it is the log that refuses, by naming how to go on.
+  if (std::error_code unknown; !fs::exists(command.directory / "burnin.jsonl", unknown)) {
+    GRIT_CHECK(create_run_directory(command.directory));
+    if (::mkdir((command.directory / "cells").c_str(), 0755) != 0)
+      return errno_error("cannot make " + (command.directory / "cells").string());
+  }
   GRIT_CHECK(check_run_directory(command.directory));
   GRIT_TRY(const BurninLog log, BurninLog::create(command.directory, command.head));
   return {};

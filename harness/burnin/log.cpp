@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "harness/base/clock.hpp"
@@ -36,10 +37,12 @@ Json json_of(const BurninHead& head) {
           {"reference", head.setup.reference ? to_json(*head.setup.reference) : Json(nullptr)},
           {"config_file", head.config_file},
           {"launcher", head.launcher},
+          {"slurm_job", head.slurm_job},
           {"launcher_arguments", head.launcher_arguments},
           {"local_nodes", head.local_nodes},
           {"before", head.before},
           {"console", head.console},
+          {"save_reference", head.save_reference},
           {"started_ns", head.started_ns},
           {"time_limit_ns", head.time_limit_ns}};
 }
@@ -68,10 +71,12 @@ Result<BurninHead> head_from(const Json& json) {
     GRIT_CHECK(read_setup(json, head.setup));
     head.config_file = text_at(json, "config_file");
     head.launcher = json.at("launcher").get<std::string>();
+    head.slurm_job = text_at(json, "slurm_job");
     json.at("launcher_arguments").get_to(head.launcher_arguments);
     head.local_nodes = static_cast<int>(integer_at(json, "local_nodes", 0));
     head.before = text_at(json, "before");
     head.console = text_at(json, "console");
+    head.save_reference = text_at(json, "save_reference");
     head.started_ns = integer_at(json, "started_ns", 0);
     head.time_limit_ns = integer_at(json, "time_limit_ns", 0);
     return head;
@@ -96,6 +101,28 @@ Status cut_torn_line(const Fd& file, const fs::path& path) {
   if (::ftruncate(file.get(), whole) != 0) return errno_error("cannot cut the torn end of " + path.string());
   return {};
 }
+
+void forget_last(std::vector<BurninCellResult>& results, std::int64_t count) {
+  const auto known = static_cast<std::int64_t>(results.size());
+  results.erase(results.end() - std::clamp<std::int64_t>(count, 0, known), results.end());
+}
+
+/// How long sessions took, each from its own line to the last one behind it.
+class SessionTimes {
+ public:
+  void add(const Json& line) {
+    const std::int64_t at_ns = integer_at(line, "t_ns", 0);
+    if (has_text(line, "type", "session")) {
+      before_ns_ = sum_ns();
+      began_ns_ = last_ns_ = at_ns;
+    }
+    last_ns_ = std::max(last_ns_, at_ns);
+  }
+  [[nodiscard]] std::int64_t sum_ns() const { return before_ns_ + last_ns_ - began_ns_; }
+
+ private:
+  std::int64_t before_ns_ = 0, began_ns_ = 0, last_ns_ = 0;  // CLOCK_REALTIME
+};
 
 Json session_line() {
   char host[256] = "";
@@ -143,7 +170,10 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
   OpenedBurninLog opened{.log = std::move(log), .head = std::move(head)};
   GRIT_TRY(const JsonLines lines, JsonLines::open(path, formats::kBurninLog));
   Status read;
-  lines.for_each_of({"cell_done", "end"}, [&](const Json& line) {
+  SessionTimes sessions;
+  lines.for_each_of({"session", "cell_started", "cell_done", "forgotten", "end"}, [&](const Json& line) {
+    sessions.add(line);
+    if (has_text(line, "type", "forgotten")) forget_last(opened.results, integer_at(line, "results", 0));
     if (has_text(line, "type", "end")) {
       opened.ended = true;
       opened.why_ended = text_at(line, "why");
@@ -157,6 +187,7 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
       read = with_context(done.error(), path.string());
   });
   GRIT_CHECK(read);
+  opened.earlier_ns = sessions.sum_ns();
   GRIT_CHECK(opened.log.append(session_line(), true));
   return opened;
 }
@@ -174,7 +205,7 @@ Status BurninLog::started(const BurninCell& cell, const std::vector<std::string>
 }
 
 Status BurninLog::done(const BurninCellResult& result) {
-  return append({{"type", "cell_done"}, {"result", to_json(result)}}, true);
+  return append({{"type", "cell_done"}, {"t_ns", realtime_ns()}, {"result", to_json(result)}}, true);
 }
 
 Status BurninLog::changed(const std::vector<BurninChange>& changes) {
@@ -187,6 +218,10 @@ Status BurninLog::changed(const std::vector<BurninChange>& changes) {
                        {"why", change.why}},
                       false));
   return {};
+}
+
+Status BurninLog::forgotten(std::size_t results) {
+  return append({{"type", "forgotten"}, {"t_ns", realtime_ns()}, {"results", results}}, true);
 }
 
 Status BurninLog::ended(const std::string& why) {

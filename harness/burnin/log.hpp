@@ -3,8 +3,8 @@
 //
 // First line: {"format", "type": "burnin", setup ...}. Then {"type": "session",
 // pid, host, t_ns}, {"type": "cell_started", cell, command}, {"type":
-// "cell_done", result}, {"type": "state", host, from, to, why}, {"type": "end",
-// why}.
+// "cell_done", result}, {"type": "state", host, from, to, why},
+// {"type": "forgotten", results}, {"type": "end", why}.
 #pragma once
 
 #include <filesystem>
@@ -19,11 +19,13 @@ namespace grit {
 struct BurninHead {
   BurninSetup setup{};
   std::string config_file{};
-  std::string launcher{};  // as make_job_launcher() takes it; "local"
+  std::string launcher{};   // "mpirun", "srun" (which "auto" came to is known); "local"
+  std::string slurm_job{};  // the allocation of srun's steps, as SLURM_JOB_ID has it; else empty
   std::vector<std::string> launcher_arguments{};
   int local_nodes = 0;   // of the local cluster; 0: real hosts
   std::string before{};  // the command run in the local cluster's switch, first of all
   std::string console{};
+  std::string save_reference{};                    // the file that a later burn-in's --reference names; empty: none
   std::int64_t started_ns = 0, time_limit_ns = 0;  // CLOCK_REALTIME; 0: none
 };
 
@@ -42,6 +44,8 @@ class BurninLog {
   Status started(const BurninCell& cell, const std::vector<std::string>& command);
   Status done(const BurninCellResult& result);  // fdatasync(2)
   Status changed(const std::vector<BurninChange>& changes);
+  /// The last so many results do not count: their cells are to be run again. fdatasync(2)
+  Status forgotten(std::size_t results);
   Status ended(const std::string& why);
 
  private:
@@ -53,7 +57,9 @@ class BurninLog {
 struct OpenedBurninLog {
   BurninLog log;
   BurninHead head{};
-  std::vector<BurninCellResult> results{};  // in the order in which they came
+  std::vector<BurninCellResult> results{};  // in the order in which they came, without forgotten ones
+  /// Of the sessions before this one together, each from its begin to its last line: without the pauses between them.
+  std::int64_t earlier_ns = 0;
   bool ended = false;
   std::string why_ended{};  // empty: all rounds came to their end
 };

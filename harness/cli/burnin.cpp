@@ -14,6 +14,7 @@
 #include "harness/cli/commands.hpp"
 #include "harness/cli/shipped_scenarios.hpp"
 #include "harness/cluster/host_list.hpp"
+#include "harness/cluster/job_launcher.hpp"
 #include "harness/cluster/layout.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/record/run_dir.hpp"
@@ -32,6 +33,8 @@ constexpr std::uint64_t kMostSeed = 99'999;
 Failure needs_allow_command() {
   return usage_error("--before runs a command of yours on this machine: allow it with --allow-command");
 }
+
+Failure drains_no_local_nodes() { return usage_error("--apply-drain is for nodes of Slurm, and these are none"); }
 
 struct BurninOptions {
   std::string hosts{}, config{"quick"}, launcher{"auto"}, launcher_arguments{}, time{}, topology{}, console{};
@@ -87,10 +90,23 @@ struct BurninOptions {
   [[nodiscard]] Status check_local_only(const BurninHead& head) const {
     const bool is_local = head.local_nodes > 0;
     if (is_local && launcher != "auto") return usage_error("--launcher is for real nodes: name them with --hosts");
-    if (is_local && apply_drain) return usage_error("--apply-drain is for nodes of Slurm, and these are none");
+    if (is_local && apply_drain) return drains_no_local_nodes();
     if (before.empty()) return {};
     if (!is_local) return usage_error("--before is for the local cluster: real nodes are as they are");
     if (!allow_command) return needs_allow_command();
+    return {};
+  }
+
+  /// What "auto" comes to is settled here: where the burn-in is resumed it could come to something else.
+  [[nodiscard]] Status set_launcher(BurninHead& head) const {
+    head.launcher_arguments = CLI::detail::split_up(launcher_arguments);
+    if (head.local_nodes > 0) {
+      head.launcher = "local";
+      return {};
+    }
+    GRIT_TRY(const std::unique_ptr<JobLauncher> made, make_job_launcher(launcher, head.launcher_arguments));
+    head.launcher = made->name();
+    if (const char* job = std::getenv("SLURM_JOB_ID"); job != nullptr && head.launcher == "srun") head.slurm_job = job;
     return {};
   }
 
@@ -100,9 +116,8 @@ struct BurninOptions {
     GRIT_CHECK(set_config(head));
     GRIT_CHECK(set_hosts(head));
     GRIT_CHECK(check_local_only(head));
+    GRIT_CHECK(set_launcher(head));
     const bool is_local = head.local_nodes > 0;
-    head.launcher = is_local ? "local" : launcher;
-    head.launcher_arguments = CLI::detail::split_up(launcher_arguments);
     head.before = before;
     head.console = console;
     head.started_ns = realtime_ns();
@@ -116,7 +131,7 @@ struct BurninOptions {
     const fs::path place =
         out.empty() ? fs::path("burnin") / head.setup.config.name / utc_stamp(head.started_ns) : fs::path(out);
     command.directory = fs::absolute(place).lexically_normal();
-    if (!save_reference.empty()) command.save_reference = fs::absolute(save_reference);
+    if (!save_reference.empty()) head.save_reference = fs::absolute(save_reference).string();
     return command;
   }
 };
@@ -152,10 +167,16 @@ void add_in_switch(CLI::App& app, Action& action) {
 
 }  // namespace
 
-Result<int> resume_burnin(const std::string& directory, bool json, bool may_run_commands) {
-  BurninCommand command{.directory = fs::absolute(directory).lexically_normal(), .resumes = true, .json = json};
+Result<int> resume_burnin(const ResumedBurnin& resumed) {
+  BurninCommand command{.directory = fs::absolute(resumed.directory).lexically_normal(),
+                        .resumes = true,
+                        .json = resumed.json,
+                        .applies_drain = resumed.applies_drain};
+  if (!resumed.save_reference.empty()) command.save_reference = fs::absolute(resumed.save_reference);
+  GRIT_CHECK(check_run_directory(command.directory));  // first of all: the head names commands, and root runs them
   GRIT_TRY(command.head, BurninLog::read_head(command.directory));
-  if (!command.head.before.empty() && !may_run_commands) return needs_allow_command();
+  if (!command.head.before.empty() && !resumed.may_run_commands) return needs_allow_command();
+  if (command.head.local_nodes > 0 && resumed.applies_drain) return drains_no_local_nodes();
   return run_locally_or_not(command);
 }
 
@@ -183,7 +204,7 @@ void add_burnin(CLI::App& app, Action& action) {
   text("--launcher-args", options->launcher_arguments, "further words for the launcher");
   number("--ranks-per-node", {1, 64}, options->ranks_per_node, "of cells under MPI (default: as the config says)");
   number("--parallel", {1, 4096}, options->parallel, "cells at a time (default: 64; 4 on a local cluster)");
-  text("--time", options->time, "no cell begins later than so long after the start: 2h");
+  text("--time", options->time, "no cell begins after so long, without the pauses before grit resume: 2h");
   text("--topology", options->topology, "which switch a host is on: Slurm's topology.conf, or lines GROUP HOSTLIST");
   text("--console", options->console, "the file with what a node's kernel says; %n stands for the node");
   text("--reference", options->reference, "an earlier burn-in's --save-reference, to hold each node against itself");
@@ -194,7 +215,8 @@ void add_burnin(CLI::App& app, Action& action) {
       "of who meets whom (default: a new one)");
   text("--before", options->before, "a command for the local cluster's switch, run before the first cell");
   command->add_flag("--allow-command", options->allow_command, "let --before run its command");
-  command->add_flag("--apply-drain", options->apply_drain, "drain bad nodes by scontrol at the end");
+  command->add_flag("--apply-drain", options->apply_drain,
+                    "drain bad nodes by scontrol at the end; grit resume must be given it anew");
   command->add_flag("--json", options->json, "print burnin.json on standard output and nothing else");
   command->callback([options, &action] { action = [options] { return burnin(*options); }; });
   add_in_switch(app, action);

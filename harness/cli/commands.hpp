@@ -19,8 +19,14 @@ void add_replay(CLI::App& app, Action& action);
 void add_resume(CLI::App& app, Action& action);
 /// A burn-in and, not for people, its front end on the local cluster's switch.
 void add_burnin(CLI::App& app, Action& action);
-/// Of a directory with a burnin.jsonl. What --before runs must be allowed anew.
-Result<int> resume_burnin(const std::string& directory, bool json, bool may_run_commands);
+/// A directory with a burnin.jsonl, and what is said of it anew: what --before runs must be allowed again, and
+/// draining be asked for again.
+struct ResumedBurnin {
+  std::string directory{};
+  bool json = false, may_run_commands = false, applies_drain = false;
+  std::string save_reference{};  // empty: as the burn-in was begun
+};
+Result<int> resume_burnin(const ResumedBurnin& resumed);
 void add_report(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);

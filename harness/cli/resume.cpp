@@ -23,6 +23,8 @@ struct ResumeCommand {
   std::string cut_off{"ask"};
   int port = 0;
   bool json = false;
+  bool apply_drain = false;
+  std::string save_reference{};
   AllowOptions allow{};
 
   /// What the series was allowed is not allowed again by itself: the flags must be given anew.
@@ -74,11 +76,19 @@ struct ResumeCommand {
   }
 
   [[nodiscard]] Result<int> operator()() const {
+    std::error_code unreadable;
+    const bool is_burnin = std::filesystem::exists(std::filesystem::path(directory) / "burnin.jsonl", unreadable);
+    if (!is_burnin && (apply_drain || !save_reference.empty()))
+      return usage_error(
+          fmt::format("--apply-drain and --save-reference are of burn-ins, and there is none in {}", directory));
     GRIT_TRY(const bool in_job, started_by_mpi());
     if (in_job) return run_in_job([this](const Job& job) { return resume_by(job); });
-    if (std::error_code unreadable;
-        std::filesystem::exists(std::filesystem::path(directory) / "burnin.jsonl", unreadable))
-      return resume_burnin(directory, json, allow.commands);
+    if (is_burnin)
+      return resume_burnin({.directory = directory,
+                            .json = json,
+                            .may_run_commands = allow.commands,
+                            .applies_drain = apply_drain,
+                            .save_reference = save_reference});
     auto document = read_json(std::filesystem::path(directory) / "series.json");
     if (!document)
       return with_context(document.error(), directory + " is not the directory of a series or of a burn-in");
@@ -109,7 +119,11 @@ void add_resume(CLI::App& app, Action& action) {
       ->check(one_of({"ask", "happened", "repeat"}));
   resume->allow.add_to(*command);
   add_port_option(*command, resume->port);
-  command->add_flag("--json", resume->json, "print verdict.json on standard output and nothing else");
+  command->add_option("--save-reference", resume->save_reference,
+                      "of a burn-in: where to write what a later one is held against (default: as it was begun)");
+  command->add_flag("--apply-drain", resume->apply_drain,
+                    "of a burn-in: drain bad nodes by scontrol at the end, whatever it was begun with");
+  command->add_flag("--json", resume->json, "print verdict.json or burnin.json on standard output and nothing else");
   command->callback([resume, &action] { action = [resume] { return (*resume)(); }; });
 }
 

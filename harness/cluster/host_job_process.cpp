@@ -26,6 +26,8 @@ constexpr std::int64_t kLastWords_ns = kNsPerS;
 /// After SIGKILL, for a session that starts processes as fast as they are killed.
 constexpr std::int64_t kKilling_ns = 200 * kNsPerMs;
 constexpr std::int64_t kDying_ns = kNsPerS;  // and until it is dead
+/// After the first SIGKILL: one that lives by then waits in the kernel (state D), for as long as its server is away.
+constexpr std::int64_t kLetGo_ns = 5 * kNsPerS;
 
 /// Between fork and exec: system calls only.
 [[noreturn]] void become(pid_t parent, const char* program, char* const* arguments, char* const* environment,
@@ -57,16 +59,18 @@ struct HostJobProcess::Private {
   std::string kept{};
   bool ended = false;               // it is a zombie, or reaped
   bool reaped = false;              // its session has been killed before
+  bool let_go = false;              // it was killed, and lives
   int status = 0;                   // of waitpid(2)
   std::int64_t ended_ns = 0;        // seen
   std::int64_t kill_ns = 0;         // when the patience is over; 0: there is no end to it
+  std::int64_t killed_ns = 0;       // the first SIGKILL
   std::array<char, 65536> chunk{};  // of what is read
 
   Private() = default;
   Private(const Private&) = delete;
   Private& operator=(const Private&) = delete;
   ~Private() {
-    if (pid <= 0 || reaped) return;
+    if (pid <= 0 || reaped || let_go) return;
     ::kill(pid, SIGKILL);  // should it not have come to its own session yet
     kill_session(pid, monotonic_ns() + kKilling_ns);
     // One that waits in the kernel for a file server does not keep grit.
@@ -81,6 +85,15 @@ struct HostJobProcess::Private {
     ended = true;
     ended_ns = monotonic_ns();
     process.reset();
+  }
+
+  /// Nobody waits for it any more, and its status is that of what SIGKILL ends.
+  bool leave_to_the_kernel() {
+    let_go = true;
+    status = SIGKILL;
+    process.reset();
+    output.reset();
+    return true;
   }
 
   bool reap() {
@@ -147,13 +160,15 @@ void HostJobProcess::end(std::int64_t patience_ns) {
 
 bool HostJobProcess::poll() {
   auto& at = *private_;
-  if (at.reaped && !at.output) return true;
+  if (at.let_go || (at.reaped && !at.output)) return true;
   read_output();
   at.see_end();
   if (!at.ended && at.kill_ns != 0 && monotonic_ns() >= at.kill_ns) {
     ::kill(at.pid, SIGKILL);  // should it not have come to its own session yet
     kill_session(at.pid, monotonic_ns() + kKilling_ns);
     at.see_end();
+    if (at.killed_ns == 0) at.killed_ns = monotonic_ns();
+    if (!at.ended && monotonic_ns() >= at.killed_ns + kLetGo_ns) return at.leave_to_the_kernel();
   }
   if (!at.ended || (at.output && monotonic_ns() < at.ended_ns + kLastWords_ns)) return false;
   kill_session(at.pid, monotonic_ns() + kKilling_ns);

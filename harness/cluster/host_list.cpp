@@ -1,5 +1,6 @@
 #include "harness/cluster/host_list.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,10 +21,15 @@ constexpr std::size_t kMaxName_bytes = 253;  // RFC 1035, 2.3.4
 constexpr std::size_t kMaxDigits = 9;        // of a number between brackets
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-/// RFC 1123, '_', which many sites use, and ':' of addresses.
+/// RFC 1123, '_', which many sites use, and ':', which is_ipv6() looks at.
 bool is_of_name(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_' ||
          c == ':';
+}
+
+bool is_ipv6(const std::string& name) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, name.c_str(), &address) == 1;
 }
 
 /// "n[01-64,70],login" from left to right.
@@ -33,8 +39,13 @@ class HostListParser {
 
   Result<std::vector<std::string>> parse() {
     for (;;) {
+      const std::size_t start = at_;
       GRIT_TRY(auto names, expression());
       for (auto& name : names) {
+        if (name.find(':') != std::string::npos && !is_ipv6(name)) {
+          at_ = text_.find(':', start);
+          return wrong("':' is of IPv6 addresses alone; slots are given by --ranks-per-node");
+        }
         if (name.size() > kMaxName_bytes) return wrong("a host name of more than 253 characters");
         if (known_.insert(name).second) hosts_.push_back(std::move(name));
       }

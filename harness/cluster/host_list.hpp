@@ -16,7 +16,8 @@ constexpr std::size_t kMostHosts = 65536;
 /// "n[01-64,70],gpu[1-2]x[0-3],login": Slurm's hostlist expressions (slurm.conf(5), NodeName; several brackets, zeros
 /// in front kept). In the order written, each once. Error (usage): what is wrong and at which character: a bracket that
 /// is not closed, a range that runs backwards or is of different widths, an empty name, characters that no host name
-/// has (RFC 1123, and '_' and ':' of addresses), more than kMostHosts.
+/// has (RFC 1123, and '_'), a ':' outside of what inet_pton(3) takes for an IPv6 address ("n1:8" means slots to
+/// mpirun), more than kMostHosts.
 Result<std::vector<std::string>> parse_host_list(std::string_view text);
 
 /// The shortest such expression that gives these hosts, in ascending order of numbers: "n[01-03,07]". For

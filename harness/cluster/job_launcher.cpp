@@ -44,6 +44,18 @@ bool names(const Words& arguments, std::string_view parameter) {
   });
 }
 
+/// What a site says of MPI to srun is of jobs that use it.
+Words without_mpi(const Words& arguments) {
+  Words kept;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--mpi")
+      ++i;  // and its value
+    else if (!arguments[i].starts_with("--mpi="))
+      kept.push_back(arguments[i]);
+  }
+  return kept;
+}
+
 /// The first line of what was printed with one of these phrases; a phrase that stands further in front goes before.
 std::string line_with(std::string_view printed, std::span<const std::string_view> phrases) {
   for (const auto phrase : phrases) {
@@ -174,13 +186,20 @@ class SrunLauncher : public JobLauncher {
                 fmt::format("--ntasks={}", ranks_of(job)), fmt::format("--ntasks-per-node={}", job.ranks_per_node)};
     // Beside whatever else runs in the allocation, at once or not at all, and as the rest of this process's environment
     // says, whatever the batch job's own --export was.
-    Words ours{"--overlap",    "--mpi=pmix",   "--kill-on-bad-exit=1", "--immediate=30",
-               "--unbuffered", "--export=ALL", "--cpu-bind=none",      "--job-name=grit"};
+    Words ours{"--overlap",
+               job.uses_mpi ? "--mpi=pmix" : "--mpi=none",
+               "--kill-on-bad-exit=1",
+               "--immediate=30",
+               "--unbuffered",
+               "--export=ALL",
+               "--cpu-bind=none",
+               "--job-name=grit"};
+    const Words sites = job.uses_mpi ? arguments_ : without_mpi(arguments_);
     if (job.limit_ns > 0)
       ours.push_back(fmt::format("--time={}", (job.limit_ns + 60 * kNsPerS - 1) / (60 * kNsPerS) + 1));  // minutes
     for (const auto& word : ours)
-      if (!names(arguments_, word.substr(0, word.find('=')))) words.push_back(word);
-    add(words, arguments_);
+      if (!names(sites, word.substr(0, word.find('=')))) words.push_back(word);
+    add(words, sites);
     add(words, job.command);
     return words;
   }

@@ -46,7 +46,8 @@ class JobLauncher {
 /// IPv6 addresses cannot be given to mpirun's -H.
 std::unique_ptr<JobLauncher> make_mpirun_launcher(std::vector<std::string> arguments);
 /// srun: a step of the allocation that SLURM_JOB_ID names, on these nodes: --nodelist, --overlap, --mpi=pmix,
-/// --kill-on-bad-exit, --cpu-bind=none unless `arguments` say otherwise, --immediate so that it never queues.
+/// --kill-on-bad-exit, --cpu-bind=none unless `arguments` say otherwise, --immediate so that it never queues;
+/// --mpi=none for a job without MPI, which then starts where Slurm has no PMIx, too.
 /// Error (unavailable): no allocation around this process.
 Result<std::unique_ptr<JobLauncher>> make_srun_launcher(std::vector<std::string> arguments);
 /// Within the switch of the local cluster (LocalClusterOptions::on_switch): mpirun by `grit enter-node`, hosts are
@@ -78,7 +79,8 @@ class HostJobProcess {
   void end(std::int64_t patience_ns);
   /// Kills when the patience is over. True once it has ended, is reaped, and its output is read to the end or has been
   /// open for a second longer (a child of the launcher's that keeps it); what else is in its session has then been
-  /// killed.
+  /// killed. True also 5 s after SIGKILL for one that does not die of it (it waits in the kernel for a server that is
+  /// away): it is let go, with the status of a process that SIGKILL ended.
   bool poll();
   [[nodiscard]] int status() const;  // of waitpid(2)
   [[nodiscard]] const std::string& output() const;

@@ -22,7 +22,8 @@ std::string burnin_good_hosts(const BurninReport& report);
 /// reason is one line of printable ASCII without quotes.
 std::vector<std::vector<std::string>> drain_commands(const BurninReport& report);
 /// burnin.json, burnin.html, good_hosts, good_nodelist, drain.sh, nodes.csv, junit.xml, metrics.prom in `directory`.
-/// `nodelist` is compressed_host_list() of the good ones (harness/cluster/host_list.hpp).
+/// `nodelist` is compressed_host_list() of the good ones (harness/cluster/host_list.hpp); of none the file names a
+/// host that cannot be, since srun takes an empty list for any nodes.
 Status write_burnin_files(const BurninReport& report, const std::string& nodelist,
                           const std::filesystem::path& directory);
 

@@ -15,6 +15,9 @@ namespace {
 /// Longer ones are hard to read in sinfo.
 constexpr std::size_t kMostReasonBytes = 200;
 constexpr std::string_view kReasonBegins = "grit burnin: ";
+/// What `srun --nodelist=$(cat good_nodelist)` refuses, where it would take any nodes for an empty list: no host has a
+/// name below "invalid" (RFC 6761, 6.4).
+constexpr std::string_view kNoGoodNode = "no-good-node.invalid";
 
 /// Neither a list of hosts ("n[1-9]" would drain nine) nor an option, nor several words.
 bool is_plain_name(std::string_view host) {
@@ -51,9 +54,8 @@ std::string reason_of(const BurninNodeReport& node) {
 std::string drain_script(const BurninReport& report) {
   const std::vector<std::vector<std::string>> commands = drain_commands(report);
   std::string text = fmt::format(
-      "#!/bin/sh\n# Takes the bad nodes of this burn-in ({}) out of service in Slurm. Nothing was done yet: read it, "
-      "then "
-      "run it.\n",
+      "#!/bin/sh\n# Takes the bad nodes of this burn-in ({}) out of service in Slurm. grit does that itself with "
+      "--apply-drain alone: read it, then run it.\n",
       commands.size());
   // No word has a quote in it.
   for (const std::vector<std::string>& words : commands) text += fmt::format("'{}'\n", fmt::join(words, "' '"));
@@ -83,7 +85,8 @@ Status write_burnin_files(const BurninReport& report, const std::string& nodelis
   GRIT_CHECK(write_file_durably(directory / "burnin.json", json_text(to_json(report)) + "\n"));
   GRIT_CHECK(write_file_durably(directory / "burnin.html", page));
   GRIT_CHECK(write_file_durably(directory / "good_hosts", burnin_good_hosts(report)));
-  GRIT_CHECK(write_file_durably(directory / "good_nodelist", nodelist + "\n"));
+  GRIT_CHECK(write_file_durably(directory / "good_nodelist",
+                                fmt::format("{}\n", nodelist.empty() ? kNoGoodNode : std::string_view(nodelist))));
   GRIT_CHECK(write_file_durably(directory / "drain.sh", drain_script(report), 0755U));
   GRIT_CHECK(write_file_durably(directory / "nodes.csv", burnin_nodes_csv(report)));
   GRIT_CHECK(write_file_durably(directory / "junit.xml", burnin_junit(report)));

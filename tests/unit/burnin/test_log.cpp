@@ -33,11 +33,13 @@ class LogDirectory {
 BurninHead some_head() {
   BurninHead head{.setup = fake_setup(3, {facts_round(), links_round()}),
                   .config_file = "quick.lua",
-                  .launcher = "mpirun",
+                  .launcher = "srun",
+                  .slurm_job = "4711",
                   .launcher_arguments = {"--mca", "btl", "tcp,self"},
                   .local_nodes = 0,
                   .before = "true",
                   .console = "/var/log/%n",
+                  .save_reference = "/srv/reference.json",
                   .started_ns = 1'700'000'000'000'000'001,
                   .time_limit_ns = 7'200'000'000'000};
   head.setup.hosts[1].address = "10.0.0.2";
@@ -83,8 +85,11 @@ TEST_CASE("a burn-in's log gives back what it was told", "[burnin]") {
   REQUIRE(head.setup.reference);
   CHECK(head.setup.reference->classes == expected.setup.reference->classes);
   CHECK(head.setup.reference->nodes == expected.setup.reference->nodes);
+  CHECK(head.launcher == "srun");
+  CHECK(head.slurm_job == "4711");
   CHECK(head.launcher_arguments == expected.launcher_arguments);
   CHECK(head.console == expected.console);
+  CHECK(head.save_reference == expected.save_reference);
   CHECK(head.before == expected.before);
   CHECK(head.started_ns == expected.started_ns);
   CHECK(head.time_limit_ns == expected.time_limit_ns);
@@ -115,6 +120,54 @@ TEST_CASE("a burn-in's log that is torn anywhere loses one line at most", "[burn
     CHECK(again->results.back().cell.id == "links/1/n01+n02");
     CHECK(again->ended);
     CHECK(again->why_ended == "no time was left");
+  }
+}
+
+TEST_CASE("results that a burn-in's log was told to forget are not given back", "[burnin]") {
+  const LogDirectory directory;
+  {
+    auto log = BurninLog::create(directory.path, some_head());
+    REQUIRE(log);
+    for (const char* id : {"links/1/a", "links/1/b", "links/1/c"}) REQUIRE(log->done(some_result(id)));
+    REQUIRE(log->forgotten(2));
+  }
+  {
+    auto opened = BurninLog::open(directory.path);
+    REQUIRE(opened);
+    REQUIRE(opened->results.size() == 1);
+    CHECK(opened->results[0].cell.id == "links/1/a");
+    CHECK_FALSE(opened->ended);
+    REQUIRE(opened->log.done(some_result("links/1/b")));
+  }
+  {
+    auto again = BurninLog::open(directory.path);
+    REQUIRE(again);
+    REQUIRE(again->results.size() == 2);
+    CHECK(again->results[1].cell.id == "links/1/b");
+    REQUIRE(again->log.forgotten(99));
+  }
+  const auto last = BurninLog::open(directory.path);
+  REQUIRE(last);
+  CHECK(last->results.empty());
+}
+
+TEST_CASE("what the sessions of a burn-in took is told without the pauses between them", "[burnin]") {
+  const LogDirectory directory;
+  REQUIRE(BurninLog::create(directory.path, some_head()));
+  const auto line = [&](const std::string& type, std::int64_t at_ns) {
+    directory.append(fmt::format("{{\"type\": \"{}\", \"t_ns\": {}}}\n", type, at_ns));
+  };
+  line("session", 1'000);
+  line("cell_started", 2'000);
+  line("cell_started", 4'000);
+  line("session", 10'000);  // it did not come to anything
+  line("session", 20'000);
+  line("cell_started", 21'000);
+  line("forgotten", 19'000);  // the clock was set back
+  for (int times = 0; times < 2; ++times) {
+    const auto opened = BurninLog::open(directory.path);
+    REQUIRE(opened);
+    CHECK(opened->earlier_ns == 4'000);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -163,6 +164,37 @@ TEST_CASE("what a command asks of its options when it is done is still there") {
     REQUIRE(action);
     REQUIRE((*action)());
     CHECK(std::filesystem::exists(csv) == asked);
+  }
+}
+
+TEST_CASE("root goes on with no burn-in that others can write, whatever is in it") {
+  if (::geteuid() != 0) return test::skip("only root is kept from what others can write");
+  const test::TempDirectory place;
+  std::ofstream(place.path() / "burnin.jsonl") << "no log at all\n";
+  const auto refused = [&] {
+    const auto action = parse_command_line(Words{"resume", place.path().string()});
+    REQUIRE(action);
+    const auto code = (*action)();
+    REQUIRE_FALSE(code);
+    CHECK(code.error().kind == ErrorKind::usage);
+    return code.error().message;
+  };
+  CHECK_THAT(refused(), Contains("not the directory of a burn-in"));
+  std::filesystem::permissions(place.path(), std::filesystem::perms(0777));
+  CHECK_THAT(refused(), Contains("others can write to"));
+}
+
+TEST_CASE("what only a burn-in can be asked for is refused of what is none") {
+  const test::TempDirectory place;
+  for (const Words& asked : {Words{"--apply-drain"}, Words{"--save-reference", "reference.json"}}) {
+    Words words{"resume", place.path().string()};
+    words.insert(words.end(), asked.begin(), asked.end());
+    const auto action = parse_command_line(words);
+    REQUIRE(action);
+    const auto code = (*action)();
+    REQUIRE_FALSE(code);
+    CHECK(code.error().kind == ErrorKind::usage);
+    CHECK_THAT(code.error().message, Contains(asked.front()) && Contains(place.path().string()));
   }
 }
 

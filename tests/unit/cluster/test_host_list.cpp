@@ -88,6 +88,9 @@ TEST_CASE("a host list that is none says what is wrong and where") {
   CHECK_THAT(refusal("n1]"), Contains("character 3") && Contains("no host name has"));
   CHECK_THAT(refusal("n1 n2"), Contains("character 3"));
   CHECK_THAT(refusal("n1,-oProxyCommand"), Contains("character 4") && Contains("does not begin"));
+  CHECK_THAT(refusal("n1:8,n2:8"), Contains("character 3") && Contains("--ranks-per-node"));
+  CHECK_THAT(refusal("n1,n[2-3]:8"), Contains("character 10") && Contains("--ranks-per-node"));
+  CHECK_THAT(refusal("10.0.0.1:22"), Contains("character 9") && Contains("IPv6"));
   CHECK_THAT(refusal("n$(x)"), Contains("character 2"));
   CHECK_THAT(refusal("n[1-10000000]"), Contains("more than 65536"));
   CHECK_THAT(refusal("n[1-65536],m"), Contains("more than 65536"));

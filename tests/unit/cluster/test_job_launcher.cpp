@@ -106,6 +106,30 @@ TEST_CASE("srun starts a step of the allocation on the hosts") {
   CHECK_FALSE(has(environment, "PMIX_RANK=3"));
 }
 
+TEST_CASE("srun starts a job without MPI without it, whatever the site says of MPI") {
+  const Variable allocation("SLURM_JOB_ID", "5");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{}, std::vector<std::string>{"--mpi=pmix_v4"},
+        std::vector<std::string>{"--mpi", "pmix_v4"}}) {
+    const auto launcher = grit::make_srun_launcher(arguments);
+    REQUIRE(launcher.has_value());
+    auto job = job_on({"n1"});
+    const auto of_mpi = [&] {
+      std::string found;
+      for (const std::string& word : (*launcher)->words(job))
+        if (word.starts_with("--mpi") || word.starts_with("pmix")) found += word + " ";
+      return found;
+    };
+    const std::string given = arguments.empty()       ? "--mpi=pmix "
+                              : arguments.size() == 1 ? "--mpi=pmix_v4 "
+                                                      : "--mpi pmix_v4 ";
+    CHECK(of_mpi() == given);
+    job.uses_mpi = false;
+    CHECK(of_mpi() == "--mpi=none ");
+    CHECK((*launcher)->words(job).back() == "--set=a b");
+  }
+}
+
 TEST_CASE("the local cluster's launcher is mpirun by its own way into the nodes") {
   const auto launcher = grit::make_local_launcher();
   auto job = job_on({"10.77.0.1", "10.77.0.3"});

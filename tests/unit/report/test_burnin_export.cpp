@@ -140,6 +140,7 @@ TEST_CASE("a burn-in's files are written together, and written again") {
     CHECK(read_file(directory.path() / "good_nodelist").value() == "n[01-02,04,07]\n");
     const std::string script = read_file(directory.path() / "drain.sh").value();
     CHECK(lines_of(script).size() == 5);
+    CHECK_FALSE(contains(script, "Nothing was done"));  // --apply-drain may have done it
     CHECK(contains(script, "'scontrol' 'update' 'NodeName=n05' 'State=DRAIN' 'Reason=grit burnin: bandwidth"));
     struct ::stat status {};
     REQUIRE(::stat((directory.path() / "drain.sh").c_str(), &status) == 0);
@@ -150,5 +151,7 @@ TEST_CASE("a burn-in's files are written together, and written again") {
     REQUIRE(again.has_value());
     CHECK(burnin_nodes_csv(*again) == burnin_nodes_csv(report));
   }
+  REQUIRE(write_burnin_files(report, "", directory.path()).has_value());
+  CHECK(read_file(directory.path() / "good_nodelist").value() == "no-good-node.invalid\n");  // srun refuses it
   CHECK_FALSE(write_burnin_files(report, "", directory.path() / "missing").has_value());
 }

@@ -1,0 +1,35 @@
+#include "harness/burnin/unstarted_cells.hpp"
+
+#include <algorithm>
+
+namespace grit {
+namespace {
+
+/// Fewer are a matter of a few nodes.
+constexpr std::size_t kFewest = 8;
+
+}  // namespace
+
+void UnstartedCells::add(const BurninCellResult& result) {
+  if (result.end != BurninCellEnd::not_started) {
+    *this = {};
+    has_started_ = true;
+    return;
+  }
+  ++count_;
+  words_ = result.words;
+  hosts_.insert(result.cell.hosts.begin(), result.cell.hosts.end());
+}
+
+bool UnstartedCells::accuse_launcher(std::size_t nodes, bool is_over,
+                                     const std::function<BurninReport()>& report) const {
+  const bool are_all = is_over && !has_started_ && count_ > 0;
+  if (!are_all && count_ < std::max(kFewest, nodes)) return false;
+  const BurninReport known = report();
+  return std::ranges::all_of(known.nodes, [&](const BurninNodeReport& node) {
+    return hosts_.contains(node.host) || node.state == BurninNodeState::bad ||
+           node.state == BurninNodeState::not_tested;
+  });
+}
+
+}  // namespace grit

@@ -1,0 +1,34 @@
+// Cells that the launcher could not start, one after the other: is it the nodes, or what starts cells?
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <set>
+#include <string>
+
+#include "harness/model/burnin.hpp"
+
+namespace grit {
+
+/// Cells in a row that could not be started, with none between them that was. A node that cannot be reached while
+/// others can is itself the reason; when none can be reached any more, then this host's network, the launcher or the
+/// allocation is, and nothing is known of the nodes.
+class UnstartedCells {
+ public:
+  void add(const BurninCellResult& result);
+  [[nodiscard]] std::size_t count() const { return count_; }
+  /// What the launcher said of the last one.
+  [[nodiscard]] const std::string& words() const { return words_; }
+  /// They are at least 8 and as many as there are nodes, or, when no cell runs any more, all that there ever were; and
+  /// every node that is neither bad nor not tested was in one of them. `report` is asked only when they are so many.
+  [[nodiscard]] bool accuse_launcher(std::size_t nodes, bool is_over,
+                                     const std::function<BurninReport()>& report) const;
+
+ private:
+  std::size_t count_ = 0;
+  bool has_started_ = false;  // any cell, ever
+  std::string words_{};
+  std::set<std::string> hosts_{};
+};
+
+}  // namespace grit

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include "harness/burnin/unstarted_cells.hpp"
+#include "tests/catch.hpp"
+
+namespace grit {
+namespace {
+
+BurninCellResult result_of(const std::string& host, BurninCellEnd end) {
+  return {.cell = {.id = "solo/0/" + host, .round = "solo", .hosts = {host}}, .end = end, .words = "of " + host};
+}
+
+BurninReport report_of(int nodes, BurninNodeState state) {
+  BurninReport report;
+  for (int node = 0; node < nodes; ++node)
+    report.nodes.push_back({.host = fmt::format("n{:02}", node), .state = state});
+  return report;
+}
+
+void add_unstarted(UnstartedCells& cells, int first, int last) {
+  for (int node = first; node <= last; ++node)
+    cells.add(result_of(fmt::format("n{:02}", node), BurninCellEnd::not_started));
+}
+
+bool accuse(const UnstartedCells& cells, const BurninReport& report, bool is_over = false) {
+  return cells.accuse_launcher(report.nodes.size(), is_over, [&] { return report; });
+}
+
+}  // namespace
+
+TEST_CASE("when no node can be reached any more, the launcher is at fault and no node", "[burnin]") {
+  const BurninReport report = report_of(10, BurninNodeState::testing);
+  UnstartedCells cells;
+  cells.add(result_of("n00", BurninCellEnd::completed));
+  add_unstarted(cells, 0, 8);
+  CHECK_FALSE(accuse(cells, report));
+  add_unstarted(cells, 9, 9);
+  CHECK(cells.count() == 10);
+  CHECK(cells.words() == "of n09");
+  CHECK(accuse(cells, report));
+  for (const BurninCellEnd end : {BurninCellEnd::completed, BurninCellEnd::failed, BurninCellEnd::timed_out}) {
+    UnstartedCells after = cells;
+    after.add(result_of("n03", end));
+    CHECK(after.count() == 0);
+    CHECK_FALSE(accuse(after, report));
+  }
+}
+
+TEST_CASE("nodes that cannot be reached while others wait are themselves the reason", "[burnin]") {
+  BurninReport report = report_of(4, BurninNodeState::not_tested);
+  report.nodes[0].state = BurninNodeState::testing;
+  UnstartedCells cells;
+  cells.add(result_of("n00", BurninCellEnd::completed));
+  for (int times = 0; times < 3; ++times) add_unstarted(cells, 1, 3);
+  CHECK(cells.count() == 9);
+  CHECK_FALSE(accuse(cells, report));
+  report.nodes[0].state = BurninNodeState::bad;  // it gets no cells any more, and says nothing
+  CHECK(accuse(cells, report));
+}
+
+TEST_CASE("a burn-in in which no cell was ever started says nothing of its few nodes", "[burnin]") {
+  const BurninReport report = report_of(2, BurninNodeState::not_tested);
+  UnstartedCells cells;
+  CHECK_FALSE(accuse(cells, report, true));
+  add_unstarted(cells, 0, 1);
+  CHECK_FALSE(accuse(cells, report));
+  CHECK(accuse(cells, report, true));
+  UnstartedCells one_started;
+  one_started.add(result_of("n00", BurninCellEnd::completed));
+  add_unstarted(one_started, 1, 1);
+  CHECK_FALSE(accuse(one_started, report, true));
+}
+
+}  // namespace grit

@@ -31,14 +31,16 @@ int gravity(BurninStatus status) {
       return 0;
     case BurninStatus::suspect:
       return 1;
-    case BurninStatus::unclear:
+    case BurninStatus::apart:
       return 2;
-    case BurninStatus::cleared:
+    case BurninStatus::unclear:
       return 3;
+    case BurninStatus::cleared:
+      return 4;
     case BurninStatus::clear:
       break;
   }
-  return 4;
+  return 5;
 }
 
 bool is_graver(const BurninFinding& a, const BurninFinding& b) {

@@ -26,14 +26,16 @@ int gravity(BurninStatus status) {
       return 0;
     case BurninStatus::suspect:
       return 1;
-    case BurninStatus::unclear:
+    case BurninStatus::apart:
       return 2;
-    case BurninStatus::cleared:
+    case BurninStatus::unclear:
       return 3;
+    case BurninStatus::cleared:
+      return 4;
     case BurninStatus::clear:
       break;
   }
-  return 4;
+  return 5;
 }
 
 /// Causes first: what is no measure (a death, a check, a fact) before all of them.
@@ -353,7 +355,9 @@ BurninNodeState BurninBook::state_of(const std::string& host, const Node& node) 
   };
   if (any(BurninStatus::shown, false)) return BurninNodeState::bad;
   if (!node.given_up_why.empty()) return BurninNodeState::not_tested;
-  if (any(BurninStatus::suspect, false) || any(BurninStatus::unclear, true)) return BurninNodeState::suspect;
+  if (any(BurninStatus::suspect, false)) return BurninNodeState::suspect;
+  if (any(BurninStatus::apart, false)) return BurninNodeState::apart;
+  if (any(BurninStatus::unclear, true)) return BurninNodeState::suspect;
   if (!is_complete_) return node.is_started ? BurninNodeState::testing : BurninNodeState::untested;
   const bool is_tested = node.is_started && node.has_answered && !any(BurninStatus::unclear, false);
   return is_tested ? BurninNodeState::good : BurninNodeState::not_tested;
@@ -369,6 +373,8 @@ std::string BurninBook::reason_of(const std::string& host, const Node& node) con
   switch (node.state) {
     case BurninNodeState::bad:
       return whys(BurninStatus::shown);
+    case BurninNodeState::apart:
+      return "set apart: " + whys(BurninStatus::apart);
     case BurninNodeState::suspect: {
       const std::string suspected = whys(BurninStatus::suspect);
       return suspected.empty() ? "not clear: " + whys(BurninStatus::unclear) : suspected;

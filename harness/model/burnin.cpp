@@ -23,12 +23,14 @@ constexpr std::array kStates{std::pair{BurninNodeState::untested, std::string_vi
                              std::pair{BurninNodeState::testing, std::string_view("testing")},
                              std::pair{BurninNodeState::suspect, std::string_view("suspect")},
                              std::pair{BurninNodeState::good, std::string_view("good")},
+                             std::pair{BurninNodeState::apart, std::string_view("apart")},
                              std::pair{BurninNodeState::bad, std::string_view("bad")},
                              std::pair{BurninNodeState::not_tested, std::string_view("not_tested")}};
 constexpr std::array kStatuses{std::pair{BurninStatus::clear, std::string_view("clear")},
                                std::pair{BurninStatus::suspect, std::string_view("suspect")},
                                std::pair{BurninStatus::cleared, std::string_view("cleared")},
                                std::pair{BurninStatus::shown, std::string_view("shown")},
+                               std::pair{BurninStatus::apart, std::string_view("apart")},
                                std::pair{BurninStatus::unclear, std::string_view("unclear")}};
 
 template <class Names, class Enum>
@@ -370,7 +372,8 @@ int exit_code(const BurninReport& report) {
   };
   if (std::ranges::any_of(report.nodes, in(BurninNodeState::bad)) || any(BurninStatus::shown)) return 1;
   const bool all_good = std::ranges::all_of(report.nodes, in(BurninNodeState::good));
-  return all_good && !any(BurninStatus::unclear) && !any(BurninStatus::suspect) ? 0 : 2;
+  const bool any_open = any(BurninStatus::apart) || any(BurninStatus::unclear) || any(BurninStatus::suspect);
+  return all_good && !any_open && report.complete ? 0 : 2;
 }
 
 }  // namespace grit

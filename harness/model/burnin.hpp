@@ -137,7 +137,16 @@ struct BurninCellResult {
   std::int64_t started_ns = 0, took_ns = 0;                        // CLOCK_REALTIME; how long
 };
 
-enum class BurninNodeState : std::uint8_t { untested, testing, suspect, good, bad, not_tested };
+enum class BurninNodeState : std::uint8_t {
+  untested,
+  testing,
+  suspect,
+  good,
+  apart,  // slower than its peers for sure and further out than so many of them reach, and it cannot be told whether it
+          // is faulty or the slow end of an uneven fleet: it does not go live unless somebody decides that
+  bad,
+  not_tested,
+};
 std::string_view to_string(BurninNodeState state);
 
 /// What is known of a node (or a link: `peer`; or a group of nodes) by one measure.
@@ -147,7 +156,9 @@ enum class BurninStatus : std::uint8_t {
   cleared,  // was suspect, and is within the tolerance by fresh measurement, or no further from its peers than they are
             // from each other
   shown,    // worse, at the error rate of the whole burn-in
-  unclear,  // neither, after all looks; or no peers to hold it against
+  apart,  // worse for sure, and by more than so many peers differ from each other; but not told from the slow end of a
+          // fleet with heavy tails
+  unclear,  // not told from what is tolerated, after all looks; or no peers to hold it against
 };
 std::string_view to_string(BurninStatus status);
 
@@ -200,7 +211,8 @@ struct BurninReport {
   std::vector<BurninCellResult> lost{};  // cells that did not complete, without observations
 };
 
-/// 0 all good, 1 some bad (node, link or group), 2 none bad but some not tested or not clear.
+/// 0 all good, 1 some bad (node, link or group), 2 none bad but some set apart, not clear or not tested, or rounds that
+/// did not come to their end.
 int exit_code(const BurninReport& report);
 
 Json to_json(const BurninCell& cell);

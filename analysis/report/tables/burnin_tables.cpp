@@ -78,6 +78,8 @@ BoxLook look_of(BurninNodeState state) {
       return {"good", "✓"};
     case BurninNodeState::bad:
       return {"bad", "✗"};
+    case BurninNodeState::apart:
+      return {"apart", "≠"};
     case BurninNodeState::suspect:
       return {"unclear", "?"};
     case BurninNodeState::untested:

@@ -111,6 +111,8 @@ std::string_view state_words(BurninNodeState state) {
       return "good";
     case BurninNodeState::bad:
       return "bad";
+    case BurninNodeState::apart:
+      return "set apart";
     case BurninNodeState::suspect:
       return "not clear";
     case BurninNodeState::untested:
@@ -126,6 +128,7 @@ int gravity(BurninStatus status) {
     case BurninStatus::shown:
       return 3;
     case BurninStatus::suspect:
+    case BurninStatus::apart:
     case BurninStatus::unclear:
       return 2;
     case BurninStatus::cleared:

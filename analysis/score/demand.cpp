@@ -13,10 +13,6 @@ constexpr double kAlpha = 0.05;
 constexpr int kMissesShown = 5;
 constexpr int kMostInjections = 2000;
 
-std::string cell_name(const DamageCell& cell) {
-  return cell.magnitude.empty() ? cell.fault : cell.fault + " " + cell.magnitude;
-}
-
 /// Kinds of damage that harm, or that somebody finds; of one fault only if it is named.
 std::vector<std::size_t> asked_about(const ScoreInput& input, const Scorecard& card, std::string_view fault) {
   std::vector<std::size_t> asked;
@@ -26,6 +22,12 @@ std::vector<std::size_t> asked_about(const ScoreInput& input, const Scorecard& c
     if (summary.harmful || !summary.credited.empty()) asked.push_back(cell);
   }
   return asked;
+}
+
+/// Kinds of damage no injection of which is proven to have been applied and to have acted.
+std::ptrdiff_t unproven_kinds(const Scorecard& card) {
+  return std::count_if(card.cells.begin(), card.cells.end(),
+                       [](const CellSummary& cell) { return cell.injections == 0 && unproven_count(cell) > 0; });
 }
 
 /// The worst of several: one that fails decides, then one that is not known.
@@ -47,7 +49,7 @@ DemandResult demand_recall(const ScoreInput& input, const Scorecard& card, doubl
     // What is found at the most counts also those that some quiet check found without being credited.
     const double at_least = share_at_least(summary.found, summary.injections, kAlpha),
                  at_most = share_at_most(summary.noticed, summary.injections, kAlpha);
-    const std::string name = cell_name(input.cells[cell]);
+    const std::string name = damage_name(input.cells[cell]);
     if (at_most < least) {
       take(worst, DemandDecision::not_met,
            fmt::format("{}: noticed {} of {}, at most {:.0f} %; asked are {:.0f} %", name, summary.noticed,
@@ -59,8 +61,8 @@ DemandResult demand_recall(const ScoreInput& input, const Scorecard& card, doubl
     } else {
       take(worst, DemandDecision::met,
            fmt::format("each kind of damage that harmed or was found ({} of them) is found in {:.0f} % or more, with "
-                       "95 % confidence; kinds that were not done: {}",
-                       asked.size(), 100 * least, input.not_run.size()));
+                       "95 % confidence; kinds that were not done: {}, that never acted: {}",
+                       asked.size(), 100 * least, input.not_run.size(), unproven_kinds(card)));
     }
   }
   if (worst.text.empty())

@@ -58,6 +58,11 @@ struct DamageCell {
   std::vector<PairTimes> step_times{};
 };
 
+/// "link_down 2 s".
+inline std::string damage_name(const DamageCell& cell) {
+  return cell.magnitude.empty() ? cell.fault : cell.fault + " " + cell.magnitude;
+}
+
 struct ScoredNode {
   std::string name;
   std::int64_t from_ns = 0, until_ns = 0;  // in which its checks were read

@@ -30,15 +30,11 @@ std::string score_sentence(const Scorecard& card) {
   if (harmful == 0) return "No damage was shown to make steps longer: what follows says only what was noticed.";
   const auto missed = static_cast<int>(card.missed.size());
   std::string text =
-      fmt::format("Of {} kinds of damage that made steps longer, {} were noticed by some check and {} missed", harmful,
-                  noticed, missed);
+      fmt::format("Of {} {} of damage that made steps longer, {} {} noticed by some check and {} missed", harmful,
+                  harmful == 1 ? "kind" : "kinds", noticed, noticed == 1 ? "was" : "were", missed);
   if (const int untold = harmful - noticed - missed; untold > 0)
     text += fmt::format("; of {} there were too few injections to say so", untold);
   return text + ".";
-}
-
-std::string damage_name(const DamageCell& cell) {
-  return cell.magnitude.empty() ? cell.fault : cell.fault + " " + cell.magnitude;
 }
 
 std::string harm_text(const CellSummary& summary) {

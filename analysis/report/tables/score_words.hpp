@@ -15,8 +15,6 @@ int harmful_cells(const Scorecard& card);
 int noticed_cells(const Scorecard& card);
 /// "Of 12 kinds of damage that made steps longer, 9 were noticed by some check and 3 missed."
 std::string score_sentence(const Scorecard& card);
-/// "link_down 2 s".
-std::string damage_name(const DamageCell& cell);
 /// "+31 % (24 .. 38)", "no harm shown", "too few pairs".
 std::string harm_text(const CellSummary& summary);
 /// "link_loss (direction in)": the series' fault, and what tells it from others by the same fault.

@@ -554,7 +554,7 @@ TEST_CASE("a demand that is met says of how many kinds of damage it is, and how 
   CHECK(
       result.text ==
       "each kind of damage that harmed or was found (1 of them) is found in 90 % or more, with 95 % confidence; kinds "
-      "that were not done: 2");
+      "that were not done: 2, that never acted: 0");
 }
 
 TEST_CASE("a demand on false alarms") {

@@ -170,6 +170,8 @@ pid_t kill_children(std::int64_t deadline_ns) {
   return -1;
 }
 
+}  // namespace
+
 /// A process that kills the program's session when this process is gone: of what the program starts only its first
 /// process has a death signal.
 class Sentinel {
@@ -212,6 +214,8 @@ class Sentinel {
   Fd life_{};
   pid_t pid_ = -1;
 };
+
+namespace {
 
 class Child {
  public:
@@ -435,13 +439,30 @@ Result<CompanionProgram> CompanionProgram::start(const ChildCommand& command) {
   const Fd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   if (!nowhere) return errno_error("/dev/null");
   GRIT_TRY(const Forked forked, fork_child(command, nowhere.get(), nowhere.get()));
-  GRIT_CHECK(await_start(forked, command));
-  return CompanionProgram(forked.pid);
+  CompanionProgram companion(forked.pid);  // with its sentinel there before it can have started anything
+  if (const auto started = await_start(forked, command); !started) {
+    companion.pid_ = -1;  // it was waited for
+    return tl::make_unexpected(started.error());
+  }
+  return companion;
+}
+
+CompanionProgram::CompanionProgram(pid_t pid) : pid_(pid), sentinel_(std::make_unique<Sentinel>(pid)) {}
+
+CompanionProgram::CompanionProgram(CompanionProgram&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), sentinel_(std::move(other.sentinel_)), end_(std::move(other.end_)) {}
+
+CompanionProgram& CompanionProgram::operator=(CompanionProgram&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(sentinel_, other.sentinel_);
+  std::swap(end_, other.end_);
+  return *this;
 }
 
 CompanionProgram::~CompanionProgram() {
   if (pid_ <= 0) return;
   kill_session(pid_, monotonic_ns() + kDying_ns);
+  sentinel_.reset();
   ::kill(pid_, SIGKILL);  // should it have left its session
   const std::int64_t deadline_ns = monotonic_ns() + kDying_ns;
   while (::waitpid(pid_, nullptr, WNOHANG) == 0 && monotonic_ns() < deadline_ns) ::usleep(1000);
@@ -454,6 +475,7 @@ std::string CompanionProgram::end() {
     return end_;
   kill_session(pid_, monotonic_ns() + kDying_ns);  // until it is reaped, its number is its session's alone
   int status = 0;
+  sentinel_.reset();  // before the number can be another session's
   ::waitpid(pid_, &status, 0);
   pid_ = -1;
   return end_ = WIFSIGNALED(status) ? fmt::format("ended by {}", ::strsignal(WTERMSIG(status)))

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,28 +71,27 @@ Result<ChildResult> run_child(const ChildCommand& command, std::int64_t limit_ns
 /// of what it prints.
 std::vector<std::string> plain_environment();
 
+class Sentinel;
+
 /// A program beside this process, as run_child() starts one, that says nothing to anybody: what it prints is thrown
-/// away. It is killed with what else is in its session when this object goes, and dies when this thread does.
+/// away. It is killed with what else is in its session when this object goes, or this process does; itself also when
+/// this thread does.
 class CompanionProgram {
  public:
   /// Error (internal): it cannot be started, and why.
   static Result<CompanionProgram> start(const ChildCommand& command);
-  CompanionProgram(CompanionProgram&& other) noexcept
-      : pid_(std::exchange(other.pid_, -1)), end_(std::move(other.end_)) {}
-  CompanionProgram& operator=(CompanionProgram&& other) noexcept {
-    std::swap(pid_, other.pid_);
-    std::swap(end_, other.end_);
-    return *this;
-  }
+  CompanionProgram(CompanionProgram&& other) noexcept;
+  CompanionProgram& operator=(CompanionProgram&& other) noexcept;
   ~CompanionProgram();
 
   /// How it ended: "ended with exit status 1"; empty: it runs.
   std::string end();
 
  private:
-  explicit CompanionProgram(pid_t pid) : pid_(pid) {}
+  explicit CompanionProgram(pid_t pid);
 
   pid_t pid_;
+  std::unique_ptr<Sentinel> sentinel_;
   std::string end_{};
 };
 

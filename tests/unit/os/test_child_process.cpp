@@ -218,6 +218,28 @@ TEST_CASE("companion program: runs until it is not wanted any more, with what it
   REQUIRE(is_gone(second));
 }
 
+TEST_CASE("companion program: when who started it is killed, so is all of its session") {
+  const test::TempDirectory directory;
+  const auto numbers = directory.path() / "numbers";
+  const pid_t owner = ::fork();
+  if (owner == 0) {
+    const auto runs = CompanionProgram::start(
+        {.argv = {"/bin/sh", "-c",
+                  fmt::format("sleep 100 & echo $$ $! >{0}.new; mv {0}.new {0}; wait", numbers.string())},
+         .environment = {"PATH=/usr/bin:/bin"}});
+    for (;;) ::pause();
+  }
+  while (!std::filesystem::exists(numbers)) ::usleep(1000);
+  pid_t first = 0, second = 0;
+  std::ifstream(numbers) >> first >> second;
+  REQUIRE_FALSE(is_gone(second));
+  ::kill(owner, SIGKILL);
+  ::waitpid(owner, nullptr, 0);
+  for (int i = 0; i < 10000 && !(is_gone(first) && is_gone(second)); ++i) ::usleep(1000);
+  REQUIRE(is_gone(first));
+  REQUIRE(is_gone(second));
+}
+
 TEST_CASE("companion program: says how it ended, and why it cannot be started") {
   CompanionProgram ends = ok(CompanionProgram::start({.argv = {"/bin/sh", "-c", "exit 3"}}));
   while (ends.end().empty()) ::usleep(1000);

@@ -3,8 +3,8 @@
 --
 --   grit run recovery_after_flap --node 2
 --
--- `grit burnin --config full` runs it on two nodes at a time and compares steps from 5 s after the flap on with those
--- before it.
+-- `grit burnin --config full` runs it on two nodes at a time, both of which flap, and compares steps from 5 s after a flap on
+-- with those before the first one.
 local grit = require "grit"
 
 return grit.scenario {
@@ -25,7 +25,7 @@ return grit.scenario {
   end,
 
   -- After every block with a flap 8 s without one, of which the first 5 s may be spent on the way back.
-  design = function(o) return { pairs = o.pairs, block = o.down + "1500ms", recovery = "8s" } end,
+  design = function(o) return { pairs = o.pairs, block = o.down + "1500ms", recovery = "8s", warmup = 40 } end,
 
   -- Reproduced when flaps cost something, and half of the time or more steps are as before within 5 s.
   expect = { slowdown = { at_least = "5%" }, recovers = { within = "5s" } },

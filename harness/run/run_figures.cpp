@@ -96,12 +96,21 @@ struct Pace {
   }
 };
 
-/// How fast steps are when the link has long been back, as a share of how fast they were without the fault. Of the
-/// node's first rank: all ranks meet in every step. None: nothing was measured so late.
+/// At the beginning of a block; of the warm-up half of it.
+std::uint32_t unsettled_steps(const Design& design, BlockKind kind) {
+  return static_cast<std::uint32_t>(kind == BlockKind::warmup ? design.warmup_steps / 2 : design.settle_steps);
+}
+
+/// How fast steps are when the link has long been back, as a share of how fast they were before it was ever taken down
+/// (a link that stays slow after the first time is slow in all later blocks). Of the node's first rank: all ranks meet
+/// in every step. None: nothing was measured so early, or so late.
 std::optional<double> after_flap(const FinishedRun& run, int node) {
   const std::vector<int>& ranks = run.plan.topology.nodes.at(static_cast<std::size_t>(node)).ranks;
   if (ranks.empty()) return std::nullopt;
   const auto first_rank = static_cast<std::uint32_t>(ranks.front());
+  const auto first_fault = std::find_if(run.plan.blocks.begin(), run.plan.blocks.end(),
+                                        [](const Block& block) { return block.kind == BlockKind::fault; });
+  const auto undisturbed = static_cast<std::uint32_t>(first_fault - run.plan.blocks.begin());  // blocks
   std::map<std::uint32_t, std::int64_t> begins_ns;  // of recovery blocks: the fault is off since then
   Pace before, after;
   const auto kind_of = [&](const StepRecord& record) -> std::optional<BlockKind> {
@@ -117,7 +126,7 @@ std::optional<double> after_flap(const FinishedRun& run, int node) {
     const auto kind = kind_of(record);
     if (kind == BlockKind::recovery && record.start_ns >= begins_ns.at(record.block) + kAfterFlap_ns)
       after.take(record);
-    if (kind == BlockKind::baseline && record.step_in_block >= static_cast<std::uint32_t>(run.plan.design.settle_steps))
+    if (record.block < undisturbed && kind && record.step_in_block >= unsettled_steps(run.plan.design, *kind))
       before.take(record);
   }
   if (before.took_ns <= 0 || after.took_ns <= 0) return std::nullopt;

@@ -21,7 +21,7 @@ return {
     { name = "collective", kinds = { "collective" }, sizes = { 4, 0 }, length = "30s", limit = "3min" },
     { name = "training", kinds = { "training" }, sizes = { 4, 8 }, length = "5min", limit = "10min" },
     stress "flood", stress "memory", stress "cpu",
-    { name = "flap", scenario = "recovery_after_flap", options = { node = "0" }, shape = "pair", limit = "5min" },
+    { name = "flap", scenario = "recovery_after_flap", options = { node = "all" }, shape = "pair", limit = "5min" },
   },
 
   false_bad = "1%",

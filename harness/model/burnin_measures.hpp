@@ -35,6 +35,8 @@ inline constexpr std::array kBurninMeasures{
                   BurninBetter::none_at_all},
     BurninMeasure{"memory_errors", "count", "words of memory that are not as written", BurninScope::node,
                   BurninBetter::none_at_all},
+    BurninMeasure{"slowest_core", "share", "the slowest core beside the node's middle one", BurninScope::node,
+                  BurninBetter::higher, 0.08, 0.02},
     BurninMeasure{"compute", "FLOP/s", "matrix products", BurninScope::node, BurninBetter::higher, 0.03, 0.005},
     BurninMeasure{"memory", "bytes/s", "memory bandwidth", BurninScope::node, BurninBetter::higher, 0.08, 0.02},
     BurninMeasure{"storage_write", "bytes/s", "writing to the disk", BurninScope::node, BurninBetter::higher, 0.3, 0.1},

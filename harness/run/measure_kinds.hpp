@@ -12,6 +12,7 @@
 
 #include "harness/base/result.hpp"
 #include "harness/model/burnin_observation.hpp"
+#include "harness/os/cpus.hpp"
 #include "harness/run/job.hpp"
 #include "harness/run/measure.hpp"
 
@@ -49,9 +50,13 @@ BurninLine measure_facts(const MeasureHere& here);
 /// All health checks once, as `grit check` reads them: several lines, so that each fits its size.
 std::vector<BurninLine> measure_checks(const MeasureHere& here);
 
+/// The first hardware thread of each core that this process may use.
+Cpus cores_here();
+
 /// compute: matrix products, of one thread where cores are shared, else of one on each core at once, each product
-/// checked; FLOP/s of all of them. wrong_results: products that were wrong. `disturb` is handed each product before it
-/// is checked: for tests.
+/// checked; FLOP/s of all of them. slowest_core: of several at once, the rate of the slowest as a share of the middle
+/// one's, since a single slow core of many hardly shows in their sum, but a rank that is on it is slow. wrong_results:
+/// products that were wrong. `disturb` is handed each product before it is checked: for tests.
 BurninLine measure_compute(const MeasureHere& here, const std::function<void(std::span<float>)>& disturb = {});
 
 /// memory: bytes read and written by copies of what no cache holds (as STREAM's Copy counts; J. D. McCalpin, "Memory

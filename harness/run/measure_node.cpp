@@ -8,9 +8,11 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <thread>
 
+#include "analysis/stats/median.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/units.hpp"
@@ -29,19 +31,6 @@ constexpr std::int64_t kAssumedCache_bytes = 64 * kMiB;
 constexpr std::int64_t kSharedCopy_bytes = 64 * kMiB, kSharedPattern_bytes = 64 * kMiB;
 constexpr std::int64_t kMostPattern_bytes = 1024 * kMiB;
 constexpr std::uint64_t kOddConstant = 0x9E3779B97F4A7C15;  // 2^64 / golden ratio: every bit of a word changes with i
-
-/// The first hardware thread of each core that this process may use.
-Cpus cores_here() {
-  Cpus cores;
-  for (const int cpu : allowed_cpus().value_or(Cpus())) {
-    const auto list = read_file(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
-    Cpus siblings;
-    if (list) siblings = cpus_from_list(list->substr(0, list->find('\n'))).value_or(Cpus());
-    const auto is_counted = [&](int other) { return std::find(cores.begin(), cores.end(), other) != cores.end(); };
-    if (std::none_of(siblings.begin(), siblings.end(), is_counted)) cores.push_back(cpu);
-  }
-  return cores;
-}
 
 /// The CPUs of the threads that measure at once; of one that stays where the scheduler puts it: none.
 std::vector<std::optional<int>> places_of_threads(bool shares_cores) {
@@ -199,23 +188,39 @@ void add_pattern(const MeasureHere& here, const Memory& memory,
 
 }  // namespace
 
+Cpus cores_here() {
+  Cpus cores;
+  for (const int cpu : allowed_cpus().value_or(Cpus())) {
+    const auto list = read_file(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
+    Cpus siblings;
+    if (list) siblings = cpus_from_list(list->substr(0, list->find('\n'))).value_or(Cpus());
+    const auto is_counted = [&](int other) { return std::find(cores.begin(), cores.end(), other) != cores.end(); };
+    if (std::none_of(siblings.begin(), siblings.end(), is_counted)) cores.push_back(cpu);
+  }
+  return cores;
+}
+
 BurninLine measure_compute(const MeasureHere& here, const std::function<void(std::span<float>)>& disturb) {
   const auto places = places_of_threads(here.shares_cores);
   std::vector<GemmTile> tiles(places.size());
   std::vector<ProductCount> counts(places.size());
   run_on(places, [&](std::size_t i) { counts[i] = multiply_for(tiles[i], here.length_ns, disturb); });
   BurninLine line{.host = here.host};
-  double flops_per_s = 0;
+  std::vector<double> flops_per_s;
   std::int64_t products = 0, wrong = 0;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    flops_per_s += static_cast<double>(counts[i].products) * GemmTile::kFlops * static_cast<double>(kNsPerS) /
-                   static_cast<double>(counts[i].took_ns);
-    products += counts[i].products;
-    wrong += counts[i].wrong;
+  for (const ProductCount& count : counts) {
+    flops_per_s.push_back(static_cast<double>(count.products) * GemmTile::kFlops * static_cast<double>(kNsPerS) /
+                          static_cast<double>(count.took_ns));
+    products += count.products;
+    wrong += count.wrong;
   }
   line.observations = {
-      {.measure = "compute", .value = flops_per_s},
+      {.measure = "compute", .value = std::accumulate(flops_per_s.begin(), flops_per_s.end(), 0.0)},
       {.measure = "wrong_results", .value = static_cast<double>(wrong), .exposure = static_cast<double>(products)}};
+  if (flops_per_s.size() > 1) {
+    const double slowest = *std::min_element(flops_per_s.begin(), flops_per_s.end());
+    line.observations.push_back({.measure = "slowest_core", .value = slowest / median(std::move(flops_per_s))});
+  }
   return line;
 }
 

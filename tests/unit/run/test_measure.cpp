@@ -86,7 +86,19 @@ TEST_CASE("Matrix products are counted, and one wrong element of one of them is 
 TEST_CASE("Each core has a thread where cores are the node's own") {
   MeasureHere alone = here();
   alone.shares_cores = false;
-  CHECK(figure(measure_compute(alone), "compute")->value > 0);
+  const BurninLine line = measure_compute(alone);
+  CHECK(figure(line, "compute")->value > 0);
+  CHECK_FALSE(figure(measure_compute(here()), "slowest_core"));  // of one thread
+  if (cores_here().size() < 2) return test::skip("one core alone: none can be slower than another");
+  const double well = figure(line, "slowest_core")->value;
+  CHECK(well > 0);
+  CHECK(well <= 1);
+  // The last core does nothing for nine tenths of the time.
+  const int slow = cores_here().back();
+  const BurninLine ill = measure_compute(alone, [&](std::span<float>) {
+    if (::sched_getcpu() == slow) ::usleep(20'000);
+  });
+  CHECK(figure(ill, "slowest_core")->value < 0.5);
 }
 
 TEST_CASE("Memory's bandwidth is measured, and one bit that flips is seen") {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/burnin/groups.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/base/units.hpp"
 #include "harness/model/burnin_measures.hpp"
@@ -86,6 +87,17 @@ std::string how_it_was_lost(const BurninCellResult& result, const std::string& h
       break;
   }
   return "it said nothing of itself";
+}
+
+/// A node that is good among the others of its slow group does not go live before somebody has looked at what they
+/// share.
+void hold_back_groups(BurninReport& report) {
+  for (BurninNodeReport& node : report.nodes)
+    for (const BurninFinding& finding : report.groups)
+      if (node.state == BurninNodeState::good && finding.status == BurninStatus::shown && finding.group == node.group) {
+        node.state = BurninNodeState::apart;
+        node.reason = fmt::format("its group {}: {}", node.group, finding.why);
+      }
 }
 
 }  // namespace
@@ -470,6 +482,9 @@ BurninReport BurninBook::report() const {
       if (!finding.peer.empty()) report.links.push_back(finding);
       if (finding.host.empty() && !finding.group.empty()) report.groups.push_back(finding);
     }
+  const auto slow = slow_groups(evidence(""));
+  report.groups.insert(report.groups.end(), slow.begin(), slow.end());
+  hold_back_groups(report);
   sort_by_gravity(report.links);
   sort_by_gravity(report.groups);
   if (setup_.reference) report.fleet = fleet_shift(evidence(""));

@@ -386,7 +386,7 @@ std::string BurninBook::reason_of(const std::string& host, const Node& node) con
     case BurninNodeState::bad:
       return whys(BurninStatus::shown);
     case BurninNodeState::apart:
-      return "set apart: " + whys(BurninStatus::apart);
+      return whys(BurninStatus::apart);
     case BurninNodeState::suspect: {
       const std::string suspected = whys(BurninStatus::suspect);
       return suspected.empty() ? "not clear: " + whys(BurninStatus::unclear) : suspected;

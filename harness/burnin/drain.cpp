@@ -50,6 +50,8 @@ Status drain(const std::string& program, const std::vector<std::string>& words) 
 }  // namespace
 
 void drain_bad_nodes(const BurninReport& report) {
+  const auto apart = std::ranges::count(report.nodes, BurninNodeState::apart, &BurninNodeReport::state);
+  if (apart > 0) fmt::print(stderr, "grit: {} set apart and not drained; drain.sh has their lines\n", apart);
   const auto commands = drain_commands(report);
   if (commands.empty()) return;
   const auto program = program_in_path("scontrol");

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "harness/model/format.hpp"
@@ -40,33 +42,10 @@ std::string_view burnin_word(const Names& names, Enum value) {
   return "?";
 }
 
-/// A word that is none of them leaves this file as an error of the JSON library's own kind.
-template <class Names, class Enum>
-void read_word(const Names& names, const Json& json, const char* key, Enum& into) {
-  const auto found = json.find(key);
-  if (found == json.end()) return;
-  const auto& given = found->get_ref<const std::string&>();
-  const auto known = std::find_if(names.begin(), names.end(), [&](const auto& one) { return one.second == given; });
-  if (known == names.end()) throw Json::other_error::create(501, fmt::format("unknown word \"{}\"", given), nullptr);
-  into = known->first;
-}
-
-/// What is missing stays as it is.
-template <class T>
-void read(const Json& json, const char* key, T& into) {
-  if (const auto found = json.find(key); found != json.end()) found->get_to(into);
-}
-
-/// JSON has no figure that is not finite: it is written as null.
-void read(const Json& json, const char* key, double& into) {
-  const auto found = json.find(key);
-  if (found == json.end()) return;
-  into = found->is_null() ? std::numeric_limits<double>::quiet_NaN() : found->get<double>();
-}
-
-void read(const Json& json, const char* key, std::optional<double>& into) {
-  if (const auto found = json.find(key); found != json.end() && !found->is_null()) into = found->get<double>();
-}
+const auto& words_for(BurninShape /*of*/) { return kShapes; }
+const auto& words_for(BurninCellEnd /*of*/) { return kEnds; }
+const auto& words_for(BurninNodeState /*of*/) { return kStates; }
+const auto& words_for(BurninStatus /*of*/) { return kStatuses; }
 
 }  // namespace
 
@@ -74,244 +53,169 @@ std::string_view to_string(BurninCellEnd end) { return burnin_word(kEnds, end); 
 std::string_view to_string(BurninNodeState state) { return burnin_word(kStates, state); }
 std::string_view to_string(BurninStatus status) { return burnin_word(kStatuses, status); }
 
-// --- as the JSON library finds them, so that lists and maps of these need nothing more
-// --------------------------------
+namespace {
 
-static void to_json(Json& json, const BurninRound& round) {
-  json = {{"name", round.name},
-          {"kinds", round.kinds},
-          {"scenario", round.scenario},
-          {"options", round.options},
-          {"shape", burnin_word(kShapes, round.shape)},
-          {"sizes", round.sizes},
-          {"visits", round.visits},
-          {"ranks_per_node", round.ranks_per_node},
-          {"length_ns", round.length_ns},
-          {"limit_ns", round.limit_ns},
-          {"alone", round.alone}};
+/// Members as they are, enumerators as words, what is not set not at all.
+struct BurninWriter {
+  Json& json;
+
+  template <class T>
+  void operator()(const char* key, const T& value) const {
+    if constexpr (std::is_enum_v<T>)
+      json[key] = burnin_word(words_for(value), value);
+    else
+      json[key] = value;
+  }
+  void operator()(const char* key, const std::optional<double>& value) const {
+    if (value) json[key] = *value;
+  }
+  /// Left out where it is at its default, as of most of many.
+  template <class T>
+  void sparse(const char* key, const T& value) const {
+    if (value != T{}) json[key] = value;
+  }
+};
+
+/// What is missing stays as it is. A word that is no enumerator's leaves this file as an error of the JSON library's
+/// own kind.
+struct BurninReader {
+  const Json& json;
+
+  template <class T>
+  void operator()(const char* key, T& into) const {
+    const auto found = json.find(key);
+    if (found == json.end()) return;
+    if constexpr (std::is_enum_v<T>) {
+      const auto& given = found->get_ref<const std::string&>();
+      const auto& words = words_for(into);
+      const auto known = std::find_if(words.begin(), words.end(), [&](const auto& one) { return one.second == given; });
+      if (known == words.end())
+        throw Json::other_error::create(501, fmt::format("unknown word \"{}\"", given), nullptr);
+      into = known->first;
+    } else {
+      found->get_to(into);
+    }
+  }
+  /// JSON has no figure that is not finite: it is written as null.
+  void operator()(const char* key, double& into) const {
+    const auto found = json.find(key);
+    if (found == json.end()) return;
+    into = found->is_null() ? std::numeric_limits<double>::quiet_NaN() : found->get<double>();
+  }
+  void operator()(const char* key, std::optional<double>& into) const {
+    if (const auto found = json.find(key); found != json.end() && !found->is_null()) into = found->get<double>();
+  }
+  template <class T>
+  void sparse(const char* key, T& into) const {
+    (*this)(key, into);
+  }
+};
+
+template <class Given, class Type>
+concept MaybeConst = std::same_as<std::remove_const_t<Given>, Type>;
+
+}  // namespace
+
+// --- the members of each type by their keys, for writing and reading alike ------------------------------------------
+
+template <MaybeConst<BurninRound> Given, class Member>
+static void each_member(Given& round, const Member& member) {
+  member("name", round.name), member("kinds", round.kinds), member("scenario", round.scenario),
+      member("options", round.options), member("shape", round.shape), member("sizes", round.sizes),
+      member("visits", round.visits), member("ranks_per_node", round.ranks_per_node),
+      member("length_ns", round.length_ns), member("limit_ns", round.limit_ns), member("alone", round.alone);
 }
 
-static void from_json(const Json& json, BurninRound& round) {
-  read(json, "name", round.name);
-  read(json, "kinds", round.kinds);
-  read(json, "scenario", round.scenario);
-  read(json, "options", round.options);
-  read_word(kShapes, json, "shape", round.shape);
-  read(json, "sizes", round.sizes);
-  read(json, "visits", round.visits);
-  read(json, "ranks_per_node", round.ranks_per_node);
-  read(json, "length_ns", round.length_ns);
-  read(json, "limit_ns", round.limit_ns);
-  read(json, "alone", round.alone);
+template <MaybeConst<BurninLimits> Given, class Member>
+static void each_member(Given& limits, const Member& member) {
+  member("tolerance", limits.tolerance), member("spread", limits.spread), member("at_least", limits.at_least),
+      member("at_most", limits.at_most);
 }
 
-static void to_json(Json& json, const BurninLimits& limits) {
+template <MaybeConst<ScenarioPlugin> Given, class Member>
+static void each_member(Given& plugin, const Member& member) {
+  member("name", plugin.name), member("params", plugin.params);
+}
+
+template <MaybeConst<BurninConfig> Given, class Member>
+static void each_member(Given& config, const Member& member) {
+  member("name", config.name), member("summary", config.summary), member("rounds", config.rounds),
+      member("limits", config.limits), member("checks", config.checks), member("checks_source", config.checks_source),
+      member("must_match", config.must_match), member("false_bad", config.false_bad),
+      member("confirm_visits", config.confirm_visits), member("looks", config.looks), member("cycles", config.cycles);
+}
+
+template <MaybeConst<BurninCell> Given, class Member>
+static void each_member(Given& cell, const Member& member) {
+  member("id", cell.id), member("round", cell.round), member("visit", cell.visit), member("confirms", cell.confirms),
+      member("hosts", cell.hosts), member("suspect", cell.suspect), member("kinds", cell.kinds),
+      member("length_ns", cell.length_ns);
+}
+
+template <MaybeConst<BurninObservation> Given, class Member>
+static void each_member(Given& one, const Member& member) {
+  member("measure", one.measure), member("host", one.host), member("value", one.value), member("cell", one.cell),
+      member("visit", one.visit), member("confirms", one.confirms), member.sparse("peer", one.peer),
+      member.sparse("exposure", one.exposure);
+}
+
+template <MaybeConst<BurninAlarm> Given, class Member>
+static void each_member(Given& alarm, const Member& member) {
+  member("host", alarm.host), member("check", alarm.check), member("subject", alarm.subject),
+      member("severity", alarm.severity), member("detail", alarm.detail), member("of_machine", alarm.of_machine);
+}
+
+template <MaybeConst<BurninCellResult> Given, class Member>
+static void each_member(Given& result, const Member& member) {
+  member("cell", result.cell), member("end", result.end), member("status", result.status),
+      member("observations", result.observations), member("facts", result.facts), member("alarms", result.alarms),
+      member("alarm_free", result.alarm_free), member("skipped", result.skipped), member("errors", result.errors),
+      member("words", result.words), member("kernel_lines", result.kernel_lines), member("command", result.command),
+      member("started_ns", result.started_ns), member("took_ns", result.took_ns);
+}
+
+template <MaybeConst<BurninFinding> Given, class Member>
+static void each_member(Given& finding, const Member& member) {
+  member("measure", finding.measure), member("host", finding.host), member("peer", finding.peer),
+      member("group", finding.group), member("status", finding.status), member("worse", finding.worse),
+      member("worse_low", finding.worse_low), member("worse_high", finding.worse_high),
+      member("p_noise", finding.p_noise), member("p_peers", finding.p_peers), member("peers", finding.peers),
+      member("visits", finding.visits), member("of_reference", finding.of_reference), member("why", finding.why);
+}
+
+template <MaybeConst<BurninNodeReport> Given, class Member>
+static void each_member(Given& node, const Member& member) {
+  member("host", node.host), member("group", node.group), member("machine_class", node.machine_class),
+      member("state", node.state), member("reason", node.reason), member("findings", node.findings),
+      member("figures", node.figures), member("facts", node.facts), member("skipped", node.skipped),
+      member("remarks", node.remarks);
+}
+
+template <MaybeConst<BurninReport> Given, class Member>
+static void each_member(Given& report, const Member& member) {
+  member("config", report.config), member("launcher", report.launcher), member("started_utc", report.started_utc),
+      member("took_ns", report.took_ns), member("complete", report.complete), member("nodes", report.nodes),
+      member("links", report.links), member("groups", report.groups), member("fleet", report.fleet),
+      member("observations", report.observations), member("round_took_ns", report.round_took_ns),
+      member("lost", report.lost);
+}
+
+template <class T>
+concept HasMembers = requires(T& value, const BurninReader& reader) {
+  each_member(value, reader);
+};
+
+// As the JSON library finds them, so that lists and maps of these need nothing more.
+
+template <HasMembers T>
+static void to_json(Json& json, const T& value) {
   json = Json::object();
-  if (limits.tolerance) json["tolerance"] = *limits.tolerance;
-  if (limits.spread) json["spread"] = *limits.spread;
-  if (limits.at_least) json["at_least"] = *limits.at_least;
-  if (limits.at_most) json["at_most"] = *limits.at_most;
+  each_member(value, BurninWriter{json});
 }
 
-static void from_json(const Json& json, BurninLimits& limits) {
-  read(json, "tolerance", limits.tolerance);
-  read(json, "spread", limits.spread);
-  read(json, "at_least", limits.at_least);
-  read(json, "at_most", limits.at_most);
-}
-
-static void to_json(Json& json, const ScenarioPlugin& plugin) {
-  json = {{"name", plugin.name}, {"params", plugin.params}};
-}
-
-static void from_json(const Json& json, ScenarioPlugin& plugin) {
-  read(json, "name", plugin.name);
-  read(json, "params", plugin.params);
-}
-
-static void to_json(Json& json, const BurninConfig& config) {
-  json = {{"name", config.name},
-          {"summary", config.summary},
-          {"rounds", config.rounds},
-          {"limits", config.limits},
-          {"checks", config.checks},
-          {"checks_source", config.checks_source},
-          {"must_match", config.must_match},
-          {"false_bad", config.false_bad},
-          {"confirm_visits", config.confirm_visits},
-          {"looks", config.looks},
-          {"cycles", config.cycles}};
-}
-
-static void from_json(const Json& json, BurninConfig& config) {
-  read(json, "name", config.name);
-  read(json, "summary", config.summary);
-  read(json, "rounds", config.rounds);
-  read(json, "limits", config.limits);
-  read(json, "checks", config.checks);
-  read(json, "checks_source", config.checks_source);
-  read(json, "must_match", config.must_match);
-  read(json, "false_bad", config.false_bad);
-  read(json, "confirm_visits", config.confirm_visits);
-  read(json, "looks", config.looks);
-  read(json, "cycles", config.cycles);
-}
-
-static void to_json(Json& json, const BurninCell& cell) {
-  json = {{"id", cell.id},       {"round", cell.round},     {"visit", cell.visit}, {"confirms", cell.confirms},
-          {"hosts", cell.hosts}, {"suspect", cell.suspect}, {"kinds", cell.kinds}, {"length_ns", cell.length_ns}};
-}
-
-static void from_json(const Json& json, BurninCell& cell) {
-  read(json, "id", cell.id);
-  read(json, "round", cell.round);
-  read(json, "visit", cell.visit);
-  read(json, "confirms", cell.confirms);
-  read(json, "hosts", cell.hosts);
-  read(json, "suspect", cell.suspect);
-  read(json, "kinds", cell.kinds);
-  read(json, "length_ns", cell.length_ns);
-}
-
-static void to_json(Json& json, const BurninObservation& one) {
-  json = {{"measure", one.measure}, {"host", one.host},   {"value", one.value},
-          {"cell", one.cell},       {"visit", one.visit}, {"confirms", one.confirms}};
-  if (!one.peer.empty()) json["peer"] = one.peer;
-  if (one.exposure != 0) json["exposure"] = one.exposure;
-}
-
-static void from_json(const Json& json, BurninObservation& one) {
-  read(json, "measure", one.measure);
-  read(json, "host", one.host);
-  read(json, "peer", one.peer);
-  read(json, "value", one.value);
-  read(json, "exposure", one.exposure);
-  read(json, "cell", one.cell);
-  read(json, "visit", one.visit);
-  read(json, "confirms", one.confirms);
-}
-
-static void to_json(Json& json, const BurninAlarm& alarm) {
-  json = {{"host", alarm.host},         {"check", alarm.check},   {"subject", alarm.subject},
-          {"severity", alarm.severity}, {"detail", alarm.detail}, {"of_machine", alarm.of_machine}};
-}
-
-static void from_json(const Json& json, BurninAlarm& alarm) {
-  read(json, "host", alarm.host);
-  read(json, "check", alarm.check);
-  read(json, "subject", alarm.subject);
-  read(json, "severity", alarm.severity);
-  read(json, "detail", alarm.detail);
-  read(json, "of_machine", alarm.of_machine);
-}
-
-static void to_json(Json& json, const BurninCellResult& result) {
-  json = {{"cell", result.cell},
-          {"end", to_string(result.end)},
-          {"status", result.status},
-          {"observations", result.observations},
-          {"facts", result.facts},
-          {"alarms", result.alarms},
-          {"alarm_free", result.alarm_free},
-          {"skipped", result.skipped},
-          {"errors", result.errors},
-          {"words", result.words},
-          {"kernel_lines", result.kernel_lines},
-          {"command", result.command},
-          {"started_ns", result.started_ns},
-          {"took_ns", result.took_ns}};
-}
-
-static void from_json(const Json& json, BurninCellResult& result) {
-  read(json, "cell", result.cell);
-  read_word(kEnds, json, "end", result.end);
-  read(json, "status", result.status);
-  read(json, "observations", result.observations);
-  read(json, "facts", result.facts);
-  read(json, "alarms", result.alarms);
-  read(json, "alarm_free", result.alarm_free);
-  read(json, "skipped", result.skipped);
-  read(json, "errors", result.errors);
-  read(json, "words", result.words);
-  read(json, "kernel_lines", result.kernel_lines);
-  read(json, "command", result.command);
-  read(json, "started_ns", result.started_ns);
-  read(json, "took_ns", result.took_ns);
-}
-
-static void to_json(Json& json, const BurninFinding& finding) {
-  json = {{"measure", finding.measure},
-          {"host", finding.host},
-          {"peer", finding.peer},
-          {"group", finding.group},
-          {"status", to_string(finding.status)},
-          {"worse", finding.worse},
-          {"worse_low", finding.worse_low},
-          {"worse_high", finding.worse_high},
-          {"p_noise", finding.p_noise},
-          {"p_peers", finding.p_peers},
-          {"peers", finding.peers},
-          {"visits", finding.visits},
-          {"of_reference", finding.of_reference},
-          {"why", finding.why}};
-}
-
-static void from_json(const Json& json, BurninFinding& finding) {
-  read(json, "measure", finding.measure);
-  read(json, "host", finding.host);
-  read(json, "peer", finding.peer);
-  read(json, "group", finding.group);
-  read_word(kStatuses, json, "status", finding.status);
-  read(json, "worse", finding.worse);
-  read(json, "worse_low", finding.worse_low);
-  read(json, "worse_high", finding.worse_high);
-  read(json, "p_noise", finding.p_noise);
-  read(json, "p_peers", finding.p_peers);
-  read(json, "peers", finding.peers);
-  read(json, "visits", finding.visits);
-  read(json, "of_reference", finding.of_reference);
-  read(json, "why", finding.why);
-}
-
-static void to_json(Json& json, const BurninNodeReport& node) {
-  json = {{"host", node.host},
-          {"group", node.group},
-          {"machine_class", node.machine_class},
-          {"state", to_string(node.state)},
-          {"reason", node.reason},
-          {"findings", node.findings},
-          {"figures", node.figures},
-          {"facts", node.facts},
-          {"skipped", node.skipped},
-          {"remarks", node.remarks}};
-}
-
-static void from_json(const Json& json, BurninNodeReport& node) {
-  read(json, "host", node.host);
-  read(json, "group", node.group);
-  read(json, "machine_class", node.machine_class);
-  read_word(kStates, json, "state", node.state);
-  read(json, "reason", node.reason);
-  read(json, "findings", node.findings);
-  read(json, "figures", node.figures);
-  read(json, "facts", node.facts);
-  read(json, "skipped", node.skipped);
-  read(json, "remarks", node.remarks);
-}
-
-static void from_json(const Json& json, BurninReport& report) {
-  read(json, "config", report.config);
-  read(json, "launcher", report.launcher);
-  read(json, "started_utc", report.started_utc);
-  read(json, "took_ns", report.took_ns);
-  read(json, "complete", report.complete);
-  read(json, "nodes", report.nodes);
-  read(json, "links", report.links);
-  read(json, "groups", report.groups);
-  read(json, "fleet", report.fleet);
-  read(json, "observations", report.observations);
-  read(json, "round_took_ns", report.round_took_ns);
-  read(json, "lost", report.lost);
+template <HasMembers T>
+static void from_json(const Json& json, T& value) {
+  each_member(value, BurninReader{json});
 }
 
 namespace {
@@ -334,19 +238,9 @@ Json to_json(const BurninCellResult& result) { return Json(result); }
 Json to_json(const BurninConfig& config) { return Json(config); }
 
 Json to_json(const BurninReport& report) {
-  return {{"format", formats::kBurnin.number},
-          {"config", report.config},
-          {"launcher", report.launcher},
-          {"started_utc", report.started_utc},
-          {"took_ns", report.took_ns},
-          {"complete", report.complete},
-          {"nodes", report.nodes},
-          {"links", report.links},
-          {"groups", report.groups},
-          {"fleet", report.fleet},
-          {"observations", report.observations},
-          {"round_took_ns", report.round_took_ns},
-          {"lost", report.lost}};
+  Json json(report);
+  json["format"] = formats::kBurnin.number;
+  return json;
 }
 
 Result<BurninCellResult> burnin_cell_result_from_json(const Json& json) {

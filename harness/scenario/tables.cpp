@@ -140,8 +140,7 @@ std::vector<ScenarioTable> tables_of_burnin() {
         {"must_match", fmt::format("({})[]", one_of(kBurninFacts)),
          "facts in which a node that is unlike most of its class is bad (default: cores, memory_bytes, nic_speed, "
          "nic_mtu, pcie_width)"},
-        {"false_bad", "grit.fraction",
-         "how probable it is that a healthy fleet has any node or link called bad (default \"1%\")"},
+        {"false_bad", "grit.fraction", "how probable it is that any healthy node is called bad (default \"1%\")"},
         {"confirm_visits", "grit.count", "how often a suspect is measured again before it is judged (default 6)"},
         {"looks", "grit.count",
          "how often a suspect is judged, after twice as many visits each time, before it stays unclear (default 3)"},
@@ -168,7 +167,8 @@ std::vector<ScenarioTable> tables_of_burnin() {
        {{"tolerance", "grit.fraction",
          "worse than its peers by no more than this is good; of link_loss the share of segments that is good"},
         {"spread", "grit.fraction",
-         "one standard deviation of how nodes of one class differ, as long as few peers are known"},
+         "one standard deviation of how healthy nodes of a class differ; stating it says that their tails are not "
+         "heavy"},
         {"at_least", "grit.quantity|string",
          "a node below it is bad, whatever its peers are; of what is better higher"},
         {"at_most", "grit.quantity|string", "the same above it; of what is better lower"}}}};

@@ -147,7 +147,7 @@
 ---@field limits? table<string, grit.burnin.limits> by measure: what differs from the measure's own
 ---@field checks? grit.Check[] for the kind "checks" (default: all that need no parameters)
 ---@field must_match? ("cpu_model"|"gpu_model"|"cores"|"numa_nodes"|"memory_bytes"|"gpus"|"nics"|"nic_speed"|"nic_mtu"|"nic_driver"|"nic_firmware"|"pcie_width"|"pcie_speed"|"kernel"|"microcode"|"bios"|"gpu_driver"|"governor"|"smt"|"os")[] facts in which a node that is unlike most of its class is bad (default: cores, memory_bytes, nic_speed, nic_mtu, pcie_width)
----@field false_bad? grit.fraction how probable it is that a healthy fleet has any node or link called bad (default "1%")
+---@field false_bad? grit.fraction how probable it is that any healthy node is called bad (default "1%")
 ---@field confirm_visits? grit.count how often a suspect is measured again before it is judged (default 6)
 ---@field looks? grit.count how often a suspect is judged, after twice as many visits each time, before it stays unclear (default 3)
 ---@field cycles? grit.count how often all rounds are gone through (default 1)
@@ -168,7 +168,7 @@
 
 ---@class grit.burnin.limits
 ---@field tolerance? grit.fraction worse than its peers by no more than this is good; of link_loss the share of segments that is good
----@field spread? grit.fraction one standard deviation of how nodes of one class differ, as long as few peers are known
+---@field spread? grit.fraction one standard deviation of how healthy nodes of a class differ; stating it says that their tails are not heavy
 ---@field at_least? grit.quantity|string a node below it is bad, whatever its peers are; of what is better higher
 ---@field at_most? grit.quantity|string the same above it; of what is better lower
 

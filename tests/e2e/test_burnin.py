@@ -8,7 +8,7 @@ from burninlib import LINKS, SOLO, assert_log_is_right, done_cells, log, report,
 from gritlib import Workspace, assert_same_state, grit, machine_state, start, terminate
 from documented import assert_documented
 
-FILES = ("burnin.json", "burnin.html", "good_hosts", "good_nodelist", "drain.sh", "nodes.csv", "junit.xml", "metrics.prom")
+FILES = ("burnin.json", "burnin.html", "good_hosts", "slow_hosts", "good_nodelist", "drain.sh", "nodes.csv", "junit.xml", "metrics.prom")
 
 before = machine_state()
 with Workspace() as work:
@@ -32,7 +32,7 @@ with Workspace() as work:
     healthy = work.path / "healthy"
     ended = grit("burnin", "--local-nodes", 4, "--config", solo, "--seed", 3, "--out", healthy, "--json", expect=(0, 2), timeout=400)
     assert json.loads(ended.out) == report(healthy)
-    assert set(states(healthy).values()) <= {"good", "suspect"}, report(healthy)["nodes"]
+    assert set(states(healthy).values()) <= {"good", "apart", "suspect"}, report(healthy)["nodes"]
     assert (ended.returncode == 0) == (set(states(healthy).values()) == {"good"})
     assert_log_is_right(healthy)
     cells = done_cells(healthy)
@@ -44,6 +44,7 @@ with Workspace() as work:
         assert (healthy / name).exists(), name
     good = [host for host, state in states(healthy).items() if state == "good"]
     assert (healthy / "good_hosts").read_text().split() == good
+    assert (healthy / "slow_hosts").read_text().split() == [host for host, state in states(healthy).items() if state == "apart"]
     assert_documented(healthy)
     assert_same_state(before)
 

@@ -38,8 +38,9 @@ TEST_CASE("grit's own health check can read a burn-in's metrics") {
     odd_name |= node != sample.labels.end() && node->second == report.nodes[0].host;
   }
   CHECK(counts["grit_burnin_complete"] == 1);
-  CHECK(counts["grit_burnin_node_state"] == 8);
-  CHECK(counts["grit_burnin_figure"] == 8 * 7 - 1);
-  CHECK(counts["grit_burnin_worse"] == 3);  // of compute, of a link's rate, and of the node that was cleared
+  CHECK(counts["grit_burnin_node_state"] == 12);
+  CHECK(counts["grit_burnin_figure"] == 12 * 7 - 1);
+  // Two bad (a share has none), three of two that were set apart, one not clear, one cleared.
+  CHECK(counts["grit_burnin_worse"] == 7);
   CHECK(odd_name);
 }

@@ -7,6 +7,7 @@
 
 #include "analysis/report/export/burnin_export.hpp"
 #include "analysis/report/page/burnin_page.hpp"
+#include "analysis/report/tables/burnin_words.hpp"
 #include "harness/base/files.hpp"
 
 namespace grit {
@@ -34,7 +35,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kInAscii{
 
 /// One line of printable ASCII without quotes and backslashes.
 std::string reason_of(const BurninNodeReport& node) {
-  std::string text = node.reason.empty() ? "bad" : node.reason;
+  std::string text = node.reason;
+  if (node.state != BurninNodeState::bad || text.empty())
+    text = fmt::format("{}{}{}", state_words(node.state), text.empty() ? "" : ": ", text);
   for (const auto& [sign, ascii] : kInAscii)
     for (auto at = text.find(sign); at != std::string::npos; at = text.find(sign, at + ascii.size()))
       text.replace(at, sign.size(), ascii);
@@ -51,6 +54,14 @@ std::string reason_of(const BurninNodeReport& node) {
   return reason;
 }
 
+std::vector<std::vector<std::string>> commands_for(const BurninReport& report, BurninNodeState state) {
+  std::vector<std::vector<std::string>> commands;
+  for (const BurninNodeReport& node : report.nodes)
+    if (node.state == state && is_plain_name(node.host))
+      commands.push_back({"scontrol", "update", "NodeName=" + node.host, "State=DRAIN", "Reason=" + reason_of(node)});
+  return commands;
+}
+
 std::string drain_script(const BurninReport& report) {
   const std::vector<std::vector<std::string>> commands = drain_commands(report);
   std::string text = fmt::format(
@@ -59,24 +70,24 @@ std::string drain_script(const BurninReport& report) {
       commands.size());
   // No word has a quote in it.
   for (const std::vector<std::string>& words : commands) text += fmt::format("'{}'\n", fmt::join(words, "' '"));
+  const std::vector<std::vector<std::string>> apart = commands_for(report, BurninNodeState::apart);
+  if (!apart.empty())
+    text += fmt::format("# set apart, not drained: {}. Take the # away to drain one.\n", apart.size());
+  for (const std::vector<std::string>& words : apart) text += fmt::format("# '{}'\n", fmt::join(words, "' '"));
   return text;
 }
 
 }  // namespace
 
-std::string burnin_good_hosts(const BurninReport& report) {
+std::string burnin_hosts(const BurninReport& report, BurninNodeState state) {
   std::string text;
   for (const BurninNodeReport& node : report.nodes)
-    if (node.state == BurninNodeState::good && is_plain_name(node.host)) text += node.host + "\n";
+    if (node.state == state && is_plain_name(node.host)) text += node.host + "\n";
   return text;
 }
 
 std::vector<std::vector<std::string>> drain_commands(const BurninReport& report) {
-  std::vector<std::vector<std::string>> commands;
-  for (const BurninNodeReport& node : report.nodes)
-    if (node.state == BurninNodeState::bad && is_plain_name(node.host))
-      commands.push_back({"scontrol", "update", "NodeName=" + node.host, "State=DRAIN", "Reason=" + reason_of(node)});
-  return commands;
+  return commands_for(report, BurninNodeState::bad);
 }
 
 Status write_burnin_files(const BurninReport& report, const std::string& nodelist,
@@ -84,7 +95,8 @@ Status write_burnin_files(const BurninReport& report, const std::string& nodelis
   GRIT_TRY(const std::string page, render_burnin_html(report));
   GRIT_CHECK(write_file_durably(directory / "burnin.json", json_text(to_json(report)) + "\n"));
   GRIT_CHECK(write_file_durably(directory / "burnin.html", page));
-  GRIT_CHECK(write_file_durably(directory / "good_hosts", burnin_good_hosts(report)));
+  GRIT_CHECK(write_file_durably(directory / "good_hosts", burnin_hosts(report, BurninNodeState::good)));
+  GRIT_CHECK(write_file_durably(directory / "slow_hosts", burnin_hosts(report, BurninNodeState::apart)));
   GRIT_CHECK(write_file_durably(directory / "good_nodelist",
                                 fmt::format("{}\n", nodelist.empty() ? kNoGoodNode : std::string_view(nodelist))));
   GRIT_CHECK(write_file_durably(directory / "drain.sh", drain_script(report), 0755U));

@@ -12,16 +12,17 @@ std::string message_of(const BurninNodeReport& node) {
   std::string text = node.reason.empty() ? std::string(state_words(node.state)) : node.reason;
   for (const BurninFinding& finding : node.findings)
     if (const std::string words = finding_text(finding); words != node.reason)
-      text += fmt::format("\n{} ({})", words, to_string(finding.status));
+      text += fmt::format("\n{} ({})", words, status_words(finding.status));
   return text;
 }
 
+/// Only what was shown is a failure. Of the rest, what was set apart among it, the test has found no answer: an error.
 TestCase case_of(const BurninNodeReport& node) {
   if (node.state == BurninNodeState::good) return {node.host, "", ""};
   return {node.host, node.state == BurninNodeState::bad ? "failure" : "error", message_of(node)};
 }
 
-/// What is between nodes: only what is bad or not clear is a case.
+/// What is between nodes: only what is bad, set apart or not clear is a case.
 void add_cases(const std::vector<BurninFinding>& findings, std::string_view what, std::vector<TestCase>& cases) {
   for (const BurninFinding& finding : findings) {
     if (finding.status == BurninStatus::clear || finding.status == BurninStatus::cleared) continue;

@@ -23,9 +23,9 @@ std::string plots_section(const std::vector<Plot>& plots, std::string_view title
 
 constexpr std::string_view kFigureLegend =
     "<p class=\"legend\"><span class=\"key\"><span class=\"swatch baseline\"></span>nodes that nobody suspected</span> "
-    "<span class=\"key\"><b class=\"sign-bad\">✚</b> bad</span> <span class=\"key\"><b class=\"sign-unclear\">▲</b> "
-    "not "
-    "clear</span> <span class=\"key\"><b class=\"sign-good\">●</b> suspected, measured again and cleared</span></p>\n";
+    "<span class=\"key\"><b class=\"sign-bad\">✚</b> bad</span> <span class=\"key\"><b class=\"sign-apart\">◆</b> "
+    "set apart</span> <span class=\"key\"><b class=\"sign-unclear\">▲</b> not clear</span> <span class=\"key\"><b "
+    "class=\"sign-good\">●</b> suspected, measured again and cleared</span></p>\n";
 
 Result<std::string> render(const BurninReport& report) {
   constexpr std::size_t kSmallMatrixNodes = 16;

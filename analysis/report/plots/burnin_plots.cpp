@@ -115,7 +115,7 @@ Json names_of(const BurninMeasure& measure, const std::vector<Standing>& sorted,
          {"name", row < kMostNamedNodes ? one->node->host + " " + figure : ""},
          {"status", std::string(to_string(one->finding->status))},
          {"tip", fmt::format("{}: {}, {} over all visits ({})", one->node->host,
-                             burnin_figure(measure.name, one->value), place, to_string(one->finding->status))}});
+                             burnin_figure(measure.name, one->value), place, status_words(one->finding->status))}});
     ++row;
   }
   return names;
@@ -168,12 +168,12 @@ std::vector<std::string_view> classes_of(const BurninReport& report) {
   return classes;
 }
 
-/// Whether a link of the pair was found bad in this measure.
-bool is_bad_link(const BurninReport& report, std::string_view measure, const BurninLinkFigure& link) {
-  return std::any_of(report.links.begin(), report.links.end(), [&](const BurninFinding& finding) {
-    return finding.status == BurninStatus::shown && finding.measure == measure && finding.host == link.host &&
-           finding.peer == link.peer;
+/// What became of a link between good nodes that was suspected by this measure.
+BurninStatus status_of(const BurninReport& report, std::string_view measure, const BurninLinkFigure& link) {
+  const auto found = std::find_if(report.links.begin(), report.links.end(), [&](const BurninFinding& finding) {
+    return finding.measure == measure && finding.host == link.host && finding.peer == link.peer;
   });
+  return found == report.links.end() ? BurninStatus::clear : found->status;
 }
 
 Plot pair_plot(const BurninReport& report, const BurninMeasure& measure) {
@@ -191,7 +191,7 @@ Plot pair_plot(const BurninReport& report, const BurninMeasure& measure) {
          {"to", link.peer},
          {"v", rounded(link.worse)},
          {"label", link.worse > tolerance / 2 ? worse : ""},
-         {"bad", is_bad_link(report, measure.name, link)},
+         {"frame", std::string(to_string(status_of(report, measure.name, link)))},
          {"tip", fmt::format("{} to {}: {}{}", link.host, link.peer, burnin_figure(measure.name, link.value),
                              is_share ? "" : ", " + worse + " worse")}});
   }
@@ -203,7 +203,7 @@ Plot pair_plot(const BurninReport& report, const BurninMeasure& measure) {
   spec["height"] = std::clamp<std::size_t>(80 + 30 * report.nodes.size(), 200, 900);
   plot.caption = fmt::format(
       "From the row's node to the column's; darkest: {} {}. Empty: not measured. Framed: a bad link between good "
-      "nodes.",
+      "nodes; dashed: one that was set apart.",
       level_text(kDarkestTolerances * tolerance), is_share ? "or more" : "worse than the middle of all, or more");
   plot.spec = std::move(spec);
   return plot;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -35,13 +36,17 @@ std::string figure(std::string_view name, int count, std::string_view note) {
                      escape_html(note));
 }
 
+std::string against_text(const BurninFinding& finding) {
+  if (finding.of_reference) return "its own past";
+  return finding.peers > 0 ? fmt::format("{} peers", finding.peers) : "";
+}
+
 std::string badge_of(const BurninReport& report) {
   const BurninCounts counts = counts_of(report);
-  if (!report.complete) return element("span", "not at its end", "badge unknown");
-  const int code = exit_code(report);
-  if (code == 0) return element("span", "all good", "badge good");
-  return element("span", burnin_rest(report),
-                 counts.bad + counts.bad_links + counts.bad_groups > 0 ? "badge bad" : "badge unknown");
+  if (exit_code(report) == 0) return element("span", "all good", "badge good");
+  std::string text = burnin_rest(report);
+  if (!report.complete) text = "not at its end" + (text.empty() ? "" : ": " + text);
+  return element("span", text, counts.bad + counts.bad_links + counts.bad_groups > 0 ? "badge bad" : "badge unknown");
 }
 
 /// Nodes of one state, or none; the first are shown, and of many the rest is folded away.
@@ -61,41 +66,70 @@ std::string node_reasons(const BurninReport& report, std::string_view words, std
   return first.html() + (rest.rows() == 0 ? "" : details(fmt::format("{} more", rest.rows()), rest.html()));
 }
 
-std::string between_reasons(const std::vector<BurninFinding>& findings, bool shown, std::string_view caption) {
+std::string between_reasons(const std::vector<BurninFinding>& findings, std::string_view words,
+                            std::string_view caption) {
   HtmlTable table(std::string(caption), {"where", "why"});
   for (const BurninFinding& finding : findings)
-    if (gravity(finding.status) == (shown ? gravity(BurninStatus::shown) : gravity(BurninStatus::unclear)))
+    if (finding.status != BurninStatus::clear && status_words(finding.status) == words)
       table.row({place_of(finding), finding_text(finding)});
   return table.rows() == 0 ? "" : table.html();
 }
 
-struct BoxLook {
+/// Nodes, links and groups that were set apart: a row a finding; of many the rest is folded away.
+std::string apart_reasons(const BurninReport& report) {
+  const std::vector<std::string> headers{"where", "in what", "worse by", "against", "why"};
+  HtmlTable first("The intervals hold in 95 %", headers), rest("", headers);
+  const auto add = [&](const std::vector<Cell>& cells) { (first.rows() < kMostReasons ? first : rest).row(cells); };
+  const auto add_findings = [&](const std::vector<BurninFinding>& findings) {
+    for (const BurninFinding& finding : findings)
+      if (finding.status == BurninStatus::apart)
+        add({place_of(finding), accusation(finding.measure), Cell(worse_text(finding), "number"),
+             Cell(against_text(finding), "number"), finding_text(finding)});
+  };
+  for (const BurninNodeReport& node : report.nodes)
+    if (node.state == BurninNodeState::apart) add_findings(node.findings);
+  add_findings(report.links);
+  add_findings(report.groups);
+  if (first.rows() == 0) return "";
+  return element("p", apart_advice(report)) + first.html() +
+         (rest.rows() == 0 ? "" : details(fmt::format("{} more", rest.rows()), rest.html()));
+}
+
+/// Of a state: its box in the grid, its cell in a table, and its place there, the gravest having the largest.
+struct StateLook {
   std::string_view css_class, sign;
+  const char* cell_class;
+  int rank;
 };
-BoxLook look_of(BurninNodeState state) {
+StateLook look_of(BurninNodeState state) {
   switch (state) {
     case BurninNodeState::good:
-      return {"good", "✓"};
+      return {"good", "✓", "good", 0};
     case BurninNodeState::bad:
-      return {"bad", "✗"};
+      return {"bad", "✗", "bad", 4};
     case BurninNodeState::apart:
-      return {"apart", "≠"};
+      return {"apart", "≠", "apart", 3};
     case BurninNodeState::suspect:
-      return {"unclear", "?"};
+      return {"unclear", "?", "unknown", 2};
     case BurninNodeState::untested:
     case BurninNodeState::testing:
     case BurninNodeState::not_tested:
       break;
   }
-  return {"untested", "–"};
+  return {"untested", "–", "unknown", 1};
 }
 
 std::string box(const BurninNodeReport& node, bool named) {
-  const BoxLook look = look_of(node.state);
+  const StateLook look = look_of(node.state);
   const std::string tip =
       fmt::format("{}: {}{}{}", node.host, state_words(node.state), node.reason.empty() ? "" : ", ", node.reason);
   return fmt::format("<li class=\"{}\" title=\"{}\">{}</li>\n", look.css_class, escape_html(tip),
                      named ? fmt::format("<b>{}</b>{}", look.sign, escape_html(node.host)) : std::string(look.sign));
+}
+
+Cell outcome_cell(BurninStatus status) {
+  constexpr std::array kClasses{"good", "good", "unknown", "apart", "bad"};  // by gravity
+  return {std::string(status_words(status)), kClasses.at(static_cast<std::size_t>(gravity(status)))};
 }
 
 std::string accused_table(const std::vector<const BurninFinding*>& findings) {
@@ -108,15 +142,8 @@ std::string accused_table(const std::vector<const BurninFinding*>& findings) {
       continue;
     }
     const bool by_figures = find_burnin_measure(finding->measure) != nullptr;
-    const std::string against = finding->of_reference ? "its own past"
-                                : finding->peers > 0  ? fmt::format("{} peers", finding->peers)
-                                                      : "";
-    const int grave = gravity(finding->status);
-    table.row({Cell(place_of(*finding), "number"), accusation(finding->measure),
-               grave == 3   ? Cell("bad", "bad")
-               : grave == 2 ? Cell("not clear", "unknown")
-                            : Cell(std::string(to_string(finding->status)), "good"),
-               Cell(worse_text(*finding), "number"), Cell(against, "number"),
+    table.row({Cell(place_of(*finding), "number"), accusation(finding->measure), outcome_cell(finding->status),
+               Cell(worse_text(*finding), "number"), Cell(against_text(*finding), "number"),
                Cell(finding->visits > 0 ? std::to_string(finding->visits) : "", "number"),
                Cell(by_figures && finding->visits > 0 ? fmt::format("{:.2g}", finding->p_noise) : "", "number"),
                Cell(by_figures && finding->peers > 0 ? fmt::format("{:.2g}", finding->p_peers) : "", "number"),
@@ -171,20 +198,17 @@ std::string nodes_table(const BurninReport& report) {
     if (measured.contains(measure.name)) headers.emplace_back(measure.what);
   std::vector<const BurninNodeReport*> nodes;
   for (const BurninNodeReport& node : report.nodes) nodes.push_back(&node);
-  std::stable_partition(nodes.begin(), nodes.end(),
-                        [](const BurninNodeReport* node) { return node->state != BurninNodeState::good; });
+  std::stable_sort(nodes.begin(), nodes.end(), [](const BurninNodeReport* a, const BurninNodeReport* b) {
+    return look_of(a->state).rank > look_of(b->state).rank;
+  });
   HtmlTable table("The middle over visits; of links also over partners and both directions", headers);
   for (const BurninNodeReport* node : nodes) {
     if (table.full()) {
       table.leave_out();
       continue;
     }
-    std::vector<Cell> cells{
-        node->host,
-        Cell(std::string(state_words(node->state)), node->state == BurninNodeState::good  ? "good"
-                                                    : node->state == BurninNodeState::bad ? "bad"
-                                                                                          : "unknown"),
-        node->group, node->machine_class};
+    std::vector<Cell> cells{node->host, Cell(std::string(state_words(node->state)), look_of(node->state).cell_class),
+                            node->group, node->machine_class};
     for (const BurninMeasure& measure : kBurninMeasures) {
       if (!measured.contains(measure.name)) continue;
       const auto found = node->figures.find(std::string(measure.name));
@@ -227,13 +251,17 @@ std::string tolerances_table(const BurninReport& report) {
 }
 
 constexpr std::string_view kHowToRead =
-    "<ul>\n<li>Good: it came to the end of all rounds, and nothing speaks against it.</li>\n<li>Bad: worse than its "
-    "peers of the same class of machines by more than the tolerance, in fresh measurements made after it was "
-    "suspected, beside nodes that are known good, and further from its peers than these are from each other. Or: a "
-    "check, a fact that must match, a wrong result, an absolute limit of the config.</li>\n<li>Not clear: suspected, "
-    "and neither shown nor cleared after the last look. It is not among the good ones.</li>\n<li>Not tested: it did "
-    "not answer, could not be measured, or the time was over.</li>\n<li>Cleared: it was suspected, and fresh "
-    "measurements speak for it.</li>\n<li>p: how often chance alone would give such a figure. It is compared with the "
+    "<ul>\n<li>Good: it came to the end of all rounds, and is within the tolerance, or no further from its peers than "
+    "the slowest of so many ordinary ones would be.</li>\n<li>Bad: worse than its peers of the same class of machines "
+    "by more than the tolerance, in fresh measurements made after it was suspected, beside nodes that are known good, "
+    "and further from them than even an uneven fleet reaches. Or: a check, a fact that must match, a wrong result, an "
+    "absolute limit of the config.</li>\n<li>Set apart: worse by more than the tolerance for sure, and further out "
+    "than "
+    "so many ordinary peers reach; but not told from the slow end of an uneven fleet. It does not go live unless "
+    "somebody decides so, and is in slow_hosts.</li>\n<li>Not clear: suspected, and not told from what is tolerated "
+    "after the last look. It is not among the good ones.</li>\n<li>Not tested: it did not answer, could not be "
+    "measured, or the time was over.</li>\n<li>Cleared: it was suspected, and is good by fresh "
+    "measurements.</li>\n<li>p: how often chance alone would give such a figure. It is compared with the "
     "error rate of the whole burn-in, shared out over nodes, measures and rounds.</li>\n</ul>\n";
 
 }  // namespace
@@ -249,7 +277,9 @@ std::string burnin_headline(const BurninReport& report) {
                               report.started_utc.empty() ? "" : "; begun " + report.started_utc),
                   "summary");
   html += "<dl class=\"figures\">\n" + figure("good", counts.good, "may go live") +
-          figure("bad", counts.bad, "keep them out") + figure("not clear", counts.unclear, "measure them longer") +
+          figure("bad", counts.bad, "keep them out") +
+          figure("set apart", counts.apart, "slower for sure, cause not known") +
+          figure("not clear", counts.unclear, "measure them longer") +
           figure("not tested", counts.not_tested, "nothing is known of them") +
           figure("bad links", counts.bad_links, "between two good nodes") + "</dl>\n";
   html += element("p", burnin_claim(report));
@@ -271,14 +301,18 @@ std::string burnin_headline(const BurninReport& report) {
 
 std::string kept_out_section(const BurninReport& report) {
   const std::string bad = node_reasons(report, "bad", "") +
-                          between_reasons(report.links, true, "Bad links: no job should cross them") +
-                          between_reasons(report.groups, true, "Bad groups");
-  const std::string unclear = node_reasons(report, "not clear", "Not clear: suspected, neither shown nor cleared") +
-                              node_reasons(report, "not tested", "Not tested") +
-                              between_reasons(report.links, false, "Links that are not clear") +
-                              between_reasons(report.groups, false, "Groups that are not clear");
+                          between_reasons(report.links, "bad", "Bad links: no job should cross them") +
+                          between_reasons(report.groups, "bad", "Bad groups");
+  const std::string apart = apart_reasons(report);
+  const std::string unclear =
+      node_reasons(report, "not clear", "Not clear: suspected, not told from what is tolerated") +
+      node_reasons(report, "not tested", "Not tested") +
+      between_reasons(report.links, "not clear", "Links that are not clear") +
+      between_reasons(report.groups, "not clear", "Groups that are not clear");
   std::string html;
   if (!bad.empty()) html += "<div class=\"kept-out\"><h2>Keep out</h2>\n" + bad + "</div>\n";
+  if (!apart.empty())
+    html += "<div class=\"set-apart\"><h2>Set apart: slower for sure, cause not known</h2>\n" + apart + "</div>\n";
   if (!unclear.empty()) html += "<div class=\"not-clear\"><h2>Not known to be good</h2>\n" + unclear + "</div>\n";
   if (html.empty() && !report.nodes.empty()) html = element("p", "Nothing speaks against any node.", "nothing");
   return html;
@@ -296,8 +330,8 @@ std::string node_grid(const BurninReport& report) {
   }
   std::string html =
       "<h2>All nodes</h2>\n<p class=\"legend\"><span class=\"key\">✓ good</span> <span class=\"key\">✗ bad</span> "
-      "<span "
-      "class=\"key\">? not clear</span> <span class=\"key\">– not tested</span></p>\n";
+      "<span class=\"key\">≠ set apart</span> <span class=\"key\">? not clear</span> "
+      "<span class=\"key\">– not tested</span></p>\n";
   html += named ? "<div class=\"by-group\">\n" : "<div class=\"dense\">\n";
   for (const std::string& group : order) {
     html += "<div class=\"group\">" + (group.empty() ? "" : element("p", group, "group-name"));

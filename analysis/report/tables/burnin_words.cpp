@@ -40,6 +40,56 @@ bool is_rate_or_time(std::string_view measure) {
   return found != nullptr && (found->better == BurninBetter::higher || found->better == BurninBetter::lower);
 }
 
+/// From so many nodes of a class on a hole between a node and the rest can be told from a heavy tail.
+constexpr int kManyNodes = 200;
+
+/// Rates and times that some node has a figure of.
+std::set<std::string_view> measured_in(const BurninReport& report) {
+  std::set<std::string_view> measured;
+  for (const BurninNodeReport& node : report.nodes)
+    for (const auto& [measure, value] : node.figures)
+      if (is_rate_or_time(measure)) measured.insert(measure);
+  return measured;
+}
+
+/// Where no spread is stated: by how many nodes a class has.
+std::string tails_by_size(const BurninReport& report) {
+  std::map<std::string_view, int> classes;
+  for (const BurninNodeReport& node : report.nodes) ++classes[node.machine_class];
+  const auto large =
+      std::count_if(classes.begin(), classes.end(), [](const auto& one) { return one.second >= kManyNodes; });
+  constexpr std::string_view kOfMany = "a power law's", kOfFew = "those of Student's t of 2 degrees of freedom";
+  if (large == 0) return std::string(kOfFew);
+  if (large == std::ssize(classes)) return std::string(kOfMany);
+  return fmt::format("{} where there are {} of them, as {} where there are fewer", kOfMany, kManyNodes, kOfFew);
+}
+
+/// How healthy nodes may differ, so that what is claimed of them holds.
+std::string assumed_tails(const BurninReport& report) {
+  const std::set<std::string_view> measured = measured_in(report);
+  std::vector<std::string_view> stated;
+  for (const auto& [measure, limits] : report.config.limits)
+    if (limits.spread && measured.contains(measure)) stated.push_back(measure);
+  if (!stated.empty() && stated.size() == measured.size())
+    return "those of Student's t of 8 degrees of freedom, since all their spreads are stated";
+  if (stated.empty()) return tails_by_size(report);
+  return fmt::format("{} (of 8 degrees in {}, whose spread is stated)", tails_by_size(report), fmt::join(stated, ", "));
+}
+
+/// By which something was set apart.
+std::set<std::string_view> measures_apart(const BurninReport& report) {
+  std::set<std::string_view> measures;
+  const auto add = [&](const std::vector<BurninFinding>& findings) {
+    for (const BurninFinding& finding : findings)
+      if (finding.status == BurninStatus::apart) measures.insert(finding.measure);
+  };
+  for (const BurninNodeReport& node : report.nodes)
+    if (node.state == BurninNodeState::apart) add(node.findings);
+  add(report.links);
+  add(report.groups);
+  return measures;
+}
+
 }  // namespace
 
 BurninCounts counts_of(const BurninReport& report) {
@@ -48,17 +98,19 @@ BurninCounts counts_of(const BurninReport& report) {
   for (const BurninNodeReport& node : report.nodes) {
     counts.good += node.state == BurninNodeState::good ? 1 : 0;
     counts.bad += node.state == BurninNodeState::bad ? 1 : 0;
+    counts.apart += node.state == BurninNodeState::apart ? 1 : 0;
     counts.unclear += node.state == BurninNodeState::suspect ? 1 : 0;
   }
-  counts.not_tested = counts.nodes - counts.good - counts.bad - counts.unclear;
-  const auto count = [](const std::vector<BurninFinding>& findings, int& bad, int& unclear) {
+  counts.not_tested = counts.nodes - counts.good - counts.bad - counts.apart - counts.unclear;
+  const auto count = [](const std::vector<BurninFinding>& findings, int& bad, int& apart, int& unclear) {
     for (const BurninFinding& finding : findings) {
       bad += finding.status == BurninStatus::shown ? 1 : 0;
+      apart += finding.status == BurninStatus::apart ? 1 : 0;
       unclear += finding.status == BurninStatus::suspect || finding.status == BurninStatus::unclear ? 1 : 0;
     }
   };
-  count(report.links, counts.bad_links, counts.unclear_links);
-  count(report.groups, counts.bad_groups, counts.unclear_groups);
+  count(report.links, counts.bad_links, counts.apart_links, counts.unclear_links);
+  count(report.groups, counts.bad_groups, counts.apart_groups, counts.unclear_groups);
   return counts;
 }
 
@@ -72,11 +124,14 @@ std::string burnin_rest(const BurninReport& report) {
   const BurninCounts counts = counts_of(report);
   std::vector<std::string> nodes, others;
   if (counts.bad > 0) nodes.push_back(fmt::format("{} bad", counts.bad));
+  if (counts.apart > 0) nodes.push_back(fmt::format("{} set apart", counts.apart));
   if (counts.unclear > 0) nodes.push_back(fmt::format("{} not clear", counts.unclear));
   if (counts.not_tested > 0) nodes.push_back(fmt::format("{} not tested", counts.not_tested));
   if (counts.bad_links > 0) others.push_back(counted(counts.bad_links, "bad link") + " between good nodes");
+  if (counts.apart_links > 0) others.push_back(counted(counts.apart_links, "link") + " set apart");
   if (counts.unclear_links > 0) others.push_back(counted(counts.unclear_links, "link") + " not clear");
   if (counts.bad_groups > 0) others.push_back(counted(counts.bad_groups, "bad group"));
+  if (counts.apart_groups > 0) others.push_back(counted(counts.apart_groups, "group") + " set apart");
   if (counts.unclear_groups > 0) others.push_back(counted(counts.unclear_groups, "group") + " not clear");
   return fmt::format("{}{}{}", fmt::join(nodes, ", "), !nodes.empty() && !others.empty() ? "; " : "",
                      fmt::join(others, ", "));
@@ -84,12 +139,23 @@ std::string burnin_rest(const BurninReport& report) {
 
 std::string burnin_claim(const BurninReport& report) {
   return fmt::format(
-      "The judgement is set so that a healthy fleet has any node or link called bad for its figures in at most {} of "
-      "burn-ins, all nodes, measures and rounds together. Checks, facts that must match, deaths and absolute limits of "
-      "the config are outside of that figure. It was calibrated on simulated nodes, for figures of nodes; where nodes "
-      "of a "
-      "class differ with heavier tails than Student's t of 8 degrees, or are two kinds of machine, it is higher.",
-      level_text(report.config.false_bad));
+      "In at most {} of burn-ins is any healthy node called bad for its figures, over all nodes, measures and rounds, "
+      "even if healthy nodes of a class differ with tails as heavy as {}. In fewer still is a node bad or set apart "
+      "although it is within the "
+      "tolerance. Links, counts and groups are not calibrated; checks, facts, deaths and absolute limits are outside "
+      "of these figures.",
+      level_text(report.config.false_bad), assumed_tails(report));
+}
+
+std::string apart_advice(const BurninReport& report) {
+  const std::set<std::string_view> measures = measures_apart(report);
+  const BurninCounts counts = counts_of(report);
+  if (measures.empty() && counts.apart == 0) return "";
+  return fmt::format(
+      "Faulty, or the slow end of an uneven fleet? What would tell: --reference of an earlier burn-in, or at_least, "
+      "at_most or spread{} in the config's limits.{}",
+      measures.empty() ? "" : fmt::format(" of {}", fmt::join(measures, ", ")),
+      counts.apart == 0 ? "" : " To use the nodes as they are: cat good_hosts slow_hosts.");
 }
 
 std::string burnin_tolerances(const BurninReport& report) {
@@ -104,6 +170,23 @@ std::string burnin_tolerances(const BurninReport& report) {
 }
 
 std::string level_text(double fraction) { return fmt::format("{:.3g} %", 100 * fraction); }
+
+std::string_view status_words(BurninStatus status) {
+  switch (status) {
+    case BurninStatus::shown:
+      return "bad";
+    case BurninStatus::apart:
+      return "set apart";
+    case BurninStatus::suspect:
+    case BurninStatus::unclear:
+      return "not clear";
+    case BurninStatus::cleared:
+      return "cleared";
+    case BurninStatus::clear:
+      break;
+  }
+  return "clear";
+}
 
 std::string_view state_words(BurninNodeState state) {
   switch (state) {
@@ -126,9 +209,10 @@ std::string_view state_words(BurninNodeState state) {
 int gravity(BurninStatus status) {
   switch (status) {
     case BurninStatus::shown:
+      return 4;
+    case BurninStatus::apart:
       return 3;
     case BurninStatus::suspect:
-    case BurninStatus::apart:
     case BurninStatus::unclear:
       return 2;
     case BurninStatus::cleared:

@@ -13,27 +13,33 @@ namespace grit {
 /// Nodes by what becomes of them, and what else is wrong.
 struct BurninCounts {
   int nodes = 0, good = 0, bad = 0;
+  int apart = 0;       // slower for sure, cause not known
   int unclear = 0;     // suspect to the end
   int not_tested = 0;  // given up, or the burn-in has not come to them
-  int bad_links = 0, unclear_links = 0;
-  int bad_groups = 0, unclear_groups = 0;
+  int bad_links = 0, apart_links = 0, unclear_links = 0;
+  int bad_groups = 0, apart_groups = 0, unclear_groups = 0;
 };
 BurninCounts counts_of(const BurninReport& report);
 
 /// "5 of 8 nodes may go live."; of a burn-in that has not come to its end "So far 0 of 8 nodes may go live.".
 std::string burnin_sentence(const BurninReport& report);
-/// "2 bad, 1 not tested; 1 bad link between good nodes"; empty: everything is good.
+/// "2 bad, 1 set apart, 1 not tested; 1 bad link between good nodes"; empty: everything is good.
 std::string burnin_rest(const BurninReport& report);
-/// How often a healthy fleet has anything called bad, and what that does not speak of.
+/// How often any healthy node is called bad, how uneven healthy nodes may be for that, and what it does not speak of.
 std::string burnin_claim(const BurninReport& report);
+/// What to do about what was set apart: what would tell whether it is faulty, and how to use such nodes as they are.
+/// Empty: nothing was.
+std::string apart_advice(const BurninReport& report);
 /// What is good though it is slower: by measure, only those that some figure is of. Empty: no figures.
 std::string burnin_tolerances(const BurninReport& report);
 
 /// A fraction that somebody set, as short as it can be said: "1 %", "0.05 %".
 std::string level_text(double fraction);
-/// "good", "bad", "not clear", "not tested".
+/// "good", "bad", "set apart", "not clear", "not tested".
 std::string_view state_words(BurninNodeState state);
-/// Shown before not clear, before cleared, before clear.
+/// "bad", "set apart", "not clear", "cleared", "clear".
+std::string_view status_words(BurninStatus status);
+/// Bad before set apart, before not clear, before cleared, before clear.
 int gravity(BurninStatus status);
 /// A figure with its unit: "12.3 GFLOP/s", "0.5 %", "3.1 ms". A measure that is not known: the plain number.
 std::string burnin_figure(std::string_view measure, double value);

@@ -75,10 +75,12 @@ std::string cut(const std::string& text, std::size_t width) {
 
 std::string burnin_progress_line(const BurninProgress& progress, std::size_t width) {
   std::string states;
-  for (const std::string_view state : {"good", "testing", "suspect", "bad", "not_tested", "untested"}) {
-    const auto count = progress.nodes.find(std::string(state));
+  using State = BurninNodeState;
+  for (const State state :
+       {State::good, State::testing, State::suspect, State::apart, State::bad, State::not_tested, State::untested}) {
+    const auto count = progress.nodes.find(std::string(to_string(state)));
     if (count == progress.nodes.end() || count->second == 0) continue;
-    std::string words(state);
+    std::string words(state == State::apart ? state_words(state) : to_string(state));
     std::replace(words.begin(), words.end(), '_', ' ');
     states += fmt::format("{}{} {}", states.empty() ? ", " : " ", count->second, words);
   }
@@ -95,12 +97,14 @@ std::string burnin_progress_line(const BurninProgress& progress, std::size_t wid
 std::string burnin_text(const BurninReport& report, const std::filesystem::path& directory) {
   std::string text = printable(burnin_sentence(report)) + "\n";
   if (const std::string rest = burnin_rest(report); !rest.empty()) text += line("others", rest);
-  text += node_lines(report, "BAD", "bad") + node_lines(report, "NOT CLEAR", "not clear") +
-          node_lines(report, "NOT TESTED", "not tested");
+  text += node_lines(report, "BAD", "bad") + node_lines(report, "SET APART", "set apart") +
+          node_lines(report, "NOT CLEAR", "not clear") + node_lines(report, "NOT TESTED", "not tested");
   text += finding_lines(report.links, "BAD LINK", {BurninStatus::shown}) +
           finding_lines(report.groups, "BAD GROUP", {BurninStatus::shown});
   for (const std::vector<BurninFinding>* findings : {&report.links, &report.groups})
-    text += finding_lines(*findings, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
+    text += finding_lines(*findings, "SET APART", {BurninStatus::apart}) +
+            finding_lines(*findings, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
+  if (const std::string advice = apart_advice(report); !advice.empty()) text += line("what now", advice);
   text += cleared_lines(report);
   std::vector<std::string> fleet;
   for (const BurninFinding& finding : report.fleet) fleet.push_back(finding_text(finding));
@@ -113,7 +117,7 @@ std::string burnin_text(const BurninReport& report, const std::filesystem::path&
                                    report.config.name, report.launcher));
   text += line("page", (directory / "burnin.html").string());
   return text + line("files",
-                     "beside it: good_hosts, good_nodelist, drain.sh, nodes.csv, junit.xml, metrics.prom, "
+                     "beside it: good_hosts, slow_hosts, good_nodelist, drain.sh, nodes.csv, junit.xml, metrics.prom, "
                      "burnin.json");
 }
 

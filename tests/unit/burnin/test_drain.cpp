@@ -30,7 +30,8 @@ class OwnPath {
 
 }  // namespace
 
-TEST_CASE("a node that cannot be drained keeps no other from it, and one that is drained is left alone", "[burnin]") {
+TEST_CASE("a node that cannot be drained keeps no other from it, and one that is drained or set apart is left alone",
+          "[burnin]") {
   const test::TempDirectory place;
   const auto scontrol = place.path() / "scontrol", asked = place.path() / "asked";
   std::ofstream(scontrol) << "#!/bin/sh\n"
@@ -42,9 +43,10 @@ TEST_CASE("a node that cannot be drained keeps no other from it, and one that is
                           << asked.string() << " ;;\nesac\n";
   std::filesystem::permissions(scontrol, std::filesystem::perms(0755));
   BurninReport report;
-  for (const char* host : {"n0", "n1", "n2", "n3"})
+  for (const char* host : {"n0", "n1", "n2", "n3", "n4"})
     report.nodes.push_back({.host = host, .state = BurninNodeState::bad, .reason = "slow"});
   report.nodes[0].state = BurninNodeState::good;
+  report.nodes[4].state = BurninNodeState::apart;
   const OwnPath path(place.path());
   drain_bad_nodes(report);
   CHECK(read_file(asked).value_or("") == "NodeName=n3 State=DRAIN\n");

@@ -75,7 +75,7 @@ BurninReport some_report() {
 }
 
 BurninReport of_states(std::vector<BurninNodeState> states) {
-  BurninReport report;
+  BurninReport report{.complete = true};
   for (const BurninNodeState state : states) report.nodes.push_back({.state = state});
   return report;
 }
@@ -124,10 +124,11 @@ TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]"
   using State = BurninNodeState;
   CHECK(exit_code(of_states({State::good, State::good})) == 0);
   CHECK(exit_code(of_states({State::good, State::not_tested, State::bad})) == 1);
-  for (const State state : {State::not_tested, State::suspect, State::testing, State::untested})
+  for (const State state : {State::not_tested, State::apart, State::suspect, State::testing, State::untested})
     CHECK(exit_code(of_states({State::good, state})) == 2);
-  for (const auto& [status, code] : {std::pair{BurninStatus::shown, 1}, std::pair{BurninStatus::unclear, 2},
-                                     std::pair{BurninStatus::suspect, 2}, std::pair{BurninStatus::cleared, 0}}) {
+  for (const auto& [status, code] :
+       {std::pair{BurninStatus::shown, 1}, std::pair{BurninStatus::unclear, 2}, std::pair{BurninStatus::suspect, 2},
+        std::pair{BurninStatus::apart, 2}, std::pair{BurninStatus::cleared, 0}}) {
     BurninReport link = of_states({State::good}), group = link;
     link.links = {{.host = "n1", .peer = "n2", .status = status}};
     group.groups = {{.group = "leaf1", .status = status}};
@@ -137,6 +138,8 @@ TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]"
   BurninReport fleet = of_states({State::good});
   fleet.fleet = {{.measure = "check:x", .status = BurninStatus::shown}};
   CHECK(exit_code(fleet) == 0);  // it names nobody
+  fleet.complete = false;
+  CHECK(exit_code(fleet) == 2);
 }
 
 }  // namespace grit

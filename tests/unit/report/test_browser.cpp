@@ -196,7 +196,10 @@ TEST_CASE("a browser draws the plots of a burn-in", "[browser]") {
   CHECK(count(marks(compute, "suspects"), "<path") == 1);
   CHECK(count(marks(compute, "name_labels"), "n03 +5.1 %") == 1);
   const std::string rates = drawn(dom, "plot-pairs-link_rate");
-  CHECK(count(marks(rates, "pair_cells"), "<path") == 8 * 7);
+  CHECK(count(marks(rates, "pair_cells"), "<path") == 12 * 7);
+  const std::string apart = marks(drawn(dom, "plot-figure-memory-0"), "suspects");
+  CHECK(count(apart, "<path") == 3);
+  CHECK(count(apart, "#cc79a7") + count(apart, "#dd9cc0") == 2);  // the colour that the legend has for it
 }
 
 TEST_CASE("a browser draws a series with its machines, and where it changed", "[browser]") {

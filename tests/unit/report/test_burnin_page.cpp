@@ -47,21 +47,49 @@ const Json& data_of(const Plot& plot, std::string_view name) {
 
 TEST_CASE("the page of a burn-in says first how many nodes may go live, and why the others may not") {
   const std::string page = page_of(test::sample_burnin());
-  const auto headline = page.find("<h1>4 of 8 nodes may go live <span class=\"badge bad\">3 bad, 1 not tested; 1 bad");
-  const auto keep_out = page.find("Keep out"), unknown = page.find("Not known to be good"),
-             all = page.find("All nodes");
+  const auto headline = page.find(
+      "<h1>5 of 12 nodes may go live <span class=\"badge bad\">3 bad, 2 set apart, 1 not clear, 1 not tested; 1 bad "
+      "link "
+      "between good nodes, 1 link set apart, 1 group set apart</span>");
+  const auto keep_out = page.find("Keep out"), apart = page.find("Set apart: slower for sure"),
+             unknown = page.find("Not known to be good"), all = page.find("All nodes");
   REQUIRE(headline != std::string::npos);
   CHECK(headline < keep_out);
-  CHECK(keep_out < unknown);
+  CHECK(keep_out < apart);
+  CHECK(apart < unknown);
   CHECK(unknown < all);
-  CHECK(contains(page, "in at most 1 % of burn-ins"));
+  CHECK(contains(page, "In at most 1 % of burn-ins is any healthy node called bad"));
   CHECK(contains(page, "Good may be worse than its peers by up to: matrix products 3 %"));
-  CHECK(contains(page, "Not measured: storage: the disk is a tmpfs (all 8 nodes)"));
-  CHECK(contains(page, "<td>matrix products 5.1 % slower than 7 peers"));
+  CHECK(contains(page, "Not measured: storage: the disk is a tmpfs (all 12 nodes)"));
+  CHECK(contains(page, "<td>matrix products 5.1 % slower than 11 peers"));
   CHECK(contains(page, "Bad links: no job should cross them"));
   CHECK(contains(page, "Kernel panic - not syncing"));
-  CHECK(contains(page, "links/2/n03-n08: timed out after 45 s"));
+  CHECK(contains(page, "links/2/n03+n08: timed out after 45 s"));
   CHECK(contains(page, "<td class=\"good\">cleared</td>"));
+}
+
+TEST_CASE("what was set apart has its figures in a table of its own, with what would tell more") {
+  BurninReport report = test::sample_burnin();
+  const std::string page = markup_of(page_of(report));
+  const auto from = page.find("<div class=\"set-apart\">"), to = page.find("<div class=\"not-clear\">");
+  REQUIRE((from != std::string::npos && to != std::string::npos));
+  const std::string section = page.substr(from, to - from);
+  CHECK(contains(section,
+                 "--reference of an earlier burn-in, or at_least, at_most or spread of collective, link_rate, "
+                 "memory, training_own in the config"));
+  CHECK(contains(section, "cat good_hosts slow_hosts"));
+  CHECK(contains(section,
+                 "<tr><th scope=\"row\">n09</th><td>memory bandwidth</td><td class=\"number\">14 % (13 .. 15 "
+                 "%)</td><td class=\"number\">11 peers</td>"));
+  CHECK(count(section, "<th scope=\"row\">n10</th>") == 2);
+  CHECK(contains(section, "<th scope=\"row\">n02 to n07</th>"));
+  CHECK(contains(section, "<th scope=\"row\">group leaf3</th>"));
+  CHECK_FALSE(contains(section, "n11"));
+  CHECK(contains(page, "<td class=\"apart\">set apart</td>"));  // of each node, and of each accusation
+  report.links.clear(), report.groups.clear();
+  for (BurninNodeReport& node : report.nodes)
+    if (node.state == BurninNodeState::apart) node.state = BurninNodeState::bad;
+  CHECK_FALSE(contains(markup_of(page_of(report)), "class=\"set-apart\""));
 }
 
 TEST_CASE("a node's box in the grid of a burn-in has a sign beside its colour") {
@@ -70,14 +98,17 @@ TEST_CASE("a node's box in the grid of a burn-in has a sign beside its colour") 
   CHECK(contains(page, "<li class=\"bad\" title=\"n03: bad, matrix products 5.1 %"));
   CHECK(contains(page, "<b>✗</b>n03</li>"));
   CHECK(contains(page, "<b>–</b>n08</li>"));
-  CHECK(count(page, "class=\"group-name\"") == 2);
+  CHECK(contains(page, "<li class=\"apart\" title=\"n09: set apart, memory bandwidth 14 %"));
+  CHECK(contains(page, "<b>≠</b>n09</li>"));
+  CHECK(contains(page, "<span class=\"key\">≠ set apart</span>"));
+  CHECK(count(page, "class=\"group-name\"") == 3);
 }
 
 TEST_CASE("a burn-in's plots name whom somebody suspected, and those with suspects come first") {
   const BurninReport report = test::sample_burnin();
   const std::vector<Plot> plots = burnin_figure_plots(report);
   REQUIRE(plots.size() == 6);  // wrong results are no distribution
-  for (std::size_t i = 0; i < plots.size(); ++i) CHECK((data_of(plots[i], "names").empty()) == (i >= 4));
+  for (const Plot& plot : plots) CHECK_FALSE(data_of(plot, "names").empty());
   const Plot& compute = plots[0];
   CHECK(compute.title == "matrix products");
   const Json& names = data_of(compute, "names");
@@ -86,13 +117,24 @@ TEST_CASE("a burn-in's plots name whom somebody suspected, and those with suspec
   CHECK(names[0].at("name").get<std::string>() == "n03 +5.1 %");
   int others = 0;
   for (const Json& bar : data_of(compute, "bars")) others += bar.at("count").get<int>();
-  CHECK(others == 7);
+  CHECK(others == 11);
+  const Json& memory = data_of(plots[1], "names");
+  REQUIRE(memory.size() == 3);
+  CHECK(memory[0].at("status") == "apart");  // before the one that was cleared
+  CHECK(memory[0].at("name").get<std::string>() == "n09 +14 %");
+  CHECK(contains(memory[0].at("tip").get<std::string>(), "(set apart)"));
+  CHECK(memory[2].at("status") == "cleared");
+  for (const char* scale : {"color", "shape"})
+    for (const Json& one : plots[1].spec->at("scales"))
+      if (one.at("name") == scale) CHECK(one.at("domain")[1] == "apart");
+  test::BurninMaker healthy(4, 1);
+  for (const Plot& plot : burnin_figure_plots(healthy.report())) CHECK(data_of(plot, "names").empty());
 }
 
 TEST_CASE("a burn-in's links are a matrix with a cell for each direction that was measured") {
   const BurninReport report = test::sample_burnin();
   const std::vector<BurninLinkFigure> rates = link_figures(report, "link_rate");
-  CHECK(rates.size() == 8 * 7);
+  CHECK(rates.size() == 12 * 7);
   const auto bad = std::find_if(rates.begin(), rates.end(),
                                 [](const BurninLinkFigure& one) { return one.host == "n01" && one.peer == "n04"; });
   REQUIRE(bad != rates.end());
@@ -106,10 +148,10 @@ TEST_CASE("a burn-in's links are a matrix with a cell for each direction that wa
   CHECK(lossy->value == 408.0 / 80'000);
   const std::vector<Plot> plots = burnin_pair_plots(report);
   REQUIRE(plots.size() == 3);
-  std::size_t framed = 0;
+  std::map<std::string, int> frames;
   for (const Plot& plot : plots)
-    for (const Json& cell : data_of(plot, "cells")) framed += cell.at("bad").get<bool>() ? 1 : 0;
-  CHECK(framed == 1);
+    for (const Json& cell : data_of(plot, "cells")) ++frames[cell.at("frame").get<std::string>()];
+  CHECK(frames == std::map<std::string, int>{{"shown", 1}, {"apart", 1}, {"clear", 3 * 12 * 7 - 2}});
   CHECK(link_figures(report, "compute").empty());
 }
 
@@ -156,7 +198,12 @@ TEST_CASE("the page of a burn-in of thousands of nodes stays small") {
 }
 
 TEST_CASE("a burn-in without anything is a page, too, and so is one that has not come to its end") {
-  CHECK(contains(page_of({}), "<h1>So far 0 of 0 nodes may go live <span class=\"badge unknown\">not at its end"));
+  CHECK(
+      contains(page_of({}), "<h1>So far 0 of 0 nodes may go live <span class=\"badge unknown\">not at its end</span>"));
+  BurninReport cut = test::sample_burnin();
+  cut.complete = false;
+  CHECK(
+      contains(page_of(cut), "<h1>So far 5 of 12 nodes may go live <span class=\"badge bad\">not at its end: 3 bad, "));
   test::BurninMaker maker(3, 1);
   CHECK(contains(page_of(maker.report()), "<span class=\"badge good\">all good</span>"));
   CHECK(contains(page_of(maker.report()), "Nothing speaks against any node."));

@@ -17,15 +17,22 @@ std::size_t lines_of(const std::string& text) {
 
 TEST_CASE("a burn-in's text says first how many nodes may go live, then why not the others") {
   const std::string text = burnin_text(test::sample_burnin(), "burnin/quick/1");
-  CHECK(
-      text.starts_with("4 of 8 nodes may go live.\n  others     3 bad, 1 not tested; 1 bad link between good nodes\n"));
-  CHECK(contains(text, "  BAD        n03: matrix products 5.1 % slower than 7 peers"));
+  CHECK(text.starts_with(
+      "5 of 12 nodes may go live.\n  others     3 bad, 2 set apart, 1 not clear, 1 not tested; 1 bad link between good "
+      "nodes, 1 link set apart, 1 group set apart\n"));
+  CHECK(contains(text, "  BAD        n03: matrix products 5.1 % slower than 11 peers"));
+  CHECK(contains(text, "  SET APART  n09: memory bandwidth 14 % lower than 11 peers"));
+  CHECK(contains(text, "  SET APART  n02 to n07: bandwidth of the link 18 % lower"));
+  CHECK(contains(text, "  SET APART  group leaf3: bus bandwidth 17 % lower"));
+  CHECK(text.find("  BAD  ") < text.find("  SET APART"));
+  CHECK(text.find("  SET APART") < text.find("  NOT CLEAR"));
+  CHECK(contains(text, "  what now   Faulty, or the slow end of an uneven fleet? What would tell: --reference of an"));
   CHECK(contains(text, "  NOT TESTED n08: did not answer any more in round links\n"));
   CHECK(contains(text, "  BAD LINK   n01 to n04: bandwidth of the link 35 % lower"));
   CHECK(contains(text, "  cleared    n02: memory bandwidth 9.1 % lower in the first visits"));
   CHECK(contains(text, "  odd        kernel 6.1.0-27-amd64, most have 6.1.0-28-amd64 (n07)\n"));
-  CHECK(contains(text, "  skipped    storage: the disk is a tmpfs (all 8 nodes)\n"));
-  CHECK(contains(text, "in at most 1 % of burn-ins"));
+  CHECK(contains(text, "  skipped    storage: the disk is a tmpfs (all 12 nodes)\n"));
+  CHECK(contains(text, "In at most 1 % of burn-ins is any healthy node called bad"));
   CHECK(contains(text, "  took       3 min, config quick, local cluster\n"));
   CHECK(contains(text, "  page       burnin/quick/1/burnin.html\n"));
 }
@@ -61,6 +68,40 @@ TEST_CASE("a burn-in's text obeys nobody's control characters") {
   for (const char c : text) CHECK((c == '\n' || static_cast<unsigned char>(c) >= 0x20));
 }
 
+TEST_CASE("a burn-in's claim says how uneven its healthy nodes may be") {
+  const auto claim_of = [](int large, int small, const std::map<std::string, BurninLimits>& limits) {
+    BurninReport report;
+    report.config.limits = limits;
+    for (int node = 0; node < large + small; ++node)
+      report.nodes.push_back({.machine_class = node < large ? "large" : "small",
+                              .figures = {{"compute", 1}, {"memory", 1}, {"link_loss", 0}}});
+    return burnin_claim(report);
+  };
+  CHECK(
+      contains(claim_of(0, 199, {}), "differ with tails as heavy as those of Student's t of 2 degrees of freedom. In"));
+  CHECK(contains(claim_of(200, 0, {}), "differ with tails as heavy as a power law's. In"));
+  CHECK(contains(claim_of(200, 8, {}),
+                 "differ with tails as heavy as a power law's where there are 200 of them, as "
+                 "those of Student's t of 2 degrees of freedom where there are fewer. In"));
+  CHECK(contains(claim_of(0, 8, {{"compute", {.tolerance = 0.03, .spread = 0.005}}, {"memory", {.tolerance = 0.1}}}),
+                 "freedom (of 8 degrees in compute, whose spread is stated). In"));
+  const BurninLimits stated{.spread = 0.01};  // of training nothing was measured
+  CHECK(contains(claim_of(200, 0, {{"compute", stated}, {"memory", stated}, {"training_own", stated}}),
+                 "as those of Student's t of 8 degrees of freedom, since all their spreads are stated. In"));
+}
+
+TEST_CASE("what to do about what was set apart is said where something was") {
+  BurninReport report = test::sample_burnin();
+  CHECK(contains(apart_advice(report), "spread of collective, link_rate, memory, training_own in"));
+  for (BurninNodeReport& node : report.nodes)
+    if (node.state == BurninNodeState::apart) node.state = BurninNodeState::bad;  // by another measure
+  CHECK(contains(apart_advice(report), "spread of collective, link_rate in"));
+  CHECK_FALSE(contains(apart_advice(report), "slow_hosts"));  // which has none then
+  report.links.clear(), report.groups.clear();
+  CHECK(apart_advice(report).empty());
+  CHECK_FALSE(contains(burnin_text(report, "out"), "what now"));
+}
+
 TEST_CASE("a burn-in's progress is one line that fits") {
   BurninProgress progress{.round = "links",
                           .cells_done = 7,
@@ -74,8 +115,8 @@ TEST_CASE("a burn-in's progress is one line that fits") {
   CHECK(burnin_progress_line(progress, 9) == "links 7 o");
   CHECK(burnin_progress_line(progress, 0).empty());
   progress.left_ns = -1;
-  progress.nodes = {{"not_tested", 2}};
-  CHECK(burnin_progress_line(progress, 100) == "links 7 of 12 cells, 2 not tested");
+  progress.nodes = {{"not_tested", 2}, {"apart", 3}};
+  CHECK(burnin_progress_line(progress, 100) == "links 7 of 12 cells, 3 set apart 2 not tested");
   progress.round = "l\xc3\xa4ngs\n";
   CHECK(burnin_progress_line(progress, 3) == "l\xc3\xa4n");
 }

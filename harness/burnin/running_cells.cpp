@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <array>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
@@ -22,9 +21,9 @@ constexpr std::int64_t kPatience_ns = 5 * kNsPerS;
 constexpr std::int64_t kLaunch_ns = 5 * kNsPerS;
 
 bool needs_mpi(const BurninCell& cell) {
-  constexpr std::array kOfMpi{"link", "collective", "training"};
-  return cell.kinds.empty() || std::ranges::any_of(cell.kinds, [&](const std::string& kind) {
-           return std::ranges::find(kOfMpi, kind) != kOfMpi.end();
+  return cell.kinds.empty() || std::ranges::any_of(cell.kinds, [](const std::string& kind) {
+           const BurninKind* known = find_burnin_kind(kind);
+           return known != nullptr && known->shape != BurninShape::node;
          });
 }
 

@@ -36,6 +36,12 @@ inline constexpr std::array kBurninKinds{
     BurninKind{"compute", BurninShape::node},     BurninKind{"memory", BurninShape::node},
     BurninKind{"storage", BurninShape::node},     BurninKind{"link", BurninShape::pair},
     BurninKind{"collective", BurninShape::group}, BurninKind{"training", BurninShape::group}};
+/// nullptr: there is none of that name.
+constexpr const BurninKind* find_burnin_kind(std::string_view name) {
+  for (const BurninKind& one : kBurninKinds)
+    if (one.name == name) return &one;
+  return nullptr;
+}
 
 /// What the kind "facts" tells of a node, as text; of several data NICs in the order of the rails.
 inline constexpr std::array<std::string_view, 20> kBurninFacts{

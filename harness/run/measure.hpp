@@ -1,7 +1,7 @@
 // `grit measure`: what a burn-in's cell runs on its nodes. Not for people.
 //
-// Kinds of one node, without MPI: facts, checks, compute, memory, storage. Of a cell under MPI: link (the first two
-// ranks), collective, training. With `scenario` an ordinary run under MPI, with its run directory, whose figures per
+// Its kinds are kBurninKinds: those of one node are measured without MPI; link by a job's first two ranks; collective
+// and training by all of them. With `scenario` an ordinary run under MPI, with its run directory, whose figures per
 // node come from its records (harness/run/run_figures.hpp).
 #pragma once
 
@@ -27,9 +27,6 @@ struct MeasureRequest {
   std::string checks_source{};  // Lua text as for `grit check --config`; empty: all that need no parameters
   std::uint64_t seed = 1;
 };
-
-inline constexpr const char* kMeasureKinds[] = {"facts",   "checks", "compute",    "memory",
-                                                "storage", "link",   "collective", "training"};
 
 /// Prints lines as harness/model/burnin_observation.hpp has them, each as soon as it is known. Returns 0 whenever it
 /// could measure, whatever it found; a wrong result is a figure and no error. What the node lacks is "skipped". Error:

@@ -117,9 +117,8 @@ std::string_view word_of(BurninShape shape) {
 }
 
 BurninShape shape_of_kind(std::string_view kind) {
-  const auto found =
-      std::find_if(kBurninKinds.begin(), kBurninKinds.end(), [&](const BurninKind& one) { return one.name == kind; });
-  GRIT_ASSERT(found != kBurninKinds.end());
+  const BurninKind* found = find_burnin_kind(kind);
+  GRIT_ASSERT(found != nullptr);
   return found->shape;
 }
 

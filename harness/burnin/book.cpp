@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "harness/base/clock.hpp"
-#include "harness/base/units.hpp"
+#include "harness/burnin/cell_words.hpp"
 #include "harness/model/burnin_measures.hpp"
 
 namespace grit {
@@ -51,14 +51,6 @@ void sort_by_gravity(std::vector<BurninFinding>& findings) {
 
 std::string key_of_skipped(const std::string& round) { return fmt::format("{} {}", kSkippedRound, round); }
 
-std::string last_line(const std::string& words) {
-  const auto end = words.find_last_not_of(" \t\r\n");
-  if (end == std::string::npos) return "it said nothing";
-  const auto before = words.find_last_of('\n', end);
-  const auto start = before == std::string::npos ? 0 : before + 1;
-  return words.substr(start, end + 1 - start);
-}
-
 bool has_answered_in(const BurninCellResult& result, const std::string& host) {
   return result.facts.contains(host) || result.alarm_free.contains(host) || result.skipped.contains(host) ||
          std::ranges::any_of(result.observations, [&](const auto& one) { return one.host == host; }) ||
@@ -71,21 +63,6 @@ bool has_shown_fault(const BurninCellResult& result, const std::string& host) {
     const BurninMeasure* measure = find_burnin_measure(one.measure);
     return one.host == host && one.value > 0 && measure != nullptr && measure->better == BurninBetter::none_at_all;
   });
-}
-
-std::string how_it_was_lost(const BurninCellResult& result, const std::string& host) {
-  if (const auto error = result.errors.find(host); error != result.errors.end()) return error->second;
-  switch (result.end) {
-    case BurninCellEnd::timed_out:
-      return fmt::format("nothing came within {}", format_duration(static_cast<double>(result.took_ns)));
-    case BurninCellEnd::not_started:
-      return "it could not be started: " + last_line(result.words);
-    case BurninCellEnd::failed:
-      return fmt::format("ended with {}: {}", result.status, last_line(result.words));
-    case BurninCellEnd::completed:
-      break;
-  }
-  return "it said nothing of itself";
 }
 
 }  // namespace
@@ -156,7 +133,8 @@ void BurninBook::take_checks(const BurninCellResult& result, const std::string& 
 
 void BurninBook::take_loss(const BurninCellResult& result, const std::string& host) {
   Node& node = nodes_.at(host);
-  node.last_loss = fmt::format("in {}: {}", result.cell.id, how_it_was_lost(result, host));
+  ++node.lost_cells;
+  node.last_loss = fmt::format("in {}: {}", result.cell.id, why_nothing_came(result, host));
   const auto kernel = result.kernel_lines.find(host);
   if (kernel != result.kernel_lines.end() && !kernel->second.empty())
     node.last_loss += fmt::format("; its kernel's last line: {}", kernel->second.back());

@@ -8,6 +8,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/shell_words.hpp"
+#include "harness/burnin/cell_words.hpp"
 #include "harness/burnin/console.hpp"
 #include "harness/model/burnin_observation.hpp"
 #include "harness/run/measure.hpp"
@@ -33,7 +34,7 @@ std::string file_name(const BurninCell& cell) {
   return name;
 }
 
-/// Without what the cell's nodes said of themselves, which is in the result.
+/// Without what the cell's nodes said of themselves, which is in the result. The last of it, and what tells most.
 std::string other_words(const std::string& output) {
   std::string words;
   for (std::size_t start = 0; start < output.size();) {
@@ -42,7 +43,9 @@ std::string other_words(const std::string& output) {
     if (line.find("\"grit_measure\"") == std::string::npos) words += line;
     start = end + 1;
   }
-  return words.size() <= kWords_bytes ? words : words.substr(words.size() - kWords_bytes);
+  if (words.size() <= kWords_bytes) return words;
+  const std::string line = telling_line(words), last = words.substr(words.size() - kWords_bytes);
+  return last.find(line) != std::string::npos ? last : line.substr(0, kWords_bytes) + "\n" + last;
 }
 
 }  // namespace

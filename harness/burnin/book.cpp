@@ -131,6 +131,24 @@ void BurninBook::take_checks(const BurninCellResult& result, const std::string& 
   }
 }
 
+/// Nobody but a fault starts a node anew while its burn-in goes on; while none does, somebody may have mended it.
+void BurninBook::take_boot(const BurninCellResult& result, const std::string& host) {
+  const auto told = result.boot_ids.find(host);
+  if (told == result.boot_ids.end()) return;
+  Boot& last = nodes_.at(host).boot;
+  const Boot before = std::exchange(last, {told->second, result.cell.id, result.session});
+  if (before.id.empty() || before.id == last.id) return;
+  const std::string why =
+      fmt::format("it was started anew after cell {} had begun and before {} did", before.cell, last.cell);
+  if (before.session != last.session) {
+    nodes_.at(host).new_starts.push_back(why + ", while the burn-in was interrupted");
+    return;
+  }
+  const BurninFinding finding{.measure = "rebooted", .host = host, .status = BurninStatus::shown, .why = why};
+  shown_.try_emplace(finding_key(finding), finding);
+  update(host);
+}
+
 void BurninBook::take_loss(const BurninCellResult& result, const std::string& host) {
   Node& node = nodes_.at(host);
   ++node.lost_cells;
@@ -146,6 +164,8 @@ std::vector<std::string> BurninBook::take(const BurninCellResult& result) {
   for (const std::string& host : result.cell.hosts) {
     Node& node = nodes_.at(host);
     const bool answered = has_answered_in(result, host);
+    ++node.cells;
+    take_boot(result, host);
     node.has_answered = node.has_answered || answered;
     take_checks(result, host);
     if (const auto facts = result.facts.find(host); facts != result.facts.end()) {
@@ -429,6 +449,10 @@ BurninNodeReport BurninBook::report_of(const BurninHost& host, const Node& node)
                           .facts = node.facts,
                           .skipped = node.skipped,
                           .remarks = node.odd_facts};
+  report.remarks.insert(report.remarks.end(), node.new_starts.begin(), node.new_starts.end());
+  if (node.lost_cells > 0 && node.given_up_why.empty())
+    report.remarks.push_back(fmt::format("nothing came of it in {} of its {} cells, the last time {}", node.lost_cells,
+                                         node.cells, node.last_loss));
   for (const auto& [check, what] : node.warnings) report.remarks.push_back(fmt::format("check {}: {}", check, what));
   return report;
 }

@@ -151,6 +151,7 @@ class BurninFrontEnd {
                         (command_.directory / "burnin.jsonl").string(), result.cell.id));
       times_.add(result);
       unstarted_.add(result);
+      result.session = opened_.session;
       changes = scheduler_.take(result);
       note_offered();
     }

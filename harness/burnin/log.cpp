@@ -173,6 +173,7 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
   SessionTimes sessions;
   lines.for_each_of({"session", "cell_started", "cell_done", "forgotten", "end"}, [&](const Json& line) {
     sessions.add(line);
+    if (has_text(line, "type", "session")) ++opened.session;
     if (has_text(line, "type", "forgotten")) forget_last(opened.results, integer_at(line, "results", 0));
     if (has_text(line, "type", "end")) {
       opened.ended = true;
@@ -190,6 +191,7 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
   opened.earlier_ns = sessions.sum_ns();
   GRIT_CHECK(opened.log.append(session_line(), true));
   return opened;
+  ++opened.session;
 }
 
 Status BurninLog::append(const Json& line, bool flush) {

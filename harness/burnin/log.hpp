@@ -64,4 +64,11 @@ struct OpenedBurninLog {
   std::string why_ended{};  // empty: all rounds came to their end
 };
 
+  int session = 0;  // which one this is, from 1
+  /// Behind how many of the results it was given up, and why.
+  struct GivenUp {
+    std::size_t results = 0;
+    std::string why{};
+  };
+  std::optional<GivenUp> given_up{};
 }  // namespace grit

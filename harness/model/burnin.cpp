@@ -215,9 +215,11 @@ static void to_json(Json& json, const BurninCellResult& result) {
           {"alarm_free", result.alarm_free},
           {"skipped", result.skipped},
           {"errors", result.errors},
+          {"boot_ids", result.boot_ids},
           {"words", result.words},
           {"kernel_lines", result.kernel_lines},
           {"command", result.command},
+          {"session", result.session},
           {"started_ns", result.started_ns},
           {"took_ns", result.took_ns}};
 }
@@ -232,9 +234,11 @@ static void from_json(const Json& json, BurninCellResult& result) {
   read(json, "alarm_free", result.alarm_free);
   read(json, "skipped", result.skipped);
   read(json, "errors", result.errors);
+  read(json, "boot_ids", result.boot_ids);
   read(json, "words", result.words);
   read(json, "kernel_lines", result.kernel_lines);
   read(json, "command", result.command);
+  read(json, "session", result.session);
   read(json, "started_ns", result.started_ns);
   read(json, "took_ns", result.took_ns);
 }

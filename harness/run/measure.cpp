@@ -23,6 +23,7 @@
 #include "harness/base/units.hpp"
 #include "harness/run/measure_kinds.hpp"
 
+#include "harness/os/identity.hpp"
 namespace grit {
 namespace {
 
@@ -112,6 +113,9 @@ Status say_all(const std::vector<BurninLine>& lines) {
 Result<int> measure_kinds(const Job& job, const MeasureRequest& request, MeasureHere here) {
   GRIT_CHECK(job.each([&]() -> Status {
     GRIT_TRY(here.host, which_host(request.hosts));
+/// First of all, so that it is known also of a node that does not live to its first figure.
+Status say_boot(const std::string& host) { return say_burnin_line({.host = host, .boot_id = boot_id().value_or("")}); }
+
     return {};
   }));
   GRIT_TRY(const std::vector<std::string> hosts, hosts_of_nodes(job, here.host));
@@ -121,10 +125,16 @@ Result<int> measure_kinds(const Job& job, const MeasureRequest& request, Measure
     GRIT_CHECK(say_all(lines));
   }
   return 0;
+  if (job.local_rank() == 0) GRIT_CHECK(say_boot(here.host));
 }
 
 Result<int> measure_kinds(const MeasureRequest& request, MeasureHere here) {
-  GRIT_TRY(here.host, which_host(request.hosts));
+  GRIT_TRY(here.host, which_host(request.hosts, request.boots));
+  std::optional<MeasureTurn> turn;
+  if (!request.burnin.empty()) {
+    GRIT_TRY(turn, MeasureTurn::take(request.burnin, here.host, kTurn_ns));
+  }
+  if (!reader_is_gone()) GRIT_CHECK(say_boot(here.host));
   for (const std::string& kind : request.kinds) {
     if (reader_is_gone()) return unavailable_error("nobody reads what is measured");
     GRIT_CHECK(say_all(measure_alone(kind, here)));

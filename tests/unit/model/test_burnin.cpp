@@ -44,6 +44,8 @@ BurninCellResult some_result() {
   result.alarm_free = {{"n2", {"clock"}}};
   result.skipped = {{"n2", {"storage: no disk is here"}}};
   result.errors = {{"n1", "the disk is full"}};
+  result.boot_ids = {{"n1", "b0"}};
+  result.session = 2;
   result.words = "mpirun says \"no\"";
   result.kernel_lines = {{"n1", {"Kernel panic"}}};
   result.command = {"mpirun", "-n", "2"};

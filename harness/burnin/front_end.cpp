@@ -18,6 +18,7 @@
 #include "harness/base/files.hpp"
 #include "harness/base/shell_words.hpp"
 #include "harness/burnin/drain.hpp"
+#include "harness/burnin/replay.hpp"
 #include "harness/burnin/running_cells.hpp"
 #include "harness/burnin/unstarted_cells.hpp"
 #include "harness/cluster/host_list.hpp"
@@ -130,6 +131,9 @@ class BurninFrontEnd {
       GRIT_CHECK(take_ended());
       if (unstarted_.accuse_launcher(opened_.head.setup.hosts.size(), cells_.empty(),
                                      [this] { return scheduler_.report(); }))
+    pending_ = std::move(replayed->pending);
+    if (opened_.given_up) why_ended_ = opened_.given_up->why;
+    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(replayed->last_changes));
         return stop();
       GRIT_CHECK(show());
     }
@@ -141,33 +145,14 @@ class BurninFrontEnd {
  private:
   /// What is in the log is not run again; what was running when it ended stays in `pending_`.
   Status replay() {
-    note_offered();
-    std::vector<BurninChange> changes;
+    auto replayed = replay_burnin(opened_, scheduler_);
+    if (!replayed) return with_context(replayed.error(), (command_.directory / "burnin.jsonl").string());
     for (const BurninCellResult& result : opened_.results) {
-      if (pending_.erase(result.cell.id) == 0)
-        return usage_error(
-            fmt::format("{} does not follow from its own head, as if another version of grit had "
-                        "written it: cell {} was not to be run",
-                        (command_.directory / "burnin.jsonl").string(), result.cell.id));
       times_.add(result);
       unstarted_.add(result);
-      result.session = opened_.session;
-      changes = scheduler_.take(result);
-      note_offered();
-    }
-    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(changes));  // those of the last one it may not have come to
-    if (opened_.ended) {
-      pending_.clear();
-      if (!opened_.why_ended.empty()) scheduler_.give_up(opened_.why_ended);
+      cells_.note(result);
     }
     return {};
-  }
-
-  void note_offered() {
-    for (BurninCell& cell : scheduler_.next()) {
-      std::string id = cell.id;
-      pending_.emplace(std::move(id), std::move(cell));
-    }
   }
 
   Status start(const BurninCell& cell) {
@@ -179,6 +164,7 @@ class BurninFrontEnd {
   void wait() const {
     std::vector<pollfd> waited{{signals_.get(), POLLIN, 0}};
     cells_.add_to(waited);
+    GRIT_CHECK(opened_.log.given_up(why_ended_));
     ::poll(waited.data(), waited.size(), kTick_ms);
   }
 

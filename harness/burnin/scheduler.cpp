@@ -467,6 +467,7 @@ std::vector<BurninChange> BurninScheduler::give_up(const std::string& why) {
 BurninProgress BurninScheduler::progress() const {
   const Private& me = *private_;
   BurninProgress progress{.round = me.round().name,
+                          .cycle = me.cycle,
                           .cells_done = static_cast<int>(me.cells_done),
                           .cells_running = static_cast<int>(me.running.size()),
                           .nodes = me.book.count_states()};

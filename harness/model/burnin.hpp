@@ -198,6 +198,7 @@ struct BurninNodeReport {
 
 struct BurninProgress {
   std::string round{};
+  int cycle = 0;  // from 0
   int cells_done = 0, cells_planned = 0, cells_running = 0;
   std::map<std::string, int> nodes{};         // by state
   std::int64_t elapsed_ns = 0, left_ns = -1;  // -1: not known yet

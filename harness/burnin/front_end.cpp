@@ -113,9 +113,6 @@ class BurninFrontEnd {
       GRIT_CHECK(take_ended());
       if (unstarted_.accuse_launcher(opened_.head.setup.hosts.size(), cells_.empty(),
                                      [this] { return scheduler_.report(); }))
-    pending_ = std::move(replayed->pending);
-    if (opened_.given_up) why_ended_ = opened_.given_up->why;
-    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(replayed->last_changes));
         return stop();
       GRIT_CHECK(show());
     }
@@ -134,6 +131,9 @@ class BurninFrontEnd {
       unstarted_.add(result);
       cells_.note(result);
     }
+    pending_ = std::move(replayed->pending);
+    if (opened_.given_up) why_ended_ = opened_.given_up->why;
+    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(replayed->last_changes));
     return {};
   }
 
@@ -146,12 +146,12 @@ class BurninFrontEnd {
   void wait() const {
     std::vector<pollfd> waited{{signals_.get(), POLLIN, 0}};
     cells_.add_to(waited);
-    GRIT_CHECK(opened_.log.given_up(why_ended_));
     ::poll(waited.data(), waited.size(), kTick_ms);
   }
 
   Status take_ended() {
     for (BurninCellResult& result : cells_.ended()) {
+      result.session = opened_.session;
       times_.add(result);
       unstarted_.add(result);
       GRIT_CHECK(opened_.log.done(result));
@@ -164,6 +164,7 @@ class BurninFrontEnd {
   Status look_at_time() {
     if (deadline_ns_ == 0 || !why_ended_.empty() || scheduler_.done() || monotonic_ns() < deadline_ns_) return {};
     why_ended_ = "no time was left";
+    GRIT_CHECK(opened_.log.given_up(why_ended_));
     return opened_.log.changed(scheduler_.give_up(why_ended_));
   }
 

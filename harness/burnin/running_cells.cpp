@@ -17,6 +17,8 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kWords_bytes = 2000, kLog_bytes = 64 * 1024;
+/// So much of a boot id tells thousands of nodes apart, and their list still fits a word of a command line (128 KiB).
+constexpr std::size_t kBoot_bytes = 8;
 constexpr std::int64_t kPatience_ns = 5 * kNsPerS;
 /// For the launcher to get the job going, over the cell's own limit.
 constexpr std::int64_t kLaunch_ns = 5 * kNsPerS;
@@ -69,10 +71,14 @@ HostJob RunningCells::job_of(const BurninCell& cell) const {
   const bool is_local = head_.local_nodes > 0;
   MeasureRequest request{.kinds = cell.kinds,
                          .hosts = cell.hosts,
+                         .burnin = std::to_string(head_.started_ns),
                          .length_ns = cell.length_ns,
                          .limit_ns = round.limit_ns,
                          .checks_source = head_.setup.config.checks_source,
                          .seed = head_.setup.seed};
+  if (!is_local && cell.hosts.size() > 1 &&
+      std::ranges::all_of(cell.hosts, [&](const std::string& host) { return boots_.contains(host); }))
+    for (const std::string& host : cell.hosts) request.boots.push_back(boots_.at(host));
   if (cell.kinds.empty()) {
     request.scenario = round.scenario;
     for (const auto& [name, value] : round.options) request.sets.emplace_back(name, value);
@@ -88,6 +94,10 @@ HostJob RunningCells::job_of(const BurninCell& cell) const {
   for (std::string& word : measure_words(request)) job.command.push_back(std::move(word));
   if (is_local) job.environment = {"OPENBLAS_NUM_THREADS=1"};
   return job;
+}
+
+void RunningCells::note(const BurninCellResult& result) {
+  for (const auto& [host, id] : result.boot_ids) boots_[host] = id.substr(0, kBoot_bytes);
 }
 
 std::vector<std::string> RunningCells::command(const BurninCell& cell) const { return launcher_.words(job_of(cell)); }
@@ -156,6 +166,7 @@ std::vector<BurninCellResult> RunningCells::ended() {
       continue;
     }
     results.push_back(result_of(*running));
+    note(results.back());
     running = running_.erase(running);
   }
   return results;

@@ -13,6 +13,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -21,9 +23,10 @@
 #include "harness/base/files.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
-#include "harness/run/measure_kinds.hpp"
-
 #include "harness/os/identity.hpp"
+#include "harness/run/measure_kinds.hpp"
+#include "harness/run/measure_turn.hpp"
+
 namespace grit {
 namespace {
 
@@ -110,22 +113,25 @@ Status say_all(const std::vector<BurninLine>& lines) {
   return {};
 }
 
-Result<int> measure_kinds(const Job& job, const MeasureRequest& request, MeasureHere here) {
-  GRIT_CHECK(job.each([&]() -> Status {
-    GRIT_TRY(here.host, which_host(request.hosts));
 /// First of all, so that it is known also of a node that does not live to its first figure.
 Status say_boot(const std::string& host) { return say_burnin_line({.host = host, .boot_id = boot_id().value_or("")}); }
 
+Result<int> measure_kinds(const Job& job, const MeasureRequest& request, MeasureHere here) {
+  std::optional<MeasureTurn> turn;
+  GRIT_CHECK(job.each([&]() -> Status {
+    GRIT_TRY(here.host, which_host(request.hosts, request.boots));
+    if (job.local_rank() != 0 || request.burnin.empty()) return {};
+    GRIT_TRY(turn, MeasureTurn::take(request.burnin, here.host, kTurn_ns));
     return {};
   }));
   GRIT_TRY(const std::vector<std::string> hosts, hosts_of_nodes(job, here.host));
+  if (job.local_rank() == 0) GRIT_CHECK(say_boot(here.host));
   if (!request.scenario.empty()) return measure_by_run(job, request, here, hosts);
   for (const std::string& kind : request.kinds) {
     GRIT_TRY(const std::vector<BurninLine> lines, measure_in_job(kind, job, here, hosts));
     GRIT_CHECK(say_all(lines));
   }
   return 0;
-  if (job.local_rank() == 0) GRIT_CHECK(say_boot(here.host));
 }
 
 Result<int> measure_kinds(const MeasureRequest& request, MeasureHere here) {
@@ -176,6 +182,15 @@ bool nodes_share_cores() {
   return shared != nullptr && std::string_view(shared) == "1";
 }
 
+std::optional<std::string> host_of_boot(const std::vector<std::string>& hosts, const std::vector<std::string>& boots,
+                                        const std::string& boot) {
+  const std::set<std::string> different(boots.begin(), boots.end());
+  if (boots.size() != hosts.size() || different.size() != boots.size() || different.contains("")) return std::nullopt;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    if (boot.starts_with(boots[i])) return hosts[i];
+  return std::nullopt;
+}
+
 Result<std::string> which_of(const std::vector<std::string>& hosts, const std::vector<std::string>& names) {
   if (hosts.size() == 1) return hosts.front();
   for (const std::string& name : names) {
@@ -189,7 +204,8 @@ Result<std::string> which_of(const std::vector<std::string>& hosts, const std::v
                                  shortened(fmt::format("{}", fmt::join(hosts, ", "))), fmt::join(names, ", ")));
 }
 
-Result<std::string> which_host(const std::vector<std::string>& hosts) {
+Result<std::string> which_host(const std::vector<std::string>& hosts, const std::vector<std::string>& boots) {
+  if (const auto booted = host_of_boot(hosts, boots, boot_id().value_or(""))) return *booted;
   std::vector<std::string> names;
   if (const char* slurm = std::getenv("SLURMD_NODENAME"); slurm != nullptr && *slurm != '\0') names.emplace_back(slurm);
   utsname system{};
@@ -213,6 +229,8 @@ std::vector<std::string> measure_words(const MeasureRequest& request) {
   add("--limit-ns", fmt::format("{}", request.limit_ns));
   add("--checks-source", request.checks_source);
   add("--seed", fmt::format("{}", request.seed));
+  add("--burnin", request.burnin);
+  add("--boots", fmt::format("{}", fmt::join(request.boots, ",")));
   return words;
 }
 

@@ -18,7 +18,10 @@ namespace grit {
 struct MeasureRequest {
   std::vector<std::string> kinds{};
   std::vector<std::string> hosts{};  // the cell's, by name: this node finds out which it is
-  std::int64_t length_ns = 0;        // of each kind
+  std::vector<std::string>
+      boots{};                 // of each of them how its boot id begins, as earlier cells had it; empty: not known
+  std::string burnin{};        // which one it is of; empty: of none, and then it waits for nobody
+  std::int64_t length_ns = 0;  // of each kind
   std::filesystem::path
       directory{};         // for storage's file without a name and for a run's directory; empty: TMPDIR, /var/tmp
   std::string scenario{};  // as `grit run` takes it
@@ -36,8 +39,10 @@ Result<int> measure(const MeasureRequest& request);
 /// What `grit` is given to do that, "measure" first: one `--` option a member.
 std::vector<std::string> measure_words(const MeasureRequest& request);
 
-/// Which of `hosts` this machine is: by SLURMD_NODENAME, its host name (whole or up to the first dot), or an address of
-/// an own interface; the only one when there is one. Error (usage): none, or several.
-Result<std::string> which_host(const std::vector<std::string>& hosts);
+/// Which of `hosts` this machine is: by its boot id, when `boots` has one of each of them and no two are alike (the
+/// launcher's own names are then known, such as aliases of ssh's, whatever the machine calls itself); else by
+/// SLURMD_NODENAME, its host name (whole or up to the first dot), or an address of an own interface; the only one when
+/// there is one. Error (usage): none, or several.
+Result<std::string> which_host(const std::vector<std::string>& hosts, const std::vector<std::string>& boots = {});
 
 }  // namespace grit

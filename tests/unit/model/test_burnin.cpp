@@ -78,6 +78,7 @@ BurninReport some_report() {
 
 BurninReport of_states(std::vector<BurninNodeState> states) {
   BurninReport report;
+  report.complete = true;
   for (const BurninNodeState state : states) report.nodes.push_back({.state = state});
   return report;
 }
@@ -136,6 +137,9 @@ TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]"
     CHECK(exit_code(link) == code);
     CHECK(exit_code(group) == code);
   }
+  BurninReport cut = of_states({State::good});
+  cut.complete = false;
+  CHECK(exit_code(cut) == 2);
   BurninReport fleet = of_states({State::good});
   fleet.fleet = {{.measure = "check:x", .status = BurninStatus::shown}};
   CHECK(exit_code(fleet) == 0);  // it names nobody

@@ -70,7 +70,7 @@ Result<int> measure_by_run(const Job& job, const MeasureRequest& request, const 
                            const std::vector<std::string>& hosts) {
   std::optional<CellDirectory> own;
   if (job.rank() == 0) own.emplace(request, here);
-  const fs::path directory = own ? own->path() : fs::path();
+  const fs::path directory = own ? own->path() : here.directory;  // rank 0's counts
   GRIT_TRY(const Topology topology, discover_topology(job, directory));
   Execution mine;
   GRIT_CHECK(job.first([&]() -> Status {

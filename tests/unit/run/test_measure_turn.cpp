@@ -16,8 +16,7 @@ namespace {
 /// A child that has the turn and sleeps; killed and reaped with this object at the latest.
 class Holder {
  public:
-  explicit Holder(
-      const std::string& burnin, const std::function<void()>& meanwhile = [] { ::pause(); }) {
+  explicit Holder(const std::string& burnin, bool is_stubborn = false) {
     std::array<int, 2> ready{};
     REQUIRE(::pipe(ready.data()) == 0);
     pid_ = ::fork();

@@ -30,6 +30,7 @@
 #include "harness/os/child_process.hpp"
 #include "harness/os/kernel_text.hpp"
 #include "harness/os/process.hpp"
+#include "harness/os/process_session.hpp"
 #include "injectors/cores.hpp"
 #include "injectors/faults.hpp"
 #include "injectors/ranks.hpp"
@@ -181,9 +182,7 @@ std::vector<ProcessIdentity> members_of(const Session& session) {
   const auto now = identify_process(session.id);
   if (now && (!session.leader || now->start_ticks != session.leader->start_ticks)) return {};
   std::vector<ProcessIdentity> members;
-  for (const std::string& name : entries_of("/proc")) {
-    const auto pid = static_cast<pid_t>(whole_number(name).value_or(0));
-    if (pid <= 0 || ::getsid(pid) != session.id) continue;
+  for (const pid_t pid : processes_in_session(session.id)) {
     const auto member = identify_process(pid);
     if (!member || ::getsid(pid) != session.id) continue;  // asked once more: it may have become another process
     if (const auto alive = lives(*member); alive && *alive) members.push_back(*member);

@@ -14,6 +14,8 @@ namespace {
 
 /// Memory that firmware keeps for itself differs a little between equal machines.
 constexpr double kSameSize = 0.01;
+/// Of fewer nodes nobody knows which are right.
+constexpr std::size_t kFewestOfClass = 4;
 
 std::optional<double> number_of(const std::string& text) {
   double value = 0;
@@ -71,9 +73,30 @@ void add_odd(std::vector<BurninFinding>& findings, const std::string& fact,
         fact_finding(fact, host, by_host.size(),
                      fmt::format("{} is {}, and {} on {} of {} nodes", fact, value.empty() ? "not there" : value,
                                  *usual, alike, by_host.size()));
-    // Of fewer than four nodes nobody knows which are right.
-    if (must_match) finding.status = by_host.size() >= 4 ? BurninStatus::shown : BurninStatus::unclear;
+    if (must_match) finding.status = by_host.size() >= kFewestOfClass ? BurninStatus::shown : BurninStatus::unclear;
     findings.push_back(std::move(finding));
+  }
+}
+
+std::string text_of(const std::map<std::string, std::string>& facts, const std::string& name) {
+  const auto found = facts.find(name);
+  return found == facts.end() ? std::string() : found->second;
+}
+
+/// A node that has lost all of its GPUs is of another class than those that it was like, and perhaps alone in it. So
+/// nodes without any, unless they are enough for a class of their own, are held against those with the same processors.
+void add_without_gpus(std::vector<BurninFinding>& findings, bool must_match,
+                      const std::map<std::string, std::map<std::string, std::string>>& facts) {
+  std::map<std::string, std::map<std::string, std::string>> by_cpu;  // then by host: its GPUs
+  for (const auto& [host, own] : facts) by_cpu[text_of(own, "cpu_model")][host] = text_of(own, "gpus");
+  for (const auto& [cpu, by_host] : by_cpu) {
+    const auto without = static_cast<std::size_t>(
+        std::count_if(by_host.begin(), by_host.end(), [](const auto& one) { return one.second.empty(); }));
+    if (without == 0 || without >= kFewestOfClass || without == by_host.size()) continue;
+    std::vector<BurninFinding> odd;
+    add_odd(odd, "gpus", by_host, must_match);
+    for (BurninFinding& finding : odd)
+      if (by_host.at(finding.host).empty()) findings.push_back(std::move(finding));
   }
 }
 
@@ -86,7 +109,11 @@ std::vector<BurninFinding> odd_facts(const BurninConfig& config,
   for (const auto& [host, own] : facts)
     if (const auto found = machine_class.find(host); found != machine_class.end())
       classes[found->second].push_back(host);
+  const auto must_match = [&](const std::string& fact) {
+    return std::count(config.must_match.begin(), config.must_match.end(), fact) > 0;
+  };
   std::vector<BurninFinding> findings;
+  add_without_gpus(findings, must_match("gpus"), facts);
   for (const auto& [name, hosts] : classes) {
     std::set<std::string> names;
     for (const std::string& host : hosts)
@@ -94,12 +121,9 @@ std::vector<BurninFinding> odd_facts(const BurninConfig& config,
     for (const std::string& fact : names) {
       std::map<std::string, std::string> by_host;
       for (const std::string& host : hosts) {
-        const auto& own = facts.at(host);
-        const auto found = own.find(fact);
-        by_host[host] = found == own.end() ? std::string() : found->second;
+        by_host[host] = text_of(facts.at(host), fact);
       }
-      const bool must_match = std::count(config.must_match.begin(), config.must_match.end(), fact) > 0;
-      if (hosts.size() > 1) add_odd(findings, fact, by_host, must_match);
+      if (hosts.size() > 1) add_odd(findings, fact, by_host, must_match(fact));
     }
   }
   return findings;

@@ -63,7 +63,8 @@ std::vector<BurninFinding> fleet_shift(const BurninEvidence& evidence);
 std::map<std::string, std::map<std::string, double>> node_figures(const BurninEvidence& evidence);
 
 /// Facts in which nodes are unlike most of their class. `must_match` ones are shown, others only remarks (clear).
-/// No majority: a remark on all.
+/// No majority: a remark on all. Up to three nodes without a GPU are held against those with the same CPU, of which
+/// they are no class any more.
 std::vector<BurninFinding> odd_facts(const BurninConfig& config,
                                      const std::map<std::string, std::string>& machine_class,
                                      const std::map<std::string, std::map<std::string, std::string>>& facts);

@@ -7,7 +7,7 @@
 
 #include "analysis/burnin/groups.hpp"
 #include "harness/base/clock.hpp"
-#include "harness/base/units.hpp"
+#include "harness/burnin/cell_words.hpp"
 #include "harness/model/burnin_measures.hpp"
 
 namespace grit {
@@ -52,14 +52,6 @@ void sort_by_gravity(std::vector<BurninFinding>& findings) {
 
 std::string key_of_skipped(const std::string& round) { return fmt::format("{} {}", kSkippedRound, round); }
 
-std::string last_line(const std::string& words) {
-  const auto end = words.find_last_not_of(" \t\r\n");
-  if (end == std::string::npos) return "it said nothing";
-  const auto before = words.find_last_of('\n', end);
-  const auto start = before == std::string::npos ? 0 : before + 1;
-  return words.substr(start, end + 1 - start);
-}
-
 bool has_answered_in(const BurninCellResult& result, const std::string& host) {
   return result.facts.contains(host) || result.alarm_free.contains(host) || result.skipped.contains(host) ||
          std::ranges::any_of(result.observations, [&](const auto& one) { return one.host == host; }) ||
@@ -72,21 +64,6 @@ bool has_shown_fault(const BurninCellResult& result, const std::string& host) {
     const BurninMeasure* measure = find_burnin_measure(one.measure);
     return one.host == host && one.value > 0 && measure != nullptr && measure->better == BurninBetter::none_at_all;
   });
-}
-
-std::string how_it_was_lost(const BurninCellResult& result, const std::string& host) {
-  if (const auto error = result.errors.find(host); error != result.errors.end()) return error->second;
-  switch (result.end) {
-    case BurninCellEnd::timed_out:
-      return fmt::format("nothing came within {}", format_duration(static_cast<double>(result.took_ns)));
-    case BurninCellEnd::not_started:
-      return "it could not be started: " + last_line(result.words);
-    case BurninCellEnd::failed:
-      return fmt::format("ended with {}: {}", result.status, last_line(result.words));
-    case BurninCellEnd::completed:
-      break;
-  }
-  return "it said nothing of itself";
 }
 
 /// A node that is good among the others of its slow group does not go live before somebody has looked at what they
@@ -166,9 +143,28 @@ void BurninBook::take_checks(const BurninCellResult& result, const std::string& 
   }
 }
 
+/// Nobody but a fault starts a node anew while its burn-in goes on; while none does, somebody may have mended it.
+void BurninBook::take_boot(const BurninCellResult& result, const std::string& host) {
+  const auto told = result.boot_ids.find(host);
+  if (told == result.boot_ids.end()) return;
+  Boot& last = nodes_.at(host).boot;
+  const Boot before = std::exchange(last, {told->second, result.cell.id, result.session});
+  if (before.id.empty() || before.id == last.id) return;
+  const std::string why =
+      fmt::format("it was started anew after cell {} had begun and before {} did", before.cell, last.cell);
+  if (before.session != last.session) {
+    nodes_.at(host).new_starts.push_back(why + ", while the burn-in was interrupted");
+    return;
+  }
+  const BurninFinding finding{.measure = "rebooted", .host = host, .status = BurninStatus::shown, .why = why};
+  shown_.try_emplace(finding_key(finding), finding);
+  update(host);
+}
+
 void BurninBook::take_loss(const BurninCellResult& result, const std::string& host) {
   Node& node = nodes_.at(host);
-  node.last_loss = fmt::format("in {}: {}", result.cell.id, how_it_was_lost(result, host));
+  ++node.lost_cells;
+  node.last_loss = fmt::format("in {}: {}", result.cell.id, why_nothing_came(result, host));
   const auto kernel = result.kernel_lines.find(host);
   if (kernel != result.kernel_lines.end() && !kernel->second.empty())
     node.last_loss += fmt::format("; its kernel's last line: {}", kernel->second.back());
@@ -180,6 +176,8 @@ std::vector<std::string> BurninBook::take(const BurninCellResult& result) {
   for (const std::string& host : result.cell.hosts) {
     Node& node = nodes_.at(host);
     const bool answered = has_answered_in(result, host);
+    ++node.cells;
+    take_boot(result, host);
     node.has_answered = node.has_answered || answered;
     take_checks(result, host);
     if (const auto facts = result.facts.find(host); facts != result.facts.end()) {
@@ -463,6 +461,10 @@ BurninNodeReport BurninBook::report_of(const BurninHost& host, const Node& node)
                           .facts = node.facts,
                           .skipped = node.skipped,
                           .remarks = node.odd_facts};
+  report.remarks.insert(report.remarks.end(), node.new_starts.begin(), node.new_starts.end());
+  if (node.lost_cells > 0 && node.given_up_why.empty())
+    report.remarks.push_back(fmt::format("nothing came of it in {} of its {} cells, the last time {}", node.lost_cells,
+                                         node.cells, node.last_loss));
   for (const auto& [check, what] : node.warnings) report.remarks.push_back(fmt::format("check {}: {}", check, what));
   return report;
 }

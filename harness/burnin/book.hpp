@@ -60,11 +60,19 @@ class BurninBook {
   [[nodiscard]] BurninReport report() const;
 
  private:
+  /// Which start of a node's kernel a cell has met.
+  struct Boot {
+    std::string id{}, cell{};
+    int session = 0;
+  };
   struct Node {
     BurninNodeState state = BurninNodeState::untested;
     bool is_started = false, has_answered = false;
     std::string given_up_why{};  // empty: it is not
     std::string last_loss{};
+    int cells = 0, lost_cells = 0;
+    Boot boot{};                            // of its last cell that said so
+    std::vector<std::string> new_starts{};  // which are no fault of its
     std::map<std::string, std::string> facts{};
     std::map<std::string, BurninAlarm> critical{};  // by check, of the last reading
     std::map<std::string, std::string> warnings{};  // likewise
@@ -75,6 +83,7 @@ class BurninBook {
 
   [[nodiscard]] BurninEvidence evidence(const std::string& round) const;
   void take_checks(const BurninCellResult& result, const std::string& host);
+  void take_boot(const BurninCellResult& result, const std::string& host);
   void take_loss(const BurninCellResult& result, const std::string& host);
   /// What is odd and what alarms is read once more before it counts.
   void add_read_again(BurninFinding finding, int read, std::vector<BurninFinding>& findings);

@@ -18,7 +18,9 @@
 #include "harness/base/files.hpp"
 #include "harness/base/shell_words.hpp"
 #include "harness/burnin/drain.hpp"
+#include "harness/burnin/replay.hpp"
 #include "harness/burnin/running_cells.hpp"
+#include "harness/burnin/time_left.hpp"
 #include "harness/burnin/unstarted_cells.hpp"
 #include "harness/cluster/host_list.hpp"
 #include "harness/cluster/launch.hpp"
@@ -35,8 +37,6 @@ constexpr int kTick_ms = 200;
 constexpr std::int64_t kEnding_ns = 5 * kNsPerS;     // of cells, when the burn-in is interrupted
 constexpr std::int64_t kNextWord_ns = 60 * kNsPerS;  // where nobody sees a line that is rewritten
 constexpr std::int64_t kBefore_ns = 60 * kNsPerS;
-/// What a cell takes beside what it measures, until it is known: its launch, mostly.
-constexpr std::int64_t kAssumedLaunch_ns = 1500 * kNsPerMs;
 
 /// SIGINT, SIGTERM and SIGHUP, as something to wait for.
 class EndSignalFd {
@@ -89,23 +89,6 @@ class BurninProgressOut {
   std::int64_t next_ns_ = 0;
 };
 
-/// When the cells of each round ran, for the report and for the time that is left.
-struct BurninTimes {
-  struct OfRound {
-    std::int64_t first_ns = 0, last_ns = 0, sum_ns = 0;  // CLOCK_REALTIME; of all cells together
-    int cells = 0;
-  };
-  std::map<std::string, OfRound> rounds{};
-
-  void add(const BurninCellResult& result) {
-    OfRound& round = rounds[result.cell.round];
-    if (round.cells++ == 0) round.first_ns = result.started_ns;
-    round.first_ns = std::min(round.first_ns, result.started_ns);
-    round.last_ns = std::max(round.last_ns, result.started_ns + result.took_ns);
-    round.sum_ns += result.took_ns;
-  }
-};
-
 class BurninFrontEnd {
  public:
   BurninFrontEnd(const BurninCommand& command, OpenedBurninLog opened, const JobLauncher& launcher, std::string program)
@@ -141,32 +124,17 @@ class BurninFrontEnd {
  private:
   /// What is in the log is not run again; what was running when it ended stays in `pending_`.
   Status replay() {
-    note_offered();
-    std::vector<BurninChange> changes;
+    auto replayed = replay_burnin(opened_, scheduler_);
+    if (!replayed) return with_context(replayed.error(), (command_.directory / "burnin.jsonl").string());
     for (const BurninCellResult& result : opened_.results) {
-      if (pending_.erase(result.cell.id) == 0)
-        return usage_error(
-            fmt::format("{} does not follow from its own head, as if another version of grit had "
-                        "written it: cell {} was not to be run",
-                        (command_.directory / "burnin.jsonl").string(), result.cell.id));
       times_.add(result);
       unstarted_.add(result);
-      changes = scheduler_.take(result);
-      note_offered();
+      cells_.note(result);
     }
-    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(changes));  // those of the last one it may not have come to
-    if (opened_.ended) {
-      pending_.clear();
-      if (!opened_.why_ended.empty()) scheduler_.give_up(opened_.why_ended);
-    }
+    pending_ = std::move(replayed->pending);
+    if (opened_.given_up) why_ended_ = opened_.given_up->why;
+    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(replayed->last_changes));
     return {};
-  }
-
-  void note_offered() {
-    for (BurninCell& cell : scheduler_.next()) {
-      std::string id = cell.id;
-      pending_.emplace(std::move(id), std::move(cell));
-    }
   }
 
   Status start(const BurninCell& cell) {
@@ -183,6 +151,7 @@ class BurninFrontEnd {
 
   Status take_ended() {
     for (BurninCellResult& result : cells_.ended()) {
+      result.session = opened_.session;
       times_.add(result);
       unstarted_.add(result);
       GRIT_CHECK(opened_.log.done(result));
@@ -195,6 +164,7 @@ class BurninFrontEnd {
   Status look_at_time() {
     if (deadline_ns_ == 0 || !why_ended_.empty() || scheduler_.done() || monotonic_ns() < deadline_ns_) return {};
     why_ended_ = "no time was left";
+    GRIT_CHECK(opened_.log.given_up(why_ended_));
     return opened_.log.changed(scheduler_.give_up(why_ended_));
   }
 
@@ -231,28 +201,12 @@ class BurninFrontEnd {
   std::int64_t began_ns_ = monotonic_ns(), deadline_ns_ = 0;  // of this session
 };
 
-/// What is left of this round by its cells so far, and of later ones by what their config says.
+/// No longer than its time limit, which may also be known before anything else is.
 std::int64_t BurninFrontEnd::left_ns(const BurninProgress& progress) const {
-  const BurninSetup& setup = opened_.head.setup;
-  const auto known = times_.rounds.find(progress.round);
-  if (known == times_.rounds.end()) return -1;
-  const auto at_a_time = [&](const BurninRound& round) {
-    return round.alone && setup.shares_cores ? 1 : std::max(setup.parallel, 1);
-  };
-  const auto& rounds = setup.config.rounds;
-  const auto here = std::ranges::find(rounds, progress.round, &BurninRound::name);
-  const std::int64_t mean_ns = known->second.sum_ns / known->second.cells;
-  std::int64_t left = std::max(progress.cells_planned - progress.cells_done, 0) * mean_ns / at_a_time(*here);
-  for (auto round = here + 1; round < rounds.end(); ++round) {
-    const auto nodes = static_cast<std::int64_t>(setup.hosts.size());
-    const std::int64_t of_cell =
-        static_cast<std::int64_t>(std::max<std::size_t>(round->kinds.size(), 1)) * round->length_ns + kAssumedLaunch_ns;
-    const std::int64_t of_visit = round->shape == BurninShape::node   ? nodes
-                                  : round->shape == BurninShape::pair ? (nodes + 1) / 2
-                                                                      : static_cast<std::int64_t>(round->sizes.size());
-    left += of_visit * std::max(round->visits, 1) * of_cell / at_a_time(*round);
-  }
-  return left;
+  const std::int64_t left_ns = burnin_left_ns(opened_.head.setup, progress, times_);
+  if (deadline_ns_ == 0) return left_ns;
+  const std::int64_t until_ns = std::max<std::int64_t>(deadline_ns_ - monotonic_ns(), 0);
+  return left_ns < 0 ? until_ns : std::min(left_ns, until_ns);
 }
 
 BurninReport BurninFrontEnd::report() const {

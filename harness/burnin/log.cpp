@@ -171,13 +171,15 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
   GRIT_TRY(const JsonLines lines, JsonLines::open(path, formats::kBurninLog));
   Status read;
   SessionTimes sessions;
-  lines.for_each_of({"session", "cell_started", "cell_done", "forgotten", "end"}, [&](const Json& line) {
+  lines.for_each_of({"session", "cell_started", "cell_done", "given_up", "forgotten", "end"}, [&](const Json& line) {
     sessions.add(line);
+    if (has_text(line, "type", "session")) ++opened.session;
     if (has_text(line, "type", "forgotten")) forget_last(opened.results, integer_at(line, "results", 0));
-    if (has_text(line, "type", "end")) {
-      opened.ended = true;
-      opened.why_ended = text_at(line, "why");
-    }
+    opened.ended = opened.ended || has_text(line, "type", "end");
+    // Earlier versions said it in the end only, as far as they came to that.
+    const bool may_give_up = has_text(line, "type", "given_up") || has_text(line, "type", "end");
+    if (const std::string why = may_give_up ? text_at(line, "why") : ""; !why.empty() && !opened.given_up)
+      opened.given_up = {opened.results.size(), why};
     if (!has_text(line, "type", "cell_done") || !read) return;
     const auto result = line.find("result");
     auto done = burnin_cell_result_from_json(result == line.end() ? Json() : *result);
@@ -187,7 +189,9 @@ Result<OpenedBurninLog> BurninLog::open(const fs::path& directory) {
       read = with_context(done.error(), path.string());
   });
   GRIT_CHECK(read);
+  if (opened.given_up) opened.given_up->results = std::min(opened.given_up->results, opened.results.size());
   opened.earlier_ns = sessions.sum_ns();
+  ++opened.session;
   GRIT_CHECK(opened.log.append(session_line(), true));
   return opened;
 }
@@ -222,6 +226,10 @@ Status BurninLog::changed(const std::vector<BurninChange>& changes) {
 
 Status BurninLog::forgotten(std::size_t results) {
   return append({{"type", "forgotten"}, {"t_ns", realtime_ns()}, {"results", results}}, true);
+}
+
+Status BurninLog::given_up(const std::string& why) {
+  return append({{"type", "given_up"}, {"t_ns", realtime_ns()}, {"why", why}}, true);
 }
 
 Status BurninLog::ended(const std::string& why) {

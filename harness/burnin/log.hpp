@@ -4,10 +4,12 @@
 // First line: {"format", "type": "burnin", setup ...}. Then {"type": "session",
 // pid, host, t_ns}, {"type": "cell_started", cell, command}, {"type":
 // "cell_done", result}, {"type": "state", host, from, to, why},
-// {"type": "forgotten", results}, {"type": "end", why}.
+// {"type": "given_up", why}, {"type": "forgotten", results}, {"type": "end", why}.
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "harness/base/fd.hpp"
@@ -46,6 +48,8 @@ class BurninLog {
   Status changed(const std::vector<BurninChange>& changes);
   /// The last so many results do not count: their cells are to be run again. fdatasync(2)
   Status forgotten(std::size_t results);
+  /// No cell begins any more, for this reason; results of those that run may follow. fdatasync(2)
+  Status given_up(const std::string& why);
   Status ended(const std::string& why);
 
  private:
@@ -60,8 +64,14 @@ struct OpenedBurninLog {
   std::vector<BurninCellResult> results{};  // in the order in which they came, without forgotten ones
   /// Of the sessions before this one together, each from its begin to its last line: without the pauses between them.
   std::int64_t earlier_ns = 0;
+  int session = 0;  // which one this is, from 1
+  /// Behind how many of the results it was given up, and why.
+  struct GivenUp {
+    std::size_t results = 0;
+    std::string why{};
+  };
+  std::optional<GivenUp> given_up{};
   bool ended = false;
-  std::string why_ended{};  // empty: all rounds came to their end
 };
 
 }  // namespace grit

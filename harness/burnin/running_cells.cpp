@@ -4,11 +4,11 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <array>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/shell_words.hpp"
+#include "harness/burnin/cell_words.hpp"
 #include "harness/burnin/console.hpp"
 #include "harness/model/burnin_observation.hpp"
 #include "harness/run/measure.hpp"
@@ -17,14 +17,16 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kWords_bytes = 2000, kLog_bytes = 64 * 1024;
+/// So much of a boot id tells thousands of nodes apart, and their list still fits a word of a command line (128 KiB).
+constexpr std::size_t kBoot_bytes = 8;
 constexpr std::int64_t kPatience_ns = 5 * kNsPerS;
 /// For the launcher to get the job going, over the cell's own limit.
 constexpr std::int64_t kLaunch_ns = 5 * kNsPerS;
 
 bool needs_mpi(const BurninCell& cell) {
-  constexpr std::array kOfMpi{"link", "collective", "training"};
-  return cell.kinds.empty() || std::ranges::any_of(cell.kinds, [&](const std::string& kind) {
-           return std::ranges::find(kOfMpi, kind) != kOfMpi.end();
+  return cell.kinds.empty() || std::ranges::any_of(cell.kinds, [](const std::string& kind) {
+           const BurninKind* known = find_burnin_kind(kind);
+           return known != nullptr && known->shape != BurninShape::node;
          });
 }
 
@@ -34,7 +36,7 @@ std::string file_name(const BurninCell& cell) {
   return name;
 }
 
-/// Without what the cell's nodes said of themselves, which is in the result.
+/// Without what the cell's nodes said of themselves, which is in the result. The last of it, and what tells most.
 std::string other_words(const std::string& output) {
   std::string words;
   for (std::size_t start = 0; start < output.size();) {
@@ -43,7 +45,9 @@ std::string other_words(const std::string& output) {
     if (line.find("\"grit_measure\"") == std::string::npos) words += line;
     start = end + 1;
   }
-  return words.size() <= kWords_bytes ? words : words.substr(words.size() - kWords_bytes);
+  if (words.size() <= kWords_bytes) return words;
+  const std::string line = telling_line(words), last = words.substr(words.size() - kWords_bytes);
+  return last.find(line) != std::string::npos ? last : line.substr(0, kWords_bytes) + "\n" + last;
 }
 
 }  // namespace
@@ -67,10 +71,14 @@ HostJob RunningCells::job_of(const BurninCell& cell) const {
   const bool is_local = head_.local_nodes > 0;
   MeasureRequest request{.kinds = cell.kinds,
                          .hosts = cell.hosts,
+                         .burnin = std::to_string(head_.started_ns),
                          .length_ns = cell.length_ns,
                          .limit_ns = round.limit_ns,
                          .checks_source = head_.setup.config.checks_source,
                          .seed = head_.setup.seed};
+  if (!is_local && cell.hosts.size() > 1 &&
+      std::ranges::all_of(cell.hosts, [&](const std::string& host) { return boots_.contains(host); }))
+    for (const std::string& host : cell.hosts) request.boots.push_back(boots_.at(host));
   if (cell.kinds.empty()) {
     request.scenario = round.scenario;
     for (const auto& [name, value] : round.options) request.sets.emplace_back(name, value);
@@ -86,6 +94,10 @@ HostJob RunningCells::job_of(const BurninCell& cell) const {
   for (std::string& word : measure_words(request)) job.command.push_back(std::move(word));
   if (is_local) job.environment = {"OPENBLAS_NUM_THREADS=1"};
   return job;
+}
+
+void RunningCells::note(const BurninCellResult& result) {
+  for (const auto& [host, id] : result.boot_ids) boots_[host] = id.substr(0, kBoot_bytes);
 }
 
 std::vector<std::string> RunningCells::command(const BurninCell& cell) const { return launcher_.words(job_of(cell)); }
@@ -154,6 +166,7 @@ std::vector<BurninCellResult> RunningCells::ended() {
       continue;
     }
     results.push_back(result_of(*running));
+    note(results.back());
     running = running_.erase(running);
   }
   return results;

@@ -19,6 +19,8 @@ class RunningCells {
   RunningCells(const BurninHead& head, const JobLauncher& launcher, std::filesystem::path directory,
                std::string program);
 
+  /// What earlier cells said of which machine is behind a name: later ones tell nodes apart by it.
+  void note(const BurninCellResult& result);
   /// What the launcher is called with.
   [[nodiscard]] std::vector<std::string> command(const BurninCell& cell) const;
   /// It may come to nothing, which ended() then says.
@@ -51,6 +53,7 @@ class RunningCells {
   std::filesystem::path directory_;
   std::string program_;
   std::map<std::string, std::string> addresses_{};  // by name
+  std::map<std::string, std::string> boots_{};      // likewise, how its boot id begins
   std::vector<Running> running_{};
   std::vector<BurninCellResult> stillborn_{};
 };

@@ -421,11 +421,14 @@ std::vector<BurninChange> BurninScheduler::take(BurninCellResult result) {
   const std::vector<std::string> lost = me.book.take(result);
   if (me.given_up) return me.book.changes();
   if (cell.hosts.size() > 1) me.count_company(cell, lost);
+  for (const std::string& host : cell.hosts)
+    if (!me.book.is_present(host)) me.drop_cells_of(host);  // it was started anew
   me.has_figures = me.has_figures || !result.observations.empty();
   for (const auto& [host, error] : result.errors) me.said[host] = error;
   for (const std::string& host : cell.hosts) {
     const auto error = result.errors.find(host);
     const bool of_run = cell.kinds.empty() && error != result.errors.end();
+    if (!me.book.is_present(host)) continue;
     if (std::ranges::find(lost, host) != lost.end() && !of_run)
       me.take_lost(cell, host, error == result.errors.end() ? "" : error->second);
     else if (cell.hosts.size() == 1)
@@ -464,6 +467,7 @@ std::vector<BurninChange> BurninScheduler::give_up(const std::string& why) {
 BurninProgress BurninScheduler::progress() const {
   const Private& me = *private_;
   BurninProgress progress{.round = me.round().name,
+                          .cycle = me.cycle,
                           .cells_done = static_cast<int>(me.cells_done),
                           .cells_running = static_cast<int>(me.running.size()),
                           .nodes = me.book.count_states()};

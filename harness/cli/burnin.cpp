@@ -19,6 +19,7 @@
 #include "harness/cluster/local.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/job.hpp"
+#include "harness/scenario/load.hpp"
 #include "harness/scenario/load_burnin.hpp"
 
 namespace grit {
@@ -35,6 +36,16 @@ Failure needs_allow_command() {
 }
 
 Failure drains_no_local_nodes() { return usage_error("--apply-drain is for nodes of Slurm, and these are none"); }
+
+/// Of a round that is an ordinary run: is there such a scenario, and does it take these options? Else a cell of it
+/// would say so, perhaps days later. Nodes are given a file's whole path.
+Status settle_scenario(BurninRound& round) {
+  if (round.scenario.empty()) return {};
+  GRIT_TRY(const fs::path file, find_scenario(round.scenario));
+  GRIT_TRY(const Scenario scenario, load_scenario(file, {round.options.begin(), round.options.end()}));
+  if (file.is_relative()) round.scenario = fs::absolute(file).lexically_normal().string();
+  return {};
+}
 
 struct BurninOptions {
   std::string hosts{}, config{"quick"}, launcher{"auto"}, launcher_arguments{}, time{}, topology{}, console{};
@@ -78,8 +89,11 @@ struct BurninOptions {
     GRIT_TRY(const fs::path file, find_burnin(config));
     GRIT_TRY(head.setup.config, load_burnin(file));
     head.config_file = file.string();
-    for (BurninRound& round : head.setup.config.rounds)
+    for (BurninRound& round : head.setup.config.rounds) {
+      if (const Status known = settle_scenario(round); !known)
+        return with_context(known.error(), fmt::format("{}: round \"{}\"", file.filename().string(), round.name));
       if (ranks_per_node > 0) round.ranks_per_node = ranks_per_node;
+    }
     if (reference.empty()) return {};
     GRIT_TRY(const Json document, read_document(reference, formats::kReference));
     GRIT_TRY(BurninReference read, reference_from_json(document));

@@ -68,6 +68,8 @@ void add_measure(CLI::App& app, Action& action) {
   command->add_option("--limit-ns", request->limit_ns);
   command->add_option("--checks-source", request->checks_source);
   command->add_option("--seed", request->seed);
+  command->add_option("--burnin", request->burnin);
+  command->add_option("--boots", request->boots)->delimiter(',');
   command->callback([=, &action] { action = [=] { return measure_as_told(*request, *options); }; });
 }
 

@@ -170,7 +170,8 @@ static void each_member(Given& result, const Member& member) {
   member("cell", result.cell), member("end", result.end), member("status", result.status),
       member("observations", result.observations), member("facts", result.facts), member("alarms", result.alarms),
       member("alarm_free", result.alarm_free), member("skipped", result.skipped), member("errors", result.errors),
-      member("words", result.words), member("kernel_lines", result.kernel_lines), member("command", result.command),
+      member("boot_ids", result.boot_ids), member("session", result.session), member("words", result.words),
+      member("kernel_lines", result.kernel_lines), member("command", result.command),
       member("started_ns", result.started_ns), member("took_ns", result.took_ns);
 }
 

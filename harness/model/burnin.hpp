@@ -36,6 +36,12 @@ inline constexpr std::array kBurninKinds{
     BurninKind{"compute", BurninShape::node},     BurninKind{"memory", BurninShape::node},
     BurninKind{"storage", BurninShape::node},     BurninKind{"link", BurninShape::pair},
     BurninKind{"collective", BurninShape::group}, BurninKind{"training", BurninShape::group}};
+/// nullptr: there is none of that name.
+constexpr const BurninKind* find_burnin_kind(std::string_view name) {
+  for (const BurninKind& one : kBurninKinds)
+    if (one.name == name) return &one;
+  return nullptr;
+}
 
 /// What the kind "facts" tells of a node, as text; of several data NICs in the order of the rails.
 inline constexpr std::array<std::string_view, 20> kBurninFacts{
@@ -128,13 +134,15 @@ struct BurninCellResult {
   std::vector<BurninObservation> observations{};
   std::map<std::string, std::map<std::string, std::string>> facts{};  // by host and name of the fact
   std::vector<BurninAlarm> alarms{};
-  std::map<std::string, std::vector<std::string>> alarm_free{};    // by host: checks that were read and are ok
-  std::map<std::string, std::vector<std::string>> skipped{};       // by host: "storage: no disk is here"
-  std::map<std::string, std::string> errors{};                     // by host: a wrong result, a full disk ...
-  std::string words{};                                             // the last 2,000 bytes that launcher and job said
+  std::map<std::string, std::vector<std::string>> alarm_free{};  // by host: checks that were read and are ok
+  std::map<std::string, std::vector<std::string>> skipped{};     // by host: "storage: no disk is here"
+  std::map<std::string, std::string> errors{};                   // by host: a wrong result, a full disk ...
+  std::map<std::string, std::string> boot_ids{};                 // by host, as the cell began there
+  std::string words{};  // the last 2,000 bytes that launcher and job said, and telling_line()
   std::map<std::string, std::vector<std::string>> kernel_lines{};  // by host, of --console, when it did not complete
   std::vector<std::string> command{};                              // the launcher's words
-  std::int64_t started_ns = 0, took_ns = 0;                        // CLOCK_REALTIME; how long
+  int session = 0;  // of the burn-in, in which the cell ran (OpenedBurninLog::session); 0: not known
+  std::int64_t started_ns = 0, took_ns = 0;  // CLOCK_REALTIME; how long
 };
 
 enum class BurninNodeState : std::uint8_t {
@@ -163,7 +171,7 @@ enum class BurninStatus : std::uint8_t {
 std::string_view to_string(BurninStatus status);
 
 struct BurninFinding {
-  std::string measure{};  // of burnin_measures(), or "check:NAME", "fact:NAME", "died"
+  std::string measure{};  // of burnin_measures(), or "check:NAME", "fact:NAME", "died", "rebooted"
   std::string host{};     // empty: of a group
   std::string peer{};     // of a link between two nodes neither of which is worse by itself
   std::string group{};
@@ -190,6 +198,7 @@ struct BurninNodeReport {
 
 struct BurninProgress {
   std::string round{};
+  int cycle = 0;  // from 0
   int cells_done = 0, cells_planned = 0, cells_running = 0;
   std::map<std::string, int> nodes{};         // by state
   std::int64_t elapsed_ns = 0, left_ns = -1;  // -1: not known yet

@@ -26,14 +26,22 @@ void signal_member(pid_t pid, pid_t session, int number) {
 
 }  // namespace
 
-bool signal_session(pid_t session, int number, std::set<pid_t>& reached) {
-  bool any = false;
+std::vector<pid_t> processes_in_session(pid_t session) {
+  std::vector<pid_t> found;
   std::error_code error;
   for (std::filesystem::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
-    if (::getsid(pid) != session || !reached.insert(pid).second) continue;
+    if (pid > 0 && ::getsid(pid) == session) found.push_back(pid);
+  }
+  return found;
+}
+
+bool signal_session(pid_t session, int number, std::set<pid_t>& reached) {
+  bool any = false;
+  for (const pid_t pid : processes_in_session(session)) {
+    if (!reached.insert(pid).second) continue;
     signal_member(pid, session, number);
     any = true;
   }

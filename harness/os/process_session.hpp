@@ -5,8 +5,12 @@
 
 #include <cstdint>
 #include <set>
+#include <vector>
 
 namespace grit {
+
+/// Their pids now, zombies among them.
+std::vector<pid_t> processes_in_session(pid_t session);
 
 /// Signals every process of the session that is not in `reached`, whatever its process group: timeout(1) and the jobs
 /// of a shell have groups of their own. False: there was none. The session's leader must not have been reaped: until

@@ -13,6 +13,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -21,23 +23,28 @@
 #include "harness/base/files.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
+#include "harness/os/identity.hpp"
 #include "harness/run/measure_kinds.hpp"
+#include "harness/run/measure_turn.hpp"
 
 namespace grit {
 namespace {
 
-constexpr std::array<std::string_view, 3> kKindsOfJob{"link", "collective", "training"};
+/// For what an earlier front end left behind to be ended, a run with its faults among it.
+constexpr std::int64_t kTurn_ns = 20 * kNsPerS;
 
 bool needs_job(const std::string& kind) {
-  return std::find(kKindsOfJob.begin(), kKindsOfJob.end(), kind) != kKindsOfJob.end();
+  const BurninKind* known = find_burnin_kind(kind);
+  return known != nullptr && known->shape != BurninShape::node;
 }
 
 Status check_kinds(const std::vector<std::string>& kinds) {
-  const auto* const end = std::end(kMeasureKinds);
+  std::vector<std::string_view> names;
+  for (const BurninKind& known : kBurninKinds) names.push_back(known.name);
   for (const std::string& kind : kinds)
-    if (std::find(std::begin(kMeasureKinds), end, kind) == end)
+    if (find_burnin_kind(kind) == nullptr)
       return usage_error(fmt::format("there is no kind of measurement called {}; there are {}", shortened(kind),
-                                     fmt::join(kMeasureKinds, ", ")));
+                                     fmt::join(names, ", ")));
   return {};
 }
 
@@ -106,12 +113,19 @@ Status say_all(const std::vector<BurninLine>& lines) {
   return {};
 }
 
+/// First of all, so that it is known also of a node that does not live to its first figure.
+Status say_boot(const std::string& host) { return say_burnin_line({.host = host, .boot_id = boot_id().value_or("")}); }
+
 Result<int> measure_kinds(const Job& job, const MeasureRequest& request, MeasureHere here) {
+  std::optional<MeasureTurn> turn;
   GRIT_CHECK(job.each([&]() -> Status {
-    GRIT_TRY(here.host, which_host(request.hosts));
+    GRIT_TRY(here.host, which_host(request.hosts, request.boots));
+    if (job.local_rank() != 0 || request.burnin.empty()) return {};
+    GRIT_TRY(turn, MeasureTurn::take(request.burnin, here.host, kTurn_ns));
     return {};
   }));
   GRIT_TRY(const std::vector<std::string> hosts, hosts_of_nodes(job, here.host));
+  if (job.local_rank() == 0) GRIT_CHECK(say_boot(here.host));
   if (!request.scenario.empty()) return measure_by_run(job, request, here, hosts);
   for (const std::string& kind : request.kinds) {
     GRIT_TRY(const std::vector<BurninLine> lines, measure_in_job(kind, job, here, hosts));
@@ -121,7 +135,12 @@ Result<int> measure_kinds(const Job& job, const MeasureRequest& request, Measure
 }
 
 Result<int> measure_kinds(const MeasureRequest& request, MeasureHere here) {
-  GRIT_TRY(here.host, which_host(request.hosts));
+  GRIT_TRY(here.host, which_host(request.hosts, request.boots));
+  std::optional<MeasureTurn> turn;
+  if (!request.burnin.empty()) {
+    GRIT_TRY(turn, MeasureTurn::take(request.burnin, here.host, kTurn_ns));
+  }
+  if (!reader_is_gone()) GRIT_CHECK(say_boot(here.host));
   for (const std::string& kind : request.kinds) {
     if (reader_is_gone()) return unavailable_error("nobody reads what is measured");
     GRIT_CHECK(say_all(measure_alone(kind, here)));
@@ -163,6 +182,15 @@ bool nodes_share_cores() {
   return shared != nullptr && std::string_view(shared) == "1";
 }
 
+std::optional<std::string> host_of_boot(const std::vector<std::string>& hosts, const std::vector<std::string>& boots,
+                                        const std::string& boot) {
+  const std::set<std::string> different(boots.begin(), boots.end());
+  if (boots.size() != hosts.size() || different.size() != boots.size() || different.contains("")) return std::nullopt;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    if (boot.starts_with(boots[i])) return hosts[i];
+  return std::nullopt;
+}
+
 Result<std::string> which_of(const std::vector<std::string>& hosts, const std::vector<std::string>& names) {
   if (hosts.size() == 1) return hosts.front();
   for (const std::string& name : names) {
@@ -176,7 +204,8 @@ Result<std::string> which_of(const std::vector<std::string>& hosts, const std::v
                                  shortened(fmt::format("{}", fmt::join(hosts, ", "))), fmt::join(names, ", ")));
 }
 
-Result<std::string> which_host(const std::vector<std::string>& hosts) {
+Result<std::string> which_host(const std::vector<std::string>& hosts, const std::vector<std::string>& boots) {
+  if (const auto booted = host_of_boot(hosts, boots, boot_id().value_or(""))) return *booted;
   std::vector<std::string> names;
   if (const char* slurm = std::getenv("SLURMD_NODENAME"); slurm != nullptr && *slurm != '\0') names.emplace_back(slurm);
   utsname system{};
@@ -200,6 +229,8 @@ std::vector<std::string> measure_words(const MeasureRequest& request) {
   add("--limit-ns", fmt::format("{}", request.limit_ns));
   add("--checks-source", request.checks_source);
   add("--seed", fmt::format("{}", request.seed));
+  add("--burnin", request.burnin);
+  add("--boots", fmt::format("{}", fmt::join(request.boots, ",")));
   return words;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -35,6 +36,10 @@ void sleep_until_all_are_here(const Job& job);
 
 /// By the environment of a local cluster (harness/cluster/local.hpp), as in workloads/fabric/mpi.hpp.
 bool nodes_share_cores();
+
+/// The one of `hosts` whose boot id is `boot`; `boots` as in MeasureRequest. Nothing: they do not tell.
+std::optional<std::string> host_of_boot(const std::vector<std::string>& hosts, const std::vector<std::string>& boots,
+                                        const std::string& boot);
 
 /// The one of `hosts` that `names` fit (whole, or up to the first dot); those before others decide. The only one where
 /// there is one. Error (usage): none, or several by the same name.

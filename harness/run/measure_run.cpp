@@ -1,6 +1,8 @@
 // An ordinary run as a cell of a burn-in.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <optional>
 #include <utility>
 
 #include "harness/base/caught.hpp"
@@ -27,6 +29,26 @@ Result<Execution> execution_of(const MeasureRequest& request, const Topology& to
                    .command_line = {"grit", "measure", "--scenario", request.scenario}};
 }
 
+/// The run's directory, which goes away with this object where nobody has asked for it, however the run ends.
+class CellDirectory {
+ public:
+  /// Nobody else's, in a directory that all nodes may share: named by this process.
+  CellDirectory(const MeasureRequest& request, const MeasureHere& here)
+      : path_(here.directory / fmt::format("grit-burnin-{}-{}-{}", utc_stamp(realtime_ns()), here.host, ::getpid())),
+        is_kept_(!request.directory.empty()) {}
+  CellDirectory(const CellDirectory&) = delete;
+  CellDirectory& operator=(const CellDirectory&) = delete;
+  ~CellDirectory() {
+    std::error_code stays;
+    if (!is_kept_) fs::remove_all(path_, stays);
+  }
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  bool is_kept_;
+};
+
 /// The run knows nodes by the names that they have for themselves, the burn-in by those of its list.
 Status say_figures(const Job& job, const fs::path& directory, const Topology& topology,
                    const std::vector<std::string>& hosts) {
@@ -46,8 +68,9 @@ Status say_figures(const Job& job, const fs::path& directory, const Topology& to
 
 Result<int> measure_by_run(const Job& job, const MeasureRequest& request, const MeasureHere& here,
                            const std::vector<std::string>& hosts) {
-  const fs::path directory =
-      here.directory / fmt::format("grit-burnin-{}-{}", utc_stamp(realtime_ns()), request.seed);  // rank 0's counts
+  std::optional<CellDirectory> own;
+  if (job.rank() == 0) own.emplace(request, here);
+  const fs::path directory = own ? own->path() : here.directory;  // rank 0's counts
   GRIT_TRY(const Topology topology, discover_topology(job, directory));
   Execution mine;
   GRIT_CHECK(job.first([&]() -> Status {
@@ -56,10 +79,6 @@ Result<int> measure_by_run(const Job& job, const MeasureRequest& request, const 
   }));
   GRIT_TRY(const fs::path finished, run_under_mpi(job, mine));
   GRIT_CHECK(job.first([&] { return say_figures(job, finished, topology, hosts); }));
-  if (request.directory.empty() && job.rank() == 0) {  // nobody has asked for it, and it has been read
-    std::error_code stays;
-    fs::remove_all(finished, stays);
-  }
   return 0;
 }
 

@@ -21,7 +21,8 @@ namespace {
 
 constexpr std::int64_t kMostRounds = 100, kMostVisits = 1000, kMostNodes = 1'000'000, kMostRanks = 1024;
 /// What a site buys alike, and what changes when something breaks or was put in wrongly.
-constexpr std::array kMustMatch{"cores", "memory_bytes", "nic_speed", "nic_mtu", "pcie_width"};
+constexpr std::array kMustMatch{"cores",     "numa_nodes", "memory_bytes", "gpus",      "nics",
+                                "nic_speed", "nic_mtu",    "pcie_width",   "pcie_speed"};
 constexpr std::int64_t kDefaultLength_ns = 1'000'000'000, kDefaultLimit_ns = 60'000'000'000;
 
 /// A table at a fixed place of the stack, and what messages call it: round "links".
@@ -117,9 +118,8 @@ std::string_view word_of(BurninShape shape) {
 }
 
 BurninShape shape_of_kind(std::string_view kind) {
-  const auto found =
-      std::find_if(kBurninKinds.begin(), kBurninKinds.end(), [&](const BurninKind& one) { return one.name == kind; });
-  GRIT_ASSERT(found != kBurninKinds.end());
+  const BurninKind* found = find_burnin_kind(kind);
+  GRIT_ASSERT(found != nullptr);
   return found->shape;
 }
 

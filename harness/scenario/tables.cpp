@@ -138,8 +138,8 @@ std::vector<ScenarioTable> tables_of_burnin() {
         {"limits", "table<string, grit.burnin.limits>", "by measure: what differs from the measure's own"},
         {"checks", "grit.Check[]", "for the kind \"checks\" (default: all that need no parameters)"},
         {"must_match", fmt::format("({})[]", one_of(kBurninFacts)),
-         "facts in which a node that is unlike most of its class is bad (default: cores, memory_bytes, nic_speed, "
-         "nic_mtu, pcie_width)"},
+         "facts in which a node that is unlike most of its class is bad (default: cores, numa_nodes, memory_bytes, "
+         "gpus, nics, nic_speed, nic_mtu, pcie_width, pcie_speed)"},
         {"false_bad", "grit.fraction", "how probable it is that any healthy node is called bad (default \"1%\")"},
         {"confirm_visits", "grit.count", "how often a suspect is measured again before it is judged (default 6)"},
         {"looks", "grit.count",

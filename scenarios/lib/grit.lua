@@ -146,7 +146,7 @@
 ---@field rounds grit.burnin.round[] what every node goes through, in this order
 ---@field limits? table<string, grit.burnin.limits> by measure: what differs from the measure's own
 ---@field checks? grit.Check[] for the kind "checks" (default: all that need no parameters)
----@field must_match? ("cpu_model"|"gpu_model"|"cores"|"numa_nodes"|"memory_bytes"|"gpus"|"nics"|"nic_speed"|"nic_mtu"|"nic_driver"|"nic_firmware"|"pcie_width"|"pcie_speed"|"kernel"|"microcode"|"bios"|"gpu_driver"|"governor"|"smt"|"os")[] facts in which a node that is unlike most of its class is bad (default: cores, memory_bytes, nic_speed, nic_mtu, pcie_width)
+---@field must_match? ("cpu_model"|"gpu_model"|"cores"|"numa_nodes"|"memory_bytes"|"gpus"|"nics"|"nic_speed"|"nic_mtu"|"nic_driver"|"nic_firmware"|"pcie_width"|"pcie_speed"|"kernel"|"microcode"|"bios"|"gpu_driver"|"governor"|"smt"|"os")[] facts in which a node that is unlike most of its class is bad (default: cores, numa_nodes, memory_bytes, gpus, nics, nic_speed, nic_mtu, pcie_width, pcie_speed)
 ---@field false_bad? grit.fraction how probable it is that any healthy node is called bad (default "1%")
 ---@field confirm_visits? grit.count how often a suspect is measured again before it is judged (default 6)
 ---@field looks? grit.count how often a suspect is judged, after twice as many visits each time, before it stays unclear (default 3)

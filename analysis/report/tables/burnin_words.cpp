@@ -234,6 +234,7 @@ std::string burnin_figure(std::string_view measure, double value) {
 
 std::string accusation(std::string_view measure) {
   if (measure == "died") return "does not answer";
+  if (measure == "rebooted") return "was started anew";
   if (measure.starts_with("check:")) return fmt::format("check {}", measure.substr(6));
   if (measure.starts_with("fact:")) return fmt::format("{} unlike its peers", measure.substr(5));
   const BurninMeasure* found = find_burnin_measure(measure);

@@ -274,6 +274,35 @@ TEST_CASE("facts unlike those of most nodes are shown where they must match and 
   CHECK(finding_of(findings, "fact:kernel n3")->status == BurninStatus::clear);
 }
 
+TEST_CASE("a node that has lost one GPU or all of them is shown, and several that never had one are not") {
+  const auto of = [](int with, int without, const std::string& odd) {
+    std::map<std::string, std::string> classes;
+    std::map<std::string, std::map<std::string, std::string>> facts;
+    for (int i = 0; i < with + without; ++i) {
+      auto& own = facts["n" + std::to_string(i)];
+      own["cpu_model"] = "c";
+      if (i < with) own["gpus"] = "8 of g", own["gpu_model"] = "g";
+    }
+    if (!odd.empty()) facts["n0"]["gpus"] = odd;
+    for (const auto& [host, own] : facts) classes[host] = machine_class_of(own);
+    BurninConfig config;
+    config.must_match = {"gpus"};
+    return odd_facts(config, classes, facts);
+  };
+  const auto one_less = of(5, 0, "7 of g");
+  REQUIRE(one_less.size() == 1);
+  CHECK(finding_of(one_less, "fact:gpus n0")->status == BurninStatus::shown);
+  const auto none = of(5, 1, "");
+  REQUIRE(none.size() == 1);
+  CHECK(finding_of(none, "fact:gpus n5")->status == BurninStatus::shown);
+  CHECK(finding_of(none, "fact:gpus n5")->why == "gpus is not there, and 8 of g on 5 of 6 nodes");
+  CHECK(of(5, 4, "").empty());  // a class of their own
+  CHECK(of(0, 5, "").empty());
+  const auto few = of(2, 1, "");
+  REQUIRE(few.size() == 1);
+  CHECK(few[0].status == BurninStatus::unclear);  // of so few nobody knows
+}
+
 TEST_CASE("a reference comes back as it was written and a wrong one is refused") {
   BurninReport report;
   report.nodes = {{.host = "a", .machine_class = "c", .state = BurninNodeState::good, .figures = {{"compute", 2.0}}},

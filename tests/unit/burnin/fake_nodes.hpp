@@ -24,9 +24,13 @@ struct FakeNodes {
   std::set<std::string> without_network{};    // answers alone, and takes every cell with others along
   std::map<std::string, int> alarms_after{};  // so many cells; in every one that reads its checks
   std::set<std::string> other_bios{};
-  std::set<std::string> computes_wrongly{};  // and says an error; then compute has no rate, of nobody
-  std::string cannot_do{};                   // a kind in which every node says an error
-  std::map<std::string, int> cells{};        // how many a node was in
+  std::set<std::string> computes_wrongly{};         // and says an error; then compute has no rate, of nobody
+  std::string cannot_do{};                          // a kind in which every node says an error
+  std::map<std::string, int> started_anew_after{};  // so many cells; then nodes say which start of theirs it is
+  int session_after = 1'000'000;                    // cells of all nodes another front end goes on
+  std::map<std::string, std::set<int>> loses{};     // its cells by number, from 0
+  int cells_of_all = 0;
+  std::map<std::string, int> cells{};  // how many a node was in
 
   static double of(const std::map<std::string, double>& values, const std::string& host) {
     const auto found = values.find(host);
@@ -35,11 +39,18 @@ struct FakeNodes {
 
   /// What a cell comes to. A cell with a dead node, or one that does not get through, has no figures at all.
   BurninCellResult run(const BurninCell& cell) {
-    BurninCellResult result{.cell = cell};
+    BurninCellResult result{.cell = cell, .session = cells_of_all++ < session_after ? 1 : 2};
     for (const std::string& host : cell.hosts) {
       const int before = cells[host]++;
       const auto limit = dies_after.find(host);
       const bool is_dead = limit != dies_after.end() && before >= limit->second;
+      if (!started_anew_after.empty()) {
+        const auto anew = started_anew_after.find(host);
+        const bool is_new = anew != started_anew_after.end() && before >= anew->second;
+        result.boot_ids[host] = fmt::format("{}-{}", host, is_new ? 2 : 1);
+      }
+      if (const auto lost = loses.find(host); lost != loses.end() && lost->second.contains(before))
+        result.end = BurninCellEnd::timed_out;
       if (is_dead || (cell.hosts.size() > 1 && without_network.contains(host))) result.end = BurninCellEnd::timed_out;
     }
     if (result.end != BurninCellEnd::completed) return result;

@@ -9,6 +9,7 @@
 #include "harness/burnin/running_cells.hpp"
 #include "harness/model/burnin_observation.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 #include "tests/unit/burnin/fake_nodes.hpp"
 
 namespace grit {
@@ -36,17 +37,15 @@ class ScriptLauncher : public JobLauncher {
 };
 
 class CellPlace {
+  test::TempDirectory place_{};
+
  public:
+  const fs::path& path = place_.path();
   CellPlace() {
-    std::string pattern = (fs::temp_directory_path() / "burnin-cells-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
     fs::create_directory(path / "cells");
     head.setup = fake_setup(6, {compute_round()});
     head.setup.config.rounds[0].limit_ns = 60 * kNsPerS;
   }
-  CellPlace(const CellPlace&) = delete;
-  CellPlace& operator=(const CellPlace&) = delete;
-  ~CellPlace() { fs::remove_all(path); }
 
   /// A script that prints what a node says of itself.
   [[nodiscard]] std::string saying(const std::string& host, double value) const {
@@ -56,7 +55,6 @@ class CellPlace {
     return "cat " + (path / host).string();
   }
 
-  fs::path path{};
   BurninHead head{};
 };
 
@@ -175,6 +173,14 @@ TEST_CASE("what a cell runs on its nodes", "[burnin]") {
   CHECK(of_pair[3] == "/usr/bin/grit");
   CHECK(of_pair[4] == "measure");
   CHECK(std::ranges::find(of_pair, "n00,n01") != of_pair.end());
+  CHECK(std::ranges::find(of_pair, "--boots") == of_pair.end());
+  // Once both have said which machine they are, others than by their names can be told apart.
+  RunningCells later(place.head, launcher, place.path, "/usr/bin/grit");
+  later.note({.boot_ids = {{"n00", "6d1f6c1e-31a5-4b8c-8f2d-0d0f0f4f2a11"}}});
+  later.note({.boot_ids = {{"n01", "0a0b0c0d-31a5-4b8c-8f2d-0d0f0f4f2a11"}}});
+  const auto known = later.command(
+      {.id = "links/0/n00-n01", .round = "links", .hosts = {"n00", "n01"}, .length_ns = 5, .kinds = {"link"}});
+  CHECK(std::ranges::find(known, "6d1f6c1e,0a0b0c0d") != known.end());
   // A node of it that was lost is asked alone, for which MPI is not needed.
   const auto alone =
       cells.command({.id = "links/0/n01-alone-1", .round = "links", .hosts = {"n01"}, .kinds = {"facts"}});

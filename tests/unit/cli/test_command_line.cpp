@@ -325,6 +325,25 @@ TEST_CASE("scenarios that come with grit are found by name, a site's own first, 
     CHECK_THAT(ours, Contains(directory + ",") || Contains(directory + ";"));
 }
 
+TEST_CASE("a burn-in whose round has no such scenario or option is refused before anything is measured") {
+  const test::TempDirectory place;
+  const std::string file = (place.path() / "ours.lua").string();
+  const auto refused = [&](const std::string& round) {
+    std::ofstream(file)
+        << "return { name = 'ours', rounds = { { name = 'facts', kinds = { 'facts' } }, { name = 'stress', " << round
+        << " } } }";
+    const Said said = said_by("burnin --local-nodes 2 --config " + file);
+    CHECK(said.code == 64);
+    return said.err;
+  };
+  CHECK_THAT(refused("scenario = 'link_flpa'"),
+             Contains("ours.lua: round \"stress\": ") && Contains("did you mean link_flap?"));
+  CHECK_THAT(refused("scenario = 'link_flap', options = { dwon = '1s' }"),
+             Contains("round \"stress\": ") && Contains("dwon") && Contains("down"));
+  CHECK_THAT(refused("scenario = 'link_flap', options = { down = 'long' }"),
+             Contains("round \"stress\": ") && Contains("long"));
+}
+
 TEST_CASE("a plain name is a scenario that comes with grit, whatever lies in the working directory") {
   const test::TempDirectory place;
   for (const char* name : {"healthy", "mine"}) std::ofstream(place.path() / name) << "error('of the directory')";

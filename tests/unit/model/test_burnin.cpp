@@ -44,6 +44,8 @@ BurninCellResult some_result() {
   result.alarm_free = {{"n2", {"clock"}}};
   result.skipped = {{"n2", {"storage: no disk is here"}}};
   result.errors = {{"n1", "the disk is full"}};
+  result.boot_ids = {{"n1", "b0"}};
+  result.session = 2;
   result.words = "mpirun says \"no\"";
   result.kernel_lines = {{"n1", {"Kernel panic"}}};
   result.command = {"mpirun", "-n", "2"};
@@ -135,6 +137,9 @@ TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]"
     CHECK(exit_code(link) == code);
     CHECK(exit_code(group) == code);
   }
+  BurninReport cut = of_states({State::good});
+  cut.complete = false;
+  CHECK(exit_code(cut) == 2);
   BurninReport fleet = of_states({State::good});
   fleet.fleet = {{.measure = "check:x", .status = BurninStatus::shown}};
   CHECK(exit_code(fleet) == 0);  // it names nobody

@@ -27,6 +27,7 @@ BurninLine sample() {
   line.alarm_free = {"memory_room"};
   line.skipped = {"storage: no disk is here"};
   line.error = "the disk is full";
+  line.boot_id = "6d1f6c1e-31a5-4b8c-8f2d-0d0f0f4f2a11";
   return line;
 }
 
@@ -55,6 +56,7 @@ TEST_CASE("What a process measured comes through a launcher's output unchanged")
   CHECK(result.observations[1].value == 1.25e9);
   CHECK(result.observations[1].exposure == 0);
   CHECK(result.facts.at("n1") == sample().facts);
+  CHECK(result.boot_ids.at("n1") == sample().boot_id);
   REQUIRE(result.alarms.size() == 1);
   CHECK(result.alarms[0].detail == "MTU 1400, was 1500");
   CHECK(result.alarms[0].of_machine);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "harness/base/clock.hpp"
+#include "harness/os/identity.hpp"
 #include "harness/os/storage.hpp"
 #include "harness/run/measure.hpp"
 #include "harness/run/measure_kinds.hpp"
@@ -63,6 +64,17 @@ TEST_CASE("A node finds which host of the list it is") {
   utsname names{};
   REQUIRE(::uname(&names) == 0);
   CHECK(which_host({"somebody-else", names.nodename}) == std::string(names.nodename));
+}
+
+TEST_CASE("A node that is called otherwise than it calls itself is known by the start of its kernel") {
+  const std::vector<std::string> aliases{"gpu1", "gpu2"}, boots{"6d1f6c1e", "0a0b0c0d"};
+  CHECK(host_of_boot(aliases, boots, "0a0b0c0d-31a5-4b8c-8f2d-0d0f0f4f2a11") == "gpu2");
+  CHECK_FALSE(host_of_boot(aliases, boots, "ffffffff-31a5-4b8c-8f2d-0d0f0f4f2a11"));  // it was started anew since
+  CHECK_FALSE(host_of_boot(aliases, {}, "0a0b0c0d-31a5-4b8c-8f2d-0d0f0f4f2a11"));
+  CHECK_FALSE(host_of_boot(aliases, {"0a0b0c0d", "0a0b0c0d"}, "0a0b0c0d-31a5"));  // containers of one machine
+  const std::string mine = boot_id()->substr(0, 8);
+  CHECK(which_host(aliases, {"00000000", mine}) == std::string("gpu2"));
+  CHECK_FALSE(which_host(aliases, {}));
 }
 
 TEST_CASE("Matrix products are counted, and one wrong element of one of them is seen") {
@@ -214,6 +226,8 @@ TEST_CASE("What measures ends by itself at its limit, and when nobody reads what
 TEST_CASE("A request as words has an option for each member that is set") {
   const MeasureRequest request{.kinds = {"compute", "memory"},
                                .hosts = {"n1", "n2"},
+                               .boots = {"6d1f6c1e", "0a0b0c0d"},
+                               .burnin = "17",
                                .length_ns = 5,
                                .directory = "/scratch",
                                .scenario = "flap",
@@ -221,12 +235,31 @@ TEST_CASE("A request as words has an option for each member that is set") {
                                .limit_ns = 7,
                                .checks_source = "return {}",
                                .seed = 3};
-  CHECK(
-      measure_words(request) ==
-      std::vector<std::string>{
-          "measure",  "--kinds",         "compute,memory", "--hosts", "n1,n2",   "--length-ns", "5",      "--directory",
-          "/scratch", "--scenario",      "flap",           "--set",   "down=2s", "--set",       "node=0", "--limit-ns",
-          "7",        "--checks-source", "return {}",      "--seed",  "3"});
+  CHECK(measure_words(request) == std::vector<std::string>{"measure",
+                                                           "--kinds",
+                                                           "compute,memory",
+                                                           "--hosts",
+                                                           "n1,n2",
+                                                           "--length-ns",
+                                                           "5",
+                                                           "--directory",
+                                                           "/scratch",
+                                                           "--scenario",
+                                                           "flap",
+                                                           "--set",
+                                                           "down=2s",
+                                                           "--set",
+                                                           "node=0",
+                                                           "--limit-ns",
+                                                           "7",
+                                                           "--checks-source",
+                                                           "return {}",
+                                                           "--seed",
+                                                           "3",
+                                                           "--burnin",
+                                                           "17",
+                                                           "--boots",
+                                                           "6d1f6c1e,0a0b0c0d"});
   CHECK(measure_words({.kinds = {"facts"}}) ==
         std::vector<std::string>{"measure", "--kinds", "facts", "--length-ns", "0", "--limit-ns", "0", "--seed", "1"});
 }

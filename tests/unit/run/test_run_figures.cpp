@@ -7,6 +7,7 @@
 #include "harness/record/run_dir.hpp"
 #include "harness/run/run_figures.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 
 using namespace grit;
@@ -20,27 +21,18 @@ namespace fs = std::filesystem;
 class LeftRun {
  public:
   LeftRun(const Plan& plan, const std::vector<StepRecord>& records, const std::vector<Json>& events) {
-    std::string name = (fs::temp_directory_path() / "grit-figures-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    directory_ = name;
-    REQUIRE(write_file_durably(directory_ / "plan.json", json_text(to_json(plan)) + "\n"));
-    auto steps = StepsWriter::open(directory_ / "steps.npy");
+    REQUIRE(write_file_durably(directory() / "plan.json", json_text(to_json(plan)) + "\n"));
+    auto steps = StepsWriter::open(directory() / "steps.npy");
     REQUIRE(steps);
     REQUIRE(steps->append(records));
-    auto log = EventsWriter::open(directory_ / "events.jsonl");
+    auto log = EventsWriter::open(directory() / "events.jsonl");
     REQUIRE(log);
     for (const Json& event : events) REQUIRE(log->append(event));
   }
-  LeftRun(const LeftRun&) = delete;
-  LeftRun& operator=(const LeftRun&) = delete;
-  ~LeftRun() {
-    std::error_code stays;
-    fs::remove_all(directory_, stays);
-  }
-  [[nodiscard]] const fs::path& directory() const { return directory_; }
+  [[nodiscard]] const fs::path& directory() const { return place_.path(); }
 
  private:
-  fs::path directory_{};
+  test::TempDirectory place_{};
 };
 
 std::optional<double> figure(const BurninLine& line, const std::string& measure) {

@@ -64,7 +64,8 @@ TEST_CASE("a burn-in says what is done, and the rest is as documented") {
   CHECK(config.limits.empty());
   CHECK(config.checks.empty());
   CHECK(config.checks_source.empty());
-  CHECK(config.must_match == std::vector<std::string>{"cores", "memory_bytes", "nic_speed", "nic_mtu", "pcie_width"});
+  CHECK(config.must_match == std::vector<std::string>{"cores", "numa_nodes", "memory_bytes", "gpus", "nics",
+                                                      "nic_speed", "nic_mtu", "pcie_width", "pcie_speed"});
   CHECK(config.false_bad == 0.01);
   CHECK(config.confirm_visits == 6);
   CHECK(config.looks == 3);

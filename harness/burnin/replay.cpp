@@ -1,0 +1,35 @@
+#include "harness/burnin/replay.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace grit {
+
+Result<ReplayedBurnin> replay_burnin(const OpenedBurninLog& opened, BurninScheduler& scheduler) {
+  ReplayedBurnin replayed;
+  const auto note_offered = [&] {
+    for (BurninCell& cell : scheduler.next()) {
+      std::string id = cell.id;
+      replayed.pending.emplace(std::move(id), std::move(cell));
+    }
+  };
+  note_offered();
+  for (std::size_t i = 0; i <= opened.results.size(); ++i) {
+    if (opened.given_up && opened.given_up->results == i)
+      replayed.last_changes = scheduler.give_up(opened.given_up->why);
+    if (i == opened.results.size()) break;
+    const BurninCellResult& result = opened.results[i];
+    if (replayed.pending.erase(result.cell.id) == 0)
+      return usage_error(
+          fmt::format("it does not follow from its own head, as if another version of grit had written it: cell {} was "
+                      "not to be run",
+                      result.cell.id));
+    replayed.last_changes = scheduler.take(result);
+    note_offered();
+  }
+  if (opened.ended || opened.given_up) replayed.pending.clear();
+  return replayed;
+}
+
+}  // namespace grit

@@ -7,6 +7,7 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/base/units.hpp"
+#include "harness/burnin/console.hpp"
 #include "harness/model/burnin_measures.hpp"
 
 namespace grit {
@@ -159,7 +160,7 @@ void BurninBook::take_loss(const BurninCellResult& result, const std::string& ho
   node.last_loss = fmt::format("in {}: {}", result.cell.id, how_it_was_lost(result, host));
   const auto kernel = result.kernel_lines.find(host);
   if (kernel != result.kernel_lines.end() && !kernel->second.empty())
-    node.last_loss += fmt::format("; its kernel's last line: {}", kernel->second.back());
+    node.last_loss += fmt::format("; its kernel said: {}", telling_kernel_line(kernel->second));
 }
 
 std::vector<std::string> BurninBook::take(const BurninCellResult& result) {

@@ -182,8 +182,9 @@ class Guest:
                 *((f"modules/{file.name}", 0o100644, file.read_bytes()) for file in files)]  # fmt: skip
 
     def _machine(self, initramfs):
-        # tsc=reliable: an emulated TSC seems to drift against the other clocks, and would be given up.
-        kernel_args = ["console=ttyS0", "loglevel=5", "panic=-1", "tsc=reliable", "nokaslr", "mitigations=off",
+        # tsc=reliable: an emulated TSC seems to drift against the other clocks, and would be given up. no_timer_check: where the
+        # machine is busy the timer seems not to work, which the kernel would panic of.
+        kernel_args = ["console=ttyS0", "loglevel=5", "panic=-1", "tsc=reliable", "no_timer_check", "nokaslr", "mitigations=off",
                        "random.trust_cpu=on", *self._kernel_args]  # fmt: skip
         return [
             "-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35", "-smp", str(self._cpus),

@@ -8,6 +8,7 @@
 #include "analysis/burnin/groups.hpp"
 #include "harness/base/clock.hpp"
 #include "harness/burnin/cell_words.hpp"
+#include "harness/burnin/console.hpp"
 #include "harness/model/burnin_measures.hpp"
 
 namespace grit {
@@ -167,7 +168,7 @@ void BurninBook::take_loss(const BurninCellResult& result, const std::string& ho
   node.last_loss = fmt::format("in {}: {}", result.cell.id, why_nothing_came(result, host));
   const auto kernel = result.kernel_lines.find(host);
   if (kernel != result.kernel_lines.end() && !kernel->second.empty())
-    node.last_loss += fmt::format("; its kernel's last line: {}", kernel->second.back());
+    node.last_loss += fmt::format("; its kernel said: {}", telling_kernel_line(kernel->second));
 }
 
 std::vector<std::string> BurninBook::take(const BurninCellResult& result) {

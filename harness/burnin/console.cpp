@@ -7,42 +7,69 @@
 #include <algorithm>
 #include <sstream>
 
-#include "harness/base/clock.hpp"
 #include "harness/base/fd.hpp"
 #include "harness/base/printable.hpp"
 
 namespace grit {
 namespace {
 
-constexpr off_t kRead_bytes = 64 * 1024;
+/// A panic, and what a kernel says until it is up again.
+constexpr std::int64_t kRead_bytes = 256 * 1024;
 constexpr std::size_t kLines = 20;
 constexpr std::size_t kLine_bytes = 300;
-/// The file may be another machine's, with another clock.
-constexpr std::int64_t kClockSlack_ns = 5 * kNsPerS;
 
-}  // namespace
+/// kernel/panic.c
+bool is_panic(const std::string& line) { return line.find("Kernel panic - not syncing") != std::string::npos; }
 
-std::vector<std::string> last_console_lines(const std::string& pattern, const std::string& host,
-                                            std::int64_t since_ns) {
+/// An open regular file, and how long it is.
+struct ConsoleFile {
+  Fd file{};
+  std::int64_t size_bytes = 0;
+};
+
+ConsoleFile open_console(const std::string& pattern, const std::string& host) {
   if (pattern.empty()) return {};
   std::string path = pattern;
   for (auto at = path.find("%n"); at != std::string::npos; at = path.find("%n", at + host.size()))
     path.replace(at, 2, host);
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  if (status.st_mtim.tv_sec * kNsPerS + status.st_mtim.tv_nsec < since_ns - kClockSlack_ns) return {};
-  std::string text(static_cast<std::size_t>(std::min(status.st_size, kRead_bytes)), '\0');
-  const ssize_t got = ::pread(file.get(), text.data(), text.size(), std::max<off_t>(status.st_size - kRead_bytes, 0));
+  return {std::move(file), status.st_size};
+}
+
+}  // namespace
+
+void NodeConsoles::note_well(const std::string& host) {
+  well_until_bytes_[host] = open_console(pattern_, host).size_bytes;
+}
+
+std::vector<std::string> NodeConsoles::last_lines(const std::string& host) const {
+  const ConsoleFile console = open_console(pattern_, host);
+  const auto known = well_until_bytes_.find(host);
+  std::int64_t start = known == well_until_bytes_.end() || known->second > console.size_bytes ? 0 : known->second;
+  start = std::max(start, console.size_bytes - kRead_bytes);
+  std::string text(static_cast<std::size_t>(console.size_bytes - start), '\0');
+  const ssize_t got = text.empty() ? 0 : ::pread(console.file.get(), text.data(), text.size(), start);
   text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   std::vector<std::string> lines;
   std::istringstream rest(text);
   for (std::string line; std::getline(rest, line);) {
     line = printable(line.substr(0, kLine_bytes));
-    if (line.find_first_not_of(' ') != std::string::npos) lines.push_back(line);
+    line.erase(line.find_last_not_of(' ') + 1);
+    if (!line.empty()) lines.push_back(std::move(line));
   }
-  if (lines.size() > kLines) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(kLines));
-  return lines;
+  if (lines.size() <= kLines) return lines;
+  const auto last = lines.end() - static_cast<std::ptrdiff_t>(kLines);
+  std::vector<std::string> kept;
+  if (const auto panic = std::find_if(lines.begin(), last, is_panic); panic != last) kept.push_back(*panic);
+  kept.insert(kept.end(), last, lines.end());
+  return kept;
+}
+
+const std::string& telling_kernel_line(const std::vector<std::string>& lines) {
+  const auto panic = std::ranges::find_if(lines, is_panic);
+  return panic == lines.end() ? lines.back() : *panic;
 }
 
 }  // namespace grit

@@ -9,7 +9,6 @@
 #include "harness/base/files.hpp"
 #include "harness/base/shell_words.hpp"
 #include "harness/burnin/cell_words.hpp"
-#include "harness/burnin/console.hpp"
 #include "harness/model/burnin_observation.hpp"
 #include "harness/run/measure.hpp"
 
@@ -54,9 +53,15 @@ std::string other_words(const std::string& output) {
 
 RunningCells::RunningCells(const BurninHead& head, const JobLauncher& launcher, std::filesystem::path directory,
                            std::string program)
-    : head_(head), launcher_(launcher), directory_(std::move(directory)), program_(std::move(program)) {
-  for (const BurninHost& host : head.setup.hosts)
+    : head_(head),
+      launcher_(launcher),
+      directory_(std::move(directory)),
+      program_(std::move(program)),
+      consoles_(head.console) {
+  for (const BurninHost& host : head.setup.hosts) {
     addresses_[host.name] = host.address.empty() ? host.name : host.address;
+    consoles_.note_well(host.name);
+  }
 }
 
 const BurninRound& RunningCells::round_of(const BurninCell& cell) const {
@@ -137,8 +142,7 @@ BurninCellResult RunningCells::result_of(const Running& running) const {
   if (result.end == BurninCellEnd::completed) return result;
   result.words = reason.empty() ? other_words(running.process.output()) : reason;
   for (const std::string& host : running.cell.hosts)
-    if (auto lines = last_console_lines(head_.console, host, running.started_ns); !lines.empty())
-      result.kernel_lines[host] = std::move(lines);
+    if (auto lines = consoles_.last_lines(host); !lines.empty()) result.kernel_lines[host] = std::move(lines);
   keep_words(result, running.process.output());
   return result;
 }
@@ -167,6 +171,8 @@ std::vector<BurninCellResult> RunningCells::ended() {
     }
     results.push_back(result_of(*running));
     note(results.back());
+    if (results.back().end == BurninCellEnd::completed)
+      for (const std::string& host : running->cell.hosts) consoles_.note_well(host);
     running = running_.erase(running);
   }
   return results;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/burnin/console.hpp"
 #include "harness/burnin/log.hpp"
 #include "harness/cluster/job_launcher.hpp"
 
@@ -52,6 +53,7 @@ class RunningCells {
   const JobLauncher& launcher_;
   std::filesystem::path directory_;
   std::string program_;
+  NodeConsoles consoles_;
   std::map<std::string, std::string> addresses_{};  // by name
   std::map<std::string, std::string> boots_{};      // likewise, how its boot id begins
   std::vector<Running> running_{};

@@ -77,6 +77,7 @@ constexpr std::string_view kSshPhrases[] = {"ssh: Could not resolve hostname",
                                             "Host key verification failed",
                                             "Permission denied (",
                                             "Connection closed by",
+                                            "Connection timed out during banner exchange",
                                             "kex_exchange_identification"};
 // Open MPI's (orte/tools/orterun/help-orterun.txt, orte/mca/plm/base/help-plm-base.txt), and of `grit enter-node`.
 constexpr std::string_view kMpirunPhrases[] = {"is no node of a local cluster",

@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from kernel import Kernel, Unavailable, kernel, program
 
 SKIP = 77  # ctest's SKIP_RETURN_CODE
+MONITOR_S = 60
 
 # Loaded before the shared directories are there; a line is a module and its options.
 BASE_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "crc32_generic", "crc32c_generic")
@@ -180,8 +182,9 @@ class Guest:
                 *((f"modules/{file.name}", 0o100644, file.read_bytes()) for file in files)]  # fmt: skip
 
     def _machine(self, initramfs):
-        # tsc=reliable: an emulated TSC seems to drift against the other clocks, and would be given up.
-        kernel_args = ["console=ttyS0", "loglevel=5", "panic=-1", "tsc=reliable", "nokaslr", "mitigations=off",
+        # tsc=reliable: an emulated TSC seems to drift against the other clocks, and would be given up. no_timer_check: where the
+        # machine is busy the timer seems not to work, which the kernel would panic of.
+        kernel_args = ["console=ttyS0", "loglevel=5", "panic=-1", "tsc=reliable", "no_timer_check", "nokaslr", "mitigations=off",
                        "random.trust_cpu=on", *self._kernel_args]  # fmt: skip
         return [
             "-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35", "-smp", str(self._cpus),
@@ -228,6 +231,27 @@ class Guest:
         if self.running:
             self._qemu.send_signal(signal.SIGKILL)
             self._qemu.wait()
+
+
+def tell(monitor, command):
+    """What QEMU's monitor at this socket (qemu_args: "-monitor", "unix:PATH,server,nowait") answers to the command."""
+    prompt = b"(qemu) "
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(MONITOR_S)
+        line.connect(str(monitor))
+        _read_to(line, prompt)
+        line.sendall(command.encode() + b"\n")
+        return _read_to(line, prompt).decode(errors="replace")
+
+
+def _read_to(line, end):
+    text = b""
+    while not text.endswith(end):
+        more = line.recv(4096)
+        if not more:
+            raise ConnectionError(f"QEMU's monitor ended: {text!r}")
+        text += more
+    return text
 
 
 def _escaped(path):

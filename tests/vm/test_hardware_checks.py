@@ -6,9 +6,7 @@ Takes GRIT_VM_DIRECTORY, GRIT_BINARY and GRIT_HEALTH_TESTS.
 
 import json
 import os
-import socket
 import sys
-import time
 from pathlib import Path
 
 import lab
@@ -61,14 +59,6 @@ exit 0
 """
 
 
-def set_drive(monitor, bits):
-    """The bits of the drive's warning byte in its health log, by QEMU's monitor."""
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(str(monitor))
-        line.sendall(f"qom-set /machine/peripheral/nvme0 smart_critical_warning {bits}\n".encode())
-        time.sleep(0.5)
-
-
 def severities(share, name):
     """By check and subject."""
     checks = json.loads((share / name).read_text())["checks"]
@@ -105,7 +95,7 @@ def run(directory, kernel, smartctl):
     with lab.Guest(directory, kernel, name="hardware", modules=MODULES, memory_mb=2 * NODE_MB, qemu_args=devices) as guest:
         guest.start(script)
         assert guest.gets_to("ready", BOOT_S + READING_S) and guest.running, guest.console()
-        set_drive(monitor, 4)
+        lab.tell(monitor, "qom-set /machine/peripheral/nvme0 smart_critical_warning 4")  # the warning byte of the drive's health log
         (guest.share / "drive_is_ill").write_text("")
         ending = guest.wait(END_S)
         assert ending.exit_code == 0 and not ending.problems, ending

@@ -192,22 +192,43 @@ TEST_CASE("two at one burn-in are refused, and so is what is no burn-in", "[burn
   CHECK(refused.error().message.find("99") != std::string::npos);
 }
 
-TEST_CASE("a node's last kernel lines are those that were written since its cell began", "[burnin]") {
+TEST_CASE("a node's last kernel lines are those that were written since it was well", "[burnin]") {
   const LogDirectory directory;
   const auto file = directory.path / "console-n01";
+  const auto write = [&](std::ios::openmode mode, const std::string& text) { std::ofstream(file, mode) << text; };
   std::string text;
-  for (int i = 0; i < 50; ++i) text += fmt::format("line {}\n", i);
-  std::ofstream(file) << text << "Kernel panic \033[1m- not syncing";
-  const std::string pattern = (directory.path / "console-%n").string();
-  const auto lines = last_console_lines(pattern, "n01", 0);
+  for (int i = 0; i < 50; ++i) text += fmt::format("line {}\r\n\r\n", i);
+  NodeConsoles consoles((directory.path / "console-%n").string());
+  CHECK(consoles.last_lines("n01").empty());
+  CHECK(NodeConsoles("").last_lines("n01").empty());
+
+  write(std::ios::trunc, text + "Kernel \033[1m died");
+  auto lines = consoles.last_lines("n01");
   REQUIRE(lines.size() == 20);
-  CHECK(lines.back() == "Kernel panic  [1m- not syncing");
+  CHECK(lines.back() == "Kernel  [1m died");
   CHECK(lines.front() == "line 31");
-  CHECK(last_console_lines(pattern, "n02", 0).empty());
-  CHECK(last_console_lines("", "n01", 0).empty());
-  struct timespec old[2] = {{1000, 0}, {1000, 0}};
-  REQUIRE(::utimensat(AT_FDCWD, file.c_str(), old, 0) == 0);
-  CHECK(last_console_lines(pattern, "n01", 2'000'000'000'000).empty());
+  CHECK(telling_kernel_line(lines) == "Kernel  [1m died");
+  CHECK(consoles.last_lines("n02").empty());
+
+  SECTION("what was said before is of an earlier death") {
+    write(std::ios::trunc, "Kernel panic - not syncing: of yesterday\n");
+    consoles.note_well("n01");
+    CHECK(consoles.last_lines("n01").empty());
+    write(std::ios::app, "a word of today's\n");
+    CHECK(consoles.last_lines("n01") == std::vector<std::string>{"a word of today's"});
+    write(std::ios::trunc, "another file\n");
+    CHECK(consoles.last_lines("n01") == std::vector<std::string>{"another file"});
+  }
+  SECTION("a panic is told even when a stack and the next start stand behind it") {
+    consoles.note_well("n01");
+    write(std::ios::app, "\nKernel panic - not syncing: Fatal machine check\n" + text + "Rebooting in 10 seconds..\n");
+    lines = consoles.last_lines("n01");
+    REQUIRE(lines.size() == 21);
+    CHECK(lines.front() == "Kernel panic - not syncing: Fatal machine check");
+    CHECK(lines[1] == "line 31");
+    CHECK(lines.back() == "Rebooting in 10 seconds..");
+    CHECK(telling_kernel_line(lines) == lines.front());
+  }
 }
 
 }  // namespace grit

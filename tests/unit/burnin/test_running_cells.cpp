@@ -82,13 +82,14 @@ std::map<std::string, BurninCellResult> wait_for_all(RunningCells& cells) {
 TEST_CASE("cells end as their jobs do, and the others go on", "[burnin]") {
   CellPlace place;
   place.head.console = (place.path / "console-%n").string();
-  const ScriptLauncher launcher({{"n00", place.saying("n00", 42)},
-                                 {"n01", place.saying("n01", 43) + "; echo broken >&2; exit 3"},
-                                 {"n02", "echo no route; exit 255"},
-                                 {"n03", "kill -9 $$"},
-                                 {"n04", "true"}});
+  const ScriptLauncher launcher(
+      {{"n00", place.saying("n00", 42)},
+       {"n01", place.saying("n01", 43) + "; echo broken >&2; exit 3"},
+       {"n02", "echo no route; exit 255"},
+       {"n03", "echo Kernel panic >> " + (place.path / "console-n03").string() + "; kill -9 $$"},
+       {"n04", "true"}});
+  std::ofstream(place.path / "console-n03") << "of an earlier death\n";
   RunningCells cells(place.head, launcher, place.path, "/usr/bin/grit");
-  std::ofstream(place.path / "console-n03") << "Kernel panic\n";
   for (const char* host : {"n00", "n01", "n02", "n03", "n04", "n05"}) cells.start(cell_of(host));
   const auto results = wait_for_all(cells);
   REQUIRE(results.size() == 6);
@@ -121,6 +122,27 @@ TEST_CASE("cells end as their jobs do, and the others go on", "[burnin]") {
   CHECK(results.at("n04").observations.empty());
   CHECK(results.at("n05").end == BurninCellEnd::not_started);
   CHECK(results.at("n05").words.find("/no/such/launcher") != std::string::npos);
+}
+
+TEST_CASE("what a kernel said is told of all cells that are lost until its node is well again", "[burnin]") {
+  CellPlace place;
+  place.head.console = (place.path / "console-%n").string();
+  const ScriptLauncher launcher({{"n00", fmt::format("cd {} && echo >> tries; case $(wc -l < tries) in "
+                                                     "1) echo Kernel panic >> console-n00; exit 1;; 3) exit 0;; esac; "
+                                                     "exit 1",
+                                                     place.path.string())}});
+  RunningCells cells(place.head, launcher, place.path, "/usr/bin/grit");
+  const auto next = [&] {
+    cells.start(cell_of("n00"));
+    return wait_for_all(cells).at("n00");
+  };
+  const std::vector<std::string> panic{"Kernel panic"};
+  CHECK(next().kernel_lines["n00"] == panic);
+  CHECK(next().kernel_lines["n00"] == panic);  // it is asked again, and does not answer
+  CHECK(next().end == BurninCellEnd::completed);
+  const BurninCellResult later = next();
+  CHECK(later.end == BurninCellEnd::failed);
+  CHECK(later.kernel_lines.empty());
 }
 
 TEST_CASE("a cell that does not end is ended at its limit, and all are when the burn-in is", "[burnin]") {

@@ -169,6 +169,11 @@ TEST_CASE("why a job was not started is told in the launcher's own words") {
                                 "ssh: Could not resolve hostname n9: Temporary failure in name resolution\r\n"
                                 "----\nORTE was unable to reliably start one or more daemons.\n") ==
         "ssh: Could not resolve hostname n9: Temporary failure in name resolution");
+  CHECK(
+      mpirun->why_not_started(exited(255),
+                              "Connection timed out during banner exchange\r\nConnection to n2 port 22 timed out\n") ==
+      "Connection timed out during banner exchange");  // it is up, but its sshd says nothing
+  CHECK(mpirun->why_not_started(exited(255), "Timeout, server n2 not responding.\n").empty());  // it has begun
   CHECK(mpirun->why_not_started(exited(127), "env: '/srv/no/such': No such file or directory\n----\nPrimary job") ==
         "env: '/srv/no/such': No such file or directory");
   CHECK(mpirun->why_not_started(exited(3), "cat: x: No such file or directory\nExit code:    3\n").empty());

@@ -90,8 +90,10 @@ constexpr std::string_view kMpirunPhrases[] = {"is no node of a local cluster",
                                                "daemon has unexpectedly failed after launch",
                                                "detected an attempt to run as root",
                                                "the launcher cannot be run"};
-// Slurm's (src/srun, src/api/step_launch.c, src/common/slurm_errno.c).
+// Slurm's (src/srun, src/api/step_launch.c, src/common/slurm_errno.c). "Slurm job 5 has expired": the allocation is
+// over.
 constexpr std::string_view kSrunPhrases[] = {"error: Unable to create step",
+                                             "error: Slurm job",
                                              "error: Unable to confirm allocation",
                                              "error: Unable to allocate resources",
                                              "error: Task launch for",

@@ -1,9 +1,12 @@
 """A burn-in inside of a Slurm allocation: one node's data NIC is slow, another one's slurmd is killed in the middle. The one is bad, the other not
-tested, the rest good; what is written drains the one in Slurm, and starts a job on the rest."""
+tested, the rest good; what is written drains the one in Slurm, and starts a job on the rest.
+
+usage: test_burnin_slurm.py [CHECK ...]"""
 
 import json
 import os
 import shutil
+import sys
 
 from sitelib import GRIT_HERE, USER_ID, Layout, Site, allocate, assert_no_residue, release, site_state, wait_for, write
 from gritlib import listing
@@ -42,32 +45,32 @@ def unshape(site):
         site.run("tc", "qdisc", "del", "dev", "ens1", "root", node=node)
 
 
-def log(site):
+def log(site, out):
     """The lines so far; the last one may not be whole yet."""
-    file = site.path(OUT) / "burnin.jsonl"
+    file = site.path(out) / "burnin.jsonl"
     lines = file.read_text().splitlines(keepends=True) if file.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def measures_link(site, node):
-    """The cell of the links in which this node is, by the log and by what runs on the node."""
-    lines = log(site)
+def measured_link(site, out, node):
+    """The cell of the links in which this node is, by the log and by what runs on the node; empty: none."""
+    lines = log(site, out)
     done = {line["result"]["cell"]["id"] for line in lines if line["type"] == "cell_done"}
     begun = [line["cell"] for line in lines if line["type"] == "cell_started"]
     cells = [cell["id"] for cell in begun if cell["round"] == "links" and node in cell["hosts"] and cell["id"] not in done]
     return cells[0] if cells and site.grit_processes(node) else ""
 
 
-def burn_in(site):
-    """The whole burn-in; slurmd of a node is killed while its first link is measured."""
-    words = ["burnin", "--config", write(site, "burnin.lua", CONFIG), "--seed", "7", "--out", OUT, "--apply-drain"]
-    process = site.start(GRIT_HERE, *words, env=site.allocation)
+def burn_in(site, out, *flags, launch=(), env=None, expect=1):
+    """A whole burn-in; slurmd of a node is killed while its first link is measured."""
+    words = ["burnin", "--config", write(site, "burnin.lua", CONFIG), "--seed", "7", "--out", out, *flags]
+    process = site.start(*launch, GRIT_HERE, *words, env=env)
 
     def alive():
         assert process.poll() is None, process.communicate()
 
     try:
-        cell = wait_for(f"a link of {LOST} is measured", lambda: measures_link(site, LOST), 120, alive=alive)
+        cell = wait_for(f"a link of {LOST} is measured", lambda: measured_link(site, out, LOST), 120, alive=alive)
         os.kill(site.daemon_pid(LOST), 9)
         print(f"slurmd of {LOST} is killed in {cell}", flush=True)
         process.out, process.err = process.communicate(timeout=200)
@@ -76,22 +79,28 @@ def burn_in(site):
             process.kill()
             process.communicate()
     print(process.out + process.err, flush=True)
-    assert process.returncode == 1, process.returncode
+    assert process.returncode == expect, process.returncode
     return process
 
 
+def read_report(site, out):
+    report = json.loads((site.path(out) / "burnin.json").read_text())
+    return report, {node["host"]: node for node in report["nodes"]}
+
+
+def states(nodes):
+    return {host: node["state"] for host, node in nodes.items()}
+
+
 def check_report(site):
-    report = json.loads((site.path(OUT) / "burnin.json").read_text())
-    nodes = {node["host"]: node for node in report["nodes"]}
-    states = {host: node["state"] for host, node in nodes.items()}
-    assert states == {**dict.fromkeys(GOOD, "good"), SLOW: "bad", LOST: "not_tested"}, nodes
+    report, nodes = read_report(site, OUT)
+    assert states(nodes) == {**dict.fromkeys(GOOD, "good"), SLOW: "bad", LOST: "not_tested"}, nodes
     assert report["complete"], report
     shown = [finding["measure"] for finding in nodes[SLOW]["findings"] if finding["status"] == "shown"]
     assert "link_rate" in shown and nodes[SLOW]["reason"].startswith("bandwidth of the link, sent: "), nodes[SLOW]
     reason = nodes[LOST]["reason"]
     assert reason.startswith("did not answer any more in links/") and "srun: error:" in reason, reason
     assert [finding for finding in report["links"] if finding["status"] == "shown"] == [], report["links"]
-    return nodes
 
 
 def check_drained(site, reason):
@@ -145,34 +154,60 @@ def left(site):
     return found
 
 
-def main():
+def check_lost_node(site):
+    """In an allocation that outlives the loss of a node."""
+    allocate(site)
+    process = burn_in(site, OUT, "--apply-drain", env=site.allocation)
+    assert f"grit: {SLOW} is drained\n" in process.err, process.err
+    check_report(site)
+    commands = (site.path(OUT) / "drain.sh").read_text().splitlines()[2:]
+    reason = commands[0].split("Reason=")[1].rstrip("'")
+    assert commands == [f"'scontrol' 'update' 'NodeName={SLOW}' 'State=DRAIN' 'Reason={reason}'"], commands
+    assert reason.startswith("grit burnin: bandwidth of the link, sent: "), reason
+    check_drained(site, reason)
+    check_good_nodes(site)
+    assert f"{SLOW} is drained already" in resume(site, OUT)
+
+    site.run("scontrol", "update", f"NodeName={SLOW}", "State=RESUME")
+    check_that_it_cannot_be_drained(site)
+    site.run(OUT + "/drain.sh")
+    check_drained(site, reason)
+    site.run("scontrol", "update", f"NodeName={SLOW}", "State=RESUME")
+    release(site)
+    site.restart_daemon(LOST)
+
+
+def check_lost_allocation(site):
+    """Without --no-kill Slurm ends the allocation with the node. That says nothing of the others, and the burn-in goes on in the next one."""
+    out = "/srv/runs/revoked"
+    process = burn_in(site, out, launch=["salloc", "--nodes=5"], expect=69)
+    assert "has expired" in process.err and f"grit resume {out}" in process.err, process.err
+    assert log(site, out)[-1]["type"] == "forgotten", log(site, out)[-1]
+    assert "salloc" in site.run(GRIT_HERE, "resume", out, expect=69).err
+    site.restart_daemon(LOST)
+    resumed = site.run("salloc", "--no-kill", "--nodes=5", GRIT_HERE, "resume", out, expect=1)
+    print(resumed.out + resumed.err, flush=True)
+    report, nodes = read_report(site, out)
+    assert report["complete"] and states(nodes) == {**dict.fromkeys(site.names, "good"), SLOW: "bad"}, nodes
+
+
+CHECKS = [check_lost_node, check_lost_allocation]
+
+
+def main(names):
     with Site("slurm", Layout(nodes=5)) as site:
         before, left_before = site_state(site), left(site)
-        allocate(site)
         shape(site)
-        process = burn_in(site)
-        assert f"grit: {SLOW} is drained\n" in process.err, process.err
-        check_report(site)
-        commands = (site.path(OUT) / "drain.sh").read_text().splitlines()[2:]
-        reason = commands[0].split("Reason=")[1].rstrip("'")
-        assert commands == [f"'scontrol' 'update' 'NodeName={SLOW}' 'State=DRAIN' 'Reason={reason}'"], commands
-        assert reason.startswith("grit burnin: bandwidth of the link, sent: 7"), reason
-        check_drained(site, reason)
-        check_good_nodes(site)
-        assert f"{SLOW} is drained already" in resume(site, OUT)
-
-        site.run("scontrol", "update", f"NodeName={SLOW}", "State=RESUME")
-        check_that_it_cannot_be_drained(site)
-        site.run(OUT + "/drain.sh")
-        check_drained(site, reason)
-
-        site.run("scontrol", "update", f"NodeName={SLOW}", "State=RESUME")
+        for check in CHECKS:
+            if names and check.__name__ not in names:
+                continue
+            print(f"── {check.__name__}", flush=True)
+            check(site)
         unshape(site)
-        release(site)
-        site.restart_daemon(LOST)
+        site.wait_until_up()
         assert_no_residue(site, before)
         assert left(site) == left_before, left(site)
 
 
 if __name__ == "__main__":
-    main()
+    main(set(sys.argv[1:]))

@@ -65,7 +65,7 @@ void add_fresh_of_groups(BurninFamily& family);
 /// of three and more partners is not moved by a bad one.
 BurninFamily link_node_family(const BurninReadings& readings);
 void add_fresh_of_link_nodes(BurninFamily& family);
-/// Each direction of a link between nodes that are not in `but`, less what its ends do with others.
+/// Each direction of a link between nodes that are not in `but`, less what its ends do with others that are not.
 BurninFamily link_family(const BurninReadings& readings, const BurninFamily& nodes, const std::set<std::string>& but);
 void add_fresh_of_links(BurninFamily& family, const BurninFamily& nodes);
 

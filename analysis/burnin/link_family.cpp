@@ -17,12 +17,43 @@ using Ends = std::pair<std::size_t, std::size_t>;  // sender, receiver
 std::size_t sends(std::size_t host) { return 2 * host; }
 std::size_t receives(std::size_t host) { return 2 * host + 1; }
 
+/// Of fewer readings in a visit a slow node, which has two of them, moves the middle.
+constexpr std::size_t kFewestInVisit = 8;
+/// Of fewer partners one that is slow moves the middle.
+constexpr std::size_t kFewestPartners = 3;
+
+/// Of each visit; of one with few readings the middle of all visits.
 std::map<int, double> middles_of(const std::vector<BurninReading>& readings) {
   std::map<int, std::vector<double>> values;
-  for (const BurninReading& one : readings) values[one.visit].push_back(one.worse);
+  std::vector<double> all;
+  for (const BurninReading& one : readings) {
+    values[one.visit].push_back(one.worse);
+    all.push_back(one.worse);
+  }
+  const double of_all = readings.empty() ? 0 : median(std::move(all));
   std::map<int, double> middles;
-  for (auto& [visit, all] : values) middles[visit] = median(std::move(all));
+  for (auto& [visit, own] : values) middles[visit] = own.size() < kFewestInVisit ? of_all : median(std::move(own));
   return middles;
+}
+
+/// What each sending and receiving is by its links. Where some of them are with a node of `but`, by the others, or 0
+/// where these are few: what that node does to its links is nothing of those who met it.
+std::vector<double> middles_of_ends(const BurninReadings& readings, const BurninFamily& nodes,
+                                    const std::set<std::string>& but, const std::map<int, double>& middles) {
+  std::vector<std::vector<double>> others(nodes.units.size());
+  for (const BurninReading& one : readings.base) {
+    const double value = one.worse - middles.at(one.visit);
+    if (!but.contains(readings.hosts[one.peer])) others[sends(one.host)].push_back(value);
+    if (!but.contains(readings.hosts[one.host])) others[receives(one.peer)].push_back(value);
+  }
+  std::vector<double> ends(nodes.units.size());
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    if (others[i].size() == nodes.units[i].base.size())
+      ends[i] = nodes.units[i].middle;
+    else if (others[i].size() >= kFewestPartners)
+      ends[i] = median(std::move(others[i]));
+  }
+  return ends;
 }
 
 /// By visit, fresh readings of links that are not in question.
@@ -108,6 +139,7 @@ BurninFamily link_family(const BurninReadings& readings, const BurninFamily& nod
   BurninFamily family;
   family.readings = &readings;
   const auto middles = middles_of(readings.base);
+  const std::vector<double> ends = middles_of_ends(readings, nodes, but, middles);
   std::map<Ends, std::size_t> place;
   for (const BurninReading& one : readings.base) {
     const std::string &host = readings.hosts[one.host], &peer = readings.hosts[one.peer];
@@ -116,10 +148,11 @@ BurninFamily link_family(const BurninReadings& readings, const BurninFamily& nod
     if (is_new) {
       BurninUnit unit;
       unit.host = host, unit.peer = peer;
+      unit.of_ends = ends[sends(one.host)] + ends[receives(one.peer)];
       family.units.push_back(std::move(unit));
     }
-    const double of_ends = nodes.units[sends(one.host)].middle + nodes.units[receives(one.peer)].middle;
-    family.units[found->second].base.push_back(one.worse - middles.at(one.visit) - of_ends);
+    BurninUnit& unit = family.units[found->second];
+    unit.base.push_back(one.worse - middles.at(one.visit) - unit.of_ends);
   }
   hold_against_peers(family);
   if (family.noise.degrees <= 0) family.noise = nodes.noise;  // each was seen once
@@ -149,8 +182,7 @@ void add_fresh_of_links(BurninFamily& family, const BurninFamily& nodes) {
     BurninUnit& unit = family.units[i];
     // Its ends were seen with some partners each; its own good neighbours are its company.
     add_fresh_values(unit, fresh[i], controls, middles, nodes.noise.variance, 2);
-    const double of_ends = nodes.units[sends(ends.first)].middle + nodes.units[receives(ends.second)].middle;
-    for (double& value : unit.fresh) value -= of_ends;
+    for (double& value : unit.fresh) value -= unit.of_ends;
   }
 }
 

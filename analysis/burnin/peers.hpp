@@ -18,6 +18,7 @@ struct BurninUnit {
   std::vector<double> fresh{};  // by visit that confirms, less nodes known good beside it
   double fresh_noise = 1;       // variance of one of these, as a multiple of that of one base value
   double shared2 = 0;           // variance of what all of these have in common: the middles of the good nodes
+  double of_ends = 0;           // of a link: what its ends do with others, which is taken off its values
 };
 
 /// How measurements of one unit differ: the middle unit's variance, with the number of all degrees of freedom.

@@ -260,10 +260,10 @@ Result<int> BurninFrontEnd::stop() {
   end_cells();
   GRIT_CHECK(opened_.log.forgotten(unstarted_.count()));
   return unavailable_error(fmt::format(
-      "the last {} cells could not be started, on none of the nodes that were left: {}. That is this host's "
-      "network, the launcher or the allocation, and these cells count against no node. Mend it and go on "
-      "with: {}. Are the nodes really all gone, begin a new burn-in without them",
-      unstarted_.count(), unstarted_.words(), how_to_go_on()));
+      "no cell can be started any more, on none of the nodes that are left: {}. That is this host's network, the "
+      "launcher or the allocation, and counts against no node. Mend it and go on with: {}. Are the nodes really all "
+      "gone, begin a new burn-in without them",
+      unstarted_.words(), how_to_go_on()));
 }
 
 Result<int> BurninFrontEnd::finish() {

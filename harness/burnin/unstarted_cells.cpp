@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "harness/cluster/job_launcher.hpp"
+
 namespace grit {
 namespace {
 
@@ -18,11 +20,13 @@ void UnstartedCells::add(const BurninCellResult& result) {
   }
   ++count_;
   words_ = result.words;
+  allocation_is_over_ = allocation_is_over_ || says_allocation_is_over(result.words);
   hosts_.insert(result.cell.hosts.begin(), result.cell.hosts.end());
 }
 
 bool UnstartedCells::accuse_launcher(std::size_t nodes, bool is_over,
                                      const std::function<BurninReport()>& report) const {
+  if (allocation_is_over_) return true;
   const bool are_all = is_over && !has_started_ && count_ > 0;
   if (!are_all && count_ < std::max(kFewest, nodes)) return false;
   const BurninReport known = report();

@@ -19,14 +19,16 @@ class UnstartedCells {
   [[nodiscard]] std::size_t count() const { return count_; }
   /// What the launcher said of the last one.
   [[nodiscard]] const std::string& words() const { return words_; }
-  /// They are at least 8 and as many as there are nodes, or, when no cell runs any more, all that there ever were; and
-  /// every node that is neither bad nor not tested was in one of them. `report` is asked only when they are so many.
+  /// One of them found the allocation over. Or they are at least 8 and as many as there are nodes, or, when no cell
+  /// runs any more, all that there ever were; and every node that is neither bad nor not tested was in one of them.
+  /// `report` is asked only when they are so many.
   [[nodiscard]] bool accuse_launcher(std::size_t nodes, bool is_over,
                                      const std::function<BurninReport()>& report) const;
 
  private:
   std::size_t count_ = 0;
   bool has_started_ = false;  // any cell, ever
+  bool allocation_is_over_ = false;
   std::string words_{};
   std::set<std::string> hosts_{};
 };

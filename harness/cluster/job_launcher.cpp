@@ -92,8 +92,11 @@ constexpr std::string_view kMpirunPhrases[] = {"is no node of a local cluster",
                                                "detected an attempt to run as root",
                                                "the launcher cannot be run"};
 // Slurm's (src/srun, src/api/step_launch.c, src/common/slurm_errno.c).
+constexpr std::string_view kExpired = "error: Slurm job";  // "srun: error: Slurm job 5 has expired"
+constexpr std::string_view kUnconfirmed = "error: Unable to confirm allocation", kForgotten = "Invalid job id";
 constexpr std::string_view kSrunPhrases[] = {"error: Unable to create step",
-                                             "error: Unable to confirm allocation",
+                                             kExpired,
+                                             kUnconfirmed,
                                              "error: Unable to allocate resources",
                                              "error: Task launch for",
                                              "error: Application launch failed",
@@ -261,6 +264,11 @@ Result<std::unique_ptr<JobLauncher>> make_srun_launcher(std::vector<std::string>
 }
 
 std::unique_ptr<JobLauncher> make_local_launcher() { return std::make_unique<LocalLauncher>(); }
+
+bool says_allocation_is_over(std::string_view words) {
+  const auto has = [&](std::string_view phrase) { return words.find(phrase) != std::string_view::npos; };
+  return has(kExpired) || (has(kUnconfirmed) && has(kForgotten));
+}
 
 Result<std::unique_ptr<JobLauncher>> make_job_launcher(const std::string& name, std::vector<std::string> arguments) {
   const bool in_allocation = std::getenv("SLURM_JOB_ID") != nullptr && program_in_path("srun");

@@ -155,7 +155,9 @@ class Site:
         self.layout = layout
         self.names = [f"n{node}" for node in range(layout.nodes)]
         self._slurm_conf = slurm_conf
-        self.up_states = {"idle"}  # of a node that is up; a test that holds an allocation has others
+        self.up_states = {"idle"}  # of a node that is up; in an allocation others
+        self.holder = None  # of the allocation
+        self.allocation = {}  # its variables
         self._processes = []  # (what, Popen, log file or None), in the order of their start
         self._groups = {}  # node -> its control group, to be removed at the end
         self._head_pid = 0
@@ -652,6 +654,23 @@ def assert_no_residue(site, before, limit_s=15.0):
             left = {node: (sorted(set(before[node]) ^ set(after[node]))) for node in before if before[node] != after[node]}
             raise AssertionError(f"not as it was before: {left}")
         time.sleep(0.1)
+
+
+def allocate(site):
+    """Holds all nodes, and goes on when one is lost. site.allocation is for the environment of what shall run in it."""
+    script = "env > /srv/allocation.new; mv /srv/allocation.new /srv/allocation; exec sleep 3600"
+    site.holder = site.start("salloc", "--no-kill", "--kill-command=KILL", f"--nodes={site.layout.nodes}", "--quiet", "sh", "-c", script)
+    wait_for("the allocation", site.path("/srv/allocation").exists, 30)
+    site.up_states = {"idle", "mix", "alloc"}
+    lines = site.path("/srv/allocation").read_text().splitlines()
+    site.allocation = dict(line.split("=", 1) for line in lines if line.startswith("SLURM_"))
+
+
+def release(site):
+    """Ends what allocate() holds."""
+    site.run("scancel", "--full", site.allocation["SLURM_JOB_ID"])
+    site.holder.communicate(timeout=60)
+    site.up_states = {"idle"}
 
 
 def run_grit(site, launch, *words, run, tries=3, **options):

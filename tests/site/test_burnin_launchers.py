@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 
-from sitelib import HEALTHY, Site, assert_no_residue, run_grit, site_state, wait_for, write
+from sitelib import HEALTHY, Site, allocate, assert_no_residue, release, run_grit, site_state, wait_for, write
 
 LAUNCHER = {"ssh": "mpirun", "slurm": "srun"}
 HELPER = "/srv/bin/cluster_helper"
@@ -156,18 +156,6 @@ def check_grit_run_on_hosts(site):
     assert [node["name"] for node in plan["topology"]["nodes"]] == ["n0", "n1"], plan["topology"]
 
 
-def allocate(site):
-    """Slurm's variables of an allocation of all nodes, which outlives the loss of one; nothing without Slurm."""
-    if site.launcher != "slurm":
-        return {}
-    holder = site.start("salloc", "--no-kill", "--kill-command=KILL", "--nodes=4", "--quiet", "sh", "-c", "env > /srv/allocation.new; mv /srv/allocation.new /srv/allocation; exec sleep 3600")
-    wait_for("the allocation", site.path("/srv/allocation").exists, 30)
-    site.holder = holder
-    site.up_states = {"idle", "mix", "alloc"}
-    lines = site.path("/srv/allocation").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line.startswith("SLURM_"))
-
-
 CHECKS = [check_many_jobs, check_unknown_host, check_missing_program, check_limit, check_grit_run_on_hosts, check_daemon_gone, check_node_loss]
 
 
@@ -175,7 +163,8 @@ def main(launcher, names):
     with Site(launcher) as site:
         shutil.copy(os.environ["GRIT_CLUSTER_HELPER"], site.path(HELPER))
         before = site_state(site)
-        site.allocation = allocate(site)
+        if launcher == "slurm":
+            allocate(site)
         for check in CHECKS:
             if names and check.__name__ not in names:
                 continue
@@ -184,8 +173,7 @@ def main(launcher, names):
             if check is check_node_loss:
                 before = site_state(site)  # other MAC addresses
         if launcher == "slurm":
-            site.run("scancel", "--full", site.allocation["SLURM_JOB_ID"])
-            site.holder.communicate(timeout=60)
+            release(site)
         assert_no_residue(site, before)
 
 

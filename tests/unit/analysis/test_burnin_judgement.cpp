@@ -1,5 +1,6 @@
 // Whom the judgement of a burn-in suspects, clears and calls bad, and that it does not depend on what must not matter.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 
@@ -160,6 +161,35 @@ TEST_CASE("a slow link between two good nodes is the link's") {
   findings = pairs.judge();
   REQUIRE(findings.size() == 1);
   CHECK(findings[0].status == BurninStatus::shown);
+}
+
+TEST_CASE("where few meet, those who met a slow node more than once are not taken for slow, nor their links") {
+  // Five nodes of which n3 dies in the first visit, its partner's cell with it: who is left meets n2 again and again.
+  const auto value = [](int a, int b) {
+    return BurninObservation{.measure = "link_rate", .value = rate_of(a, b) * (a == 2 ? 0.25 : 1)};
+  };
+  using Meetings = std::vector<std::array<int, 3>>;
+  const auto meetings = GENERATE(Meetings{{2, 0, 0}, {1, 0, 0}, {1, 2, 1}, {4, 1, 1}, {0, 2, 1}, {4, 0, 2}, {1, 2, 2}},
+                                 Meetings{{2, 0, 0}, {4, 1, 1}, {0, 4, 1}, {2, 1, 1}, {1, 0, 2}, {4, 2, 2}});
+  Pairs pairs;
+  for (int i = 5; i < 8; ++i) pairs.classes.erase(Pairs::name(i));
+  pairs.config.limits["link_rate"].spread = 0.03;
+  for (const auto& [a, b, visit] : meetings) pairs.pair(a, b, visit, false, value);
+  auto findings = pairs.judge();
+  REQUIRE(finding_of(findings, "link_rate n2") != nullptr);
+  for (const BurninFinding& one : findings) pairs.looks[finding_key(one)] = 1;
+  const std::array good{0, 1, 4};
+  for (int visit = 0; visit < 6; ++visit) {
+    const int a = good[static_cast<std::size_t>(visit) % 3], b = good[static_cast<std::size_t>(visit + 1) % 3];
+    pairs.pair(2, a, 10 + visit, true, value);
+    pairs.pair(a, b, 10 + visit, true, value);
+    pairs.pair(2, b, 10 + visit, true, value);
+  }
+  for (const BurninFinding& one : pairs.judge()) {
+    CAPTURE(finding_key(one), one.why);
+    CHECK((one.status == BurninStatus::shown) == (finding_key(one) == "link_rate n2"));
+    CHECK((one.status == BurninStatus::shown || one.status == BurninStatus::cleared));
+  }
 }
 
 TEST_CASE("loss is a node's when each of its partners sees it, and a burst in one cell shows nothing") {

@@ -58,6 +58,25 @@ TEST_CASE("nodes that cannot be reached while others wait are themselves the rea
   CHECK(accuse(cells, report));
 }
 
+TEST_CASE("one cell that finds the allocation over is enough", "[burnin]") {
+  const BurninReport report = report_of(5, BurninNodeState::testing);
+  UnstartedCells cells;
+  cells.add(result_of("n00", BurninCellEnd::completed));
+  for (const char* words : {"srun: error: Slurm job 5 has expired",
+                            "srun: error: Unable to confirm allocation for job 5: Invalid job id specified"}) {
+    BurninCellResult lost = result_of("n01", BurninCellEnd::not_started);
+    lost.words = words;
+    UnstartedCells after = cells;
+    after.add(lost);
+    CHECK(accuse(after, report));
+    CHECK(after.count() == 1);
+  }
+  BurninCellResult one = result_of("n01", BurninCellEnd::not_started);
+  one.words = "srun: error: Unable to create step for job 5: Requested node configuration is not available";
+  cells.add(one);
+  CHECK_FALSE(accuse(cells, report));
+}
+
 TEST_CASE("a burn-in in which no cell was ever started says nothing of its few nodes", "[burnin]") {
   const BurninReport report = report_of(2, BurninNodeState::not_tested);
   UnstartedCells cells;

@@ -182,6 +182,7 @@ TEST_CASE("why a job was not started is told in the launcher's own words") {
   const auto srun = grit::make_srun_launcher({}).value();
   for (const std::string line :
        {"srun: error: Unable to create step for job 1: Requested node configuration is not available",
+        "srun: error: Slurm job 5 has expired",
         "slurmstepd-n0: error: execve(): /srv/no/such: No such file or directory",
         "srun: error: Task launch for StepId=1.6 failed on node n3: Communication connection failure"})
     CHECK(srun->why_not_started(exited(1), "on n2 A=\n" + line + "\nsrun: Job step aborted\n") == line);

@@ -83,7 +83,7 @@ class SimulatedFleet {
   std::vector<BurninFinding> burn_in() {
     measure_all();
     std::vector<BurninFinding> findings = judge();
-    int visit = settings_.visits, more = config_.confirm_visits;
+    int more = config_.confirm_visits;
     for (int look = 1; look <= config_.looks; ++look) {
       std::set<std::string> suspects, not_clear;
       for (const BurninFinding& one : findings) {
@@ -94,7 +94,7 @@ class SimulatedFleet {
       std::vector<std::size_t> good;
       for (std::size_t i = 0; i < settings_.nodes; ++i)
         if (!not_clear.contains(names_[i])) good.push_back(i);
-      for (int once = 0; once < more; ++once, ++visit) confirm(suspects, good, visit);
+      for (int once = 0; once < more; ++once) confirm(suspects, good);
       // The next look has twice as many in all.
       more = config_.confirm_visits << (look - 1);
       findings = judge();
@@ -141,11 +141,12 @@ class SimulatedFleet {
     observations_.push_back(std::move(one));
   }
 
-  /// Good node, suspect, good node.
-  void confirm(const std::set<std::string>& suspects, const std::vector<std::size_t>& good, int visit) {
+  /// Each suspect beside two good nodes, in a visit of its own.
+  void confirm(const std::set<std::string>& suspects, const std::vector<std::size_t>& good) {
     drift_ += settings_.drift;
     for (std::size_t i = 0; i < settings_.nodes; ++i) {
       if (!suspects.contains(names_[i])) continue;
+      const int visit = settings_.visits + confirming_visits_++;
       observe(i, visit, true);
       for (int control = 0; control < 2 && !good.empty(); ++control)
         observe(good[std::uniform_int_distribution<std::size_t>(0, good.size() - 1)(random_)], visit, true);
@@ -162,6 +163,7 @@ class SimulatedFleet {
   std::vector<BurninObservation> observations_{};
   std::map<std::string, int> looks_{};
   double drift_ = 0;
+  int confirming_visits_ = 0;
 };
 
 }  // namespace grit::testing

@@ -18,8 +18,12 @@ struct BurninFamily {
   std::vector<BurninUnit> units{};
   std::vector<BurninPeers> peers{};  // of each unit
   BurninNoise noise{};
-  std::vector<bool> candidates{};  // units that are or were suspected
+  std::vector<bool> candidates{};  // units that are or were suspected, and are measured again
+  std::vector<bool> left_over{};   // units that stand out, too, where too many do to measure each of them again
   bool of_reference = false;
+
+  /// Good nodes beside which others are measured are none of these.
+  [[nodiscard]] bool is_in_question(std::size_t i) const { return candidates[i] || left_over[i]; }
 };
 
 /// Fewer nodes of a class are no peers of each other.
@@ -35,11 +39,11 @@ struct BurninLevels {
 void hold_against_peers(BurninFamily& family);
 
 /// Who is worth fresh measurement: those that stand out, and those that were looked at before and have fresh values.
-/// Lenient, since the level is kept by what follows.
+/// Lenient, since the level is kept by what follows. Of those that stand out the furthest: 8, or a twentieth of all.
 void screen(BurninFamily& family, const BurninEvidence& evidence);
 std::size_t candidates_of(const BurninFamily& family);
 
-/// A finding of each candidate.
+/// A finding of each candidate, and of those left over.
 std::vector<BurninFinding> decide(const BurninFamily& family, const BurninEvidence& evidence,
                                   const BurninLevels& levels);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <tuple>
 
@@ -66,6 +67,9 @@ class Findings {
   std::map<std::string, BurninFinding> by_key_{};
 };
 
+constexpr double kUneven = 3;  // times what is expected of one kind
+
+/// A node that is set apart is not: its links are not looked at, nor is it company.
 bool is_settled(BurninStatus status) { return status == BurninStatus::clear || status == BurninStatus::cleared; }
 
 /// All that is judged in one round.
@@ -184,6 +188,32 @@ std::vector<BurninFinding> judge_burnin(const BurninEvidence& evidence) {
   for (BurninReadings& readings : burnin_readings(evidence)) rounds[readings.round].push_back(std::move(readings));
   Findings findings;
   for (const auto& [name, readings] : rounds) BurninJudgement(evidence, readings).judge(findings);
+  return findings.all();
+}
+
+std::vector<BurninFinding> uneven_classes(const BurninEvidence& evidence) {
+  Findings findings;
+  for (const BurninReadings& readings : burnin_readings(evidence)) {
+    if (!readings.is_rate() || readings.hosts.size() < kFewestPeers || readings.measure->scope == BurninScope::group)
+      continue;
+    const BurninFamily family =
+        readings.measure->scope == BurninScope::node ? node_family(readings) : link_node_family(readings);
+    std::vector<double> variances;
+    for (const BurninPeers& peers : family.peers) variances.push_back(std::max(peers.variance - peers.noise2, 0.0));
+    const double size = std::sqrt(median(std::move(variances)));
+    if (size <= kUneven * readings.spread.size) continue;
+    BurninFinding finding;
+    finding.measure = readings.measure->name;
+    finding.group = readings.machine_class;
+    finding.peers = static_cast<int>(readings.hosts.size());
+    finding.worse = size;
+    finding.why = fmt::format(
+        "{}: the {} nodes of {} differ by {} (one standard deviation), where {} are expected: "
+        "are they of one kind?",
+        readings.measure->what, readings.hosts.size(), readings.machine_class, burnin_percent(size),
+        burnin_percent(readings.spread.size));
+    findings.add({std::move(finding)});
+  }
   return findings.all();
 }
 

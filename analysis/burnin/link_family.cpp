@@ -113,7 +113,7 @@ BurninFamily link_node_family(const BurninReadings& readings) {
 void add_fresh_of_link_nodes(BurninFamily& family) {
   const BurninReadings& readings = *family.readings;
   const auto suspect = [&](std::size_t host) {
-    return family.candidates[sends(host)] || family.candidates[receives(host)];
+    return family.is_in_question(sends(host)) || family.is_in_question(receives(host));
   };
   LinkControls controls;
   std::vector<std::vector<const BurninReading*>> fresh(family.units.size());
@@ -167,7 +167,7 @@ void add_fresh_of_links(BurninFamily& family, const BurninFamily& nodes) {
   for (std::size_t i = 0; i < family.units.size(); ++i)
     if (family.candidates[i]) suspects[{number[family.units[i].host], number[family.units[i].peer]}] = i;
   const auto in_question = [&](std::size_t host) {
-    return nodes.candidates[sends(host)] || nodes.candidates[receives(host)];
+    return nodes.is_in_question(sends(host)) || nodes.is_in_question(receives(host));
   };
   LinkControls controls;
   std::vector<std::vector<const BurninReading*>> fresh(family.units.size());

@@ -39,7 +39,7 @@ class Controls {
  public:
   Controls(const BurninFamily& family) : family_(family) {
     for (const BurninReading& one : family.readings->fresh) {
-      if (family.candidates[one.host]) continue;
+      if (family.is_in_question(one.host)) continue;
       by_visit_[one.visit].push_back(&one);
       by_cell_[*one.cell].push_back(&one);
     }
@@ -202,10 +202,7 @@ BurninFamily reference_family(const BurninReadings& readings, const BurninRefere
     for (const auto& [visit, value] : changes[host])
       family.units[host].base.push_back(value - (has_peers ? middles.at(visit) : 0));
   hold_against_peers(family);
-  if (!has_peers) {  // how far anything changes by itself is what the config says
-    const BurninPeers alone{.variance = readings.spread * readings.spread, .degrees = 4, .tails = 8, .count = 1};
-    family.peers.assign(family.units.size(), alone);
-  }
+  if (!has_peers) family.peers.assign(family.units.size(), no_peers(readings.spread));
   return family;
 }
 
@@ -262,14 +259,12 @@ void add_fresh_of_groups(BurninFamily& family) {
   std::map<std::pair<int, std::size_t>, std::vector<double>> good;  // by visit and size
   for (const auto& [id, cell] : cells)
     if (std::none_of(cell.members.begin(), cell.members.end(),
-                     [&](std::size_t host) { return family.candidates[host]; }))
+                     [&](std::size_t host) { return family.is_in_question(host); }))
       good[{cell.visit, cell.members.size()}].push_back(cell.worse);
   for (const auto& [id, cell] : cells) {
-    const auto suspects = std::count_if(cell.members.begin(), cell.members.end(),
-                                        [&](std::size_t host) { return family.candidates[host]; });
-    if (suspects != 1) continue;  // of two it cannot be told whose figure it is
-    const auto suspect = *std::find_if(cell.members.begin(), cell.members.end(),
-                                       [&](std::size_t host) { return family.candidates[host]; });
+    const auto in_question = [&](std::size_t host) { return family.is_in_question(host); };
+    if (std::ranges::count_if(cell.members, in_question) != 1) continue;  // of two it cannot be told whose figure it is
+    const std::size_t suspect = *std::ranges::find_if(cell.members, in_question);
     BurninUnit& unit = family.units[suspect];
     const auto beside = good.find({cell.visit, cell.members.size()});
     const auto level = levels.find(cell.members.size());

@@ -13,12 +13,9 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kFewPeers = 30;    // below, a unit must not count among its own peers
-constexpr std::size_t kManyPeers = 200;  // from here on their tails can be seen
+constexpr std::size_t kManyPeers = 200;  // from here on the noise of measurement is left in their scale
 constexpr double kSpreadWeight = 4;      // as if so many had been seen with the config's spread
-constexpr double kUnseenTails = 8;
-constexpr double kHeaviestTails = 2;
-constexpr double kLightestTails = 60;
-constexpr double kNoise = 40;  // degrees of freedom of a variance that is as good as known
+constexpr double kNoise = 40;            // degrees of freedom of a variance that is as good as known
 
 /// P(|T| > t) of Student's t for t so large that 1 less the probability within has no digits left: the first term of
 /// its tail, which is no smaller (M. Abramowitz and I. Stegun, 26.7.7 ff.).
@@ -26,14 +23,6 @@ double far_tail(double t, double nu) {
   const double log_density = std::lgamma((nu + 1) / 2) - std::lgamma(nu / 2) - 0.5 * std::log(nu * 3.141592653589793) -
                              (nu + 1) / 2 * std::log1p(t * t / nu);
   return 2 * std::exp(log_density) * (t * t + nu) / (t * nu);
-}
-
-/// At `share` of ascending values.
-double quantile(const std::vector<double>& sorted, double share) {
-  const double place = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
 double qn_scale(const std::vector<double>& values) {
@@ -56,28 +45,58 @@ double mad_scale(const std::vector<double>& values, double middle) {
   return 1.4826 * median(std::move(off));
 }
 
-/// Degrees of freedom of the Student t whose quantile at `far` is so many times its quantile at 3/4.
-double tails_of(double ratio, double far) {
-  const auto ratio_of = [&](double nu) { return student_t_critical(2 * (1 - far), nu) / student_t_critical(0.5, nu); };
-  if (ratio <= ratio_of(kLightestTails)) return kLightestTails;
-  double low = kHeaviestTails, high = kLightestTails;
-  for (int i = 0; i < 12; ++i) {
-    const double middle = std::sqrt(low * high);
-    (ratio_of(middle) > ratio ? low : high) = middle;
+/// Descending: logarithms of the largest values above 0, as many as gaps are looked for and held against.
+struct Top {
+  std::vector<std::size_t> places{};
+  std::vector<double> low{}, high{};  // of each: less and more the resolution
+};
+
+Top top_of(const std::vector<double>& values, std::size_t count, double resolution) {
+  Top top;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i] > 2 * resolution) top.places.push_back(i);
+  const auto end = top.places.begin() + static_cast<std::ptrdiff_t>(std::min(count, top.places.size()));
+  std::partial_sort(top.places.begin(), end, top.places.end(), [&](std::size_t a, std::size_t b) {
+    return values[a] != values[b] ? values[a] > values[b] : a < b;
+  });
+  top.places.erase(end, top.places.end());
+  for (const std::size_t place : top.places) {
+    top.low.push_back(std::log(values[place] - resolution));
+    top.high.push_back(std::log(values[place] + resolution));
   }
-  return low;
+  return top;
 }
 
-double tails_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const double middle = quantile(values, 0.5), better = middle - quantile(values, 0.25),
-               worse = quantile(values, 0.75) - middle;
-  // Two standard errors of such a ratio, so that tails are seldom taken for lighter than they are.
-  const double margin = 1 + 5 / std::sqrt(static_cast<double>(values.size()));
-  double tails = kLightestTails;
-  if (better > 0) tails = std::min(tails, tails_of(margin * (middle - quantile(values, 0.01)) / better, 0.99));
-  if (worse > 0) tails = std::min(tails, tails_of(margin * (quantile(values, 0.95) - middle) / worse, 0.95));
-  return tails;
+constexpr double kTie = 1e-9;  // of a logarithm: closer values are the same, but for their last digits
+
+struct Gap {
+  std::size_t count = 0;  // how many are above it
+  double chance = 1;      // of the whole pass
+};
+
+/// Of what is left when the first `out` are taken out.
+Gap widest_gap(const Top& top, std::size_t out, std::size_t most, std::size_t beside) {
+  Gap widest;
+  const double m = static_cast<double>(beside);
+  double sum_of_high = 0;  // of the k+1st to the k+mth
+  for (std::size_t i = 1; i < beside && out + i < top.high.size(); ++i) sum_of_high += top.high[out + i];
+  for (std::size_t k = 1; out + k <= most && out + k + beside < top.high.size(); ++k) {
+    sum_of_high += top.high[out + k + beside - 1] - (k > 1 ? top.high[out + k - 1] : 0);
+    const double rank = static_cast<double>(k);
+    const double gap = rank * (top.low[out + k - 1] - top.high[out + k]);
+    // The sum of D_k+1 .. D_k+m, of which each logarithm but the first and last stands twice.
+    const double below = (rank * top.high[out + k] + sum_of_high - (rank + m) * top.low[out + k + beside]) / m;
+    if (gap <= 0 || below < kTie) continue;
+    const double chance = std::pow(1 + gap / below / m, -m) * rank * (rank + 1);
+    if (chance < widest.chance) widest = {k, chance};
+  }
+  return widest;
+}
+
+/// Of the Student t by which a further unit is held against them.
+double degrees_of(const BurninPeers& peers) {
+  // Tails, and a scale that is not known any better. Of few, what is assumed of the spread stands for both.
+  return peers.count < kFewPeers ? std::min(peers.tails, peers.degrees) : 1 / (1 / peers.tails + 1 / peers.degrees);
 }
 
 }  // namespace
@@ -107,7 +126,7 @@ BurninNoise noise_within(const std::vector<BurninUnit>& units) {
   return noise;
 }
 
-BurninPeers peers_of(std::vector<double> middles, double error2, double spread) {
+BurninPeers peers_of(std::vector<double> middles, double error2, const BurninSpread& spread) {
   BurninPeers peers;
   peers.count = middles.size();
   peers.middle = median(middles);
@@ -117,13 +136,20 @@ BurninPeers peers_of(std::vector<double> middles, double error2, double spread) 
   const double seen = many ? scale * scale : std::max(scale * scale - error2, 0.0);
   const double weight = std::max(middles.size() < kFewPeers ? (count - 1) / 2 : count / 3, 1.0);
   peers.noise2 = many ? std::min(error2, seen) : 0;
-  peers.variance = (kSpreadWeight * spread * spread + weight * seen) / (kSpreadWeight + weight);
+  peers.variance = (kSpreadWeight * spread.size * spread.size + weight * seen) / (kSpreadWeight + weight);
   peers.degrees = kSpreadWeight + weight;
-  peers.tails = many ? tails_of(std::move(middles)) : kUnseenTails;
+  peers.tails = spread.is_stated ? kStatedTails : kUnseenTails;
   return peers;
 }
 
-std::vector<BurninPeers> peers_of_each(const std::vector<BurninUnit>& units, double spread) {
+BurninPeers no_peers(const BurninSpread& spread) {
+  return {.variance = spread.size * spread.size,
+          .degrees = kSpreadWeight,
+          .tails = spread.is_stated ? kStatedTails : kUnseenTails,
+          .count = 1};
+}
+
+std::vector<BurninPeers> peers_of_each(const std::vector<BurninUnit>& units, const BurninSpread& spread) {
   std::vector<double> middles, errors;
   for (const BurninUnit& unit : units)
     if (!unit.base.empty()) middles.push_back(unit.middle), errors.push_back(unit.error2);
@@ -140,9 +166,24 @@ std::vector<BurninPeers> peers_of_each(const std::vector<BurninUnit>& units, dou
   return result;
 }
 
-double degrees_of(const BurninPeers& peers) {
-  // Tails, and a scale that is not known any better. Of few, what is assumed of the spread stands for both.
-  return peers.count < kFewPeers ? std::min(peers.tails, peers.degrees) : 1 / (1 / peers.tails + 1 / peers.degrees);
+double expected_as_far(const BurninPeers& peers, double from_middle, std::size_t units) {
+  if (peers.variance <= 0) return from_middle > 0 ? 0 : static_cast<double>(units);
+  return static_cast<double>(units) * student_t_above(from_middle / std::sqrt(peers.variance), peers.degrees);
+}
+
+std::vector<double> gap_chances(const std::vector<double>& from_middle, double resolution) {
+  std::vector<double> chances(from_middle.size(), 1);
+  const auto beside = static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(from_middle.size())) / 2));
+  const std::size_t most = from_middle.size() / 20;
+  const Top top = top_of(from_middle, most + beside + 1, resolution);
+  double largest = 0;
+  for (std::size_t out = 0; out < most;) {
+    const Gap gap = widest_gap(top, out, most, beside);
+    if (gap.count == 0) break;
+    largest = std::max(largest, gap.chance);
+    for (const std::size_t end = out + gap.count; out < end; ++out) chances[top.places[out]] = largest;
+  }
+  return chances;
 }
 
 double chance_of_peers(const BurninPeers& peers, double worse, double error2, double error_degrees) {

@@ -34,25 +34,56 @@ struct BurninPeers {
   double variance = 0;  // of true middles; from 200 units on with the noise of measurement in it
   double noise2 = 0;    // as much of `variance` is noise of measurement
   double degrees = 0;   // of `variance`
-  double tails = 0;     // degrees of freedom of the Student t with tails as heavy
+  double tails = 0;     // degrees of freedom of the Student t whose tails theirs are no heavier than
   std::size_t count = 0;
 };
 
+/// What is known beforehand of how nodes of one class differ.
+struct BurninSpread {
+  double size = 0;         // one standard deviation, of logarithms
+  bool is_stated = false;  // by the config, which claims with it that tails are no heavier than kStatedTails
+};
+constexpr double kStatedTails = 8;
+constexpr double kUnseenTails = 2;  // heavier than any that was seen: without a variance
+
 /// Robust location and scale of units' middles. Fewer than 30: Qn with its factors for few values (P. J. Rousseeuw and
 /// C. Croux, JASA 88, 1993; C. Croux and P. J. Rousseeuw, Computational Statistics 1, 1992), else the median absolute
-/// deviation; moderated by `spread` as if four more had been seen with it. Tails: of 200 and more the heavier of the
-/// better side's (q1 against q25) and the worse side's (q95 against q75: a twentieth may be bad), else those of 8
-/// degrees of freedom. `error2`: variance of a unit's middle by measurement.
-BurninPeers peers_of(std::vector<double> middles, double error2, double spread);
+/// deviation; moderated by `spread` as if four more had been seen with it. `error2`:
+/// variance of a unit's middle by measurement.
+BurninPeers peers_of(std::vector<double> middles, double error2, const BurninSpread& spread);
+/// Nobody else is there: what is known beforehand alone.
+BurninPeers no_peers(const BurninSpread& spread);
 
 /// The same for each unit; of fewer than 30 without the unit itself.
-std::vector<BurninPeers> peers_of_each(const std::vector<BurninUnit>& units, double spread);
+std::vector<BurninPeers> peers_of_each(const std::vector<BurninUnit>& units, const BurninSpread& spread);
 
-/// Of the Student t by which a further unit is held against them.
-double degrees_of(const BurninPeers& peers);
+/// How many of so many peers are expected to be so far from their middle and further, if they differ as a normal
+/// distribution of the bulk's scale. Heavier tails would expect more: who is cleared by that goes live.
+double expected_as_far(const BurninPeers& peers, double from_middle, std::size_t units);
 
-/// That one of the peers is as far from their middle as what is estimated to be there, with this variance.
+/// That one of the peers is as far from their middle as what is estimated to be there, with this variance: Student's t
+/// with tails as heavy as `peers.tails`.
 double chance_of_peers(const BurninPeers& peers, double worse, double error2, double error_degrees);
+
+/// Of each value the chance that a healthy fleet of so many has a gap like that between it and all that are less far
+/// from the middle; 1: there is none. `from_middle`: of the whole fleet, values below 0 are on the better side.
+///
+/// Y_1 >= Y_2 >= ... are the values above 0, and D_i = i log(Y_i / Y_i+1). Under a power law these are independent
+/// exponentials with one mean, whatever the law's index and scale (A. Renyi, Acta Math. Hung. 4, 1953; B. M. Hill, Ann.
+/// Stat. 3, 1975). So D_k over the mean of the next m = ceil(sqrt(n) / 2) of them exceeds G with the probability
+/// (1 + G/m)^-m: F with 2 and 2m degrees of freedom, exactly. Where the logarithm of Y has a hazard that grows
+/// (M. Lariviere, Oper. Res. 54, 2006: normal, exponential, Weibull, lognormal, Student's t of any degrees), the
+/// probability is smaller: log Y_i is a concave function of exponential order statistics, which makes D_k smaller and
+/// the others larger (as R. E. Barlow and F. Proschan, Ann. Math. Stat. 37, 1966). Of k = 1 .. n/20 gaps each has the
+/// weight 1/(k(k+1)), so that all are one statement.
+///
+/// Step-down: what lies above the most significant gap is taken out and the rest numbered anew, until n/20 are out; the
+/// chance of a value is the largest so far. So several bad ones do not hide each other, and a healthy one next to them
+/// is not counted as one of them. `resolution`: values are known to so much on each side; each gap is taken for as
+/// small as that allows, and those below it for as large.
+std::vector<double> gap_chances(const std::vector<double>& from_middle, double resolution = 0);
+/// Fewer values show no gap.
+constexpr std::size_t kFewestForGaps = 200;
 
 /// A mean of fresh differences, outliers limited: those further from their median than four times the middle distance
 /// are drawn in to that. Its variance is moderated by the units' (G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 3, 2004):

@@ -6,6 +6,8 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "analysis/stats/median.hpp"
+
 namespace grit {
 namespace {
 
@@ -22,7 +24,7 @@ void set_limits(BurninReadings& readings, const BurninConfig& config) {
     readings.tolerance = -std::log1p(-std::min(tolerance, 0.99));
   else
     readings.tolerance = readings.is_rate() ? std::log1p(tolerance) : tolerance;
-  readings.spread = readings.limits.spread.value_or(readings.measure->spread);
+  readings.spread = {readings.limits.spread.value_or(readings.measure->spread), readings.limits.spread.has_value()};
 }
 
 /// Observations of one set, before hosts have numbers.
@@ -65,6 +67,16 @@ BurninReadings numbered(Gathered gathered, std::string round, const BurninConfig
 double worse_log(const BurninMeasure& measure, double value) {
   const double logarithm = std::log(std::max(value, kSmallestValue));
   return measure.better == BurninBetter::higher ? -logarithm : logarithm;
+}
+
+double step_of(const std::vector<BurninReading>& readings) {
+  std::vector<double> values, steps;
+  for (const BurninReading& one : readings) values.push_back(one.worse);
+  std::sort(values.begin(), values.end());
+  for (std::size_t i = 1; i < values.size(); ++i)
+    if (values[i] > values[i - 1]) steps.push_back(values[i] - values[i - 1]);
+  if (steps.empty() || steps.size() + 1 == values.size()) return 0;
+  return median(std::move(steps));
 }
 
 std::string round_of_cell(const std::string& cell) { return cell.substr(0, cell.find('/')); }

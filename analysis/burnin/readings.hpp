@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/burnin/judgement.hpp"
+#include "analysis/burnin/peers.hpp"
 #include "harness/model/burnin_measures.hpp"
 
 namespace grit {
@@ -27,6 +28,10 @@ struct BurninReading {
 /// tiny.
 double worse_log(const BurninMeasure& measure, double value);
 
+/// How coarse the figures are, as the step between neighbouring logarithms in the middle; 0: no two are equal, so that
+/// they are no rounded ones.
+double step_of(const std::vector<BurninReading>& readings);
+
 /// A cell id begins with its round's name and a slash.
 std::string round_of_cell(const std::string& cell);
 
@@ -34,7 +39,7 @@ struct BurninReadings {
   const BurninMeasure* measure = nullptr;
   BurninLimits limits{};  // of the config
   double tolerance = 0;   // as the logarithm of a ratio (of `rarer` a share), like the spread
-  double spread = 0;
+  BurninSpread spread{};
   std::string round{};                 //
   std::string machine_class{};         // of a link between two classes both
   std::vector<std::string> hosts{};    // ascending

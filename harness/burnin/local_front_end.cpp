@@ -6,12 +6,27 @@
 
 #include "harness/burnin/front_end.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/model/burnin_measures.hpp"
 #include "harness/run/cluster_keeper.hpp"
 #include "harness/run/interrupt.hpp"
 
 namespace grit {
+namespace {
 
-Result<int> run_burnin_on_local_cluster(const BurninCommand& command) {
+/// Nodes of a local cluster are one machine: that they are of one kind is known, which a config can only state.
+BurninCommand with_spreads_stated(BurninCommand command) {
+  for (const BurninMeasure& measure : kBurninMeasures) {
+    if (measure.better != BurninBetter::higher && measure.better != BurninBetter::lower) continue;
+    auto& spread = command.head.setup.config.limits[std::string(measure.name)].spread;
+    if (!spread) spread = measure.spread;
+  }
+  return command;
+}
+
+}  // namespace
+
+Result<int> run_burnin_on_local_cluster(const BurninCommand& asked) {
+  const BurninCommand command = with_spreads_stated(asked);
   std::error_code unknown;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unknown);
   if (unknown) return internal_error("cannot find grit's own program: " + unknown.message());

@@ -31,6 +31,7 @@ struct Pairs {
 
   Pairs() {
     config.rounds = {BurninRound{.name = "links", .kinds = {"link"}, .shape = BurninShape::pair}};
+    config.limits["link_rate"].spread = 0.03;
     for (int i = 0; i < 8; ++i) classes[name(i)] = "one class";
   }
   static std::string name(int i) { return "n" + std::to_string(i); }
@@ -66,6 +67,7 @@ double rate_of(int a, int b) { return 1e9 * (1 + 0.01 * std::sin(12.9898 * a + 7
 TEST_CASE("a node that computes 10 per cent slower is the only one called bad") {
   std::mt19937_64 random(3);
   FleetSettings settings;
+  settings.stated_spread = 0.005;
   settings.slower = {0.105};
   SimulatedFleet fleet(random, settings);
   fleet.measure_all();
@@ -100,6 +102,7 @@ TEST_CASE("a faster node is never accused") {
 TEST_CASE("neither the order of observations nor the unit of a figure matters") {
   std::mt19937_64 random(7);
   FleetSettings settings;
+  settings.stated_spread = 0.005;
   settings.slower = {0.08, 0.02};
   SimulatedFleet fleet(random, settings);
   fleet.burn_in();
@@ -270,12 +273,12 @@ TEST_CASE("a node that is slower than it was is shown by the reference though it
   std::mt19937_64 random(13);
   FleetSettings settings;
   settings.nodes = 64;
-  settings.spread_size = settings.assumed_spread = 0.04;
+  settings.spread_size = 0.04;
+  settings.stated_spread = 0.005;
   SimulatedFleet fleet(random, settings);
   for (std::size_t i = 0; i < settings.nodes; ++i)
     fleet.reference.nodes[fleet.name(i)]["compute"] = 3e9 * std::exp(-fleet.offset(i) + (i == 5 ? 0.1 : 0));
   fleet.has_reference = true;
-  fleet.config().limits["compute"].spread = 0.005;
   const auto findings = fleet.burn_in();
   const BurninFinding* bad = finding_of(findings, "compute n0005");
   REQUIRE(bad != nullptr);
@@ -345,15 +348,105 @@ TEST_CASE("a reference comes back as it was written and a wrong one is refused")
   CHECK(!reference_from_json(Json{{"format", 99}, {"classes", Json::object()}, {"nodes", Json::object()}}));
 }
 
+TEST_CASE("a node that is far out for sure is never cleared though heavy tails might reach it") {
+  std::mt19937_64 random(31);
+  FleetSettings settings;
+  settings.nodes = 4096;
+  settings.spread_size = 0.012;
+  settings.slower = {8 * 0.012};
+  SimulatedFleet fleet(random, settings);
+  const auto findings = fleet.burn_in();
+  const BurninFinding* far = finding_of(findings, "compute n0000");
+  REQUIRE(far != nullptr);
+  CAPTURE(far->why);
+  CHECK((far->status == BurninStatus::apart || far->status == BurninStatus::shown));
+}
+
+TEST_CASE("of few nodes one that is slow for sure is set apart and with a stated spread it is called bad") {
+  const bool is_stated = GENERATE(false, true);
+  std::mt19937_64 random(33);
+  FleetSettings settings;
+  settings.spread = FleetSpread::none, settings.noise = 0.005;
+  settings.slower = {-std::log1p(-0.05)};
+  if (is_stated) settings.stated_spread = 0.005;
+  SimulatedFleet fleet(random, settings);
+  const auto findings = fleet.burn_in();
+  const BurninFinding* slow = finding_of(findings, "compute n0000");
+  REQUIRE(slow != nullptr);
+  CAPTURE(slow->why);
+  CHECK(slow->status == (is_stated ? BurninStatus::shown : BurninStatus::apart));
+  CHECK(slow->why.find(is_stated ? "given a spread of 0.50 %" : "at_least or spread in the config would") !=
+        std::string::npos);
+}
+
+TEST_CASE("of many nodes a gap shows those that are slow and needs no spread") {
+  std::mt19937_64 random(35);
+  FleetSettings settings;
+  settings.nodes = 512;
+  settings.slower.assign(5, -std::log1p(-0.1));
+  SimulatedFleet fleet(random, settings);
+  int shown = 0;
+  for (const BurninFinding& one : fleet.burn_in()) {
+    CAPTURE(one.why);
+    if (one.status != BurninStatus::shown) continue;
+    ++shown;
+    CHECK(one.host <= "n0004");
+    CHECK(one.why.find("a gap like that") != std::string::npos);
+  }
+  CHECK(shown == 5);
+}
+
+TEST_CASE("of two kinds of nodes nobody is called bad and not all of the slower kind are measured again") {
+  std::mt19937_64 random(37);
+  FleetSettings settings;
+  settings.nodes = 300;
+  settings.spread = FleetSpread::two_levels, settings.spread_size = 0.06, settings.noise = 0.005;
+  SimulatedFleet fleet(random, settings);
+  std::map<BurninStatus, int> count;
+  std::set<std::string> not_live;
+  for (const BurninFinding& one : fleet.burn_in()) {
+    ++count[one.status];
+    if (one.status != BurninStatus::cleared) not_live.insert(one.host);
+    if (one.status == BurninStatus::unclear) CHECK(one.why.find("too many to measure") != std::string::npos);
+  }
+  CHECK(count[BurninStatus::shown] == 0);
+  CHECK(count[BurninStatus::apart] > 0);
+  CHECK(count[BurninStatus::apart] <= 15);
+  CHECK(count[BurninStatus::unclear] > 15);
+  for (std::size_t i = 0; i < settings.nodes; ++i)
+    if (fleet.offset(i) > 0.05) CHECK(not_live.contains(fleet.name(i)));
+  const auto uneven = uneven_classes(fleet.evidence());
+  CHECK(uneven.empty());  // the middle one of them is alike its neighbours
+}
+
+TEST_CASE("a class that differs by more than expected is remarked on") {
+  const bool is_uneven = GENERATE(true, false);
+  std::mt19937_64 random(39);
+  FleetSettings settings;
+  settings.nodes = 64;
+  settings.spread_size = is_uneven ? 0.04 : 0.005;
+  SimulatedFleet fleet(random, settings);
+  fleet.measure_all();
+  const auto findings = uneven_classes(fleet.evidence());
+  REQUIRE(findings.size() == (is_uneven ? 1 : 0));
+  if (!is_uneven) return;
+  CHECK(findings[0].group == "one class");
+  CHECK(findings[0].measure == "compute");
+  CHECK_THAT(findings[0].worse, Catch::Matchers::WithinAbs(0.04, 0.01));
+  CHECK(findings[0].why.find("0.50 % are expected") != std::string::npos);
+}
+
 TEST_CASE("healthy fleets have a node called bad no more often than claimed", "[statistics]") {
   const std::size_t nodes = GENERATE(std::size_t{8}, std::size_t{64});
+  const bool is_stated = GENERATE(true, false);
   std::mt19937_64 random(17);
   int wrong = 0;
   constexpr int kFleets = 400;
   for (int i = 0; i < kFleets; ++i) {
     FleetSettings settings;
     settings.nodes = nodes;
-    settings.spread_size = 0.01, settings.assumed_spread = 0.01;
+    settings.spread_size = 0.01;
+    if (is_stated) settings.stated_spread = 0.01;
     SimulatedFleet fleet(random, settings);
     const auto findings = fleet.burn_in();
     wrong += std::any_of(findings.begin(), findings.end(),

@@ -188,7 +188,9 @@ def check_lost_allocation(site):
     resumed = site.run("salloc", "--no-kill", "--nodes=5", GRIT_HERE, "resume", out, expect=1)
     print(resumed.out + resumed.err, flush=True)
     report, nodes = read_report(site, out)
-    assert report["complete"] and states(nodes) == {**dict.fromkeys(site.names, "good"), SLOW: "bad"}, nodes
+    # The lost node may have been given up, after its second try, before Slurm ended the allocation.
+    of_lost = nodes.pop(LOST)["state"]
+    assert report["complete"] and of_lost in ("good", "not_tested") and states(nodes) == {**dict.fromkeys(GOOD, "good"), SLOW: "bad"}, nodes
 
 
 CHECKS = [check_lost_node, check_lost_allocation]

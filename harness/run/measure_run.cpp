@@ -1,12 +1,16 @@
 // An ordinary run as a cell of a burn-in.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "harness/base/caught.hpp"
 #include "harness/base/clock.hpp"
+#include "harness/os/process.hpp"
 #include "harness/run/execution.hpp"
 #include "harness/run/measure_kinds.hpp"
 #include "harness/run/run_figures.hpp"
@@ -29,13 +33,44 @@ Result<Execution> execution_of(const MeasureRequest& request, const Topology& to
                    .command_line = {"grit", "measure", "--scenario", request.scenario}};
 }
 
+/// A zombie is not: nobody may have reaped it yet.
+bool is_alive(pid_t pid) {
+  const auto process = identify_process(pid);
+  if (!process) return false;
+  const auto state = process_state(*process);
+  return state && *state && (*state)->state != 'Z';
+}
+
+constexpr std::string_view kPrefix = "grit-burnin-";
+
+/// Directories of this user's processes on this node that were killed, by a launcher whose patience was over:
+/// "grit-burnin-STAMP-HOST-PID".
+void remove_left_behind(const fs::path& in, const std::string& host) {
+  std::error_code error;
+  for (fs::directory_iterator it(in, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const auto stamp_end = name.find('-', kPrefix.size()), dash = name.rfind('-');  // a stamp has none
+    if (!name.starts_with(kPrefix) || stamp_end >= dash || name.substr(stamp_end + 1, dash - stamp_end - 1) != host)
+      continue;
+    pid_t pid = 0;
+    const auto read = std::from_chars(name.data() + dash + 1, name.data() + name.size(), pid);
+    struct stat status {};
+    if (read.ec != std::errc() || pid <= 0 || is_alive(pid)) continue;
+    if (::lstat(it->path().c_str(), &status) != 0 || status.st_uid != ::geteuid() || !S_ISDIR(status.st_mode)) continue;
+    std::error_code stays;
+    fs::remove_all(it->path(), stays);
+  }
+}
+
 /// The run's directory, which goes away with this object where nobody has asked for it, however the run ends.
 class CellDirectory {
  public:
-  /// Nobody else's, in a directory that all nodes may share: named by this process.
+  /// Nobody else's, in a directory that all nodes may share: named by node and process.
   CellDirectory(const MeasureRequest& request, const MeasureHere& here)
-      : path_(here.directory / fmt::format("grit-burnin-{}-{}-{}", utc_stamp(realtime_ns()), here.host, ::getpid())),
-        is_kept_(!request.directory.empty()) {}
+      : path_(here.directory / fmt::format("{}{}-{}-{}", kPrefix, utc_stamp(realtime_ns()), here.host, ::getpid())),
+        is_kept_(!request.directory.empty()) {
+    if (!is_kept_) remove_left_behind(here.directory, here.host);
+  }
   CellDirectory(const CellDirectory&) = delete;
   CellDirectory& operator=(const CellDirectory&) = delete;
   ~CellDirectory() {

@@ -72,17 +72,17 @@ void apply_rules(const SimulatedFleet& fleet, std::size_t bad, std::size_t nodes
   outcome.rule_with_false += rule_false > 0 ? 1 : 0, outcome.worst_with_false += worst_false > 0 ? 1 : 0;
 }
 
-/// Where the slowest of so many is expected to end if they were normal: half a per cent further than the tolerance, or
-/// two further than that bound, is clearly too slow.
-double clearly_slow(const std::vector<double>& healthy) {
+/// Further than the tolerance by three standard errors of the first measurement, and two per cent further than where
+/// the slowest of so many is expected to end if they were normal.
+double clearly_slow(const std::vector<double>& healthy, double error) {
   std::vector<double> off = healthy;
   const double middle = grit::median(healthy);
   for (double& one : off) one = std::abs(one - middle);
-  const double scale = std::hypot(1.4826 * grit::median(off), healthy.size() >= 200 ? 0.0067 : 0.0);
+  const double scale = std::hypot(1.4826 * grit::median(off), healthy.size() >= 200 ? error : 0.0);
   const grit::BurninPeers peers{.variance = scale * scale, .degrees = 4 + static_cast<double>(healthy.size()) / 3};
   double bound = 0;
   while (scale > 0 && grit::expected_as_far(peers, bound, healthy.size()) > 0.05) bound += 0.0005;
-  return middle + std::max(kTolerance + 0.005, bound + 0.02);
+  return middle + std::max(kTolerance + 3 * error, bound + 0.02);
 }
 
 void add_fleet(std::mt19937_64& random, const FleetSettings& settings, Outcome& outcome) {
@@ -90,19 +90,26 @@ void add_fleet(std::mt19937_64& random, const FleetSettings& settings, Outcome& 
   const std::size_t bad = settings.slower.size();
   std::vector<double> offsets;
   for (std::size_t i = bad; i < settings.nodes; ++i) offsets.push_back(fleet.offset(i));
-  const double middle = grit::median(offsets);
+  // Of few nodes none is its own peer.
+  const auto middle_for = [&, all = grit::median(offsets)](std::size_t i) {
+    if (settings.nodes >= 30) return all;
+    std::vector<double> others;
+    for (std::size_t j = 0; j < settings.nodes; ++j)
+      if (j != i) others.push_back(fleet.offset(j));
+    return grit::median(others);
+  };
   std::vector<BurninStatus> status(settings.nodes, BurninStatus::clear);
   for (const BurninFinding& one : fleet.burn_in()) {
     status[static_cast<std::size_t>(std::atoi(one.host.c_str() + 1))] = one.status;
     ++outcome.suspected;
   }
   bool any_false = false, any_apart = false, any_within = false;
-  const double clearly = bad > 0 ? clearly_slow(offsets) : 0;
+  const double clearly = bad > 0 ? clearly_slow(offsets, 0.67 * settings.noise) : 0;
   for (std::size_t i = 0; i < settings.nodes; ++i) {
     const bool is_bad = i < bad, is_shown = status[i] == BurninStatus::shown,
                is_apart = status[i] == BurninStatus::apart,
                is_live = status[i] == BurninStatus::clear || status[i] == BurninStatus::cleared;
-    any_within = any_within || ((is_shown || is_apart) && fleet.offset(i) - middle <= kTolerance);
+    any_within = any_within || ((is_shown || is_apart) && fleet.offset(i) - middle_for(i) <= kTolerance);
     any_false = any_false || (is_shown && !is_bad), any_apart = any_apart || (is_apart && !is_bad);
     outcome.found += is_shown && is_bad ? 1 : 0;
     (is_bad ? outcome.apart_bad : outcome.apart_healthy) += is_apart ? 1 : 0;

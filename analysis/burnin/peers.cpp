@@ -93,10 +93,12 @@ Gap widest_gap(const Top& top, std::size_t out, std::size_t most, std::size_t be
   return widest;
 }
 
-/// Of the Student t by which a further unit is held against them.
+/// Of the Student t by which a further unit is held against them: tails, and a scale that is not known any better. Of
+/// few, a stated spread stands for both.
 double degrees_of(const BurninPeers& peers) {
-  // Tails, and a scale that is not known any better. Of few, what is assumed of the spread stands for both.
-  return peers.count < kFewPeers ? std::min(peers.tails, peers.degrees) : 1 / (1 / peers.tails + 1 / peers.degrees);
+  const bool is_stated = peers.tails >= kStatedTails;
+  return peers.count < kFewPeers && is_stated ? std::min(peers.tails, peers.degrees)
+                                              : 1 / (1 / peers.tails + 1 / peers.degrees);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import lab
 
-BOOT_S, CELL_S, BURNIN_S, END_S = 180, 120, 400, 120
+BOOT_S, CELL_S, BURNIN_S, END_S = 300, 180, 480, 120
 OVER_LIMIT_S = 20  # of a cell: its launcher's start and end (5 s each), and what a busy machine needs
 WELL, PANICS = "n0", "n1"
 PANIC, PANIC_END = "Kernel panic - not syncing: sysrq triggered crash", "---[ end Kernel panic"
@@ -108,6 +108,17 @@ def write_ssh(directory, guests):
     return program.parent
 
 
+def wait_for_ssh(programs, guest, deadline):
+    """Until grit runs there by way of ssh. What each cell needs is then in the guest's memory, too: fetching it the first time is slow."""
+    while True:
+        words = [programs / "ssh", "-o", "BatchMode=yes", guest.directory.name, os.environ["GRIT_BINARY"], "--version"]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BOOT_S, check=False)
+        if done.returncode == 0:
+            return
+        assert guest.running and time.monotonic() < deadline, f"{done}\n{guest.console()}"
+        time.sleep(0.2)
+
+
 class BurnIn:
     """Use as a context manager: it is ended with the block."""
 
@@ -116,27 +127,28 @@ class BurnIn:
         self.out = directory / "out"
         words = [os.environ["GRIT_BINARY"], "burnin", "--hosts", f"{WELL},{PANICS}", "--launcher", "mpirun", "--config", str(directory / "panic.lua"),
                  "--console", f"{directory}/%n/console", "--out", str(self.out)]  # fmt: skip
-        self._process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                         text=True, env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"})  # fmt: skip
+        self._said = directory / "said"
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                                             env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"})  # fmt: skip
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        print(self._said.read_text(), flush=True)
 
     def gets_to(self, what, condition, limit_s):
         deadline = time.monotonic() + limit_s
         while not condition():
-            assert self._process.poll() is None, f"the burn-in ended before {what}:\n{self._process.communicate()[0]}"
+            assert self._process.poll() is None, f"the burn-in ended before {what}"
             assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
             time.sleep(0.2)
 
     def wait(self):
-        said, _ = self._process.communicate(timeout=BURNIN_S)
-        print(said, flush=True)
-        return self._process.returncode
+        return self._process.wait(BURNIN_S)
 
 
 def check_report(out, code):
@@ -183,9 +195,12 @@ def run(directory, kernel):
     with SshGuest(directory, kernel, WELL) as well, SshGuest(directory, kernel, PANICS) as panics:
         well.start(WELL_GUEST.replace("@SSHD@", sshd))
         panics.start(PANICKING_GUEST.replace("@SSHD@", sshd))
+        deadline = time.monotonic() + BOOT_S
         for guest in (well, panics):
-            assert guest.gets_to("up", BOOT_S) and guest.running, guest.console()
+            assert guest.gets_to("up", deadline - time.monotonic()) and guest.running, guest.console()
         programs = write_ssh(directory, (well, panics))
+        for guest in (well, panics):
+            wait_for_ssh(programs, guest, deadline)
         started = time.monotonic()
         with BurnIn(directory, programs) as burnin:
             burnin.gets_to("the panic", lambda: PANIC_END in panics.console(), BURNIN_S)

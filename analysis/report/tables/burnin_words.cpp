@@ -40,9 +40,6 @@ bool is_rate_or_time(std::string_view measure) {
   return found != nullptr && (found->better == BurninBetter::higher || found->better == BurninBetter::lower);
 }
 
-/// From so many nodes of a class on a hole between a node and the rest can be told from a heavy tail.
-constexpr int kManyNodes = 200;
-
 /// Rates and times that some node has a figure of.
 std::set<std::string_view> measured_in(const BurninReport& report) {
   std::set<std::string_view> measured;
@@ -50,18 +47,6 @@ std::set<std::string_view> measured_in(const BurninReport& report) {
     for (const auto& [measure, value] : node.figures)
       if (is_rate_or_time(measure)) measured.insert(measure);
   return measured;
-}
-
-/// Where no spread is stated: by how many nodes a class has.
-std::string tails_by_size(const BurninReport& report) {
-  std::map<std::string_view, int> classes;
-  for (const BurninNodeReport& node : report.nodes) ++classes[node.machine_class];
-  const auto large =
-      std::count_if(classes.begin(), classes.end(), [](const auto& one) { return one.second >= kManyNodes; });
-  constexpr std::string_view kOfMany = "a power law's", kOfFew = "those of Student's t of 2 degrees of freedom";
-  if (large == 0) return std::string(kOfFew);
-  if (large == std::ssize(classes)) return std::string(kOfMany);
-  return fmt::format("{} where there are {} of them, as {} where there are fewer", kOfMany, kManyNodes, kOfFew);
 }
 
 /// How healthy nodes may differ, so that what is claimed of them holds.
@@ -72,8 +57,9 @@ std::string assumed_tails(const BurninReport& report) {
     if (limits.spread && measured.contains(measure)) stated.push_back(measure);
   if (!stated.empty() && stated.size() == measured.size())
     return "those of Student's t of 8 degrees of freedom, since all their spreads are stated";
-  if (stated.empty()) return tails_by_size(report);
-  return fmt::format("{} (of 8 degrees in {}, whose spread is stated)", tails_by_size(report), fmt::join(stated, ", "));
+  const std::string of_stated =
+      stated.empty() ? "" : fmt::format(" (of 8 degrees in {}, whose spread is stated)", fmt::join(stated, ", "));
+  return "those of Student's t of 2 degrees of freedom" + of_stated;
 }
 
 /// By which something was set apart.
@@ -141,9 +127,9 @@ std::string burnin_claim(const BurninReport& report) {
   return fmt::format(
       "In at most {} of burn-ins is any healthy node called bad for its figures, over all nodes, measures and rounds, "
       "even if healthy nodes of a class differ with tails as heavy as {}. In fewer still is a node bad or set apart "
-      "although it is within the "
-      "tolerance. Links, counts and groups are not calibrated; checks, facts, deaths and absolute limits are outside "
-      "of these figures.",
+      "although it is within the tolerance. A whole group (switch, rack) that is no slower is called so in at most as "
+      "many. Links and counts are not calibrated; checks, facts, deaths and absolute limits are outside of these "
+      "figures.",
       level_text(report.config.false_bad), assumed_tails(report));
 }
 

@@ -79,10 +79,7 @@ TEST_CASE("a burn-in's claim says how uneven its healthy nodes may be") {
   };
   CHECK(
       contains(claim_of(0, 199, {}), "differ with tails as heavy as those of Student's t of 2 degrees of freedom. In"));
-  CHECK(contains(claim_of(200, 0, {}), "differ with tails as heavy as a power law's. In"));
-  CHECK(contains(claim_of(200, 8, {}),
-                 "differ with tails as heavy as a power law's where there are 200 of them, as "
-                 "those of Student's t of 2 degrees of freedom where there are fewer. In"));
+  CHECK(claim_of(200, 8, {}) == claim_of(0, 199, {}));  // a hole of heavier tails is told, but not this alone
   CHECK(contains(claim_of(0, 8, {{"compute", {.tolerance = 0.03, .spread = 0.005}}, {"memory", {.tolerance = 0.1}}}),
                  "freedom (of 8 degrees in compute, whose spread is stated). In"));
   const BurninLimits stated{.spread = 0.01};  // of training nothing was measured

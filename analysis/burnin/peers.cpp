@@ -77,15 +77,19 @@ struct Gap {
 /// Of what is left when the first `out` are taken out.
 Gap outermost_gap(const Top& top, std::size_t out, std::size_t most, std::size_t beside, double level) {
   const double m = static_cast<double>(beside);
+  double inside = 0;       // the widest spacing so far
   double sum_of_high = 0;  // of the k+1st to the k+mth
   for (std::size_t i = 1; i < beside && out + i < top.high.size(); ++i) sum_of_high += top.high[out + i];
   for (std::size_t k = 1; out + k <= most && out + k + beside < top.high.size(); ++k) {
     sum_of_high += top.high[out + k + beside - 1] - (k > 1 ? top.high[out + k - 1] : 0);
     const double rank = static_cast<double>(k);
-    const double gap = rank * (top.low[out + k - 1] - top.high[out + k]);
+    const double spacing = top.low[out + k - 1] - top.high[out + k];
+    const bool is_widest = spacing >= inside;  // else what is above is no group of its own
+    inside = std::max(inside, spacing);
+    const double gap = rank * spacing;
     // The sum of D_k+1 .. D_k+m, of which each logarithm but the first and last stands twice.
     const double below = (rank * top.high[out + k] + sum_of_high - (rank + m) * top.low[out + k + beside]) / m;
-    if (gap <= 0 || below < kTie) continue;
+    if (!is_widest || gap <= 0 || below < kTie) continue;
     const double chance = std::pow(1 + gap / below / m, -m) * rank * (rank + 1);
     if (chance <= level) return {k, chance};
   }

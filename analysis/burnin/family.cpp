@@ -71,7 +71,7 @@ std::size_t most_again(std::size_t units) { return std::max<std::size_t>(8, unit
 /// values.
 class Gaps {
  public:
-  explicit Gaps(const BurninFamily& family) : family_(family), place_(family.units.size()) {
+  Gaps(const BurninFamily& family, double level) : family_(family), level_(level), place_(family.units.size()) {
     if (family.readings->measure->scope == BurninScope::group || family.units.size() < kFewestForGaps) return;
     resolution_ = step_of(family.readings->base);
     for (std::size_t i = 0; i < family.units.size(); ++i) {
@@ -83,7 +83,7 @@ class Gaps {
                      family.peers[i].middle);
     }
     std::erase_if(parts_, [](const auto& part) { return part.second.size() < kFewestForGaps; });
-    for (const auto& [name, values] : parts_) chances_[name] = gap_chances(values, resolution_);
+    for (const auto& [name, values] : parts_) chances_[name] = chances_of(values);
   }
 
   /// Of the unit, per unit of its part; and of what it would be if it were so far from the middle. 1: there is no gap.
@@ -96,11 +96,15 @@ class Gaps {
     if (found == parts_.end()) return 1;
     std::vector<double> values = found->second;
     values[place_[i]] = from_middle;
-    return per_unit(gap_chances(values, resolution_), i);
+    return per_unit(chances_of(values), i);
   }
   [[nodiscard]] bool are_looked_for(std::size_t i) const { return parts_.contains(part_of(family_.units[i])); }
 
  private:
+  /// The better of two ways counts twice.
+  [[nodiscard]] std::vector<double> chances_of(const std::vector<double>& part) const {
+    return gap_chances(part, level_ * static_cast<double>(part.size()) / 2, resolution_);
+  }
   static std::string part_of(const BurninUnit& unit) {
     return unit.peer.empty() ? unit.part : unit.host < unit.peer ? "forth" : "back";
   }
@@ -110,6 +114,7 @@ class Gaps {
   }
 
   const BurninFamily& family_;
+  double level_ = 0;                  // of a unit
   std::vector<std::size_t> place_{};  // of a unit in its part
   std::map<std::string, std::vector<double>> parts_{}, chances_{};
   double resolution_ = 0;
@@ -282,7 +287,7 @@ std::size_t candidates_of(const BurninFamily& family) {
 std::vector<BurninFinding> decide(const BurninFamily& family, const BurninEvidence& evidence,
                                   const BurninLevels& levels) {
   std::vector<BurninFinding> findings;
-  const Gaps gaps(family);
+  const Gaps gaps(family, levels.peers);
   for (std::size_t i = 0; i < family.units.size(); ++i)
     if (family.candidates[i])
       findings.push_back(finding_of(family, gaps, i, evidence, levels));

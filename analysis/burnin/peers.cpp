@@ -75,22 +75,25 @@ struct Gap {
 };
 
 /// Of what is left when the first `out` are taken out.
-Gap widest_gap(const Top& top, std::size_t out, std::size_t most, std::size_t beside) {
-  Gap widest;
+Gap outermost_gap(const Top& top, std::size_t out, std::size_t most, std::size_t beside, double level) {
   const double m = static_cast<double>(beside);
+  double inside = 0;       // the widest spacing so far
   double sum_of_high = 0;  // of the k+1st to the k+mth
   for (std::size_t i = 1; i < beside && out + i < top.high.size(); ++i) sum_of_high += top.high[out + i];
   for (std::size_t k = 1; out + k <= most && out + k + beside < top.high.size(); ++k) {
     sum_of_high += top.high[out + k + beside - 1] - (k > 1 ? top.high[out + k - 1] : 0);
     const double rank = static_cast<double>(k);
-    const double gap = rank * (top.low[out + k - 1] - top.high[out + k]);
+    const double spacing = top.low[out + k - 1] - top.high[out + k];
+    const bool is_widest = spacing >= inside;  // else what is above is no group of its own
+    inside = std::max(inside, spacing);
+    const double gap = rank * spacing;
     // The sum of D_k+1 .. D_k+m, of which each logarithm but the first and last stands twice.
     const double below = (rank * top.high[out + k] + sum_of_high - (rank + m) * top.low[out + k + beside]) / m;
-    if (gap <= 0 || below < kTie) continue;
+    if (!is_widest || gap <= 0 || below < kTie) continue;
     const double chance = std::pow(1 + gap / below / m, -m) * rank * (rank + 1);
-    if (chance < widest.chance) widest = {k, chance};
+    if (chance <= level) return {k, chance};
   }
-  return widest;
+  return {};
 }
 
 /// Of the Student t by which a further unit is held against them: tails, and a scale that is not known any better. Of
@@ -173,14 +176,14 @@ double expected_as_far(const BurninPeers& peers, double from_middle, std::size_t
   return static_cast<double>(units) * student_t_above(from_middle / std::sqrt(peers.variance), peers.degrees);
 }
 
-std::vector<double> gap_chances(const std::vector<double>& from_middle, double resolution) {
+std::vector<double> gap_chances(const std::vector<double>& from_middle, double level, double resolution) {
   std::vector<double> chances(from_middle.size(), 1);
   const auto beside = static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(from_middle.size())) / 2));
   const std::size_t most = from_middle.size() / 20;
   const Top top = top_of(from_middle, most + beside + 1, resolution);
   double largest = 0;
   for (std::size_t out = 0; out < most;) {
-    const Gap gap = widest_gap(top, out, most, beside);
+    const Gap gap = outermost_gap(top, out, most, beside, level);
     if (gap.count == 0) break;
     largest = std::max(largest, gap.chance);
     for (const std::size_t end = out + gap.count; out < end; ++out) chances[top.places[out]] = largest;

@@ -77,11 +77,13 @@ double chance_of_peers(const BurninPeers& peers, double worse, double error2, do
 /// the others larger (as R. E. Barlow and F. Proschan, Ann. Math. Stat. 37, 1966). Of k = 1 .. n/20 gaps each has the
 /// weight 1/(k(k+1)), so that all are one statement.
 ///
-/// Step-down: what lies above the most significant gap is taken out and the rest numbered anew, until n/20 are out; the
-/// chance of a value is the largest so far. So several bad ones do not hide each other, and a healthy one next to them
-/// is not counted as one of them. `resolution`: values are known to so much on each side; each gap is taken for as
-/// small as that allows, and those below it for as large.
-std::vector<double> gap_chances(const std::vector<double>& from_middle, double resolution = 0);
+/// Step-down: what lies above the outermost gap whose chance is at most `level` is taken out and the rest numbered
+/// anew, until n/20 are out or there is none; the chance of a value is the largest so far, and 1 of those that stay. A
+/// gap must be the widest so far, as a logarithm: then what lies above it is one group, and not some bad ones with a
+/// healthy one that is far out by itself. So several bad ones do not hide each other, nor is a healthy one taken along.
+/// `resolution`: values are known to so much on each side; each gap is taken for as small as that allows, and those
+/// below it for as large.
+std::vector<double> gap_chances(const std::vector<double>& from_middle, double level, double resolution = 0);
 /// Fewer values show no gap.
 constexpr std::size_t kFewestForGaps = 200;
 

@@ -333,7 +333,7 @@ int edge_table(double share) {
         }
         if (step > 0)
           for (double& value : values) value = step * std::round(normal(random) / step);
-        const auto chances = grit::gap_chances(values, step / 2);
+        const auto chances = grit::gap_chances(values, kClaim, step / 2);
         with_any += std::ranges::min(chances) <= kClaim ? 1 : 0;
       }
       const bool is_too_often = is_above(with_any, all, kClaim);

@@ -15,7 +15,9 @@ namespace {
 constexpr std::size_t kFewPeers = 30;    // below, a unit must not count among its own peers
 constexpr std::size_t kManyPeers = 200;  // from here on the noise of measurement is left in their scale
 constexpr double kSpreadWeight = 4;      // as if so many had been seen with the config's spread
-constexpr double kNoise = 40;            // degrees of freedom of a variance that is as good as known
+/// A share of fresh values. Of more, they or the others may be the odd ones (four of six visits that stalled).
+constexpr double kMostOutliers = 0.2;
+constexpr double kNoise = 40;  // degrees of freedom of a variance that is as good as known
 
 /// P(|T| > t) of Student's t for t so large that 1 less the probability within has no digits left: the first term of
 /// its tail, which is no smaller (M. Abramowitz and I. Stegun, 26.7.7 ff.).
@@ -222,7 +224,9 @@ BurninEstimate fresh_estimate(const BurninUnit& unit, const BurninNoise& noise) 
   const double middle = median(unit.fresh), count = static_cast<double>(unit.fresh.size());
   std::vector<double> off;
   for (const double value : unit.fresh) off.push_back(std::abs(value - middle));
-  const double most = 4 * median(std::move(off));
+  double most = 4 * median(off);
+  const auto outliers = std::count_if(off.begin(), off.end(), [&](double one) { return one > most; });
+  if (kMostOutliers * static_cast<double>(off.size()) < static_cast<double>(outliers)) most = INFINITY;
   double sum = 0, squares = 0;
   for (const double value : unit.fresh) sum += std::clamp(value - middle, -most, most);
   for (const double value : unit.fresh) {

@@ -88,8 +88,9 @@ std::vector<double> gap_chances(const std::vector<double>& from_middle, double l
 constexpr std::size_t kFewestForGaps = 200;
 
 /// A mean of fresh differences, outliers limited: those further from their median than four times the middle distance
-/// are drawn in to that. Its variance is moderated by the units' (G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 3, 2004):
-/// as if kNoiseWeight more visits had been seen that differ as those of the middle unit do.
+/// are drawn in to that, if they are a fifth of all or fewer; of more, none is. Its variance is moderated by the units'
+/// (G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 3, 2004): as if kNoiseWeight more visits had been seen that differ as
+/// those of the middle unit do.
 struct BurninEstimate {
   double worse = 0;
   double error2 = 0;

@@ -491,6 +491,8 @@ BurninReport BurninBook::report() const {
   sort_by_gravity(report.links);
   sort_by_gravity(report.groups);
   if (setup_.reference) report.fleet = fleet_shift(evidence(""));
+  const auto uneven = uneven_classes(evidence(""));
+  report.fleet.insert(report.fleet.end(), uneven.begin(), uneven.end());
   for (const auto& [key, finding] : fleet_) report.fleet.push_back(finding);
   return report;
 }

@@ -151,3 +151,12 @@ TEST_CASE("who is cleared by heavy tails would go live, and who is accused by li
   CHECK(no_peers({.size = 0.01, .is_stated = true}).tails == kStatedTails);
   CHECK(no_peers({.size = 0.01}).tails == kUnseenTails);
 }
+
+TEST_CASE("fresh values that mostly stalled are no sure slowness, and a single one that did is drawn in") {
+  const BurninNoise noise{.variance = 1e-4, .degrees = 16};
+  const auto low_of = [&](std::vector<double> fresh) {
+    return fresh_estimate({.fresh = std::move(fresh)}, noise).low(0.001);
+  };
+  CHECK(low_of({0.40, 0.41, 0.39, 0.40, 0.00, 0.01}) < 0.03);  // what compute tolerates
+  CHECK(low_of({0.10, 0.11, 0.09, 0.10, 0.10, 0.50}) > 0.05);
+}

@@ -57,6 +57,26 @@ TEST_CASE("one bad node of eight is found in each shape, and nobody else", "[bur
   }
 }
 
+TEST_CASE("the nodes of a slow group are set apart, though each by itself is good", "[burnin]") {
+  BurninSetup setup = fake_setup(16, {compute_round()});
+  FakeNodes nodes;
+  for (std::size_t i = 0; i < setup.hosts.size(); ++i) {
+    setup.hosts[i].group = fmt::format("leaf{}", i / 4);
+    if (i / 4 == 2) nodes.compute[setup.hosts[i].name] = 95.5;
+  }
+  FakeBurnin burnin(setup, nodes);
+  burnin.run();
+  const BurninReport report = burnin.report();
+  REQUIRE(report.groups.size() == 1);
+  CHECK(report.groups[0].group == "leaf2");
+  CHECK(report.groups[0].status == BurninStatus::shown);
+  CHECK(exit_code(report) == 1);
+  for (const BurninNodeReport& node : report.nodes) {
+    CHECK(node.state == (node.group == "leaf2" ? State::apart : State::good));
+    CHECK(node.reason.starts_with("its group leaf2: ") == (node.group == "leaf2"));
+  }
+}
+
 TEST_CASE("a bad node is in no later round", "[burnin]") {
   FakeBurnin burnin(fake_setup(6, {compute_round(), links_round(), group_round({0})}), {.compute = {{"n01", 50}}});
   burnin.run();

@@ -50,7 +50,7 @@ std::optional<std::string> majority(const std::string& fact, const std::map<std:
 
 BurninFinding fact_finding(const std::string& fact, const std::string& host, std::size_t hosts, std::string why) {
   BurninFinding finding;
-  finding.measure = "fact:" + fact;
+  finding.measure = std::string(kBurninFactPrefix) + fact;
   finding.host = host;
   finding.peers = static_cast<int>(hosts) - 1;
   finding.why = std::move(why);

@@ -14,10 +14,12 @@
 namespace grit {
 namespace {
 
-constexpr std::string_view kFactPrefix = "fact:", kCheckPrefix = "check:", kSkippedRound = "round";
+constexpr std::string_view kSkippedRound = "round";
+/// The one under way and those before it.
+constexpr std::size_t kJudgedCycles = 3;
 
 bool is_read_again(const BurninFinding& finding) {
-  return finding.measure.starts_with(kFactPrefix) || finding.measure.starts_with(kCheckPrefix);
+  return finding.measure.starts_with(kBurninFactPrefix) || finding.measure.starts_with(kBurninCheckPrefix);
 }
 
 bool is_of_node(const BurninFinding& finding) { return !finding.host.empty() && finding.peer.empty(); }
@@ -119,29 +121,7 @@ void BurninBook::begin(const BurninRound& round) {
   if (reads("checks")) std::erase_if(fleet_, [](const auto& one) { return one.second.measure != kSkippedRound; });
   fleet_.erase(key_of_skipped(round.name));
   std::erase_if(read_at_,
-                [&](const auto& one) { return reads(one.first.starts_with(kFactPrefix) ? "facts" : "checks"); });
-}
-
-void BurninBook::take_checks(const BurninCellResult& result, const std::string& host) {
-  Node& node = nodes_.at(host);
-  const bool has_alarms = std::ranges::any_of(result.alarms, [&](const auto& alarm) { return alarm.host == host; });
-  if (!has_alarms && !result.alarm_free.contains(host)) return;
-  ++node.checks_read;
-  node.critical.clear();
-  node.warnings.clear();
-  for (const BurninAlarm& alarm : result.alarms) {
-    if (alarm.host != host) continue;
-    const std::string what = alarm.subject.empty() ? alarm.detail : alarm.subject + ": " + alarm.detail;
-    if (alarm.of_machine && alarm.severity == "critical") {
-      fleet_[alarm.check] = {.measure = std::string(kCheckPrefix) + alarm.check,
-                             .status = BurninStatus::shown,
-                             .why = fmt::format("{} of the machine that all nodes are on: {}", alarm.check, what)};
-    } else if (alarm.severity == "critical") {
-      node.critical.emplace(alarm.check, alarm);
-    } else {
-      node.warnings[alarm.check] += (node.warnings[alarm.check].empty() ? "" : "; ") + what;
-    }
-  }
+                [&](const auto& one) { return reads(one.first.starts_with(kBurninFactPrefix) ? "facts" : "checks"); });
 }
 
 /// Nobody but a fault starts a node anew while its burn-in goes on; while none does, somebody may have mended it.
@@ -172,7 +152,8 @@ void BurninBook::take_loss(const BurninCellResult& result, const std::string& ho
 }
 
 std::vector<std::string> BurninBook::take(const BurninCellResult& result) {
-  observations_.insert(observations_.end(), result.observations.begin(), result.observations.end());
+  for (auto* all : {&observations_, &recent_})
+    all->insert(all->end(), result.observations.begin(), result.observations.end());
   std::vector<std::string> lost;
   for (const std::string& host : result.cell.hosts) {
     Node& node = nodes_.at(host);
@@ -206,90 +187,10 @@ BurninEvidence BurninBook::evidence(const std::string& round) const {
   return {.config = &setup_.config,
           .machine_class = &classes_,
           .group = &groups_,
-          .observations = &observations_,
+          .observations = round.empty() ? &observations_ : &recent_,
           .reference = setup_.reference ? &*setup_.reference : nullptr,
           .round = round,
           .looks = looks_};
-}
-
-void BurninBook::add_read_again(BurninFinding finding, int read, std::vector<BurninFinding>& findings) {
-  const std::string key = finding_key(finding);
-  finding.visits = read;
-  if (!looks_.contains(key)) {
-    finding.status = BurninStatus::suspect;
-    read_at_[key] = read;
-  } else if (read > read_at_.at(key)) {
-    finding.status = BurninStatus::shown;
-    finding.why += " (read again)";
-  } else {
-    finding.status = BurninStatus::unclear;
-    finding.why += " (it could not be read again)";
-  }
-  findings.push_back(std::move(finding));
-}
-
-void BurninBook::add_cleared(const std::string& round, std::string_view prefix, std::vector<BurninFinding>& findings) {
-  for (BurninFinding before : findings_[round]) {
-    if (!before.measure.starts_with(prefix) || !looks_.contains(finding_key(before))) continue;
-    const bool is_back = std::ranges::any_of(
-        findings, [&](const BurninFinding& one) { return finding_key(one) == finding_key(before); });
-    if (is_back) continue;
-    if (before.status != BurninStatus::cleared) before.why += "; when it was read again it was not so";
-    before.status = BurninStatus::cleared;
-    findings.push_back(std::move(before));
-  }
-}
-
-void BurninBook::judge_facts(const std::string& round, std::vector<BurninFinding>& findings) {
-  std::map<std::string, std::map<std::string, std::string>> facts;
-  for (auto& [host, node] : nodes_) {
-    node.odd_facts.clear();
-    if (!node.facts.empty()) facts.emplace(host, node.facts);
-  }
-  std::vector<BurninFinding> again;
-  for (BurninFinding& odd : odd_facts(setup_.config, classes_, facts)) {
-    if (odd.host.empty())
-      fleet_[odd.measure] = std::move(odd);
-    else if (odd.status != BurninStatus::shown)
-      nodes_.at(odd.host).odd_facts.push_back(std::move(odd.why));
-    else if (const int read = nodes_.at(odd.host).facts_read; read > 0)
-      add_read_again(std::move(odd), read, again);
-  }
-  add_cleared(round, kFactPrefix, again);
-  findings.insert(findings.end(), again.begin(), again.end());
-}
-
-std::map<std::string, int> BurninBook::alarming_nodes() const {
-  std::map<std::string, int> nodes;
-  for (const auto& [host, node] : nodes_)
-    for (const auto& [check, alarm] : node.critical) ++nodes[check];
-  return nodes;
-}
-
-void BurninBook::judge_checks(const std::string& round, std::vector<BurninFinding>& findings) {
-  const auto readers = std::ranges::count_if(nodes_, [](const auto& one) { return one.second.checks_read > 0; });
-  const auto alarming = alarming_nodes();
-  std::vector<BurninFinding> again;
-  for (const auto& [host, node] : nodes_) {
-    for (const auto& [check, alarm] : node.critical) {
-      const std::string what = alarm.subject.empty() ? alarm.detail : alarm.subject + ": " + alarm.detail;
-      BurninFinding finding{.measure = std::string(kCheckPrefix) + check,
-                            .host = host,
-                            .peers = static_cast<int>(readers) - 1,
-                            .why = fmt::format("check {}: {}", check, what)};
-      if (2 * alarming.at(check) <= readers) {
-        add_read_again(std::move(finding), node.checks_read, again);
-        continue;
-      }
-      finding.host.clear();
-      finding.status = BurninStatus::shown;
-      finding.why = fmt::format("check {} is critical on {} of {} nodes, which blames none of them; on {}: {}", check,
-                                alarming.at(check), readers, host, what);
-      fleet_.try_emplace(check, std::move(finding));
-    }
-  }
-  add_cleared(round, kCheckPrefix, again);
-  findings.insert(findings.end(), again.begin(), again.end());
 }
 
 void BurninBook::keep_shown(std::vector<BurninFinding>& findings) {
@@ -298,6 +199,19 @@ void BurninBook::keep_shown(std::vector<BurninFinding>& findings) {
       shown_.try_emplace(finding_key(finding), finding);
   std::erase_if(findings,
                 [&](const BurninFinding& one) { return !one.host.empty() && shown_.contains(finding_key(one)); });
+}
+
+void BurninBook::keep_apart(const std::string& round, std::vector<BurninFinding>& findings) const {
+  const auto before = apart_.find(round);
+  if (before == apart_.end()) return;
+  for (const auto& [key, finding] : before->second) {
+    if (shown_.contains(key)) continue;
+    const auto now = std::ranges::find_if(findings, [&](const BurninFinding& one) { return finding_key(one) == key; });
+    if (now == findings.end())
+      findings.push_back(finding);
+    else if (gravity(now->status) > gravity(BurninStatus::apart))
+      *now = finding;
+  }
 }
 
 std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std::map<std::string, int>& looks) {
@@ -320,6 +234,7 @@ std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std
     else
       suspects.push_back(finding);
   }
+  keep_apart(round.name, findings);
   findings_[round.name] = std::move(findings);
   for (const auto& [host, node] : nodes_) update(host);
   return suspects;
@@ -359,9 +274,9 @@ bool BurninBook::is_clear_in(const std::string& host, const std::set<std::string
 
 BurninNodeState BurninBook::state_of(const std::string& host, const Node& node) const {
   const std::vector<BurninFinding> findings = findings_of(host, node);
-  const auto any = [&](BurninStatus status, bool looked_at) {
+  const auto any = [&](BurninStatus status, bool measured) {
     return std::ranges::any_of(findings, [&](const BurninFinding& one) {
-      return one.status == status && (!looked_at || looked_at_.contains(finding_key(one)));
+      return one.status == status && (!measured || one.visits > 0 || looked_at_.contains(finding_key(one)));
     });
   };
   if (any(BurninStatus::shown, false)) return BurninNodeState::bad;
@@ -435,6 +350,16 @@ void BurninBook::complete() {
 void BurninBook::end_cycle() {
   findings_of_cycle_ = findings_;
   looked_at_of_cycle_ = looked_at_;
+  for (const auto& [round, findings] : findings_)
+    for (const BurninFinding& finding : findings)
+      if (finding.status == BurninStatus::apart) apart_[round].try_emplace(finding_key(finding), finding);
+  std::erase_if(recent_, [](const BurninObservation& one) { return one.confirms; });
+  std::size_t before = 0;
+  for (const std::size_t count : counts_by_cycle_) before += count;
+  counts_by_cycle_.push_back(recent_.size() - before);
+  if (counts_by_cycle_.size() < kJudgedCycles) return;
+  recent_.erase(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(counts_by_cycle_.front()));
+  counts_by_cycle_.pop_front();
 }
 
 void BurninBook::complete_by_cycle() {

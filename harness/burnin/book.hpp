@@ -1,6 +1,7 @@
 // What a burn-in knows of its nodes so far, and in which state each of them is by that.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -27,9 +28,11 @@ class BurninBook {
 
   /// A round begins: what its checks and facts said in an earlier cycle is of the past, but of nodes that are bad.
   void begin(const BurninRound& round);
-  /// Everything known is judged anew, for the measures, facts and checks of this round. What was ever shown of a node
-  /// or a link stays so, in the words of then. `looks`: by finding_key(), how often a suspicion has been looked at with
-  /// fresh measurements. Returns what is to be measured again now.
+  /// What is known is judged anew, for the measures, facts and checks of this round: all of a single cycle; of many the
+  /// last three, and what was measured to confirm a suspicion in this one alone, so that a node that gets slow after
+  /// days is not hidden behind its better days. What was ever shown of a node or a link stays so, in the words of then,
+  /// and who was set apart in an earlier cycle is not cleared in a later one. `looks`: by finding_key(), how often a
+  /// suspicion has been looked at with fresh measurements. Returns what is to be measured again now.
   std::vector<BurninFinding> judge(const BurninRound& round, const std::map<std::string, int>& looks);
   /// A suspicion that cannot be measured again.
   void leave_unclear(const std::string& round, const std::string& key, const std::string& why);
@@ -48,7 +51,7 @@ class BurninBook {
   void skip(const std::string& round, const std::string& why);
   /// All rounds are over: who is clear is good.
   void complete();
-  /// All rounds are over and begin anew: what is known now is kept for complete_by_cycle().
+  /// All rounds are over and begin anew: what is known now is kept for complete_by_cycle(), and who is set apart.
   void end_cycle();
   /// The cycle that is under way is left. Of it only what is shown, and who was given up, counts; else all is as it was
   /// at end_cycle().
@@ -92,6 +95,8 @@ class BurninBook {
   void judge_checks(const std::string& round, std::vector<BurninFinding>& findings);
   /// Takes out of `findings` what is shown, now or before, of nodes and links.
   void keep_shown(std::vector<BurninFinding>& findings);
+  /// Puts back what was set apart at the end of an earlier cycle and would now be nothing, or not clear.
+  void keep_apart(const std::string& round, std::vector<BurninFinding>& findings) const;
   [[nodiscard]] std::map<std::string, int> alarming_nodes() const;
   [[nodiscard]] BurninNodeState state_of(const std::string& host, const Node& node) const;
   [[nodiscard]] std::string reason_of(const std::string& host, const Node& node) const;
@@ -105,6 +110,8 @@ class BurninBook {
   std::map<std::string, Node> nodes_{};
   std::map<std::string, std::string> classes_{}, groups_{};  // by host
   std::vector<BurninObservation> observations_{};
+  std::vector<BurninObservation> recent_{};                       // that are judged
+  std::deque<std::size_t> counts_by_cycle_{};                     // of recent_, for the cycles before this one
   std::map<std::string, int> looks_{};                            // of the round that is judged
   std::map<std::string, int> read_at_{};                          // by key: how often it was read when it was suspected
   std::set<std::string> looked_at_{};                             // keys, of all rounds
@@ -112,6 +119,7 @@ class BurninBook {
   std::map<std::string, BurninFinding> shown_{};  // of nodes and links, by key, of all rounds and cycles
   std::map<std::string, std::vector<BurninFinding>> findings_of_cycle_{};  // at the end of the last whole cycle
   std::set<std::string> looked_at_of_cycle_{};                             // likewise
+  std::map<std::string, std::map<std::string, BurninFinding>> apart_{};    // by round and key, of earlier cycles
   std::map<std::string, BurninFinding> fleet_{};  // checks that alarm on most nodes, rounds that were skipped; by key
   std::vector<BurninCellResult> lost_{};
   std::vector<BurninChange> changes_{};

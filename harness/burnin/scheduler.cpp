@@ -34,8 +34,9 @@ std::string without_name(std::string text, const std::string& name) {
 std::vector<std::string> kinds_of(const BurninFinding& finding, const std::vector<std::string>& kinds) {
   const auto says = [&](const std::string& kind) {
     const std::string& measure = finding.measure;
-    if (measure.starts_with("fact:")) return kind == "facts";
-    if (measure.starts_with("check:")) return kind == "checks";
+    if (measure.starts_with(kBurninFactPrefix)) return kind == "facts";
+    if (measure.starts_with(kBurninCheckPrefix)) return kind == "checks";
+    if (measure == "slowest_core") return kind == "compute";
     if (measure == "wrong_results") return kind == "compute" || kind == "collective" || kind == "training";
     return measure == kind || measure.starts_with(kind + "_");
   };
@@ -254,7 +255,8 @@ std::vector<BurninScheduler::Private::Suspect> BurninScheduler::Private::suspect
     const std::string key = finding_key(finding);
     const auto looked = looks.find(key);
     const int done = looked == looks.end() ? 0 : looked->second;
-    const bool is_read = finding.measure.starts_with("fact:") || finding.measure.starts_with("check:");
+    const bool is_read =
+        finding.measure.starts_with(kBurninFactPrefix) || finding.measure.starts_with(kBurninCheckPrefix);
     const int more = is_read ? 1 : std::max(book.setup().config.confirm_visits, 1) << std::max(done - 1, 0);
     auto known = std::ranges::find_if(
         suspects, [&](const Suspect& one) { return one.host == finding.host && one.peer == finding.peer; });

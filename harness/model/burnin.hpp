@@ -170,6 +170,9 @@ enum class BurninStatus : std::uint8_t {
 };
 std::string_view to_string(BurninStatus status);
 
+/// What a finding's measure begins with that is of a health check, or of a fact.
+inline constexpr std::string_view kBurninCheckPrefix = "check:", kBurninFactPrefix = "fact:";
+
 struct BurninFinding {
   std::string measure{};  // of burnin_measures(), or "check:NAME", "fact:NAME", "died", "rebooted"
   std::string host{};     // empty: of a group

@@ -4,8 +4,9 @@
 --   grit burnin --hosts 'n[01-64]' --config soak --time 72h
 --
 -- Ends after so many cycles, or when the time is over: then each node is in the state that the last whole cycle left it
--- in, and what was shown of a node stays so to the end. Each visit is compared with its own moment's peers, so that what
--- all nodes do at night accuses nobody.
+-- in, and what was shown of a node stays so to the end; so does that it was set apart. Of figures the last three cycles are
+-- judged, so that a node which gets slow after days is not hidden behind its better days. Each visit is compared with its
+-- own moment's peers, so that what all nodes do at night accuses nobody.
 local function stress(load)
   return { name = "stress_" .. load, scenario = "training_under_stress", options = { load = load }, sizes = { 4 }, limit = "5min" }
 end

@@ -221,8 +221,10 @@ std::string burnin_figure(std::string_view measure, double value) {
 std::string accusation(std::string_view measure) {
   if (measure == "died") return "does not answer";
   if (measure == "rebooted") return "was started anew";
-  if (measure.starts_with("check:")) return fmt::format("check {}", measure.substr(6));
-  if (measure.starts_with("fact:")) return fmt::format("{} unlike its peers", measure.substr(5));
+  if (measure.starts_with(kBurninCheckPrefix))
+    return fmt::format("check {}", measure.substr(kBurninCheckPrefix.size()));
+  if (measure.starts_with(kBurninFactPrefix))
+    return fmt::format("{} unlike its peers", measure.substr(kBurninFactPrefix.size()));
   const BurninMeasure* found = find_burnin_measure(measure);
   return std::string(found == nullptr ? measure : found->what);
 }

@@ -77,6 +77,23 @@ TEST_CASE("the nodes of a slow group are set apart, though each by itself is goo
   }
 }
 
+TEST_CASE("who was measured but not again, as one of too many, is not clear, and who had no peers is not tested",
+          "[burnin]") {
+  for (const int visits : {0, 3}) {
+    const BurninJudge judge = [&](const BurninEvidence&) {
+      return std::vector<BurninFinding>{{.measure = "compute",
+                                         .host = "n01",
+                                         .status = BurninStatus::unclear,
+                                         .visits = visits,
+                                         .why = "one of many"}};
+    };
+    FakeBurnin burnin(fake_setup(5, {compute_round()}), {}, judge);
+    burnin.run();
+    CHECK(burnin.hosts_in(visits > 0 ? State::suspect : State::not_tested) == Hosts{"n01"});
+    CHECK(burnin.report().nodes[1].reason.ends_with("one of many"));
+  }
+}
+
 TEST_CASE("a bad node is in no later round", "[burnin]") {
   FakeBurnin burnin(fake_setup(6, {compute_round(), links_round(), group_round({0})}), {.compute = {{"n01", 50}}});
   burnin.run();

@@ -80,6 +80,57 @@ TEST_CASE("a bad node stays bad in later cycles, in the same words", "[burnin]")
   CHECK(twice.nodes[2].reason.find("bios") != std::string::npos);
 }
 
+TEST_CASE("what is judged are the last three cycles, and confirmations of the last", "[burnin]") {
+  int judged = 0;
+  std::set<int> cycles_confirmed;
+  const BurninJudge judge = [&](const BurninEvidence& evidence) {
+    std::set<int> cycles;
+    int last = 0;
+    for (const BurninObservation& one : *evidence.observations)
+      if (!one.confirms) cycles.insert(one.visit / 2), last = std::max(last, one.visit / 2);
+    CHECK(static_cast<int>(cycles.size()) == std::min(last + 1, 3));
+    const bool has_looked = evidence.looks.contains("compute n01");
+    const bool has_fresh = std::ranges::any_of(*evidence.observations, [](const auto& one) { return one.confirms; });
+    CHECK(has_fresh == has_looked);
+    ++judged;
+    BurninFinding finding{.measure = "compute", .host = "n01", .status = BurninStatus::suspect};
+    if (has_looked) finding.status = BurninStatus::cleared, cycles_confirmed.insert(last);
+    return std::vector<BurninFinding>{finding};
+  };
+  BurninSetup setup = fake_setup(5, {compute_round(2)});
+  setup.config.cycles = 5;
+  FakeBurnin burnin(setup, {}, judge);
+  burnin.run();
+  CHECK(judged == 10);
+  CHECK(cycles_confirmed == std::set<int>{0, 1, 2, 3, 4});
+  CHECK(burnin.report().observations.size() > 5 * 2 * 5);  // all of them are told
+  CHECK(burnin.hosts_in(State::good).size() == 5);
+}
+
+TEST_CASE("who was set apart in one cycle is so at the end, unless it is bad", "[burnin]") {
+  for (const BurninStatus later :
+       {BurninStatus::clear, BurninStatus::cleared, BurninStatus::unclear, BurninStatus::apart, BurninStatus::shown}) {
+    int judged = 0;
+    const BurninJudge judge = [&](const BurninEvidence&) {
+      const bool is_first = judged++ == 0;
+      return std::vector<BurninFinding>{{.measure = "compute",
+                                         .host = "n01",
+                                         .status = is_first ? BurninStatus::apart : later,
+                                         .why = is_first ? "slow on the first day" : "another day"}};
+    };
+    BurninSetup setup = fake_setup(5, {compute_round(2)});
+    setup.config.cycles = 4;
+    FakeBurnin burnin(setup, {}, judge);
+    burnin.run();
+    CAPTURE(to_string(later));
+    const bool is_bad = later == BurninStatus::shown;
+    CHECK(burnin.hosts_in(is_bad ? State::bad : State::apart) == Hosts{"n01"});
+    CHECK(burnin.hosts_in(State::good).size() == 4);
+    const std::string reason = burnin.report().nodes[1].reason;
+    CHECK(reason == (is_bad || later == BurninStatus::apart ? "another day" : "slow on the first day"));
+  }
+}
+
 TEST_CASE("a bad link stays bad in later cycles", "[burnin]") {
   BurninSetup setup = fake_setup(4, {links_round()});
   setup.config.cycles = 2;

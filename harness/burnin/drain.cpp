@@ -51,7 +51,10 @@ Status drain(const std::string& program, const std::vector<std::string>& words) 
 
 void drain_bad_nodes(const BurninReport& report) {
   const auto apart = std::ranges::count(report.nodes, BurninNodeState::apart, &BurninNodeReport::state);
-  if (apart > 0) fmt::print(stderr, "grit: {} set apart and not drained; drain.sh has their lines\n", apart);
+  if (apart > 0)
+    fmt::print(stderr,
+               "grit: nodes that were set apart, and are not drained: {}; their lines in drain.sh are comments\n",
+               apart);
   const auto commands = drain_commands(report);
   if (commands.empty()) return;
   const auto program = program_in_path("scontrol");

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <map>
 #include <memory>
 
 #include "analysis/report/export/burnin_export.hpp"
@@ -17,6 +16,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/shell_words.hpp"
+#include "harness/burnin/allocation.hpp"
 #include "harness/burnin/drain.hpp"
 #include "harness/burnin/replay.hpp"
 #include "harness/burnin/running_cells.hpp"
@@ -91,22 +91,25 @@ class BurninProgressOut {
 
 class BurninFrontEnd {
  public:
-  BurninFrontEnd(const BurninCommand& command, OpenedBurninLog opened, const JobLauncher& launcher, std::string program)
+  /// `scheduler` has taken what the log has, and `replayed` is what came of that.
+  BurninFrontEnd(const BurninCommand& command, OpenedBurninLog opened, BurninScheduler scheduler,
+                 ReplayedBurnin replayed, const JobLauncher& launcher, std::string program)
       : command_(command),
         opened_(std::move(opened)),
         launcher_name_(opened_.head.local_nodes > 0 ? "local cluster" : opened_.head.launcher),
-        scheduler_(opened_.head.setup),
+        scheduler_(std::move(scheduler)),
         cells_(opened_.head, launcher, command.directory, std::move(program)),
-        progress_(command.json) {
+        progress_(command.json),
+        replayed_(std::move(replayed)) {
     if (opened_.head.time_limit_ns > 0 && !opened_.ended)
       deadline_ns_ = began_ns_ + std::max<std::int64_t>(opened_.head.time_limit_ns - opened_.earlier_ns, 0);
   }
 
   Result<int> run() {
-    GRIT_CHECK(replay());
+    GRIT_CHECK(take_over());
     GRIT_CHECK(look_at_time());
-    if (!why_ended_.empty()) pending_.clear();
-    for (const auto& [id, cell] : pending_) GRIT_CHECK(start(cell));
+    if (!why_ended_.empty()) replayed_.pending.clear();
+    for (const auto& [id, cell] : replayed_.pending) GRIT_CHECK(start(cell));
     while (!cells_.empty()) {
       wait();
       if (signals_.count() > 0) return leave();
@@ -122,18 +125,15 @@ class BurninFrontEnd {
   }
 
  private:
-  /// What is in the log is not run again; what was running when it ended stays in `pending_`.
-  Status replay() {
-    auto replayed = replay_burnin(opened_, scheduler_);
-    if (!replayed) return with_context(replayed.error(), (command_.directory / "burnin.jsonl").string());
+  /// What the log has, of which the scheduler knows already.
+  Status take_over() {
     for (const BurninCellResult& result : opened_.results) {
       times_.add(result);
       unstarted_.add(result);
       cells_.note(result);
     }
-    pending_ = std::move(replayed->pending);
     if (opened_.given_up) why_ended_ = opened_.given_up->why;
-    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(replayed->last_changes));
+    if (!opened_.ended) GRIT_CHECK(opened_.log.changed(replayed_.last_changes));
     return {};
   }
 
@@ -196,7 +196,7 @@ class BurninFrontEnd {
   BurninProgressOut progress_;
   BurninTimes times_{};
   UnstartedCells unstarted_{};
-  std::map<std::string, BurninCell> pending_{};  // offered, not started by this session
+  ReplayedBurnin replayed_;  // its pending cells are started first of all
   std::string why_ended_{}, written_round_{};
   std::int64_t began_ns_ = monotonic_ns(), deadline_ns_ = 0;  // of this session
 };
@@ -255,10 +255,18 @@ Result<int> BurninFrontEnd::leave() {
   return kInterruptedCode;
 }
 
-/// What keeps every node from its cells at once says nothing of any of them: none of that counts.
+/// What keeps every node from its cells at once says nothing of any of them: none of that counts. That is written
+/// before the running cells are ended, which takes seconds in which this process may be killed.
 Result<int> BurninFrontEnd::stop() {
+  const Status forgotten = opened_.log.forgotten(unstarted_.count());
   end_cells();
-  GRIT_CHECK(opened_.log.forgotten(unstarted_.count()));
+  GRIT_CHECK(forgotten);
+  if (unstarted_.allocation_is_over())
+    return unavailable_error(fmt::format(
+        "the allocation in which this burn-in was is over, it has expired or was ended: {}. That counts against no "
+        "node. Go on inside of another one with the nodes that are left, which `grit resume` lists where there is no "
+        "allocation: salloc --no-kill ... {}",
+        unstarted_.words(), how_to_go_on()));
   return unavailable_error(fmt::format(
       "no cell can be started any more, on none of the nodes that are left: {}. That is this host's network, the "
       "launcher or the allocation, and counts against no node. Mend it and go on with: {}. Are the nodes really all "
@@ -290,36 +298,10 @@ Status run_before(const std::string& command, const std::string& program) {
   return usage_error(fmt::format("--before ended with {}: {}", done.status, done.output));
 }
 
-bool allocation_has(const std::vector<std::string>& hosts) {
-  const char* list = std::getenv("SLURM_JOB_NODELIST");
-  const auto allocated = parse_host_list(list == nullptr ? "" : list);
-  return allocated && std::ranges::all_of(hosts, [&](const std::string& host) {
-           return std::ranges::find(*allocated, host) != allocated->end();
-         });
-}
-
-/// srun would refuse every cell outside of an allocation that has the nodes.
-Status check_allocation(const BurninHead& head, const fs::path& directory) {
-  const char* job = std::getenv("SLURM_JOB_ID");
-  if (head.launcher != "srun" || (job != nullptr && head.slurm_job == job)) return {};
-  std::vector<std::string> hosts;
-  for (const BurninHost& host : head.setup.hosts) hosts.push_back(host.name);
-  if (job != nullptr && allocation_has(hosts)) {
-    fmt::print(stderr, "grit: going on in Slurm's job {}; the burn-in began in job {}\n", job, head.slurm_job);
-    return {};
-  }
-  const std::string here = job == nullptr ? "there is no allocation around this process"
-                                          : fmt::format("job {}, in which this is, does not have them all", job);
-  return unavailable_error(fmt::format(
-      "the cells of this burn-in are steps on nodes of Slurm's job {}, and {}. Go on inside of that job or, "
-      "when it is over, of another one with the same nodes: salloc {} grit resume {}",
-      head.slurm_job, here, shell_word("--nodelist=" + compressed_host_list(hosts)), shell_word(directory.string())));
-}
-
-/// One that has ended starts nothing any more, wherever its report is asked for.
-Result<std::unique_ptr<JobLauncher>> launcher_of(const BurninHead& head, bool has_ended) {
+/// One that has no cells starts nothing any more, wherever its report is asked for.
+Result<std::unique_ptr<JobLauncher>> launcher_of(const BurninHead& head, bool has_cells) {
   if (head.local_nodes > 0) return make_local_launcher();
-  if (has_ended) return make_mpirun_launcher(head.launcher_arguments);
+  if (!has_cells) return make_mpirun_launcher(head.launcher_arguments);
   return make_job_launcher(head.launcher, head.launcher_arguments);
 }
 
@@ -343,13 +325,19 @@ Result<int> run_burnin(const BurninCommand& command) {
   if (unknown) return internal_error("cannot find grit's own program: " + unknown.message());
   if (!command.resumes) GRIT_CHECK(prepare_burnin_directory(command));
   GRIT_TRY(OpenedBurninLog opened, BurninLog::open(command.directory));
-  if (!opened.ended) GRIT_CHECK(check_allocation(opened.head, command.directory));
-  GRIT_TRY(const std::unique_ptr<JobLauncher> launcher, launcher_of(opened.head, opened.ended));
-  if (!opened.ended) {
+  BurninScheduler scheduler(opened.head.setup);
+  auto replayed = replay_burnin(opened, scheduler);
+  if (!replayed) return with_context(replayed.error(), (command.directory / "burnin.jsonl").string());
+  const bool has_cells = !replayed->pending.empty();
+  if (has_cells)
+    GRIT_CHECK(check_allocation(opened.head, nodes_with_cells_left(scheduler.report()), command.directory));
+  GRIT_TRY(const std::unique_ptr<JobLauncher> launcher, launcher_of(opened.head, has_cells));
+  if (has_cells) {
     GRIT_CHECK(check_launcher(*launcher, opened.head, program.string()));
     if (opened.head.local_nodes > 0) GRIT_CHECK(run_before(opened.head.before, program.string()));
   }
-  BurninFrontEnd front_end(command, std::move(opened), *launcher, program.string());
+  BurninFrontEnd front_end(command, std::move(opened), std::move(scheduler), std::move(*replayed), *launcher,
+                           program.string());
   return front_end.run();
 }
 

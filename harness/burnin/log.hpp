@@ -64,7 +64,7 @@ struct OpenedBurninLog {
   std::vector<BurninCellResult> results{};  // in the order in which they came, without forgotten ones
   /// Of the sessions before this one together, each from its begin to its last line: without the pauses between them.
   std::int64_t earlier_ns = 0;
-  int session = 0;  // which one this is, from 1
+  int session = 0;  // which one this is: greater than that of every earlier front end
   /// Behind how many of the results it was given up, and why.
   struct GivenUp {
     std::size_t results = 0;

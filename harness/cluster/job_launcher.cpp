@@ -92,10 +92,12 @@ constexpr std::string_view kMpirunPhrases[] = {"is no node of a local cluster",
                                                "detected an attempt to run as root",
                                                "the launcher cannot be run"};
 // Slurm's (src/srun, src/api/step_launch.c, src/common/slurm_errno.c).
-constexpr std::string_view kExpired = "error: Slurm job";  // "srun: error: Slurm job 5 has expired"
-constexpr std::string_view kUnconfirmed = "error: Unable to confirm allocation", kForgotten = "Invalid job id";
-constexpr std::string_view kSrunPhrases[] = {"error: Unable to create step",
-                                             kExpired,
+constexpr std::string_view kOfJob = "error: Slurm job", kExpired = "has expired";  // "Slurm job 5 has expired"
+constexpr std::string_view kUnconfirmed = "error: Unable to confirm allocation",
+                           kNoStep = "error: Unable to create step";
+constexpr std::string_view kForgotten = "Invalid job id", kCompleted = "already completing or completed";
+constexpr std::string_view kSrunPhrases[] = {kNoStep,
+                                             kOfJob,
                                              kUnconfirmed,
                                              "error: Unable to allocate resources",
                                              "error: Task launch for",
@@ -267,7 +269,8 @@ std::unique_ptr<JobLauncher> make_local_launcher() { return std::make_unique<Loc
 
 bool says_allocation_is_over(std::string_view words) {
   const auto has = [&](std::string_view phrase) { return words.find(phrase) != std::string_view::npos; };
-  return has(kExpired) || (has(kUnconfirmed) && has(kForgotten));
+  if (has(kOfJob) && has(kExpired)) return true;
+  return (has(kUnconfirmed) || has(kNoStep)) && (has(kForgotten) || has(kCompleted));
 }
 
 Result<std::unique_ptr<JobLauncher>> make_job_launcher(const std::string& name, std::vector<std::string> arguments) {

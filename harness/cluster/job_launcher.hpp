@@ -54,7 +54,8 @@ Result<std::unique_ptr<JobLauncher>> make_srun_launcher(std::vector<std::string>
 /// Within the switch of the local cluster (LocalClusterOptions::on_switch): mpirun by `grit enter-node`, hosts are
 /// management addresses. Ranks' output comes through mpirun, not past it.
 std::unique_ptr<JobLauncher> make_local_launcher();
-/// In srun's words (src/srun/libsrun/allocate.c): the allocation is over, and no node of it can be had any more.
+/// In srun's words (src/srun/libsrun/allocate.c and launch.c, src/common/slurm_errno.c): the allocation is over, and no
+/// node of it can be had any more.
 bool says_allocation_is_over(std::string_view words);
 
 /// "auto": srun inside an allocation, else mpirun. Error (usage): no such launcher; lists them.

@@ -63,18 +63,60 @@ TEST_CASE("one cell that finds the allocation over is enough", "[burnin]") {
   UnstartedCells cells;
   cells.add(result_of("n00", BurninCellEnd::completed));
   for (const char* words : {"srun: error: Slurm job 5 has expired",
-                            "srun: error: Unable to confirm allocation for job 5: Invalid job id specified"}) {
+                            "srun: error: Unable to confirm allocation for job 5: Invalid job id specified",
+                            "srun: error: Unable to create step for job 5: Invalid job id specified",
+                            "srun: error: Unable to create step for job 5: Job/step already completing or completed"}) {
     BurninCellResult lost = result_of("n01", BurninCellEnd::not_started);
     lost.words = words;
     UnstartedCells after = cells;
     after.add(lost);
     CHECK(accuse(after, report));
+    CHECK(after.allocation_is_over());
     CHECK(after.count() == 1);
   }
-  BurninCellResult one = result_of("n01", BurninCellEnd::not_started);
-  one.words = "srun: error: Unable to create step for job 5: Requested node configuration is not available";
-  cells.add(one);
+  for (const char* words :
+       {"srun: error: Unable to create step for job 5: Requested node configuration is not available",
+        "srun: error: Slurm job 5 is still pending"}) {
+    BurninCellResult one = result_of("n01", BurninCellEnd::not_started);
+    one.words = words;
+    cells.add(one);
+    CHECK_FALSE(cells.allocation_is_over());
+    CHECK_FALSE(accuse(cells, report));
+  }
+}
+
+TEST_CASE("cells that the end of the allocation cancels are forgotten with those that found it over", "[burnin]") {
+  const BurninReport report = report_of(8, BurninNodeState::testing);
+  BurninCellResult cancelled = result_of("n01", BurninCellEnd::failed);
+  cancelled.words = "slurmstepd: error: *** STEP 5.7 ON n01 CANCELLED AT 2026-11-29T20:00:00 DUE TO NODE FAILURE ***";
+  BurninCellResult expired = result_of("n02", BurninCellEnd::not_started);
+  expired.words = "srun: error: Slurm job 5 has expired";
+  UnstartedCells cells;
+  cells.add(result_of("n00", BurninCellEnd::completed));
+  cells.add(cancelled);
+  CHECK(cells.count() == 1);
   CHECK_FALSE(accuse(cells, report));
+  cells.add(expired);
+  CHECK(cells.count() == 2);
+  CHECK(accuse(cells, report));
+  CHECK(cells.words() == expired.words);
+  cells.add(cancelled);
+  add_unstarted(cells, 3, 3);  // with other words
+  CHECK(cells.count() == 4);
+  CHECK(accuse(cells, report));
+  CHECK(cells.words() == expired.words);
+}
+
+TEST_CASE("cancelled cells alone accuse nobody", "[burnin]") {
+  const BurninReport report = report_of(8, BurninNodeState::testing);
+  UnstartedCells cells;
+  for (int node = 0; node < 8; ++node) {
+    BurninCellResult cancelled = result_of(fmt::format("n{:02}", node), BurninCellEnd::failed);
+    cancelled.words = "slurmstepd: error: *** STEP 5.7 ON n01 CANCELLED AT 2026-11-29T20:00:00 ***";
+    cells.add(cancelled);
+  }
+  CHECK_FALSE(accuse(cells, report));
+  CHECK_FALSE(accuse(cells, report, true));
 }
 
 TEST_CASE("a burn-in in which no cell was ever started says nothing of its few nodes", "[burnin]") {

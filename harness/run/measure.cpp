@@ -138,7 +138,7 @@ Result<int> measure_kinds(const MeasureRequest& request, MeasureHere here) {
   GRIT_TRY(here.host, which_host(request.hosts, request.boots));
   std::optional<MeasureTurn> turn;
   if (!request.burnin.empty()) {
-    GRIT_TRY(turn, MeasureTurn::take(request.burnin, here.host, kTurn_ns));
+    GRIT_TRY(turn, MeasureTurn::take(request.burnin, here.host, kTurn_ns, [] { return !reader_is_gone(); }));
   }
   if (!reader_is_gone()) GRIT_CHECK(say_boot(here.host));
   for (const std::string& kind : request.kinds) {

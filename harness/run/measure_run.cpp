@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -33,18 +35,22 @@ Result<Execution> execution_of(const MeasureRequest& request, const Topology& to
                    .command_line = {"grit", "measure", "--scenario", request.scenario}};
 }
 
-/// A zombie is not: nobody may have reaped it yet.
+/// What cannot be looked at (another user's, where /proc hides those) is taken to be alive: only the kernel's word that
+/// there is no such process counts. A zombie is not alive: nobody may have reaped it yet.
 bool is_alive(pid_t pid) {
+  if (::kill(pid, 0) != 0 && errno == ESRCH) return false;
   const auto process = identify_process(pid);
-  if (!process) return false;
+  if (!process) return true;
   const auto state = process_state(*process);
-  return state && *state && (*state)->state != 'Z';
+  return !state || (*state && (*state)->state != 'Z');
 }
 
 constexpr std::string_view kPrefix = "grit-burnin-";
 
 /// Directories of this user's processes on this node that were killed, by a launcher whose patience was over:
-/// "grit-burnin-STAMP-HOST-PID".
+/// "grit-burnin-STAMP-HOST-PID". A pid is of one pid namespace: containers that have pid namespaces of their own and
+/// share a TMPDIR must be different hosts of the burn-in, as containers that are nodes are, or one would take the
+/// directory of another one's running process for one left behind.
 void remove_left_behind(const fs::path& in, const std::string& host) {
   std::error_code error;
   for (fs::directory_iterator it(in, error), end; !error && it != end; it.increment(error)) {
@@ -69,7 +75,10 @@ class CellDirectory {
   CellDirectory(const MeasureRequest& request, const MeasureHere& here)
       : path_(here.directory / fmt::format("{}{}-{}-{}", kPrefix, utc_stamp(realtime_ns()), here.host, ::getpid())),
         is_kept_(!request.directory.empty()) {
-    if (!is_kept_) remove_left_behind(here.directory, here.host);
+    if (is_kept_) return;
+    remove_left_behind(here.directory, here.host);
+    std::error_code unknown;  // then it may be there
+    is_kept_ = fs::symlink_status(path_, unknown).type() != fs::file_type::not_found;
   }
   CellDirectory(const CellDirectory&) = delete;
   CellDirectory& operator=(const CellDirectory&) = delete;
@@ -81,7 +90,7 @@ class CellDirectory {
 
  private:
   fs::path path_;
-  bool is_kept_;
+  bool is_kept_;  // asked for, or there before this run made it: then the run refuses it, and it is somebody else's
 };
 
 /// The run knows nodes by the names that they have for themselves, the burn-in by those of its list.

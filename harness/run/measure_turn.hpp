@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "harness/base/fd.hpp"
@@ -15,9 +16,12 @@ namespace grit {
 class MeasureTurn {
  public:
   /// Who has it is ended when it is of this program and user: by SIGTERM, upon which a run takes its faults off, and by
-  /// SIGKILL after 5 s. `burnin`: which one, so that others are left alone. Error (unavailable): it is still held after
-  /// `patience_ns`, by a process in the kernel or of somebody else.
-  static Result<MeasureTurn> take(const std::string& burnin, const std::string& host, std::int64_t patience_ns);
+  /// SIGKILL when the same process still has it 5 s after that. `burnin`: which one, so that others are left alone.
+  /// `is_wanted` is asked again and again while it is held. Error (unavailable): it is still held after `patience_ns`,
+  /// by a process in the kernel or of somebody else; or it is not wanted any more.
+  static Result<MeasureTurn> take(
+      const std::string& burnin, const std::string& host, std::int64_t patience_ns,
+      const std::function<bool()>& is_wanted = [] { return true; });
 
  private:
   explicit MeasureTurn(Fd socket) : socket_(std::move(socket)) {}

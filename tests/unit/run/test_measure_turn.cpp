@@ -73,6 +73,26 @@ TEST_CASE("One that does not end when it is asked to is killed") {
   CHECK(stubborn.ended_by() == SIGKILL);
 }
 
+TEST_CASE("Who is not wanted any more does not wait for its turn and ends nobody") {
+  const std::string burnin = name_of_test();
+  const Holder holder(burnin);
+  int asked = 0;
+  const auto turn = MeasureTurn::take(burnin, "n1", 60 * kNsPerS, [&] { return ++asked < 1; });
+  REQUIRE_FALSE(turn);
+  CHECK(asked == 1);
+  CHECK(turn.error().message.find("nobody reads") != std::string::npos);
+  CHECK(holder.lives());
+}
+
+TEST_CASE("Who cannot have its turn is told what holds it") {
+  const std::string burnin = name_of_test();
+  const Holder holder(burnin);
+  const auto turn = MeasureTurn::take(burnin, "n1", 0);
+  REQUIRE_FALSE(turn);
+  CHECK(turn.error().kind == ErrorKind::unavailable);
+  CHECK(turn.error().message.find("@grit-measure-" + burnin + "-n1 ") != std::string::npos);
+}
+
 TEST_CASE("Measurements of another burn-in, and of another node of a machine, are left alone") {
   const std::string burnin = name_of_test();
   const Holder other(burnin);

@@ -9,6 +9,8 @@ namespace {
 
 /// What a cell takes beside what it measures, until it is known: its launch, mostly.
 constexpr std::int64_t kAssumedLaunch_ns = 1500 * kNsPerMs;
+/// More does not go into 64 bits: 285 years.
+constexpr double kMost_ns = 9e18;
 
 std::int64_t at_a_time(const BurninSetup& setup, const BurninRound& round) {
   return round.alone && setup.shares_cores ? 1 : std::max(setup.parallel, 1);
@@ -18,6 +20,12 @@ std::int64_t of_cell_ns(const BurninRound& round, const BurninTimes& times) {
   if (const auto known = times.rounds.find(round.name); known != times.rounds.end() && known->second.cells > 0)
     return known->second.sum_ns / known->second.cells;
   return static_cast<std::int64_t>(std::max<std::size_t>(round.kinds.size(), 1)) * round.length_ns + kAssumedLaunch_ns;
+}
+
+/// Of so many cells. As a double: a million cycles of a large fleet are more nanoseconds than 64 bits hold.
+double of_cells_ns(std::int64_t cells, const BurninSetup& setup, const BurninRound& round, const BurninTimes& times) {
+  return static_cast<double>(cells) * static_cast<double>(of_cell_ns(round, times)) /
+         static_cast<double>(at_a_time(setup, round));
 }
 
 std::int64_t cells_of_visit(const BurninRound& round, std::int64_t nodes) {
@@ -52,15 +60,15 @@ std::int64_t burnin_left_ns(const BurninSetup& setup, const BurninProgress& prog
   if (here == rounds.end() || !times.rounds.contains(progress.round)) return -1;
   const std::int64_t nodes = nodes_present(progress);
   const auto whole_ns = [&](const BurninRound& round) {
-    return std::max(round.visits, 1) * cells_of_visit(round, nodes) * of_cell_ns(round, times) /
-           at_a_time(setup, round);
+    return of_cells_ns(std::max(round.visits, 1) * cells_of_visit(round, nodes), setup, round, times);
   };
   const std::int64_t cells = std::max(progress.cells_planned - progress.cells_done, 0);
-  std::int64_t left_ns = cells * of_cell_ns(*here, times) / at_a_time(setup, *here);
+  double left_ns = of_cells_ns(cells, setup, *here, times);
   for (auto round = here + 1; round < rounds.end(); ++round) left_ns += whole_ns(*round);
-  std::int64_t cycle_ns = 0;
+  double cycle_ns = 0;
   for (const BurninRound& round : rounds) cycle_ns += whole_ns(round);
-  return left_ns + std::max(setup.config.cycles - 1 - progress.cycle, 0) * cycle_ns;
+  const int cycles = std::max(setup.config.cycles - 1 - progress.cycle, 0);  // behind this one
+  return static_cast<std::int64_t>(std::min(left_ns + static_cast<double>(cycles) * cycle_ns, kMost_ns));
 }
 
 }  // namespace grit

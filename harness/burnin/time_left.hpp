@@ -21,7 +21,8 @@ struct BurninTimes {
 };
 
 /// Of rounds that have had cells by these, of later ones by what their config says; the rest of this cycle, and all
-/// others. Suspects, which cost more cells, are not foreseen. -1: this round has had no cell yet.
+/// others; 285 years (9e18 ns) at most. Suspects, which cost more cells, are not foreseen. -1: this round has had no
+/// cell yet.
 std::int64_t burnin_left_ns(const BurninSetup& setup, const BurninProgress& progress, const BurninTimes& times);
 
 }  // namespace grit

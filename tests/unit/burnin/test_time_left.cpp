@@ -34,6 +34,17 @@ TEST_CASE("what is left of a burn-in is the rest of its round, later rounds, and
   CHECK(burnin_left_ns(setup, progress, times) == 0);
 }
 
+TEST_CASE("what is left of a million cycles is a long time and not a negative one", "[burnin]") {
+  BurninSetup setup = fake_setup(1000, {compute_round(3)}, 1);
+  setup.config.cycles = 1'000'000;
+  const BurninProgress progress{.round = "solo", .cells_done = 1, .cells_planned = 3000, .nodes = {{"testing", 1000}}};
+  // 3,000 cells of 10 s in each cycle: 3e19 ns, of which 64 bits hold less than a third.
+  CHECK(burnin_left_ns(setup, progress, cells_of("solo", 1, 10 * kNsPerS)) == 9'000'000'000'000'000'000);
+  setup.config.cycles = 100'000;  // 3e18 ns
+  CHECK(static_cast<double>(burnin_left_ns(setup, progress, cells_of("solo", 1, 10 * kNsPerS))) ==
+        Approx(3e18).epsilon(1e-3));
+}
+
 TEST_CASE("what is left: several cells at a time, nodes that are out, and rounds that have had no cell", "[burnin]") {
   BurninSetup setup = fake_setup(8, {compute_round(1), links_round(1)}, 4);
   setup.config.rounds[0].alone = setup.config.rounds[1].alone = false;

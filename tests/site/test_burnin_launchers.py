@@ -39,13 +39,23 @@ def run_jobs(site, *arguments, **options):
     return jobs.wait(), jobs
 
 
-def run_mpi_jobs(site, *arguments, tries=3, **options):
-    """Open MPI now and then crashes in MPI_Init on a busy machine when it was started by srun (open-mpi/ompi issue 12495): made again, aloud."""
+def run_mpi_jobs(site, groups, *command, tries=3, **options):
+    """Open MPI now and then crashes in MPI_Init on a busy machine when it was started by srun (open-mpi/ompi issue 12495), or stands still there:
+    all are made again after a crash, one of many that stood still by itself, aloud."""
     for attempt in range(1, tries + 1):
-        ends, jobs = run_jobs(site, *arguments, **options)
-        if attempt == tries or "Segmentation fault" not in jobs.out:
+        ends, jobs = run_jobs(site, groups, *command, **options)
+        if attempt == tries:
             return ends, jobs
-        print(f"MPI_Init crashed in try {attempt} of {tries}: again", flush=True)
+        still = [end for end in ends if end["ended"]]
+        if "Segmentation fault" in jobs.out:
+            print(f"MPI_Init crashed in try {attempt} of {tries}: again", flush=True)
+        elif site.launcher == "slurm" and len(still) == 1:
+            print(f"one of {len(ends)} MPI jobs stood still until its limit, on {still[0]['hosts']}: again", flush=True)
+            ends_again, again = run_mpi_jobs(site, [still[0]["hosts"]], *command, tries=tries - attempt, **options)
+            jobs.out += again.out
+            return [end for end in ends if not end["ended"]] + ends_again, jobs
+        else:
+            return ends, jobs
 
 
 def assert_works(site, hosts="n0,n1"):

@@ -1,3 +1,5 @@
+#include <sys/prctl.h>
+
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -223,19 +225,26 @@ TEST_CASE("companion program: when who started it is killed, so is all of its se
   const auto numbers = directory.path() / "numbers";
   const pid_t owner = ::fork();
   if (owner == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it goes with the test
     const auto runs = CompanionProgram::start(
         {.argv = {"/bin/sh", "-c",
                   fmt::format("sleep 100 & echo $$ $! >{0}.new; mv {0}.new {0}; wait", numbers.string())},
          .environment = {"PATH=/usr/bin:/bin"}});
+    if (!runs) ::_exit(1);
     for (;;) ::pause();
   }
-  while (!std::filesystem::exists(numbers)) ::usleep(1000);
+  REQUIRE(owner > 0);
+  for (int i = 0; i < 60'000 && !std::filesystem::exists(numbers); ++i) {  // a minute
+    if (::waitpid(owner, nullptr, WNOHANG) != 0) FAIL("the program could not be started");
+    ::usleep(1000);
+  }
   pid_t first = 0, second = 0;
   std::ifstream(numbers) >> first >> second;
-  REQUIRE_FALSE(is_gone(second));
+  const bool ran = first > 0 && second > 0 && !is_gone(second);
   ::kill(owner, SIGKILL);
   ::waitpid(owner, nullptr, 0);
-  for (int i = 0; i < 10000 && !(is_gone(first) && is_gone(second)); ++i) ::usleep(1000);
+  REQUIRE(ran);
+  for (int i = 0; i < 60'000 && !(is_gone(first) && is_gone(second)); ++i) ::usleep(1000);
   REQUIRE(is_gone(first));
   REQUIRE(is_gone(second));
 }

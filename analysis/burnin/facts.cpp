@@ -14,8 +14,6 @@ namespace {
 
 /// Memory that firmware keeps for itself differs a little between equal machines.
 constexpr double kSameSize = 0.01;
-/// Of fewer nodes nobody knows which are right.
-constexpr std::size_t kFewestOfClass = 4;
 
 std::optional<double> number_of(const std::string& text) {
   double value = 0;
@@ -62,8 +60,9 @@ void add_odd(std::vector<BurninFinding>& findings, const std::string& fact,
   const auto usual = majority(fact, by_host);
   for (const auto& [host, value] : by_host) {
     if (!usual) {
-      findings.push_back(fact_finding(fact, host, by_host.size(),
-                                      fmt::format("{} is {}, and no value is that of most nodes", fact, value)));
+      findings.push_back(fact_finding(
+          fact, host, by_host.size(),
+          fmt::format("{} is {}, and no value is that of most nodes", fact, value.empty() ? "not there" : value)));
       continue;
     }
     if (is_same(fact, value, *usual)) continue;
@@ -73,7 +72,7 @@ void add_odd(std::vector<BurninFinding>& findings, const std::string& fact,
         fact_finding(fact, host, by_host.size(),
                      fmt::format("{} is {}, and {} on {} of {} nodes", fact, value.empty() ? "not there" : value,
                                  *usual, alike, by_host.size()));
-    if (must_match) finding.status = by_host.size() >= kFewestOfClass ? BurninStatus::shown : BurninStatus::unclear;
+    if (must_match) finding.status = by_host.size() >= kFewestPeers ? BurninStatus::shown : BurninStatus::unclear;
     findings.push_back(std::move(finding));
   }
 }
@@ -84,15 +83,24 @@ std::string text_of(const std::map<std::string, std::string>& facts, const std::
 }
 
 /// A node that has lost all of its GPUs is of another class than those that it was like, and perhaps alone in it. So
-/// nodes without any, unless they are enough for a class of their own, are held against those with the same processors.
+/// nodes without any are held against those with the same processors; of enough for a class of their own it is only
+/// asked whether they are meant to be one.
 void add_without_gpus(std::vector<BurninFinding>& findings, bool must_match,
                       const std::map<std::string, std::map<std::string, std::string>>& facts) {
-  std::map<std::string, std::map<std::string, std::string>> by_cpu;  // then by host: its GPUs
-  for (const auto& [host, own] : facts) by_cpu[text_of(own, "cpu_model")][host] = text_of(own, "gpus");
+  std::map<std::string, std::map<std::string, std::string>> by_cpu;  // then by host: "some" GPUs
+  for (const auto& [host, own] : facts)
+    by_cpu[text_of(own, "cpu_model")][host] = text_of(own, "gpus").empty() ? "" : "some";
   for (const auto& [cpu, by_host] : by_cpu) {
     const auto without = static_cast<std::size_t>(
         std::count_if(by_host.begin(), by_host.end(), [](const auto& one) { return one.second.empty(); }));
-    if (without == 0 || without >= kFewestOfClass || without == by_host.size()) continue;
+    if (without == 0 || without == by_host.size()) continue;
+    if (without >= kFewestPeers) {
+      findings.push_back(fact_finding("gpus", "", by_host.size(),
+                                      fmt::format("{} of the {} nodes with {} have no GPU, and were held against each "
+                                                  "other alone: are they meant to have none?",
+                                                  without, by_host.size(), cpu)));
+      continue;
+    }
     std::vector<BurninFinding> odd;
     add_odd(odd, "gpus", by_host, must_match);
     for (BurninFinding& finding : odd)

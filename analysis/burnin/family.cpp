@@ -34,7 +34,8 @@ BurninEstimate base_estimate(const BurninFamily& family, std::size_t i) {
   return {unit.middle - family.peers[i].middle, unit.error2, std::max(family.noise.degrees, 1.0)};
 }
 
-/// More than a normal fleet has of them: half a one is expected even where nothing is wrong.
+/// Of a normal fleet of this size fewer than one node is expected to be so far out. Lenient, since fresh measurement
+/// decides.
 bool stands_out(const BurninFamily& family, std::size_t i) {
   const BurninEstimate base = base_estimate(family, i);
   const double error = std::sqrt(base.error2);
@@ -153,18 +154,19 @@ std::string how_it_was_told(const BurninFamily& family, const ChanceOfPeers& cha
 
 std::string why_it_is_not_told(const BurninFamily& family, std::size_t others) {
   const std::string_view limit = family.readings->measure->better == BurninBetter::higher ? "at_least" : "at_most";
+  const std::string_view or_spread = family.readings->spread.is_stated ? "" : " or spread";
   std::string text = ": that is for sure; ";
   if (family.of_reference)
     return text + fmt::format(
-                      "whether it is a fault or nodes change so much by themselves cannot be told from one "
-                      "burn-in; {} or spread in the config would tell",
-                      limit);
+                      "whether it is a fault or nodes change so much by themselves cannot be told from one burn-in; "
+                      "{}{} in the config could tell",
+                      limit, or_spread);
   if (others > most_bad(family.units.size()))
     text += fmt::format("{} others are about as far, so that they may be of another kind; ", others);
   return text + fmt::format(
                     "whether it is faulty or the slow end of an uneven fleet cannot be told from one burn-in; "
-                    "a reference, {} or spread in the config would tell",
-                    limit);
+                    "{}{} in the config could tell",
+                    limit, or_spread);
 }
 
 /// `known`: from the middle of the peers.
@@ -236,14 +238,22 @@ BurninFinding finding_of(const BurninFamily& family, const Gaps& gaps, std::size
   return finding;
 }
 
+/// What the units of a family are called, in sentences.
+std::string_view units_of(const BurninFamily& family, const BurninUnit& unit) {
+  if (family.of_reference) return "changes";
+  if (!unit.peer.empty()) return "directions of links";
+  return unit.part.empty() ? "nodes" : "nodes, sending and receiving,";
+}
+
 /// Of a unit that is not measured again.
 BurninFinding left_over_finding(const BurninFamily& family, std::size_t i) {
   BurninFinding finding = figures_of(family, i, estimate_of(family, i));
   finding.status = BurninStatus::unclear;
   const auto left_over = std::count(family.left_over.begin(), family.left_over.end(), true);
   finding.why +=
-      fmt::format(": {} of {} stand out, too many to measure each of them again; they look like another kind of nodes",
-                  candidates_of(family) + static_cast<std::size_t>(left_over), family.units.size());
+      fmt::format(": {} of {} {} stand out, too many to measure each of them again{}",
+                  candidates_of(family) + static_cast<std::size_t>(left_over), family.units.size(),
+                  units_of(family, family.units[i]), family.of_reference ? "" : "; they may be of another kind");
   return finding;
 }
 
@@ -269,6 +279,7 @@ void screen(BurninFamily& family, const BurninEvidence& evidence) {
   std::vector<std::size_t> further;
   for (std::size_t i = 0; i < family.units.size(); ++i) {
     const BurninUnit& unit = family.units[i];
+    if (unit.base.empty()) continue;  // of a node that a reference does not know
     family.candidates[i] = has_fresh.contains(unit.host) && evidence.looks.contains(key_of(family, unit));
     if (!family.candidates[i] && stands_out(family, i)) further.push_back(i);
   }

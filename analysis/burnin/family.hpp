@@ -26,9 +26,6 @@ struct BurninFamily {
   [[nodiscard]] bool is_in_question(std::size_t i) const { return candidates[i] || left_over[i]; }
 };
 
-/// Fewer nodes of a class are no peers of each other.
-constexpr std::size_t kFewestPeers = 4;
-
 /// What each of two conditions may be wrong with, of each unit.
 struct BurninLevels {
   double noise = 0;

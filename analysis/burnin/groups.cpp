@@ -29,14 +29,22 @@ struct GroupedMeasure {
   std::map<std::string, int> members{};  // by group
 };
 
-/// Less the middle of all in that visit. Of a link both ends have its value.
-std::vector<std::vector<double>> values_by_host(const BurninReadings& readings) {
+/// Less the middle of all in that visit. Of a link both ends have its value; one within a group is left out, since it
+/// is shorter, and a small group has few of them.
+std::vector<std::vector<double>> values_by_host(const BurninReadings& readings,
+                                                const std::map<std::string, std::string>& groups) {
+  const auto is_within = [&](const BurninReading& one) {
+    const auto a = groups.find(readings.hosts[one.host]), b = groups.find(readings.hosts[one.peer]);
+    return one.peer != one.host && a != groups.end() && b != groups.end() && a->second == b->second;
+  };
   std::map<int, std::vector<double>> by_visit;
-  for (const BurninReading& one : readings.base) by_visit[one.visit].push_back(one.worse);
+  for (const BurninReading& one : readings.base)
+    if (!is_within(one)) by_visit[one.visit].push_back(one.worse);
   std::map<int, double> middles;
   for (auto& [visit, values] : by_visit) middles[visit] = median(std::move(values));
   std::vector<std::vector<double>> values(readings.hosts.size());
   for (const BurninReading& one : readings.base) {
+    if (is_within(one)) continue;
     values[one.host].push_back(one.worse - middles.at(one.visit));
     if (one.peer != one.host) values[one.peer].push_back(one.worse - middles.at(one.visit));
   }
@@ -45,7 +53,7 @@ std::vector<std::vector<double>> values_by_host(const BurninReadings& readings) 
 
 GroupedMeasure grouped(const BurninReadings& readings, const std::map<std::string, std::string>& groups) {
   GroupedMeasure measure{.readings = &readings};
-  auto values = values_by_host(readings);
+  auto values = values_by_host(readings, groups);
   for (std::size_t host = 0; host < values.size(); ++host) {
     const auto group = groups.find(readings.hosts[host]);
     if (group == groups.end() || values[host].empty()) continue;

@@ -7,7 +7,8 @@
 // the others. So that two slow groups do not hide each other, the same is asked of the slowest third of all nodes, and
 // the smaller p is doubled. At false_bad / (groups x measures x rounds), so that in at most false_bad of burn-ins any
 // group is called bad by chance, besides what is claimed of nodes and links. Of four groups of four all members of one
-// are the slowest by chance in 1 of 1,820 cases; groups of two cannot be told so.
+// are the slowest by chance in 1 of 1,820 cases: enough where two measures are asked about, and not where three are. Of
+// groups of eight and more it is enough in any config; groups of two cannot be told so.
 //
 // What is not told from a slow switch: nodes that are of another kind and all in one group. The class (CPU and GPU
 // model) keeps apart what is known to be.

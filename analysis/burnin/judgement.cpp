@@ -25,27 +25,8 @@ double rounds_of(const BurninConfig& config) {
   return std::max(1.0, static_cast<double>(measures));
 }
 
-/// The gravest first: what stands of two findings of the same.
-int gravity(BurninStatus status) {
-  switch (status) {
-    case BurninStatus::shown:
-      return 0;
-    case BurninStatus::suspect:
-      return 1;
-    case BurninStatus::apart:
-      return 2;
-    case BurninStatus::unclear:
-      return 3;
-    case BurninStatus::cleared:
-      return 4;
-    case BurninStatus::clear:
-      break;
-  }
-  return 5;
-}
-
 bool is_graver(const BurninFinding& a, const BurninFinding& b) {
-  return std::tuple(gravity(a.status), -a.worse, a.why) < std::tuple(gravity(b.status), -b.worse, b.why);
+  return std::tuple(-gravity(a.status), -a.worse, a.why) < std::tuple(-gravity(b.status), -b.worse, b.why);
 }
 
 /// One finding of each key, in order of keys.

@@ -46,6 +46,9 @@
 
 namespace grit {
 
+/// Of fewer nodes of a class nobody knows which are right.
+inline constexpr std::size_t kFewestPeers = 4;
+
 /// A burn-in of before, to hold this one against: by class and measure the fleet's middle, by node its own.
 struct BurninReference {
   std::map<std::string, std::map<std::string, double>> classes{};  // class -> measure -> middle

@@ -44,7 +44,7 @@ struct BurninSpread {
   bool is_stated = false;  // by the config, which claims with it that tails are no heavier than kStatedTails
 };
 constexpr double kStatedTails = 8;
-constexpr double kUnseenTails = 2;  // heavier than any that was seen: without a variance
+constexpr double kUnseenTails = 2;  // so heavy that their variance is infinite: a choice, to be on the safe side
 
 /// Robust location and scale of units' middles. Fewer than 30: Qn with its factors for few values (P. J. Rousseeuw and
 /// C. Croux, JASA 88, 1993; C. Croux and P. J. Rousseeuw, Computational Statistics 1, 1992), else the median absolute

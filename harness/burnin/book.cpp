@@ -24,24 +24,6 @@ bool is_read_again(const BurninFinding& finding) {
 
 bool is_of_node(const BurninFinding& finding) { return !finding.host.empty() && finding.peer.empty(); }
 
-int gravity(BurninStatus status) {
-  switch (status) {
-    case BurninStatus::shown:
-      return 0;
-    case BurninStatus::suspect:
-      return 1;
-    case BurninStatus::apart:
-      return 2;
-    case BurninStatus::unclear:
-      return 3;
-    case BurninStatus::cleared:
-      return 4;
-    case BurninStatus::clear:
-      break;
-  }
-  return 5;
-}
-
 /// Causes first: what is no measure (a death, a check, a fact) before all of them.
 std::ptrdiff_t place_of(const BurninFinding& finding) {
   const BurninMeasure* known = find_burnin_measure(finding.measure);
@@ -49,8 +31,9 @@ std::ptrdiff_t place_of(const BurninFinding& finding) {
 }
 
 void sort_by_gravity(std::vector<BurninFinding>& findings) {
-  std::ranges::stable_sort(
-      findings, {}, [](const BurninFinding& finding) { return std::pair(gravity(finding.status), place_of(finding)); });
+  std::ranges::stable_sort(findings, {}, [](const BurninFinding& finding) {
+    return std::pair(-gravity(finding.status), place_of(finding));
+  });
 }
 
 std::string key_of_skipped(const std::string& round) { return fmt::format("{} {}", kSkippedRound, round); }
@@ -209,7 +192,7 @@ void BurninBook::keep_apart(const std::string& round, std::vector<BurninFinding>
     const auto now = std::ranges::find_if(findings, [&](const BurninFinding& one) { return finding_key(one) == key; });
     if (now == findings.end())
       findings.push_back(finding);
-    else if (gravity(now->status) > gravity(BurninStatus::apart))
+    else if (gravity(now->status) < gravity(BurninStatus::apart))
       *now = finding;
   }
 }
@@ -242,7 +225,7 @@ std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std
 
 void BurninBook::leave_unclear(const std::string& round, const std::string& key, const std::string& why) {
   for (BurninFinding& finding : findings_[round]) {
-    if (finding_key(finding) != key) continue;
+    if (finding_key(finding) != key || finding.status == BurninStatus::apart) continue;
     finding.status = BurninStatus::unclear;
     finding.why += (finding.why.empty() ? "" : "; ") + why;
     looked_at_.insert(key);
@@ -410,7 +393,9 @@ BurninReport BurninBook::report() const {
       if (!finding.peer.empty()) report.links.push_back(finding);
       if (finding.host.empty() && !finding.group.empty()) report.groups.push_back(finding);
     }
-  const auto slow = slow_groups(evidence(""));
+  BurninEvidence recent = evidence("");
+  recent.observations = &recent_;
+  const auto slow = slow_groups(recent);
   report.groups.insert(report.groups.end(), slow.begin(), slow.end());
   hold_back_groups(report);
   sort_by_gravity(report.links);

@@ -53,6 +53,24 @@ std::string_view to_string(BurninCellEnd end) { return burnin_word(kEnds, end); 
 std::string_view to_string(BurninNodeState state) { return burnin_word(kStates, state); }
 std::string_view to_string(BurninStatus status) { return burnin_word(kStatuses, status); }
 
+int gravity(BurninStatus status) {
+  switch (status) {
+    case BurninStatus::shown:
+      return 5;
+    case BurninStatus::suspect:
+      return 4;
+    case BurninStatus::apart:
+      return 3;
+    case BurninStatus::unclear:
+      return 2;
+    case BurninStatus::cleared:
+      return 1;
+    case BurninStatus::clear:
+      break;
+  }
+  return 0;
+}
+
 namespace {
 
 /// Members as they are, enumerators as words, what is not set not at all.

@@ -81,7 +81,7 @@ struct BurninConfig {
   std::vector<ScenarioPlugin> checks{};          // empty: all that need no parameters
   std::string checks_source{};                   // their Lua text, for `grit check --config`; empty likewise
   std::vector<std::string> must_match{};         // facts in which a node that is unlike its class's majority is bad
-  double false_bad = 0.01;  // probability that a healthy fleet has any node or link called bad, all measures together
+  double false_bad = 0.01;  // in at most such a share of burn-ins is any healthy node called bad, all measures together
   int confirm_visits = 6;   // of a suspect, before the first look
   int looks = 3;            // after so many times confirm_visits, doubled each time, what is not clear stays so
   int cycles = 1;           // all rounds, so many times
@@ -169,6 +169,8 @@ enum class BurninStatus : std::uint8_t {
   unclear,  // not told from what is tolerated, after all looks; or no peers to hold it against
 };
 std::string_view to_string(BurninStatus status);
+/// The larger, the graver: clear, cleared, unclear, apart, suspect, shown.
+int gravity(BurninStatus status);
 
 /// What a finding's measure begins with that is of a health check, or of a fact.
 inline constexpr std::string_view kBurninCheckPrefix = "check:", kBurninFactPrefix = "fact:";

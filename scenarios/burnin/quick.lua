@@ -27,7 +27,7 @@ return {
   -- On one machine of two cores, healthy local nodes send 0.09 to 0.15 % of the segments again, for want of CPU time.
   limits = { link_loss = { tolerance = "0.25%" } },
 
-  -- Once in a hundred burn-ins of healthy nodes, whatever their number, is a node or link called bad.
+  -- In at most one of a hundred burn-ins is any healthy node called bad, whatever their number.
   false_bad = "1%",
   confirm_visits = 6,
   looks = 3,

@@ -86,8 +86,11 @@ std::string apart_reasons(const BurninReport& report) {
         add({place_of(finding), accusation(finding.measure), Cell(worse_text(finding), "number"),
              Cell(against_text(finding), "number"), finding_text(finding)});
   };
-  for (const BurninNodeReport& node : report.nodes)
-    if (node.state == BurninNodeState::apart) add_findings(node.findings);
+  for (const BurninNodeReport& node : report.nodes) {
+    if (node.state != BurninNodeState::apart) continue;
+    add_findings(node.findings);
+    if (is_apart_by_group(node)) add({node.host, "its group", Cell("", "number"), Cell("", "number"), node.reason});
+  }
   add_findings(report.links);
   add_findings(report.groups);
   if (first.rows() == 0) return "";
@@ -128,7 +131,7 @@ std::string box(const BurninNodeReport& node, bool named) {
 }
 
 Cell outcome_cell(BurninStatus status) {
-  constexpr std::array kClasses{"good", "good", "unknown", "apart", "bad"};  // by gravity
+  constexpr std::array kClasses{"good", "good", "unknown", "apart", "unknown", "bad"};  // by gravity
   return {std::string(status_words(status)), kClasses.at(static_cast<std::size_t>(gravity(status)))};
 }
 
@@ -255,10 +258,11 @@ constexpr std::string_view kHowToRead =
     "the slowest of so many ordinary ones would be.</li>\n<li>Bad: worse than its peers of the same class of machines "
     "by more than the tolerance, in fresh measurements made after it was suspected, beside nodes that are known good, "
     "and further from them than even an uneven fleet reaches. Or: a check, a fact that must match, a wrong result, an "
-    "absolute limit of the config.</li>\n<li>Set apart: worse by more than the tolerance for sure, and further out "
-    "than "
-    "so many ordinary peers reach; but not told from the slow end of an uneven fleet. It does not go live unless "
-    "somebody decides so, and is in slow_hosts.</li>\n<li>Not clear: suspected, and not told from what is tolerated "
+    "absolute limit of the config, a start anew while the burn-in went on.</li>\n<li>Set apart: worse by more than the "
+    "tolerance for sure, and further out "
+    "than so many ordinary peers reach; but not told from the slow end of an uneven fleet. Or: good by itself, in a "
+    "group that is bad. It does not go live unless somebody decides so, and is in slow_hosts.</li>\n<li>Not clear: "
+    "suspected, and not told from what is tolerated "
     "after the last look. It is not among the good ones.</li>\n<li>Not tested: it did not answer, could not be "
     "measured, or the time was over.</li>\n<li>Cleared: it was suspected, and is good by fresh "
     "measurements.</li>\n<li>p: how often chance alone would give such a figure. It is compared with the "

@@ -127,21 +127,34 @@ std::string burnin_claim(const BurninReport& report) {
   return fmt::format(
       "In at most {} of burn-ins is any healthy node called bad for its figures, over all nodes, measures and rounds, "
       "even if healthy nodes of a class differ with tails as heavy as {}. In fewer still is a node bad or set apart "
-      "although it is within the tolerance. A whole group (switch, rack) that is no slower is called so in at most as "
-      "many. Links and counts are not calibrated; checks, facts, deaths and absolute limits are outside of these "
+      "for "
+      "figures of its own although it is within the tolerance. A whole group (switch, rack) that is no slower is "
+      "called so in at most as "
+      "many. Links are calibrated on one kind of fleet and counts not at all; checks, facts, deaths and absolute "
+      "limits are outside of these "
       "figures.",
       level_text(report.config.false_bad), assumed_tails(report));
+}
+
+bool is_apart_by_group(const BurninNodeReport& node) {
+  return node.state == BurninNodeState::apart && std::ranges::none_of(node.findings, [](const BurninFinding& one) {
+           return one.status == BurninStatus::apart;
+         });
 }
 
 std::string apart_advice(const BurninReport& report) {
   const std::set<std::string_view> measures = measures_apart(report);
   const BurninCounts counts = counts_of(report);
-  if (measures.empty() && counts.apart == 0) return "";
+  const std::string use = counts.apart == 0 ? "" : " To use the nodes as they are: cat good_hosts slow_hosts.";
+  if (measures.empty())
+    return counts.apart == 0 ? ""
+                             : "Set apart for their group alone: look at what its nodes share (a switch, an uplink, "
+                               "power, cooling)." +
+                                   use;
   return fmt::format(
-      "Faulty, or the slow end of an uneven fleet? What would tell: --reference of an earlier burn-in, or at_least, "
-      "at_most or spread{} in the config's limits.{}",
-      measures.empty() ? "" : fmt::format(" of {}", fmt::join(measures, ", ")),
-      counts.apart == 0 ? "" : " To use the nodes as they are: cat good_hosts slow_hosts.");
+      "Faulty, or the slow end of an uneven fleet? What could tell: at_least, at_most or spread of {} in the config's "
+      "limits; with spread stated, or from 200 nodes on, also --reference of an earlier burn-in.{}",
+      fmt::join(measures, ", "), use);
 }
 
 std::string burnin_tolerances(const BurninReport& report) {
@@ -190,23 +203,6 @@ std::string_view state_words(BurninNodeState state) {
       break;
   }
   return "not tested";
-}
-
-int gravity(BurninStatus status) {
-  switch (status) {
-    case BurninStatus::shown:
-      return 4;
-    case BurninStatus::apart:
-      return 3;
-    case BurninStatus::suspect:
-    case BurninStatus::unclear:
-      return 2;
-    case BurninStatus::cleared:
-      return 1;
-    case BurninStatus::clear:
-      break;
-  }
-  return 0;
 }
 
 std::string burnin_figure(std::string_view measure, double value) {

@@ -27,6 +27,8 @@ std::string burnin_sentence(const BurninReport& report);
 std::string burnin_rest(const BurninReport& report);
 /// How often any healthy node is called bad, how uneven healthy nodes may be for that, and what it does not speak of.
 std::string burnin_claim(const BurninReport& report);
+/// A node that is good by itself, of a group that is bad.
+bool is_apart_by_group(const BurninNodeReport& node);
 /// What to do about what was set apart: what would tell whether it is faulty, and how to use such nodes as they are.
 /// Empty: nothing was.
 std::string apart_advice(const BurninReport& report);
@@ -39,8 +41,6 @@ std::string level_text(double fraction);
 std::string_view state_words(BurninNodeState state);
 /// "bad", "set apart", "not clear", "cleared", "clear".
 std::string_view status_words(BurninStatus status);
-/// Bad before set apart, before not clear, before cleared, before clear.
-int gravity(BurninStatus status);
 /// A figure with its unit: "12.3 GFLOP/s", "0.5 %", "3.1 ms". A measure that is not known: the plain number.
 std::string burnin_figure(std::string_view measure, double value);
 /// "matrix products", "check link_up", "nic_speed unlike that of its peers", "does not answer".

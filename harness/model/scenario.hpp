@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/model/mesh.hpp"
 #include "harness/model/params.hpp"
 
 namespace grit {

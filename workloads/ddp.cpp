@@ -364,7 +364,8 @@ std::vector<ParamSpec> ddp_params() {
 WorkloadInfo ddp_info() {
   return {.name = "ddp",
           .summary = "synchronous data-parallel training: gradient buckets are all-reduced while backward goes on",
-          .params = ddp_params()};
+          .params = ddp_params(),
+          .axes = {Axis::dp}};
 }
 
 std::vector<std::string> ddp_emulated_parts(const Params& params) {

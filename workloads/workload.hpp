@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/model/mesh.hpp"
 #include "harness/model/params.hpp"
 #include "harness/model/rank_dials.hpp"
 #include "harness/model/step_record.hpp"
@@ -19,6 +20,7 @@ struct WorkloadInfo {
   std::string name;
   std::string summary;
   std::vector<ParamSpec> params;
+  std::vector<Axis> axes{};  // over which it shares its work: those of a mesh that may have more than one rank
 };
 
 /// Where a rank says what it is doing; one relaxed store in shared memory.

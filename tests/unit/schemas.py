@@ -41,6 +41,20 @@ with tempfile.TemporaryDirectory() as place:
 
 for scenario in ("link_flap", "partition", "healthy"):
     assert_fits(output_of("plan", source / f"scenarios/{scenario}.lua", "-n", 4, "--json"), "plan")
+MESH = """
+local grit = require "grit"
+return grit.scenario {
+  name = "mesh", workload = grit.workload.ddp {}, mesh = { dp = 4 },
+  faults = { grit.fault.rank_delay { rank = { dp = 1 } }, grit.fault.link_flap { on = { dp = 2 } } },
+  design = { block = "3s" }, expect = { slowdown = { at_least = "10%" } },
+}
+"""
+with tempfile.TemporaryDirectory() as place:
+    mesh = Path(place) / "mesh.lua"
+    mesh.write_text(MESH)
+    planned = output_of("plan", mesh, "-n", 4, "--json")
+    assert planned["mesh"]["dp"] == 4 and planned["faults"][0]["ranks"] == {"dp": 1} and planned["faults"][1]["on"] == {"dp": 2}, planned
+    assert_fits(planned, "plan")
 assert_fits(output_of("doctor", "--json"), "doctor")
 checked = output_of("check", "--json")
 assert_fits(checked, "check")

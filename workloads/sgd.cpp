@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "harness/base/result.hpp"
 #include "workloads/fabric/float16.hpp"
 
 namespace grit {

@@ -10,9 +10,9 @@
 namespace grit {
 
 /// Both patterns repeat every so many elements, a prime, so that data delivered to the wrong place differs as well. Per
-/// step only one period is computed; filling is memcpy and checking is memcmp. They differ from step to step, from group
-/// to group (CommunicatorGroup::id), and by element, counted from wherever the workload likes: parts that could be taken
-/// for each other within a step begin at different elements.
+/// step only one period is computed; filling is memcpy and checking is memcmp. They differ from step to step, from
+/// group to group (CommunicatorGroup::id), and by element, counted from wherever the workload likes: parts that could
+/// be taken for each other within a step begin at different elements.
 constexpr std::size_t kPatternPeriod = 4093;
 
 /// For sums, all_reduce and reduce_scatter: the sum over all ranks of the group is known.

@@ -224,8 +224,8 @@ class Ddp final : public Workload {
     const bool last = index + 1 == buckets_.size();
     std::byte* gradients = at(buckets_[index]);
     GRIT_TRY(reductions_[index],
-             context_.communicator->all_reduce(
-                 gradients, gradients, buckets_[index].elements + (last ? kVoteElements : 0), settings_.dtype));
+             context_.communicator->all_reduce(gradients, gradients,
+                                               buckets_[index].elements + (last ? kVoteElements : 0), settings_.dtype));
     return {};
   }
 
@@ -315,8 +315,8 @@ Result<std::optional<CheckpointFile>> open_checkpoint(Settings& settings, std::s
     const std::int64_t ranks = context.communicator->size();
     settings.checkpoint_bytes = (parameter_count(layers) * kCheckpointBytesPerParameter + ranks - 1) / ranks;
   }
-  GRIT_TRY(auto file,
-           CheckpointFile::create(context.checkpoint_directory, context.communicator->rank(), settings.checkpoint_bytes));
+  GRIT_TRY(auto file, CheckpointFile::create(context.checkpoint_directory, context.communicator->rank(),
+                                             settings.checkpoint_bytes));
   return std::optional(std::move(file));
 }
 

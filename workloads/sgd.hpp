@@ -8,7 +8,8 @@
 
 namespace grit {
 
-/// weights[i] -= learning_rate · gradients[i], fp32 weights from gradients of any type but bytes, in one pass at memory speed.
+/// weights[i] -= learning_rate · gradients[i], fp32 weights from gradients of any type but bytes, in one pass at memory
+/// speed.
 void sgd_update(std::span<float> weights, const std::byte* gradients, DataType type, float learning_rate);
 
 }  // namespace grit

@@ -34,7 +34,7 @@ class PhaseSink {
 };
 
 struct WorkloadContext {
-  Communicator* communicator = nullptr;                // of all ranks of the job; never null
+  Communicator* communicator = nullptr;                 // of all ranks of the job; never null
   const AcceleratorClock* accelerator_clock = nullptr;  // for emulated compute; never null
   PhaseSink phase{};
   int ranks_sharing_memory = 1;  // this one and those that allocate beside it on the same machine

@@ -1,10 +1,12 @@
 // What the communicator over MPI costs beside MPI alone, and what a span costs.
 //
-//   mpirun -n 2 bench_communicator        of each operation and size, OSU's: its bus bandwidth beside that of a bare loop
+//   mpirun -n 2 bench_communicator        of each operation and size, OSU's: its bus bandwidth beside that of a bare
+//   loop
 //                                         of MPI's own call and MPI_Wait in the same run; the ratio with its spread
 //   bench_communicator spans              ns, allocations and system calls of an operation's bookkeeping
 //
-// The bare loop of an all-to-all is MPI_Ialltoallv, of a send and a receive MPI_Isend and MPI_Irecv with the neighbours.
+// The bare loop of an all-to-all is MPI_Ialltoallv, of a send and a receive MPI_Isend and MPI_Irecv with the
+// neighbours.
 #include <fmt/format.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -197,21 +199,22 @@ void compare_all() {
   if (!made) give_up(made.error().message);
   Communicator& communicator = **made;
   if (communicator.rank() == 0)
-    fmt::print("{} ranks, {} rounds; bus bandwidth in Gbit/s, medians; the ratio of rates in a round: median, 10 % .. "
-               "90 %\n{:<15} {:>9} {:>8} {:>10} {:>10} {:>7}\n",
-               communicator.size(), kRounds, "operation", "bytes", "a round", "ours", "bare", "ratio");
-  for (const auto operation : {CollectiveOperation::all_reduce, CollectiveOperation::reduce_scatter,
-                               CollectiveOperation::all_gather, CollectiveOperation::all_to_all,
-                               CollectiveOperation::send})
-    for (std::size_t bytes = 1 << 10; bytes <= 16 << 20; bytes *= 4) compare(communicator, spans, taken, operation, bytes);
+    fmt::print(
+        "{} ranks, {} rounds; bus bandwidth in Gbit/s, medians; the ratio of rates in a round: median, 10 % .. "
+        "90 %\n{:<15} {:>9} {:>8} {:>10} {:>10} {:>7}\n",
+        communicator.size(), kRounds, "operation", "bytes", "a round", "ours", "bare", "ratio");
+  for (const auto operation :
+       {CollectiveOperation::all_reduce, CollectiveOperation::reduce_scatter, CollectiveOperation::all_gather,
+        CollectiveOperation::all_to_all, CollectiveOperation::send})
+    for (std::size_t bytes = 1 << 10; bytes <= 16 << 20; bytes *= 4)
+      compare(communicator, spans, taken, operation, bytes);
   if (communicator.rank() == 0) fmt::print("spans dropped: {}\n", spans.dropped());
 }
 
 /// Moves nothing: an operation ends in the first poll.
 class Bookkeeping final : public Communicator {
  public:
-  explicit Bookkeeping(SpanSink* spans)
-      : Communicator({.members = {0}}, 0, std::make_shared<OpenOperations>(spans)) {}
+  explicit Bookkeeping(SpanSink* spans) : Communicator({.members = {0}}, 0, std::make_shared<OpenOperations>(spans)) {}
   void poke() override { open().end_part(slot_, monotonic_ns()); }
   Result<std::unique_ptr<Communicator>> split(std::string_view, std::uint16_t,
                                               std::span<const std::vector<int>>) override {
@@ -255,11 +258,12 @@ class SpanCost {
       take();
     }
     const std::uint64_t allocated = allocations.load() - before;
-    fmt::print("a copy of {} bytes {:.1f} ns; a record into the ring {:.1f} ns; a reading of the clock {:.1f} ns;\n"
-               "all of an operation's bookkeeping, with two readings of the clock, one poll and the wait {:.1f} ns\n"
-               "in {} operations: {} allocations, {} spans dropped\n",
-               sizeof(CollectiveRecord), memcpy_ns / kBursts, span_ns / kBursts, clock_ns / kBursts,
-               whole_ns / kBursts, kBursts * kBurst, allocated, spans_.dropped());
+    fmt::print(
+        "a copy of {} bytes {:.1f} ns; a record into the ring {:.1f} ns; a reading of the clock {:.1f} ns;\n"
+        "all of an operation's bookkeeping, with two readings of the clock, one poll and the wait {:.1f} ns\n"
+        "in {} operations: {} allocations, {} spans dropped\n",
+        sizeof(CollectiveRecord), memcpy_ns / kBursts, span_ns / kBursts, clock_ns / kBursts, whole_ns / kBursts,
+        kBursts * kBurst, allocated, spans_.dropped());
   }
 
  private:

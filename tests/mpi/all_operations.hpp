@@ -40,7 +40,17 @@ struct Exchange {
 };
 
 /// In the order in which they are begun; of bytes only from all_gather on.
-enum Kind { reduce, reduce_in_place, scatter, scatter_in_place, gather, gather_in_place, to_all, to_next, from_previous };
+enum Kind {
+  reduce,
+  reduce_in_place,
+  scatter,
+  scatter_in_place,
+  gather,
+  gather_in_place,
+  to_all,
+  to_next,
+  from_previous
+};
 
 class AllOperations {
  public:
@@ -106,8 +116,8 @@ class AllOperations {
     }
     begun(gather, all.all_gather(of(gather).sent.data(), of(gather).received.data(), count_, type_));
     begun(gather_in_place, all.all_gather(at(of(gather_in_place).received, rank_ * count_), gathered, count_, type_));
-    begun(to_all, all.all_to_all(of(to_all).sent.data(), send_counts_, of(to_all).received.data(), receive_counts_,
-                                 type_));
+    begun(to_all,
+          all.all_to_all(of(to_all).sent.data(), send_counts_, of(to_all).received.data(), receive_counts_, type_));
     begun(to_next, all.send(of(to_next).sent.data(), count_, type_, next()));
     begun(from_previous, all.receive(of(from_previous).received.data(), count_, type_, previous()));
   }
@@ -117,8 +127,7 @@ class AllOperations {
     std::vector<std::uint64_t> wrong(from_previous + 1);
     if (type_ != DataType::bytes) {
       wrong[reduce] = sums_.count_wrong(of(reduce).received.data(), first(reduce), count_);
-      wrong[reduce_in_place] =
-          sums_.count_wrong(of(reduce_in_place).received.data(), first(reduce_in_place), count_);
+      wrong[reduce_in_place] = sums_.count_wrong(of(reduce_in_place).received.data(), first(reduce_in_place), count_);
       wrong[scatter] = sums_.count_wrong(of(scatter).received.data(), first(scatter) + rank_ * count_, count_);
       wrong[scatter_in_place] = sums_.count_wrong(at(of(scatter_in_place).received, rank_ * count_),
                                                   first(scatter_in_place) + rank_ * count_, count_);
@@ -133,8 +142,8 @@ class AllOperations {
     }
     wrong[from_previous] =
         copies_.count_wrong(of(from_previous).received.data(), previous(), own(), first(to_next), count_);
-    for (const Kind kind : {reduce, reduce_in_place, scatter, scatter_in_place, gather, gather_in_place, to_all,
-                            to_next, from_previous})
+    for (const Kind kind :
+         {reduce, reduce_in_place, scatter, scatter_in_place, gather, gather_in_place, to_all, to_next, from_previous})
       communicator_.add_wrong(of(kind).handle, wrong[kind]);
     return wrong;
   }

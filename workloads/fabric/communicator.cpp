@@ -21,12 +21,9 @@ Communicator::Communicator(CommunicatorGroup group, int rank, std::shared_ptr<Op
 
 Result<OperationHandle> Communicator::all_reduce(const void* send, void* receive, std::size_t count, DataType type) {
   GRIT_ASSERT(type != DataType::bytes);
-  return begin({.operation = CollectiveOperation::all_reduce,
-                .type = type,
-                .send = send,
-                .receive = receive,
-                .count = count},
-               count);
+  return begin(
+      {.operation = CollectiveOperation::all_reduce, .type = type, .send = send, .receive = receive, .count = count},
+      count);
 }
 
 Result<OperationHandle> Communicator::reduce_scatter(const void* send, void* receive, std::size_t count,
@@ -41,12 +38,9 @@ Result<OperationHandle> Communicator::reduce_scatter(const void* send, void* rec
 }
 
 Result<OperationHandle> Communicator::all_gather(const void* send, void* receive, std::size_t count, DataType type) {
-  return begin({.operation = CollectiveOperation::all_gather,
-                .type = type,
-                .send = send,
-                .receive = receive,
-                .count = count},
-               count * group_.members.size());
+  return begin(
+      {.operation = CollectiveOperation::all_gather, .type = type, .send = send, .receive = receive, .count = count},
+      count * group_.members.size());
 }
 
 Result<OperationHandle> Communicator::all_to_all(const void* send, std::span<const std::size_t> send_counts,
@@ -68,8 +62,8 @@ Result<OperationHandle> Communicator::all_to_all(const void* send, std::span<con
 
 Result<OperationHandle> Communicator::send(const void* buffer, std::size_t count, DataType type, int peer) {
   GRIT_ASSERT(peer >= 0 && peer < size());
-  return begin(
-      {.operation = CollectiveOperation::send, .type = type, .send = buffer, .count = count, .peer = peer}, count);
+  return begin({.operation = CollectiveOperation::send, .type = type, .send = buffer, .count = count, .peer = peer},
+               count);
 }
 
 Result<OperationHandle> Communicator::receive(void* buffer, std::size_t count, DataType type, int peer) {

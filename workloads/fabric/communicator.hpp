@@ -50,8 +50,8 @@ struct OperationCall {
 ///   to, what is received not read. They do not overlap but for what "in place" allows.
 ///
 /// Counts are of elements, of any size; of zero elements an operation is complete when it is begun. What breaks this
-/// contract in a way that this rank alone can see (a peer that is not of the group, a sum of `bytes`, lists of counts of
-/// another length) ends the process.
+/// contract in a way that this rank alone can see (a peer that is not of the group, a sum of `bytes`, lists of counts
+/// of another length) ends the process.
 ///
 /// Errors: an operation that failed, also long after it was begun, or a peer that died makes all communicators of this
 /// rank fail for good: every later call returns the first error (internal), and no operation completes any more. What
@@ -76,13 +76,13 @@ class Communicator : public Progress {
   /// receive[i] = sum of send[rank · count + i] over all ranks; `send` has size · count elements, `receive` count. In
   /// place: receive is at send[rank · count]; the rest of `send` is undefined afterwards.
   Result<OperationHandle> reduce_scatter(const void* send, void* receive, std::size_t count, DataType type);
-  /// receive[r · count + i] = send[i] of rank r; `send` has count elements, `receive` size · count. In place: send is at
-  /// receive[rank · count].
+  /// receive[r · count + i] = send[i] of rank r; `send` has count elements, `receive` size · count. In place: send is
+  /// at receive[rank · count].
   Result<OperationHandle> all_gather(const void* send, void* receive, std::size_t count, DataType type);
   /// Each rank has a part for each rank, its own too: `send` holds them in the order of ranks, without gaps, part r of
-  /// send_counts[r] elements, and `receive` likewise what came from each. Counts may differ and be zero; the number that
-  /// one rank sends to another is the number that this one receives from it. The counts are read before this returns.
-  /// Not in place.
+  /// send_counts[r] elements, and `receive` likewise what came from each. Counts may differ and be zero; the number
+  /// that one rank sends to another is the number that this one receives from it. The counts are read before this
+  /// returns. Not in place.
   Result<OperationHandle> all_to_all(const void* send, std::span<const std::size_t> send_counts, void* receive,
                                      std::span<const std::size_t> receive_counts, DataType type);
   Result<OperationHandle> send(const void* buffer, std::size_t count, DataType type, int peer);

@@ -97,8 +97,8 @@ class MpiRequests {
   void poke() {
     if (requests_.empty() || !open.status()) return;
     int ended = 0;
-    const int code = MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &ended, answers_.data(),
-                                  statuses_.data());
+    const int code =
+        MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &ended, answers_.data(), statuses_.data());
     if (code != MPI_SUCCESS) return fail(code, ended);
     if (ended <= 0) return;
     const std::int64_t now_ns = monotonic_ns();
@@ -204,7 +204,8 @@ class MpiCommunicator final : public Communicator {
       case CollectiveOperation::all_to_all:
         return all_to_all_parts(call, slot);
       case CollectiveOperation::send:
-        return send_parts(static_cast<const std::byte*>(call.send), call.count, call.type, call.peer, kMessageTag, slot);
+        return send_parts(static_cast<const std::byte*>(call.send), call.count, call.type, call.peer, kMessageTag,
+                          slot);
       case CollectiveOperation::receive:
         return receive_parts(static_cast<std::byte*>(call.receive), call.count, call.type, call.peer, kMessageTag,
                              slot);
@@ -305,8 +306,7 @@ class MpiCommunicator final : public Communicator {
     return {};
   }
 
-  Status send_parts(const std::byte* from, std::size_t elements, DataType type, int peer, int tag,
-                    std::uint32_t slot) {
+  Status send_parts(const std::byte* from, std::size_t elements, DataType type, int peer, int tag, std::uint32_t slot) {
     return for_each_piece(elements, type, [&](std::size_t at, int count) {
       MPI_Request request = MPI_REQUEST_NULL;
       const int code = MPI_Isend(from + at, count, mpi_type(type), peer, tag, comm_.get(), &request);

@@ -41,8 +41,7 @@ void OpenOperations::end(std::uint32_t index, std::int64_t exit_ns) {
 }
 
 std::string OpenOperations::describe(std::uint32_t slot) const {
-  return fmt::format("{} {} of group {}", to_string(slots_[slot].operation), slots_[slot].sequence,
-                     slots_[slot].group);
+  return fmt::format("{} {} of group {}", to_string(slots_[slot].operation), slots_[slot].sequence, slots_[slot].group);
 }
 
 void OpenOperations::pause() const {

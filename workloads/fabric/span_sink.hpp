@@ -44,7 +44,8 @@ class SpanSink {
   void add_wrong(std::uint64_t place, std::uint64_t values) {
     if (!is_here(place)) return;
     std::uint32_t& wrong = at(place).wrong;
-    wrong += static_cast<std::uint32_t>(std::min<std::uint64_t>(values, std::numeric_limits<std::uint32_t>::max() - wrong));
+    wrong +=
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(values, std::numeric_limits<std::uint32_t>::max() - wrong));
   }
 
   /// Moves out the records at the front whose operations are complete, as many as fit; returns how many. To be called

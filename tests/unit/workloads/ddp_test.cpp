@@ -51,8 +51,9 @@ RankResult run_rank(const Job& job, ThreadCommunicator::Group& group, int rank) 
   std::vector<CollectiveRecord> ring(1024);
   SpanSink spans(ring);
   ThreadCommunicator communicator(group, rank, &spans);
-  const WorkloadContext context{
-      .communicator = &communicator, .accelerator_clock = &kNominalClock, .checkpoint_directory = job.checkpoint_directory};
+  const WorkloadContext context{.communicator = &communicator,
+                                .accelerator_clock = &kNominalClock,
+                                .checkpoint_directory = job.checkpoint_directory};
   auto workload = make_workload("ddp", params_with(job.given), context);
   if (!workload) {
     result.error = workload.error().message;
@@ -160,8 +161,7 @@ TEST_CASE("a flipped bit among the votes is counted and does not make ranks disa
   const auto last = plain[0].collectives - 1;
   // The last collective ends with the votes.
   const auto last_bytes = static_cast<std::size_t>(plain[0].spans.at(last).bytes);
-  const auto ranks =
-      run({.ranks = 2, .flip = {.rank = 0, .collective = last, .byte = last_bytes - 1, .bit = 0x40}});
+  const auto ranks = run({.ranks = 2, .flip = {.rank = 0, .collective = last, .byte = last_bytes - 1, .bit = 0x40}});
   for (const RankResult& rank : ranks) CHECK(rank.ended == std::vector<bool>{false, false, false});
   for (const StepRecord& step : ranks[0].records) CHECK(step.corrupted == 1);
   for (const StepRecord& step : ranks[1].records) CHECK(step.corrupted == 0);
@@ -275,8 +275,9 @@ TEST_CASE("what cannot work is refused with a reason") {
   REQUIRE_FALSE(no_directory);
   CHECK(no_directory.error().kind == ErrorKind::usage);
 
-  const WorkloadContext nowhere{
-      .communicator = &communicator, .accelerator_clock = &kNominalClock, .checkpoint_directory = "/proc/nonexistent/directory"};
+  const WorkloadContext nowhere{.communicator = &communicator,
+                                .accelerator_clock = &kNominalClock,
+                                .checkpoint_directory = "/proc/nonexistent/directory"};
   const auto bad_directory = make_workload("ddp", params_with({{"checkpoint_every", 1}}), nowhere);
   REQUIRE_FALSE(bad_directory);
   CHECK(bad_directory.error().kind == ErrorKind::unavailable);

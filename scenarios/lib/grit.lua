@@ -619,7 +619,7 @@
 ---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
 ---@class grit.workload.ddp.params
----@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b" the published model whose layers are trained (default "gpt2-small")
+---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b"|"mixtral-8x7b"|"olmoe-1b-7b" the published model whose layers are trained (default "gpt2-small")
 ---@field scale? number|string the share of every layer's parameters and FLOPs that is kept; buckets shrink alike, so that a step has the model's own number of collectives (default 0.02; 0.000001 to 1)
 ---@field dtype? "fp32"|"bf16"|"fp16" the type in which gradients are moved and summed (default "bf16")
 ---@field bucket? grit.bytes gradients put into one all-reduce, at scale 1 (bucket_cap_mb of PyTorch's DistributedDataParallel; the first bucket of a step is at most 1MiB) (default 25MiB; at least 1B)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 namespace grit {
@@ -31,6 +32,67 @@ PipelineAction make_action(const PipelineShape& shape, int stage, Pass pass, int
   action.send_to = pass == Pass::forward ? next : previous;
   return action;
 }
+
+/// Plays a step in which communication takes no time.
+class Playback {
+ public:
+  Playback(const PipelineShape& shape, std::span<const double> forward_times)
+      : shape_(shape), forward_times_(forward_times), stages_(static_cast<std::size_t>(shape.stages)) {
+    const auto outputs = forward_times.size() * static_cast<std::size_t>(shape.micro_batches);
+    for (auto& of_pass : done_at_) of_pass.assign(outputs, kNotYet);
+    for (int i = 0; i < shape.stages; ++i) stages_[static_cast<std::size_t>(i)].actions = pipeline_schedule(shape, i);
+  }
+
+  std::vector<double> idle_shares() {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (int stage = 0; stage < shape_.stages; ++stage) moved |= play(stage);
+    }
+    const double end = std::ranges::max_element(stages_, {}, &Stage::now)->now;
+    std::vector<double> shares;
+    for (const Stage& stage : stages_) shares.push_back(1 - stage.busy / end);
+    return shares;
+  }
+
+ private:
+  static constexpr double kNotYet = -1;
+
+  struct Stage {
+    std::vector<PipelineAction> actions;
+    std::size_t next = 0;
+    double now = 0;
+    double busy = 0;
+  };
+
+  /// Goes on as far as inputs are there. Returns whether that was anywhere.
+  bool play(int index) {
+    Stage& stage = stages_[static_cast<std::size_t>(index)];
+    const std::size_t first = stage.next;
+    for (; stage.next < stage.actions.size(); ++stage.next) {
+      const PipelineAction& action = stage.actions[stage.next];
+      const int part = action.chunk * shape_.stages + index;
+      const bool forward = action.pass == Pass::forward;
+      const double input_at = action.receive_from < 0 ? 0 : done_at(action, forward ? part - 1 : part + 1);
+      if (input_at == kNotYet) break;
+      const double time = (forward ? 1 : 2) * forward_times_[static_cast<std::size_t>(part)];
+      stage.now = std::max(stage.now, input_at) + time;
+      stage.busy += time;
+      done_at(action, part) = stage.now;
+    }
+    return stage.next > first;
+  }
+
+  /// When a part is through with the action's micro-batch in the action's pass.
+  double& done_at(const PipelineAction& action, int part) {
+    return done_at_[action.pass == Pass::forward ? 0 : 1]
+                   [static_cast<std::size_t>(part * shape_.micro_batches + action.micro_batch)];
+  }
+
+  PipelineShape shape_;
+  std::span<const double> forward_times_;
+  std::vector<Stage> stages_;
+  std::array<std::vector<double>, 2> done_at_;
+};
 
 }  // namespace
 
@@ -78,6 +140,10 @@ int activations_in_flight(const PipelineShape& shape, int stage) {
 
 double bubble_share(const PipelineShape& shape) {
   return (shape.stages - 1.0) / (shape.chunks * shape.micro_batches + shape.stages - 1.0);
+}
+
+std::vector<double> idle_shares(const PipelineShape& shape, std::span<const double> forward_times) {
+  return Playback(shape, forward_times).idle_shares();
 }
 
 }  // namespace grit

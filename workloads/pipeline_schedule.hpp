@@ -24,6 +24,7 @@
 // tests/unit/workloads/pipeline_schedule_test.cpp plays both.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "harness/base/result.hpp"
@@ -72,5 +73,10 @@ int activations_in_flight(const PipelineShape& shape, int stage);
 /// takes none. The paper gives the idle time relative to the working time, (p - 1) / (v·m) (§2.2.1, §2.2.2); as a share
 /// of the whole step that is (p - 1) / (v·m + p - 1). It holds whatever backward costs relative to forward.
 double bubble_share(const PipelineShape& shape);
+
+/// The same for stages that do not take the same time, stage by stage, found by playing the schedule: the head alone
+/// makes the last stage of most models slower than the others. `forward_times`: of one micro-batch in each of the p·v
+/// parts of the model, in any unit; backward takes twice as long.
+std::vector<double> idle_shares(const PipelineShape& shape, std::span<const double> forward_times);
 
 }  // namespace grit

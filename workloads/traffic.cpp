@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ranges>
+#include <utility>
 
 #include "harness/model/bus_bandwidth.hpp"
 #include "workloads/layer_split.hpp"

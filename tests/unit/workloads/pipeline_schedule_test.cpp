@@ -285,6 +285,27 @@ TEST_CASE("sends that complete only with their receives, in exchanges that are w
   }
 }
 
+TEST_CASE("stages that take the same time idle as published") {
+  for (const PipelineShape& shape : many_shapes()) {
+    INFO(name_of(shape));
+    const std::vector<double> times(static_cast<std::size_t>(shape.stages * shape.chunks), 0.25);
+    const auto shares = idle_shares(shape, times);
+    REQUIRE(shares.size() == static_cast<std::size_t>(shape.stages));
+    for (const double share : shares) CHECK(share == Approx(bubble_share(shape)).margin(1e-12));
+  }
+}
+
+TEST_CASE("stages that take unequal times idle as the schedule has it") {
+  // By hand. One micro-batch: forwards end at 1 and 4, backwards at 10 and 12.
+  const auto one = idle_shares({.stages = 2, .micro_batches = 1}, std::vector{1.0, 3.0});
+  CHECK(one[0] == Approx(1 - 3.0 / 12));
+  CHECK(one[1] == Approx(1 - 9.0 / 12));
+  // Two: the second stage works from 1 to 13, the first until 2, from 7 to 9 and from 13 to 15.
+  const auto two = idle_shares({.stages = 2, .micro_batches = 2}, std::vector{1.0, 2.0});
+  CHECK(two[0] == Approx(1 - 6.0 / 15));
+  CHECK(two[1] == Approx(1 - 12.0 / 15));
+}
+
 TEST_CASE("an exchange after every action would deadlock the interleaved schedule") {
   for (const int p : {2, 4, 8}) {
     const PipelineShape shape{.stages = p, .micro_batches = 4 * p, .chunks = 2};

@@ -1,6 +1,7 @@
 #include "workloads/router.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "tests/catch.hpp"

@@ -57,7 +57,7 @@ bool has_shown_fault(const BurninCellResult& result, const std::string& host) {
 void hold_back_groups(BurninReport& report) {
   for (BurninNodeReport& node : report.nodes)
     for (const BurninFinding& finding : report.groups)
-      if (node.state == BurninNodeState::good && finding.status == BurninStatus::shown && finding.group == node.group) {
+      if (node.state == BurninNodeState::good && finding.group == node.group) {
         node.state = BurninNodeState::apart;
         node.reason = fmt::format("its group {}: {}", node.group, finding.why);
       }
@@ -178,10 +178,8 @@ BurninEvidence BurninBook::evidence(const std::string& round) const {
 
 void BurninBook::keep_shown(std::vector<BurninFinding>& findings) {
   for (const BurninFinding& finding : findings)
-    if (!finding.host.empty() && finding.status == BurninStatus::shown)
-      shown_.try_emplace(finding_key(finding), finding);
-  std::erase_if(findings,
-                [&](const BurninFinding& one) { return !one.host.empty() && shown_.contains(finding_key(one)); });
+    if (finding.status == BurninStatus::shown) shown_.try_emplace(finding_key(finding), finding);
+  std::erase_if(findings, [&](const BurninFinding& one) { return shown_.contains(finding_key(one)); });
 }
 
 void BurninBook::keep_apart(const std::string& round, std::vector<BurninFinding>& findings) const {
@@ -210,8 +208,7 @@ std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std
     if (finding.status != BurninStatus::suspect) continue;
     const auto looked = looks.find(finding_key(finding));
     const int most = is_read_again(finding) ? 1 : setup_.config.looks;
-    const bool is_gone =
-        finding.host.empty() || !is_present(finding.host) || (!finding.peer.empty() && !is_present(finding.peer));
+    const bool is_gone = !is_present(finding.host) || (!finding.peer.empty() && !is_present(finding.peer));
     if (is_gone || (looked != looks.end() && looked->second >= most))
       finding.status = BurninStatus::unclear;
     else
@@ -388,15 +385,11 @@ BurninReport BurninBook::report() const {
   for (const auto& [key, finding] : shown_)
     if (!finding.peer.empty()) report.links.push_back(finding);
   for (const auto& [round, findings] : findings_)
-    for (const BurninFinding& finding : findings) {
-      if (finding.status == BurninStatus::clear) continue;
-      if (!finding.peer.empty()) report.links.push_back(finding);
-      if (finding.host.empty() && !finding.group.empty()) report.groups.push_back(finding);
-    }
+    for (const BurninFinding& finding : findings)
+      if (!finding.peer.empty() && finding.status != BurninStatus::clear) report.links.push_back(finding);
   BurninEvidence recent = evidence("");
   recent.observations = &recent_;
-  const auto slow = slow_groups(recent);
-  report.groups.insert(report.groups.end(), slow.begin(), slow.end());
+  report.groups = slow_groups(recent);
   hold_back_groups(report);
   sort_by_gravity(report.links);
   sort_by_gravity(report.groups);

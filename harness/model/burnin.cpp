@@ -274,18 +274,18 @@ Result<BurninReport> burnin_report_from_json(const Json& json) {
 }
 
 int exit_code(const BurninReport& report) {
-  const auto is = [](BurninStatus wanted) {
-    return [wanted](const BurninFinding& one) { return one.status == wanted; };
-  };
-  const auto any = [&](BurninStatus wanted) {
-    return std::ranges::any_of(report.links, is(wanted)) || std::ranges::any_of(report.groups, is(wanted));
+  const auto any_link = [&](BurninStatus wanted) {
+    return std::ranges::any_of(report.links, [wanted](const BurninFinding& one) { return one.status == wanted; });
   };
   const auto in = [](BurninNodeState state) {
     return [state](const BurninNodeReport& node) { return node.state == state; };
   };
-  if (std::ranges::any_of(report.nodes, in(BurninNodeState::bad)) || any(BurninStatus::shown)) return 1;
+  if (std::ranges::any_of(report.nodes, in(BurninNodeState::bad)) || any_link(BurninStatus::shown) ||
+      !report.groups.empty())
+    return 1;
   const bool all_good = std::ranges::all_of(report.nodes, in(BurninNodeState::good));
-  const bool any_open = any(BurninStatus::apart) || any(BurninStatus::unclear) || any(BurninStatus::suspect);
+  const bool any_open =
+      any_link(BurninStatus::apart) || any_link(BurninStatus::unclear) || any_link(BurninStatus::suspect);
   return all_good && !any_open && report.complete ? 0 : 2;
 }
 

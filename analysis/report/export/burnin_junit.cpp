@@ -22,7 +22,7 @@ TestCase case_of(const BurninNodeReport& node) {
   return {node.host, node.state == BurninNodeState::bad ? "failure" : "error", message_of(node)};
 }
 
-/// What is between nodes: only what is bad, set apart or not clear is a case.
+/// Links and groups: only what is bad, set apart or not clear is a case.
 void add_cases(const std::vector<BurninFinding>& findings, std::string_view what, std::vector<TestCase>& cases) {
   for (const BurninFinding& finding : findings) {
     if (finding.status == BurninStatus::clear || finding.status == BurninStatus::cleared) continue;

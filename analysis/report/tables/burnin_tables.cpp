@@ -75,7 +75,7 @@ std::string between_reasons(const std::vector<BurninFinding>& findings, std::str
   return table.rows() == 0 ? "" : table.html();
 }
 
-/// Nodes, links and groups that were set apart: a row a finding; of many the rest is folded away.
+/// Nodes and links that were set apart: a row a finding; of many the rest is folded away.
 std::string apart_reasons(const BurninReport& report) {
   const std::vector<std::string> headers{"where", "in what", "worse by", "against", "why"};
   HtmlTable first("The intervals hold in 95 %", headers), rest("", headers);
@@ -92,7 +92,6 @@ std::string apart_reasons(const BurninReport& report) {
     if (is_apart_by_group(node)) add({node.host, "its group", Cell("", "number"), Cell("", "number"), node.reason});
   }
   add_findings(report.links);
-  add_findings(report.groups);
   if (first.rows() == 0) return "";
   return element("p", apart_advice(report)) + first.html() +
          (rest.rows() == 0 ? "" : details(fmt::format("{} more", rest.rows()), rest.html()));
@@ -311,8 +310,7 @@ std::string kept_out_section(const BurninReport& report) {
   const std::string unclear =
       node_reasons(report, "not clear", "Not clear: suspected, not told from what is tolerated") +
       node_reasons(report, "not tested", "Not tested") +
-      between_reasons(report.links, "not clear", "Links that are not clear") +
-      between_reasons(report.groups, "not clear", "Groups that are not clear");
+      between_reasons(report.links, "not clear", "Links that are not clear");
   std::string html;
   if (!bad.empty()) html += "<div class=\"kept-out\"><h2>Keep out</h2>\n" + bad + "</div>\n";
   if (!apart.empty())

@@ -72,7 +72,6 @@ std::set<std::string_view> measures_apart(const BurninReport& report) {
   for (const BurninNodeReport& node : report.nodes)
     if (node.state == BurninNodeState::apart) add(node.findings);
   add(report.links);
-  add(report.groups);
   return measures;
 }
 
@@ -88,15 +87,12 @@ BurninCounts counts_of(const BurninReport& report) {
     counts.unclear += node.state == BurninNodeState::suspect ? 1 : 0;
   }
   counts.not_tested = counts.nodes - counts.good - counts.bad - counts.apart - counts.unclear;
-  const auto count = [](const std::vector<BurninFinding>& findings, int& bad, int& apart, int& unclear) {
-    for (const BurninFinding& finding : findings) {
-      bad += finding.status == BurninStatus::shown ? 1 : 0;
-      apart += finding.status == BurninStatus::apart ? 1 : 0;
-      unclear += finding.status == BurninStatus::suspect || finding.status == BurninStatus::unclear ? 1 : 0;
-    }
-  };
-  count(report.links, counts.bad_links, counts.apart_links, counts.unclear_links);
-  count(report.groups, counts.bad_groups, counts.apart_groups, counts.unclear_groups);
+  for (const BurninFinding& link : report.links) {
+    counts.bad_links += link.status == BurninStatus::shown ? 1 : 0;
+    counts.apart_links += link.status == BurninStatus::apart ? 1 : 0;
+    counts.unclear_links += link.status == BurninStatus::suspect || link.status == BurninStatus::unclear ? 1 : 0;
+  }
+  counts.bad_groups = static_cast<int>(report.groups.size());
   return counts;
 }
 
@@ -117,8 +113,6 @@ std::string burnin_rest(const BurninReport& report) {
   if (counts.apart_links > 0) others.push_back(counted(counts.apart_links, "link") + " set apart");
   if (counts.unclear_links > 0) others.push_back(counted(counts.unclear_links, "link") + " not clear");
   if (counts.bad_groups > 0) others.push_back(counted(counts.bad_groups, "bad group"));
-  if (counts.apart_groups > 0) others.push_back(counted(counts.apart_groups, "group") + " set apart");
-  if (counts.unclear_groups > 0) others.push_back(counted(counts.unclear_groups, "group") + " not clear");
   return fmt::format("{}{}{}", fmt::join(nodes, ", "), !nodes.empty() && !others.empty() ? "; " : "",
                      fmt::join(others, ", "));
 }

@@ -17,7 +17,7 @@ struct BurninCounts {
   int unclear = 0;     // suspect to the end
   int not_tested = 0;  // given up, or the burn-in has not come to them
   int bad_links = 0, apart_links = 0, unclear_links = 0;
-  int bad_groups = 0, apart_groups = 0, unclear_groups = 0;
+  int bad_groups = 0;
 };
 BurninCounts counts_of(const BurninReport& report);
 

@@ -100,10 +100,9 @@ std::string burnin_text(const BurninReport& report, const std::filesystem::path&
   text += node_lines(report, "BAD", "bad") + node_lines(report, "SET APART", "set apart") +
           node_lines(report, "NOT CLEAR", "not clear") + node_lines(report, "NOT TESTED", "not tested");
   text += finding_lines(report.links, "BAD LINK", {BurninStatus::shown}) +
-          finding_lines(report.groups, "BAD GROUP", {BurninStatus::shown});
-  for (const std::vector<BurninFinding>* findings : {&report.links, &report.groups})
-    text += finding_lines(*findings, "SET APART", {BurninStatus::apart}) +
-            finding_lines(*findings, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
+          finding_lines(report.groups, "BAD GROUP", {BurninStatus::shown}) +
+          finding_lines(report.links, "SET APART", {BurninStatus::apart}) +
+          finding_lines(report.links, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
   if (const std::string advice = apart_advice(report); !advice.empty()) text += line("what now", advice);
   text += cleared_lines(report);
   std::vector<std::string> fleet;

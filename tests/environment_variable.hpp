@@ -21,7 +21,9 @@ class EnvironmentVariable {
   ~EnvironmentVariable() { set(before_ ? before_->c_str() : nullptr); }
 
  private:
-  void set(const char* value) const { value == nullptr ? ::unsetenv(name_.c_str()) : ::setenv(name_.c_str(), value, 1); }
+  void set(const char* value) const {
+    value == nullptr ? ::unsetenv(name_.c_str()) : ::setenv(name_.c_str(), value, 1);
+  }
 
   std::string name_;
   std::optional<std::string> before_{};

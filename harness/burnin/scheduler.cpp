@@ -271,8 +271,8 @@ std::vector<BurninScheduler::Private::Suspect> BurninScheduler::Private::suspect
   return suspects;
 }
 
-/// `clear`: of those that are `able` to be it, nodes of which nothing is suspected; where there are fewer than two, also
-/// those that are clear in what is confirmed.
+/// `clear`: of those that are `able` to be it, nodes of which nothing is suspected; where there are fewer than two,
+/// also those that are clear in what is confirmed.
 std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& suspect,
                                                                 const std::vector<std::string>& able,
                                                                 const std::vector<std::string>& clear) {
@@ -281,8 +281,8 @@ std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& s
   std::erase_if(good, is_own);
   if (good.size() < 2) {
     good = able;
-    std::erase_if(
-        good, [&](const std::string& host) { return is_own(host) || !book.is_clear_in(host, suspect.measures); });
+    std::erase_if(good,
+                  [&](const std::string& host) { return is_own(host) || !book.is_clear_in(host, suspect.measures); });
   }
   std::vector<std::string> like, other;
   for (const std::string& host : good)

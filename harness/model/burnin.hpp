@@ -215,10 +215,10 @@ struct BurninReport {
   std::string launcher{};  // "mpirun", "srun", "local cluster"
   std::string started_utc{};
   std::int64_t took_ns = 0;
-  bool complete = false;                  // all rounds came to their end
-  std::vector<BurninNodeReport> nodes{};  // in the order of the hosts
-  std::vector<BurninFinding> links{};     // bad ones between good nodes, and those cleared
-  std::vector<BurninFinding> groups{};    // bad ones, and no others
+  bool complete = false;                          // all rounds came to their end
+  std::vector<BurninNodeReport> nodes{};          // in the order of the hosts
+  std::vector<BurninFinding> links{};             // bad ones between good nodes, and those cleared
+  std::vector<BurninFinding> groups{};            // bad ones, and no others
   std::vector<BurninFinding> fleet{};             // its shift against the reference; checks that alarm on most nodes
   std::vector<BurninObservation> observations{};  // for distributions and the pair matrix
   std::map<std::string, std::int64_t> round_took_ns{};

@@ -63,7 +63,7 @@ int bad_table(const Asked& asked) {
   int above = 0;
   for (const std::size_t nodes : {std::size_t{4096}, std::size_t{512}}) {
     if (!asked.has(nodes)) continue;
-    const int fleets = std::max(3, static_cast<int>((nodes == 4096 ? 8 : 20) * asked.share));
+    const int fleets = std::max(3, static_cast<int>(20 * asked.share));
     for (Fleet& fleet : fleets_with_bad(nodes))
       for (const std::size_t count : {std::size_t{1}, std::size_t{5}, std::size_t{40}}) {
         if (count > nodes / 20) continue;  // a kind of their own

@@ -84,9 +84,7 @@ std::vector<BurninFinding> burn_in_of_links(std::mt19937_64& random, std::size_t
     for (std::size_t i = 0; i + 1 < nodes; i += 2) pair(order[i], order[i + 1], visit, false);
   }
   std::map<std::string, int> looks;
-  const auto judge = [&] {
-    return judge_burnin({&config, &classes, nullptr, &observations, nullptr, "links", looks});
-  };
+  const auto judge = [&] { return judge_burnin({&config, &classes, nullptr, &observations, nullptr, "links", looks}); };
   std::set<std::string> in_question;
   const auto suspects = judge();
   for (const BurninFinding& one : suspects) in_question.insert(one.host), in_question.insert(one.peer);

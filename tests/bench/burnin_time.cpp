@@ -5,10 +5,10 @@
 //
 // A launcher starts at most so many cells a second, each of which begins to measure one start later: figures as in
 // docs/burnin.md ("How long it takes"), whose formula stands in brackets beside each round; and each launcher again as
-// if it started any number at a time, which a larger head node comes nearer to. The nodes of a fleet differ
-// as much as their measures' `spread` says (normal), a visit by half of that. Four are bad, and one dies in its second
-// visit of round links: that cell ends at its limit, and each that asks it alone after 10 s, which is ConnectTimeout
-// (harness/cluster/job_launcher.cpp).
+// if it started any number at a time, which a larger head node comes nearer to. The nodes of a fleet differ as much as
+// their measures' `spread` says: normal, or very uneven (Student's t of 2 degrees of freedom), so that many are
+// suspected; a visit by half of that. Four are bad, and one dies in its second visit of round links: that cell ends at
+// its limit, and each that asks it alone after 10 s, which is ConnectTimeout (harness/cluster/job_launcher.cpp).
 #include <fmt/format.h>
 #include <time.h>
 
@@ -32,9 +32,9 @@ namespace {
 using namespace grit;
 
 struct Launcher {
-  std::string name;
-  double alone_per_s, others_per_s;  // cells of one node, and of several, that it starts two at a time
-  bool is_limited = true;            // to that, however many there are at a time
+  std::string name{};
+  double alone_per_s = 1, others_per_s = 1;  // cells of one node, and of several, that it starts two at a time
+  bool is_limited = true;                    // to that, however many there are at a time
 
   /// How long a cell's start takes, and how long the launcher is busy with it.
   [[nodiscard]] double start_s(std::size_t nodes) const { return 2 / (nodes == 1 ? alone_per_s : others_per_s); }
@@ -80,10 +80,11 @@ std::vector<const BurninMeasure*> measures_of(const std::string& kind) {
 /// What nodes measure, and what comes of their cells.
 class Nodes {
  public:
-  explicit Nodes(std::size_t count) {
+  Nodes(std::size_t count, bool is_uneven) {
     for (std::size_t i = 0; i < count; ++i) {
       Own own{};
-      for (std::size_t m = 0; m < own.size(); ++m) own[m] = kBurninMeasures[m].spread * normal_(random_);
+      for (std::size_t m = 0; m < own.size(); ++m)
+        own[m] = kBurninMeasures[m].spread * (is_uneven ? student_(random_) : normal_(random_));
       nodes_.emplace(fmt::format("n{:04}", i), own);
     }
     plant("n0003", "compute", 0.105);  // logarithms: 10 % slower
@@ -140,7 +141,8 @@ class Nodes {
         add_figure(result, *measure, cell.hosts[0], cell.hosts[1], worst_of(*measure, cell.hosts));
         add_figure(result, *measure, cell.hosts[1], cell.hosts[0], worst_of(*measure, cell.hosts));
       } else {
-        const double of_all = measure->scope == BurninScope::group ? worst_of(*measure, cell.hosts) + noise(*measure) : 0;
+        const double of_all =
+            measure->scope == BurninScope::group ? worst_of(*measure, cell.hosts) + noise(*measure) : 0;
         for (const std::string& host : cell.hosts)
           add_figure(result, *measure, host, "",
                      measure->scope == BurninScope::group ? of_all : nodes_.at(host)[number_of(*measure)]);
@@ -172,6 +174,7 @@ class Nodes {
 
   std::mt19937_64 random_{1};
   std::normal_distribution<double> normal_{};
+  std::student_t_distribution<double> student_{2};
   std::map<std::string, Own> nodes_{};
   bool is_dead_ = false;
 };
@@ -184,14 +187,21 @@ struct Taken {
   BurninReport report{};
 };
 
+struct Case {
+  std::size_t nodes = 0;
+  bool is_uneven = false;
+  Launcher launcher{};
+  int parallel = 1;
+};
+
 /// One burn-in from its first to its last cell, on a clock that goes from one cell's end to the next.
 class Simulation {
  public:
-  Simulation(const BurninConfig& config, std::size_t nodes, int parallel, const Launcher& launcher)
+  Simulation(const BurninConfig& config, const Case& one)
       : config_(config),
-        nodes_(nodes),
-        launcher_(launcher),
-        setup_{.config = config, .hosts = nodes_.hosts(), .parallel = parallel} {}
+        nodes_(one.nodes, one.is_uneven),
+        launcher_(one.launcher),
+        setup_{.config = config, .hosts = nodes_.hosts(), .parallel = one.parallel} {}
 
   Taken run() {
     Taken taken;
@@ -237,8 +247,8 @@ class Simulation {
       launcher_free_s_ = slot_s + launcher_.busy_s(cell.hosts.size());
       const auto round = std::ranges::find(config_.rounds, cell.round, &BurninRound::name);
       Nodes::End end = nodes_.run(cell, static_cast<double>(round->limit_ns) / 1e9);
-      running_.push({slot_s + launcher_.start_s(cell.hosts.size()) + end.after_start_s, number_++,
-                     std::move(end.result)});
+      running_.push(
+          {slot_s + launcher_.start_s(cell.hosts.size()) + end.after_start_s, number_++, std::move(end.result)});
     }
   }
 
@@ -280,14 +290,15 @@ int kept_out(const BurninReport& report) {
 }
 
 /// "21.3 (20.9)": minutes by the simulation, its confirmations among them, and by the formula.
-void print_row(const BurninConfig& config, std::size_t nodes, int parallel, const Launcher& launcher,
-               const Taken& taken) {
-  fmt::print("{:<22}{:>6}{:>10}", launcher.name + (launcher.is_limited ? "" : ", no limit"), nodes, parallel);
+void print_row(const BurninConfig& config, const Case& one) {
+  const Taken taken = Simulation(config, one).run();
+  fmt::print("{:<26}{:>8}{:>6}{:>10}", one.launcher.name + (one.launcher.is_limited ? "" : ", no limit"),
+             one.is_uneven ? "uneven" : "normal", one.nodes, one.parallel);
   double before_s = 0, by_formula_s = 0, confirming_s = 0;
   for (const BurninRound& round : config.rounds) {
     const auto end = taken.end_s.find(round.name);
     if (end == taken.end_s.end()) continue;
-    const double of_round_s = formula_s(round, nodes, parallel, launcher);
+    const double of_round_s = formula_s(round, one.nodes, one.parallel, one.launcher);
     by_formula_s += of_round_s;
     confirming_s += end->second - taken.visits_end_s.at(round.name);
     fmt::print("{:>17}", fmt::format("{:.1f} ({:.1f})", (end->second - before_s) / 60, of_round_s / 60));
@@ -295,7 +306,8 @@ void print_row(const BurninConfig& config, std::size_t nodes, int parallel, cons
   }
   fmt::print("{:>20}{:>12.1f}{:>8}{:>12}{:>6}{:>12.1f}{:>8.1f}{:>8.1f}\n",
              fmt::format("{:.1f} ({:.1f})", before_s / 60, by_formula_s / 60), confirming_s / 60, taken.cells,
-             taken.confirming, kept_out(taken.report), taken.all_cpu_s - taken.judge_cpu_s, taken.judge_cpu_s, taken.report_cpu_s);
+             taken.confirming, kept_out(taken.report), taken.all_cpu_s - taken.judge_cpu_s, taken.judge_cpu_s,
+             taken.report_cpu_s);
   std::fflush(stdout);
 }
 
@@ -311,17 +323,18 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) sizes.push_back(static_cast<std::size_t>(std::atol(argv[i])));
   if (sizes.empty()) sizes = {64, 512, 2048, 4096};
   fmt::print(
-      "minutes, in brackets by the formula, which has no confirmations; cells, and those that confirm; of four bad nodes "
-      "how many do not go live; CPU seconds\n{:<22}{:>6}{:>10}",
-      "launcher", "nodes", "parallel");
+      "minutes, in brackets by the formula, which has no confirmations; cells, and those that confirm; of four bad\n"
+      "nodes how many do not go live; CPU seconds\n{:<26}{:>8}{:>6}{:>10}",
+      "launcher", "fleet", "nodes", "parallel");
   for (const BurninRound& round : config->rounds) fmt::print("{:>17}", round.name);
   fmt::print("{:>20}{:>12}{:>8}{:>12}{:>6}{:>12}{:>8}{:>8}\n", "together", "confirming", "cells", "confirming", "out",
              "scheduler", "judge", "report");
   for (const std::size_t nodes : sizes)
-    for (const Launcher& launcher :
-         {Launcher{"mpirun over ssh", 1.61, 0.72}, Launcher{"mpirun over ssh", 1.61, 0.72, false},
-          Launcher{"srun", 5.34, 3.10}, Launcher{"srun", 5.34, 3.10, false}})
-      for (const int parallel : {8, 64, 256})
-        print_row(*config, nodes, parallel, launcher, Simulation(*config, nodes, parallel, launcher).run());
+    for (const bool is_uneven : {false, true})
+      for (const Launcher& launcher :
+           {Launcher{"mpirun over ssh", 1.61, 0.72}, Launcher{"mpirun over ssh", 1.61, 0.72, false},
+            Launcher{"srun", 5.34, 3.10}, Launcher{"srun", 5.34, 3.10, false}})
+        for (const int parallel : is_uneven ? std::vector{64} : std::vector{8, 64, 256})
+          print_row(*config, {nodes, is_uneven, launcher, parallel});
   return 0;
 }

@@ -1,11 +1,10 @@
 // That docs/burnin.md names the measures of a burn-in as they are.
-#include "harness/model/burnin_measures.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "harness/base/files.hpp"
+#include "harness/model/burnin_measures.hpp"
 #include "tests/catch.hpp"
 
 namespace grit {

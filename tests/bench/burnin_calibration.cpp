@@ -3,7 +3,7 @@
 //   bench_burnin_calibration [PART [SHARE [NODES]]]
 //
 // PART: healthy, stated, bad, mixed, few, edge or links; default all. SHARE: so many of the fleets of each row, default
-// 1. NODES: of healthy, bad and mixed only fleets of so many. DURATION_HERE
+// 1. NODES: of healthy, bad and mixed only fleets of so many. All of it takes some 20 minutes of one core.
 //
 // Claims, of one burn-in: (i) any healthy node is called bad in at most 1 of 100, whatever the tail of the fleet, if
 // the config states no spread, or if what it states is so; (ii) any node that is truly within the tolerance is called

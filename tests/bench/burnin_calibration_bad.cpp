@@ -34,7 +34,8 @@ std::string said_text(const Said& said, const std::string& clearly_live) {
 }
 
 int bad_row(const Fleet& fleet, const std::string& bad, const Outcome& outcome) {
-  const bool above = is_above(outcome.clearly_live, outcome.clearly_bad, kLiveClaim);
+  const bool above = is_above(outcome.clearly_live, outcome.clearly_bad, kLiveClaim) ||
+                     is_above(outcome.with_false, outcome.fleets, kClaim);
   fmt::print("{:<36}{:>6}{:>20}{:>8} | {} | {:>22} | {:>7}{:>10.1f} | {:>7}{:>10.1f}{}\n", fleet.name,
              fleet.settings.nodes, bad, outcome.fleets,
              said_text(outcome.bad, share_text(outcome.clearly_live, outcome.clearly_bad)),

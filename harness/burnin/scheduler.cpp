@@ -54,7 +54,8 @@ struct BurninScheduler::Private {
     std::vector<std::string> kinds{};
     std::vector<std::string> keys{};
     std::set<std::string> measures{};
-    int visits = 0;
+    int visits = 0;  // in this look
+    int before = 0;  // in those before it
   };
   enum class Step : std::uint8_t { visits, made_up, judged };
 
@@ -117,6 +118,7 @@ struct BurninScheduler::Private {
   std::vector<std::size_t> sizes{};
   std::vector<std::string> order{};
   BurninMeetings met{};
+  std::map<std::string, int> led{};              // in how many cells it was the first node
   std::set<std::string> came_through{};          // has figures of cells with others
   std::map<std::string, int> lost_in_company{};  // while it has none
   std::map<std::string, std::string> failed{};   // why it is given up after the visits, unless nobody can do the round
@@ -134,7 +136,7 @@ void BurninScheduler::Private::begin_round() {
                                               : std::vector<std::size_t>{round().shape == BurninShape::pair ? 2U : 1U};
   visits = std::max(round().visits, 1) * static_cast<int>(sizes.size());
   if (round().shape == BurninShape::pair) met = planned_meetings(order, visits);
-  came_through.clear(), lost_in_company.clear(), looks.clear();
+  led.clear(), came_through.clear(), lost_in_company.clear(), looks.clear();
   failed.clear(), said.clear(), has_figures = false;
   cells_done = cells_a_visit = 0;
   book.begin(round());
@@ -193,6 +195,7 @@ void BurninScheduler::Private::draw_visit() {
   } else {
     for (const std::string& host : shuffled_hosts(hosts, choice)) teams.push_back({host});
   }
+  choose_leaders(teams, led);
   const int number = cycle * visits + visit;
   for (const BurninTeam& team : teams) add_cell(team, std::to_string(number), number, round().kinds, "");
   cells_a_visit = teams.size();
@@ -258,21 +261,22 @@ std::vector<BurninScheduler::Private::Suspect> BurninScheduler::Private::suspect
     const int done = looked == looks.end() ? 0 : looked->second;
     const bool is_read =
         finding.measure.starts_with(kBurninFactPrefix) || finding.measure.starts_with(kBurninCheckPrefix);
-    const int more = is_read ? 1 : std::max(book.setup().config.confirm_visits, 1) << std::max(done - 1, 0);
+    const int first = std::max(book.setup().config.confirm_visits, 1);
+    const int more = is_read ? 1 : first << std::max(done - 1, 0), before = is_read || done == 0 ? 0 : more;
     auto known = std::ranges::find_if(
         suspects, [&](const Suspect& one) { return one.host == finding.host && one.peer == finding.peer; });
     if (known == suspects.end()) known = suspects.insert(suspects.end(), {.host = finding.host, .peer = finding.peer});
     known->keys.push_back(key);
     known->measures.insert(finding.measure);
-    known->visits = std::max(known->visits, more);
+    known->visits = std::max(known->visits, more), known->before = std::max(known->before, before);
     for (const std::string& kind : kinds_of(finding, round().kinds))
       if (std::ranges::find(known->kinds, kind) == known->kinds.end()) known->kinds.push_back(kind);
   }
   return suspects;
 }
 
-/// `clear`: of those that are `able` to be it, nodes of which nothing is suspected; where there are fewer than two, also
-/// those that are clear in what is confirmed.
+/// `clear`: of those that are `able` to be it, nodes of which nothing is suspected; where there are fewer than two,
+/// also those that are clear in what is confirmed.
 std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& suspect,
                                                                 const std::vector<std::string>& able,
                                                                 const std::vector<std::string>& clear) {
@@ -281,8 +285,8 @@ std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& s
   std::erase_if(good, is_own);
   if (good.size() < 2) {
     good = able;
-    std::erase_if(
-        good, [&](const std::string& host) { return is_own(host) || !book.is_clear_in(host, suspect.measures); });
+    std::erase_if(good,
+                  [&](const std::string& host) { return is_own(host) || !book.is_clear_in(host, suspect.measures); });
   }
   std::vector<std::string> like, other;
   for (const std::string& host : good)
@@ -316,8 +320,8 @@ void BurninScheduler::Private::confirm(const std::vector<BurninFinding>& finding
       const Suspect& one = suspects[i];
       if (turn >= one.visits) continue;
       const std::size_t size = *std::ranges::min_element(sizes);
-      const auto teams =
-          confirming_teams(round().shape, size, one.host, one.peer, company[i], static_cast<std::size_t>(turn) + i);
+      const auto turns = static_cast<std::size_t>(one.before + turn) + i;
+      const auto teams = confirming_teams(round().shape, size, one.host, one.peer, company[i], turns);
       if (teams.empty()) continue;
       const int number = ++confirming_visits;
       for (const BurninTeam& team : teams)

@@ -203,16 +203,24 @@ std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std
   if (reads("facts")) judge_facts(round.name, findings);
   if (reads("checks")) judge_checks(round.name, findings);
   keep_shown(findings);
+  std::set<std::string> just_shown;  // whose state does not say so yet
+  for (const auto& [key, finding] : shown_)
+    if (is_of_node(finding)) just_shown.insert(finding.host);
+  const auto is_out = [&](const std::string& host) { return !is_present(host) || just_shown.contains(host); };
   std::vector<BurninFinding> suspects;
   for (BurninFinding& finding : findings) {
     if (finding.status != BurninStatus::suspect) continue;
     const auto looked = looks.find(finding_key(finding));
     const int most = is_read_again(finding) ? 1 : setup_.config.looks;
-    const bool is_gone = !is_present(finding.host) || (!finding.peer.empty() && !is_present(finding.peer));
-    if (is_gone || (looked != looks.end() && looked->second >= most))
+    const bool is_gone = is_out(finding.host) || (!finding.peer.empty() && is_out(finding.peer));
+    if (is_gone || (looked != looks.end() && looked->second >= most)) {
       finding.status = BurninStatus::unclear;
-    else
+      if (is_gone)
+        finding.why += fmt::format("; not measured again, for {} is out already",
+                                   is_out(finding.host) ? finding.host : finding.peer);
+    } else {
       suspects.push_back(finding);
+    }
   }
   keep_apart(round.name, findings);
   findings_[round.name] = std::move(findings);

@@ -132,6 +132,7 @@ struct BurninOptions {
     GRIT_CHECK(check_local_only(head));
     GRIT_CHECK(set_launcher(head));
     const bool is_local = head.local_nodes > 0;
+    if (!is_local) put_facts_first(head.setup.config);
     head.before = before;
     head.console = console;
     head.started_ns = realtime_ns();

@@ -268,6 +268,16 @@ Result<BurninCellResult> burnin_cell_result_from_json(const Json& json) {
 
 Result<BurninConfig> burnin_config_from_json(const Json& json) { return from<BurninConfig>(json, "config"); }
 
+void put_facts_first(BurninConfig& config) {
+  if (config.rounds.empty() || config.rounds.front().shape == BurninShape::node) return;
+  constexpr std::int64_t kLength_ns = 1'000'000'000, kLimit_ns = 60'000'000'000;  // as of a config that says neither
+  BurninRound facts{
+      .name = "facts", .kinds = {"facts"}, .length_ns = kLength_ns, .limit_ns = kLimit_ns, .alone = false};
+  while (std::ranges::find(config.rounds, facts.name, &BurninRound::name) != config.rounds.end())
+    facts.name += "_first";
+  config.rounds.insert(config.rounds.begin(), std::move(facts));
+}
+
 Result<BurninReport> burnin_report_from_json(const Json& json) {
   if (json.is_object()) GRIT_CHECK(check_format(json, formats::kBurnin));
   return from<BurninReport>(json, "report");

@@ -87,6 +87,11 @@ struct BurninConfig {
   int cycles = 1;           // all rounds, so many times
 };
 
+/// Puts a round of facts in front where the first one is of several nodes: a cell of several tells them apart by the
+/// start of the kernel that each of them has told alone before, since a name such as an alias of ssh's is nothing that
+/// a node knows of itself. It also says of which class each node is.
+void put_facts_first(BurninConfig& config);
+
 /// The unit that is lost when something dies. `id` follows from the round and the results before it alone, so that a
 /// resumed burn-in makes the same ones: "links/1/n03+n07", "links/confirm-1/n03+n12".
 struct BurninCell {

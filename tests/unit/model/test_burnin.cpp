@@ -122,6 +122,28 @@ TEST_CASE("a burn-in's JSON: what is missing is as by default, what is wrong is 
   CHECK(std::isnan(read->nodes[0].findings[0].worse_high));
 }
 
+TEST_CASE("nodes are asked for their facts before they are told apart in cells of several", "[burnin]") {
+  const auto names = [](std::vector<BurninRound> rounds) {
+    BurninConfig config{.rounds = std::move(rounds)};
+    put_facts_first(config);
+    std::vector<std::string> found;
+    for (const BurninRound& round : config.rounds) found.push_back(round.name);
+    return found;
+  };
+  const BurninRound links{.name = "links", .kinds = {"link"}, .shape = BurninShape::pair};
+  const BurninRound stress{.name = "stress", .scenario = "training_under_stress", .shape = BurninShape::group};
+  CHECK(names({links}) == std::vector<std::string>{"facts", "links"});
+  CHECK(names({stress, {.name = "facts", .kinds = {"facts"}}}) ==
+        std::vector<std::string>{"facts_first", "stress", "facts"});
+  CHECK(names({{.name = "solo", .kinds = {"compute"}}, links}) == std::vector<std::string>{"solo", "links"});
+  CHECK(names({}).empty());
+  BurninConfig config{.rounds = {links}};
+  put_facts_first(config);
+  CHECK(config.rounds[0].kinds == std::vector<std::string>{"facts"});
+  CHECK(config.rounds[0].shape == BurninShape::node);
+  CHECK(config.rounds[0].limit_ns > config.rounds[0].length_ns);
+}
+
 TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]") {
   using State = BurninNodeState;
   CHECK(exit_code(of_states({State::good, State::good})) == 0);

@@ -283,6 +283,10 @@ Result<BurninReport> burnin_report_from_json(const Json& json) {
   return from<BurninReport>(json, "report");
 }
 
+bool is_slower_fleet(const BurninFinding& finding) {
+  return finding.of_reference && finding.host.empty() && finding.status == BurninStatus::shown;
+}
+
 int exit_code(const BurninReport& report) {
   const auto is = [](BurninStatus wanted) {
     return [wanted](const BurninFinding& one) { return one.status == wanted; };
@@ -296,7 +300,8 @@ int exit_code(const BurninReport& report) {
   if (std::ranges::any_of(report.nodes, in(BurninNodeState::bad)) || any(BurninStatus::shown)) return 1;
   const bool all_good = std::ranges::all_of(report.nodes, in(BurninNodeState::good));
   const bool any_open = any(BurninStatus::apart) || any(BurninStatus::unclear) || any(BurninStatus::suspect);
-  return all_good && !any_open && report.complete ? 0 : 2;
+  const bool is_slower = std::ranges::any_of(report.fleet, is_slower_fleet);
+  return all_good && !any_open && !is_slower && report.complete ? 0 : 2;
 }
 
 }  // namespace grit

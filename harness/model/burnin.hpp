@@ -230,8 +230,12 @@ struct BurninReport {
   std::vector<BurninCellResult> lost{};  // cells that did not complete, without observations
 };
 
+/// Of BurninReport::fleet: in the middle its nodes are worse than in the reference by more than the tolerance, for
+/// sure.
+bool is_slower_fleet(const BurninFinding& finding);
+
 /// 0 all good, 1 some bad (node, link or group), 2 none bad but some set apart, not clear or not tested, or rounds that
-/// did not come to their end.
+/// did not come to their end, or the fleet is slower than its reference (is_slower_fleet()).
 int exit_code(const BurninReport& report);
 
 Json to_json(const BurninCell& cell);

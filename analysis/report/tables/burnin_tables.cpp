@@ -98,6 +98,16 @@ std::string apart_reasons(const BurninReport& report) {
          (rest.rows() == 0 ? "" : details(fmt::format("{} more", rest.rows()), rest.html()));
 }
 
+/// It blames nobody, and yet not all is shown to be well.
+std::string slower_fleet(const BurninReport& report) {
+  std::string texts;
+  for (const BurninFinding& finding : report.fleet)
+    if (is_slower_fleet(finding)) texts += element("li", finding_text(finding)) + "\n";
+  if (texts.empty()) return "";
+  return "<div class=\"not-clear\"><h2>The whole fleet is slower than its reference</h2>\n<ul>\n" + texts +
+         "</ul></div>\n";
+}
+
 /// Of a state: its box in the grid, its cell in a table, and its place there, the gravest having the largest.
 struct StateLook {
   std::string_view css_class, sign;
@@ -318,6 +328,7 @@ std::string kept_out_section(const BurninReport& report) {
   if (!apart.empty())
     html += "<div class=\"set-apart\"><h2>Set apart: slower for sure, cause not known</h2>\n" + apart + "</div>\n";
   if (!unclear.empty()) html += "<div class=\"not-clear\"><h2>Not known to be good</h2>\n" + unclear + "</div>\n";
+  html += slower_fleet(report);
   if (html.empty() && !report.nodes.empty()) html = element("p", "Nothing speaks against any node.", "nothing");
   return html;
 }
@@ -353,11 +364,10 @@ std::string accused_section(const BurninReport& report) {
 std::string skipped_section(const BurninReport& report) {
   const std::vector<SharedText> skipped = skipped_in(report), remarks = remarks_in(report);
   std::string html;
-  if (!report.fleet.empty()) {
-    html += "<h2>The fleet</h2>\n<ul>\n";
-    for (const BurninFinding& finding : report.fleet) html += element("li", finding_text(finding));
-    html += "</ul>\n";
-  }
+  std::string of_fleet;
+  for (const BurninFinding& finding : report.fleet)
+    if (!is_slower_fleet(finding)) of_fleet += element("li", finding_text(finding));
+  if (!of_fleet.empty()) html += "<h2>The fleet</h2>\n<ul>\n" + of_fleet + "</ul>\n";
   if (!skipped.empty()) html += "<h2>Not measured</h2>\n" + shared_list(skipped, report.nodes.size());
   if (!remarks.empty())
     html += "<h2>Odd, and no reason to keep a node out</h2>\n" + shared_list(remarks, report.nodes.size());

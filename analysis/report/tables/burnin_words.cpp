@@ -88,6 +88,7 @@ BurninCounts counts_of(const BurninReport& report) {
     counts.unclear += node.state == BurninNodeState::suspect ? 1 : 0;
   }
   counts.not_tested = counts.nodes - counts.good - counts.bad - counts.apart - counts.unclear;
+  counts.slower_fleets = static_cast<int>(std::ranges::count_if(report.fleet, is_slower_fleet));
   const auto count = [](const std::vector<BurninFinding>& findings, int& bad, int& apart, int& unclear) {
     for (const BurninFinding& finding : findings) {
       bad += finding.status == BurninStatus::shown ? 1 : 0;
@@ -113,6 +114,8 @@ std::string burnin_rest(const BurninReport& report) {
   if (counts.apart > 0) nodes.push_back(fmt::format("{} set apart", counts.apart));
   if (counts.unclear > 0) nodes.push_back(fmt::format("{} not clear", counts.unclear));
   if (counts.not_tested > 0) nodes.push_back(fmt::format("{} not tested", counts.not_tested));
+  if (counts.slower_fleets > 0)
+    others.push_back("the fleet slower than its reference in " + counted(counts.slower_fleets, "measure"));
   if (counts.bad_links > 0) others.push_back(counted(counts.bad_links, "bad link") + " between good nodes");
   if (counts.apart_links > 0) others.push_back(counted(counts.apart_links, "link") + " set apart");
   if (counts.unclear_links > 0) others.push_back(counted(counts.unclear_links, "link") + " not clear");

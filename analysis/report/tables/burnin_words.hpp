@@ -13,9 +13,10 @@ namespace grit {
 /// Nodes by what becomes of them, and what else is wrong.
 struct BurninCounts {
   int nodes = 0, good = 0, bad = 0;
-  int apart = 0;       // slower for sure, cause not known
-  int unclear = 0;     // suspect to the end
-  int not_tested = 0;  // given up, or the burn-in has not come to them
+  int apart = 0;          // slower for sure, cause not known
+  int unclear = 0;        // suspect to the end
+  int not_tested = 0;     // given up, or the burn-in has not come to them
+  int slower_fleets = 0;  // measures (of a class) in which the whole fleet is slower than its reference
   int bad_links = 0, apart_links = 0, unclear_links = 0;
   int bad_groups = 0, apart_groups = 0, unclear_groups = 0;
 };

@@ -106,9 +106,10 @@ std::string burnin_text(const BurninReport& report, const std::filesystem::path&
             finding_lines(*findings, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
   if (const std::string advice = apart_advice(report); !advice.empty()) text += line("what now", advice);
   text += cleared_lines(report);
-  std::vector<std::string> fleet;
-  for (const BurninFinding& finding : report.fleet) fleet.push_back(finding_text(finding));
-  text += lines("fleet", fleet, "burnin.html");
+  std::vector<std::string> slower, fleet;
+  for (const BurninFinding& finding : report.fleet)
+    (is_slower_fleet(finding) ? slower : fleet).push_back(finding_text(finding));
+  text += lines("SLOWER", slower, "burnin.html") + lines("fleet", fleet, "burnin.html");
   text += shared_lines("odd", remarks_in(report), report.nodes.size());
   text += shared_lines("skipped", skipped_in(report), report.nodes.size());
   if (!report.lost.empty()) text += line("lost", fmt::format("{} of the cells did not complete", report.lost.size()));

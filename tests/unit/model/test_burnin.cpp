@@ -169,4 +169,15 @@ TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]"
   CHECK(exit_code(fleet) == 2);
 }
 
+TEST_CASE("a fleet that is slower than its reference is not all well, and no node of it is bad", "[burnin]") {
+  BurninReport report = of_states({BurninNodeState::good, BurninNodeState::good});
+  report.fleet = {{.measure = "compute", .group = "EPYC", .of_reference = true}};
+  CHECK(exit_code(report) == 0);  // within the tolerance, or not for sure
+  report.fleet[0].status = BurninStatus::shown;
+  CHECK(is_slower_fleet(report.fleet[0]));
+  CHECK(exit_code(report) == 2);
+  report.nodes[0].state = BurninNodeState::bad;
+  CHECK(exit_code(report) == 1);
+}
+
 }  // namespace grit

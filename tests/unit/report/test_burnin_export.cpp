@@ -177,3 +177,16 @@ TEST_CASE("a burn-in's files are written together, and written again") {
   CHECK(read_file(directory.path() / "good_nodelist").value() == "no-good-node.invalid\n");  // srun refuses it
   CHECK_FALSE(write_burnin_files(report, "", directory.path() / "missing").has_value());
 }
+
+TEST_CASE("junit.xml of a burn-in whose fleet is slower than its reference has an error, as the exit code says") {
+  test::BurninMaker maker(4, 1);
+  maker.report().fleet = {test::shown_finding("", "compute", 0.05, "all are 5 % worse than then"),
+                          test::shown_finding("", "check:x", 0, "on most nodes")};
+  maker.report().fleet[0].of_reference = true;
+  maker.report().fleet[0].group = "EPYC 9654";
+  const std::string xml = burnin_junit(maker.report());
+  CHECK(exit_code(maker.report()) == 2);
+  CHECK(contains(xml, "tests=\"5\" failures=\"0\" errors=\"1\""));
+  CHECK(contains(xml, "name=\"fleet of EPYC 9654: matrix products\""));
+  CHECK(contains(xml, "<error type=\"error\" message=\"all are 5 % worse than then\""));
+}

@@ -134,7 +134,17 @@ void BurninBook::take_loss(const BurninCellResult& result, const std::string& ho
     node.last_loss += fmt::format("; its kernel said: {}", telling_kernel_line(kernel->second));
 }
 
+void BurninBook::take_time(const BurninCellResult& result) {
+  const auto earlier = [&](std::int64_t known_ns) {
+    return known_ns == 0 ? result.started_ns : std::min(known_ns, result.started_ns);
+  };
+  first_ns_ = earlier(first_ns_);
+  cycle_first_ns_ = earlier(cycle_first_ns_);
+  cycle_last_ns_ = std::max(cycle_last_ns_, result.started_ns + result.took_ns);
+}
+
 std::vector<std::string> BurninBook::take(const BurninCellResult& result) {
+  take_time(result);
   for (auto* all : {&observations_, &recent_})
     all->insert(all->end(), result.observations.begin(), result.observations.end());
   std::vector<std::string> lost;
@@ -330,6 +340,12 @@ void BurninBook::complete() {
   for (const auto& [host, node] : nodes_) update(host);
 }
 
+void BurninBook::count_cycle() {
+  cycles_.push_back({.observations = observations_.size(),
+                     .at_ns = cycle_first_ns_ + (cycle_last_ns_ - cycle_first_ns_) / 2 - first_ns_});
+  cycle_first_ns_ = cycle_last_ns_ = 0;
+}
+
 void BurninBook::end_cycle() {
   findings_of_cycle_ = findings_;
   looked_at_of_cycle_ = looked_at_;
@@ -404,6 +420,7 @@ BurninReport BurninBook::report() const {
   const auto uneven = uneven_classes(evidence(""));
   report.fleet.insert(report.fleet.end(), uneven.begin(), uneven.end());
   for (const auto& [key, finding] : fleet_) report.fleet.push_back(finding);
+  report.drift = burnin_drift(evidence(""), cycles_);
   return report;
 }
 

@@ -143,6 +143,7 @@ void BurninScheduler::Private::end_round() {
   if (++round_index == rounds.size()) {
     round_index = 0;
     ++cycle;
+    book.count_cycle();
   }
   if (cycle < book.setup().config.cycles && !book.present().empty()) {
     if (round_index == 0) book.end_cycle();

@@ -210,13 +210,33 @@ static void each_member(Given& node, const Member& member) {
       member("remarks", node.remarks);
 }
 
+template <MaybeConst<BurninDrift::Point> Given, class Member>
+static void each_member(Given& point, const Member& member) {
+  member("cycle", point.cycle), member("at_ns", point.at_ns), member("nodes", point.nodes),
+      member("middle", point.middle), member("low", point.low), member("high", point.high);
+}
+
+template <MaybeConst<BurninDrift::Node> Given, class Member>
+static void each_member(Given& node, const Member& member) {
+  member("host", node.host), member("worse", node.worse), member("beyond_fleet", node.beyond_fleet),
+      member("cycles", node.cycles), member("path", node.path);
+}
+
+template <MaybeConst<BurninDrift> Given, class Member>
+static void each_member(Given& drift, const Member& member) {
+  member("measure", drift.measure), member("round", drift.round), member("machine_class", drift.machine_class),
+      member("cycles", drift.cycles), member("points", drift.points), member("shift", drift.shift),
+      member("is_beyond_noise", drift.is_beyond_noise), member("nodes_told", drift.nodes_told),
+      member("slower", drift.slower), member("more_slower", drift.more_slower);
+}
+
 template <MaybeConst<BurninReport> Given, class Member>
 static void each_member(Given& report, const Member& member) {
   member("config", report.config), member("launcher", report.launcher), member("started_utc", report.started_utc),
       member("took_ns", report.took_ns), member("complete", report.complete), member("nodes", report.nodes),
       member("links", report.links), member("groups", report.groups), member("fleet", report.fleet),
-      member("observations", report.observations), member("round_took_ns", report.round_took_ns),
-      member("lost", report.lost);
+      member("drift", report.drift), member("observations", report.observations),
+      member("round_took_ns", report.round_took_ns), member("lost", report.lost);
 }
 
 template <class T>

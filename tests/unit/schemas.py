@@ -48,7 +48,8 @@ assert_fits(checked, "check")
 once = [one["check"] for one in checked["checks"] for outcome in one["outcomes"] if outcome["detail"] == "first reading"]
 assert not once and checked["duration_ns"] > 1_000_000_000, (once, checked["duration_ns"])
 assert_fits(json.loads((source / "tests/snapshots/score/score.json").read_text()), "score")
-assert_fits(json.loads((source / "tests/snapshots/burnin/burnin.json").read_text()), "burnin")
+for name in ("burnin", "soak"):
+    assert_fits(json.loads((source / f"tests/snapshots/burnin/{name}.json").read_text()), "burnin")
 
 # A member that no schema lists is found, wherever it is; so is one of another type.
 flap = source / "tests/data/29e12f6/link_flap"

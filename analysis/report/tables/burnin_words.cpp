@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "analysis/burnin/drift.hpp"
 #include "analysis/facts/wording.hpp"
 #include "harness/base/units.hpp"
 #include "harness/model/burnin_measures.hpp"
@@ -247,6 +248,48 @@ std::string finding_text(const BurninFinding& finding) {
   if (worse.empty()) return accusation(finding.measure);
   return fmt::format("{}: {} worse than {}", accusation(finding.measure), worse,
                      finding.of_reference ? "it was itself" : "its peers");
+}
+
+std::string drift_name(const BurninReport& report, const BurninDrift& drift) {
+  const auto has_other = [&](std::string BurninDrift::*member) {
+    return std::ranges::any_of(report.drift, [&](const BurninDrift& one) {
+      return one.measure == drift.measure && one.*member != drift.*member;
+    });
+  };
+  std::string name = accusation(drift.measure);
+  if (has_other(&BurninDrift::round)) name += " in " + drift.round;
+  if (has_other(&BurninDrift::machine_class)) name += fmt::format(" ({})", drift.machine_class);
+  return name;
+}
+
+std::vector<std::string> drift_texts(const BurninReport& report) {
+  std::vector<std::string> fleets, nodes;
+  for (const BurninDrift& drift : report.drift) {
+    const std::string name = drift_name(report, drift);
+    if (drift.cycles < kFewestDriftCycles)
+      return {fmt::format("of {} whole cycles it cannot be told what drifts: {} are needed", drift.cycles,
+                          kFewestDriftCycles)};
+    if (drift.is_beyond_noise)
+      fleets.push_back(fmt::format("{}: the fleet got {} {} since the first of {} cycles, beyond noise", name,
+                                   percent(std::abs(drift.shift)), drift.shift > 0 ? "worse" : "better", drift.cycles));
+    for (const BurninDrift::Node& node : drift.slower)
+      nodes.push_back(
+          fmt::format("{}: {} got {} worse since the first of {} cycles, {} of that beyond the fleet; it is "
+                      "not judged by that",
+                      node.host, name, percent(node.worse), drift.cycles, percent(node.beyond_fleet)));
+    if (drift.more_slower > 0) nodes.push_back(fmt::format("{}: {} more nodes got worse", name, drift.more_slower));
+  }
+  fleets.insert(fleets.end(), nodes.begin(), nodes.end());
+  return fleets;
+}
+
+std::string drift_claim(const BurninReport& report) {
+  if (report.drift.empty() || report.drift.front().cycles < kFewestDriftCycles) return "";
+  return fmt::format(
+      "In at most {} of burn-ins is any node said to have got worse that did not, by more than the tolerance and "
+      "beyond its fleet, and in as many a fleet: if noise is of one cycle alone, with tails no heavier than those of "
+      "Student's t of 4 degrees of freedom.",
+      level_text(kDriftWrong));
 }
 
 double tolerance_of(const BurninConfig& config, std::string_view measure) {

@@ -53,6 +53,13 @@ std::string worse_text(const BurninFinding& finding);
 /// The finding in words; made of its figures where it brings none.
 std::string finding_text(const BurninFinding& finding);
 
+/// "matrix products"; with its round or its class where the measure has several of them.
+std::string drift_name(const BurninReport& report, const BurninDrift& drift);
+/// What changed over the cycles, a sentence each: fleets, then single nodes; or that it cannot be told. Empty: nothing.
+std::vector<std::string> drift_texts(const BurninReport& report);
+/// How often these are wrong, and what that rests on. Empty: nothing is told of drift.
+std::string drift_claim(const BurninReport& report);
+
 /// The measure's tolerance in this burn-in: that of its config, or the measure's own.
 double tolerance_of(const BurninConfig& config, std::string_view measure);
 

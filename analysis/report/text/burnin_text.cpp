@@ -110,10 +110,13 @@ std::string burnin_text(const BurninReport& report, const std::filesystem::path&
   for (const BurninFinding& finding : report.fleet)
     (is_slower_fleet(finding) ? slower : fleet).push_back(finding_text(finding));
   text += lines("SLOWER", slower, "burnin.html") + lines("fleet", fleet, "burnin.html");
+  const std::vector<std::string> drift = drift_texts(report);
+  const std::string claim = drift_claim(report);
+  text += lines("drift", drift, "burnin.html");
   text += shared_lines("odd", remarks_in(report), report.nodes.size());
   text += shared_lines("skipped", skipped_in(report), report.nodes.size());
   if (!report.lost.empty()) text += line("lost", fmt::format("{} of the cells did not complete", report.lost.size()));
-  text += line("error rate", burnin_claim(report));
+  text += line("error rate", burnin_claim(report) + (drift.empty() || claim.empty() ? "" : " Of drift: " + claim));
   text += line("took", fmt::format("{}, config {}, {}", length_text(static_cast<double>(report.took_ns) / 1e9),
                                    report.config.name, report.launcher));
   text += line("page", (directory / "burnin.html").string());

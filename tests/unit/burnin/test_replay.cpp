@@ -1,7 +1,6 @@
 // From a burn-in's log back to where it was.
-#include "harness/burnin/replay.hpp"
-
 #include "harness/burnin/front_end.hpp"
+#include "harness/burnin/replay.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
 #include "tests/unit/burnin/fake_nodes.hpp"
@@ -58,8 +57,7 @@ TEST_CASE("a burn-in that was killed when its time was over asks for no place to
   const BurninSetup setup = fake_setup(3, {facts_round()});
   {
     auto log = BurninLog::create(
-        place.path(),
-        {.setup = setup, .launcher = "srun", .slurm_job = "5", .started_ns = 1, .time_limit_ns = 1});
+        place.path(), {.setup = setup, .launcher = "srun", .slurm_job = "5", .started_ns = 1, .time_limit_ns = 1});
     REQUIRE(log);
   }
   {

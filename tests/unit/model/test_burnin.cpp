@@ -73,6 +73,16 @@ BurninReport some_report() {
   report.observations = some_result().observations;
   report.round_took_ns = {{"solo", 9}};
   report.lost = {some_result()};
+  report.drift = {{.measure = "compute",
+                   .round = "solo",
+                   .machine_class = "EPYC",
+                   .cycles = 90,
+                   .points = {{.cycle = 1, .at_ns = 5, .nodes = 2}, {90, 7, 2, 0.25, 0.125, 0.5}},
+                   .shift = 0.25,
+                   .is_beyond_noise = true,
+                   .nodes_told = 2,
+                   .slower = {{"n1", 0.5, 0.25, {1, 90}, {0, 0.5}}},
+                   .more_slower = 1}};
   return report;
 }
 
@@ -102,6 +112,7 @@ TEST_CASE("a burn-in's config, results and report come back from JSON as they we
   REQUIRE(report);
   CHECK(to_json(*report) == to_json(some_report()));
   CHECK(report->nodes[0].findings[0].status == BurninStatus::shown);
+  CHECK(report->drift[0].slower[0].path == std::vector<double>{0, 0.5});
 }
 
 TEST_CASE("a burn-in's JSON: what is missing is as by default, what is wrong is said", "[burnin]") {

@@ -1,7 +1,7 @@
 #include "analysis/report/tables/burnin_words.hpp"
 #include "analysis/report/text/burnin_text.hpp"
 #include "tests/catch.hpp"
-#include "tests/unit/report/sample_burnin.hpp"
+#include "tests/unit/report/sample_drift.hpp"
 
 using namespace grit;
 
@@ -140,4 +140,32 @@ TEST_CASE("what many nodes have in common is said once") {
   CHECK(hosts_text({"a"}, 1) == "a");
   CHECK(hosts_text({"a", "b", "c", "d", "e"}, 9) == "a, b, c, d, e");
   CHECK(hosts_text({"a", "b", "c", "d", "e", "f"}, 9) == "a, b, c, d and 2 more");
+}
+
+TEST_CASE("a burn-in's text says what changed over its cycles") {
+  BurninReport report = test::sample_soak();
+  const std::string text = burnin_text(report, "out");
+  CHECK(
+      text.starts_with("12 of 12 nodes may go live.\n  drift      memory bandwidth: the fleet got 3.0 % worse since"));
+  CHECK(
+      contains(text, "  drift      n04: matrix products got 7.0 % worse since the first of 20 cycles, 6.9 % of that "));
+  CHECK(contains(text, " Of drift: In at most 5 % of burn-ins is any node said to have got worse"));
+  report.drift[1].shift = -0.03;
+  CHECK(contains(burnin_text(report, "out"), "memory bandwidth: the fleet got 3.0 % better since"));
+  report.drift = {test::sample_course("compute", 3, 0.2)};
+  CHECK(contains(burnin_text(report, "out"),
+                 "  drift      of 3 whole cycles it cannot be told what drifts: 4 are needed\n"));
+  report.drift = {test::sample_course("compute", 30, 0.0)};
+  CHECK_FALSE(contains(burnin_text(report, "out"), "drift"));
+}
+
+TEST_CASE("a burn-in's text says of a fleet that is slower than its reference that not all is well") {
+  test::BurninMaker maker(4, 1);
+  maker.report().fleet = {test::shown_finding("", "compute", 0.05, "all are 5 % worse than then"),
+                          test::shown_finding("", "memory", 0.01, "all are 1 % worse than then")};
+  for (BurninFinding& finding : maker.report().fleet) finding.of_reference = true;
+  maker.report().fleet[1].status = BurninStatus::clear;
+  const std::string text = burnin_text(maker.report(), "out");
+  CHECK(text.starts_with("4 of 4 nodes may go live.\n  others     the fleet slower than its reference in 1 measure\n"));
+  CHECK(contains(text, "  SLOWER     all are 5 % worse than then\n  fleet      all are 1 % worse than then\n"));
 }

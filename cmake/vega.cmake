@@ -71,7 +71,8 @@ set(grit_report_assets
     kBurninPage=${grit_report_source}/page/burnin.html
     kBurninStyle=${grit_report_source}/page/burnin.css
     kBurninFiguresSpec=${grit_report_source}/plots/specs/burnin_figures.json
-    kBurninPairsSpec=${grit_report_source}/plots/specs/burnin_pairs.json)
+    kBurninPairsSpec=${grit_report_source}/plots/specs/burnin_pairs.json
+    kBurninDriftSpec=${grit_report_source}/plots/specs/burnin_drift.json)
 string(REGEX REPLACE "k[A-Za-z]+=" "" grit_report_asset_files "${grit_report_assets}")
 add_custom_command(
   OUTPUT ${grit_report_binary}/assets.cpp

@@ -1,9 +1,16 @@
 #include "injectors/injector.hpp"
 
+#include <algorithm>
+
 #include "harness/record/segment.hpp"
 #include "injectors/nic.hpp"
 
 namespace grit {
+
+bool takes_ranks(const InjectorInfo& info) {
+  return std::any_of(info.params.begin(), info.params.end(),
+                     [](const ParamSpec& spec) { return spec.name == kRankParam; });
+}
 
 NodeRanks node_ranks(const Segment& segment) {
   NodeRanks ranks{.control = &segment.control()};

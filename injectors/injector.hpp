@@ -58,6 +58,11 @@ struct InjectorInfo {
   bool slow = false;
 };
 
+/// Of a fault that acts on ranks, the parameter that says on which of the node (rank_param()). In a scenario it takes
+/// coordinates, too, which the plan turns into places on the node.
+inline constexpr const char* kRankParam = "rank";
+bool takes_ranks(const InjectorInfo& info);
+
 /// One rank of the node. One that has ended keeps its place; its identity is then nobody's.
 struct NodeRank {
   ProcessIdentity process{};

@@ -3,30 +3,35 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "harness/base/shortened.hpp"
 #include "harness/os/closed_object.hpp"
+#include "harness/os/cpus.hpp"
 
 namespace grit {
 
 ParamSpec rank_param(std::string default_value) {
-  return {.name = "rank",
+  return {.name = kRankParam,
           .unit = Unit::text,
           .default_value = std::move(default_value),
-          .help = "which rank of the node: \"0\" is its first; or \"all\""};
+          .help =
+              "which ranks of the node: \"0\" is its first, \"0,2-3\" several; \"all\"; or of the whole job, by "
+              "coordinates: { tp = 1 }"};
 }
 
 Result<std::vector<NodeRank>> chosen_ranks(const Target& target) {
-  const std::string text = target.params.text("rank");
-  std::vector<NodeRank> meant = target.ranks.all;
-  if (text != "all") {
-    std::size_t index = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), index);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size())
-      return usage_error(fmt::format("rank = \"{}\": it is \"all\", or a number from 0", text));
-    if (index >= meant.size())
-      return usage_error(fmt::format("rank = \"{}\": this node has {} rank(s), counted from 0", text, meant.size()));
-    meant = {meant[index]};
+  const std::string list = target.params.text(kRankParam), text = shortened(list);
+  const std::vector<NodeRank>& all = target.ranks.all;
+  std::vector<NodeRank> meant = all;
+  if (list != "all") {
+    const auto places = cpus_from_list(list);  // written like a list of CPUs
+    if (!places || places->empty())
+      return usage_error(
+          fmt::format("rank = \"{}\": it is \"all\", a number from 0, or a list such as \"0,2-3\"", text));
+    if (static_cast<std::size_t>(places->back()) >= all.size())
+      return usage_error(fmt::format("rank = \"{}\": this node has {} rank(s), counted from 0", text, all.size()));
+    meant.clear();
+    for (const int place : *places) meant.push_back(all[static_cast<std::size_t>(place)]);
   }
   std::vector<NodeRank> chosen;
   for (NodeRank& rank : meant) {

@@ -11,7 +11,7 @@
 
 namespace grit {
 
-/// The parameter itself: "0" is the node's first rank; "all".
+/// The parameter itself: places on the node, "0" its first rank, or a list "0,2-3"; "all".
 ParamSpec rank_param(std::string default_value = "all");
 
 /// Those meant that live. Error (usage): there is no such rank on the node; (unavailable): what is meant has ended.

@@ -13,8 +13,8 @@
 #include "harness/os/memory.hpp"
 #include "workloads/buckets.hpp"
 #include "workloads/checkpoint.hpp"
+#include "workloads/data_pattern.hpp"
 #include "workloads/fabric/sum.hpp"
-#include "workloads/gradient_pattern.hpp"
 #include "workloads/models.hpp"
 #include "workloads/sgd.hpp"
 #include "workloads/token_batch.hpp"
@@ -97,8 +97,10 @@ class Ddp final : public Workload {
         buckets_(std::move(buckets)),
         parameters_(static_cast<std::size_t>(parameter_count(layers))),
         element_bytes_(bytes_per_element(settings.dtype)),
-        pattern_(settings.dtype, context.fabric->rank(), context.fabric->size()),
-        batch_(settings.model->vocabulary, settings.model->sequence, context.fabric->rank()),
+        pattern_(settings.dtype, context.communicator->group().id, context.communicator->rank(),
+                 context.communicator->size()),
+        reductions_(buckets_.size()),
+        batch_(settings.model->vocabulary, settings.model->sequence, context.communicator->rank()),
         gradients_((parameters_ + kVoteElements) * element_bytes_),
         weights_(parameters_),
         checkpoint_(std::move(checkpoint)) {
@@ -169,7 +171,7 @@ class Ddp final : public Workload {
   Status forward(StepRecord& record) {
     const PhaseTimer timer(context_.phase, Phase::forward, record.forward_ns);
     if (context_.dials != nullptr && record.forward_ns == 0) straggle(*context_.dials);
-    return compute_->run(forward_flops_, *context_.fabric);
+    return compute_->run(forward_flops_, *context_.communicator);
   }
 
   /// The fault rank_delay; without it two loads.
@@ -191,7 +193,7 @@ class Ddp final : public Workload {
   /// A micro-batch that only accumulates gradients (DDP's no_sync()).
   Status backward(StepRecord& record) {
     const PhaseTimer timer(context_.phase, Phase::backward, record.backward_ns);
-    return compute_->run(backward_flops_, *context_.fabric);
+    return compute_->run(backward_flops_, *context_.communicator);
   }
 
   Status backward_with_gradients(bool vote_end, StepRecord& record) {
@@ -203,7 +205,7 @@ class Ddp final : public Workload {
       store_element(gradients_.data(), parameters_ + i, settings_.dtype, vote_end ? 1.0F : 0.0F);
     }
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
-      GRIT_CHECK(compute_->run(bucket_flops_[i], *context_.fabric));
+      GRIT_CHECK(compute_->run(bucket_flops_[i], *context_.communicator));
       pattern_.fill(at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements);
       if (!settings_.overlap) continue;
       const std::int64_t begin_ns = monotonic_ns();
@@ -220,14 +222,17 @@ class Ddp final : public Workload {
   Status begin_reduction(std::size_t index, StepRecord& record) {
     if (index == 0) record.collective_entry_ns = monotonic_ns();
     const bool last = index + 1 == buckets_.size();
-    return context_.fabric->allreduce_begin(at(buckets_[index]), buckets_[index].elements + (last ? kVoteElements : 0),
-                                            settings_.dtype);
+    std::byte* gradients = at(buckets_[index]);
+    GRIT_TRY(reductions_[index],
+             context_.communicator->all_reduce(gradients, gradients,
+                                               buckets_[index].elements + (last ? kVoteElements : 0), settings_.dtype));
+    return {};
   }
 
   Status await_gradients(StepRecord& record) {
     const PhaseTimer timer(context_.phase, Phase::exposed_comm, record.exposed_comm_ns);
     for (std::size_t i = 0; i < buckets_.size() && !settings_.overlap; ++i) GRIT_CHECK(begin_reduction(i, record));
-    GRIT_CHECK(context_.fabric->wait_all());
+    GRIT_CHECK(context_.communicator->wait_all());
     record.collective_exit_ns = monotonic_ns();
     return {};
   }
@@ -236,8 +241,11 @@ class Ddp final : public Workload {
   bool check_and_update(StepRecord& record) {
     const PhaseTimer timer(context_.phase, Phase::optimizer, record.optimizer_ns);
     std::uint64_t wrong = 0;
-    for (const Bucket& bucket : buckets_) {
-      wrong += pattern_.count_wrong(at(bucket), bucket.first_element, bucket.elements);
+    for (std::size_t i = 0; i < buckets_.size(); ++i) {
+      const Bucket& bucket = buckets_[i];
+      const std::uint64_t wrong_here = pattern_.count_wrong(at(bucket), bucket.first_element, bucket.elements);
+      context_.communicator->add_wrong(reductions_[i], wrong_here);
+      wrong += wrong_here;
       sgd_update(std::span(weights_).subspan(bucket.first_element, bucket.elements), at(bucket), settings_.dtype,
                  kLearningRate);
     }
@@ -245,7 +253,9 @@ class Ddp final : public Workload {
     for (std::size_t i = 0; i < kVoteElements; ++i) {
       votes += load_element(gradients_.data(), parameters_ + i, settings_.dtype) != 0.0F ? 1U : 0U;
     }
-    wrong += std::min(votes, kVoteElements - votes);
+    const std::size_t wrong_votes = std::min(votes, kVoteElements - votes);
+    context_.communicator->add_wrong(reductions_.back(), wrong_votes);
+    wrong += wrong_votes;
     record.corrupted =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(wrong, std::numeric_limits<std::uint32_t>::max()));
     return 2 * votes > kVoteElements;
@@ -270,13 +280,14 @@ class Ddp final : public Workload {
   double backward_flops_ = 0;
   std::size_t parameters_;
   std::size_t element_bytes_;
-  GradientPattern pattern_;
+  SumPattern pattern_;
+  std::vector<OperationHandle> reductions_;  // by bucket, of this step
   TokenBatch batch_;
   std::vector<std::byte> gradients_;  // in the order of buckets, then the votes
   std::vector<float> weights_;
   std::optional<CheckpointFile> checkpoint_;
   std::uint64_t steps_ = 0;
-  std::mt19937_64 engine_{static_cast<std::uint64_t>(context_.fabric->rank())};
+  std::mt19937_64 engine_{static_cast<std::uint64_t>(context_.communicator->rank())};
   double uniform() { return std::uniform_real_distribution<double>(0, 1)(engine_); }
 };
 
@@ -301,11 +312,11 @@ Result<std::optional<CheckpointFile>> open_checkpoint(Settings& settings, std::s
         "the workload writes checkpoints (checkpoint_every is not 0), but no directory for them is known");
   }
   if (settings.checkpoint_bytes == 0) {
-    const std::int64_t ranks = context.fabric->size();
+    const std::int64_t ranks = context.communicator->size();
     settings.checkpoint_bytes = (parameter_count(layers) * kCheckpointBytesPerParameter + ranks - 1) / ranks;
   }
-  GRIT_TRY(auto file,
-           CheckpointFile::create(context.checkpoint_directory, context.fabric->rank(), settings.checkpoint_bytes));
+  GRIT_TRY(auto file, CheckpointFile::create(context.checkpoint_directory, context.communicator->rank(),
+                                             settings.checkpoint_bytes));
   return std::optional(std::move(file));
 }
 
@@ -364,7 +375,8 @@ std::vector<ParamSpec> ddp_params() {
 WorkloadInfo ddp_info() {
   return {.name = "ddp",
           .summary = "synchronous data-parallel training: gradient buckets are all-reduced while backward goes on",
-          .params = ddp_params()};
+          .params = ddp_params(),
+          .axes = {Axis::dp}};
 }
 
 std::vector<std::string> ddp_emulated_parts(const Params& params) {
@@ -373,7 +385,7 @@ std::vector<std::string> ddp_emulated_parts(const Params& params) {
 }
 
 Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadContext& context) {
-  GRIT_ASSERT(context.fabric != nullptr && context.accelerator_clock != nullptr);
+  GRIT_ASSERT(context.communicator != nullptr && context.accelerator_clock != nullptr);
   try {
     GRIT_TRY(Settings settings, read_settings(params));
     const std::vector<ModelLayer> layers = model_layers(*settings.model, settings.scale);

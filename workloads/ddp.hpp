@@ -17,7 +17,7 @@ namespace grit {
 ///               buckets, and with `overlap` each bucket's all-reduce starts as soon as it is full
 ///   exposed     what is left of the collectives; the record's exposed_comm_ns also has the host time that starting and
 ///               progressing them took from backward
-///   optimizer   every reduced value is checked (gradient_pattern.hpp), then the weights are updated
+///   optimizer   every reduced value is checked (data_pattern.hpp), then the weights are updated
 ///   checkpoint  every so many steps: the weights to disk, flushed
 /// The votes to end the block are further elements of the last bucket.
 WorkloadInfo ddp_info();

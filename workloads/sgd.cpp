@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "harness/base/result.hpp"
 #include "workloads/fabric/float16.hpp"
 
 namespace grit {
@@ -35,6 +36,8 @@ void sgd_update(std::span<float> weights, const std::byte* gradients, DataType t
     case DataType::fp16:
       update(weights.data(), values16, weights.size(), learning_rate, [](std::uint16_t g) { return fp16_to_float(g); });
       return;
+    case DataType::bytes:
+      GRIT_ASSERT(type != DataType::bytes);
   }
 }
 

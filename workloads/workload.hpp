@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "harness/model/mesh.hpp"
 #include "harness/model/params.hpp"
 #include "harness/model/rank_dials.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/topology.hpp"
 #include "workloads/compute/compute.hpp"
-#include "workloads/fabric/fabric.hpp"
+#include "workloads/fabric/communicator.hpp"
 
 namespace grit {
 
@@ -19,6 +20,7 @@ struct WorkloadInfo {
   std::string name;
   std::string summary;
   std::vector<ParamSpec> params;
+  std::vector<Axis> axes{};  // over which it shares its work: those of a mesh that may have more than one rank
 };
 
 /// Where a rank says what it is doing; one relaxed store in shared memory.
@@ -34,7 +36,7 @@ class PhaseSink {
 };
 
 struct WorkloadContext {
-  Fabric* fabric = nullptr;
+  Communicator* communicator = nullptr;                 // of all ranks of the job; never null
   const AcceleratorClock* accelerator_clock = nullptr;  // for emulated compute; never null
   PhaseSink phase{};
   int ranks_sharing_memory = 1;  // this one and those that allocate beside it on the same machine
@@ -52,7 +54,7 @@ class Workload {
 
   /// One step. Fills all of `record` but rank, node, block, step and step_in_block. `vote_end` is reduced with the
   /// gradients: the step tells every rank alike whether any rank voted to end the block, without a collective of its
-  /// own. Error: the fabric failed, or a GEMM gave a wrong result (a wrong reduced value is counted in the record
+  /// own. Error: the communicator failed, or a GEMM gave a wrong result (a wrong reduced value is counted in the record
   /// instead).
   virtual Result<bool> step(bool vote_end, StepRecord& record) = 0;
   /// For the run's environment and report: {"parameters": 2488320, "gradient_bytes": ..., "buckets": ...}.

@@ -18,12 +18,7 @@ constexpr double kSmallestValue = 1e-30;
 void set_limits(BurninReadings& readings, const BurninConfig& config) {
   const auto found = config.limits.find(std::string(readings.measure->name));
   if (found != config.limits.end()) readings.limits = found->second;
-  const double tolerance = readings.limits.tolerance.value_or(readings.measure->tolerance);
-  // "3 % slower" is a rate of 97 % or a time of 103 %.
-  if (readings.measure->better == BurninBetter::higher)
-    readings.tolerance = -std::log1p(-std::min(tolerance, 0.99));
-  else
-    readings.tolerance = readings.is_rate() ? std::log1p(tolerance) : tolerance;
+  readings.tolerance = tolerance_in(config, *readings.measure);
   readings.spread = {readings.limits.spread.value_or(readings.measure->spread), readings.limits.spread.has_value()};
 }
 
@@ -63,6 +58,15 @@ BurninReadings numbered(Gathered gathered, std::string round, const BurninConfig
 }
 
 }  // namespace
+
+double tolerance_in(const BurninConfig& config, const BurninMeasure& measure) {
+  const auto limits = config.limits.find(std::string(measure.name));
+  const double tolerance =
+      limits == config.limits.end() ? measure.tolerance : limits->second.tolerance.value_or(measure.tolerance);
+  // "3 % slower" is a rate of 97 % or a time of 103 %.
+  if (measure.better == BurninBetter::higher) return -std::log1p(-std::min(tolerance, 0.99));
+  return measure.better == BurninBetter::lower ? std::log1p(tolerance) : tolerance;
+}
 
 double worse_log(const BurninMeasure& measure, double value) {
   const double logarithm = std::log(std::max(value, kSmallestValue));

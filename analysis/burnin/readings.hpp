@@ -32,6 +32,9 @@ double worse_log(const BurninMeasure& measure, double value);
 /// they are no rounded ones.
 double step_of(const std::vector<BurninReading>& readings);
 
+/// The measure's tolerance in this config: of a rate or time as the logarithm of a ratio, of `rarer` a share.
+double tolerance_in(const BurninConfig& config, const BurninMeasure& measure);
+
 /// A cell id begins with its round's name and a slash.
 std::string round_of_cell(const std::string& cell);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/burnin/readings.hpp"
 #include "analysis/burnin/words.hpp"
 #include "analysis/stats/median.hpp"
 #include "analysis/stats/median_interval.hpp"
@@ -86,11 +87,9 @@ std::vector<BurninFinding> fleet_shift(const BurninEvidence& evidence) {
     finding.worse = worse_fraction(measure, median(values));
     finding.worse_low = worse_fraction(measure, interval->low);
     finding.worse_high = worse_fraction(measure, interval->high);
-    const auto limits = evidence.config->limits.find(finding.measure);
-    const double tolerance = limits != evidence.config->limits.end() && limits->second.tolerance
-                                 ? *limits->second.tolerance
-                                 : measure.tolerance;
-    if (finding.worse_low > tolerance) finding.status = BurninStatus::shown;
+    // Of a group all nodes have the same figure, so that the interval knows more than was measured.
+    const double tolerance = worse_fraction(measure, tolerance_in(*evidence.config, measure));
+    if (measure.scope != BurninScope::group && finding.worse_low > tolerance) finding.status = BurninStatus::shown;
     finding.why = fmt::format(
         "{}: the {} nodes of {} that are in the reference are {} worse than then in the middle (95 % interval {} to "
         "{})",

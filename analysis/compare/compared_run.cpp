@@ -225,6 +225,8 @@ std::vector<std::string> incomparable(const Plan& before, const Plan& after) {
   }
   differ("nodes", before.topology.nodes.size(), after.topology.nodes.size());
   differ("ranks", rank_count(before.topology), rank_count(after.topology));
+  if (rank_count(before.topology) == rank_count(after.topology))
+    differ("mesh", to_string(mesh_of(before)), to_string(mesh_of(after)));
   const auto ranks_by_node = [](const Plan& plan) {  // in whatever order
     std::multiset<std::size_t> ranks;
     for (const Node& node : plan.topology.nodes) ranks.insert(node.ranks.size());

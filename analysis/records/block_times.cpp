@@ -7,12 +7,6 @@
 
 namespace grit {
 
-std::uint32_t rank_count(const Topology& topology) {
-  std::size_t ranks = 0;
-  for (const Node& node : topology.nodes) ranks += node.ranks.size();
-  return static_cast<std::uint32_t>(ranks);
-}
-
 BlockTimesSum::BlockTimesSum(const Plan& plan, std::size_t records)
     : plan_(plan), records_(records), ranks_(rank_count(plan.topology)), blocks_(plan.blocks.size()) {}
 

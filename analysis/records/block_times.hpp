@@ -11,9 +11,6 @@
 
 namespace grit {
 
-/// Of all its nodes.
-std::uint32_t rank_count(const Topology& topology);
-
 /// The share of a block's records that may be missing, while every step has those of half of the ranks or more. The
 /// ranks meet in every step, so that each carries the delay of any other, and a step is known by the records that it
 /// has: without a hundredth of them a block's mean is the same to a hundredth of the ranks' spread. One lost record of

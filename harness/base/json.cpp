@@ -7,6 +7,8 @@ Result<Json> parse_json(std::string_view text) {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
     return usage_error("not valid JSON (at byte " + std::to_string(error.byte) + ")");
+  } catch (const Json::out_of_range&) {
+    return usage_error("not JSON that can be read: a number in it is larger than a double can be (1.8e308)");
   }
 }
 

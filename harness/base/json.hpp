@@ -11,7 +11,8 @@ namespace grit {
 
 using Json = nlohmann::json;
 
-/// Parses one JSON text. Error (usage): not JSON, with the byte at which it stops being so.
+/// Parses one JSON text. Error (usage): not JSON, with the byte at which it stops being so; or a number beyond what a
+/// double can be.
 Result<Json> parse_json(std::string_view text);
 
 /// JSON as text, in one line or indented. Never fails: facts from outside (environment, firmware, file names) may hold

@@ -57,7 +57,7 @@ bool has_shown_fault(const BurninCellResult& result, const std::string& host) {
 void hold_back_groups(BurninReport& report) {
   for (BurninNodeReport& node : report.nodes)
     for (const BurninFinding& finding : report.groups)
-      if (node.state == BurninNodeState::good && finding.status == BurninStatus::shown && finding.group == node.group) {
+      if (node.state == BurninNodeState::good && finding.group == node.group) {
         node.state = BurninNodeState::apart;
         node.reason = fmt::format("its group {}: {}", node.group, finding.why);
       }
@@ -134,7 +134,17 @@ void BurninBook::take_loss(const BurninCellResult& result, const std::string& ho
     node.last_loss += fmt::format("; its kernel said: {}", telling_kernel_line(kernel->second));
 }
 
+void BurninBook::take_time(const BurninCellResult& result) {
+  const auto earlier = [&](std::int64_t known_ns) {
+    return known_ns == 0 ? result.started_ns : std::min(known_ns, result.started_ns);
+  };
+  first_ns_ = earlier(first_ns_);
+  cycle_first_ns_ = earlier(cycle_first_ns_);
+  cycle_last_ns_ = std::max(cycle_last_ns_, result.started_ns + result.took_ns);
+}
+
 std::vector<std::string> BurninBook::take(const BurninCellResult& result) {
+  take_time(result);
   for (auto* all : {&observations_, &recent_})
     all->insert(all->end(), result.observations.begin(), result.observations.end());
   std::vector<std::string> lost;
@@ -178,10 +188,8 @@ BurninEvidence BurninBook::evidence(const std::string& round) const {
 
 void BurninBook::keep_shown(std::vector<BurninFinding>& findings) {
   for (const BurninFinding& finding : findings)
-    if (!finding.host.empty() && finding.status == BurninStatus::shown)
-      shown_.try_emplace(finding_key(finding), finding);
-  std::erase_if(findings,
-                [&](const BurninFinding& one) { return !one.host.empty() && shown_.contains(finding_key(one)); });
+    if (finding.status == BurninStatus::shown) shown_.try_emplace(finding_key(finding), finding);
+  std::erase_if(findings, [&](const BurninFinding& one) { return shown_.contains(finding_key(one)); });
 }
 
 void BurninBook::keep_apart(const std::string& round, std::vector<BurninFinding>& findings) const {
@@ -205,17 +213,24 @@ std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std
   if (reads("facts")) judge_facts(round.name, findings);
   if (reads("checks")) judge_checks(round.name, findings);
   keep_shown(findings);
+  std::set<std::string> just_shown;  // whose state does not say so yet
+  for (const auto& [key, finding] : shown_)
+    if (is_of_node(finding)) just_shown.insert(finding.host);
+  const auto is_out = [&](const std::string& host) { return !is_present(host) || just_shown.contains(host); };
   std::vector<BurninFinding> suspects;
   for (BurninFinding& finding : findings) {
     if (finding.status != BurninStatus::suspect) continue;
     const auto looked = looks.find(finding_key(finding));
     const int most = is_read_again(finding) ? 1 : setup_.config.looks;
-    const bool is_gone =
-        finding.host.empty() || !is_present(finding.host) || (!finding.peer.empty() && !is_present(finding.peer));
-    if (is_gone || (looked != looks.end() && looked->second >= most))
+    const bool is_gone = is_out(finding.host) || (!finding.peer.empty() && is_out(finding.peer));
+    if (is_gone || (looked != looks.end() && looked->second >= most)) {
       finding.status = BurninStatus::unclear;
-    else
+      if (is_gone)
+        finding.why += fmt::format("; not measured again, for {} is out already",
+                                   is_out(finding.host) ? finding.host : finding.peer);
+    } else {
       suspects.push_back(finding);
+    }
   }
   keep_apart(round.name, findings);
   findings_[round.name] = std::move(findings);
@@ -330,6 +345,12 @@ void BurninBook::complete() {
   for (const auto& [host, node] : nodes_) update(host);
 }
 
+void BurninBook::count_cycle() {
+  cycles_.push_back({.observations = observations_.size(),
+                     .at_ns = cycle_first_ns_ + (cycle_last_ns_ - cycle_first_ns_) / 2 - first_ns_});
+  cycle_first_ns_ = cycle_last_ns_ = 0;
+}
+
 void BurninBook::end_cycle() {
   findings_of_cycle_ = findings_;
   looked_at_of_cycle_ = looked_at_;
@@ -388,15 +409,11 @@ BurninReport BurninBook::report() const {
   for (const auto& [key, finding] : shown_)
     if (!finding.peer.empty()) report.links.push_back(finding);
   for (const auto& [round, findings] : findings_)
-    for (const BurninFinding& finding : findings) {
-      if (finding.status == BurninStatus::clear) continue;
-      if (!finding.peer.empty()) report.links.push_back(finding);
-      if (finding.host.empty() && !finding.group.empty()) report.groups.push_back(finding);
-    }
+    for (const BurninFinding& finding : findings)
+      if (!finding.peer.empty() && finding.status != BurninStatus::clear) report.links.push_back(finding);
   BurninEvidence recent = evidence("");
   recent.observations = &recent_;
-  const auto slow = slow_groups(recent);
-  report.groups.insert(report.groups.end(), slow.begin(), slow.end());
+  report.groups = slow_groups(recent);
   hold_back_groups(report);
   sort_by_gravity(report.links);
   sort_by_gravity(report.groups);
@@ -404,6 +421,7 @@ BurninReport BurninBook::report() const {
   const auto uneven = uneven_classes(evidence(""));
   report.fleet.insert(report.fleet.end(), uneven.begin(), uneven.end());
   for (const auto& [key, finding] : fleet_) report.fleet.push_back(finding);
+  report.drift = burnin_drift(evidence(""), cycles_);
   return report;
 }
 

@@ -1,12 +1,14 @@
 // What a burn-in knows of its nodes so far, and in which state each of them is by that.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "analysis/burnin/drift.hpp"
 #include "harness/burnin/scheduler.hpp"
 
 namespace grit {
@@ -51,7 +53,9 @@ class BurninBook {
   void skip(const std::string& round, const std::string& why);
   /// All rounds are over: who is clear is good.
   void complete();
-  /// All rounds are over and begin anew: what is known now is kept for complete_by_cycle(), and who is set apart.
+  /// All rounds have been gone through once more: the cycle is whole, and shows how nodes drift.
+  void count_cycle();
+  /// They begin anew: what is known now is kept for complete_by_cycle(), and who is set apart.
   void end_cycle();
   /// The cycle that is under way is left. Of it only what is shown, and who was given up, counts; else all is as it was
   /// at end_cycle().
@@ -85,6 +89,7 @@ class BurninBook {
   };
 
   [[nodiscard]] BurninEvidence evidence(const std::string& round) const;
+  void take_time(const BurninCellResult& result);
   void take_checks(const BurninCellResult& result, const std::string& host);
   void take_boot(const BurninCellResult& result, const std::string& host);
   void take_loss(const BurninCellResult& result, const std::string& host);
@@ -110,9 +115,11 @@ class BurninBook {
   std::map<std::string, Node> nodes_{};
   std::map<std::string, std::string> classes_{}, groups_{};  // by host
   std::vector<BurninObservation> observations_{};
-  std::vector<BurninObservation> recent_{};                       // that are judged
-  std::deque<std::size_t> counts_by_cycle_{};                     // of recent_, for the cycles before this one
-  std::map<std::string, int> looks_{};                            // of the round that is judged
+  std::vector<BurninObservation> recent_{};                             // that are judged
+  std::deque<std::size_t> counts_by_cycle_{};                           // of recent_, for the cycles before this one
+  std::vector<BurninCycle> cycles_{};                                   // whole ones
+  std::int64_t first_ns_ = 0, cycle_first_ns_ = 0, cycle_last_ns_ = 0;  // of cells, CLOCK_REALTIME; 0: none yet
+  std::map<std::string, int> looks_{};                                  // of the round that is judged
   std::map<std::string, int> read_at_{};                          // by key: how often it was read when it was suspected
   std::set<std::string> looked_at_{};                             // keys, of all rounds
   std::map<std::string, std::vector<BurninFinding>> findings_{};  // by round, without those of shown_

@@ -163,7 +163,7 @@ class BurninFrontEnd {
 
   Status look_at_time() {
     if (deadline_ns_ == 0 || !why_ended_.empty() || scheduler_.done() || monotonic_ns() < deadline_ns_) return {};
-    why_ended_ = "no time was left";
+    why_ended_ = kNoTimeLeft;
     GRIT_CHECK(opened_.log.given_up(why_ended_));
     return opened_.log.changed(scheduler_.give_up(why_ended_));
   }
@@ -328,6 +328,7 @@ Result<int> run_burnin(const BurninCommand& command) {
   BurninScheduler scheduler(opened.head.setup);
   auto replayed = replay_burnin(opened, scheduler);
   if (!replayed) return with_context(replayed.error(), (command.directory / "burnin.jsonl").string());
+  GRIT_CHECK(give_up_without_time(opened, scheduler, *replayed));
   const bool has_cells = !replayed->pending.empty();
   if (has_cells)
     GRIT_CHECK(check_allocation(opened.head, nodes_with_cells_left(scheduler.report()), command.directory));

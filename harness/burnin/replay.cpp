@@ -32,4 +32,15 @@ Result<ReplayedBurnin> replay_burnin(const OpenedBurninLog& opened, BurninSchedu
   return replayed;
 }
 
+Status give_up_without_time(OpenedBurninLog& opened, BurninScheduler& scheduler, ReplayedBurnin& replayed) {
+  const std::int64_t limit_ns = opened.head.time_limit_ns;
+  if (limit_ns <= 0 || opened.earlier_ns < limit_ns || opened.ended || opened.given_up || scheduler.done()) return {};
+  GRIT_CHECK(opened.log.given_up(std::string(kNoTimeLeft)));
+  opened.given_up = {.results = opened.results.size(), .why = std::string(kNoTimeLeft)};
+  for (BurninChange& change : scheduler.give_up(std::string(kNoTimeLeft)))
+    replayed.last_changes.push_back(std::move(change));
+  replayed.pending.clear();
+  return {};
+}
+
 }  // namespace grit

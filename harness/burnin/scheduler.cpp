@@ -54,7 +54,8 @@ struct BurninScheduler::Private {
     std::vector<std::string> kinds{};
     std::vector<std::string> keys{};
     std::set<std::string> measures{};
-    int visits = 0;
+    int visits = 0;  // in this look
+    int before = 0;  // in those before it
   };
   enum class Step : std::uint8_t { visits, made_up, judged };
 
@@ -84,7 +85,8 @@ struct BurninScheduler::Private {
   void look();
   void confirm(const std::vector<BurninFinding>& findings);
   [[nodiscard]] std::vector<Suspect> suspects_of(const std::vector<BurninFinding>& findings) const;
-  [[nodiscard]] std::vector<std::string> good_company(const Suspect& suspect);
+  [[nodiscard]] std::vector<std::string> good_company(const Suspect& suspect, const std::vector<std::string>& able,
+                                                      const std::vector<std::string>& clear);
   [[nodiscard]] std::size_t size_of_visit() const;
   [[nodiscard]] std::vector<std::string> taking_part() const;
   void add_cell(const BurninTeam& team, const std::string& label, int visit, const std::vector<std::string>& kinds,
@@ -116,6 +118,7 @@ struct BurninScheduler::Private {
   std::vector<std::size_t> sizes{};
   std::vector<std::string> order{};
   BurninMeetings met{};
+  std::map<std::string, int> led{};              // in how many cells it was the first node
   std::set<std::string> came_through{};          // has figures of cells with others
   std::map<std::string, int> lost_in_company{};  // while it has none
   std::map<std::string, std::string> failed{};   // why it is given up after the visits, unless nobody can do the round
@@ -133,7 +136,7 @@ void BurninScheduler::Private::begin_round() {
                                               : std::vector<std::size_t>{round().shape == BurninShape::pair ? 2U : 1U};
   visits = std::max(round().visits, 1) * static_cast<int>(sizes.size());
   if (round().shape == BurninShape::pair) met = planned_meetings(order, visits);
-  came_through.clear(), lost_in_company.clear(), looks.clear();
+  led.clear(), came_through.clear(), lost_in_company.clear(), looks.clear();
   failed.clear(), said.clear(), has_figures = false;
   cells_done = cells_a_visit = 0;
   book.begin(round());
@@ -143,6 +146,7 @@ void BurninScheduler::Private::end_round() {
   if (++round_index == rounds.size()) {
     round_index = 0;
     ++cycle;
+    book.count_cycle();
   }
   if (cycle < book.setup().config.cycles && !book.present().empty()) {
     if (round_index == 0) book.end_cycle();
@@ -192,6 +196,7 @@ void BurninScheduler::Private::draw_visit() {
   } else {
     for (const std::string& host : shuffled_hosts(hosts, choice)) teams.push_back({host});
   }
+  choose_leaders(teams, led);
   const int number = cycle * visits + visit;
   for (const BurninTeam& team : teams) add_cell(team, std::to_string(number), number, round().kinds, "");
   cells_a_visit = teams.size();
@@ -257,30 +262,35 @@ std::vector<BurninScheduler::Private::Suspect> BurninScheduler::Private::suspect
     const int done = looked == looks.end() ? 0 : looked->second;
     const bool is_read =
         finding.measure.starts_with(kBurninFactPrefix) || finding.measure.starts_with(kBurninCheckPrefix);
-    const int more = is_read ? 1 : std::max(book.setup().config.confirm_visits, 1) << std::max(done - 1, 0);
+    const int first = std::max(book.setup().config.confirm_visits, 1);
+    const int more = is_read ? 1 : first << std::max(done - 1, 0), before = is_read || done == 0 ? 0 : more;
     auto known = std::ranges::find_if(
         suspects, [&](const Suspect& one) { return one.host == finding.host && one.peer == finding.peer; });
     if (known == suspects.end()) known = suspects.insert(suspects.end(), {.host = finding.host, .peer = finding.peer});
     known->keys.push_back(key);
     known->measures.insert(finding.measure);
-    known->visits = std::max(known->visits, more);
+    known->visits = std::max(known->visits, more), known->before = std::max(known->before, before);
     for (const std::string& kind : kinds_of(finding, round().kinds))
       if (std::ranges::find(known->kinds, kind) == known->kinds.end()) known->kinds.push_back(kind);
   }
   return suspects;
 }
 
-/// Nodes of which nothing is suspected; where there are fewer than two, also those that are clear in what is confirmed.
-std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& suspect) {
-  std::vector<std::string> clear, enough;
-  for (const std::string& host : taking_part()) {
-    if (host == suspect.host || host == suspect.peer) continue;
-    if (works_together() && !came_through.contains(host)) continue;
-    if (book.is_clear(host)) clear.push_back(host);
-    if (book.is_clear_in(host, suspect.measures)) enough.push_back(host);
+/// `clear`: of those that are `able` to be it, nodes of which nothing is suspected; where there are fewer than two,
+/// also those that are clear in what is confirmed.
+std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& suspect,
+                                                                const std::vector<std::string>& able,
+                                                                const std::vector<std::string>& clear) {
+  const auto is_own = [&](const std::string& host) { return host == suspect.host || host == suspect.peer; };
+  std::vector<std::string> good = clear;
+  std::erase_if(good, is_own);
+  if (good.size() < 2) {
+    good = able;
+    std::erase_if(good,
+                  [&](const std::string& host) { return is_own(host) || !book.is_clear_in(host, suspect.measures); });
   }
   std::vector<std::string> like, other;
-  for (const std::string& host : clear.size() < 2 ? enough : clear)
+  for (const std::string& host : good)
     (book.class_of(host) == book.class_of(suspect.host) ? like : other).push_back(host);
   if (works_together() && like.size() < 2) like.insert(like.end(), other.begin(), other.end());
   return shuffled_hosts(like, choice);
@@ -288,11 +298,15 @@ std::vector<std::string> BurninScheduler::Private::good_company(const Suspect& s
 
 void BurninScheduler::Private::confirm(const std::vector<BurninFinding>& findings) {
   const std::vector<Suspect> suspects = suspects_of(findings);
+  std::vector<std::string> able = taking_part(), clear;
+  if (works_together()) std::erase_if(able, [&](const std::string& host) { return !came_through.contains(host); });
+  // Asked once and not of each suspect, which would take the square of a large fleet.
+  std::ranges::copy_if(able, std::back_inserter(clear), [&](const std::string& host) { return book.is_clear(host); });
   std::vector<std::vector<std::string>> company;
   int most = 0;
   for (const Suspect& one : suspects) {
     const bool reads = one.kinds.empty() ? false : one.kinds.front() == "facts" || one.kinds.front() == "checks";
-    company.push_back(reads ? std::vector<std::string>{} : good_company(one));
+    company.push_back(reads ? std::vector<std::string>{} : good_company(one, able, clear));
     const std::size_t size = *std::ranges::min_element(sizes);
     if (confirming_teams(round().shape, size, one.host, one.peer, company.back(), 0).empty()) {
       for (const std::string& key : one.keys)
@@ -307,8 +321,8 @@ void BurninScheduler::Private::confirm(const std::vector<BurninFinding>& finding
       const Suspect& one = suspects[i];
       if (turn >= one.visits) continue;
       const std::size_t size = *std::ranges::min_element(sizes);
-      const auto teams =
-          confirming_teams(round().shape, size, one.host, one.peer, company[i], static_cast<std::size_t>(turn) + i);
+      const auto turns = static_cast<std::size_t>(one.before + turn) + i;
+      const auto teams = confirming_teams(round().shape, size, one.host, one.peer, company[i], turns);
       if (teams.empty()) continue;
       const int number = ++confirming_visits;
       for (const BurninTeam& team : teams)

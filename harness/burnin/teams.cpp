@@ -23,6 +23,17 @@ std::vector<std::string>::const_iterator find_partner(const std::string& host,
   return std::ranges::find_if(candidates, [&](const std::string& other) { return other != host; });
 }
 
+/// Another node is the first in each turn: a job's first rank has work that the others do not have.
+BurninTeam in_turn(BurninTeam team, std::size_t turn) {
+  std::rotate(team.begin(), team.begin() + static_cast<std::ptrdiff_t>(turn % team.size()), team.end());
+  return team;
+}
+
+std::vector<BurninTeam> in_turns(std::vector<BurninTeam> teams, std::size_t turn) {
+  for (BurninTeam& team : teams) team = in_turn(std::move(team), turn);
+  return teams;
+}
+
 }  // namespace
 
 std::vector<std::string> shuffled_hosts(const std::vector<std::string>& hosts, SeededChoice& choice) {
@@ -100,6 +111,16 @@ std::vector<std::size_t> group_sizes(const std::vector<int>& sizes, std::size_t 
   return made;
 }
 
+void choose_leaders(std::vector<BurninTeam>& teams, std::map<std::string, int>& led) {
+  std::set<std::string> leads;
+  for (BurninTeam& team : teams) {
+    const auto before = [&](const std::string& host) { return std::pair(leads.contains(host), led[host]); };
+    std::iter_swap(team.begin(), std::ranges::min_element(team, {}, before));
+    leads.insert(team.front());
+    ++led[team.front()];
+  }
+}
+
 std::vector<BurninTeam> confirming_teams(BurninShape shape, std::size_t size, const std::string& host,
                                          const std::string& peer, const std::vector<std::string>& good,
                                          std::size_t turn) {
@@ -117,9 +138,9 @@ std::vector<BurninTeam> confirming_teams(BurninShape shape, std::size_t size, co
   }
   if (company.empty()) return {};
   if (shape == BurninShape::pair) {
-    if (!peer.empty()) return {{host, company[0]}, {host, peer}, {peer, company[0]}};
-    if (company.size() == 1) return {{host, company[0]}};
-    return {{host, company[0]}, {company[0], company[1]}, {host, company[1]}};
+    if (!peer.empty()) return in_turns({{host, company[0]}, {host, peer}, {peer, company[0]}}, turn);
+    if (company.size() == 1) return in_turns({{host, company[0]}}, turn);
+    return in_turns({{host, company[0]}, {company[0], company[1]}, {host, company[1]}}, turn);
   }
   const std::size_t companions = std::min(std::max<std::size_t>(size, 2) - 1, company.size());
   BurninTeam with{host}, without;
@@ -128,7 +149,9 @@ std::vector<BurninTeam> confirming_teams(BurninShape shape, std::size_t size, co
     without = with;
     without.front() = company[companions];
   }
+  with = in_turn(std::move(with), turn);
   if (without.empty()) return {with};
+  without = in_turn(std::move(without), turn + 1);  // led by another one than `with`
   return turn % 2 == 0 ? std::vector{without, with} : std::vector{with, without};
 }
 

@@ -1,6 +1,7 @@
 // Who is in the cells of a visit: every node once, each time in other company.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,8 +36,12 @@ std::vector<BurninTeam> draw_groups(const std::vector<std::string>& shuffled, st
 /// Sizes of group cells as they come about among so many nodes, each once. 0 and what is more than there are: all.
 std::vector<std::size_t> group_sizes(const std::vector<int>& sizes, std::size_t nodes);
 
+/// Puts another node first in each team, one that was it least often so far (`led`, counted up here): a job's first
+/// rank has work that the others do not have, which must not be one node's in each visit. No node leads two teams.
+void choose_leaders(std::vector<BurninTeam>& teams, std::map<std::string, int>& led);
+
 /// The cells of one confirming visit, in their order. `good`: nodes that are clear in what is confirmed; `turn` takes
-/// others of them each time.
+/// others of them each time, and another node as the first of each cell.
 ///   node    good, suspect, good
 ///   pair    suspect with two good ones, and between these cells the two with each other; of a link (`peer`): it,
 ///           between cells in which each of its ends meets a good one

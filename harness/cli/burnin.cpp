@@ -132,6 +132,7 @@ struct BurninOptions {
     GRIT_CHECK(check_local_only(head));
     GRIT_CHECK(set_launcher(head));
     const bool is_local = head.local_nodes > 0;
+    if (!is_local) put_facts_first(head.setup.config);
     head.before = before;
     head.console = console;
     head.started_ns = realtime_ns();
@@ -200,7 +201,8 @@ void add_burnin(CLI::App& app, Action& action) {
       "examples: grit burnin --hosts n[01-64]               real nodes, over ssh\n"
       "          grit burnin --config full --time 8h        in an allocation of Slurm, all of its nodes\n"
       "          grit burnin --local-nodes 8                namespaces on this machine\n"
-      "exit codes: 0 all nodes good, 1 some bad, 2 none bad but some set apart, not clear or not tested,\n"
+      "exit codes: 0 all nodes good, 1 some bad, 2 none bad but some set apart, not clear or not tested, or\n"
+      "            the whole fleet slower than its --reference,\n"
       "            130 interrupted (go on with grit resume DIR)");
   auto options = std::make_shared<BurninOptions>();
   const auto text = [&](const char* name, std::string& into, const char* help) {

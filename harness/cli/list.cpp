@@ -158,6 +158,13 @@ void describe_fault(const Injector& injector) {
   fmt::print("\n  in a scenario: grit.fault.{} {{ on = \"any\" }}\n  to try it: grit run {}\n", info.name, info.name);
 }
 
+void describe_workload(const WorkloadInfo& info) {
+  std::vector<std::string_view> axes;
+  for (const Axis axis : info.axes) axes.push_back(to_string(axis));
+  fmt::print("{} (workload): {}\n\n  axes of a mesh   {}\n", info.name, info.summary, fmt::join(axes, ", "));
+  print_params(info.params);
+}
+
 void describe_check(const CheckInfo& info) {
   fmt::print("{} (check): {}\n\n", info.name, info.summary);
   if (!info.needs.empty()) fmt::print("  needs            {}\n", info.needs);
@@ -183,17 +190,8 @@ Result<int> describe(const std::string& name) {
     return print_params(timing_params()), 0;
   }
   for (const Injector* injector : injectors()) known.push_back(injector->info().name);
-  const auto try_plain = [&](const auto& infos, std::string_view kind) {
-    for (const auto& info : infos) {
-      known.push_back(info.name);
-      if (info.name != name) continue;
-      fmt::print("{} ({}): {}\n", info.name, kind, info.summary);
-      print_params(info.params);
-      return true;
-    }
-    return false;
-  };
-  if (try_plain(workloads(), "workload")) return 0;
+  if (const WorkloadInfo* workload = find_workload(name)) return describe_workload(*workload), 0;
+  for (const WorkloadInfo& workload : workloads()) known.push_back(workload.name);
   if (check != nullptr) return describe_check(check->info), 0;
   for (const Check* one : checks()) known.push_back(one->info.name);
   const std::string near = nearest_name(name, known);

@@ -30,9 +30,9 @@ constexpr std::int64_t kDying_ns = kNsPerS;  // and until it is dead
 constexpr std::int64_t kLetGo_ns = 5 * kNsPerS;
 
 /// Between fork and exec: system calls only.
-[[noreturn]] void become(pid_t parent, const char* program, char* const* arguments, char* const* environment,
-                         int output) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+[[noreturn]] void become(pid_t parent, int signal_of_orphan, const char* program, char* const* arguments,
+                         char* const* environment, int output) {
+  ::prctl(PR_SET_PDEATHSIG, signal_of_orphan);
   if (::getppid() != parent) ::_exit(127);
   ::setsid();
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);  // an ignored one stays so over execve(2)
@@ -127,7 +127,9 @@ Result<HostJobProcess> HostJobProcess::start(const JobLauncher& launcher, const 
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return errno_error("cannot start a launcher");
-  if (pid == 0) become(parent, program->c_str(), argument_pointers.data(), environment_pointers.data(), writer.get());
+  if (pid == 0)
+    become(parent, launcher.signal_of_orphan(), program->c_str(), argument_pointers.data(), environment_pointers.data(),
+           writer.get());
   made->pid = pid;
   GRIT_TRY(made->process, open_process(pid));
   return HostJobProcess(std::move(made));

@@ -225,6 +225,8 @@ class SrunLauncher : public JobLauncher {
     return status == 0 ? "" : line_with(printed, kSrunPhrases);
   }
 
+  [[nodiscard]] int signal_of_orphan() const override { return SIGTERM; }
+
  private:
   static constexpr std::string_view kOfAStep[] = {"PMIX_", "PMI_", "OMPI_COMM_", "SLURM_STEP", "SLURM_CPU_BIND"};
   Words arguments_;

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -40,6 +41,8 @@ class JobLauncher {
   /// From its exit status and what it printed: it could not get the job going (host unknown, no daemon there, step
   /// refused), and why, in its words; empty: it could.
   [[nodiscard]] virtual std::string why_not_started(int status, std::string_view printed) const = 0;
+  /// What the kernel sends the launcher when the process that started it dies.
+  [[nodiscard]] virtual int signal_of_orphan() const { return SIGKILL; }
 };
 
 /// mpirun over ssh (Open MPI's rsh launcher, without a batch system's allocation: plm rsh, no ras of a batch system).
@@ -48,8 +51,9 @@ class JobLauncher {
 std::unique_ptr<JobLauncher> make_mpirun_launcher(std::vector<std::string> arguments);
 /// srun: a step of the allocation that SLURM_JOB_ID names, on these nodes: --nodelist, --overlap, --mpi=pmix,
 /// --kill-on-bad-exit, --cpu-bind=none unless `arguments` say otherwise, --immediate so that it never queues;
-/// --mpi=none for a job without MPI, which then starts where Slurm has no PMIx, too.
-/// Error (unavailable): no allocation around this process.
+/// --mpi=none for a job without MPI, which then starts where Slurm has no PMIx, too. SIGTERM is what ends its step at
+/// once (src/srun/libsrun/srun_job.c: "forcing job termination"), so an orphan is sent that: without srun a step goes
+/// on. Error (unavailable): no allocation around this process.
 Result<std::unique_ptr<JobLauncher>> make_srun_launcher(std::vector<std::string> arguments);
 /// Within the switch of the local cluster (LocalClusterOptions::on_switch): mpirun by `grit enter-node`, hosts are
 /// management addresses. Ranks' output comes through mpirun, not past it.
@@ -62,10 +66,11 @@ bool says_allocation_is_over(std::string_view words);
 Result<std::unique_ptr<JobLauncher>> make_job_launcher(const std::string& name, std::vector<std::string> arguments);
 
 /// A launcher's process, in a session of its own. Gone with this object (SIGKILL to the session), and with the thread
-/// that started it (PR_SET_PDEATHSIG of the launcher). mpirun's remote parts end when their connection to it does; a
-/// step whose srun was killed goes on until its --time, a command that was entered by ssh until it writes: what is
-/// started must end by itself, too. Beside such an object no run_child() (harness/os/child_process.hpp) may be called,
-/// which takes all children of a process for its own.
+/// that started it (PR_SET_PDEATHSIG of the launcher: JobLauncher::signal_of_orphan()). mpirun's remote parts end when
+/// their connection to it does, and a step when srun gets SIGTERM; a step whose srun was killed goes on until its
+/// --time, a command that was entered by ssh until it writes: what is started must end by itself, too. Beside such an
+/// object no run_child() (harness/os/child_process.hpp) may be called, which takes all children of a process for its
+/// own.
 class HostJobProcess {
  public:
   /// Output and errors go to one pipe that this object reads; the last 1 MiB is kept. Error (unavailable): the launcher

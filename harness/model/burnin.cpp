@@ -210,13 +210,33 @@ static void each_member(Given& node, const Member& member) {
       member("remarks", node.remarks);
 }
 
+template <MaybeConst<BurninDrift::Point> Given, class Member>
+static void each_member(Given& point, const Member& member) {
+  member("cycle", point.cycle), member("at_ns", point.at_ns), member("nodes", point.nodes),
+      member("middle", point.middle), member("low", point.low), member("high", point.high);
+}
+
+template <MaybeConst<BurninDrift::Node> Given, class Member>
+static void each_member(Given& node, const Member& member) {
+  member("host", node.host), member("worse", node.worse), member("beyond_fleet", node.beyond_fleet),
+      member("cycles", node.cycles), member("path", node.path);
+}
+
+template <MaybeConst<BurninDrift> Given, class Member>
+static void each_member(Given& drift, const Member& member) {
+  member("measure", drift.measure), member("round", drift.round), member("machine_class", drift.machine_class),
+      member("cycles", drift.cycles), member("points", drift.points), member("shift", drift.shift),
+      member("is_beyond_noise", drift.is_beyond_noise), member("nodes_told", drift.nodes_told),
+      member("slower", drift.slower), member("more_slower", drift.more_slower);
+}
+
 template <MaybeConst<BurninReport> Given, class Member>
 static void each_member(Given& report, const Member& member) {
   member("config", report.config), member("launcher", report.launcher), member("started_utc", report.started_utc),
       member("took_ns", report.took_ns), member("complete", report.complete), member("nodes", report.nodes),
       member("links", report.links), member("groups", report.groups), member("fleet", report.fleet),
-      member("observations", report.observations), member("round_took_ns", report.round_took_ns),
-      member("lost", report.lost);
+      member("drift", report.drift), member("observations", report.observations),
+      member("round_took_ns", report.round_took_ns), member("lost", report.lost);
 }
 
 template <class T>
@@ -268,25 +288,40 @@ Result<BurninCellResult> burnin_cell_result_from_json(const Json& json) {
 
 Result<BurninConfig> burnin_config_from_json(const Json& json) { return from<BurninConfig>(json, "config"); }
 
+void put_facts_first(BurninConfig& config) {
+  if (config.rounds.empty() || config.rounds.front().shape == BurninShape::node) return;
+  constexpr std::int64_t kLength_ns = 1'000'000'000, kLimit_ns = 60'000'000'000;  // as of a config that says neither
+  BurninRound facts{
+      .name = "facts", .kinds = {"facts"}, .length_ns = kLength_ns, .limit_ns = kLimit_ns, .alone = false};
+  while (std::ranges::find(config.rounds, facts.name, &BurninRound::name) != config.rounds.end())
+    facts.name += "_first";
+  config.rounds.insert(config.rounds.begin(), std::move(facts));
+}
+
 Result<BurninReport> burnin_report_from_json(const Json& json) {
   if (json.is_object()) GRIT_CHECK(check_format(json, formats::kBurnin));
   return from<BurninReport>(json, "report");
 }
 
+bool is_slower_fleet(const BurninFinding& finding) {
+  return finding.of_reference && finding.host.empty() && finding.status == BurninStatus::shown;
+}
+
 int exit_code(const BurninReport& report) {
-  const auto is = [](BurninStatus wanted) {
-    return [wanted](const BurninFinding& one) { return one.status == wanted; };
-  };
-  const auto any = [&](BurninStatus wanted) {
-    return std::ranges::any_of(report.links, is(wanted)) || std::ranges::any_of(report.groups, is(wanted));
+  const auto any_link = [&](BurninStatus wanted) {
+    return std::ranges::any_of(report.links, [wanted](const BurninFinding& one) { return one.status == wanted; });
   };
   const auto in = [](BurninNodeState state) {
     return [state](const BurninNodeReport& node) { return node.state == state; };
   };
-  if (std::ranges::any_of(report.nodes, in(BurninNodeState::bad)) || any(BurninStatus::shown)) return 1;
+  if (std::ranges::any_of(report.nodes, in(BurninNodeState::bad)) || any_link(BurninStatus::shown) ||
+      !report.groups.empty())
+    return 1;
   const bool all_good = std::ranges::all_of(report.nodes, in(BurninNodeState::good));
-  const bool any_open = any(BurninStatus::apart) || any(BurninStatus::unclear) || any(BurninStatus::suspect);
-  return all_good && !any_open && report.complete ? 0 : 2;
+  const bool any_open =
+      any_link(BurninStatus::apart) || any_link(BurninStatus::unclear) || any_link(BurninStatus::suspect);
+  const bool is_slower = std::ranges::any_of(report.fleet, is_slower_fleet);
+  return all_good && !any_open && !is_slower && report.complete ? 0 : 2;
 }
 
 }  // namespace grit

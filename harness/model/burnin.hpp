@@ -87,6 +87,11 @@ struct BurninConfig {
   int cycles = 1;           // all rounds, so many times
 };
 
+/// Puts a round of facts in front where the first one is of several nodes: a cell of several tells them apart by the
+/// start of the kernel that each of them has told alone before, since a name such as an alias of ssh's is nothing that
+/// a node knows of itself. It also says of which class each node is.
+void put_facts_first(BurninConfig& config);
+
 /// The unit that is lost when something dies. `id` follows from the round and the results before it alone, so that a
 /// resumed burn-in makes the same ones: "links/1/n03+n07", "links/confirm-1/n03+n12".
 struct BurninCell {
@@ -201,6 +206,32 @@ struct BurninNodeReport {
   std::vector<std::string> remarks{};  // what is odd and is no reason: a kernel unlike the others'
 };
 
+/// Of one measure how the nodes of a class did over the whole cycles, each against its own first one. What is "worse"
+/// is a fraction: 0.05 is 5 % less of a rate or 5 % more of a time than then. analysis/burnin/drift.hpp has the rules.
+struct BurninDrift {
+  struct Point {
+    int cycle = 0;                         // from 1
+    std::int64_t at_ns = 0;                // the cycle's middle, since the burn-in's first cell
+    int nodes = 0;                         // with figures of this cycle and of the first
+    double middle = 0, low = 0, high = 0;  // of these nodes; nine of ten are between low and high
+  };
+  struct Node {
+    std::string host{};
+    double worse = 0;            // of late than in its first cycle
+    double beyond_fleet = 0;     // as much of it is not the fleet's own drift
+    std::vector<int> cycles{};   // those of the points in which it has a figure
+    std::vector<double> path{};  // worse by cycle, in each of these
+  };
+  std::string measure{}, round{}, machine_class{};
+  int cycles = 0;                // whole ones
+  std::vector<Point> points{};   // all cycles, or some of them at even distances, the first and the last among them
+  double shift = 0;              // of the middle node of late; 0.05: the fleet got 5 % worse
+  bool is_beyond_noise = false;  // that is more than the fleet goes up and down by from cycle to cycle
+  int nodes_told = 0;            // of so many nodes it could be told whether they got worse
+  std::vector<Node> slower{};    // nodes that got worse by more than the tolerance beyond the fleet, the worst first
+  int more_slower = 0;           // that are not listed
+};
+
 struct BurninProgress {
   std::string round{};
   int cycle = 0;  // from 0
@@ -215,18 +246,23 @@ struct BurninReport {
   std::string launcher{};  // "mpirun", "srun", "local cluster"
   std::string started_utc{};
   std::int64_t took_ns = 0;
-  bool complete = false;                  // all rounds came to their end
-  std::vector<BurninNodeReport> nodes{};  // in the order of the hosts
-  std::vector<BurninFinding> links{};     // bad ones between good nodes, and those cleared
-  std::vector<BurninFinding> groups{};
+  bool complete = false;                          // all rounds came to their end
+  std::vector<BurninNodeReport> nodes{};          // in the order of the hosts
+  std::vector<BurninFinding> links{};             // bad ones between good nodes, and those cleared
+  std::vector<BurninFinding> groups{};            // bad ones, and no others
   std::vector<BurninFinding> fleet{};             // its shift against the reference; checks that alarm on most nodes
+  std::vector<BurninDrift> drift{};               // of several whole cycles, by measure; judges nobody
   std::vector<BurninObservation> observations{};  // for distributions and the pair matrix
   std::map<std::string, std::int64_t> round_took_ns{};
   std::vector<BurninCellResult> lost{};  // cells that did not complete, without observations
 };
 
+/// Of BurninReport::fleet: in the middle its nodes are worse than in the reference by more than the tolerance, for
+/// sure.
+bool is_slower_fleet(const BurninFinding& finding);
+
 /// 0 all good, 1 some bad (node, link or group), 2 none bad but some set apart, not clear or not tested, or rounds that
-/// did not come to their end.
+/// did not come to their end, or the fleet is slower than its reference (is_slower_fleet()).
 int exit_code(const BurninReport& report);
 
 Json to_json(const BurninCell& cell);

@@ -68,18 +68,21 @@ Json json_of(const PlannedFault& fault) {
     pulses.push_back({{"start_ns", pulse.start_ns}, {"end_ns", pulse.end_ns}});
     if (pulse.block >= 0) pulses.back()["block"] = pulse.block;
   }
-  return {{"id", fault.id},
-          {"name", fault.name},
-          {"node", fault.node},
-          {"device", fault.device},
-          {"mechanism", fault.mechanism},
-          {"undo", to_string(fault.undo)},
-          {"params", fault.params},
-          {"resolved", fault.resolved},
-          {"anchor", json_of(fault.anchor)},
-          {"pulses", std::move(pulses)},
-          {"lease_ns", fault.lease_ns},
-          {"passive", fault.passive}};
+  Json json{{"id", fault.id},
+            {"name", fault.name},
+            {"node", fault.node},
+            {"device", fault.device},
+            {"mechanism", fault.mechanism},
+            {"undo", to_string(fault.undo)},
+            {"params", fault.params},
+            {"resolved", fault.resolved},
+            {"anchor", json_of(fault.anchor)},
+            {"pulses", std::move(pulses)},
+            {"lease_ns", fault.lease_ns},
+            {"passive", fault.passive}};
+  if (!fault.on.empty()) json["on"] = to_json(fault.on);
+  if (!fault.ranks.empty()) json["ranks"] = to_json(fault.ranks);
+  return json;
 }
 
 Json json_of(const Design& design) {
@@ -199,6 +202,15 @@ std::string read_text(const Json& json) {
 
 ScenarioPlugin read_plugin(const Json& json) { return {text_field(json, "name"), object_field(json, "params")}; }
 
+/// Coordinates, or sizes, of at least `least`.
+AxisValues read_axes(const Json& json, const char* name, int least) {
+  auto values = axis_values_from_json(field(json, name), least);
+  if (!values) throw Malformed{fmt::format("\"{}\": {}", name, values.error().message)};
+  return std::move(*values);
+}
+
+AxisValues read_coordinates(const Json& json, const char* name) { return read_axes(json, name, 0); }
+
 Pulse read_pulse(const Json& json) {
   Pulse pulse{int_field(json, "start_ns", 0), int_field(json, "end_ns", -1)};
   if (json.contains("block")) pulse.block = static_cast<int>(int_field(json, "block", 0, INT32_MAX));
@@ -226,6 +238,8 @@ PlannedFault read_fault(const Json& json) {
   fault.params = object_field(json, "params");
   read_if_there(json, "resolved", fault.resolved, object_field);
   read_if_there(json, "passive", fault.passive, bool_field);
+  read_if_there(json, "on", fault.on, read_coordinates);
+  read_if_there(json, "ranks", fault.ranks, read_coordinates);
   if (json.contains("anchor")) fault.anchor = read_anchor(json.at("anchor"));
   fault.pulses = list_field(json, "pulses", read_pulse);
   fault.lease_ns = int_field(json, "lease_ns", 1);
@@ -319,7 +333,14 @@ void check_anchor(const Plan& plan, const PlannedFault& fault) {
         fmt::format("fault {} follows fault {}, which is no earlier one of its node", fault.id, fault.anchor.fault)};
 }
 
-/// What the parts cannot say by themselves: indices are places in lists, nodes exist.
+/// It lays out all ranks of the plan's nodes, whatever their number.
+Mesh read_mesh(const Json& json, const Topology& topology) {
+  auto mesh = Mesh::over(read_axes(json, "mesh", 1), static_cast<int>(rank_count(topology)));
+  if (!mesh) throw Malformed{"\"mesh\": " + mesh.error().message};
+  return *mesh;
+}
+
+/// What the parts cannot say by themselves: indices are places in lists, nodes and coordinates exist.
 void check_consistency(const Plan& plan) {
   for (std::size_t i = 0; i < plan.faults.size(); ++i) {
     const PlannedFault& fault = plan.faults[i];
@@ -328,6 +349,9 @@ void check_consistency(const Plan& plan) {
       throw Malformed{fmt::format("fault {} acts on node {}, which does not exist", i, fault.node)};
     }
     check_anchor(plan, fault);
+    for (const AxisValues& coordinates : {fault.on, fault.ranks})
+      if (const Status there = mesh_of(plan).check(coordinates); !there)
+        throw Malformed{fmt::format("fault {}: {}", i, there.error().message)};
   }
   for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
     if (plan.blocks[i].index != static_cast<int>(i)) throw Malformed{fmt::format("block {} is out of order", i)};
@@ -342,6 +366,7 @@ Plan read_plan(const Json& json, Topology topology) {
   read_if_there(json, "options", plan.options, object_field);
   plan.topology = std::move(topology);
   plan.workload = read_plugin(field(json, "workload"));
+  if (json.contains("mesh")) plan.mesh = read_mesh(json, plan.topology);
   const auto list_of_texts = [](const Json& from, const char* name) { return list_field(from, name, read_text); };
   const auto list_of_plugins = [](const Json& from, const char* name) { return list_field(from, name, read_plugin); };
   const auto list_of_guards = [](const Json& from, const char* name) { return list_field(from, name, read_guard); };
@@ -378,6 +403,18 @@ std::vector<int> looks_of(const Design& design) {
   return looks;
 }
 
+Mesh mesh_of(const Plan& plan) {
+  if (plan.mesh) return *plan.mesh;
+  return Mesh::over({}, static_cast<int>(rank_count(plan.topology))).value_or(Mesh());
+}
+
+std::vector<int> places_at(const Mesh& mesh, const Node& node, const AxisValues& coordinates) {
+  std::vector<int> places;
+  for (std::size_t place = 0; place < node.ranks.size(); ++place)
+    if (mesh.is_at(node.ranks[place], coordinates)) places.push_back(static_cast<int>(place));
+  return places;
+}
+
 std::optional<int> look_before(const Plan& plan, int block) {
   if (block < 1 || block >= static_cast<int>(plan.blocks.size())) return std::nullopt;
   const int pair = plan.blocks[static_cast<std::size_t>(block)].pair;
@@ -389,21 +426,23 @@ std::optional<int> look_before(const Plan& plan, int block) {
 }
 
 Json to_json(const Plan& plan) {
-  return {{"format", formats::kPlan.number},
-          {"scenario", plan.scenario_name},
-          {"summary", plan.summary},
-          {"seed", plan.seed},
-          {"options", plan.options},
-          {"topology", to_json(plan.topology)},
-          {"workload", json_of(plan.workload)},
-          {"emulated", plan.emulated},
-          {"faults", list_of(plan.faults)},
-          {"checks", list_of(plan.checks)},
-          {"design", json_of(plan.design)},
-          {"blocks", list_of(plan.blocks)},
-          {"expect", json_of(plan.expect)},
-          {"allowed", json_of(plan.allowed)},
-          {"guards", list_of(plan.guards)}};
+  Json json{{"format", formats::kPlan.number},
+            {"scenario", plan.scenario_name},
+            {"summary", plan.summary},
+            {"seed", plan.seed},
+            {"options", plan.options},
+            {"topology", to_json(plan.topology)},
+            {"workload", json_of(plan.workload)},
+            {"emulated", plan.emulated},
+            {"faults", list_of(plan.faults)},
+            {"checks", list_of(plan.checks)},
+            {"design", json_of(plan.design)},
+            {"blocks", list_of(plan.blocks)},
+            {"expect", json_of(plan.expect)},
+            {"allowed", json_of(plan.allowed)},
+            {"guards", list_of(plan.guards)}};
+  if (plan.mesh) json["mesh"] = to_json(*plan.mesh);
+  return json;
 }
 
 Result<Plan> plan_from_json(const Json& json) {

@@ -34,6 +34,9 @@ struct PlannedFault {
   std::string name;  // the injector
   int node = 0;
   bool passive = false;  // it is only the other end of what the fault does from other nodes: the receiver of a flood
+  AxisValues on{};       // the coordinates by which the scenario chose its node; empty: it chose otherwise
+  AxisValues ranks{};  // those of the ranks that it acts on, whose places on the node are the parameter `rank`; empty:
+                       // the scenario said them otherwise, or the fault acts on no ranks
   std::string device{};  // what it acts on: "eth0"; empty when the injector needs none
   std::string mechanism{};
   UndoClass undo = UndoClass::persistent;
@@ -92,6 +95,7 @@ struct Plan {
   Json options = Json::object();  // name -> text
   Topology topology{};
   ScenarioPlugin workload{};
+  std::optional<Mesh> mesh{};           // empty: the scenario gives no axes (mesh_of())
   std::vector<std::string> emulated{};  // what is not real: "compute (timer-driven accelerator)"
   std::vector<PlannedFault> faults{};
   std::vector<ScenarioPlugin> checks{};
@@ -101,6 +105,12 @@ struct Plan {
   Allowed allowed{};
   std::vector<Guard> guards{};
 };
+
+/// How the ranks share the work: as the plan says, else all of them on dp. Of a plan without ranks, a mesh of one.
+Mesh mesh_of(const Plan& plan);
+
+/// Those of a node's ranks that have these coordinates, by their places on the node, from 0.
+std::vector<int> places_at(const Mesh& mesh, const Node& node, const AxisValues& coordinates);
 
 /// Which look, from 1, is taken before this block: the first of the pairs that come only if it is not clear yet.
 std::optional<int> look_before(const Plan& plan, int block);

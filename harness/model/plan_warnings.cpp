@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -74,6 +75,48 @@ std::string why_crowded(const Topology& topology) {
   return {};
 }
 
+/// The first few, and how many there are beside them.
+std::string first_of(const std::vector<std::string>& all, std::string_view between) {
+  constexpr std::size_t kNamed = 3;
+  const auto shown = static_cast<std::ptrdiff_t>(std::min(kNamed, all.size()));
+  return fmt::format("{}{}", fmt::join(all.begin(), all.begin() + shown, between),
+                     all.size() > kNamed ? fmt::format("{}and {} more", between, all.size() - kNamed) : "");
+}
+
+/// "node1 (rank 2: dp = 0, tp = 0)": the first of the node's ranks that does not have these coordinates; empty where
+/// all have.
+std::string other_rank(const Mesh& mesh, const Node& node, const AxisValues& wanted) {
+  const auto other =
+      std::find_if(node.ranks.begin(), node.ranks.end(), [&](int rank) { return !mesh.is_at(rank, wanted); });
+  if (other == node.ranks.end()) return {};
+  return fmt::format("{} (rank {}: {})", node.name, *other, to_string(mesh.coordinates(*other)));
+}
+
+/// Of faults on nodes that were chosen by coordinates: those that also befall ranks with other coordinates.
+std::vector<std::string> beside_coordinates(const Plan& plan) {
+  std::map<std::pair<std::string, AxisValues>, std::vector<std::string>> found;
+  std::set<std::string> by_rank;  // faults that could act on single ranks
+  const Mesh mesh = mesh_of(plan);
+  for (const PlannedFault& fault : plan.faults) {
+    if (fault.on.empty()) continue;
+    std::string other = other_rank(mesh, plan.topology.nodes.at(static_cast<std::size_t>(fault.node)), fault.on);
+    if (other.empty()) continue;
+    std::vector<std::string>& others = found[{fault.name, fault.on}];
+    if (std::find(others.begin(), others.end(), other) == others.end()) others.push_back(std::move(other));
+    if (fault.params.contains("rank")) by_rank.insert(fault.name);
+  }
+  std::vector<std::string> warnings;
+  for (const auto& [chosen, others] : found) {
+    const auto& [name, on] = chosen;
+    warnings.push_back(fmt::format(
+        "{} on {} goes by nodes, and these also hold ranks of other coordinates: {}; {}", name, to_string(on),
+        first_of(others, ", "),
+        by_rank.contains(name) ? fmt::format("rank = {{ {} }} instead of `on` names the ranks alone", to_string(on))
+                               : "what it does befalls them, too"));
+  }
+  return warnings;
+}
+
 }  // namespace
 
 std::vector<std::string> plan_warnings(const Plan& plan) {
@@ -89,12 +132,8 @@ std::vector<std::string> plan_warnings(const Plan& plan) {
     std::string why = why_unused(plan.topology.nodes.at(static_cast<std::size_t>(fault.node)), fault.device);
     if (!why.empty() && std::find(unused.begin(), unused.end(), why) == unused.end()) unused.push_back(std::move(why));
   }
-  constexpr std::size_t kNamed = 3;
-  if (!unused.empty())
-    warnings.push_back(fmt::format(
-        "a fault on a NIC without traffic slows nothing: {}{}",
-        fmt::join(unused.begin(), unused.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, unused.size())), "; "),
-        unused.size() > kNamed ? fmt::format("; and {} more", unused.size() - kNamed) : ""));
+  if (!unused.empty()) warnings.push_back("a fault on a NIC without traffic slows nothing: " + first_of(unused, "; "));
+  for (std::string& beside : beside_coordinates(plan)) warnings.push_back(std::move(beside));
   return warnings;
 }
 

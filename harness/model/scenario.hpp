@@ -8,17 +8,19 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/model/mesh.hpp"
 #include "harness/model/params.hpp"
 
 namespace grit {
 
 /// Which nodes a fault acts on. Nodes are counted from 0.
 struct NodeSelector {
-  enum class Kind { list, any, all, fraction, drawn };
+  enum class Kind { list, any, all, fraction, drawn, coordinates };
   Kind kind = Kind::list;
   std::vector<int> nodes{};  // for list
   double share = 0;          // for fraction: 0 < share <= 1; rounded up to at least one node
   std::size_t draw = 0;      // for drawn: place in Scenario::draws
+  AxisValues at{};           // for coordinates: the nodes with at least one rank that has all of them
 };
 
 /// grit.node(...) and grit.others(...): nodes that are chosen once and may be named in several places. A plan holds the
@@ -50,7 +52,9 @@ struct ScenarioFault {
   NodeSelector on{};
   Json params = Json::object();         // complete, base units
   std::optional<NodeSelector> peers{};  // of InjectorInfo::peers, which `params` then lacks; empty: it is in `params`
-  std::string where{};                  // "scenarios/x.lua:12", for messages
+  AxisValues ranks{};   // the coordinates of its ranks, whose nodes `on` then says, and whose parameter `rank` `params`
+                        // then lacks; empty: it is in `params`, or the fault has none
+  std::string where{};  // "scenarios/x.lua:12", for messages
   Timing timing{};
 };
 
@@ -140,6 +144,7 @@ struct Scenario {
   std::vector<ScenarioOption> options{};
   std::vector<NodeDraw> draws{};  // a draw refers to earlier ones only
   ScenarioPlugin workload{};
+  AxisValues mesh{};  // sizes, as Mesh::over() takes them
   std::vector<ScenarioFault> faults{};
   std::vector<ScenarioPlugin> checks{};
   Design design{};

@@ -169,6 +169,12 @@ Failure no_such_nic(const Node& node, const std::string& nic) {
 
 }  // namespace
 
+std::uint32_t rank_count(const Topology& topology) {
+  std::size_t ranks = 0;
+  for (const Node& node : topology.nodes) ranks += node.ranks.size();
+  return static_cast<std::uint32_t>(ranks);
+}
+
 std::string describe_nics(const Node& node) {
   std::vector<std::string> nics;
   for (const Nic& one : node.nics)

@@ -1,6 +1,7 @@
 // The machines a run uses, as discovery found them.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +57,9 @@ struct Topology {
   std::vector<Node> nodes{};
   bool local_cluster = false;  // namespaces of one machine, made by grit
 };
+
+/// On all nodes.
+std::uint32_t rank_count(const Topology& topology);
 
 /// "eth0 (data: is up ...), eno1 (management: carries the default route)", for errors.
 std::string describe_nics(const Node& node);

@@ -7,10 +7,11 @@
 
 #include "harness/base/clock.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/model/bus_bandwidth.hpp"
 #include "harness/model/phases.hpp"
 #include "harness/run/measure_kinds.hpp"
+#include "workloads/data_pattern.hpp"
 #include "workloads/fabric/mpi.hpp"
-#include "workloads/gradient_pattern.hpp"
 #include "workloads/workload.hpp"
 
 namespace grit {
@@ -48,8 +49,8 @@ struct Sums {
 
 /// Sums until rank 0 finds that the time is over, which it tells the others by a small sum; that also lets all begin
 /// the large one together.
-Result<Sums> sum_for(Fabric& fabric, std::int64_t length_ns) {
-  GradientPattern pattern(DataType::fp32, fabric.rank(), fabric.size());
+Result<Sums> sum_for(Communicator& communicator, std::int64_t length_ns) {
+  SumPattern pattern(DataType::fp32, communicator.group().id, communicator.rank(), communicator.size());
   std::vector<float> buffer(kSum_elements);
   auto* bytes = reinterpret_cast<std::byte*>(buffer.data());
   Sums sums;
@@ -58,13 +59,13 @@ Result<Sums> sum_for(Fabric& fabric, std::int64_t length_ns) {
     pattern.begin_step(round);
     pattern.fill(bytes, 0, kSum_elements);
     const bool enough = round >= kSettleRounds + kFewestRounds && monotonic_ns() >= ends_ns;
-    float over = fabric.rank() == 0 && enough ? 1.0F : 0.0F;
-    GRIT_CHECK(fabric.allreduce_begin(&over, 1, DataType::fp32));
-    GRIT_CHECK(fabric.wait_all());
+    float over = communicator.rank() == 0 && enough ? 1.0F : 0.0F;
+    GRIT_CHECK(communicator.all_reduce(&over, &over, 1, DataType::fp32));
+    GRIT_CHECK(communicator.wait_all());
     if (over > 0) return sums;
     const std::int64_t began_ns = monotonic_ns();
-    GRIT_CHECK(fabric.allreduce_begin(bytes, kSum_elements, DataType::fp32));
-    GRIT_CHECK(fabric.wait_all());
+    GRIT_CHECK(communicator.all_reduce(bytes, bytes, kSum_elements, DataType::fp32));
+    GRIT_CHECK(communicator.wait_all());
     if (round >= kSettleRounds) sums.times_ns.push_back(monotonic_ns() - began_ns);
     sums.wrong += pattern.count_wrong(bytes, 0, kSum_elements);
     sums.checked += kSum_elements;
@@ -105,13 +106,13 @@ Result<Training> train_for(Workload& workload, bool is_first, std::int64_t lengt
 }
 
 /// On cores that nodes share the accelerator is a timer: matrix products of one node would be the others' delay.
-Result<std::unique_ptr<Workload>> make_training(const Job& job, bool shares_cores, Fabric& fabric,
+Result<std::unique_ptr<Workload>> make_training(const Job& job, bool shares_cores, Communicator& communicator,
                                                 const AcceleratorClock& clock) {
   const WorkloadInfo* info = find_workload("ddp");
   GRIT_ASSERT(info != nullptr);
   GRIT_TRY(Json params, complete_params(info->params, Json{{"compute", shares_cores ? "emulated" : "cpu"}}));
   WorkloadContext context;
-  context.fabric = &fabric;
+  context.communicator = &communicator;
   context.accelerator_clock = &clock;
   context.ranks_sharing_memory = in_local_cluster() ? job.size() : job.local_size();
   return make_workload("ddp", Params(std::move(params)), context);
@@ -125,22 +126,23 @@ Result<std::vector<BurninLine>> measure_collective(const Job& job, const Measure
     line.skipped.push_back("collective: the cell has one node only");
     return said_by_node(job, std::move(line));
   }
-  const auto fabric = make_mpi_fabric(job.world());
-  GRIT_TRY(const Sums sums, sum_for(*fabric, here.length_ns));
+  GRIT_TRY(const auto communicator, make_mpi_communicator(job.world()));
+  GRIT_TRY(const Sums sums, sum_for(*communicator, here.length_ns));
   const double took_s = largest_of(job.world(), seconds(median_of(sums.times_ns)));
-  const double ranks = job.size();
-  const double bits = static_cast<double>(kSum_elements * sizeof(float)) * 8;
-  line.observations = {{.measure = "collective", .value = 2 * (ranks - 1) / ranks * bits / took_s},
+  constexpr auto kSum_bytes = static_cast<std::int64_t>(kSum_elements * sizeof(float));
+  line.observations = {{.measure = "collective",
+                        .value = bus_bandwidth_bits_per_s(CollectiveOperation::all_reduce, job.size(), kSum_bytes,
+                                                          took_s * static_cast<double>(kNsPerS))},
                        wrong_on_node(job, sums.wrong, sums.checked)};
   return said_by_node(job, std::move(line));
 }
 
 Result<std::vector<BurninLine>> measure_training(const Job& job, const MeasureHere& here) {
   const AcceleratorClock clock{kNominalClockPpm};
-  const auto fabric = make_mpi_fabric(job.world());
+  GRIT_TRY(const auto communicator, make_mpi_communicator(job.world()));
   std::unique_ptr<Workload> workload;
   GRIT_CHECK(job.each([&]() -> Status {
-    GRIT_TRY(workload, make_training(job, here.shares_cores, *fabric, clock));
+    GRIT_TRY(workload, make_training(job, here.shares_cores, *communicator, clock));
     return {};
   }));
   const auto training = train_for(*workload, job.rank() == 0, here.length_ns);

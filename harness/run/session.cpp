@@ -216,10 +216,10 @@ Status write_environments(const Job& job, const std::filesystem::path& run_direc
   return job.agree(written);
 }
 
-Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& plan, Fabric& fabric, Segment& segment,
-                                                 const std::filesystem::path& run_directory) {
+Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& plan, Communicator& communicator,
+                                                 Segment& segment, const std::filesystem::path& run_directory) {
   WorkloadContext context;
-  context.fabric = &fabric;
+  context.communicator = &communicator;
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
   context.phase = PhaseSink(&segment.slots()[static_cast<std::size_t>(job.local_rank())].phase);
   // A local cluster's nodes are one machine.
@@ -240,8 +240,8 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
                         Kept& kept, const std::function<void()>& begun) {
   GRIT_CHECK(start_processes(job, plan, directories, port, segment, kept));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
-  auto fabric = make_mpi_fabric(job.world());
-  GRIT_TRY(const auto workload, build_workload(job, plan, *fabric, segment, directories.seen));
+  GRIT_TRY(const auto communicator, make_mpi_communicator(job.world()));
+  GRIT_TRY(const auto workload, build_workload(job, plan, *communicator, segment, directories.seen));
 
   const auto& run_directory = directories.of_rank_0;
   const Json clock_before = measure_clock_offsets(job);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -50,8 +51,12 @@ constexpr std::string_view kHead = R"LUA(---@meta grit
 ---@alias grit.options table<string, any>
 
 ---The nodes a fault acts on, counted from 0: 2, "2", { 1, 3 }, "1,3", "any" (one, chosen by the seed), "all", a share
----such as "25%" (chosen by the seed, rounded up to at least one), or what grit.node or grit.others gave.
----@alias grit.nodes grit.Node|grit.quantity|integer|string|(integer|string)[]
+---such as "25%" (chosen by the seed, rounded up to at least one), those that have ranks with coordinates of the mesh,
+---{ pp = 1 }, or what grit.node or grit.others gave.
+---@alias grit.nodes grit.Node|grit.quantity|integer|string|(integer|string)[]|grit.coordinates
+---The ranks a fault acts on: by their places on its nodes, "0" the first, "0,2-3", "all"; or of the whole job, by their
+---coordinates, { dp = 0, tp = 1 }, which say the nodes, too.
+---@alias grit.ranks string|grit.coordinates
 
 ---@class grit.Fault    made by grit.fault.<name> { ... }
 ---@class grit.Workload made by grit.workload.<name> { ... }
@@ -148,12 +153,14 @@ std::string field(const std::string& name, bool required, const std::string& typ
   return fmt::format("---@field {}{} {}{}{}\n", name, required ? "" : "?", type, help.empty() ? "" : " ", help);
 }
 
-/// `nodes`: the name of the parameter that takes node selectors, if there is one.
-std::string fields(const std::vector<ParamSpec>& specs, const std::string& nodes = {}) {
+/// `types`: of parameters, by name, that take more than their unit says.
+std::string fields(const std::vector<ParamSpec>& specs, const std::map<std::string, std::string>& types = {}) {
   std::string text;
-  for (const ParamSpec& spec : specs)
-    text += field(spec.name, spec.default_value.is_null(), spec.name == nodes ? "grit.nodes" : lua_type(spec),
+  for (const ParamSpec& spec : specs) {
+    const auto type = types.find(spec.name);
+    text += field(spec.name, spec.default_value.is_null(), type == types.end() ? lua_type(spec) : type->second,
                   spec.help + limits(spec));
+  }
   return text;
 }
 
@@ -178,7 +185,8 @@ std::string table_class(const ScenarioTable& table) {
 
 std::string fault_class(const InjectorInfo& info) {
   return fmt::format("---@class grit.fault.{}.params\n", info.name) +
-         field("on", false, "grit.nodes", "the nodes it acts on (default \"any\")") + fields(info.params, info.peers) +
+         field("on", false, "grit.nodes", "the nodes it acts on (default \"any\")") +
+         fields(info.params, {{info.peers, "grit.nodes"}, {kRankParam, "grit.ranks"}}) +
          fields(timing_params_beside(info)) + "\n";
 }
 

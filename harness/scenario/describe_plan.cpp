@@ -32,15 +32,13 @@ std::string describe_params(const std::vector<ParamSpec>* specs, const Json& par
 
 std::string describe_cluster(const Plan& plan) {
   constexpr std::size_t kNamed = 32;
-  std::size_t ranks = 0;
   std::vector<std::string> names;
-  for (const Node& node : plan.topology.nodes) {
-    ranks += node.ranks.size();
+  for (const Node& node : plan.topology.nodes)
     if (names.size() < kNamed) names.push_back(node.name);
-  }
   const std::size_t count = plan.topology.nodes.size();
   return fmt::format("{} ({}{}), {}{}", plural(count, "node"), fmt::join(names, ", "),
-                     count > kNamed ? fmt::format(" and {} more", count - kNamed) : "", plural(ranks, "rank"),
+                     count > kNamed ? fmt::format(" and {} more", count - kNamed) : "",
+                     plural(rank_count(plan.topology), "rank"),
                      plan.topology.local_cluster ? "; namespaces of this machine" : "");
 }
 
@@ -48,6 +46,53 @@ std::string describe_workload(const ScenarioPlugin& workload) {
   const WorkloadInfo* info = find_workload(workload.name);
   return fmt::format("{} ({})", workload.name,
                      describe_params(info == nullptr ? nullptr : &info->params, workload.params));
+}
+
+/// Of a list the first ones, and how it goes on: "0, 2, 4, ... 62".
+std::string shortly(const std::vector<int>& ranks) {
+  constexpr std::size_t kShown = 8;
+  if (ranks.size() <= kShown) return fmt::format("{}", fmt::join(ranks, ", "));
+  return fmt::format("{}, ... {}", fmt::join(ranks.begin(), ranks.begin() + 3, ", "), ranks.back());
+}
+
+/// "4 groups of 2: {0, 1} {2, 3} {4, 5} {6, 7}"
+std::string describe_groups(const Mesh& mesh, Axis axis) {
+  constexpr std::size_t kShown = 4;
+  const std::vector<std::vector<int>> groups = mesh.groups(axis);
+  std::string text = fmt::format("{:<4} {} of {}:", to_string(axis), plural(groups.size(), "group"), mesh.size(axis));
+  for (std::size_t i = 0; i < std::min(kShown, groups.size()); ++i) text += fmt::format(" {{{}}}", shortly(groups[i]));
+  return groups.size() > kShown ? text + " ..." : text;
+}
+
+/// "node0  0 (dp = 0, tp = 0), 1 (dp = 0, tp = 1)"
+std::string describe_ranks(const Mesh& mesh, const Node& node) {
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> words;
+  for (const int rank : node.ranks) {
+    if (words.size() == kShown) {
+      words.push_back(fmt::format("and {} more", node.ranks.size() - kShown));
+      break;
+    }
+    words.push_back(fmt::format("{} ({})", rank, to_string(mesh.coordinates(rank))));
+  }
+  return fmt::format("{}  {}", node.name, fmt::join(words, ", "));
+}
+
+/// Its axes, groups and roles, and which ranks each node has; empty where all ranks are on dp, as without a mesh.
+std::string describe_mesh(const Plan& plan) {
+  constexpr std::size_t kShown = 8;
+  const Mesh mesh = mesh_of(plan);
+  if (mesh.only_dp()) return {};
+  std::string text = row("mesh", to_string(mesh) + "; ranks are counted along tp first, then dp, then pp");
+  for (const Axis axis : mesh.axes()) text += row("", describe_groups(mesh, axis));
+  for (int role = 0; mesh.roles() > 1 && role < std::min(mesh.roles(), static_cast<int>(kShown)); ++role)
+    text += row("", fmt::format("{}: {}", mesh.role_name(role), shortly(mesh.ranks_of(role))));
+  if (mesh.roles() > static_cast<int>(kShown)) text += row("", fmt::format("... {} roles in all", mesh.roles()));
+  const auto& nodes = plan.topology.nodes;
+  for (std::size_t i = 0; i < std::min(kShown, nodes.size()); ++i) text += row("", describe_ranks(mesh, nodes[i]));
+  if (nodes.size() > kShown)
+    text += row("", fmt::format("and {} more: --json has the ranks of all", plural(nodes.size() - kShown, "node")));
+  return text;
 }
 
 std::string describe_design(const Plan& plan) {
@@ -157,12 +202,23 @@ std::string describe_choice(const Node& node, const std::string& device, const s
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+/// "1, 3 (tp = 1)": of the whole job.
+std::string describe_fault_ranks(const Plan& plan, const PlannedFault& fault) {
+  const Node& node = plan.topology.nodes.at(static_cast<std::size_t>(fault.node));
+  std::vector<int> ranks;
+  for (const int place : places_at(mesh_of(plan), node, fault.ranks))
+    ranks.push_back(node.ranks[static_cast<std::size_t>(place)]);
+  return fmt::format("{} ({})", shortly(ranks), to_string(fault.ranks));
+}
+
 std::string describe_fault(const Plan& plan, const PlannedFault& fault) {
   const Injector* injector = find_injector(fault.name);
   const auto index = static_cast<std::size_t>(fault.node);
   std::string text =
       row(fmt::format("fault {}", fault.id), fmt::format("{} on {}{}{}", fault.name, plan.topology.nodes.at(index).name,
                                                          fault.device.empty() ? "" : " ", fault.device));
+  if (!fault.on.empty()) text += row("", "chosen by  " + to_string(fault.on));
+  if (!fault.ranks.empty()) text += row("", "ranks      " + describe_fault_ranks(plan, fault));
   text += row(
       "", fmt::format("with       {}", describe_params(injector ? &injector->info().params : nullptr, fault.params)));
   if (const auto choice =
@@ -213,7 +269,7 @@ std::string describe_plan(const Plan& plan, const std::string& series) {
   if (!plan.options.empty()) text += row("options", describe_params(nullptr, plan.options));
   text += row("cluster", describe_cluster(plan));
   text += row("emulated", plan.emulated.empty() ? "nothing" : fmt::format("{}", fmt::join(plan.emulated, "; ")));
-  text += row("workload", describe_workload(plan.workload));
+  text += row("workload", describe_workload(plan.workload)) + describe_mesh(plan);
   text += row("design", describe_design(plan));
   text += row("takes", describe_duration(plan.design));
   if (plan.faults.empty()) text += row("fault", "none: both blocks of a pair are alike");

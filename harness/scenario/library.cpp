@@ -71,6 +71,16 @@ std::optional<NodeSelector> read_peers(lua_State* lua, const InjectorInfo& info,
   return peers;
 }
 
+/// The coordinates of the ranks of a fault; empty: they are said as text, such as "0" or "all", or it acts on none.
+AxisValues read_ranks(lua_State* lua, const InjectorInfo& info, const std::string& owner) {
+  if (!takes_ranks(info)) return {};
+  AxisValues ranks;
+  if (push_field(lua, 1, kRankParam) == LUA_TTABLE)
+    ranks = as_coordinates(lua, lua_gettop(lua), fmt::format("parameter \"{}\" of {}", kRankParam, owner));
+  lua_pop(lua, 1);
+  return ranks;
+}
+
 /// Of a fault that runs a check by its name alone. Empty: it runs none.
 void look_up_check(const std::string& name, const std::string& owner) {
   std::vector<std::string> known;
@@ -101,6 +111,11 @@ void read_fault_params(lua_State* lua, const InjectorInfo& info, ScenarioFault& 
     std::erase_if(specs, [&](const ParamSpec& one) { return one.name == info.peers; });
     also.push_back(info.peers);
   }
+  fault.ranks = read_ranks(lua, info, owner);
+  if (!fault.ranks.empty()) {
+    std::erase_if(specs, [&](const ParamSpec& one) { return one.name == kRankParam; });
+    also.emplace_back(kRankParam);
+  }
   fault.params = as_params(lua, 1, specs, owner, also);
   if (!info.names_check.empty()) look_up_check(fault.params.value(info.names_check, ""), owner);
   count_text(lua, fault.params);
@@ -122,8 +137,12 @@ int make_fault(lua_State* lua) {
   fault.name = info.name;
   fault.where = caller_position(lua);
   read_fault_params(lua, info, fault);
-  fault.on.kind = NodeSelector::Kind::any;
-  if (push_field(lua, 1, "on") != LUA_TNIL) fault.on = as_selector(lua, lua_gettop(lua), "\"on\" of " + owner);
+  const bool by_ranks = !fault.ranks.empty();
+  fault.on = {.kind = by_ranks ? NodeSelector::Kind::coordinates : NodeSelector::Kind::any, .at = fault.ranks};
+  if (push_field(lua, 1, "on") != LUA_TNIL) {
+    if (by_ranks) throw ScenarioError(owner + ": the coordinates of `rank` say the nodes, too: leave out `on`");
+    fault.on = as_selector(lua, lua_gettop(lua), "\"on\" of " + owner);
+  }
   push_handle(lua, kFaultHandle, keep(context_of(lua).faults, std::move(fault)));
   return 1;
 }

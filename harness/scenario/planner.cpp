@@ -4,11 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/shortened.hpp"
+#include "harness/scenario/node_choice.hpp"
 #include "harness/scenario/overlap.hpp"
 #include "harness/scenario/seeded_choice.hpp"
 #include "harness/scenario/timing.hpp"
@@ -25,70 +25,8 @@ constexpr std::int64_t kLeaseMarginNs = 10 * kNsPerS;
 // Keep the order of blocks and the moments of faults apart from the choice of nodes.
 constexpr std::uint64_t kOrderStream = 0x9e3779b97f4a7c15;
 constexpr std::uint64_t kTimesStream = 0xd1b54a32d192ed03;
-constexpr std::uint64_t kDrawStream = 0x94d049bb133111eb;   // times the draw's place, from 1
 constexpr std::uint64_t kTrialStream = 0xbf58476d1ce4e5b9;  // times the trial's number
 constexpr int kLinkTests = 2;                               // of each kind of block
-
-Status check_index(int node, int nodes) {
-  if (node < nodes) return {};
-  return usage_error(fmt::format("node {} does not exist: this cluster has {}", node,
-                                 nodes == 1 ? "node 0 only" : fmt::format("nodes 0 to {}", nodes - 1)));
-}
-
-/// The nodes of every draw of the scenario, by its place.
-using DrawnNodes = std::vector<std::vector<int>>;
-
-Result<std::vector<int>> choose_nodes(const NodeSelector& on, int nodes, const DrawnNodes& drawn,
-                                      SeededChoice& choice) {
-  switch (on.kind) {
-    case NodeSelector::Kind::any:
-      return choice.sample(nodes, 1);
-    case NodeSelector::Kind::all:
-      return choice.sample(nodes, nodes);
-    case NodeSelector::Kind::fraction: {
-      // 0.07 × 100 is 7.000000000000001 as doubles; it must not round up to 8.
-      const auto wanted = static_cast<int>(std::ceil(on.share * nodes - 1e-9));
-      return choice.sample(nodes, std::clamp(wanted, 1, nodes));
-    }
-    case NodeSelector::Kind::drawn:
-      return drawn.at(on.draw);
-    case NodeSelector::Kind::list:
-      break;
-  }
-  for (const int node : on.nodes) GRIT_CHECK(check_index(node, nodes));
-  return on.nodes;
-}
-
-/// Among the nodes that `taken` leaves.
-Result<std::vector<int>> choose_others(const NodeSelector& on, int nodes, const std::vector<int>& taken,
-                                       SeededChoice& choice) {
-  const auto is_taken = [&](int node) { return std::find(taken.begin(), taken.end(), node) != taken.end(); };
-  std::vector<int> left;
-  for (int node = 0; node < nodes; ++node)
-    if (!is_taken(node)) left.push_back(node);
-  if (left.empty()) return usage_error("there are no other nodes: all are taken already");
-  const bool named = on.kind == NodeSelector::Kind::list;
-  GRIT_TRY(std::vector<int> chosen, choose_nodes(on, named ? nodes : static_cast<int>(left.size()), {}, choice));
-  for (int& node : chosen) {
-    if (named && is_taken(node)) return usage_error(fmt::format("node {} is none of the others", node));
-    if (!named) node = left[static_cast<std::size_t>(node)];
-  }
-  return chosen;
-}
-
-/// Each draw from a stream of its own, by its number in the order in which the scenario draws: it is the same whatever
-/// faults are left out and whatever is drawn after it, and another when one is drawn before it that was not.
-Result<DrawnNodes> draw_nodes(const Scenario& scenario, int nodes, std::uint64_t seed) {
-  DrawnNodes drawn;
-  for (const NodeDraw& draw : scenario.draws) {
-    SeededChoice choice(seed ^ kDrawStream * (drawn.size() + 1));
-    auto chosen = draw.others_than ? choose_others(draw.from, nodes, drawn.at(*draw.others_than), choice)
-                                   : choose_nodes(draw.from, nodes, drawn, choice);
-    if (!chosen) return with_context(std::move(chosen).error(), draw.where);
-    drawn.push_back(std::move(*chosen));
-  }
-  return drawn;
-}
 
 /// A block in time must hold all of the fault, or its end would be cut off in every block.
 Status check_fits(const Plan& plan, const PlannedFault& fault) {
@@ -145,8 +83,8 @@ class FaultPlanner {
   [[nodiscard]] Status try_add(const ScenarioFault& given_fault, bool left_out) {
     const Injector* injector = find_injector(given_fault.name);
     if (injector == nullptr) return usage_error("there is no such fault");
-    const auto nodes = static_cast<int>(plan_.topology.nodes.size());
-    GRIT_TRY(const std::vector<int> chosen, choose_nodes(given_fault.on, nodes, drawn_, nodes_));
+    GRIT_TRY(const ChosenNodes on, choose_nodes(given_fault.on, plan_, drawn_, nodes_));
+    const std::vector<int>& chosen = on.nodes;
     GRIT_TRY(const ScenarioFault fault, with_peers(given_fault, injector->info(), chosen));
     if (left_out) return {};
     const Params params(fault.params);
@@ -159,11 +97,13 @@ class FaultPlanner {
                            .undo = injector->info().undo,
                            .pulses = pulses[i]};
       const Node& node = plan_.topology.nodes[static_cast<std::size_t>(planned.node)];
+      if (!planned.passive) (fault.ranks.empty() ? planned.on : planned.ranks) = on.at;
       GRIT_TRY(planned.anchor, anchor_of(fault, planned.node));
       const auto first = static_cast<int>(plan_.faults.size());
       GRIT_TRY(const auto all_params, params_by_device(fault, *injector, node));
       for (const Json& given : all_params) {
         planned.params = given;
+        if (!fault.ranks.empty()) planned.params[kRankParam] = rank_list(node, fault.ranks);
         GRIT_TRY(planned.device, injector->resolve_device(node, Params(given)));
         GRIT_TRY(planned.resolved, injector->resolve(plan_.topology, chosen, node, Params(given)));
         planned.mechanism = injector->mechanism(node, Params(given));
@@ -178,14 +118,18 @@ class FaultPlanner {
   [[nodiscard]] Result<ScenarioFault> with_peers(ScenarioFault fault, const InjectorInfo& info,
                                                  const std::vector<int>& chosen) {
     if (!fault.peers) return fault;
-    const auto nodes = static_cast<int>(plan_.topology.nodes.size());
     const NodeSelector& wanted = *fault.peers;
     const bool anew = wanted.kind == NodeSelector::Kind::any || wanted.kind == NodeSelector::Kind::fraction;
-    auto peers = anew ? choose_others(wanted, nodes, chosen, nodes_) : choose_nodes(wanted, nodes, drawn_, nodes_);
+    auto peers = anew ? choose_others(wanted, plan_, chosen, nodes_) : choose_nodes(wanted, plan_, drawn_, nodes_);
     if (!peers) return with_context(std::move(peers).error(), "`" + info.peers + "`");
-    std::sort(peers->begin(), peers->end());
-    fault.params[info.peers] = node_list_text(*peers);
+    std::sort(peers->nodes.begin(), peers->nodes.end());
+    fault.params[info.peers] = node_list_text(peers->nodes);
     return fault;
+  }
+
+  /// The node's ranks with these coordinates, as the parameter `rank` says them.
+  [[nodiscard]] std::string rank_list(const Node& node, const AxisValues& coordinates) const {
+    return node_list_text(places_at(mesh_of(plan_), node, coordinates));  // written alike
   }
 
   /// `nic = "all"` is one fault on each of the node's rails, but for those that stand on another (the VLAN of a NIC
@@ -317,6 +261,24 @@ std::vector<Block> lay_out_blocks(const Design& design, SeededChoice& choice) {
   return blocks;
 }
 
+Result<Mesh> mesh_over(const AxisValues& sizes, const Topology& topology) {
+  auto mesh = Mesh::over(sizes, static_cast<int>(rank_count(topology)));
+  if (!mesh) return with_context(std::move(mesh).error(), "mesh");
+  return mesh;
+}
+
+/// A culprit that is expected on nodes of a draw, or with coordinates, is one of these nodes.
+Status settle_expected(Plan& plan, const DrawnNodes& drawn) {
+  if (!plan.expect.culprit || !plan.expect.culprit->on) return {};
+  NodeSelector& on = *plan.expect.culprit->on;
+  if (on.kind != NodeSelector::Kind::drawn && on.kind != NodeSelector::Kind::coordinates) return {};
+  SeededChoice unused(plan.seed);  // neither is drawn here
+  auto chosen = choose_nodes(on, plan, drawn, unused);
+  if (!chosen) return with_context(std::move(chosen).error(), "expect.culprit.node");
+  on = NodeSelector{.nodes = std::move(chosen->nodes)};
+  return {};
+}
+
 }  // namespace
 
 Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const PlanRequest& request) {
@@ -332,9 +294,11 @@ Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const
   plan.checks = scenario.checks;
   plan.design = scenario.design;
   plan.expect = scenario.expect;
-  GRIT_TRY(const DrawnNodes drawn, draw_nodes(scenario, static_cast<int>(topology.nodes.size()), request.seed));
-  if (plan.expect.culprit && plan.expect.culprit->on && plan.expect.culprit->on->kind == NodeSelector::Kind::drawn)
-    plan.expect.culprit->on = NodeSelector{.nodes = drawn.at(plan.expect.culprit->on->draw)};
+  if (!scenario.mesh.empty()) {
+    GRIT_TRY(plan.mesh, mesh_over(scenario.mesh, topology));
+  }
+  GRIT_TRY(const DrawnNodes drawn, draw_nodes(scenario, plan, request.seed));
+  GRIT_CHECK(settle_expected(plan, drawn));
   const std::uint64_t trial = kTrialStream * static_cast<std::uint64_t>(request.trial);
   SeededChoice order_choice(request.seed ^ kOrderStream ^ trial);
   plan.blocks = lay_out_blocks(scenario.design, order_choice);

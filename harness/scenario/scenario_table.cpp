@@ -14,6 +14,7 @@
 #include "harness/scenario/sandbox.hpp"
 #include "harness/scenario/tables.hpp"
 #include "harness/scenario/values.hpp"
+#include "workloads/workload.hpp"
 
 namespace grit {
 namespace {
@@ -178,6 +179,41 @@ void read_workload(lua_State* lua, const LoadContext& context, Scenario& scenari
   lua_pop(lua, 1);
 }
 
+/// The table under `key` at a fixed stack place; nothing when it is absent.
+bool push_table(lua_State* lua, const char* key) {
+  const int type = push_part(lua, key);
+  if (type != LUA_TNIL && type != LUA_TTABLE) throw ScenarioError(fmt::format("{} must be a table", key));
+  return type == LUA_TTABLE;
+}
+
+/// An axis that the workload does not use would split its ranks without splitting its work.
+void check_axes(const ScenarioPlugin& workload, const AxisValues& mesh) {
+  const WorkloadInfo* info = find_workload(workload.name);
+  GRIT_ASSERT(info != nullptr);
+  const auto uses = [](const WorkloadInfo& one, Axis axis) {
+    return std::find(one.axes.begin(), one.axes.end(), axis) != one.axes.end();
+  };
+  for (const auto& [axis, size] : mesh) {
+    if (size <= 1 || uses(*info, axis)) continue;
+    std::vector<std::string> used, others;
+    for (const Axis own : info->axes) used.emplace_back(to_string(own));
+    for (const WorkloadInfo& other : workloads())
+      if (uses(other, axis)) others.push_back(other.name);
+    throw ScenarioError(
+        fmt::format("mesh: {0} = {1}, but the workload {2} shares its work over {3} alone: leave {0} out{4}",
+                    to_string(axis), size, workload.name, fmt::join(used, ", "),
+                    others.empty() ? "" : fmt::format(", or take one that uses it: {}", fmt::join(others, ", "))));
+  }
+}
+
+/// Its sizes are looked at when the number of ranks is known.
+void read_mesh(lua_State* lua, Scenario& scenario) {
+  if (push_table(lua, "mesh"))
+    scenario.mesh = as_axis_values(lua, lua_gettop(lua), "mesh", scenario_table("grit.mesh").names());
+  lua_pop(lua, 1);
+  check_axes(scenario.workload, scenario.mesh);
+}
+
 /// A list of handles under `key`; an absent one is empty.
 template <class T>
 std::vector<T> read_list(lua_State* lua, const char* key, const char* handle_type, const std::vector<T>& made) {
@@ -197,13 +233,6 @@ std::vector<T> read_list(lua_State* lua, const char* key, const char* handle_typ
   }
   lua_pop(lua, 1);
   return values;
-}
-
-/// The table under `key` at a fixed stack place; nothing when it is absent.
-bool push_table(lua_State* lua, const char* key) {
-  const int type = push_part(lua, key);
-  if (type != LUA_TNIL && type != LUA_TTABLE) throw ScenarioError(fmt::format("{} must be a table", key));
-  return type == LUA_TTABLE;
 }
 
 // --- design ---------------------------------------------------------------------------------------------------------
@@ -341,6 +370,7 @@ int make_scenario(lua_State* lua) {
   lua_pop(lua, 1);
   push_options(lua, scenario);  // at kOptions
   read_workload(lua, context, scenario);
+  read_mesh(lua, scenario);
   scenario.faults = read_list(lua, "faults", kFaultHandle, context.faults);
   scenario.checks = read_list(lua, "checks", kCheckHandle, context.checks);
   if (const Status named = have_own_names(scenario.checks); !named) throw ScenarioError(named.error().message);

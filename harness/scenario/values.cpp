@@ -12,6 +12,7 @@
 #include "harness/scenario/library.hpp"
 #include "harness/scenario/lua_quantity.hpp"
 #include "harness/scenario/sandbox.hpp"
+#include "harness/scenario/tables.hpp"
 
 namespace grit {
 namespace {
@@ -19,7 +20,8 @@ namespace {
 // Longer than any test, and short enough that sums and products of a fault's times cannot overflow.
 constexpr std::int64_t kMaxTimeNs = std::int64_t{100} * 3600 * 1'000'000'000;
 
-constexpr std::string_view kSelectors = R"(2, "1,3", {1, 3}, "any", "all", "25%", or what grit.node "any" gave)";
+constexpr std::string_view kSelectors =
+    R"(2, "1,3", {1, 3}, { pp = 1 }, "any", "all", "25%", or what grit.node "any" gave)";
 
 [[noreturn]] void bad_selector(const std::string& what, std::string_view got) {
   throw ScenarioError(fmt::format("{} is not a node selector: {}; write {}", what, got, kSelectors));
@@ -71,6 +73,12 @@ NodeSelector selector_from_text(std::string_view text, const std::string& what) 
     if (comma == std::string_view::npos) return selector;
     rest.remove_prefix(comma + 1);
   }
+}
+
+bool has_names(lua_State* lua, int table) {
+  bool named = false;
+  for (lua_pushnil(lua); lua_next(lua, table) != 0; lua_pop(lua, 1)) named = named || lua_type(lua, -2) == LUA_TSTRING;
+  return named;
 }
 
 NodeSelector selector_from_list(lua_State* lua, int table, const std::string& what) {
@@ -202,12 +210,36 @@ Json as_quantity(lua_State* lua, int index, Unit unit, const std::string& what) 
   return std::move(*value);
 }
 
+AxisValues as_axis_values(lua_State* lua, int table, const std::string& what, const std::vector<std::string>& known) {
+  check_keys(lua, table, "axis", what, known);
+  AxisValues values;
+  for (const std::string& name : known) {
+    if (push_field(lua, table, name) != LUA_TNIL) {
+      const std::string which = fmt::format("{} of {}", name, what);
+      const auto value = as_quantity(lua, lua_gettop(lua), Unit::count, which).get<std::int64_t>();
+      if (value > INT_MAX)
+        throw ScenarioError(fmt::format("{} is {}: there are no jobs of so many ranks", which, value));
+      values[axis_called(name).value()] = static_cast<int>(value);
+    }
+    lua_pop(lua, 1);
+  }
+  return values;
+}
+
+AxisValues as_coordinates(lua_State* lua, int table, const std::string& what) {
+  AxisValues at = as_axis_values(lua, table, what, scenario_table("grit.coordinates").names());
+  if (at.empty()) throw ScenarioError(what + " names no axis: write { tp = 1 }");
+  return at;
+}
+
 NodeSelector as_selector(lua_State* lua, int index, const std::string& what) {
   switch (lua_type(lua, index)) {
     case LUA_TNUMBER:
     case LUA_TSTRING:
       return selector_from_text(as_text(lua, index, what), what);
     case LUA_TTABLE:
+      if (const int table = lua_absindex(lua, index); has_names(lua, table))
+        return NodeSelector{.kind = NodeSelector::Kind::coordinates, .at = as_coordinates(lua, table, what)};
       return selector_from_list(lua, lua_absindex(lua, index), what);
     case LUA_TUSERDATA:
       if (const void* draw = luaL_testudata(lua, index, kNodeHandle))

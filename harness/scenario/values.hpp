@@ -43,7 +43,14 @@ std::string text_field(lua_State* lua, int table, std::string_view key, const st
 /// The value at `index` in base units of `unit`. `what` begins the message: "parameter \"down\" of fault link_flap".
 Json as_quantity(lua_State* lua, int index, Unit unit, const std::string& what);
 
-/// A node selector: 2, "2", "1,3", {1, 3}, "any", "all", "25%", or the nodes of a draw (grit.node, grit.others).
+/// Sizes or coordinates of axes from the table at `table`: { pp = 1, tp = 0 }; `known` are the axes it may name.
+AxisValues as_axis_values(lua_State* lua, int table, const std::string& what, const std::vector<std::string>& known);
+
+/// Coordinates: at least one, of any axes.
+AxisValues as_coordinates(lua_State* lua, int table, const std::string& what);
+
+/// A node selector: 2, "2", "1,3", {1, 3}, { pp = 1 }, "any", "all", "25%", or the nodes of a draw (grit.node,
+/// grit.others).
 NodeSelector as_selector(lua_State* lua, int index, const std::string& what);
 
 /// All parameters of a plug-in from the table at `table`, defaults filled in. `also` are keys that are not the

@@ -29,6 +29,6 @@ return {
 
   -- In at most one of a hundred burn-ins is any healthy node called bad, whatever their number.
   false_bad = "1%",
-  confirm_visits = 6,
-  looks = 3,
+  confirm_visits = 3,
+  looks = 4,
 }

@@ -31,8 +31,12 @@
 ---@alias grit.options table<string, any>
 
 ---The nodes a fault acts on, counted from 0: 2, "2", { 1, 3 }, "1,3", "any" (one, chosen by the seed), "all", a share
----such as "25%" (chosen by the seed, rounded up to at least one), or what grit.node or grit.others gave.
----@alias grit.nodes grit.Node|grit.quantity|integer|string|(integer|string)[]
+---such as "25%" (chosen by the seed, rounded up to at least one), those that have ranks with coordinates of the mesh,
+---{ pp = 1 }, or what grit.node or grit.others gave.
+---@alias grit.nodes grit.Node|grit.quantity|integer|string|(integer|string)[]|grit.coordinates
+---The ranks a fault acts on: by their places on its nodes, "0" the first, "0,2-3", "all"; or of the whole job, by their
+---coordinates, { dp = 0, tp = 1 }, which say the nodes, too.
+---@alias grit.ranks string|grit.coordinates
 
 ---@class grit.Fault    made by grit.fault.<name> { ... }
 ---@class grit.Workload made by grit.workload.<name> { ... }
@@ -62,6 +66,21 @@
 ---@field choices? string[] the only values allowed
 ---@field min? string|number the least value allowed
 ---@field max? string|number the greatest value allowed
+
+---How the ranks share the work, laid out as Megatron does it: tp fastest, then dp, then pp.
+---@class grit.mesh
+---@field dp? grit.count data parallel: so many copies of the model (default: what the others leave of the ranks)
+---@field tp? grit.count tensor parallel: so many ranks share each layer (default 1)
+---@field pp? grit.count pipeline parallel: so many stages of layers (default 1)
+---@field ep? grit.count expert parallel: so many ranks of dp share the experts; divides dp (default 1)
+
+---Of ranks, counted from 0; of several axes all must hold.
+---@class grit.coordinates
+---@field dp? grit.count
+---@field tp? grit.count
+---@field pp? grit.count the pipeline stage
+---@field ep? grit.count the share of the experts; dp modulo the size of ep
+---@field edp? grit.count among those that hold the same experts; dp divided by the size of ep
 
 ---How it is measured.
 ---@class grit.design
@@ -109,6 +128,7 @@
 ---@field summary? string one line: what is asked
 ---@field options? table<string, grit.option|string|number|boolean> what --set can change: { "1s", help = "..." }, or the default alone
 ---@field workload grit.Workload|fun(o: grit.options): grit.Workload what is run
+---@field mesh? grit.mesh|fun(o: grit.options): grit.mesh how its ranks share the work (default: all of them on dp)
 ---@field faults? grit.Fault[]|fun(o: grit.options): grit.Fault[] none: baseline against baseline
 ---@field design grit.design|fun(o: grit.options): grit.design how it is measured
 ---@field checks? grit.Check[]|fun(o: grit.options): grit.Check[] health checks made in every block
@@ -326,7 +346,7 @@
 
 ---@class grit.fault.cpu_throttle.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
----@field rank? string which rank of the node: "0" is its first; or "all" (default "all")
+---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "all")
 ---@field share? grit.fraction of one core, that each of these ranks may use (default 50%; 1% to 100%)
 ---@field period? grit.time in which the share is counted; the rest of it the rank stands still (default 100ms; 2ms to 1s)
 ---@field mechanism? "auto"|"cgroup2"|"cgroup1"|"duty_cycle" control groups (version 2, 1), or SIGSTOP and SIGCONT in turn (default "auto")
@@ -464,7 +484,7 @@
 
 ---@class grit.fault.process_pause.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
----@field rank? string which rank of the node: "0" is its first; or "all" (default "all")
+---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "all")
 ---@field pause? grit.time how long; a block does not end while a rank of it is stopped (default 500ms; at least 1ms)
 ---@field after? grit.time from the start of the block to the pause (default 200ms)
 ---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
@@ -478,7 +498,7 @@
 
 ---@class grit.fault.process_kill.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
----@field rank? string which rank of the node: "0" is its first; or "all" (default "0")
+---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "0")
 ---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
 ---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
 ---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
@@ -492,7 +512,7 @@
 
 ---@class grit.fault.rank_delay.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
----@field rank? string which rank of the node: "0" is its first; or "all" (default "0")
+---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "0")
 ---@field delay? grit.time how long it waits in a step (default 10ms)
 ---@field jitter? grit.time at random up to so much longer (default 0ns)
 ---@field every_steps? grit.count in every so many-th step only (default 1; at least 1)
@@ -511,7 +531,7 @@
 
 ---@class grit.fault.numa_misplacement.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
----@field rank? string which rank of the node: "0" is its first; or "all" (default "all")
+---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "all")
 ---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
 ---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
 ---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
@@ -525,7 +545,7 @@
 
 ---@class grit.fault.affinity_squeeze.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
----@field rank? string which rank of the node: "0" is its first; or "all" (default "all")
+---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "all")
 ---@field cpus? grit.count how many CPUs they share: the first of those that they may run on (default 1; at least 1)
 ---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
 ---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
@@ -619,7 +639,7 @@
 ---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
 ---@class grit.workload.ddp.params
----@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b" the published model whose layers are trained (default "gpt2-small")
+---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b"|"mixtral-8x7b"|"olmoe-1b-7b" the published model whose layers are trained (default "gpt2-small")
 ---@field scale? number|string the share of every layer's parameters and FLOPs that is kept; buckets shrink alike, so that a step has the model's own number of collectives (default 0.02; 0.000001 to 1)
 ---@field dtype? "fp32"|"bf16"|"fp16" the type in which gradients are moved and summed (default "bf16")
 ---@field bucket? grit.bytes gradients put into one all-reduce, at scale 1 (bucket_cap_mb of PyTorch's DistributedDataParallel; the first bucket of a step is at most 1MiB) (default 25MiB; at least 1B)

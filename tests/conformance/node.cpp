@@ -13,7 +13,7 @@
 #include "harness/os/node_state.hpp"
 #include "harness/os/process.hpp"
 #include "harness/os/thread_affinity.hpp"
-#include "tests/unit/workloads/thread_fabric.hpp"
+#include "tests/unit/workloads/thread_communicator.hpp"
 #include "workloads/workload.hpp"
 
 namespace grit::test {
@@ -53,10 +53,10 @@ void start_helper(const Cpus& cpus) {
   to.sin_port = htons(9);  // discard, RFC 863
   ::inet_pton(AF_INET, kNeighbour, &to.sin_addr);
 
-  ThreadFabric::Group group(1);
-  ThreadFabric fabric(group, 0);
+  ThreadCommunicator::Group group(1);
+  ThreadCommunicator communicator(group, 0);
   WorkloadContext context;
-  context.fabric = &fabric;
+  context.communicator = &communicator;
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
   context.dials = &slot.dials;
   context.phase = PhaseSink(&slot.phase);

@@ -189,16 +189,21 @@ def events(run, kind=None):
     return [event for event in found if kind is None or event["type"] == kind]
 
 
+def with_numpy(code, *arguments):
+    """What this code prints, in a Python that has numpy."""
+    for python in ("/usr/bin/python3", sys.executable):
+        done = subprocess.run([python, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+        if done.returncode == 0:
+            return done.stdout
+    raise AssertionError(f"no Python with numpy can run this: {done.stderr}")
+
+
 def load_steps(run):
-    """steps.npy as numpy reads it, in a Python that has numpy."""
+    """How many rows steps.npy has, their names, and of how many ranks they are, as numpy reads it."""
     code = ("import numpy, sys; a = numpy.load(sys.argv[1]); "
             "print(len(a)); print(' '.join(a.dtype.names)); print(len(set(a['rank'].tolist())))")
-    for python in ("/usr/bin/python3", sys.executable):
-        done = subprocess.run([python, "-c", code, str(Path(run) / "steps.npy")], capture_output=True, text=True)
-        if done.returncode == 0:
-            count, names, ranks = done.stdout.splitlines()
-            return int(count), names.split(), int(ranks)
-    raise AssertionError(f"numpy cannot read steps.npy: {done.stderr}")
+    count, names, ranks = with_numpy(code, Path(run) / "steps.npy").splitlines()
+    return int(count), names.split(), int(ranks)
 
 
 def children_of(pid):

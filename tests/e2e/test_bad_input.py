@@ -35,6 +35,14 @@ with Workspace() as work:
     refused(work, work.write("typo.lua", SHORT_FLAP.replace("down =", "dwon =")), code=64, says=["typo.lua:", 'dwon', "down"])
     refused(work, work.write("fault.lua", SHORT_FLAP.replace("fault.link_flap", "fault.link_flop")), code=64, says=["fault.lua:", "link_flap"])
     refused(work, work.write("unit.lua", SHORT_FLAP.replace('"400ms"', '"400 parsecs"')), code=64, says=["parsecs"])
+    def over(mesh):
+        return work.write("mesh.lua", SHORT_FLAP.replace("workload =", f"mesh = {mesh}, workload ="))
+
+    refused(work, over("{ tp = 2 }"), code=64, says=["mesh.lua:", "mesh: tp = 2", "the workload ddp", "leave tp out"])
+    refused(work, over("{ dq = 2 }"), code=64, says=['unknown axis "dq" of mesh', 'did you mean "dp"?'])
+    refused(work, over("{ dp = 3 }"), "-n", 4, code=64, says=["mesh: dp = 3 makes 3 ranks, but there are 4", "leave dp out"])
+    refused(work, work.write("beyond.lua", SHORT_FLAP.replace("on = o.node", "on = { dp = 4 }")), "-n", 4, code=64,
+            says=["beyond.lua:", "dp = 4 is beyond the mesh", "0 to 3"])  # fmt: skip
     refused(work, flap, "--set", "nod=1", code=64, says=["nod", "node"])
     refused(work, flap, "--set", "node", code=64, says=["--set", "name=value"])
     refused(work, flap, "--set", "node=9", "-n", 4, code=64, says=["node 9", "0 to 3"])

@@ -9,8 +9,10 @@ import re
 import shutil
 import sys
 import time
+from pathlib import Path
 
 from sitelib import HEALTHY, Site, allocate, assert_no_residue, release, run_grit, site_state, wait_for, write
+from gritlib import children_of
 
 LAUNCHER = {"ssh": "mpirun", "slurm": "srun"}
 HELPER = "/srv/bin/cluster_helper"
@@ -133,6 +135,27 @@ def check_limit(site):
     assert_works(site)
 
 
+def starter_of(process):
+    """The helper that starts the jobs: what is above it enters the head's namespaces."""
+    for pid in (process.pid, *children_of(process.pid)):
+        if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:2] == [HELPER.encode(), b"jobs"]:
+            return pid
+    raise AssertionError("nobody starts jobs")
+
+
+def check_starter_killed(site):
+    """Who started a job is killed, and has nobody left to end it: it ends everywhere all the same."""
+    jobs = Jobs(site, ["n0,n1"], HELPER, "loop", limit_s=120)
+    wait_for("both ranks", lambda: len(loops(site, "n0", "n1")) == 2, 30, alive=lambda: assert_runs(jobs))
+    starter = starter_of(jobs.process)
+    started = time.monotonic()
+    os.kill(starter, 9)
+    wait_for("the end of its ranks", lambda: not loops(site, "n0", "n1"), 20)
+    print(f"{LAUNCHER[site.launcher]}: its ranks had ended {time.monotonic() - started:.1f} s after its starter was killed", flush=True)
+    jobs.process.communicate(timeout=20)
+    assert_works(site)
+
+
 def check_node_loss(site):
     """A node's power fails in the middle of its job."""
     jobs = Jobs(site, ["n1,n2"], HELPER, "loop", limit_s=20)
@@ -166,7 +189,8 @@ def check_grit_run_on_hosts(site):
     assert [node["name"] for node in plan["topology"]["nodes"]] == ["n0", "n1"], plan["topology"]
 
 
-CHECKS = [check_many_jobs, check_unknown_host, check_missing_program, check_limit, check_grit_run_on_hosts, check_daemon_gone, check_node_loss]
+CHECKS = [check_many_jobs, check_unknown_host, check_missing_program, check_limit, check_starter_killed, check_grit_run_on_hosts,
+          check_daemon_gone, check_node_loss]
 
 
 def main(launcher, names):

@@ -41,6 +41,20 @@ with tempfile.TemporaryDirectory() as place:
 
 for scenario in ("link_flap", "partition", "healthy"):
     assert_fits(output_of("plan", source / f"scenarios/{scenario}.lua", "-n", 4, "--json"), "plan")
+MESH = """
+local grit = require "grit"
+return grit.scenario {
+  name = "mesh", workload = grit.workload.ddp {}, mesh = { dp = 4 },
+  faults = { grit.fault.rank_delay { rank = { dp = 1 } }, grit.fault.link_flap { on = { dp = 2 } } },
+  design = { block = "3s" }, expect = { slowdown = { at_least = "10%" } },
+}
+"""
+with tempfile.TemporaryDirectory() as place:
+    mesh = Path(place) / "mesh.lua"
+    mesh.write_text(MESH)
+    planned = output_of("plan", mesh, "-n", 4, "--json")
+    assert planned["mesh"]["dp"] == 4 and planned["faults"][0]["ranks"] == {"dp": 1} and planned["faults"][1]["on"] == {"dp": 2}, planned
+    assert_fits(planned, "plan")
 assert_fits(output_of("doctor", "--json"), "doctor")
 checked = output_of("check", "--json")
 assert_fits(checked, "check")
@@ -48,7 +62,8 @@ assert_fits(checked, "check")
 once = [one["check"] for one in checked["checks"] for outcome in one["outcomes"] if outcome["detail"] == "first reading"]
 assert not once and checked["duration_ns"] > 1_000_000_000, (once, checked["duration_ns"])
 assert_fits(json.loads((source / "tests/snapshots/score/score.json").read_text()), "score")
-assert_fits(json.loads((source / "tests/snapshots/burnin/burnin.json").read_text()), "burnin")
+for name in ("burnin", "soak"):
+    assert_fits(json.loads((source / f"tests/snapshots/burnin/{name}.json").read_text()), "burnin")
 
 # A member that no schema lists is found, wherever it is; so is one of another type.
 flap = source / "tests/data/29e12f6/link_flap"

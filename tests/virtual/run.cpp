@@ -27,40 +27,6 @@ void must(const Status& status) {
   REQUIRE(status.has_value());
 }
 
-/// Nodes of a cluster, each a machine of its own.
-Topology virtual_topology(int nodes, int ranks_per_node) {
-  Topology topology;
-  for (int index = 0; index < nodes; ++index) {
-    Node node;
-    node.index = index;
-    node.name = fmt::format("node{}", index);
-    for (int i = 0; i < ranks_per_node; ++i) node.ranks.push_back(index * ranks_per_node + i);
-    node.cores = 16;
-    node.numa_nodes = 1;
-    node.memory_bytes = std::int64_t{64} << 30;
-    node.cpu_model = "virtual";
-    node.kernel = "6.1.0";
-    const auto nic = [&](const char* name, int ifindex, NicRole role, const char* evidence) {
-      Nic one;
-      one.name = name;
-      one.ifindex = ifindex;
-      one.mac = fmt::format("02:00:00:00:{:02x}:{:02x}", ifindex, index + 1);
-      one.driver = "virtual";
-      one.speed_bits_per_s = 10'000'000'000;
-      one.mtu_bytes = 1500;
-      one.up = true;
-      one.addresses = {fmt::format("10.77.{}.{}/24", ifindex, index + 1)};
-      one.role = role;
-      one.role_evidence = evidence;
-      return one;
-    };
-    node.nics = {nic("eth0", 2, NicRole::data, "in the data network"),
-                 nic("mgmt0", 3, NicRole::management, "carries the default route")};
-    topology.nodes.push_back(std::move(node));
-  }
-  return topology;
-}
-
 /// What harness/run writes down before and beside the steps.
 void prepare_directory(const VirtualSetting& setting, const Plan& plan, const std::filesystem::path& directory) {
   must(create_run_directory(directory));
@@ -103,6 +69,39 @@ VirtualRun run_trial(const VirtualSetting& setting, int trial, const Overrides& 
 }
 
 }  // namespace
+
+Topology virtual_topology(int nodes, int ranks_per_node) {
+  Topology topology;
+  for (int index = 0; index < nodes; ++index) {
+    Node node;
+    node.index = index;
+    node.name = fmt::format("node{}", index);
+    for (int i = 0; i < ranks_per_node; ++i) node.ranks.push_back(index * ranks_per_node + i);
+    node.cores = 16;
+    node.numa_nodes = 1;
+    node.memory_bytes = std::int64_t{64} << 30;
+    node.cpu_model = "virtual";
+    node.kernel = "6.1.0";
+    const auto nic = [&](const char* name, int ifindex, NicRole role, const char* evidence) {
+      Nic one;
+      one.name = name;
+      one.ifindex = ifindex;
+      one.mac = fmt::format("02:00:00:00:{:02x}:{:02x}", ifindex, index + 1);
+      one.driver = "virtual";
+      one.speed_bits_per_s = 10'000'000'000;
+      one.mtu_bytes = 1500;
+      one.up = true;
+      one.addresses = {fmt::format("10.77.{}.{}/24", ifindex, index + 1)};
+      one.role = role;
+      one.role_evidence = evidence;
+      return one;
+    };
+    node.nics = {nic("eth0", 2, NicRole::data, "in the data network"),
+                 nic("mgmt0", 3, NicRole::management, "carries the default route")};
+    topology.nodes.push_back(std::move(node));
+  }
+  return topology;
+}
 
 VirtualRun run_virtually(const VirtualSetting& setting, const std::filesystem::path& directory) {
   return run_trial(setting, 0, setting.options, directory);

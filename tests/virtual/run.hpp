@@ -45,6 +45,9 @@ struct VirtualRun {
 /// Without faults and noise a step takes so long.
 constexpr std::int64_t kVirtualStep_ns = 40'000'000;
 
+/// Nodes of a cluster, each a machine of its own, with ranks one after the other.
+Topology virtual_topology(int nodes, int ranks_per_node);
+
 /// `directory` is made. What it holds does not depend on where it is.
 VirtualRun run_virtually(const VirtualSetting& setting, const std::filesystem::path& directory);
 

@@ -6,7 +6,7 @@
 #include "analysis/report/text/burnin_text.hpp"
 #include "harness/health/openmetrics/text.hpp"
 #include "tests/catch.hpp"
-#include "tests/unit/report/sample_burnin.hpp"
+#include "tests/unit/report/sample_drift.hpp"
 #include "tests/virtual/snapshot.hpp"
 
 using namespace grit;
@@ -21,6 +21,13 @@ TEST_CASE("a burn-in's text, page and files", "[snapshot]") {
   test::check_snapshot("burnin/junit.xml", burnin_junit(report));
   test::check_snapshot("burnin/metrics.prom", burnin_openmetrics(report));
   test::check_snapshot("burnin/burnin.json", test::snapshot_json(to_json(report)));
+}
+
+TEST_CASE("what a burn-in of several cycles says of these", "[snapshot]") {
+  BurninReport report = test::sample_soak();
+  report.nodes.clear(), report.observations.clear();
+  test::check_snapshot("burnin/soak.txt", burnin_text(report, "burnin/soak/20261123T081500Z"));
+  test::check_snapshot("burnin/soak.json", test::snapshot_json(to_json(report)));
 }
 
 TEST_CASE("grit's own health check can read a burn-in's metrics") {

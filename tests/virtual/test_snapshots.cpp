@@ -13,6 +13,7 @@
 #include "analysis/series/search.hpp"
 #include "harness/base/files.hpp"
 #include "harness/record/run_dir.hpp"
+#include "harness/scenario/load.hpp"
 #include "harness/scenario/planner.hpp"
 #include "tests/catch.hpp"
 #include "tests/read_events.hpp"
@@ -91,6 +92,23 @@ TEST_CASE("snapshots of runs", "[snapshot]") {
     check_snapshot(one.name + "/events.txt", events_text(run));
     check_snapshot(one.name + "/report.txt", test::visible_text(text_of(run / "report.html")));
   }
+}
+
+TEST_CASE("the snapshot of a plan over a mesh", "[snapshot]") {
+  auto loaded = evaluate_scenario(
+      "virtual.lua",
+      virtual_scenario(
+          "mesh",
+          R"(fault.rank_delay { rank = { tp = 1, pp = 1 } }, fault.link_flap { on = { ep = 1 }, down = "200ms" })",
+          R"(slowdown = { at_least = "5%" })"),
+      {});
+  REQUIRE(loaded.has_value());
+  // As if its workload used these axes: what is shown is the plan alone.
+  loaded->scenario.mesh = {{Axis::tp, 2}, {Axis::pp, 2}, {Axis::ep, 2}};
+  const auto plan = make_plan(loaded->scenario, virtual_topology(4, 4), {});
+  INFO((plan ? std::string() : plan.error().message));
+  REQUIRE(plan.has_value());
+  check_snapshot("mesh/plan.txt", describe_plan(*plan));
 }
 
 TEST_CASE("snapshots of a series: the threshold is where it is", "[snapshot]") {

@@ -28,20 +28,6 @@ std::uint16_t add_fp16(std::uint16_t a, std::uint16_t b) { return float_to_fp16(
 
 }  // namespace
 
-std::size_t bytes_per_element(DataType type) { return type == DataType::fp32 ? sizeof(float) : sizeof(std::uint16_t); }
-
-std::string_view data_type_name(DataType type) {
-  switch (type) {
-    case DataType::fp32:
-      return "fp32";
-    case DataType::bf16:
-      return "bf16";
-    case DataType::fp16:
-      return "fp16";
-  }
-  return "?";
-}
-
 Result<DataType> parse_data_type(std::string_view name) {
   for (const DataType type : {DataType::fp32, DataType::bf16, DataType::fp16}) {
     if (name == data_type_name(type)) return type;
@@ -63,6 +49,8 @@ void sum_into(const void* in, void* inout, std::size_t count, DataType type) {
     case DataType::fp16:
       sum_blocks(in16, inout16, count, [](std::uint16_t a, std::uint16_t b) { return add_fp16(a, b); });
       return;
+    case DataType::bytes:
+      GRIT_ASSERT(type != DataType::bytes);
   }
 }
 
@@ -73,6 +61,7 @@ float load_element(const void* buffer, std::size_t index, DataType type) {
     std::memcpy(&value, at, sizeof value);
     return value;
   }
+  if (type == DataType::bytes) return static_cast<float>(std::to_integer<unsigned>(*at));
   std::uint16_t bits = 0;
   std::memcpy(&bits, at, sizeof bits);
   return type == DataType::bf16 ? bf16_to_float(bits) : fp16_to_float(bits);
@@ -82,6 +71,10 @@ void store_element(void* buffer, std::size_t index, DataType type, float value) 
   auto* at = static_cast<std::byte*>(buffer) + index * bytes_per_element(type);
   if (type == DataType::fp32) {
     std::memcpy(at, &value, sizeof value);
+    return;
+  }
+  if (type == DataType::bytes) {
+    *at = static_cast<std::byte>(value);
     return;
   }
   const std::uint16_t bits = type == DataType::bf16 ? float_to_bf16(value) : float_to_fp16(value);

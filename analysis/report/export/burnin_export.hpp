@@ -12,7 +12,8 @@ namespace grit {
 
 /// RFC 4180: a row a node, its state, reason, class, group, figures with units in the names.
 std::string burnin_nodes_csv(const BurninReport& report);
-/// A test case a node; bad: failure; set apart, not clear or not tested: error, for it is not known to be at fault.
+/// A test case a node; bad: failure; set apart, not clear or not tested: error, for it is not known to be at fault. A
+/// fleet that is slower than its reference is a case, too, and an error.
 std::string burnin_junit(const BurninReport& report);
 /// Gauges: grit_burnin_node_state{node,state}, grit_burnin_figure{node,measure}, grit_burnin_worse{node,measure}.
 std::string burnin_openmetrics(const BurninReport& report);

@@ -22,7 +22,7 @@ TestCase case_of(const BurninNodeReport& node) {
   return {node.host, node.state == BurninNodeState::bad ? "failure" : "error", message_of(node)};
 }
 
-/// What is between nodes: only what is bad, set apart or not clear is a case.
+/// Links and groups: only what is bad, set apart or not clear is a case.
 void add_cases(const std::vector<BurninFinding>& findings, std::string_view what, std::vector<TestCase>& cases) {
   for (const BurninFinding& finding : findings) {
     if (finding.status == BurninStatus::clear || finding.status == BurninStatus::cleared) continue;
@@ -40,6 +40,10 @@ std::string burnin_junit(const BurninReport& report) {
   for (const BurninNodeReport& node : report.nodes) suite.cases.push_back(case_of(node));
   add_cases(report.links, "link ", suite.cases);
   add_cases(report.groups, "", suite.cases);
+  for (const BurninFinding& finding : report.fleet)
+    if (is_slower_fleet(finding))
+      suite.cases.push_back(
+          {fmt::format("fleet of {}: {}", finding.group, accusation(finding.measure)), "error", finding_text(finding)});
   suite.said = burnin_sentence(report) + "\n" + burnin_rest(report) + "\n" + burnin_claim(report);
   return suite_xml(suite);
 }

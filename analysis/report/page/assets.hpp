@@ -36,6 +36,7 @@ extern const Asset kDoseSpec;           // of a series; filled in by series_page
 extern const Asset kDetectionSpec;      // of a scorecard; filled in by score_plots.cpp
 extern const Asset kBurninFiguresSpec;  // of a burn-in; both filled in by burnin_plots.cpp
 extern const Asset kBurninPairsSpec;
+extern const Asset kBurninDriftSpec;  // by burnin_drift_plots.cpp
 
 extern const std::string_view kVegaVersion;  // of the distribution's package
 

@@ -27,6 +27,23 @@ constexpr std::string_view kFigureLegend =
     "set apart</span> <span class=\"key\"><b class=\"sign-unclear\">▲</b> not clear</span> <span class=\"key\"><b "
     "class=\"sign-good\">●</b> suspected, measured again and cleared</span></p>\n";
 
+constexpr std::string_view kDriftLegend =
+    "<p class=\"legend\"><span class=\"key\"><span class=\"swatch baseline\"></span>the middle of the nodes, each "
+    "against "
+    "its own first cycle</span> <span class=\"key\"><span class=\"swatch band\"></span>nine of ten nodes</span> <span "
+    "class=\"key\"><span class=\"swatch fault\"></span>nodes that got worse beyond the fleet</span></p>\n";
+
+/// What changed over the cycles of one that has several. Nobody is judged by it.
+std::string drift_section(const BurninReport& report, const std::vector<Plot>& plots) {
+  if (report.drift.empty()) return "";
+  std::string words;
+  for (const std::string& text : drift_texts(report)) words += element("li", text);
+  words = words.empty() ? element("p", "Nothing drifted beyond noise and tolerance.") : "<ul>\n" + words + "</ul>\n";
+  if (const std::string claim = drift_claim(report); !claim.empty())
+    words += element("p", "Nobody is judged by this. " + claim, "note");
+  return plots_section(plots, "Over the cycles", words + std::string(kDriftLegend), "small");
+}
+
 Result<std::string> render(const BurninReport& report) {
   constexpr std::size_t kSmallMatrixNodes = 16;
   std::vector<Plot> plots = burnin_figure_plots(report);
@@ -34,7 +51,9 @@ Result<std::string> render(const BurninReport& report) {
   const std::vector<Plot> pairs = burnin_pair_plots(report);
   const std::string matrices =
       plots_section(pairs, "Links", "", report.nodes.size() <= kSmallMatrixNodes ? "small" : "large");
-  plots.insert(plots.end(), pairs.begin(), pairs.end());
+  const std::vector<Plot> drifts = burnin_drift_plots(report);
+  const std::string drift = drift_section(report, drifts);
+  for (const auto* more : {&pairs, &drifts}) plots.insert(plots.end(), more->begin(), more->end());
   return make_page({.title = burnin_sentence(report),
                     .note = "Each interval alone holds in 95 %.",
                     .plots = plots,
@@ -44,6 +63,7 @@ Result<std::string> render(const BurninReport& report) {
                     {"kept_out", kept_out_section(report)},
                     {"grid", node_grid(report)},
                     {"figures", figures},
+                    {"drift", drift},
                     {"links", matrices + worst_links(report)},
                     {"accused", accused_section(report)},
                     {"skipped", skipped_section(report)},

@@ -41,6 +41,7 @@ Result<std::string> render(const ReportInput& input) {
        {"expectations", expectations_section(input.verdict)},
        {"plots", plots_part},
        {"culprit", culprit_section(input, of_culprit)},
+       {"mesh", mesh_section(input.plan)},
        {"numbers", numbers_section(input, data)},
        {"evidence", evidence_section(input, data)},
        {"checks", checks_section(input, data)},

@@ -213,6 +213,7 @@ Result<std::string> render(const Series& series, const Verdict& verdict) {
                     {"expectations", expectations_section(verdict)},
                     {"plots", plots_html},
                     {"culprit", ""},
+                    {"mesh", ""},
                     {"numbers", trial_table(series)},
                     {"evidence", ""},
                     {"checks", ""},

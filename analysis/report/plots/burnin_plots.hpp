@@ -1,4 +1,5 @@
-// What a burn-in measured: how the nodes differ in each measure, and each link beside the others.
+// What a burn-in measured: how the nodes differ in each measure, each link beside the others, and what changed over the
+// cycles.
 #pragma once
 
 #include <string>
@@ -13,6 +14,8 @@ namespace grit {
 constexpr std::size_t kMostMatrixNodes = 128;
 /// Nodes named in the plot of a measure at most, the gravest first.
 constexpr std::size_t kMostNamedNodes = 8;
+/// Measures whose course over the cycles is drawn at most.
+constexpr std::size_t kMostDriftPlots = 30;
 
 /// A link in one direction: its middle over visits.
 struct BurninLinkFigure {
@@ -28,5 +31,9 @@ std::vector<BurninLinkFigure> link_figures(const BurninReport& report, std::stri
 std::vector<Plot> burnin_figure_plots(const BurninReport& report);
 /// One for each measure of links; none when there are more than kMostMatrixNodes nodes.
 std::vector<Plot> burnin_pair_plots(const BurninReport& report);
+
+/// One for each of BurninReport::drift, those with nodes that got worse first, then those whose fleet drifted;
+/// kMostDriftPlots at most.
+std::vector<Plot> burnin_drift_plots(const BurninReport& report);
 
 }  // namespace grit

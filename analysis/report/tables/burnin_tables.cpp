@@ -75,7 +75,7 @@ std::string between_reasons(const std::vector<BurninFinding>& findings, std::str
   return table.rows() == 0 ? "" : table.html();
 }
 
-/// Nodes, links and groups that were set apart: a row a finding; of many the rest is folded away.
+/// Nodes and links that were set apart: a row a finding; of many the rest is folded away.
 std::string apart_reasons(const BurninReport& report) {
   const std::vector<std::string> headers{"where", "in what", "worse by", "against", "why"};
   HtmlTable first("The intervals hold in 95 %", headers), rest("", headers);
@@ -92,10 +92,19 @@ std::string apart_reasons(const BurninReport& report) {
     if (is_apart_by_group(node)) add({node.host, "its group", Cell("", "number"), Cell("", "number"), node.reason});
   }
   add_findings(report.links);
-  add_findings(report.groups);
   if (first.rows() == 0) return "";
   return element("p", apart_advice(report)) + first.html() +
          (rest.rows() == 0 ? "" : details(fmt::format("{} more", rest.rows()), rest.html()));
+}
+
+/// It blames nobody, and yet not all is shown to be well.
+std::string slower_fleet(const BurninReport& report) {
+  std::string texts;
+  for (const BurninFinding& finding : report.fleet)
+    if (is_slower_fleet(finding)) texts += element("li", finding_text(finding)) + "\n";
+  if (texts.empty()) return "";
+  return "<div class=\"not-clear\"><h2>The whole fleet is slower than its reference</h2>\n<ul>\n" + texts +
+         "</ul></div>\n";
 }
 
 /// Of a state: its box in the grid, its cell in a table, and its place there, the gravest having the largest.
@@ -311,13 +320,13 @@ std::string kept_out_section(const BurninReport& report) {
   const std::string unclear =
       node_reasons(report, "not clear", "Not clear: suspected, not told from what is tolerated") +
       node_reasons(report, "not tested", "Not tested") +
-      between_reasons(report.links, "not clear", "Links that are not clear") +
-      between_reasons(report.groups, "not clear", "Groups that are not clear");
+      between_reasons(report.links, "not clear", "Links that are not clear");
   std::string html;
   if (!bad.empty()) html += "<div class=\"kept-out\"><h2>Keep out</h2>\n" + bad + "</div>\n";
   if (!apart.empty())
     html += "<div class=\"set-apart\"><h2>Set apart: slower for sure, cause not known</h2>\n" + apart + "</div>\n";
   if (!unclear.empty()) html += "<div class=\"not-clear\"><h2>Not known to be good</h2>\n" + unclear + "</div>\n";
+  html += slower_fleet(report);
   if (html.empty() && !report.nodes.empty()) html = element("p", "Nothing speaks against any node.", "nothing");
   return html;
 }
@@ -353,11 +362,10 @@ std::string accused_section(const BurninReport& report) {
 std::string skipped_section(const BurninReport& report) {
   const std::vector<SharedText> skipped = skipped_in(report), remarks = remarks_in(report);
   std::string html;
-  if (!report.fleet.empty()) {
-    html += "<h2>The fleet</h2>\n<ul>\n";
-    for (const BurninFinding& finding : report.fleet) html += element("li", finding_text(finding));
-    html += "</ul>\n";
-  }
+  std::string of_fleet;
+  for (const BurninFinding& finding : report.fleet)
+    if (!is_slower_fleet(finding)) of_fleet += element("li", finding_text(finding));
+  if (!of_fleet.empty()) html += "<h2>The fleet</h2>\n<ul>\n" + of_fleet + "</ul>\n";
   if (!skipped.empty()) html += "<h2>Not measured</h2>\n" + shared_list(skipped, report.nodes.size());
   if (!remarks.empty())
     html += "<h2>Odd, and no reason to keep a node out</h2>\n" + shared_list(remarks, report.nodes.size());

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "analysis/burnin/drift.hpp"
 #include "analysis/facts/wording.hpp"
 #include "harness/base/units.hpp"
 #include "harness/model/burnin_measures.hpp"
@@ -72,7 +73,6 @@ std::set<std::string_view> measures_apart(const BurninReport& report) {
   for (const BurninNodeReport& node : report.nodes)
     if (node.state == BurninNodeState::apart) add(node.findings);
   add(report.links);
-  add(report.groups);
   return measures;
 }
 
@@ -88,15 +88,13 @@ BurninCounts counts_of(const BurninReport& report) {
     counts.unclear += node.state == BurninNodeState::suspect ? 1 : 0;
   }
   counts.not_tested = counts.nodes - counts.good - counts.bad - counts.apart - counts.unclear;
-  const auto count = [](const std::vector<BurninFinding>& findings, int& bad, int& apart, int& unclear) {
-    for (const BurninFinding& finding : findings) {
-      bad += finding.status == BurninStatus::shown ? 1 : 0;
-      apart += finding.status == BurninStatus::apart ? 1 : 0;
-      unclear += finding.status == BurninStatus::suspect || finding.status == BurninStatus::unclear ? 1 : 0;
-    }
-  };
-  count(report.links, counts.bad_links, counts.apart_links, counts.unclear_links);
-  count(report.groups, counts.bad_groups, counts.apart_groups, counts.unclear_groups);
+  counts.slower_fleets = static_cast<int>(std::ranges::count_if(report.fleet, is_slower_fleet));
+  for (const BurninFinding& link : report.links) {
+    counts.bad_links += link.status == BurninStatus::shown ? 1 : 0;
+    counts.apart_links += link.status == BurninStatus::apart ? 1 : 0;
+    counts.unclear_links += link.status == BurninStatus::suspect || link.status == BurninStatus::unclear ? 1 : 0;
+  }
+  counts.bad_groups = static_cast<int>(report.groups.size());
   return counts;
 }
 
@@ -113,12 +111,12 @@ std::string burnin_rest(const BurninReport& report) {
   if (counts.apart > 0) nodes.push_back(fmt::format("{} set apart", counts.apart));
   if (counts.unclear > 0) nodes.push_back(fmt::format("{} not clear", counts.unclear));
   if (counts.not_tested > 0) nodes.push_back(fmt::format("{} not tested", counts.not_tested));
+  if (counts.slower_fleets > 0)
+    others.push_back("the fleet slower than its reference in " + counted(counts.slower_fleets, "measure"));
   if (counts.bad_links > 0) others.push_back(counted(counts.bad_links, "bad link") + " between good nodes");
   if (counts.apart_links > 0) others.push_back(counted(counts.apart_links, "link") + " set apart");
   if (counts.unclear_links > 0) others.push_back(counted(counts.unclear_links, "link") + " not clear");
   if (counts.bad_groups > 0) others.push_back(counted(counts.bad_groups, "bad group"));
-  if (counts.apart_groups > 0) others.push_back(counted(counts.apart_groups, "group") + " set apart");
-  if (counts.unclear_groups > 0) others.push_back(counted(counts.unclear_groups, "group") + " not clear");
   return fmt::format("{}{}{}", fmt::join(nodes, ", "), !nodes.empty() && !others.empty() ? "; " : "",
                      fmt::join(others, ", "));
 }
@@ -244,6 +242,48 @@ std::string finding_text(const BurninFinding& finding) {
   if (worse.empty()) return accusation(finding.measure);
   return fmt::format("{}: {} worse than {}", accusation(finding.measure), worse,
                      finding.of_reference ? "it was itself" : "its peers");
+}
+
+std::string drift_name(const BurninReport& report, const BurninDrift& drift) {
+  const auto has_other = [&](std::string BurninDrift::*member) {
+    return std::ranges::any_of(report.drift, [&](const BurninDrift& one) {
+      return one.measure == drift.measure && one.*member != drift.*member;
+    });
+  };
+  std::string name = accusation(drift.measure);
+  if (has_other(&BurninDrift::round)) name += " in " + drift.round;
+  if (has_other(&BurninDrift::machine_class)) name += fmt::format(" ({})", drift.machine_class);
+  return name;
+}
+
+std::vector<std::string> drift_texts(const BurninReport& report) {
+  std::vector<std::string> fleets, nodes;
+  for (const BurninDrift& drift : report.drift) {
+    const std::string name = drift_name(report, drift);
+    if (drift.cycles < kFewestDriftCycles)
+      return {fmt::format("of {} whole cycles it cannot be told what drifts: {} are needed", drift.cycles,
+                          kFewestDriftCycles)};
+    if (drift.is_beyond_noise)
+      fleets.push_back(fmt::format("{}: the fleet got {} {} since the first of {} cycles, beyond noise", name,
+                                   percent(std::abs(drift.shift)), drift.shift > 0 ? "worse" : "better", drift.cycles));
+    for (const BurninDrift::Node& node : drift.slower)
+      nodes.push_back(
+          fmt::format("{}: {} got {} worse since the first of {} cycles, {} of that beyond the fleet; it is "
+                      "not judged by that",
+                      node.host, name, percent(node.worse), drift.cycles, percent(node.beyond_fleet)));
+    if (drift.more_slower > 0) nodes.push_back(fmt::format("{}: {} more nodes got worse", name, drift.more_slower));
+  }
+  fleets.insert(fleets.end(), nodes.begin(), nodes.end());
+  return fleets;
+}
+
+std::string drift_claim(const BurninReport& report) {
+  if (report.drift.empty() || report.drift.front().cycles < kFewestDriftCycles) return "";
+  return fmt::format(
+      "In at most {} of burn-ins is any node said to have got worse that did not, by more than the tolerance and "
+      "beyond its fleet, and in as many a fleet: if noise is of one cycle alone, with tails no heavier than those of "
+      "Student's t of 4 degrees of freedom.",
+      level_text(kDriftWrong));
 }
 
 double tolerance_of(const BurninConfig& config, std::string_view measure) {

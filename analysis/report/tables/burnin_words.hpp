@@ -13,11 +13,12 @@ namespace grit {
 /// Nodes by what becomes of them, and what else is wrong.
 struct BurninCounts {
   int nodes = 0, good = 0, bad = 0;
-  int apart = 0;       // slower for sure, cause not known
-  int unclear = 0;     // suspect to the end
-  int not_tested = 0;  // given up, or the burn-in has not come to them
+  int apart = 0;          // slower for sure, cause not known
+  int unclear = 0;        // suspect to the end
+  int not_tested = 0;     // given up, or the burn-in has not come to them
+  int slower_fleets = 0;  // measures (of a class) in which the whole fleet is slower than its reference
   int bad_links = 0, apart_links = 0, unclear_links = 0;
-  int bad_groups = 0, apart_groups = 0, unclear_groups = 0;
+  int bad_groups = 0;
 };
 BurninCounts counts_of(const BurninReport& report);
 
@@ -51,6 +52,13 @@ std::string place_of(const BurninFinding& finding);
 std::string worse_text(const BurninFinding& finding);
 /// The finding in words; made of its figures where it brings none.
 std::string finding_text(const BurninFinding& finding);
+
+/// "matrix products"; with its round or its class where the measure has several of them.
+std::string drift_name(const BurninReport& report, const BurninDrift& drift);
+/// What changed over the cycles, a sentence each: fleets, then single nodes; or that it cannot be told. Empty: nothing.
+std::vector<std::string> drift_texts(const BurninReport& report);
+/// How often these are wrong, and what that rests on. Empty: nothing is told of drift.
+std::string drift_claim(const BurninReport& report);
 
 /// The measure's tolerance in this burn-in: that of its config, or the measure's own.
 double tolerance_of(const BurninConfig& config, std::string_view measure);

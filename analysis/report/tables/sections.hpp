@@ -22,6 +22,8 @@ std::string numbers_section(const ReportInput& input, const RunData& data);  // 
 std::string evidence_section(const ReportInput& input, const RunData& data);
 std::string checks_section(const ReportInput& input, const RunData& data);
 std::string incidents_section(const ReportInput& input, const RunData& data);
+/// The ranks with their coordinates, drawn by node, in a section of its own; empty where all of them are on dp.
+std::string mesh_section(const Plan& plan);
 std::string environment_section(const ReportInput& input);
 std::string rerun_section(const ReportInput& input);
 

@@ -1,6 +1,9 @@
 // Where the run took place and how to run it again.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include "analysis/report/page/html_writer.hpp"
@@ -32,6 +35,80 @@ std::string left_out_note(const Plan& plan, const std::set<int>& listed) {
                  fmt::format("{} of {} nodes are listed, those with a fault first; plan.json and env/ have all.",
                              listed.size(), plan.topology.nodes.size()),
                  "note");
+}
+
+/// Of a node with more ranks the mesh shows this many.
+constexpr std::size_t kMaxPlaces = 16;
+/// Colours of roles in report.css; with more roles they repeat.
+constexpr int kRoleColours = 7;
+
+/// The faults that act on a node, by name.
+std::map<int, std::set<std::string>> faults_by_node(const Plan& plan) {
+  std::map<int, std::set<std::string>> names;
+  for (const PlannedFault& fault : plan.faults)
+    if (!fault.passive) names[fault.node].insert(fault.name);
+  return names;
+}
+
+/// Does a fault act on this rank, and not on all of its node?
+bool is_chosen(const Plan& plan, const Mesh& mesh, int node, int rank) {
+  return std::any_of(plan.faults.begin(), plan.faults.end(), [&](const PlannedFault& fault) {
+    return fault.node == node && !fault.ranks.empty() && mesh.is_at(rank, fault.ranks);
+  });
+}
+
+std::string rank_cell(const Plan& plan, const Mesh& mesh, const Node& node, std::size_t place) {
+  if (place >= node.ranks.size()) return "<td></td>";
+  const int rank = node.ranks[place];
+  const AxisValues at = mesh.coordinates(rank);
+  std::string label;
+  for (const auto& [axis, value] : at)
+    label += fmt::format("{}{} {}", label.empty() ? "" : " · ", to_string(axis), value);
+  const std::string role = mesh.roles() > 1 ? fmt::format("role{}", mesh.role(rank) % kRoleColours) : "role";
+  const bool chosen = is_chosen(plan, mesh, node.index, rank);
+  const std::string tip = fmt::format("rank {} on {}: {}; {}{}", rank, node.name, to_string(at),
+                                      mesh.role_name(mesh.role(rank)), chosen ? "; has a fault" : "");
+  return fmt::format("<td class=\"{}{}\" title=\"{}\"><b>{}</b> {}</td>", role, chosen ? " hit" : "", escape_html(tip),
+                     rank, escape_html(label));
+}
+
+std::string mesh_table(const Plan& plan, const Mesh& mesh, const std::set<int>& listed) {
+  const auto faults = faults_by_node(plan);
+  std::size_t places = 0;
+  std::string head = "<thead><tr><th scope=\"col\">place</th>";
+  for (const Node& node : plan.topology.nodes) {
+    if (!listed.contains(node.index)) continue;
+    places = std::max(places, node.ranks.size());
+    const auto found = faults.find(node.index);
+    head += fmt::format(
+        "<th scope=\"col\"{}>{}{}</th>", found == faults.end() ? "" : " class=\"hit\"", escape_html(node.name),
+        found == faults.end() ? "" : element("span", fmt::format("{}", fmt::join(found->second, ", "))));
+  }
+  std::string html =
+      "<div class=\"scroll\" tabindex=\"0\"><table class=\"mesh\">" +
+      element("caption", "A column for each node, a row for each of its ranks, in the order of their places on it") +
+      head + "</tr></thead><tbody>\n";
+  for (std::size_t place = 0; place < std::min(places, kMaxPlaces); ++place) {
+    html += fmt::format("<tr><th scope=\"row\">{}</th>", place);
+    for (const Node& node : plan.topology.nodes)
+      if (listed.contains(node.index)) html += rank_cell(plan, mesh, node, place);
+    html += "</tr>\n";
+  }
+  html += "</tbody></table></div>\n";
+  if (places > kMaxPlaces)
+    html += element("p", fmt::format("Of each node the first {} of {} ranks are drawn.", kMaxPlaces, places), "note");
+  return html + left_out_note(plan, listed);
+}
+
+/// Which colour is which role, and what a mark means.
+std::string mesh_legend(const Plan& plan, const Mesh& mesh) {
+  std::string html = "<p class=\"legend\">";
+  for (int role = 0; mesh.roles() > 1 && role < std::min(mesh.roles(), kRoleColours); ++role)
+    html += fmt::format("<span class=\"key\"><span class=\"swatch role{}\"></span>{}</span>", role,
+                        escape_html(mesh.role_name(role)));
+  if (mesh.roles() > kRoleColours) html += "<span class=\"key\">and so on: the colours repeat</span>";
+  if (!plan.faults.empty()) html += "<span class=\"key\"><span class=\"swatch window\"></span>has a fault</span>";
+  return html + "</p>\n";
 }
 
 std::string_view role_name(NicRole role) {
@@ -128,6 +205,17 @@ std::string design_text(const Design& design) {
 }
 
 }  // namespace
+
+std::string mesh_section(const Plan& plan) {
+  const Mesh mesh = mesh_of(plan);
+  if (mesh.only_dp()) return "";
+  const std::string text =
+      fmt::format("{}, counted along tp first, then dp, then pp. Ranks of one role do the same work in every step.",
+                  to_string(mesh));
+  return "<section aria-labelledby=\"mesh-title\">\n<h2 id=\"mesh-title\">How the ranks share the work</h2>\n" +
+         element("p", text) + "\n" + mesh_table(plan, mesh, listed_nodes(plan)) + mesh_legend(plan, mesh) +
+         "</section>\n";
+}
 
 std::string environment_section(const ReportInput& input) {
   std::string html = "<h2>Where it ran</h2>\n";

@@ -100,19 +100,22 @@ std::string burnin_text(const BurninReport& report, const std::filesystem::path&
   text += node_lines(report, "BAD", "bad") + node_lines(report, "SET APART", "set apart") +
           node_lines(report, "NOT CLEAR", "not clear") + node_lines(report, "NOT TESTED", "not tested");
   text += finding_lines(report.links, "BAD LINK", {BurninStatus::shown}) +
-          finding_lines(report.groups, "BAD GROUP", {BurninStatus::shown});
-  for (const std::vector<BurninFinding>* findings : {&report.links, &report.groups})
-    text += finding_lines(*findings, "SET APART", {BurninStatus::apart}) +
-            finding_lines(*findings, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
+          finding_lines(report.groups, "BAD GROUP", {BurninStatus::shown}) +
+          finding_lines(report.links, "SET APART", {BurninStatus::apart}) +
+          finding_lines(report.links, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
   if (const std::string advice = apart_advice(report); !advice.empty()) text += line("what now", advice);
   text += cleared_lines(report);
-  std::vector<std::string> fleet;
-  for (const BurninFinding& finding : report.fleet) fleet.push_back(finding_text(finding));
-  text += lines("fleet", fleet, "burnin.html");
+  std::vector<std::string> slower, fleet;
+  for (const BurninFinding& finding : report.fleet)
+    (is_slower_fleet(finding) ? slower : fleet).push_back(finding_text(finding));
+  text += lines("SLOWER", slower, "burnin.html") + lines("fleet", fleet, "burnin.html");
+  const std::vector<std::string> drift = drift_texts(report);
+  const std::string claim = drift_claim(report);
+  text += lines("drift", drift, "burnin.html");
   text += shared_lines("odd", remarks_in(report), report.nodes.size());
   text += shared_lines("skipped", skipped_in(report), report.nodes.size());
   if (!report.lost.empty()) text += line("lost", fmt::format("{} of the cells did not complete", report.lost.size()));
-  text += line("error rate", burnin_claim(report));
+  text += line("error rate", burnin_claim(report) + (drift.empty() || claim.empty() ? "" : " Of drift: " + claim));
   text += line("took", fmt::format("{}, config {}, {}", length_text(static_cast<double>(report.took_ns) / 1e9),
                                    report.config.name, report.launcher));
   text += line("page", (directory / "burnin.html").string());

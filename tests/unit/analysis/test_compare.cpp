@@ -369,6 +369,13 @@ TEST_CASE("only the same thing is compared") {
   runs[1].plan.topology.nodes.pop_back();
   CHECK_THAT(check_comparable(before, after, false).error().message, Catch::Contains("nodes: 2 against 1"));
   runs[1].plan = runs[0].plan;
+  const auto ranks = static_cast<int>(rank_count(runs[1].plan.topology));
+  runs[1].plan.mesh = Mesh::over({{Axis::pp, ranks}}, ranks).value();
+  CHECK_THAT(check_comparable(before, after, false).error().message,
+             Catch::Contains(fmt::format("mesh: dp {0} against pp {0}", ranks)));
+  runs[1].plan.mesh = Mesh::over({}, ranks).value();
+  CHECK(check_comparable(before, after, false).has_value());
+  runs[1].plan = runs[0].plan;
   runs[1].plan.faults = small_plan().faults;
   CHECK(check_comparable(before, after, false).has_value());
   const auto noted = other_differences(runs[0].plan, runs[1].plan);

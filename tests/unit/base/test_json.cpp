@@ -14,3 +14,18 @@ TEST_CASE("what must be read back as it was is refused when it is not UTF-8") {
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().message.find("UTF-8") != std::string::npos);
 }
+
+TEST_CASE("text that is no JSON, or holds a number that no double is, is refused and throws nothing") {
+  const auto torn = grit::parse_json("{\"a\": 1");
+  REQUIRE_FALSE(torn.has_value());
+  CHECK(torn.error().kind == grit::ErrorKind::usage);
+  CHECK(torn.error().message.starts_with("not valid JSON (at byte "));
+  CHECK(grit::parse_json("{\"rate\": 1.7e308}").has_value());
+  for (const char* text : {"1e999", "{\"rate\": [1, -1e999]}"}) {
+    CAPTURE(text);
+    const auto large = grit::parse_json(text);
+    REQUIRE_FALSE(large.has_value());
+    CHECK(large.error().kind == grit::ErrorKind::usage);
+    CHECK(large.error().message.find("a number in it is larger") != std::string::npos);
+  }
+}

@@ -1,43 +1,21 @@
 // In which allocation of Slurm's a burn-in may go on.
-#include <stdlib.h>
-
-#include <array>
 #include <optional>
 
 #include "harness/burnin/allocation.hpp"
 #include "harness/burnin/replay.hpp"
 #include "tests/catch.hpp"
+#include "tests/environment_variable.hpp"
 #include "tests/temp_directory.hpp"
 #include "tests/unit/burnin/fake_nodes.hpp"
 
 namespace grit {
 namespace {
 
-/// The environment of an allocation, or of none (nullptr); what it was before comes back with the object's end.
-class Allocation {
- public:
-  Allocation(const char* job, const char* nodes) {
-    const std::array<const char*, 2> values{job, nodes};
-    for (std::size_t i = 0; i < kNames.size(); ++i) {
-      if (const char* before = ::getenv(kNames[i])) before_[i] = before;
-      set(kNames[i], values[i]);
-    }
-  }
-  Allocation(const Allocation&) = delete;
-  Allocation& operator=(const Allocation&) = delete;
-  ~Allocation() {
-    for (std::size_t i = 0; i < kNames.size(); ++i) set(kNames[i], before_[i] ? before_[i]->c_str() : nullptr);
-  }
-
- private:
-  static constexpr std::array<const char*, 2> kNames{"SLURM_JOB_ID", "SLURM_JOB_NODELIST"};
-  static void set(const char* name, const char* value) {
-    if (value == nullptr)
-      ::unsetenv(name);
-    else
-      ::setenv(name, value, 1);
-  }
-  std::array<std::optional<std::string>, 2> before_{};
+/// The environment of an allocation, or of none (nullptr).
+struct Allocation {
+  Allocation(const char* job, const char* nodes)
+      : job_variable("SLURM_JOB_ID", job), nodes_variable("SLURM_JOB_NODELIST", nodes) {}
+  test::EnvironmentVariable job_variable, nodes_variable;
 };
 
 BurninHead head_of_job_5() {

@@ -8,25 +8,17 @@
 #include "harness/base/files.hpp"
 #include "harness/burnin/drain.hpp"
 #include "tests/catch.hpp"
+#include "tests/environment_variable.hpp"
 #include "tests/temp_directory.hpp"
 
 namespace grit {
 namespace {
 
-/// PATH begins with a directory of the test's, until the object goes.
-class OwnPath {
- public:
-  explicit OwnPath(const std::filesystem::path& directory) {
-    if (const char* path = ::getenv("PATH")) before_ = path;
-    ::setenv("PATH", fmt::format("{}:{}", directory.string(), before_).c_str(), 1);
-  }
-  OwnPath(const OwnPath&) = delete;
-  OwnPath& operator=(const OwnPath&) = delete;
-  ~OwnPath() { ::setenv("PATH", before_.c_str(), 1); }
-
- private:
-  std::string before_{};
-};
+/// PATH with a directory of the test's before all others.
+std::string path_with(const std::filesystem::path& directory) {
+  const char* before = ::getenv("PATH");
+  return fmt::format("{}:{}", directory.string(), before == nullptr ? "" : before);
+}
 
 }  // namespace
 
@@ -47,7 +39,7 @@ TEST_CASE("a node that cannot be drained keeps no other from it, and one that is
     report.nodes.push_back({.host = host, .state = BurninNodeState::bad, .reason = "slow"});
   report.nodes[0].state = BurninNodeState::good;
   report.nodes[4].state = BurninNodeState::apart;
-  const OwnPath path(place.path());
+  const test::EnvironmentVariable path("PATH", path_with(place.path()).c_str());
   drain_bad_nodes(report);
   CHECK(read_file(asked).value_or("") == "NodeName=n3 State=DRAIN\n");
 }

@@ -1,4 +1,5 @@
 // From a burn-in's log back to where it was.
+#include "harness/burnin/front_end.hpp"
 #include "harness/burnin/replay.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
@@ -49,6 +50,31 @@ TEST_CASE("a burn-in that was given up is after its log what it was, wherever th
     CHECK(to_json(again.report()) == to_json(burnin.report()));
   }
   CHECK(with_results_behind > 10);
+}
+
+TEST_CASE("a burn-in that was killed when its time was over asks for no place to go on in", "[burnin]") {
+  const test::TempDirectory place;
+  const BurninSetup setup = fake_setup(3, {facts_round()});
+  {
+    auto log = BurninLog::create(
+        place.path(), {.setup = setup, .launcher = "srun", .slurm_job = "5", .started_ns = 1, .time_limit_ns = 1});
+    REQUIRE(log);
+  }
+  {
+    auto opened = BurninLog::open(place.path());
+    REQUIRE(opened);
+    CHECK(opened->earlier_ns == 0);
+    BurninScheduler scheduler(setup);
+    for (const BurninCell& cell : scheduler.next()) REQUIRE(opened->log.started(cell, {"srun"}));
+  }
+  const auto code = run_burnin({.directory = place.path(), .resumes = true});
+  REQUIRE(code);
+  CHECK(*code == 2);  // nobody was tested
+  const auto opened = BurninLog::open(place.path());
+  REQUIRE(opened);
+  CHECK(opened->ended);
+  REQUIRE(opened->given_up);
+  CHECK(opened->given_up->why == kNoTimeLeft);
 }
 
 TEST_CASE("what ran when the front end was killed is to be run again, and nothing else", "[burnin]") {

@@ -123,6 +123,25 @@ TEST_CASE("a suspect is measured again between good nodes, in what it is suspect
   }
 }
 
+TEST_CASE("a node that was shown to be bad is measured no longer, whatever else it is suspected of", "[burnin]") {
+  BurninRound solo = compute_round();
+  solo.kinds = {"compute", "memory"};
+  const auto judge = [](const BurninEvidence& evidence) {  // of its memory nothing is ever told
+    std::vector<BurninFinding> findings = judge_fakes(evidence);
+    findings.push_back({.measure = "memory", .host = "n03", .status = BurninStatus::suspect, .why = "memory is low"});
+    return findings;
+  };
+  FakeBurnin burnin(fake_setup(8, {solo}, 1), {.compute = {{"n03", 80}}}, judge);
+  burnin.run();
+  CHECK(burnin.hosts_in(State::bad) == Hosts{"n03"});
+  const auto confirming = std::ranges::count_if(burnin.started, [](const BurninCell& cell) { return cell.confirms; });
+  CHECK(confirming == 2 * 3);  // the visits of the first look, with a good node before and after
+  const std::vector<BurninFinding> findings = burnin.report().nodes[3].findings;
+  REQUIRE(findings.size() == 2);
+  CHECK(findings[1].status == BurninStatus::unclear);
+  CHECK(findings[1].why == "memory is low; not measured again, for n03 is out already");
+}
+
 TEST_CASE("two bad nodes that meet each other are both found", "[burnin]") {
   FakeBurnin burnin(fake_setup(4, {links_round()}), {.link = {{"n00", 50}, {"n01", 60}}});
   burnin.run();  // of four nodes every pair meets

@@ -131,6 +131,31 @@ TEST_CASE("who was set apart in one cycle is so at the end, unless it is bad", "
   }
 }
 
+TEST_CASE("what is shown over the cycles is of whole ones", "[burnin]") {
+  for (const int cycles : {1, 5}) {
+    BurninSetup setup = fake_setup(5, {facts_round(), compute_round(2)});
+    setup.config.cycles = cycles;
+    FakeBurnin burnin(setup, {});
+    burnin.run();
+    const BurninReport report = burnin.report();
+    CHECK(report.drift.size() == (cycles == 1 ? 0 : 1));
+    for (const BurninDrift& drift : report.drift) {
+      CHECK(drift.cycles == 5);
+      REQUIRE(drift.points.size() == 5);
+      for (const BurninDrift::Point& point : drift.points) CHECK((point.nodes == 5 && point.middle == 0));
+    }
+  }
+  BurninSetup setup = fake_setup(6, {facts_round(), compute_round(1), links_round(1)}, 1);
+  setup.config.cycles = 500;
+  FakeBurnin burnin(setup, {});
+  while (std::ranges::none_of(burnin.started, [](const BurninCell& cell) { return cell.visit == 3; }))
+    REQUIRE(burnin.step());
+  burnin.scheduler().give_up("no time left");
+  const BurninReport report = burnin.report();
+  REQUIRE(report.drift.size() == 2);
+  for (const BurninDrift& drift : report.drift) CHECK(drift.cycles == 3);
+}
+
 TEST_CASE("a bad link stays bad in later cycles", "[burnin]") {
   BurninSetup setup = fake_setup(4, {links_round()});
   setup.config.cycles = 2;

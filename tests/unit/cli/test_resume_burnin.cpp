@@ -1,10 +1,10 @@
 // Going on with a burn-in of real nodes, as far as that comes before any cell.
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include "harness/burnin/log.hpp"
 #include "harness/cli/cli.hpp"
 #include "tests/catch.hpp"
+#include "tests/environment_variable.hpp"
 #include "tests/temp_directory.hpp"
 #include "tests/unit/burnin/fake_nodes.hpp"
 
@@ -12,22 +12,7 @@ namespace grit {
 namespace {
 
 using Catch::Matchers::Contains;
-
-/// A variable of this process, as it was again afterwards.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) {
-    if (const char* before = ::getenv(name)) before_ = before;
-    value == nullptr ? ::unsetenv(name) : ::setenv(name, value, 1);
-  }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-  ~Variable() { before_.empty() ? ::unsetenv(name_) : ::setenv(name_, before_.c_str(), 1); }
-
- private:
-  const char* name_;
-  std::string before_{};
-};
+using Variable = test::EnvironmentVariable;
 
 /// One that was begun in Slurm's job 5, on n00 to n02.
 Result<BurninLog> begin_in_job(const std::filesystem::path& directory) {

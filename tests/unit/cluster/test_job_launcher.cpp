@@ -8,9 +8,11 @@
 #include "harness/base/shell_words.hpp"
 #include "harness/cluster/job_launcher.hpp"
 #include "tests/catch.hpp"
+#include "tests/environment_variable.hpp"
 
 using grit::HostJob;
 using grit::JobLauncher;
+using Variable = grit::test::EnvironmentVariable;
 
 namespace {
 
@@ -25,22 +27,6 @@ HostJob job_on(std::vector<std::string> hosts) {
   job.environment = {"A=b c"};
   return job;
 }
-
-// A variable of this process, as it was again afterwards.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) {
-    if (const char* before = ::getenv(name)) before_ = before;
-    value == nullptr ? ::unsetenv(name) : ::setenv(name, value, 1);
-  }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-  ~Variable() { before_.empty() ? ::unsetenv(name_) : ::setenv(name_, before_.c_str(), 1); }
-
- private:
-  const char* name_;
-  std::string before_{};
-};
 
 bool has(const std::vector<std::string>& environment, const std::string& variable) {
   return std::find(environment.begin(), environment.end(), variable) != environment.end();

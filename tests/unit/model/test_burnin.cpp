@@ -68,11 +68,21 @@ BurninReport some_report() {
                    .skipped = {"storage"},
                    .remarks = {"odd"}}};
   report.links = {{.measure = "link_rate", .host = "n1", .peer = "n2", .status = BurninStatus::cleared, .visits = 4}};
-  report.groups = {{.measure = "link_rate", .group = "leaf1", .status = BurninStatus::unclear}};
+  report.groups = {{.measure = "link_rate", .group = "leaf1", .status = BurninStatus::shown}};
   report.fleet = {{.measure = "compute", .of_reference = true, .why = "all are slower"}};
   report.observations = some_result().observations;
   report.round_took_ns = {{"solo", 9}};
   report.lost = {some_result()};
+  report.drift = {{.measure = "compute",
+                   .round = "solo",
+                   .machine_class = "EPYC",
+                   .cycles = 90,
+                   .points = {{.cycle = 1, .at_ns = 5, .nodes = 2}, {90, 7, 2, 0.25, 0.125, 0.5}},
+                   .shift = 0.25,
+                   .is_beyond_noise = true,
+                   .nodes_told = 2,
+                   .slower = {{"n1", 0.5, 0.25, {1, 90}, {0, 0.5}}},
+                   .more_slower = 1}};
   return report;
 }
 
@@ -102,6 +112,7 @@ TEST_CASE("a burn-in's config, results and report come back from JSON as they we
   REQUIRE(report);
   CHECK(to_json(*report) == to_json(some_report()));
   CHECK(report->nodes[0].findings[0].status == BurninStatus::shown);
+  CHECK(report->drift[0].slower[0].path == std::vector<double>{0, 0.5});
 }
 
 TEST_CASE("a burn-in's JSON: what is missing is as by default, what is wrong is said", "[burnin]") {
@@ -122,6 +133,28 @@ TEST_CASE("a burn-in's JSON: what is missing is as by default, what is wrong is 
   CHECK(std::isnan(read->nodes[0].findings[0].worse_high));
 }
 
+TEST_CASE("nodes are asked for their facts before they are told apart in cells of several", "[burnin]") {
+  const auto names = [](std::vector<BurninRound> rounds) {
+    BurninConfig config{.rounds = std::move(rounds)};
+    put_facts_first(config);
+    std::vector<std::string> found;
+    for (const BurninRound& round : config.rounds) found.push_back(round.name);
+    return found;
+  };
+  const BurninRound links{.name = "links", .kinds = {"link"}, .shape = BurninShape::pair};
+  const BurninRound stress{.name = "stress", .scenario = "training_under_stress", .shape = BurninShape::group};
+  CHECK(names({links}) == std::vector<std::string>{"facts", "links"});
+  CHECK(names({stress, {.name = "facts", .kinds = {"facts"}}}) ==
+        std::vector<std::string>{"facts_first", "stress", "facts"});
+  CHECK(names({{.name = "solo", .kinds = {"compute"}}, links}) == std::vector<std::string>{"solo", "links"});
+  CHECK(names({}).empty());
+  BurninConfig config{.rounds = {links}};
+  put_facts_first(config);
+  CHECK(config.rounds[0].kinds == std::vector<std::string>{"facts"});
+  CHECK(config.rounds[0].shape == BurninShape::node);
+  CHECK(config.rounds[0].limit_ns > config.rounds[0].length_ns);
+}
+
 TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]") {
   using State = BurninNodeState;
   CHECK(exit_code(of_states({State::good, State::good})) == 0);
@@ -131,12 +164,13 @@ TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]"
   for (const auto& [status, code] :
        {std::pair{BurninStatus::shown, 1}, std::pair{BurninStatus::unclear, 2}, std::pair{BurninStatus::suspect, 2},
         std::pair{BurninStatus::apart, 2}, std::pair{BurninStatus::cleared, 0}}) {
-    BurninReport link = of_states({State::good}), group = link;
+    BurninReport link = of_states({State::good});
     link.links = {{.host = "n1", .peer = "n2", .status = status}};
-    group.groups = {{.group = "leaf1", .status = status}};
     CHECK(exit_code(link) == code);
-    CHECK(exit_code(group) == code);
   }
+  BurninReport group = of_states({State::apart});
+  group.groups = {{.group = "leaf1", .status = BurninStatus::shown}};
+  CHECK(exit_code(group) == 1);
   BurninReport cut = of_states({State::good});
   cut.complete = false;
   CHECK(exit_code(cut) == 2);
@@ -145,6 +179,17 @@ TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]"
   CHECK(exit_code(fleet) == 0);  // it names nobody
   fleet.complete = false;
   CHECK(exit_code(fleet) == 2);
+}
+
+TEST_CASE("a fleet that is slower than its reference is not all well, and no node of it is bad", "[burnin]") {
+  BurninReport report = of_states({BurninNodeState::good, BurninNodeState::good});
+  report.fleet = {{.measure = "compute", .group = "EPYC", .of_reference = true}};
+  CHECK(exit_code(report) == 0);  // within the tolerance, or not for sure
+  report.fleet[0].status = BurninStatus::shown;
+  CHECK(is_slower_fleet(report.fleet[0]));
+  CHECK(exit_code(report) == 2);
+  report.nodes[0].state = BurninNodeState::bad;
+  CHECK(exit_code(report) == 1);
 }
 
 }  // namespace grit

@@ -24,6 +24,8 @@ Plan example() {
   node.nics = {grit::Nic{.name = "eth0", .ifindex = 2, .role = grit::NicRole::data}};
   plan.topology = {{node, grit::Node{.index = 1, .name = "node1"}}, true};
   plan.workload = {"ddp", {{"scale", 0.02}, {"model", "gpt2-small"}, {"bucket", 25'000'000}}};
+  // On dp alone, so that the coordinates below are there without a mesh, too.
+  plan.mesh = grit::Mesh::over({{grit::Axis::dp, 2}, {grit::Axis::ep, 2}}, 2).value();
   plan.emulated = {"compute (timer-driven accelerator)"};
   plan.faults = {{.id = 0,
                   .name = "link_flap",
@@ -37,12 +39,14 @@ Plan example() {
                  {.id = 1,
                   .name = "rank_delay",
                   .node = 1,
+                  .ranks = {{grit::Axis::dp, 0}},
                   .anchor = {.kind = grit::Anchor::Kind::step, .step = 12},
                   .pulses = {{0, 100, 1}, {200, 300, 1}, {50, 90, 3}},
                   .lease_ns = 1},
                  {.id = 2,
                   .name = "process_pause",
                   .node = 1,
+                  .on = {{grit::Axis::dp, 1}},
                   .anchor = {.kind = grit::Anchor::Kind::reverted, .fault = 1},
                   .pulses = {{0, -1}},
                   .lease_ns = 1}};
@@ -95,6 +99,10 @@ TEST_CASE("a plan survives JSON text exactly") {
   CHECK(plan->blocks[1].kind == grit::BlockKind::fault);
   CHECK_FALSE(plan->guards[0].refused);
   CHECK(plan->topology.nodes[1].name == "node1");
+  CHECK(plan->mesh == example().mesh);
+  CHECK(plan->faults[1].ranks == example().faults[1].ranks);
+  CHECK(plan->faults[2].on == example().faults[2].on);
+  CHECK(plan->faults[0].on.empty());
   CHECK(plan->design.block_ns == 2'500'000'000);
 }
 
@@ -145,6 +153,29 @@ TEST_CASE("a plan of another version: what it lacks keeps its default, what it h
   CHECK_FALSE(read->faults[0].passive);
 }
 
+TEST_CASE("a plan without a mesh has all ranks on dp, and is written without one") {
+  Plan plan = example();
+  plan.mesh.reset();
+  const Json json = grit::to_json(plan);
+  CHECK_FALSE(json.contains("mesh"));
+  CHECK_FALSE(json["faults"][0].contains("on"));
+  CHECK_FALSE(json["faults"][0].contains("ranks"));
+  const auto read = grit::plan_from_json(json);
+  REQUIRE(read.has_value());
+  CHECK_FALSE(read->mesh.has_value());
+  CHECK(grit::mesh_of(*read).only_dp());
+  CHECK(grit::mesh_of(*read).ranks() == 2);
+  CHECK(grit::mesh_of(Plan()) == grit::Mesh());
+}
+
+TEST_CASE("the places of ranks with coordinates are counted on their node") {
+  const grit::Mesh mesh = grit::Mesh::over({{grit::Axis::tp, 2}}, 8).value();
+  const grit::Node node{.name = "node1", .ranks = {1, 3, 4, 6}};
+  CHECK(grit::places_at(mesh, node, {{grit::Axis::tp, 0}}) == std::vector<int>{2, 3});
+  CHECK(grit::places_at(mesh, node, {{grit::Axis::tp, 1}, {grit::Axis::dp, 1}}) == std::vector<int>{1});
+  CHECK(grit::places_at(mesh, node, {{grit::Axis::tp, 1}, {grit::Axis::dp, 3}}).empty());
+}
+
 TEST_CASE("what a plan cannot be is refused") {
   const Json whole = grit::to_json(example());
   const auto broken = [&](const char* pointer, const Json& value) {
@@ -173,6 +204,11 @@ TEST_CASE("what a plan cannot be is refused") {
   CHECK(contains(broken("/seed", -1), "seed"));
   CHECK(contains(broken("/guards/0/refused", "no"), "refused"));
   CHECK(contains(broken("/emulated", {1}), "list of text"));
+  CHECK(contains(broken("/mesh/tp", 2), "\"mesh\": dp = 2 and tp = 2 make 4 ranks, but there are 2"));
+  CHECK(contains(broken("/mesh/tp", 0), "no integer from 1"));
+  CHECK(contains(broken("/mesh", 8), "not an object"));
+  CHECK(contains(broken("/faults/2/on/dp", 2), "fault 2: dp = 2 is beyond the mesh"));
+  CHECK(contains(broken("/faults/1/ranks/tq", 0), "no axis \"tq\""));
   CHECK(contains(broken("/expect/slowdown_at_least", "10%"), "not a number"));
   CHECK(contains(broken("/expect/checks/link_up", "breaks"), "neither \"fails\" nor \"passes\""));
 }

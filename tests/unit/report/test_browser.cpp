@@ -16,7 +16,7 @@
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
-#include "tests/unit/report/sample_burnin.hpp"
+#include "tests/unit/report/sample_drift.hpp"
 #include "tests/unit/report/sample_run.hpp"
 #include "tests/unit/report/sample_score.hpp"
 
@@ -200,6 +200,23 @@ TEST_CASE("a browser draws the plots of a burn-in", "[browser]") {
   const std::string apart = marks(drawn(dom, "plot-figure-memory-0"), "suspects");
   CHECK(count(apart, "<path") == 3);
   CHECK(count(apart, "#cc79a7") + count(apart, "#dd9cc0") == 2);  // the colour that the legend has for it
+}
+
+TEST_CASE("a browser draws what a burn-in did over its cycles", "[browser]") {
+  if (find_chromium().empty()) {
+    test::skip("no chromium here; install the package chromium to test the report page in a browser");
+    return;
+  }
+  const std::string dom = dump_dom(render_burnin_html(test::sample_soak()), "soak");
+  CHECK(count(dom, "class=\"plot-error\"") == 0);
+  const std::string compute = drawn(dom, "plot-drift-0"), memory = drawn(dom, "plot-drift-1");
+  CHECK(count(compute, "<svg") == 1);
+  CHECK(count(compute, "NaN") == 0);
+  CHECK(count(marks(compute, "band"), "<path") == 1);
+  CHECK(count(marks(compute, "fleet_points"), "<path") == 20);
+  CHECK(count(marks(compute, "node_points"), "<path") == 40);
+  CHECK(count(compute, "n04 +7.0 %") == 1);
+  CHECK(count(marks(memory, "node_points"), "<path") == 0);
 }
 
 TEST_CASE("a browser draws a series with its machines, and where it changed", "[browser]") {

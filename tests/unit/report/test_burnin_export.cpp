@@ -46,15 +46,18 @@ TEST_CASE("nodes.csv of a burn-in has a row a node, and columns that end in thei
 TEST_CASE("junit.xml of a burn-in fails where grit's exit code says so") {
   const std::string xml = burnin_junit(test::sample_burnin());
   CHECK(contains(xml, "<testsuite name=\"grit.burnin.quick\" timestamp=\"2026-11-23T08:15:00\""));
-  CHECK(contains(xml, "tests=\"15\" failures=\"4\" errors=\"6\" skipped=\"0\" time=\"172.000\""));
+  CHECK(contains(xml, "tests=\"15\" failures=\"5\" errors=\"6\" skipped=\"0\" time=\"172.000\""));
   CHECK(contains(xml, "name=\"n01\" time=\"0\"/>"));
   CHECK(contains(xml, "name=\"link n01 to n04: bandwidth of the link\""));
   CHECK(contains(xml, "<failure type=\"failure\" message=\"matrix products 5.1 % slower than 11 peers"));
   CHECK(contains(xml, "<error type=\"error\" message=\"did not answer any more in round links\""));
-  for (const char* one : {"n09", "link n02 to n07: bandwidth of the link", "group leaf3: bus bandwidth"}) {
+  for (const auto& [one, outcome] : {std::pair("n09", "error"), std::pair("n12", "error"),
+                                     std::pair("link n02 to n07: bandwidth of the link", "error"),
+                                     std::pair("group leaf3: bandwidth of the link", "failure")}) {
+    CAPTURE(one);
     const auto at = xml.find(fmt::format("name=\"{}\"", one));
     REQUIRE(at != std::string::npos);
-    CHECK(xml.substr(xml.find('\n', at), 40).find("<error type=\"error\"") != std::string::npos);
+    CHECK(xml.substr(xml.find('\n', at), 40).find(fmt::format("<{0} type=\"{0}\"", outcome)) != std::string::npos);
   }
   test::BurninMaker maker(4, 1);
   CHECK(exit_code(maker.report()) == 0);
@@ -69,8 +72,8 @@ TEST_CASE("junit.xml of a burn-in fails where grit's exit code says so") {
 
 TEST_CASE("only good nodes of a burn-in are in good_hosts, and only bad ones are drained") {
   BurninReport report = test::sample_burnin();
-  CHECK(burnin_hosts(report, BurninNodeState::good) == "n01\nn02\nn04\nn07\nn12\n");
-  CHECK(burnin_hosts(report, BurninNodeState::apart) == "n09\nn10\n");
+  CHECK(burnin_hosts(report, BurninNodeState::good) == "n01\nn02\nn04\nn07\n");
+  CHECK(burnin_hosts(report, BurninNodeState::apart) == "n09\nn10\nn12\n");
   const auto commands = drain_commands(report);
   REQUIRE(commands.size() == 3);
   CHECK(commands[0] == std::vector<std::string>{"scontrol", "update", "NodeName=n03", "State=DRAIN",
@@ -101,12 +104,12 @@ TEST_CASE("a name that Slurm or a shell would take for something else is neither
     report.nodes[0].host = name;
     report.nodes[2].host = name;
     report.nodes[8].host = name;
-    CHECK(burnin_hosts(report, BurninNodeState::good) == "n02\nn04\nn07\nn12\n");
-    CHECK(burnin_hosts(report, BurninNodeState::apart) == "n10\n");
+    CHECK(burnin_hosts(report, BurninNodeState::good) == "n02\nn04\nn07\n");
+    CHECK(burnin_hosts(report, BurninNodeState::apart) == "n10\nn12\n");
     CHECK(drain_commands(report).size() == 2);
     const test::TempDirectory directory;
     REQUIRE(write_burnin_files(report, "n02", directory.path()).has_value());
-    CHECK(lines_of(read_file(directory.path() / "drain.sh").value()).size() == 6);
+    CHECK(lines_of(read_file(directory.path() / "drain.sh").value()).size() == 7);
   }
 }
 
@@ -146,18 +149,18 @@ TEST_CASE("a burn-in's files are written together, and written again") {
   const test::TempDirectory directory;
   BurninReport report = test::sample_burnin();
   for (int times = 0; times < 2; ++times) {
-    REQUIRE(write_burnin_files(report, "n[01-02,04,07,12]", directory.path()).has_value());
+    REQUIRE(write_burnin_files(report, "n[01-02,04,07]", directory.path()).has_value());
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(directory.path()))
       names.push_back(entry.path().filename().string());
     std::sort(names.begin(), names.end());
     CHECK(names == std::vector<std::string>{"burnin.html", "burnin.json", "drain.sh", "good_hosts", "good_nodelist",
                                             "junit.xml", "metrics.prom", "nodes.csv", "slow_hosts"});
-    CHECK(read_file(directory.path() / "good_nodelist").value() == "n[01-02,04,07,12]\n");
-    CHECK(read_file(directory.path() / "slow_hosts").value() == "n09\nn10\n");
+    CHECK(read_file(directory.path() / "good_nodelist").value() == "n[01-02,04,07]\n");
+    CHECK(read_file(directory.path() / "slow_hosts").value() == "n09\nn10\nn12\n");
     const std::string script = read_file(directory.path() / "drain.sh").value();
-    CHECK(lines_of(script).size() == 8);
-    CHECK(contains(script, "\n# set apart, not drained: 2."));
+    CHECK(lines_of(script).size() == 9);
+    CHECK(contains(script, "\n# set apart, not drained: 3."));
     CHECK(contains(script, "\n# 'scontrol' 'update' 'NodeName=n09' 'State=DRAIN' 'Reason=grit burnin: set apart: mem"));
     CHECK_FALSE(contains(script, "Nothing was done"));  // --apply-drain may have done it
     CHECK(contains(script, "'scontrol' 'update' 'NodeName=n05' 'State=DRAIN' 'Reason=grit burnin: bandwidth"));
@@ -176,4 +179,17 @@ TEST_CASE("a burn-in's files are written together, and written again") {
   CHECK_FALSE(contains(read_file(directory.path() / "drain.sh").value(), "set apart"));
   CHECK(read_file(directory.path() / "good_nodelist").value() == "no-good-node.invalid\n");  // srun refuses it
   CHECK_FALSE(write_burnin_files(report, "", directory.path() / "missing").has_value());
+}
+
+TEST_CASE("junit.xml of a burn-in whose fleet is slower than its reference has an error, as the exit code says") {
+  test::BurninMaker maker(4, 1);
+  maker.report().fleet = {test::shown_finding("", "compute", 0.05, "all are 5 % worse than then"),
+                          test::shown_finding("", "check:x", 0, "on most nodes")};
+  maker.report().fleet[0].of_reference = true;
+  maker.report().fleet[0].group = "EPYC 9654";
+  const std::string xml = burnin_junit(maker.report());
+  CHECK(exit_code(maker.report()) == 2);
+  CHECK(contains(xml, "tests=\"5\" failures=\"0\" errors=\"1\""));
+  CHECK(contains(xml, "name=\"fleet of EPYC 9654: matrix products\""));
+  CHECK(contains(xml, "<error type=\"error\" message=\"all are 5 % worse than then\""));
 }

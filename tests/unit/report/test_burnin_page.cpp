@@ -6,7 +6,7 @@
 #include "analysis/report/page/burnin_page.hpp"
 #include "analysis/report/plots/burnin_plots.hpp"
 #include "tests/catch.hpp"
-#include "tests/unit/report/sample_burnin.hpp"
+#include "tests/unit/report/sample_drift.hpp"
 
 using namespace grit;
 
@@ -48,9 +48,9 @@ const Json& data_of(const Plot& plot, std::string_view name) {
 TEST_CASE("the page of a burn-in says first how many nodes may go live, and why the others may not") {
   const std::string page = page_of(test::sample_burnin());
   const auto headline = page.find(
-      "<h1>5 of 12 nodes may go live <span class=\"badge bad\">3 bad, 2 set apart, 1 not clear, 1 not tested; 1 bad "
+      "<h1>4 of 12 nodes may go live <span class=\"badge bad\">3 bad, 3 set apart, 1 not clear, 1 not tested; 1 bad "
       "link "
-      "between good nodes, 1 link set apart, 1 group set apart</span>");
+      "between good nodes, 1 link set apart, 1 bad group</span>");
   const auto keep_out = page.find("Keep out"), apart = page.find("Set apart: slower for sure"),
              unknown = page.find("Not known to be good"), all = page.find("All nodes");
   REQUIRE(headline != std::string::npos);
@@ -63,6 +63,7 @@ TEST_CASE("the page of a burn-in says first how many nodes may go live, and why 
   CHECK(contains(page, "Not measured: storage: the disk is a tmpfs (all 12 nodes)"));
   CHECK(contains(page, "<td>matrix products 5.1 % slower than 11 peers"));
   CHECK(contains(page, "Bad links: no job should cross them"));
+  CHECK(contains(page, "Bad groups"));
   CHECK(contains(page, "Kernel panic - not syncing"));
   CHECK(contains(page, "links/2/n03+n08: timed out after 45 s"));
   CHECK(contains(page, "<td class=\"good\">cleared</td>"));
@@ -74,17 +75,18 @@ TEST_CASE("what was set apart has its figures in a table of its own, with what w
   const auto from = page.find("<div class=\"set-apart\">"), to = page.find("<div class=\"not-clear\">");
   REQUIRE((from != std::string::npos && to != std::string::npos));
   const std::string section = page.substr(from, to - from);
-  CHECK(contains(section, "at_least, at_most or spread of collective, link_rate, memory, training_own in the config"));
+  CHECK(contains(section, "at_least, at_most or spread of link_rate, memory, training_own in the config"));
   CHECK(contains(section, "cat good_hosts slow_hosts"));
   CHECK(contains(section,
                  "<tr><th scope=\"row\">n09</th><td>memory bandwidth</td><td class=\"number\">14 % (13 .. 15 "
                  "%)</td><td class=\"number\">11 peers</td>"));
   CHECK(count(section, "<th scope=\"row\">n10</th>") == 2);
   CHECK(contains(section, "<th scope=\"row\">n02 to n07</th>"));
-  CHECK(contains(section, "<th scope=\"row\">group leaf3</th>"));
+  CHECK(contains(section, "<th scope=\"row\">n12</th><td>its group</td>"));
+  CHECK_FALSE(contains(section, "group leaf3</th>"));
   CHECK_FALSE(contains(section, "n11"));
   CHECK(contains(page, "<td class=\"apart\">set apart</td>"));  // of each node, and of each accusation
-  report.links.clear(), report.groups.clear();
+  report.links.clear();
   for (BurninNodeReport& node : report.nodes)
     if (node.state == BurninNodeState::apart) node.findings.clear(), node.reason = "its group leaf3: all are slow";
   const std::string of_group = markup_of(page_of(report));
@@ -207,11 +209,73 @@ TEST_CASE("a burn-in without anything is a page, too, and so is one that has not
   BurninReport cut = test::sample_burnin();
   cut.complete = false;
   CHECK(
-      contains(page_of(cut), "<h1>So far 5 of 12 nodes may go live <span class=\"badge bad\">not at its end: 3 bad, "));
+      contains(page_of(cut), "<h1>So far 4 of 12 nodes may go live <span class=\"badge bad\">not at its end: 3 bad, "));
   test::BurninMaker maker(3, 1);
   CHECK(contains(page_of(maker.report()), "<span class=\"badge good\">all good</span>"));
   CHECK(contains(page_of(maker.report()), "Nothing speaks against any node."));
   for (BurninNodeReport& node : maker.report().nodes)
     node.figures["compute"] = 0, node.figures["memory"] = std::nan("");
   CHECK(contains(page_of(maker.report()), "3 of 3 nodes may go live"));
+}
+
+TEST_CASE("the page of a burn-in of several cycles shows what changed over them, and judges nobody by it") {
+  const BurninReport report = test::sample_soak();
+  const std::string page = markup_of(page_of(report));
+  CHECK(contains(page, "<span class=\"badge good\">all good</span>"));
+  const auto from = page.find("<h2>Over the cycles</h2>");
+  REQUIRE(from != std::string::npos);
+  CHECK(from > page.find("How the nodes differ"));
+  const std::string section = page.substr(from);
+  CHECK(contains(section, "<li>memory bandwidth: the fleet got 3.0 % worse since the first of 20 cycles"));
+  CHECK(
+      contains(section, "<li>n04: matrix products got 7.0 % worse since the first of 20 cycles, 6.9 % of that beyond"));
+  CHECK(contains(section, "Nobody is judged by this. In at most 5 % of burn-ins"));
+  const std::vector<Plot> plots = burnin_drift_plots(report);
+  REQUIRE(plots.size() == 2);
+  CHECK(plots[0].title == "matrix products");  // which has names
+  CHECK(data_of(plots[0], "fleet").size() == 20);
+  CHECK(data_of(plots[0], "paths").size() == 40);
+  REQUIRE(data_of(plots[0], "ends").size() == 2);
+  CHECK(data_of(plots[0], "ends")[0].at("name").get<std::string>() == "n04 +7.0 %");
+  CHECK(data_of(plots[1], "ends").empty());
+  CHECK(plots[1].caption == "12 nodes, 20 whole cycles; dashed: 8 % worse than the middle, from which on it matters.");
+}
+
+TEST_CASE("of a burn-in of one cycle nothing is shown over cycles, and of few that it cannot be told") {
+  BurninReport report = test::sample_soak();
+  report.drift.clear();
+  CHECK_FALSE(contains(page_of(report), "Over the cycles"));
+  CHECK(burnin_drift_plots(report).empty());
+  report.drift = {test::sample_course("compute", 2, 0.2)};
+  const std::string page = markup_of(page_of(report));
+  CHECK(contains(page, "of 2 whole cycles it cannot be told what drifts: 4 are needed"));
+  CHECK_FALSE(contains(page, "Nobody is judged by this"));
+}
+
+TEST_CASE("cycles that are not drawn, nodes that are not named and measures without a plot are counted") {
+  BurninReport report = test::sample_soak();
+  BurninDrift& compute = report.drift[0];
+  compute.cycles = 500;
+  compute.slower.resize(10, compute.slower[0]);
+  compute.more_slower = 7;
+  CHECK(burnin_drift_plots(report)[0].caption.starts_with("12 nodes, 500 whole cycles, 20 of them drawn"));
+  CHECK(burnin_drift_plots(report)[0].note == "9 more nodes got worse.");
+  for (int i = 0; i < 40; ++i) report.drift.push_back(test::sample_course("stress_own", 20, 0));
+  CHECK(burnin_drift_plots(report).size() == kMostDriftPlots);
+  CHECK(burnin_drift_plots(report).back().note == "12 more measures are in burnin.json.");
+  report.drift[5].round = "stress_cpu";
+  CHECK(burnin_drift_plots(report)[5].title == "own work of a step under load in stress_cpu");
+}
+
+TEST_CASE("the page of a fleet that is slower than its reference says so where one looks first") {
+  test::BurninMaker maker(4, 1);
+  maker.report().fleet = {test::shown_finding("", "compute", 0.05, "matrix products: all are 5 % worse than then")};
+  maker.report().fleet[0].of_reference = true;
+  const std::string page = markup_of(page_of(maker.report()));
+  CHECK(contains(page,
+                 "4 of 4 nodes may go live <span class=\"badge unknown\">the fleet slower than its reference in 1 "
+                 "measure</span>"));
+  CHECK(contains(page, "<h2>The whole fleet is slower than its reference</h2>"));
+  CHECK(count(page, "all are 5 % worse than then") == 1);
+  CHECK_FALSE(contains(page, "Nothing speaks against any node."));
 }

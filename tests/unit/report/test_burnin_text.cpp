@@ -1,7 +1,7 @@
 #include "analysis/report/tables/burnin_words.hpp"
 #include "analysis/report/text/burnin_text.hpp"
 #include "tests/catch.hpp"
-#include "tests/unit/report/sample_burnin.hpp"
+#include "tests/unit/report/sample_drift.hpp"
 
 using namespace grit;
 
@@ -18,12 +18,13 @@ std::size_t lines_of(const std::string& text) {
 TEST_CASE("a burn-in's text says first how many nodes may go live, then why not the others") {
   const std::string text = burnin_text(test::sample_burnin(), "burnin/quick/1");
   CHECK(text.starts_with(
-      "5 of 12 nodes may go live.\n  others     3 bad, 2 set apart, 1 not clear, 1 not tested; 1 bad link between good "
-      "nodes, 1 link set apart, 1 group set apart\n"));
+      "4 of 12 nodes may go live.\n  others     3 bad, 3 set apart, 1 not clear, 1 not tested; 1 bad link between good "
+      "nodes, 1 link set apart, 1 bad group\n"));
   CHECK(contains(text, "  BAD        n03: matrix products 5.1 % slower than 11 peers"));
   CHECK(contains(text, "  SET APART  n09: memory bandwidth 14 % lower than 11 peers"));
   CHECK(contains(text, "  SET APART  n02 to n07: bandwidth of the link 18 % lower"));
-  CHECK(contains(text, "  SET APART  group leaf3: bus bandwidth 17 % lower"));
+  CHECK(contains(text, "  BAD GROUP  group leaf3: bandwidth of the link: the 4 nodes of leaf3 are 17 % worse"));
+  CHECK(contains(text, "  SET APART  n12: its group leaf3: bandwidth of the link"));
   CHECK(text.find("  BAD  ") < text.find("  SET APART"));
   CHECK(text.find("  SET APART") < text.find("  NOT CLEAR"));
   CHECK(contains(text, "  what now   Faulty, or the slow end of an uneven fleet? What could tell: at_least, at_most"));
@@ -89,12 +90,12 @@ TEST_CASE("a burn-in's claim says how uneven its healthy nodes may be") {
 
 TEST_CASE("what to do about what was set apart is said where something was") {
   BurninReport report = test::sample_burnin();
-  CHECK(contains(apart_advice(report), "spread of collective, link_rate, memory, training_own in"));
+  CHECK(contains(apart_advice(report), "spread of link_rate, memory, training_own in"));
   for (BurninNodeReport& node : report.nodes)
     if (node.state == BurninNodeState::apart) node.state = BurninNodeState::bad;  // by another measure
-  CHECK(contains(apart_advice(report), "spread of collective, link_rate in"));
+  CHECK(contains(apart_advice(report), "spread of link_rate in"));
   CHECK_FALSE(contains(apart_advice(report), "slow_hosts"));  // which has none then
-  report.links.clear(), report.groups.clear();
+  report.links.clear();
   CHECK(apart_advice(report).empty());
   CHECK_FALSE(contains(burnin_text(report, "out"), "what now"));
 }
@@ -140,4 +141,32 @@ TEST_CASE("what many nodes have in common is said once") {
   CHECK(hosts_text({"a"}, 1) == "a");
   CHECK(hosts_text({"a", "b", "c", "d", "e"}, 9) == "a, b, c, d, e");
   CHECK(hosts_text({"a", "b", "c", "d", "e", "f"}, 9) == "a, b, c, d and 2 more");
+}
+
+TEST_CASE("a burn-in's text says what changed over its cycles") {
+  BurninReport report = test::sample_soak();
+  const std::string text = burnin_text(report, "out");
+  CHECK(
+      text.starts_with("12 of 12 nodes may go live.\n  drift      memory bandwidth: the fleet got 3.0 % worse since"));
+  CHECK(
+      contains(text, "  drift      n04: matrix products got 7.0 % worse since the first of 20 cycles, 6.9 % of that "));
+  CHECK(contains(text, " Of drift: In at most 5 % of burn-ins is any node said to have got worse"));
+  report.drift[1].shift = -0.03;
+  CHECK(contains(burnin_text(report, "out"), "memory bandwidth: the fleet got 3.0 % better since"));
+  report.drift = {test::sample_course("compute", 3, 0.2)};
+  CHECK(contains(burnin_text(report, "out"),
+                 "  drift      of 3 whole cycles it cannot be told what drifts: 4 are needed\n"));
+  report.drift = {test::sample_course("compute", 30, 0.0)};
+  CHECK_FALSE(contains(burnin_text(report, "out"), "drift"));
+}
+
+TEST_CASE("a burn-in's text says of a fleet that is slower than its reference that not all is well") {
+  test::BurninMaker maker(4, 1);
+  maker.report().fleet = {test::shown_finding("", "compute", 0.05, "all are 5 % worse than then"),
+                          test::shown_finding("", "memory", 0.01, "all are 1 % worse than then")};
+  for (BurninFinding& finding : maker.report().fleet) finding.of_reference = true;
+  maker.report().fleet[1].status = BurninStatus::clear;
+  const std::string text = burnin_text(maker.report(), "out");
+  CHECK(text.starts_with("4 of 4 nodes may go live.\n  others     the fleet slower than its reference in 1 measure\n"));
+  CHECK(contains(text, "  SLOWER     all are 5 % worse than then\n  fleet      all are 1 % worse than then\n"));
 }

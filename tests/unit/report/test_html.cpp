@@ -216,6 +216,7 @@ TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes
     }
   }
   input.steps = input.records;
+  input.plan.mesh = Mesh::over({{Axis::pp, 20}}, 2000).value();
   for (int i = 4; i < 2000; ++i) {
     input.plan.faults.push_back(input.plan.faults.front());
     input.plan.faults.back().id = i;
@@ -230,6 +231,28 @@ TEST_CASE("the page of a large cluster stays small: it lists the ranks and nodes
   CHECK(contains(page, "64 of 2000 nodes are listed"));
   CHECK(contains(page, "The 128 of 2000 ranks whose own work changed most"));
   CHECK(contains(page, "32 of 2000 ranks are drawn"));
+  CHECK(contains(page, "and so on: the colours repeat"));
+}
+
+TEST_CASE("the mesh is drawn by node, with the roles of the ranks and who has a fault") {
+  auto input = test::sample_run();
+  CHECK_FALSE(contains(render(input), "How the ranks share the work"));
+  input.plan.mesh = Mesh::over({{Axis::tp, 2}, {Axis::pp, 2}}, 4).value();
+  input.plan.topology.nodes[2].name = "node2<";
+  const std::string page = without_scripts(render(input));
+  CHECK(contains(page, "How the ranks share the work"));
+  CHECK(contains(page, "tp 2 × pp 2, counted along tp first"));
+  CHECK(contains(page,
+                 "<th scope=\"col\" class=\"hit\">node1<span>link_flap</span></th><th scope=\"col\">node2&lt;</th>"));
+  CHECK(contains(page,
+                 "<td class=\"role0\" title=\"rank 1 on node1: tp = 1, pp = 0; stage 0\"><b>1</b> tp 1 · pp 0</td>"));
+  CHECK(contains(page, "<td class=\"role1\" title=\"rank 2 on node2&lt;: tp = 0, pp = 1; stage 1\">"));
+  CHECK(contains(page, "<span class=\"swatch role1\"></span>stage 1"));
+  PlannedFault delay = input.plan.faults.front();
+  delay.name = "rank_delay", delay.node = 3, delay.ranks = {{Axis::tp, 1}, {Axis::pp, 1}};
+  input.plan.faults.push_back(delay);
+  CHECK(contains(without_scripts(render(input)),
+                 "<td class=\"role1 hit\" title=\"rank 3 on node3: tp = 1, pp = 1; stage 1; has a fault\">"));
 }
 
 TEST_CASE("the commands of the page can be pasted, whatever their words are") {

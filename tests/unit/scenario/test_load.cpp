@@ -173,6 +173,64 @@ TEST_CASE("node selectors") {
   CHECK(selector("nil").kind == NodeSelector::Kind::any);
 }
 
+TEST_CASE("nodes are also chosen by coordinates of the mesh") {
+  const NodeSelector by_stage = selector("{ pp = 1, tp = '0' }");
+  CHECK(by_stage.kind == NodeSelector::Kind::coordinates);
+  CHECK(by_stage.at == grit::AxisValues{{grit::Axis::pp, 1}, {grit::Axis::tp, 0}});
+  CHECK(contains(selector_error("{ tpp = 1 }"),
+                 "x.lua:2: unknown axis \"tpp\" of \"on\" of fault link_flap; did you mean \"tp\"?"));
+  CHECK(contains(selector_error("{ stage = 1 }"), "there are: dp, tp, pp, ep, edp"));
+  CHECK(contains(selector_error("{ 2, pp = 1 }"), "without a name"));
+  CHECK(contains(selector_error("{ pp = -1 }"), "pp of \"on\" of fault link_flap: "));
+  CHECK(contains(selector_error("{ pp = 'last' }"), "pp of \"on\" of fault link_flap: "));
+  CHECK(contains(selector_error("{ pp = 3000000000 }"), "no jobs of so many ranks"));
+}
+
+TEST_CASE("faults on ranks choose them by coordinates, which say the nodes, too") {
+  const auto fault = [](std::string_view text) {
+    return loaded(scenario_with(fmt::format("faults = {{ {} }},", text))).faults.at(0);
+  };
+  const auto error = [](std::string_view text) {
+    return load_error(scenario_with(fmt::format("faults = {{ {} }},", text)));
+  };
+  const grit::ScenarioFault by_rank = fault("delay { rank = { dp = 0, tp = 1 } }");
+  CHECK(by_rank.ranks == grit::AxisValues{{grit::Axis::dp, 0}, {grit::Axis::tp, 1}});
+  CHECK(by_rank.on.kind == NodeSelector::Kind::coordinates);
+  CHECK(by_rank.on.at == by_rank.ranks);
+  CHECK_FALSE(by_rank.params.contains("rank"));
+  const grit::ScenarioFault by_place = fault("delay { rank = '1,3' }");
+  CHECK(by_place.ranks.empty());
+  CHECK(by_place.on.kind == NodeSelector::Kind::any);
+  CHECK(by_place.params["rank"] == "1,3");
+  CHECK(contains(error("delay { on = 1, rank = { tp = 0 } }"),
+                 "the coordinates of `rank` say the nodes, too: leave out `on`"));
+  CHECK(contains(error("delay { rank = {} }"), "names no axis: write { tp = 1 }"));
+  CHECK(contains(error("delay { rank = { td = 1 } }"),
+                 "unknown axis \"td\" of parameter \"rank\" of fault rank_delay; did you mean \"tp\"?"));
+  CHECK(contains(error("f { rank = { tp = 1 } }"), "unknown parameter \"rank\" of fault link_flap"));
+}
+
+TEST_CASE("a mesh is sizes of axes that the workload uses") {
+  const auto mesh = [](std::string_view text) { return loaded(scenario_with(fmt::format("mesh = {},", text))).mesh; };
+  const auto error = [](std::string_view text) { return load_error(scenario_with(fmt::format("mesh = {},", text))); };
+  CHECK(loaded(scenario_with("")).mesh.empty());
+  CHECK(mesh("{}").empty());
+  CHECK(mesh("{ dp = 8 }") == grit::AxisValues{{grit::Axis::dp, 8}});
+  CHECK(mesh("{ dp = '8', tp = 1, pp = 1, ep = 1 }").size() == 4);
+  CHECK(loaded(scenario_with("options = { n = { 4, unit = 'count' } }, mesh = function(o) return { dp = o.n } end,"),
+               {{"n", "6"}})
+            .mesh.at(grit::Axis::dp) == 6);
+  for (const char* axis : {"tp", "pp", "ep"})
+    CHECK(contains(
+        error(fmt::format("{{ {} = 2 }}", axis)),
+        fmt::format("mesh: {0} = 2, but the workload ddp shares its work over dp alone: leave {0} out", axis)));
+  CHECK(contains(error("{ dpp = 2 }"), "unknown axis \"dpp\" of mesh; did you mean \"dp\"?"));
+  CHECK(contains(error("{ edp = 2 }"), "unknown axis \"edp\" of mesh"));
+  CHECK(contains(error("8"), "mesh must be a table"));
+  CHECK(contains(error("{ dp = -8 }"), "dp of mesh: "));
+  CHECK(contains(error("{ 8 }"), "without a name"));
+}
+
 TEST_CASE("wrong node selectors say what there is") {
   for (const char* on : {"'some'", "''", "{}", "-1", "1.5", "'1,,2'", "'0%'", "'101%'", "true", "{ 1, 1 }", "'1,1'",
                          "{ n = 1 }", "{ 'any' }", "9e18", "'1,'"}) {

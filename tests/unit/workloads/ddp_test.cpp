@@ -5,13 +5,13 @@
 #include "tests/catch.hpp"
 #include "tests/namespace.hpp"
 #include "tests/temp_directory.hpp"
-#include "tests/unit/workloads/thread_fabric.hpp"
+#include "tests/unit/workloads/thread_communicator.hpp"
 #include "workloads/checkpoint.hpp"
 #include "workloads/workload.hpp"
 
 using namespace grit;
 using test::Flip;
-using test::ThreadFabric;
+using test::ThreadCommunicator;
 
 namespace {
 
@@ -29,6 +29,7 @@ Params params_with(Json given) {
 struct RankResult {
   std::vector<StepRecord> records;
   std::vector<bool> ended;
+  std::vector<CollectiveRecord> spans;
   std::size_t collectives = 0;
   int pokes = 0;
   Json description;
@@ -45,37 +46,44 @@ struct Job {
   std::filesystem::path checkpoint_directory{};
 };
 
-RankResult run_rank(const Job& job, ThreadFabric::Group& group, int rank) {
+RankResult run_rank(const Job& job, ThreadCommunicator::Group& group, int rank) {
   RankResult result;
-  ThreadFabric fabric(group, rank);
-  const WorkloadContext context{
-      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = job.checkpoint_directory};
+  std::vector<CollectiveRecord> ring(1024);
+  SpanSink spans(ring);
+  ThreadCommunicator communicator(group, rank, &spans);
+  const WorkloadContext context{.communicator = &communicator,
+                                .accelerator_clock = &kNominalClock,
+                                .checkpoint_directory = job.checkpoint_directory};
   auto workload = make_workload("ddp", params_with(job.given), context);
   if (!workload) {
     result.error = workload.error().message;
-    group.meeting.arrive_and_drop();
+    communicator.abort(result.error);
     return result;
   }
   for (int step = 0; step < job.steps; ++step) {
     StepRecord record;
+    communicator.begun_in_step = 0;
+    spans.begin_step(static_cast<std::uint32_t>(step));
     const auto ended = (*workload)->step(rank == job.voter && step == job.voting_step, record);
     if (!ended) {
       result.error = ended.error().message;
-      group.meeting.arrive_and_drop();
+      communicator.abort(result.error);
       return result;
     }
     result.records.push_back(record);
     result.ended.push_back(*ended);
+    std::vector<CollectiveRecord> taken(ring.size());
+    taken.resize(spans.take(taken));
+    result.spans.insert(result.spans.end(), taken.begin(), taken.end());
   }
-  result.collectives = fabric.begun_in_step;
-  result.pokes = fabric.pokes;
+  result.collectives = communicator.begun_in_step;
+  result.pokes = communicator.pokes;
   result.description = (*workload)->description();
   return result;
 }
 
 std::vector<RankResult> run(const Job& job) {
-  ThreadFabric::Group group(job.ranks);
-  group.flip = job.flip;
+  ThreadCommunicator::Group group(job.ranks, job.flip);
   std::vector<RankResult> results(static_cast<std::size_t>(job.ranks));
   {
     std::vector<std::jthread> threads;
@@ -109,6 +117,34 @@ TEST_CASE("a flipped bit is counted by the rank that has it, and by no other") {
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     REQUIRE(ranks[rank].records.size() == 3);
     for (const StepRecord& record : ranks[rank].records) CHECK(record.corrupted == (rank == 1 ? 1U : 0U));
+    for (const CollectiveRecord& span : ranks[rank].spans) {
+      const bool hit = rank == 1 && span.sequence % ranks[rank].collectives == 1;
+      CHECK(span.wrong == (hit ? 1U : 0U));
+    }
+  }
+}
+
+TEST_CASE("every reduction leaves a span, in order, and they move the gradients and the votes once") {
+  for (const char* dtype : {"fp32", "bf16"}) {
+    const auto ranks = run({.given = {{"dtype", dtype}, {"micro_batches", 2}}});
+    for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+      const RankResult& result = ranks[rank];
+      REQUIRE(result.spans.size() == 3 * result.collectives);
+      const std::int64_t vote_bytes = dtype == std::string("fp32") ? 12 : 6;
+      std::int64_t bytes = 0;
+      for (std::size_t i = 0; i < result.spans.size(); ++i) {
+        const CollectiveRecord& span = result.spans[i];
+        CHECK(span.rank == rank);
+        CHECK(span.sequence == i);
+        CHECK(span.step == i / result.collectives);
+        CHECK(span.operation == CollectiveOperation::all_reduce);
+        CHECK(span.entry_ns >= result.records[span.step].collective_entry_ns);
+        CHECK(span.exit_ns <= result.records[span.step].collective_exit_ns);
+        CHECK(span.entry_ns <= span.exit_ns);
+        bytes += span.bytes;
+      }
+      CHECK(bytes == 3 * (result.description["gradient_bytes"].get<std::int64_t>() + vote_bytes));
+    }
   }
 }
 
@@ -123,27 +159,9 @@ TEST_CASE("one rank's vote ends the block for all ranks in that step") {
 TEST_CASE("a flipped bit among the votes is counted and does not make ranks disagree") {
   const auto plain = run({.ranks = 2});
   const auto last = plain[0].collectives - 1;
-  ThreadFabric::Group group(1);
-  // The last collective ends with the votes: find its size in the gradient bytes beyond the other buckets.
-  struct Recorder final : Fabric {
-    [[nodiscard]] int rank() const override { return 0; }
-    [[nodiscard]] int size() const override { return 1; }
-    void poke() override {}
-    Status allreduce_begin(void*, std::size_t count, DataType type) override {
-      last_bytes = count * bytes_per_element(type);
-      return {};
-    }
-    Status wait_all() override { return {}; }
-    std::size_t last_bytes = 0;
-  } recorder;
-  auto alone =
-      make_workload("ddp", params_with(Json::object()), {.fabric = &recorder, .accelerator_clock = &kNominalClock});
-  REQUIRE(alone);
-  StepRecord record;
-  REQUIRE((*alone)->step(false, record));
-
-  const auto ranks =
-      run({.ranks = 2, .flip = {.rank = 0, .collective = last, .byte = recorder.last_bytes - 1, .bit = 0x40}});
+  // The last collective ends with the votes.
+  const auto last_bytes = static_cast<std::size_t>(plain[0].spans.at(last).bytes);
+  const auto ranks = run({.ranks = 2, .flip = {.rank = 0, .collective = last, .byte = last_bytes - 1, .bit = 0x40}});
   for (const RankResult& rank : ranks) CHECK(rank.ended == std::vector<bool>{false, false, false});
   for (const StepRecord& step : ranks[0].records) CHECK(step.corrupted == 1);
   for (const StepRecord& step : ranks[1].records) CHECK(step.corrupted == 0);
@@ -174,7 +192,7 @@ TEST_CASE("a record's times follow each other and its durations fit into the ste
   }
 }
 
-TEST_CASE("compute takes flops / peak, three times as much in three micro-batches, and pokes the fabric") {
+TEST_CASE("compute takes flops / peak, three times as much in three micro-batches, and pokes the communicator") {
   const auto once = run({.ranks = 1, .given = {{"scale", 0.01}}, .steps = 1})[0];
   const auto thrice = run({.ranks = 1, .given = {{"scale", 0.01}, {"micro_batches", 3}}, .steps = 1})[0];
   // 6 · 123.7e6 multiplied parameters · 0.01 · 1024 tokens / 1 TFLOP/s = 7.6 ms
@@ -235,11 +253,11 @@ TEST_CASE("a checkpoint has the size that was asked for and no name") {
 }
 
 TEST_CASE("by default a checkpoint is the rank's share of 14 bytes a parameter") {
-  ThreadFabric::Group group(1);
-  ThreadFabric fabric(group, 0);
+  ThreadCommunicator::Group group(1);
+  ThreadCommunicator communicator(group, 0);
   const test::TempDirectory directory;
   const WorkloadContext context{
-      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};
+      .communicator = &communicator, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};
   auto workload = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
   REQUIRE(workload);
   StepRecord record;
@@ -249,16 +267,17 @@ TEST_CASE("by default a checkpoint is the rank's share of 14 bytes a parameter")
 }
 
 TEST_CASE("what cannot work is refused with a reason") {
-  ThreadFabric::Group group(1);
-  ThreadFabric fabric(group, 0);
-  const WorkloadContext context{.fabric = &fabric, .accelerator_clock = &kNominalClock};
+  ThreadCommunicator::Group group(1);
+  ThreadCommunicator communicator(group, 0);
+  const WorkloadContext context{.communicator = &communicator, .accelerator_clock = &kNominalClock};
 
   const auto no_directory = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
   REQUIRE_FALSE(no_directory);
   CHECK(no_directory.error().kind == ErrorKind::usage);
 
-  const WorkloadContext nowhere{
-      .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = "/proc/nonexistent/directory"};
+  const WorkloadContext nowhere{.communicator = &communicator,
+                                .accelerator_clock = &kNominalClock,
+                                .checkpoint_directory = "/proc/nonexistent/directory"};
   const auto bad_directory = make_workload("ddp", params_with({{"checkpoint_every", 1}}), nowhere);
   REQUIRE_FALSE(bad_directory);
   CHECK(bad_directory.error().kind == ErrorKind::unavailable);
@@ -275,12 +294,12 @@ TEST_CASE("what cannot work is refused with a reason") {
 
 TEST_CASE("a full disk is an error, not a crash") {
   test::in_namespaces([] {
-    ThreadFabric::Group group(1);
-    ThreadFabric fabric(group, 0);
+    ThreadCommunicator::Group group(1);
+    ThreadCommunicator communicator(group, 0);
     const test::TempDirectory directory;
     const test::Tmpfs small(directory.path(), 0, "size=64k");
     const WorkloadContext context{
-        .fabric = &fabric, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};
+        .communicator = &communicator, .accelerator_clock = &kNominalClock, .checkpoint_directory = directory.path()};
     auto workload = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
     REQUIRE(workload);
     StepRecord record;

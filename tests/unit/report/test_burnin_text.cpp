@@ -88,6 +88,16 @@ TEST_CASE("a burn-in's claim says how uneven its healthy nodes may be") {
                  "as those of Student's t of 8 degrees of freedom, since all their spreads are stated. In"));
 }
 
+TEST_CASE("of many bad nodes in a large fleet the claim says that a healthy one may be among them") {
+  BurninReport report;
+  report.nodes.resize(4096, {.state = BurninNodeState::good});
+  CHECK_FALSE(contains(burnin_claim(report), "along with them"));
+  for (std::size_t i = 0; i < 5; ++i) report.nodes[i].state = BurninNodeState::bad;
+  CHECK(contains(burnin_claim(report), "can be called bad along with them more often"));
+  report.nodes.resize(100);  // no gaps are looked for among so few
+  CHECK_FALSE(contains(burnin_claim(report), "along with them"));
+}
+
 TEST_CASE("what to do about what was set apart is said where something was") {
   BurninReport report = test::sample_burnin();
   CHECK(contains(apart_advice(report), "spread of link_rate, memory, training_own in"));

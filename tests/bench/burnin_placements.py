@@ -5,6 +5,7 @@ cluster, from outside of what is tested: by the kernel's own CPU quotas, queues 
   three          one node 5 % slow in compute, one that sends at half the rate, one that loses 0.5 % of its packets, all in one cluster
   healthy        nothing, every link at 1 Gbit/s as in all of these but the next; healthy_bare: nothing at all
   compute_2      one node 2 % slow in compute               loss_01   one that loses 0.1 % of its packets
+  compute_2_1    the same where no more than 1 % is good: compute_2 and loss_01 are within what quick.lua calls good
   link_between   0.5 % lost, both ways, between two nodes that are good with all others
   memory_stress  one node that is slow only while memory is loaded
   flap           one link that is down for 1 s every 5 minutes
@@ -56,6 +57,7 @@ SETS = {
     "healthy": (5, "quick", True, []),
     "healthy_bare": (5, "quick", False, []),
     "compute_2": (3, "quick", True, [("compute", {"share": 0.976})]),
+    "compute_2_1": (3, "one_per_cent", True, [("compute", {"share": 0.976})]),
     "loss_01": (3, "quick", True, [("loss", {"share": 0.001})]),
     "link_between": (3, "quick", True, [("between", {"share": 0.005})]),
     "memory_stress": (3, "stress", True, [("stress", {"share": 0.35})]),
@@ -63,7 +65,9 @@ SETS = {
     "check_only": (3, "quick", True, [("mtu", {"bytes": 1400})]),
 }
 
+QUICK = SELF.parents[2] / "scenarios" / "burnin" / "quick.lua"
 CONFIGS = {
+    "one_per_cent": QUICK.read_text().replace("limits = {", 'limits = { compute = { tolerance = "1%" },'),
     "stress": """return { name = "stress", rounds = {
   { name = "facts", kinds = { "facts", "checks" }, alone = false },
   { name = "solo", kinds = { "compute" }, visits = 2, length = "800ms" },

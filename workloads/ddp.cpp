@@ -1,37 +1,32 @@
 #include "workloads/ddp.hpp"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <limits>
+#include <iterator>
 #include <optional>
-#include <random>
+#include <utility>
 
-#include "harness/base/clock.hpp"
 #include "harness/os/memory.hpp"
 #include "workloads/buckets.hpp"
 #include "workloads/checkpoint.hpp"
 #include "workloads/data_pattern.hpp"
 #include "workloads/fabric/sum.hpp"
+#include "workloads/host_staging.hpp"
+#include "workloads/kept_checkpoint.hpp"
 #include "workloads/models.hpp"
+#include "workloads/planted_flip.hpp"
 #include "workloads/sgd.hpp"
-#include "workloads/token_batch.hpp"
+#include "workloads/step_account.hpp"
+#include "workloads/straggle.hpp"
+#include "workloads/token_source.hpp"
+#include "workloads/wrong_values.hpp"
 
 namespace grit {
 namespace {
 
-// The votes are three elements of one bucket and the majority counts, so that one flipped bit cannot make ranks
-// disagree on whether a block has ended.
-constexpr std::size_t kVoteElements = 3;
-
 // Keeps the weights finite over any run: reduced gradients are non-negative integers.
 constexpr float kLearningRate = 1e-9F;
-
-// State of a model under mixed-precision Adam: 16-bit weights, and in fp32 the weights and two moments
-// (Rajbhandari et al. 2020, "ZeRO", arXiv:1910.02054, §3.1).
-constexpr std::int64_t kCheckpointBytesPerParameter = 2 + 3 * 4;
 
 struct Settings {
   const ModelShape* model = nullptr;
@@ -42,6 +37,7 @@ struct Settings {
   bool overlap = true;
   bool emulated = true;
   double peak_flops_per_s = 0;
+  std::int64_t helper_threads = 0;
   std::int64_t checkpoint_every = 0;
   std::int64_t checkpoint_bytes = 0;
 };
@@ -67,79 +63,102 @@ Result<Settings> read_settings(const Params& params) {
   settings.overlap = params.boolean("overlap");
   settings.emulated = params.text("compute") == "emulated";
   settings.peak_flops_per_s = params.number("peak");
+  settings.helper_threads = params.integer("helper_threads");
   settings.checkpoint_every = params.integer("checkpoint_every");
   settings.checkpoint_bytes = params.integer("checkpoint");
   return settings;
 }
 
-/// Says what a rank does from construction to destruction, and adds the time in between to a total.
-class PhaseTimer {
- public:
-  PhaseTimer(PhaseSink sink, Phase phase, std::int64_t& total_ns) : total_ns_(total_ns), start_ns_(monotonic_ns()) {
-    sink.enter(phase);
-  }
-  PhaseTimer(const PhaseTimer&) = delete;
-  PhaseTimer& operator=(const PhaseTimer&) = delete;
-  ~PhaseTimer() { total_ns_ += monotonic_ns() - start_ns_; }
+/// Weights that each rank saves, but for the last ones, which may have fewer.
+std::size_t largest_part(std::size_t weights, std::size_t ranks) { return (weights + ranks - 1) / ranks; }
 
- private:
-  std::int64_t& total_ns_;
-  std::int64_t start_ns_;
+/// Where checkpoints go: under no name, or by name for another job.
+struct Checkpoints {
+  std::optional<CheckpointFile> nameless{};
+  std::optional<KeptCheckpoint> kept{};
+  [[nodiscard]] bool any() const { return nameless || kept; }
 };
 
 class Ddp final : public Workload {
  public:
   Ddp(const Settings& settings, const WorkloadContext& context, std::unique_ptr<Compute> compute,
-      std::span<const ModelLayer> layers, std::vector<Bucket> buckets, std::optional<CheckpointFile> checkpoint)
+      std::unique_ptr<TokenSource> input, std::unique_ptr<HostStaging> staging, std::span<const ModelLayer> layers,
+      std::vector<Bucket> buckets, Checkpoints checkpoints)
       : settings_(settings),
         context_(context),
         compute_(std::move(compute)),
+        input_(std::move(input)),
         buckets_(std::move(buckets)),
         parameters_(static_cast<std::size_t>(parameter_count(layers))),
         element_bytes_(bytes_per_element(settings.dtype)),
         pattern_(settings.dtype, context.communicator->group().id, context.communicator->rank(),
                  context.communicator->size()),
         reductions_(buckets_.size()),
-        batch_(settings.model->vocabulary, settings.model->sequence, context.communicator->rank()),
-        gradients_((parameters_ + kVoteElements) * element_bytes_),
+        account_(context.phase),
+        straggle_(context.dials, context.communicator->rank()),
+        gradients_(parameters_ * element_bytes_),
+        staging_(std::move(staging)),
         weights_(parameters_),
-        checkpoint_(std::move(checkpoint)) {
+        checkpoints_(std::move(checkpoints)) {
     distribute_flops(layers);
   }
 
-  Result<bool> step(bool vote_end, StepRecord& record) override {
-    reset(record);
+  Status step(StepRecord& record) override {
+    account_.begin(record);
+    has_straggled_ = false;
     for (std::int64_t micro_batch = 0; micro_batch < settings_.micro_batches; ++micro_batch) {
-      make_batch(record);
-      GRIT_CHECK(forward(record));
+      GRIT_CHECK(take_batch());
+      GRIT_CHECK(forward());
       const bool last = micro_batch + 1 == settings_.micro_batches;
-      GRIT_CHECK(last ? backward_with_gradients(vote_end, record) : backward(record));
+      GRIT_CHECK(last ? backward_with_gradients() : backward());
     }
-    GRIT_CHECK(await_gradients(record));
-    const bool ended = check_and_update(record);
-    GRIT_CHECK(save_checkpoint(record));
-    context_.phase.enter(Phase::idle);
+    GRIT_CHECK(await_gradients());
+    check_and_update();
+    GRIT_CHECK(save_checkpoint());
     ++steps_;
-    record.end_ns = monotonic_ns();
-    return ended;
+    account_.end();
+    return {};
+  }
+
+  Status resume() override {
+    const OwnPart own = own_part();
+    std::vector<float> part(own.largest);  // what it lacks of the largest is 0
+    GRIT_TRY(const std::uint64_t saved,
+             read_part({context_.checkpoint_directory, context_.communicator->rank(), context_.communicator->size()},
+                       context_.checkpoint_of, std::as_writable_bytes(std::span(part).first(own.count))));
+    std::vector<float> all(own.largest * static_cast<std::size_t>(context_.communicator->size()));
+    GRIT_CHECK(context_.communicator->all_gather(part.data(), all.data(), own.largest, DataType::fp32));
+    GRIT_CHECK(context_.communicator->wait_all());
+    all.resize(parameters_);
+    if (checksum_of(std::as_bytes(std::span(all))) != saved)
+      return internal_error(
+          fmt::format("the weights that all ranks' parts of the checkpoint of step {} make together are not those that "
+                      "were saved",
+                      context_.checkpoint_of));
+    weights_ = std::move(all);
+    steps_ = static_cast<std::uint64_t>(context_.checkpoint_of) + 1;
+    return {};
   }
 
   [[nodiscard]] Json description() const override {
     const auto largest = std::ranges::max(buckets_, {}, &Bucket::elements).elements;
-    return Json{{"model", settings_.model->name},
-                {"scale", settings_.scale},
-                {"dtype", data_type_name(settings_.dtype)},
-                {"parameters", parameters_},
-                {"gradient_bytes", parameters_ * element_bytes_},
-                {"buckets", buckets_.size()},
-                {"largest_bucket_bytes", largest * element_bytes_},
-                {"overlap", settings_.overlap},
-                {"compute", settings_.emulated ? "emulated" : "cpu"},
-                {"micro_batches", settings_.micro_batches},
-                {"tokens", settings_.micro_batches * settings_.model->sequence},
-                {"flops", static_cast<double>(settings_.micro_batches) * (forward_flops_ + backward_flops_)},
-                {"checkpoint_every", settings_.checkpoint_every},
-                {"checkpoint_bytes", checkpoint_ ? settings_.checkpoint_bytes : 0}};
+    Json described{{"model", settings_.model->name},
+                   {"scale", settings_.scale},
+                   {"dtype", data_type_name(settings_.dtype)},
+                   {"parameters", parameters_},
+                   {"gradient_bytes", parameters_ * element_bytes_},
+                   {"buckets", buckets_.size()},
+                   {"largest_bucket_bytes", largest * element_bytes_},
+                   {"overlap", settings_.overlap},
+                   {"compute", settings_.emulated ? "emulated" : "cpu"},
+                   {"micro_batches", settings_.micro_batches},
+                   {"tokens", settings_.micro_batches * settings_.model->sequence},
+                   {"helper_threads", settings_.helper_threads},
+                   {"flops", static_cast<double>(settings_.micro_batches) * (forward_flops_ + backward_flops_)},
+                   {"checkpoint_every", settings_.checkpoint_every},
+                   {"checkpoint_bytes", checkpoints_.any() ? settings_.checkpoint_bytes : 0}};
+    described.update(input_->description());
+    return described;
   }
 
  private:
@@ -156,124 +175,115 @@ class Ddp final : public Workload {
     backward_flops_ = 2 * forward_flops_;
   }
 
-  static void reset(StepRecord& record) {
-    record.corrupted = 0;
-    record.input_ns = record.forward_ns = record.backward_ns = record.exposed_comm_ns = 0;
-    record.optimizer_ns = record.checkpoint_ns = 0;
-    record.start_ns = monotonic_ns();
+  Status take_batch() {
+    const InPhase phase(account_, Phase::input);
+    GRIT_TRY(const std::uint64_t wrong, input_->next());
+    account_.add_wrong(wrong);
+    return {};
   }
 
-  void make_batch(StepRecord& record) {
-    const PhaseTimer timer(context_.phase, Phase::input, record.input_ns);
-    batch_.draw();
-  }
-
-  Status forward(StepRecord& record) {
-    const PhaseTimer timer(context_.phase, Phase::forward, record.forward_ns);
-    if (context_.dials != nullptr && record.forward_ns == 0) straggle(*context_.dials);
+  Status forward() {
+    const InPhase phase(account_, Phase::forward);
+    if (!std::exchange(has_straggled_, true)) straggle_.in_step(steps_);
     return compute_->run(forward_flops_, *context_.communicator);
   }
 
-  /// The fault rank_delay; without it two loads.
-  void straggle(RankDials& dials) {
-    const std::int64_t fixed_ns = dials.delay_ns.load(std::memory_order_relaxed);
-    const std::int64_t jitter_ns = dials.delay_jitter_ns.load(std::memory_order_relaxed);
-    if (fixed_ns == 0 && jitter_ns == 0) return;
-    const auto every = static_cast<std::uint64_t>(std::max<std::int64_t>(dials.delay_every.load(), 1));
-    if (steps_ % every != 0) return;
-    const std::int64_t delay_ns = fixed_ns + static_cast<std::int64_t>(uniform() * static_cast<double>(jitter_ns));
-    const std::int64_t until_ns = monotonic_ns() + delay_ns;
-    const timespec until{.tv_sec = until_ns / kNsPerS, .tv_nsec = until_ns % kNsPerS};
-    while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
-    }
-    dials.delayed_steps.fetch_add(1, std::memory_order_relaxed);
-    dials.delayed_ns.fetch_add(delay_ns, std::memory_order_relaxed);
-  }
-
   /// A micro-batch that only accumulates gradients (DDP's no_sync()).
-  Status backward(StepRecord& record) {
-    const PhaseTimer timer(context_.phase, Phase::backward, record.backward_ns);
+  Status backward() {
+    const InPhase phase(account_, Phase::backward);
     return compute_->run(backward_flops_, *context_.communicator);
   }
 
-  Status backward_with_gradients(bool vote_end, StepRecord& record) {
-    const PhaseTimer timer(context_.phase, Phase::backward, record.backward_ns);
+  Status backward_with_gradients() {
+    const InPhase phase(account_, Phase::backward);
     const std::int64_t held_up_before_ns = compute_->held_up_ns();
-    std::int64_t beginning_ns = 0;
     pattern_.begin_step(steps_);
-    for (std::size_t i = 0; i < kVoteElements; ++i) {
-      store_element(gradients_.data(), parameters_ + i, settings_.dtype, vote_end ? 1.0F : 0.0F);
-    }
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
       GRIT_CHECK(compute_->run(bucket_flops_[i], *context_.communicator));
       pattern_.fill(at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements);
+      flip_if_asked(context_.dials, at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements, parameters_,
+                    settings_.dtype, steps_);
+      stage(i);
       if (!settings_.overlap) continue;
-      const std::int64_t begin_ns = monotonic_ns();
-      GRIT_CHECK(begin_reduction(i, record));
-      beginning_ns += monotonic_ns() - begin_ns;
+      GRIT_CHECK(begin_reduction(i));
     }
-    // The same thread computes and moves data; what the latter took of its time is no own work.
-    const std::int64_t communication_ns = beginning_ns + compute_->held_up_ns() - held_up_before_ns;
-    record.backward_ns -= communication_ns;
-    record.exposed_comm_ns += communication_ns;
+    account_.count_as_communication(compute_->held_up_ns() - held_up_before_ns);
     return {};
   }
 
-  Status begin_reduction(std::size_t index, StepRecord& record) {
-    if (index == 0) record.collective_entry_ns = monotonic_ns();
-    const bool last = index + 1 == buckets_.size();
-    std::byte* gradients = at(buckets_[index]);
+  /// The same thread computes and moves data; what the latter takes of its time is no own work.
+  Status begin_reduction(std::size_t index) {
+    const InPhase phase(account_, Phase::exposed_comm);
+    if (index == 0) account_.gradients_begin();
+    std::byte* gradients = staging_ ? staging_->buffer() + offset(buckets_[index]) : at(buckets_[index]);
     GRIT_TRY(reductions_[index],
-             context_.communicator->all_reduce(gradients, gradients,
-                                               buckets_[index].elements + (last ? kVoteElements : 0), settings_.dtype));
+             context_.communicator->all_reduce(gradients, gradients, buckets_[index].elements, settings_.dtype));
     return {};
   }
 
-  Status await_gradients(StepRecord& record) {
-    const PhaseTimer timer(context_.phase, Phase::exposed_comm, record.exposed_comm_ns);
-    for (std::size_t i = 0; i < buckets_.size() && !settings_.overlap; ++i) GRIT_CHECK(begin_reduction(i, record));
+  Status await_gradients() {
+    const InPhase phase(account_, Phase::exposed_comm);
+    for (std::size_t i = 0; i < buckets_.size() && !settings_.overlap; ++i) GRIT_CHECK(begin_reduction(i));
     GRIT_CHECK(context_.communicator->wait_all());
-    record.collective_exit_ns = monotonic_ns();
+    account_.gradients_end();
     return {};
   }
 
-  /// Returns whether any rank voted to end the block.
-  bool check_and_update(StepRecord& record) {
-    const PhaseTimer timer(context_.phase, Phase::optimizer, record.optimizer_ns);
-    std::uint64_t wrong = 0;
+  /// To the network's side, before its reduction begins.
+  void stage(std::size_t index) {
+    const std::size_t from = offset(buckets_[index]);
+    if (staging_)
+      staging_->copy(staging_->buffer() + from, gradients_.data() + from, buckets_[index].elements * element_bytes_);
+  }
+
+  void check_and_update() {
+    const InPhase phase(account_, Phase::optimizer);
+    if (staging_) staging_->copy(gradients_.data(), staging_->buffer(), gradients_.size());
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
       const Bucket& bucket = buckets_[i];
-      const std::uint64_t wrong_here = pattern_.count_wrong(at(bucket), bucket.first_element, bucket.elements);
-      context_.communicator->add_wrong(reductions_[i], wrong_here);
-      wrong += wrong_here;
+      const std::uint64_t wrong = pattern_.count_wrong(at(bucket), bucket.first_element, bucket.elements);
+      context_.communicator->add_wrong(reductions_[i], wrong);
+      account_.add_wrong(wrong);
+      if (wrong > 0) {
+        report_wrong_sum(context_, {CollectiveOperation::all_reduce, reductions_[i], account_.block()}, pattern_,
+                         at(bucket), bucket.first_element, bucket.elements);
+      }
       sgd_update(std::span(weights_).subspan(bucket.first_element, bucket.elements), at(bucket), settings_.dtype,
                  kLearningRate);
     }
-    std::size_t votes = 0;
-    for (std::size_t i = 0; i < kVoteElements; ++i) {
-      votes += load_element(gradients_.data(), parameters_ + i, settings_.dtype) != 0.0F ? 1U : 0U;
-    }
-    const std::size_t wrong_votes = std::min(votes, kVoteElements - votes);
-    context_.communicator->add_wrong(reductions_.back(), wrong_votes);
-    wrong += wrong_votes;
-    record.corrupted =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(wrong, std::numeric_limits<std::uint32_t>::max()));
-    return 2 * votes > kVoteElements;
   }
 
-  Status save_checkpoint(StepRecord& record) {
-    if (!checkpoint_ || (steps_ + 1) % static_cast<std::uint64_t>(settings_.checkpoint_every) != 0) return {};
-    const PhaseTimer timer(context_.phase, Phase::checkpoint, record.checkpoint_ns);
-    return checkpoint_->write(std::as_bytes(std::span(weights_)));
+  Status save_checkpoint() {
+    if (!checkpoints_.any() || (steps_ + 1) % static_cast<std::uint64_t>(settings_.checkpoint_every) != 0) return {};
+    const InPhase phase(account_, Phase::checkpoint);
+    const auto weights = std::as_bytes(std::span(weights_));
+    if (checkpoints_.nameless) return checkpoints_.nameless->write(weights);
+    const OwnPart own = own_part();
+    return checkpoints_.kept->write(static_cast<std::int64_t>(steps_),
+                                    std::as_bytes(std::span(weights_).subspan(own.first, own.count)),
+                                    checksum_of(weights));
   }
 
-  [[nodiscard]] std::byte* at(const Bucket& bucket) {
-    return gradients_.data() + bucket.first_element * element_bytes_;
+  /// The weights of which this rank saves the values.
+  struct OwnPart {
+    std::size_t first = 0, count = 0;
+    std::size_t largest = 0;  // of any rank
+  };
+  [[nodiscard]] OwnPart own_part() const {
+    const auto ranks = static_cast<std::size_t>(context_.communicator->size());
+    const auto rank = static_cast<std::size_t>(context_.communicator->rank());
+    const std::size_t largest = largest_part(parameters_, ranks);
+    const std::size_t first = std::min(rank * largest, parameters_);
+    return {first, std::min(largest, parameters_ - first), largest};
   }
+
+  [[nodiscard]] std::size_t offset(const Bucket& bucket) const { return bucket.first_element * element_bytes_; }
+  [[nodiscard]] std::byte* at(const Bucket& bucket) { return gradients_.data() + offset(bucket); }
 
   Settings settings_;
   WorkloadContext context_;
   std::unique_ptr<Compute> compute_;
+  std::unique_ptr<TokenSource> input_;
   std::vector<Bucket> buckets_;
   std::vector<double> bucket_flops_;
   double forward_flops_ = 0;
@@ -282,19 +292,24 @@ class Ddp final : public Workload {
   std::size_t element_bytes_;
   SumPattern pattern_;
   std::vector<OperationHandle> reductions_;  // by bucket, of this step
-  TokenBatch batch_;
-  std::vector<std::byte> gradients_;  // in the order of buckets, then the votes
+  StepAccount account_;
+  Straggle straggle_;
+  std::vector<std::byte> gradients_;      // in the order of buckets
+  std::unique_ptr<HostStaging> staging_;  // none: collectives read and write the gradients where they are
   std::vector<float> weights_;
-  std::optional<CheckpointFile> checkpoint_;
+  Checkpoints checkpoints_;
   std::uint64_t steps_ = 0;
-  std::mt19937_64 engine_{static_cast<std::uint64_t>(context_.communicator->rank())};
-  double uniform() { return std::uniform_real_distribution<double>(0, 1)(engine_); }
+  bool has_straggled_ = false;  // in this step
 };
 
 /// Allocating more than there is would bring the kernel's OOM killer upon some other process.
-Status check_memory(const Settings& settings, int ranks, std::span<const ModelLayer> layers) {
-  const double needed_bytes = static_cast<double>(parameter_count(layers)) *
-                              static_cast<double>(bytes_per_element(settings.dtype) + sizeof(float));
+Status check_memory(const Settings& settings, const WorkloadContext& context, std::span<const ModelLayer> layers) {
+  const int ranks = context.ranks_sharing_memory;
+  const std::size_t weights = context.checkpoint_of < 0 ? 1 : 2;     // copies, while they are read back
+  const std::size_t gradients = settings.helper_threads > 0 ? 2 : 1;  // copies
+  const double needed_bytes =
+      static_cast<double>(parameter_count(layers)) *
+      static_cast<double>(gradients * bytes_per_element(settings.dtype) + weights * sizeof(float));
   GRIT_TRY(const Memory memory, read_memory());
   const auto available_bytes = static_cast<double>(memory.available_bytes);
   if (needed_bytes * ranks < available_bytes) return {};
@@ -304,20 +319,32 @@ Status check_memory(const Settings& settings, int ranks, std::span<const ModelLa
       settings.model->name, settings.scale, needed_bytes / 1e9, ranks, available_bytes / 1e9));
 }
 
-Result<std::optional<CheckpointFile>> open_checkpoint(Settings& settings, std::span<const ModelLayer> layers,
-                                                      const WorkloadContext& context) {
-  if (settings.checkpoint_every == 0) return std::nullopt;
+Result<Checkpoints> open_checkpoints(Settings& settings, std::span<const ModelLayer> layers,
+                                     const WorkloadContext& context) {
+  if (settings.checkpoint_every == 0) return Checkpoints{};
   if (context.checkpoint_directory.empty()) {
     return usage_error(
         "the workload writes checkpoints (checkpoint_every is not 0), but no directory for them is known");
   }
-  if (settings.checkpoint_bytes == 0) {
-    const std::int64_t ranks = context.communicator->size();
+  const std::int64_t ranks = context.communicator->size();
+  if (settings.checkpoint_bytes == 0)
     settings.checkpoint_bytes = (parameter_count(layers) * kCheckpointBytesPerParameter + ranks - 1) / ranks;
+  Checkpoints checkpoints;
+  const int rank = context.communicator->rank();
+  if (context.keeps_checkpoints) {
+    GRIT_TRY(checkpoints.kept, KeptCheckpoint::open({context.checkpoint_directory, rank, static_cast<int>(ranks)},
+                                                    settings.checkpoint_bytes, context.checkpoint_of));
+  } else {
+    GRIT_TRY(checkpoints.nameless,
+             CheckpointFile::create(context.checkpoint_directory, rank, settings.checkpoint_bytes));
   }
-  GRIT_TRY(auto file, CheckpointFile::create(context.checkpoint_directory, context.communicator->rank(),
-                                             settings.checkpoint_bytes));
-  return std::optional(std::move(file));
+  return checkpoints;
+}
+
+Result<std::unique_ptr<HostStaging>> make_staging(const Settings& settings, std::span<const ModelLayer> layers) {
+  if (settings.helper_threads == 0) return nullptr;
+  const auto elements = static_cast<std::size_t>(parameter_count(layers));
+  return HostStaging::make(static_cast<int>(settings.helper_threads), elements * bytes_per_element(settings.dtype));
 }
 
 std::vector<ParamSpec> ddp_params() {
@@ -329,7 +356,7 @@ std::vector<ParamSpec> ddp_params() {
     return ParamSpec{
         .name = name, .unit = Unit::text, .default_value = default_value, .help = help, .choices = std::move(choices)};
   };
-  return {
+  std::vector<ParamSpec> params{
       choice("model", "gpt2-small", "the published model whose layers are trained", model_names()),
       {.name = "scale",
        .unit = Unit::number,
@@ -368,6 +395,15 @@ std::vector<ParamSpec> ddp_params() {
                "Adam, 14 bytes a parameter",
        .min = 0},
   };
+  params.push_back({.name = "helper_threads",
+                    .unit = Unit::count,
+                    .default_value = 0,
+                    .help = "threads of a rank that copy gradients to the network's buffers before a collective and "
+                            "back after it, as NCCL's proxies do without GPUDirect; 0: there is nothing to copy",
+                    .min = 0,
+                    .max = 64});
+  std::ranges::move(token_source_params(), std::back_inserter(params));
+  return params;
 }
 
 }  // namespace
@@ -376,12 +412,8 @@ WorkloadInfo ddp_info() {
   return {.name = "ddp",
           .summary = "synchronous data-parallel training: gradient buckets are all-reduced while backward goes on",
           .params = ddp_params(),
-          .axes = {Axis::dp}};
-}
-
-std::vector<std::string> ddp_emulated_parts(const Params& params) {
-  if (params.text("compute") != "emulated") return {};
-  return {"compute (timer-driven accelerator)"};
+          .axes = {Axis::dp},
+          .resumes = true};
 }
 
 Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadContext& context) {
@@ -389,15 +421,20 @@ Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadC
   try {
     GRIT_TRY(Settings settings, read_settings(params));
     const std::vector<ModelLayer> layers = model_layers(*settings.model, settings.scale);
-    GRIT_CHECK(check_memory(settings, context.ranks_sharing_memory, layers));
-    GRIT_TRY(auto checkpoint, open_checkpoint(settings, layers, context));
+    GRIT_CHECK(check_memory(settings, context, layers));
+    GRIT_TRY(auto checkpoints, open_checkpoints(settings, layers, context));
+    GRIT_TRY(auto input, make_token_source(params, context,
+                                           {.vocabulary = settings.model->vocabulary,
+                                            .sequence = settings.model->sequence,
+                                            .sample = context.communicator->rank()}));
+    GRIT_TRY(auto staging, make_staging(settings, layers));
     auto buckets = plan_buckets(layers, bytes_per_element(settings.dtype), kFirstBucketBytes * settings.scale,
                                 settings.bucket_bytes * settings.scale);
     auto compute = settings.emulated ? make_emulated_compute(settings.peak_flops_per_s, *context.accelerator_clock,
                                                              context.dials ? &context.dials->throttled_ns : nullptr)
                                      : make_cpu_compute();
-    return std::make_unique<Ddp>(settings, context, std::move(compute), layers, std::move(buckets),
-                                 std::move(checkpoint));
+    return std::make_unique<Ddp>(settings, context, std::move(compute), std::move(input), std::move(staging), layers,
+                                 std::move(buckets), std::move(checkpoints));
   } catch (const std::bad_alloc&) {
     return unavailable_error("not enough memory for the workload; choose a smaller scale or model");
   }

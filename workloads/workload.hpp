@@ -11,8 +11,10 @@
 #include "harness/model/rank_dials.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/topology.hpp"
+#include "harness/model/wrong_value.hpp"
 #include "workloads/compute/compute.hpp"
 #include "workloads/fabric/communicator.hpp"
+#include "workloads/fabric/group_communicators.hpp"
 
 namespace grit {
 
@@ -21,6 +23,7 @@ struct WorkloadInfo {
   std::string summary;
   std::vector<ParamSpec> params;
   std::vector<Axis> axes{};  // over which it shares its work: those of a mesh that may have more than one rank
+  bool resumes = false;      // it can go on from its checkpoints in another job (design.restarts)
 };
 
 /// Where a rank says what it is doing; one relaxed store in shared memory.
@@ -37,12 +40,17 @@ class PhaseSink {
 
 struct WorkloadContext {
   Communicator* communicator = nullptr;                 // of all ranks of the job; never null
+  const GroupCommunicators* groups = nullptr;           // by the axes of the mesh; null: all ranks are on dp
   const AcceleratorClock* accelerator_clock = nullptr;  // for emulated compute; never null
   PhaseSink phase{};
-  int ranks_sharing_memory = 1;  // this one and those that allocate beside it on the same machine
-  RankDials* dials = nullptr;    // what faults turn; null: nothing does
+  int ranks_sharing_memory = 1;         // this one and those that allocate beside it on the same machine
+  RankDials* dials = nullptr;           // what faults turn; null: nothing does
+  WrongValues* wrong_values = nullptr;  // where examples of these go; null: nowhere
   std::filesystem::path
-      checkpoint_directory{};  // empty: checkpoints go nowhere (not allowed when the workload writes some)
+      checkpoint_directory{};       // empty: checkpoints go nowhere (not allowed when the workload writes some)
+  bool keeps_checkpoints = false;   // by name there, for a job that goes on from them (workloads/kept_checkpoint.hpp)
+  std::int64_t checkpoint_of = -1;  // the step whose checkpoint there is taken up by resume(); -1: none
+  std::string program = "/proc/self/exe";  // grit, for processes that a workload starts
 };
 
 class Workload {
@@ -52,11 +60,13 @@ class Workload {
   Workload& operator=(const Workload&) = delete;
   virtual ~Workload() = default;
 
-  /// One step. Fills all of `record` but rank, node, block, step and step_in_block. `vote_end` is reduced with the
-  /// gradients: the step tells every rank alike whether any rank voted to end the block, without a collective of its
-  /// own. Error: the communicator failed, or a GEMM gave a wrong result (a wrong reduced value is counted in the record
-  /// instead).
-  virtual Result<bool> step(bool vote_end, StepRecord& record) = 0;
+  /// One step. Fills all of `record` but rank, node, block, step and step_in_block. Error: the communicator failed, or
+  /// a GEMM gave a wrong result (a wrong received value is counted in the record instead).
+  virtual Status step(StepRecord& record) = 0;
+  /// Before the first step: takes up WorkloadContext::checkpoint_of, which every rank has whole, and goes on with the
+  /// step after it. Collective. Error: a part or what the parts make together is not what was saved; on this rank
+  /// perhaps alone, so that the job is to be ended.
+  virtual Status resume() { return usage_error("this workload cannot go on from a checkpoint"); }
   /// For the run's environment and report: {"parameters": 2488320, "gradient_bytes": ..., "buckets": ...}.
   [[nodiscard]] virtual Json description() const = 0;
 };
@@ -66,6 +76,13 @@ const std::vector<WorkloadInfo>& workloads();
 const WorkloadInfo* find_workload(std::string_view name);
 /// What of this workload is emulated, for the first line of the report; empty when all is real. Pure.
 std::vector<std::string> emulated_parts(std::string_view name, const Params& params);
+/// What a workload does on a mesh, before any rank is there.
+struct WorkloadOnMesh {
+  Json by_formula{};                   // Plan::by_formula; null: it does not say
+  std::vector<std::string> remarks{};  // what whoever plans the run should know, in sentences
+};
+/// Pure. Error (usage): it cannot share its work over this mesh; says what would do.
+Result<WorkloadOnMesh> check_workload(std::string_view name, const Params& params, const Mesh& mesh);
 Result<std::unique_ptr<Workload>> make_workload(std::string_view name, const Params& params,
                                                 const WorkloadContext& context);
 

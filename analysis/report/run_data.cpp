@@ -30,7 +30,7 @@ std::vector<StepPoint> step_points(const Plan& plan, const RecordSums& sums) {
     if (sum == nullptr || sum->records == 0) continue;
     const Block* block = find_block(plan, sum->block);
     StepPoint point;
-    point.step = static_cast<std::uint32_t>(i);
+    point.step = static_cast<std::uint32_t>(i + static_cast<std::size_t>(plan.first_step));
     point.block = sum->block;
     point.kind = block != nullptr ? block->kind : BlockKind::warmup;
     point.measured =
@@ -175,6 +175,7 @@ RunData summarize(const ReportInput& input) {
     data.statistic = input.verdict.effect->statistic;
   data.pairs = pair_points(data.blocks, data.statistic == "median");
   data.phases = phase_rows(sums);
+  data.operations = sum_operations(input.plan, data.steps, input.spans);
   return data;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/report/operations.hpp"
 #include "analysis/report/page/html.hpp"
 #include "harness/model/phases.hpp"
 
@@ -94,6 +95,7 @@ struct RunData {
   std::vector<FaultWindow> windows{};
   std::vector<PairPoint> pairs{};  // those with both blocks measured
   std::vector<PhaseRow> phases{};
+  std::vector<OperationRow> operations{};
   int ranks = 0;                   // that left records and are in the topology
   std::string statistic = "mean";  // of the pairs: the verdict's, or the mean
 };

@@ -36,7 +36,7 @@ Result<std::vector<Json>> read_environments(const fs::path& directory) {
 
 }  // namespace
 
-Result<ReportInput> read_run(const fs::path& directory, StepsFile& steps) {
+Result<ReportInput> read_run(const fs::path& directory, StepsFile& steps, CollectivesFile& spans) {
   ReportInput input;
   auto plan = read_json(directory / "plan.json");
   if (!plan) return with_context(plan.error(), directory.string() + " is not a run directory of grit");
@@ -46,6 +46,10 @@ Result<ReportInput> read_run(const fs::path& directory, StepsFile& steps) {
     GRIT_TRY(steps, StepsFile::open(directory / "steps.npy"));
   }
   input.steps = steps.records();
+  if (fs::exists(directory / "collectives.npy", unreadable)) {  // nor has one from before there were spans
+    GRIT_TRY(spans, CollectivesFile::open(directory / "collectives.npy"));
+  }
+  input.spans = spans.records();
   GRIT_TRY(input.events, JsonLines::open(directory / "events.jsonl", formats::kEvents));
   if (auto run = read_json(directory / "run.json"); run && run->is_object()) input.run = std::move(*run);
   GRIT_CHECK(check_format(input.run, formats::kRun));

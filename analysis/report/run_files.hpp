@@ -8,8 +8,8 @@
 
 namespace grit {
 
-/// Its plan, step records, events, clocks, links and environments; without a verdict. `steps` must outlive what it was
-/// read into. What is missing but the plan only leaves a gap. Error (usage): not a run directory, or of a newer format.
-Result<ReportInput> read_run(const std::filesystem::path& directory, StepsFile& steps);
+/// Its plan, step records, spans, events, clocks, links and environments; without a verdict. `steps` and `spans` must
+/// outlive what they were read into. What is missing but the plan only leaves a gap. Error (usage): not a run directory, or of a newer format.
+Result<ReportInput> read_run(const std::filesystem::path& directory, StepsFile& steps, CollectivesFile& spans);
 
 }  // namespace grit

@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 Status add_finished_run(ScoreInput& input, const fs::path& run_directory, const CellOfFault& cell_of) {
   StepsFile steps;
-  GRIT_TRY(const ReportInput run, read_run(run_directory, steps));
+  CollectivesFile spans;
+  GRIT_TRY(const ReportInput run, read_run(run_directory, steps, spans));
   auto fault = scored_fault(run.plan);
   if (!fault) return with_context(std::move(fault).error(), run_directory.string());
   const RunFacts facts = gather_facts(run.plan, run.steps, run.events, run.clock);

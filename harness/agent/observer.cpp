@@ -16,6 +16,7 @@
 #include "harness/agent/nic_traffic.hpp"
 #include "harness/agent/node_checks.hpp"
 #include "harness/agent/rank_usage.hpp"
+#include "harness/agent/span_carrier.hpp"
 #include "harness/agent/uplink.hpp"
 #include "harness/base/json_fields.hpp"
 #include "harness/base/own_pause.hpp"
@@ -39,8 +40,9 @@ constexpr std::size_t kManyRecords = kRingCapacity / 4;
 /// With more than that waiting, of that time at most, steps are so short that a ring is looked at in every shortest
 /// tick.
 constexpr std::size_t kFewRecords = kRingCapacity / 64;
-constexpr std::int64_t kBusy_ns = 2 * kNsPerS;  // an agent that has not gone around its loop for so long is busy
-constexpr int kGoodbye_ms = 6000;               // how long what is queued for the recorder may take at the end
+constexpr std::size_t kFewSpans = kSpanCapacity / 8;  // the same of spans
+constexpr std::int64_t kBusy_ns = 2 * kNsPerS;        // an agent that has not gone around its loop for so long is busy
+constexpr int kGoodbye_ms = 6000;                     // how long what is queued for the recorder may take at the end
 /// How long the recorder may be silent: it speaks every two seconds, and when it died its successor may need some
 /// seconds to start. Longer than what makes a node lost, so that a recorder that lives names the node before the node
 /// ends itself.
@@ -70,6 +72,7 @@ class Observer {
         segment_(segment),
         line_(std::move(line)),
         uplink_(std::move(uplink)),
+        spans_(segment, uplink_, static_cast<int>(config.plan.topology.nodes.size())),
         agent_(static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0))),
         usage_(processes_of(segment)),
         checks_(config.plan, config.node, std::move(runner), [this](const Json& event) { emit(event); }) {
@@ -92,6 +95,7 @@ class Observer {
       watch_ranks();
       checks_.end_block();
       drain_records();
+      spans_.finish();
       report_lost_records();
       report_dropped();
       uplink_.goodbye();
@@ -170,6 +174,7 @@ class Observer {
       checks_.end_block();
       report_idle_nics();
       drain_records();  // before the word that they are all there (NodeControl::left_by_all)
+      spans_.carry(monotonic_ns(), true);
       emit(event);
       tell_agent(Json{{"observed", block_}});
       return;
@@ -187,6 +192,10 @@ class Observer {
       recorder_heard_ns_ = monotonic_ns();
       segment_.control().recorder_heard_ns.store(recorder_heard_ns_);
       if (!recorder_told_) recorder_told_ = tell_agent(Json{{"recorder", true}});
+      if (message->kind == MessageKind::taken) {
+        spans_.taken(recorder_heard_ns_);
+        if (!agent_gone_) spans_.carry(recorder_heard_ns_);  // else they are its successor's
+      }
       if (message->kind != MessageKind::end) continue;
       const auto cause = parse_json(message->payload);
       const std::string type = cause && cause->is_object() ? text_at(*cause, "type") : std::string();
@@ -294,13 +303,19 @@ class Observer {
 
   void drain_records() {
     drained_at_ns_ = monotonic_ns();
+    tell_wrong_values();
     for (RankSlot& slot : segment_.slots()) {
       const std::size_t before = batch_.size();
-      batch_.resize(before + waiting_records(slot));
-      batch_.resize(before + pop_records(slot, std::span(batch_).subspan(before)));
+      batch_.resize(before + slot.steps.waiting());
+      batch_.resize(before + slot.steps.pop(std::span(batch_).subspan(before)));
       if (batch_.size() >= kManyRecords) send_batch();
     }
     send_batch();
+  }
+
+  void tell_wrong_values() {
+    for (RankSlot& slot : segment_.slots())
+      while (const auto wrong = slot.wrong_values.take()) emit(wrong_value_event(*wrong, config_.node, slot.rank));
   }
 
   void send_batch() {
@@ -311,21 +326,28 @@ class Observer {
 
   void look_at_rings(std::int64_t now_ns) {
     std::size_t most = 0;
-    for (const RankSlot& slot : segment_.slots()) most = std::max(most, waiting_records(slot));
-    const bool fast = most > kFewRecords;
+    for (const RankSlot& slot : segment_.slots()) most = std::max(most, slot.steps.waiting());
+    const bool fast = most > kFewRecords || spans_.most_waiting() > kFewSpans;
     tick_ns_ = fast ? kShortestTick_ns
                     : std::clamp(config_.plan.design.block_ns / kSamplesABlock, kShortestTick_ns, kLongestTick_ns);
     if (now_ns - drained_at_ns_ >= kSpeak_ns || most >= kManyRecords) drain_records();
+    spans_.carry(now_ns);
   }
 
   void report_lost_records() {
+    std::uint64_t spans = spans_.dropped();
     for (const RankSlot& slot : segment_.slots()) {
-      if (slot.lost.load() == 0) continue;
+      spans += slot.spans.lost.load();
+      if (slot.steps.lost.load() == 0) continue;
       Json event = make_event("records_lost", config_.node);
       event["rank"] = slot.rank;
-      event["count"] = slot.lost.load();
+      event["count"] = slot.steps.lost.load();
       emit(event);
     }
+    if (spans == 0) return;
+    Json event = make_event("spans_lost", config_.node);
+    event["count"] = spans;
+    emit(event);
   }
 
   /// What there was no room for in the queue to a recorder that took nothing; by now it has some again.
@@ -433,6 +455,7 @@ class Observer {
   const Segment& segment_;
   Fd line_;
   Uplink uplink_;
+  SpanCarrier spans_;
   Fd agent_;  // pidfd
   RankUsage usage_;
   NodeChecks checks_;

@@ -18,7 +18,8 @@ namespace {
 
 /// Of the recorder besides its connections, one a node: files, sockets, ZeroMQ's own.
 constexpr std::size_t kOwnDescriptors = 256;
-constexpr std::size_t kMessagesAPump = 1024;  // then what its own process has to do gets its turn
+constexpr std::size_t kMessagesAPump = 1024;                        // then what its own process has to do gets its turn
+constexpr std::size_t kSpansAPump = 64 * Uplink::kSpansPerMessage;  // 1.8 MB, which a disk takes in no time
 
 /// Put aside on the disk: the end of a run of 1,000 nodes is told in some 10,000 events of 100 bytes; then it is the
 /// verdict's.
@@ -35,11 +36,21 @@ Fd reserve_space(const std::filesystem::path& directory) {
   return reserve;
 }
 
+/// Of a message, whose payload is whole ones.
+template <class Record>
+void append_records(std::vector<Record>& records, std::string_view payload) {
+  const std::size_t before = records.size();
+  records.resize(before + payload.size() / sizeof(Record));
+  std::memcpy(records.data() + before, payload.data(), payload.size());
+}
+
 }  // namespace
 
-Recorder::Recorder(RecorderSocket socket, StepsWriter steps, EventsWriter events, int nodes)
+Recorder::Recorder(RecorderSocket socket, StepsWriter steps, CollectivesWriter collectives, EventsWriter events,
+                   int nodes)
     : socket_(std::move(socket)),
       steps_(std::move(steps)),
+      collectives_(std::move(collectives)),
       events_(std::move(events)),
       nodes_(static_cast<std::size_t>(nodes)) {}
 
@@ -48,9 +59,10 @@ Result<Recorder> Recorder::open(const std::filesystem::path& run_directory, cons
   GRIT_ASSERT(nodes > 0);
   GRIT_CHECK(allow_open_files(kOwnDescriptors + static_cast<std::size_t>(nodes)));
   GRIT_TRY(StepsWriter steps, StepsWriter::open(run_directory / "steps.npy"));
+  GRIT_TRY(CollectivesWriter collectives, CollectivesWriter::open(run_directory / "collectives.npy"));
   GRIT_TRY(EventsWriter events, EventsWriter::open(run_directory / "events.jsonl"));
   GRIT_TRY(RecorderSocket socket, RecorderSocket::bind(endpoints, keys));
-  Recorder recorder(std::move(socket), std::move(steps), std::move(events), nodes);
+  Recorder recorder(std::move(socket), std::move(steps), std::move(collectives), std::move(events), nodes);
   recorder.reserve_ = reserve_space(run_directory);
   // What a predecessor was told and may not have passed on.
   GRIT_TRY(const JsonLines told, JsonLines::open(run_directory / "events.jsonl", formats::kEvents));
@@ -89,7 +101,7 @@ Result<std::size_t> Recorder::pump(std::int64_t now_ns) {
     if (!status && worst) worst = std::move(status);
   };
   bool drained = false;
-  while (taken < kMessagesAPump && !drained) {
+  while (taken < kMessagesAPump && spans_.size() < kSpansAPump && !drained) {
     if (const auto message = socket_.receive()) {
       note(take(*message, now_ns));
       ++taken;
@@ -98,7 +110,7 @@ Result<std::size_t> Recorder::pump(std::int64_t now_ns) {
     }
   }
   note(find_corruption(now_ns));
-  note(write_batch());
+  note(write_batches());
   // Only when nothing waits any more: after a pause of our own the heartbeats of the others are still in the queue.
   if (drained) note(find_lost_nodes(now_ns));
   note(speak(now_ns));
@@ -131,19 +143,21 @@ Status Recorder::take(const Message& message, std::int64_t now_ns) {
     case MessageKind::goodbye:
       node.said_goodbye = true;
       return write_event(make_event("goodbye", message.node, now_ns));
-    case MessageKind::records: {
-      const std::size_t before = batch_.size();
-      batch_.resize(before + message.payload.size() / sizeof(StepRecord));
-      std::memcpy(batch_.data() + before, message.payload.data(), message.payload.size());
+    case MessageKind::records:
+      append_records(batch_, message.payload);
       return {};
-    }
+    case MessageKind::spans:
+      append_records(spans_, message.payload);
+      socket_.send(message.node, MessageKind::taken);
+      return {};
     case MessageKind::event: {
       auto event = parse_json(message.payload);
       if (event && event->is_object()) return take_event(node, std::move(*event), now_ns);
       ++malformed_;
       return {};
     }
-    case MessageKind::end:  // only ever goes the other way
+    case MessageKind::end:  // these only ever go the other way
+    case MessageKind::taken:
       ++malformed_;
       return {};
   }
@@ -171,8 +185,10 @@ void Recorder::note_cause(const Json& event, std::int64_t now_ns) {
 /// Wrong sums are in the records alone: the step goes on with them.
 Status Recorder::find_corruption(std::int64_t now_ns) {
   if (corruption_told_) return {};
-  const auto wrong =
-      std::find_if(batch_.begin(), batch_.end(), [](const StepRecord& record) { return record.corrupted > 0; });
+  const auto wrong = std::find_if(batch_.begin(), batch_.end(), [this](const StepRecord& record) {
+    const bool expected = record.block < wrong_sums_expected_.size() && wrong_sums_expected_[record.block];
+    return record.corrupted > 0 && !expected;
+  });
   if (wrong == batch_.end()) return {};
   corruption_told_ = true;
   Json event = make_event("corruption", static_cast<int>(wrong->node), wrong->end_ns);
@@ -222,10 +238,11 @@ Status Recorder::cannot_write(const Error& why) {
 
 void Recorder::finish() {
   const std::uint64_t events = unwritten_events_ + malformed_ + socket_.malformed();
-  if (unwritten_records_ == 0 && events == 0) return;
+  if (unwritten_records_ + unwritten_spans_ + events == 0) return;
   Json event = make_event("unrecorded", 0);
   event["records"] = unwritten_records_;
   event["events"] = events;
+  event["spans"] = unwritten_spans_;
   // When this does not fit either, what ended the run says so.
   [[maybe_unused]] const Status written = events_.append(event);
 }
@@ -235,14 +252,17 @@ void Recorder::note_end_of_block(NodeState& node, const Json& event) {
     node.left_block = static_cast<int>(integer_at(event, "block", node.left_block));
 }
 
-Status Recorder::write_batch() {
-  if (batch_.empty()) return {};
+/// Once writing has failed what is free is the events'.
+Status Recorder::write_batches() {
   Status told;
-  // Once writing has failed what is free is the events'.
-  const Status written = unwritable_ ? Status() : steps_.append(batch_);
-  if (!written) told = cannot_write(written.error());
-  if (unwritable_) unwritten_records_ += batch_.size();
-  batch_.clear();
+  const auto write = [&](auto& writer, auto& records, std::uint64_t& unwritten) {
+    const Status written = unwritable_ ? Status() : writer.append(records);
+    if (!written) told = cannot_write(written.error());
+    if (unwritable_) unwritten += records.size();
+    records.clear();
+  };
+  write(steps_, batch_, unwritten_records_);
+  write(collectives_, spans_, unwritten_spans_);
   return told;
 }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/agent/uplink.hpp"
@@ -30,8 +31,8 @@ class Recorder {
   /// stood still, and all nodes, whose connections may have broken over it, have their full time again.
   static constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;
 
-  /// Listens on the endpoints as RecorderSocket::bind() does, and opens steps.npy and events.jsonl of the run
-  /// directory, continuing what is there. After a restart give it the endpoints() of its predecessor, to which the
+  /// Listens on the endpoints as RecorderSocket::bind() does, and opens steps.npy, collectives.npy and
+  /// events.jsonl of the run directory, continuing what is there. After a restart give it the endpoints() of its predecessor, to which the
   /// agents come back. Nodes are 0 .. nodes - 1.
   static Result<Recorder> open(const std::filesystem::path& run_directory, const std::vector<std::string>& endpoints,
                                const RunKeys& keys, int nodes);
@@ -58,6 +59,8 @@ class Recorder {
   /// a minute unless it is said.
   void give_up_after(std::int64_t patience_ns) { end_patience_ns_ = patience_ns; }
   static constexpr std::int64_t kEndPatience_ns = 60 * kNsPerS;  // unless told otherwise
+  /// By Block::index, those in which a fault of the plan makes sums wrong; elsewhere wrong sums end the run.
+  void expects_wrong_sums(std::vector<bool> in_blocks) { wrong_sums_expected_ = std::move(in_blocks); }
 
   /// Nothing more is taken in: writes down how much was lost, if anything was.
   void finish();
@@ -85,7 +88,7 @@ class Recorder {
     [[nodiscard]] bool has_ended() const { return said_goodbye || lost || given_up; }
   };
 
-  Recorder(RecorderSocket socket, StepsWriter steps, EventsWriter events, int nodes);
+  Recorder(RecorderSocket socket, StepsWriter steps, CollectivesWriter collectives, EventsWriter events, int nodes);
   void remember(const Json& event, std::int64_t now_ns);
   Status take(const Message& message, std::int64_t now_ns);
   Status write_event(const Json& event);
@@ -95,22 +98,26 @@ class Recorder {
   void note_cause(const Json& event, std::int64_t now_ns);
   Status speak(std::int64_t now_ns);
   void note_end_of_block(NodeState& node, const Json& event);
-  Status write_batch();
+  Status write_batches();
   Status find_lost_nodes(std::int64_t now_ns);
   Status give_up_nodes(std::int64_t now_ns);
 
   RecorderSocket socket_;
   StepsWriter steps_;
+  CollectivesWriter collectives_;
   EventsWriter events_;
   std::vector<NodeState> nodes_;
   Fd reserve_{};  // space on the disk for what must still be told when it is full
   std::vector<StepRecord> batch_{};
+  std::vector<CollectiveRecord> spans_{};  // the same of spans
   std::int64_t opened_ns_ = monotonic_ns();
   OwnPause pause_{kOwnPause_ns};
   std::function<void(const Json&)> before_order_{};
   std::int64_t end_patience_ns_ = kEndPatience_ns;
+  std::vector<bool> wrong_sums_expected_{};
   std::uint64_t malformed_ = 0;
   std::uint64_t unwritten_records_ = 0;
+  std::uint64_t unwritten_spans_ = 0;
   std::uint64_t unwritten_events_ = 0;
   std::optional<Json> cause_{};
   std::int64_t end_at_ns_ = 0;  // from when on the order goes out; with a cause

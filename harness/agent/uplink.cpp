@@ -122,6 +122,11 @@ Status Uplink::send_records(std::span<const StepRecord> records) {
   return all_sent ? Status() : state_->say_dropped("step records were");
 }
 
+bool Uplink::send_spans(std::span<const CollectiveRecord> spans) {
+  GRIT_ASSERT(spans.size() <= kSpansPerMessage);
+  return state_->send(MessageKind::spans, {reinterpret_cast<const char*>(spans.data()), spans.size_bytes()});
+}
+
 std::optional<Message> Uplink::receive() {
   try {
     if (!state_->dealer.handle()) return std::nullopt;

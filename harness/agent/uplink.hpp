@@ -2,8 +2,8 @@
 // by CURVE (RFC 26) with keys made for one run. Whoever lacks the run's client key gets nothing through.
 //
 // A message has three frames: kind, node index in decimal, payload. To the recorder: all kinds but `end`. From it:
-// heartbeats, and `end`, the order to take all faults off and to end the node's ranks. Orders are for ending, never for
-// timing: no fault waits for one.
+// heartbeats, `taken`, the receipt for a message of spans, and `end`, the order to take all faults off and to end the
+// node's ranks. Orders are for ending, never for timing: no fault waits for one.
 #pragma once
 
 #include <array>
@@ -16,6 +16,7 @@
 
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
+#include "harness/model/collective_record.hpp"
 #include "harness/model/step_record.hpp"
 
 namespace grit {
@@ -36,11 +37,11 @@ Json to_json(const RunKeys& keys);
 /// Error (usage): a key is missing, is not Z85, or a secret does not belong to its public key.
 Result<RunKeys> run_keys_from_json(const Json& json);
 
-enum class MessageKind { hello, event, records, heartbeat, goodbye, end };
+enum class MessageKind { hello, event, records, heartbeat, goodbye, end, spans, taken };
 std::string_view to_string(MessageKind kind);
 
 /// What is received. Payload: a JSON object for event and end (its cause: the event that told it), whole StepRecords
-/// for records, empty for the others.
+/// for records, whole CollectiveRecords for spans, empty for the others.
 struct Message {
   MessageKind kind = MessageKind::hello;
   int node = 0;
@@ -99,6 +100,7 @@ class Uplink {
  public:
   static constexpr int kBacklogMessages = 2048;  // of records: 14 MB
   static constexpr std::size_t kRecordsPerMessage = 64;
+  static constexpr std::size_t kSpansPerMessage = 512;  // 28 KB
 
   /// Starts connecting, to go on by itself until it succeeds, and queues a hello. Error (usage): the endpoint or a key
   /// is malformed.
@@ -115,6 +117,9 @@ class Uplink {
   /// than kLargestMessage_bytes.
   Status send_event(const Json& event);
   Status send_records(std::span<const StepRecord> records);
+  /// One message, of kSpansPerMessage at most. False: it was dropped. Who sends them keeps few on their way
+  /// (span_carrier.hpp), so that they are never in the way of anything else.
+  bool send_spans(std::span<const CollectiveRecord> spans);
   /// What the recorder says; nothing when there is nothing now. Never blocks.
   std::optional<Message> receive();
   /// For poll(2) with POLLIN. It becomes readable only once for what has come: before each poll ask has_message(), and

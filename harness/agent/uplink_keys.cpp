@@ -11,7 +11,8 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kZ85Key_chars = 40;
-constexpr std::string_view kKindNames[] = {"hello", "event", "records", "heartbeat", "goodbye", "end"};
+constexpr std::string_view kKindNames[] = {"hello",   "event", "records", "heartbeat",
+                                           "goodbye", "end",   "spans",   "taken"};
 
 struct KeyText {
   char public_key[kZ85Key_chars + 1];

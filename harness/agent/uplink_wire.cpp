@@ -35,6 +35,7 @@ std::optional<Message> parse_message(std::span<const zmq::message_t> frames) {
   const auto payload = text_of(frames[2]);
   if (!kind || !node || static_cast<std::int64_t>(payload.size()) > kLargestMessage_bytes) return std::nullopt;
   if (*kind == MessageKind::records && payload.size() % sizeof(StepRecord) != 0) return std::nullopt;
+  if (*kind == MessageKind::spans && payload.size() % sizeof(CollectiveRecord) != 0) return std::nullopt;
   return Message{*kind, *node, std::string(payload)};
 }
 

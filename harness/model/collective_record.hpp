@@ -60,7 +60,10 @@ struct CollectiveRecord {
   /// polls (200 µs for the emulated accelerator, one tile's product for real ones), while it waits as soon as it can.
   /// 0: not yet.
   std::int64_t exit_ns = 0;
+  /// This rank began to wait for it: had nothing else to do any more. Then [wait_ns, exit_ns] is a wait, and what lies
+  /// before it the rank's own. 0: it never waited, for it had seen it complete by then.
+  std::int64_t wait_ns = 0;
 };
-static_assert(sizeof(CollectiveRecord) == 48 && std::is_trivially_copyable_v<CollectiveRecord>);
+static_assert(sizeof(CollectiveRecord) == 56 && std::is_trivially_copyable_v<CollectiveRecord>);
 
 }  // namespace grit

@@ -6,6 +6,9 @@
 // first also "format" (harness/model/format.hpp). A new member goes into docs/schema/events.schema.json, too. By type:
 //   run       state: "started" | "finished" | "ended early" | "interrupted" | "failed", message?, rank? and pid? (who
 //             says so)
+//   resumed   attempt, checkpoint (the step whose checkpoint was taken up; -1: none, the job began anew),
+//             passed_over[] (words: newer ones that not all ranks have whole); the first of a later attempt
+//             (harness/model/attempt.hpp)
 //   recovered journal, reverted, gone (entries; gone: of an earlier boot or an ended namespace), problems[];
 //             an agent took off what a predecessor had left; without a journal: it found nothing any more
 //   block     block, kind, edge: "begin" | "end"; the node's ranks entered / left a block
@@ -29,9 +32,9 @@
 //   witness   fault, block, what, ...; the kernel's own notification
 //   usage     block, edge, ranks[{rank, cpu_ns, run_wait_ns, minor_faults, major_faults, stopped_ns, blocked_ns}],
 //             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns, cpu_steal_ns, cpu_clock_hz?, machine (its boot id)
-//             of processes since they began, stopped (T) and blocked (D) sampled by the agent;
-//             of the machine: pressure stall information ("some"), page faults, busy CPUs, what of it other machines
-//             of the same host took, and the mean clock of its CPUs at this moment, where it says so
+//             of ranks with their helpers (data loaders ...) since they began, stopped (T) and blocked (D) sampled by
+//             the agent; of the machine: pressure stall information ("some"), page faults, busy CPUs, what of it other
+//             machines of the same host took, and the mean clock of its CPUs at this moment, where it says so
 //   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`
 //   check_change    check, severity ("ok" | "warning" | "critical" | "unknown"), detail, subject?, value? and unit?,
 //   hint?,
@@ -45,6 +48,7 @@
 //   check     check, block, ok, detail; of every reading: in runs from before there were summaries; check_change had
 //             `ok` in place of the severity then
 //   machine_mended  ok; after a local cluster has ended: is what faults of this reach changed of the machine off?
+//   workload  description{} (Workload::description()): what a step is made of, before the first one; by rank 0
 //   rank_died rank, pid, how?; a rank ended without finishing, and not because its agent ended it; t_ns: when it was
 //             first seen (of "run" with state "failed" and a rank: when that said so), whatever had to be reverted then
 //   end_ordered     cause{} (the event that told it); from here on the recorder tells all agents to end the run
@@ -53,9 +57,14 @@
 //   goodbye   the node's agent has taken everything off and sent all that it had
 //   not_ended       nodes[]; they did not say goodbye in time after the end was ordered, and nobody waits any longer
 //   not_recorded    message; the recorder could not write (a full disk), once; step records are not kept from then on
-//   unrecorded      records, events; so many of this node were lost on their way, or (by the recorder, at its end)
+//   unrecorded      records, events, spans?; so many of this node were lost on their way, or (by the recorder, at its end)
 //             could not be read or written down
 //   corruption      rank, block, step, values; told by the recorder, once: a step's reduced values were wrong
+//   wrong_value     rank, block, step, group, operation, type_of_elements, sequence, element, expected, got (null: not
+//   finite),
+//             expected_bits, got_bits, source? (rank of the job that it came from; absent: a sum); a value that a rank
+//             received wrong: a few of each rank and block; step and element as the pattern counts them
+//             (harness/model/pattern_values.hpp)
 //   stood_still     stood_ns; nothing of the job ran on the node from t_ns on, for so long: it was suspended, or the
 //             node stood still; its agent ends its part of the run
 //   recorder_lost   silent_ns; an agent heard nothing of the recorder for so long, and ends its part of the run
@@ -71,6 +80,8 @@
 //   node_lost        lost_node, last_heard_ns
 //   node_back        back_node, silent_ns; a lost node was heard of again
 //   records_lost     rank, count; a full ring dropped step records
+//   spans_lost       count; so many spans of the node's ranks came faster than they could be carried
+//   simulated        texts[]; the run was simulated from a measured one; what it predicts, with intervals
 #pragma once
 
 #include <string_view>

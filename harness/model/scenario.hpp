@@ -82,25 +82,32 @@ inline bool runs_commands(const ScenarioPlugin& check) {
   return check.name == kCommandCheck || (check.name == kMetricsCheck && starts_exporter);
 }
 
+/// A block in time ends so many steps after the one before its end: the step with which rank 0 tells the others that time
+/// is over is the first of them. With four the message has three whole steps in which to come to all ranks.
+inline constexpr std::uint32_t kEndAhead_steps = 4;
+
 /// How the experiment is laid out. Exactly one of block_steps and block_ns is above 0.
 struct Design {
   std::int64_t pairs = 8;      // baseline + fault blocks; at least 6 for a verdict (below, p < 0.05 cannot be reached)
   std::int64_t max_pairs = 0;  // up to so many when it is not clear after `pairs` (looks_of()); 0: never more
   std::int64_t block_steps = 0;   // block length in steps
-  std::int64_t block_ns = 0;      // or in time: it ends with the first step that starts after it
+  std::int64_t block_ns = 0;      // or in time: kEndAhead_steps begin after it, and then it ends
   std::int64_t settle_steps = 1;  // first steps of every block, left out of the measurement
   std::int64_t warmup_steps = 5;  // once, before the first block
   bool sham = false;              // every pair has a third block, in which everything is done but the fault itself
   std::int64_t recovery_ns = 0;   // after every fault block one without it, for so long; 0: none
   bool link_test = false;         // two more fault and baseline blocks in which links are measured instead of steps
+  std::int64_t restarts = 0;  // after a rank's death or a node's loss the job starts again from its last checkpoint, at
+                              // most so many times; 0: the run ends
   std::int64_t hang_ns = 60'000'000'000;  // a step that takes longer ends the run, with the outcome "hang"
 };
 
 /// How a run can end other than by its last block, and a scenario can expect it to; see Verdict::outcome.
 inline constexpr std::array<std::string_view, 4> kExpectableOutcomes{"hang", "rank_death", "node_loss", "corruption"};
 
-/// What can be short or slow; Culprit::resource. "unknown": the figures do not tell.
-inline constexpr std::array<std::string_view, 4> kResources{"compute", "network", "memory", "storage"};
+/// What can be short or slow; Suspect::resource. "router": of tokens to experts, which it spreads unevenly. "unknown":
+/// the figures do not tell.
+inline constexpr std::array<std::string_view, 5> kResources{"compute", "network", "memory", "storage", "router"};
 
 /// Who the analysis must name.
 struct ExpectedCulprit {
@@ -117,12 +124,22 @@ struct Expectation {
       slowdown_at_most{};  // reproduced when the effect's CI lies below it (and above minus it: equivalence)
   std::string outcome{};   // one of kExpectableOutcomes: reproduced when the run ends so; empty: none
   std::optional<ExpectedCulprit> culprit{};
+  std::optional<NodeSelector> wrong_values_from{};   // values are wrong, and ranks of these nodes alone sent them; as
+                                                     // ExpectedCulprit::on
   std::optional<std::int64_t> recovers_within_ns{};  // after the fault; needs Design::recovery_ns of at least as much
   std::optional<double> p99_at_least{}, p99_at_most{};  // as the slowdown, of the 99th percentile step time of a block
   std::optional<double> throughput_at_least{}, throughput_at_most{};
+  // Of every restart, and of the run: Verdict::restarts. Need Design::restarts.
+  std::optional<std::int64_t> detected_within_ns{}, back_within_ns{};
+  std::optional<double> goodput_at_least{};
   std::map<std::string, bool>
       checks{};  // by a check_label() of Scenario::checks: does it fail under the fault, or pass?
 };
+
+/// Does it say something of restarts?
+inline bool expects_restart(const Expectation& expect) {
+  return expect.detected_within_ns || expect.back_within_ns || expect.goodput_at_least;
+}
 
 struct ScenarioOption {
   std::string name;

@@ -2,17 +2,13 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "harness/base/fd.hpp"
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/format.hpp"
-#include "harness/model/step_record.hpp"
-#include "harness/record/mapped_file.hpp"
+#include "harness/record/npy_file.hpp"
 
 namespace grit {
 
@@ -28,22 +24,6 @@ Status create_run_directory(const std::filesystem::path& directory);
 /// below asks first.
 Status check_run_directory(const std::filesystem::path& directory);
 
-/// Appends StepRecords to steps.npy (NumPy structured array, format 1.0). The header, of a fixed size, is brought up to
-/// date after every append, so numpy.load works at any moment, also after a kill; a torn record at the end is not
-/// counted.
-class StepsWriter {
- public:
-  /// Opens or makes the file; an existing one is continued after its last whole record.
-  static Result<StepsWriter> open(const std::filesystem::path& file);
-  Status append(std::span<const StepRecord> records);
-  [[nodiscard]] std::uint64_t count() const { return count_; }
-
- private:
-  StepsWriter() = default;
-  Fd fd_;
-  std::uint64_t count_ = 0;
-};
-
 /// Appends one JSON object a line to events.jsonl, each by a single write(2). The first event of a new file also gets
 /// the file's "format".
 class EventsWriter {
@@ -55,23 +35,6 @@ class EventsWriter {
   EventsWriter() = default;
   Fd fd_;
   bool is_new_ = false;  // nothing is in the file yet
-};
-
-/// The whole records of a steps.npy, mapped read-only (harness/record/mapped_file.hpp). One that another version of
-/// grit wrote, with other columns, is read by their names, into memory: 104 bytes a record.
-///
-/// How many there are is settled when it is opened: what is appended later is not seen, a torn end is dropped.
-/// StepsWriter never takes away what it once counted.
-class StepsFile {
- public:
-  /// Error (usage): no such file, or not a steps.npy.
-  static Result<StepsFile> open(const std::filesystem::path& file);
-  [[nodiscard]] std::span<const StepRecord> records() const;
-
- private:
-  MappedFile file_{};
-  std::vector<StepRecord> converted_{};  // instead of the file's
-  std::size_t offset_bytes_ = 0;         // of the first record
 };
 
 /// A JSON file of the run directory, e.g. read_json(dir / "plan.json"). Error (usage): missing or not JSON, naming the

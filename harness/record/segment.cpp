@@ -17,13 +17,12 @@
 namespace grit {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x31'67'65'73'74'69'72'67;  // "gritseg1" in memory
+constexpr std::uint64_t kMagic = 0x32'67'65'73'74'69'72'67;  // "gritseg2" in memory
 
 // An atomic with a lock inside would lock in one process only.
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::int32_t>::is_always_lock_free);
 static_assert(std::atomic<RankEnd>::is_always_lock_free && std::atomic<AgentDoing>::is_always_lock_free);
-static_assert((kRingCapacity & (kRingCapacity - 1)) == 0, "positions in the ring are taken by a mask");
 static_assert(std::is_trivially_destructible_v<RankSlot> && std::is_trivially_destructible_v<NodeControl>);
 
 constexpr std::size_t kSlotsOffset =
@@ -163,37 +162,9 @@ bool lease_overdue(const NodeControl& control, std::int64_t grace_ns, std::int64
   return deadline_ns != 0 && now_ns > deadline_ns + grace_ns;
 }
 
-void push_record(RankSlot& slot, const StepRecord& record) {
-  const std::uint64_t head = slot.head.load(std::memory_order_relaxed);  // ours alone
-  if (head - slot.tail.load(std::memory_order_acquire) >= kRingCapacity) {
-    slot.lost.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
-  slot.records[head % kRingCapacity] = record;
-  slot.head.store(head + 1, std::memory_order_release);
-}
-
 std::int64_t note_end(RankSlot& slot, std::int64_t now_ns) {
   std::int64_t first_ns = 0;
   return slot.ended_ns.compare_exchange_strong(first_ns, now_ns) ? now_ns : first_ns;
-}
-
-std::size_t waiting_records(const RankSlot& slot) {
-  const std::uint64_t tail = slot.tail.load(std::memory_order_relaxed);
-  // The bound keeps a head that a stray write of the rank spoiled from making us read the ring round and round.
-  return static_cast<std::size_t>(
-      std::min<std::uint64_t>(slot.head.load(std::memory_order_acquire) - tail, kRingCapacity));
-}
-
-std::size_t pop_records(RankSlot& slot, std::span<StepRecord> out) {
-  const std::uint64_t tail = slot.tail.load(std::memory_order_relaxed);  // ours alone
-  const std::size_t count = std::min(waiting_records(slot), out.size());
-  const std::size_t start = tail % kRingCapacity;
-  const std::size_t before_wrap = std::min<std::size_t>(count, kRingCapacity - start);
-  std::copy_n(slot.records + start, before_wrap, out.begin());
-  std::copy_n(slot.records, count - before_wrap, out.begin() + static_cast<std::ptrdiff_t>(before_wrap));
-  slot.tail.store(tail + count, std::memory_order_release);
-  return count;
 }
 
 }  // namespace grit

@@ -11,14 +11,20 @@
 
 #include "harness/base/fd.hpp"
 #include "harness/base/result.hpp"
+#include "harness/model/collective_record.hpp"
 #include "harness/model/rank_dials.hpp"
 #include "harness/model/step_record.hpp"
+#include "harness/model/wrong_value.hpp"
+#include "harness/record/ring.hpp"
 
 namespace grit {
 
-constexpr std::uint32_t kRingCapacity = 8192;  // records a rank can be ahead of its agent; a power of two
-/// As many as a node of two 96-core processors has cores. A slot is 0.9 MB, nearly all of it the ring, and every
-/// process of the node maps them all: 160 MB of shared memory for 192. Only as many as there are ranks are made.
+constexpr std::uint32_t kRingCapacity = 8192;  // step records that a rank can be ahead of its observer
+/// Spans that it can be ahead. At 20,000 a second, 200 operations in each of 100 steps, that is as long as the observer
+/// may take to look: it comes every 100 to 500 ms, and takes what it can pass on.
+constexpr std::uint32_t kSpanCapacity = 8192;
+/// As many as a node of two 96-core processors has cores. A slot is 1.3 MB, nearly all of it rings, and every process
+/// of the node maps them all: 252 MB of shared memory for 192. Only as many as there are ranks are made.
 constexpr int kMaxLocalRanks = 192;
 
 /// How a rank says that it will leave; a process that ends with `running` here has died.
@@ -32,9 +38,7 @@ std::string_view to_string(AgentDoing doing);
 struct RankSlot {
   std::int32_t pid = 0;  // as the node's agent sees it
   std::int32_t rank = -1;
-  alignas(64) std::atomic<std::uint64_t> head{0};  // records written
-  std::atomic<std::uint64_t> lost{0};   // records dropped because the ring was full; never silently: the report says so
-  std::atomic<std::uint32_t> phase{0};  // Phase
+  std::atomic<std::uint32_t> phase{0};          // Phase
   std::atomic<std::int32_t> block_entered{-1};  // Block::index of the block this rank is in
   std::atomic<std::int64_t> block_entered_ns{0};
   std::atomic<std::uint32_t> step_in_block{0};  // the step of this block that the rank has begun
@@ -42,8 +46,9 @@ struct RankSlot {
   std::atomic<RankEnd> end{RankEnd::running};
   std::atomic<std::int64_t> ended_ns{0};  // note_end(); 0: it runs
   RankDials dials{};
-  alignas(64) std::atomic<std::uint64_t> tail{0};  // records read
-  StepRecord records[kRingCapacity];
+  WrongValues wrong_values{};
+  Ring<StepRecord, kRingCapacity> steps;
+  Ring<CollectiveRecord, kSpanCapacity> spans;
 };
 
 constexpr std::size_t kLastWords_bytes = 2048;
@@ -105,17 +110,8 @@ class Segment {
 /// A fault should have been off so long ago: whoever was to take it off is stopped or hangs.
 bool lease_overdue(const NodeControl& control, std::int64_t grace_ns, std::int64_t now_ns);
 
-/// Appends a record: two atomic loads, a copy, one release store. A full ring drops the record and counts it.
-void push_record(RankSlot& slot, const StepRecord& record);
-
 /// This rank has failed, or was seen to have ended: by whoever sees it first, the rank itself, its agent or the
 /// observer, each of which may be busy. Gives when that was (CLOCK_MONOTONIC), whoever asks later.
 std::int64_t note_end(RankSlot& slot, std::int64_t now_ns);
-
-/// How many records the reader, who alone may ask, has not taken.
-std::size_t waiting_records(const RankSlot& slot);
-
-/// Takes at most out.size() records; returns how many.
-std::size_t pop_records(RankSlot& slot, std::span<StepRecord> out);
 
 }  // namespace grit

@@ -9,6 +9,7 @@
 #include "harness/cluster/local.hpp"
 #include "harness/model/bus_bandwidth.hpp"
 #include "harness/model/phases.hpp"
+#include "harness/run/block_end.hpp"
 #include "harness/run/measure_kinds.hpp"
 #include "workloads/data_pattern.hpp"
 #include "workloads/fabric/mpi.hpp"
@@ -90,13 +91,16 @@ struct Training {
   std::uint64_t wrong = 0, steps = 0;
 };
 
-Result<Training> train_for(Workload& workload, bool is_first, std::int64_t length_ns) {
+Result<Training> train_for(const Job& job, Workload& workload, std::int64_t length_ns) {
+  GRIT_TRY(BlockEnd end, BlockEnd::make(job.world()));
   Training training;
   const std::int64_t ends_ns = monotonic_ns() + length_ns;
   for (bool over = false; !over; ++training.steps) {
     StepRecord record;
     const bool enough = training.steps >= kSettleRounds + kFewestRounds && monotonic_ns() >= ends_ns;
-    GRIT_TRY(over, workload.step(is_first && enough, record));
+    GRIT_CHECK(end.begin_step(enough));
+    GRIT_CHECK(workload.step(record));
+    GRIT_TRY(over, end.end_step(record));
     training.wrong += record.corrupted;
     if (training.steps < kSettleRounds) continue;
     training.step_ns.push_back(record.end_ns - record.start_ns);
@@ -145,7 +149,7 @@ Result<std::vector<BurninLine>> measure_training(const Job& job, const MeasureHe
     GRIT_TRY(workload, make_training(job, here.shares_cores, *communicator, clock));
     return {};
   }));
-  const auto training = train_for(*workload, job.rank() == 0, here.length_ns);
+  const auto training = train_for(job, *workload, here.length_ns);
   if (!training) {  // the others wait for this rank, and the job is ended: what it knows is said now
     GRIT_CHECK(say_burnin_line({.host = here.host, .error = "training: " + training.error().message}));
     return tl::make_unexpected(training.error());

@@ -64,16 +64,18 @@ Result<bool> RankLoop::goes_on(const Block& block) const {
   return true;
 }
 
-/// Blocks in steps (and the warm-up) end by counting, which all ranks do alike. Blocks in time end by rank 0's vote,
-/// which travels with the gradients: it votes in the first step that starts after the end.
-bool RankLoop::should_vote(const Block& block, std::uint32_t step_in_block, std::int64_t now_ns) const {
-  if (block.kind == BlockKind::warmup) return step_in_block + 1 >= context_.plan.design.warmup_steps;
-  const std::int64_t block_ns =
-      block.kind == BlockKind::recovery ? context_.plan.design.recovery_ns : context_.plan.design.block_ns;
-  if (block.kind != BlockKind::recovery && context_.plan.design.block_steps > 0)
-    return step_in_block + 1 >= context_.plan.design.block_steps;
-  if (context_.job.rank() != 0 || step_in_block < context_.plan.design.settle_steps) return false;
-  return now_ns - context_.slot.block_entered_ns.load(std::memory_order_relaxed) >= block_ns;
+std::optional<std::int64_t> RankLoop::steps_of(const Block& block) const {
+  const Design& design = context_.plan.design;
+  if (block.kind == BlockKind::warmup) return design.warmup_steps;
+  if (block.kind != BlockKind::recovery && design.block_steps > 0) return design.block_steps;
+  return std::nullopt;
+}
+
+bool RankLoop::time_is_over(const Block& block, std::uint32_t step_in_block) const {
+  const Design& design = context_.plan.design;
+  const std::int64_t block_ns = block.kind == BlockKind::recovery ? design.recovery_ns : design.block_ns;
+  if (step_in_block < design.settle_steps) return false;
+  return monotonic_ns() - context_.slot.block_entered_ns.load(std::memory_order_relaxed) >= block_ns;
 }
 
 Status RankLoop::run_block(const Block& block) {
@@ -101,6 +103,7 @@ Status RankLoop::run_steps(const Block& block) {
   StepRecord record;
   std::int64_t total_ns = 0;
   std::uint32_t step_in_block = 0;
+  const std::optional<std::int64_t> steps = steps_of(block);
   for (bool last = false; !last; ++step_in_block, ++step_) {
     context_.slot.step_in_block.store(step_in_block, std::memory_order_relaxed);
     record = StepRecord{};
@@ -109,8 +112,15 @@ Status RankLoop::run_steps(const Block& block) {
     record.block = static_cast<std::uint32_t>(block.index);
     record.step = step_;
     record.step_in_block = step_in_block;
-    GRIT_TRY(last, context_.workload.step(should_vote(block, step_in_block, monotonic_ns()), record));
-    push_record(context_.slot, record);
+    context_.spans.begin_step(step_);
+    if (!steps) GRIT_CHECK(context_.block_end.begin_step(time_is_over(block, step_in_block)));
+    GRIT_CHECK(context_.workload.step(record));
+    last = steps && step_in_block + 1 >= *steps;
+    if (!steps) {
+      GRIT_TRY(last, context_.block_end.end_step(record));
+    }
+    context_.spans.hand_over(context_.slot.spans);
+    context_.slot.steps.push(record);
     total_ns += record.end_ns - record.start_ns;
   }
   block_step_ns_ = static_cast<double>(total_ns) / step_in_block;
@@ -123,6 +133,7 @@ Status RankLoop::run() {
     if (!on) break;
     GRIT_CHECK(run_block(block));
   }
+  context_.spans.finish(context_.slot.spans);
   if (context_.progress != nullptr) context_.progress->end();
   return {};
 }

@@ -16,6 +16,8 @@
 #include "harness/base/printable.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/model/attempt.hpp"
+#include "harness/model/event.hpp"
 #include "harness/os/descriptor_offer.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/clock_sync.hpp"
@@ -23,6 +25,7 @@
 #include "harness/run/progress.hpp"
 #include "harness/run/rank_loop.hpp"
 #include "harness/run/rendezvous.hpp"
+#include "harness/run/take_up.hpp"
 #include "workloads/fabric/mpi.hpp"
 
 namespace grit {
@@ -122,6 +125,10 @@ std::int64_t end_patience_ns(const Plan& plan) {
   return 60 * kNsPerS + 6 * longest_ns;
 }
 
+/// Operations that a rank begins in a step and leaves spans of: those of one rank of a pipeline of 96 layers with
+/// tensor parallelism and 16 micro-batches, 4 sums a layer and micro-batch, are 6144.
+constexpr std::size_t kMostSpansOfStep = 8192;
+
 struct RunDirectories {
   std::filesystem::path of_rank_0{};
   std::filesystem::path seen{};  // the same, or empty on a node that does not see it
@@ -136,7 +143,9 @@ Status start_processes(const Job& job, const Plan& plan, const RunDirectories& d
     if (job.rank() != 0) return {};
     RecorderConfig config{.nodes = job.node_count(), .run_directory = directories.of_rank_0};
     config.end_patience_ns = end_patience_ns(plan);
-    config.judges = !plan.topology.local_cluster;  // there the grit that made the cluster does
+    for (const Block& block : plan.blocks) config.corrupts_data.push_back(corrupts_data_in(plan, block.index));
+    // There, and where the job may start again, the grit that started it does.
+    config.judges = !plan.topology.local_cluster && plan.design.restarts == 0;
     GRIT_TRY(config.endpoints, recorder_endpoints(plan.topology, port));
     GRIT_TRY(config.keys, make_run_keys());
     RunKeys clients = config.keys;
@@ -216,16 +225,23 @@ Status write_environments(const Job& job, const std::filesystem::path& run_direc
   return job.agree(written);
 }
 
-Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& plan, Communicator& communicator,
+Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& plan, const GroupCommunicators& groups,
                                                  Segment& segment, const std::filesystem::path& run_directory) {
   WorkloadContext context;
-  context.communicator = &communicator;
+  context.communicator = &groups.world();
+  context.groups = &groups;
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
   context.phase = PhaseSink(&segment.slots()[static_cast<std::size_t>(job.local_rank())].phase);
   // A local cluster's nodes are one machine.
   context.ranks_sharing_memory = in_local_cluster() ? job.size() : job.local_size();
   context.dials = &segment.slots()[static_cast<std::size_t>(job.local_rank())].dials;
+  context.wrong_values = &segment.slots()[static_cast<std::size_t>(job.local_rank())].wrong_values;
   context.checkpoint_directory = run_directory.empty() ? scratch_directory() : run_directory;
+  if (plan.design.restarts > 0) {
+    context.checkpoint_directory = checkpoint_directory(run_directory, plan.attempt);
+    context.keeps_checkpoints = true;
+    context.checkpoint_of = plan.first_step - 1;
+  }
   std::unique_ptr<Workload> workload;
   const auto build = [&]() -> Status {
     GRIT_TRY(workload, make_workload(plan.workload.name, Params(plan.workload.params), context));
@@ -235,15 +251,29 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
   return workload;
 }
 
+/// What a step of it is made of, for whoever reads the run.
+Status write_workload(const std::filesystem::path& run_directory, const Workload& workload) {
+  Json event = make_event("workload", 0);
+  event["description"] = workload.description();
+  // Beside the recorder, which appends to it, too: a line is one write(2).
+  GRIT_TRY(EventsWriter events, EventsWriter::open(run_directory / "events.jsonl"));
+  return events.append(event);
+}
+
 /// From the agents to the last step. Every rank returns the same, or an error that not all have.
 Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& directories, int port, Segment& segment,
                         Kept& kept, const std::function<void()>& begun) {
   GRIT_CHECK(start_processes(job, plan, directories, port, segment, kept));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
-  GRIT_TRY(const auto communicator, make_mpi_communicator(job.world()));
-  GRIT_TRY(const auto workload, build_workload(job, plan, *communicator, segment, directories.seen));
+  std::vector<CollectiveRecord> span_ring(kMostSpansOfStep);
+  SpanSink spans(span_ring);
+  GRIT_TRY(const auto communicator, make_mpi_communicator(job.world(), {.spans = &spans}));
+  GRIT_TRY(const GroupCommunicators groups, GroupCommunicators::split(*communicator, mesh_of(plan)));
+  GRIT_TRY(const auto workload, build_workload(job, plan, groups, segment, directories.seen));
+  GRIT_TRY(BlockEnd block_end, BlockEnd::make(job.world(), PhaseSink(&slot.phase)));
 
   const auto& run_directory = directories.of_rank_0;
+  GRIT_CHECK(job.first([&] { return write_workload(run_directory, *workload); }));
   const Json clock_before = measure_clock_offsets(job);
   // For a run that is cut short.
   GRIT_CHECK(job.first([&] { return write_clock(run_directory, clock_before, nullptr); }));
@@ -251,10 +281,14 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
   if (job.rank() == 0) progress.emplace(plan, progress_style_from_environment());
   std::optional<LinkTest> links;
   if (plan.design.link_test) links.emplace(job, plan.topology, run_directory);
-  RankLoop loop({job, plan, segment.control(), slot, *workload, kept.agent.get(), progress ? &*progress : nullptr,
-                 run_directory, links ? &*links : nullptr});
+  RankLoop loop({job, plan, segment.control(), slot, *workload, block_end, spans, kept.agent.get(),
+                 progress ? &*progress : nullptr, run_directory, links ? &*links : nullptr});
   begun();
-  if (auto done = caught([&] { return loop.run(); }); !done) {
+  const auto work = [&]() -> Status {
+    if (plan.first_step > 0) GRIT_CHECK(workload->resume());
+    return loop.run();
+  };
+  if (auto done = caught(work); !done) {
     note_end(slot, monotonic_ns());  // before anything that follows from it, on whichever node
     slot.end.store(RankEnd::failed);
     job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
@@ -295,10 +329,17 @@ Result<Topology> discover_topology(const Job& job, const std::filesystem::path& 
   return topology;
 }
 
-Status run_session(const Job& job, const Plan& plan, const std::filesystem::path& run_directory, int port,
+Status run_session(const Job& job, const Plan& given, const std::filesystem::path& run_directory, int port,
                    const std::function<void()>& begun) {
   GRIT_CHECK(write_environments(job, run_directory));
   const auto seen_directory = sees_run_directory(job, run_directory) ? run_directory : std::filesystem::path();
+  Plan plan = given;
+  if (plan.design.restarts > 0) {
+    GRIT_CHECK(prepare_checkpoints(job, run_directory, !seen_directory.empty(), plan.attempt));
+    if (plan.attempt > 1) {
+      GRIT_TRY(plan, take_up(job, given, run_directory));
+    }
+  }
   GRIT_TRY(Segment segment, open_segment(job));
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
   Kept kept;

@@ -1,4 +1,4 @@
-// What it costs a step to leave its record: push_record beside a plain copy of as many bytes.
+// What it costs a step to leave its record: Ring::push() beside a plain copy of as many bytes.
 // Run it with: bench_step_record --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
 #include <benchmark/benchmark.h>
 
@@ -43,16 +43,17 @@ void bench_push_record(benchmark::State& state) {
     for (std::uint32_t i = 0; i < kBurst; ++i) {
       record.step = i;
       benchmark::DoNotOptimize(record);
-      push_record(slot, record);
+      slot.steps.push(record);
       benchmark::ClobberMemory();
     }
     const auto end = std::chrono::steady_clock::now();
     copying += middle - start;
     pushing += end - middle;
     state.SetIterationTime(std::chrono::duration<double>(end - middle).count());
-    pop_records(slot, out);
+    slot.steps.pop(out);
   }
-  if (slot.lost.load() != 0) return state.SkipWithError("the ring ran full: the figures would be of dropping records");
+  if (slot.steps.lost.load() != 0)
+    return state.SkipWithError("the ring ran full: the figures would be of dropping records");
   const auto calls = state.iterations() * kBurst;
   state.SetItemsProcessed(calls);
   state.counters["push_ns"] = ns_per_call(pushing, calls);

@@ -40,11 +40,23 @@ void start_helper(const Cpus& cpus) {
   bound.get_future().wait();
 }
 
+/// A process beside a rank, as those that load its data are: bound as the rank is, at work now and then.
+void start_helper_process() {
+  const pid_t rank = ::getpid();
+  if (::fork() != 0) return;
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);  // the rank says by closing its own that it is ready
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::prctl(PR_SET_NAME, "stand-in-helper");
+  while (::getppid() == rank) ::usleep(1000);
+  ::_exit(0);
+}
+
 [[noreturn]] void be_a_rank(const Segment& segment, std::size_t local_rank, Fd ready) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   RankSlot& slot = segment.slots()[local_rank];
   const Cpus all = affinity_of_thread(0).value_or(Cpus{0});
   if (local_rank > 0) static_cast<void>(set_affinity_of_thread(0, {all.front()}));
+  start_helper_process();
   start_helper({local_rank > 0 ? all.front() : all.back()});
   ::prctl(PR_SET_NAME, "stand-in-rank");
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -65,7 +77,7 @@ void start_helper(const Cpus& cpus) {
   if (!workload) ::_exit(1);
   std::array<char, 512> datagram{};
   for (StepRecord record; true; ready.reset()) {  // after the first step
-    if (!(*workload)->step(false, record)) ::_exit(1);
+    if (!(*workload)->step(record)) ::_exit(1);
     const std::int64_t until_ns = monotonic_ns() + (local_rank > 0 ? 0 : kBusy_ns);
     while (monotonic_ns() < until_ns) {
     }
@@ -144,9 +156,15 @@ std::vector<std::string> Node::state() const {
     const auto threads = ok(read_affinity(ok(identify_process(slot.pid)))).threads;
     for (std::size_t i = 0; i < threads.size(); ++i)
       lines.push_back(fmt::format("rank {} thread {}: CPU {}", slot.rank, i, to_list(threads[i].cpus)));
+    const auto helpers = ok(helpers_of(std::array{ok(identify_process(slot.pid))}));
+    for (const ProcessIdentity& helper : helpers.front())
+      lines.push_back(fmt::format("rank {} helper: CPU {}", slot.rank, to_list(ok(affinity_of_thread(helper.pid)))));
     const RankDials& dials = slot.dials;
     lines.push_back(fmt::format("rank {} dials: {} ns, up to {} ns more, in every {} steps", slot.rank,
                                 dials.delay_ns.load(), dials.delay_jitter_ns.load(), dials.delay_every.load()));
+    lines.push_back(fmt::format("rank {} dials: bit {}, in every {} steps, seed {}; imbalance {} ppm", slot.rank,
+                                dials.flip_bit.load(), dials.flip_every.load(), dials.flip_seed.load(),
+                                dials.router_imbalance_ppm.load()));
   }
   for (const auto& [group, nothing] : machine.at("control groups").things) lines.push_back("control group " + group);
   return lines;

@@ -89,6 +89,7 @@ void VirtualCluster::run_block(const Block& block) {
   for (const auto& node : nodes_) node->arm(block);
   pass_until(monotonic_ns() + kBetweenBlocks_ns);
   block_began_ns_ = monotonic_ns();
+  last_step_.reset();
   for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i]->begin_block(usage_of(static_cast<int>(i)));
   if (is_link_test(block.kind)) {
     test_links(block);
@@ -118,13 +119,16 @@ void VirtualCluster::begin_step(Rank& rank) {
   rank.slot->step_in_block = in_block;
   const Design& design = plan_.design;
   const std::int64_t length_ns = block_.kind == BlockKind::recovery ? design.recovery_ns : design.block_ns;
-  // As harness/run/rank_loop.cpp: by counting, or in the first step that starts after the block's length.
+  // As harness/run/rank_loop.cpp: by counting, or so many steps after rank 0 has seen that the block's time is over.
   if (block_.kind == BlockKind::warmup)
     rank.last_step = in_block + 1 >= design.warmup_steps;
   else if (block_.kind != BlockKind::recovery && design.block_steps > 0)
     rank.last_step = in_block + 1 >= design.block_steps;
-  else
-    rank.last_step = in_block >= design.settle_steps && monotonic_ns() - block_began_ns_ >= length_ns;
+  else {
+    const bool over = in_block >= design.settle_steps && monotonic_ns() - block_began_ns_ >= length_ns;
+    if (rank.number == 0 && over && !last_step_) last_step_ = step_ + kEndAhead_steps - 1;
+    rank.last_step = step_ == last_step_;
+  }
   enter(rank, Phase::input, noisy(kInput_ns));
 }
 
@@ -160,7 +164,7 @@ void VirtualCluster::leave_phase(Rank& rank) {
     case Phase::optimizer:
       record.optimizer_ns = took_ns;
       record.end_ns = now_ns;
-      push_record(*rank.slot, record);
+      rank.slot->steps.push(record);
       if (!rank.last_step) return begin_step(rank);
       rank.phase = Phase::between_blocks;
       rank.slot->phase = static_cast<std::uint32_t>(Phase::between_blocks);

@@ -155,8 +155,8 @@ void VirtualNode::say_goodbye() {
 
 void VirtualNode::send_records() {
   for (RankSlot& slot : slots()) {
-    std::vector<StepRecord> records(waiting_records(slot));
-    records.resize(pop_records(slot, records));
+    std::vector<StepRecord> records(slot.steps.waiting());
+    records.resize(slot.steps.pop(records));
     if (!records.empty())
       wire_.to_recorder(
           index_, MessageKind::records,

@@ -102,6 +102,7 @@ Result<OperationHandle> Communicator::begin(const OperationCall& call, std::size
 }
 
 Status Communicator::wait(const OperationHandle& handle) {
+  if (open_->status() && open_->is_open(handle)) open_->wait(handle, monotonic_ns());
   while (open_->status() && open_->is_open(handle)) {
     poke();
     if (open_->is_open(handle)) open_->pause();
@@ -110,6 +111,7 @@ Status Communicator::wait(const OperationHandle& handle) {
 }
 
 Status Communicator::wait_all() {
+  if (open_->status() && !open_->empty()) open_->wait_all(monotonic_ns());
   while (open_->status() && !open_->empty()) {
     poke();
     if (!open_->empty()) open_->pause();

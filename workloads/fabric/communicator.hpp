@@ -88,9 +88,10 @@ class Communicator : public Progress {
   Result<OperationHandle> send(const void* buffer, std::size_t count, DataType type, int peer);
   Result<OperationHandle> receive(void* buffer, std::size_t count, DataType type, int peer);
 
-  /// Returns when the operation is complete. Polls, of all that is open.
+  /// Returns when the operation is complete. Polls, of all that is open. What is not complete when it is called has
+  /// this moment in its span (CollectiveRecord::wait_ns); that is the one reading of the clock that it adds.
   Status wait(const OperationHandle& handle);
-  /// Returns when every operation that this rank has begun, in whichever group, is complete.
+  /// Returns when every operation that this rank has begun, in whichever group, is complete. Their spans as in wait().
   Status wait_all();
   /// Moves on what is open in all groups of this rank, and notes what has completed. Errors show in the next call that
   /// returns one. (Progress)

@@ -29,7 +29,7 @@ OperationHandle OpenOperations::begin(const CollectiveRecord& record) {
   slot.group = record.group;
   slot.operation = record.operation;
   ++open_;
-  return {.slot = index, .generation = slot.generation, .span = slot.span};
+  return {.slot = index, .generation = slot.generation, .span = slot.span, .sequence = slot.sequence};
 }
 
 void OpenOperations::end(std::uint32_t index, std::int64_t exit_ns) {

@@ -14,6 +14,7 @@ struct OperationHandle {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;  // tells who has the slot from who had it before; 0: nobody
   std::uint64_t span = SpanSink::kNone;
+  std::uint32_t sequence = 0;  // CollectiveRecord::sequence
 };
 
 /// The part of a communicator that is the same whatever moves the data. An operation is in parts (requests, events);
@@ -44,6 +45,13 @@ class OpenOperations {
     return handle.generation != 0 && slots_[handle.slot].generation == handle.generation;
   }
   [[nodiscard]] bool empty() const { return open_ == 0; }
+  /// The rank begins to wait for one that is open, or for all that are: into their spans.
+  void wait(const OperationHandle& handle, std::int64_t now_ns) {
+    if (spans_ != nullptr) spans_->wait(handle.span, now_ns);
+  }
+  void wait_all(std::int64_t now_ns) {
+    if (spans_ != nullptr) spans_->wait_all(now_ns);
+  }
   /// The span's values that the pattern found wrong; where there is no span any more, nothing.
   void add_wrong(const OperationHandle& handle, std::uint64_t values) {
     if (spans_ != nullptr) spans_->add_wrong(handle.span, values);

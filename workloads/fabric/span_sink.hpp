@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <limits>
@@ -40,6 +41,18 @@ class SpanSink {
     if (is_here(place)) at(place).exit_ns = exit_ns;
   }
 
+  /// The rank begins to wait for this operation. Only the first time counts.
+  void wait(std::uint64_t place, std::int64_t now_ns) {
+    if (is_here(place)) note_wait(at(place), now_ns);
+  }
+  /// The same for every operation that is not complete.
+  void wait_all(std::int64_t now_ns) {
+    // Those before it are complete for good: each is passed over once.
+    first_open_ = std::max(first_open_, taken_);
+    while (first_open_ != begun_ && at(first_open_).exit_ns != 0) ++first_open_;
+    for (std::uint64_t place = first_open_; place != begun_; ++place) note_wait(at(place), now_ns);
+  }
+
   /// Nothing where the record was dropped or taken before.
   void add_wrong(std::uint64_t place, std::uint64_t values) {
     if (!is_here(place)) return;
@@ -56,16 +69,39 @@ class SpanSink {
     return count;
   }
 
+  /// The same into a ring of shared memory (harness/record/ring.hpp), as far as it has room: what does not fit waits
+  /// here, and what finds no place here either is dropped. The ring's `lost` says how many. No lock, no system call.
+  template <class SharedRing>
+  void hand_over(SharedRing& ring) {
+    for (std::span<CollectiveRecord> room = ring.room(); !room.empty(); room = ring.room()) {
+      const std::size_t taken = take(room);
+      ring.add(taken);
+      if (taken < room.size()) break;
+    }
+    ring.lost.store(dropped_, std::memory_order_relaxed);
+  }
+
+  /// The same after the last step: what finds no room, or is not complete, is dropped.
+  template <class SharedRing>
+  void finish(SharedRing& ring) {
+    hand_over(ring);
+    ring.lost.store(dropped_ + (begun_ - taken_), std::memory_order_relaxed);
+  }
+
   /// Records for which there was no place.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
  private:
   CollectiveRecord& at(std::uint64_t place) { return ring_[place & (ring_.size() - 1)]; }
+  static void note_wait(CollectiveRecord& record, std::int64_t now_ns) {
+    if (record.exit_ns == 0 && record.wait_ns == 0) record.wait_ns = now_ns;
+  }
   [[nodiscard]] bool is_here(std::uint64_t place) const { return place >= taken_ && place < begun_; }
 
   std::span<CollectiveRecord> ring_;
   std::uint32_t step_ = 0;
   std::uint64_t begun_ = 0;
+  std::uint64_t first_open_ = 0;
   std::uint64_t taken_ = 0;
   std::uint64_t dropped_ = 0;
 };

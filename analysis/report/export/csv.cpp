@@ -127,6 +127,23 @@ Status write_phases(const ReportInput& input, const RunData& data, const std::fi
       });
 }
 
+Status write_operations(const RunData& data, const std::filesystem::path& file) {
+  return write_table(
+      file,
+      "operation,axis,ranks,least_bytes,most_bytes,kind,count,bytes,median_ns,p90_ns,bus_bandwidth_bits_per_s,"
+      "wrong_values",
+      [&](auto add) {
+        for (const OperationRow& row : data.operations)
+          for (const auto& [kind, figures] :
+               {std::pair(BlockKind::baseline, &row.baseline), {BlockKind::fault, &row.fault}})
+            if (figures->count > 0)
+              add(fmt::format("{},{},{},{},{},{},{},{:.0f},{:.0f},{:.0f},{:.0f},{}", to_string(row.operation), row.axis,
+                              row.ranks, row.least_bytes, row.most_bytes, to_string(kind), figures->count,
+                              figures->bytes, figures->median_ns, figures->p90_ns, figures->bus_bits_per_s,
+                              figures->wrong));
+      });
+}
+
 /// From the first pulse's start to the last one's end, as seen in events.
 std::map<std::pair<int, int>, std::pair<double, double>> spans_in_force(const RunData& data) {
   std::map<std::pair<int, int>, std::pair<double, double>> spans;
@@ -182,6 +199,7 @@ Status write_csv(const ReportInput& input, const RunData& data, const std::files
   GRIT_CHECK(write_pairs(input, evidence, data, directory / "pairs.csv"));
   GRIT_CHECK(write_phases(input, data, directory / "phases.csv"));
   GRIT_CHECK(write_windows(input, evidence, data, directory / "windows.csv"));
+  GRIT_CHECK(write_operations(data, directory / "operations.csv"));
   GRIT_CHECK(write_faults(input.verdict, directory / "faults.csv"));
   return write_checks(input.verdict, directory / "checks.csv");
 }

@@ -17,7 +17,8 @@ std::string csv_field(const std::string& text);
 
 /// Writes to the directory, which is made if it is not there: steps.csv (one row a step, over its ranks), blocks.csv,
 /// pairs.csv (also those that do not count, which it says), phases.csv (one row a rank and kind of block), windows.csv
-/// (one row a fault and fault block that began), faults.csv and checks.csv (the verdict's, of all nodes).
+/// (one row a fault and fault block that began), operations.csv (one row an operation, axis, size and kind of block),
+/// faults.csv and checks.csv (the verdict's, of all nodes).
 /// Names of columns end in their unit; seconds count from the run's first step (TimeAxis). RFC 4180: lines end in CR
 /// LF, texts are quoted where they must be. Error (internal): it cannot be written.
 Status write_csv(const ReportInput& input, const RunData& data, const std::filesystem::path& directory);

@@ -6,65 +6,14 @@
 #include <charconv>
 
 #include "analysis/report/export/text_file.hpp"
+#include "analysis/report/export/trace_spans.hpp"
+#include "analysis/report/export/trace_writer.hpp"
 #include "harness/base/shortened.hpp"
 
 namespace grit {
 namespace {
 
-// A process or thread 0 is the idle one to some viewers. Threads have numbers of their own over all processes.
-constexpr std::int64_t kBlocksProcess = 1, kFirstNodeProcess = 2;
-constexpr std::int64_t kFirstRankThread = 1, kFirstCollectivesThread = 100'000'001, kFirstFaultThread = 200'000'001;
-
 bool within(const StepRange& range, std::uint32_t step) { return step >= range.first && step <= range.last; }
-
-struct Thread {
-  std::int64_t process = 0, thread = 0;
-};
-
-class Trace {
- public:
-  explicit Trace(TextFile& file) : file_(file) {}
-
-  void begin() { file_.add("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n"); }
-  void end() { file_.add("\n]}\n"); }
-
-  /// `name` and `arguments` are JSON.
-  void complete(Thread at, std::string_view name, std::int64_t start_ns, std::int64_t length_ns,
-                std::string_view arguments = {}) {
-    comma();
-    text_.clear();
-    fmt::format_to(std::back_inserter(text_), R"({{"ph":"X","pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f},"name":{})",
-                   at.process, at.thread, static_cast<double>(start_ns) / 1e3, static_cast<double>(length_ns) / 1e3,
-                   name);
-    if (!arguments.empty()) fmt::format_to(std::back_inserter(text_), R"(,"args":{})", arguments);
-    text_.push_back('}');
-    file_.add({text_.data(), text_.size()});
-  }
-
-  void process_name(std::int64_t process, const std::string& name) {
-    metadata({process, 0}, "process_name", fmt::format(R"({{"name":{}}})", json_text(name)));
-    metadata({process, 0}, "process_sort_index", fmt::format(R"({{"sort_index":{}}})", process));
-  }
-  void thread_name(Thread at, const std::string& name, std::int64_t order) {
-    metadata(at, "thread_name", fmt::format(R"({{"name":{}}})", json_text(name)));
-    metadata(at, "thread_sort_index", fmt::format(R"({{"sort_index":{}}})", order));
-  }
-
- private:
-  void metadata(Thread at, std::string_view what, const std::string& arguments) {
-    comma();
-    file_.add(
-        fmt::format(R"({{"ph":"M","pid":{},"tid":{},"name":"{}","args":{}}})", at.process, at.thread, what, arguments));
-  }
-  void comma() {
-    if (any_) file_.add(",\n");
-    any_ = true;
-  }
-
-  TextFile& file_;
-  fmt::memory_buffer text_{};
-  bool any_ = false;
-};
 
 Thread rank_thread(std::uint32_t node, std::uint32_t rank) {
   return {kFirstNodeProcess + node, kFirstRankThread + rank};
@@ -171,13 +120,16 @@ Result<StepRange> parse_step_range(const std::string& text) {
 
 Result<std::uint64_t> write_trace(const ReportInput& input, const RunData& data, StepRange steps,
                                   const std::filesystem::path& file) {
-  const auto count = static_cast<std::uint64_t>(std::count_if(
-      input.steps.begin(), input.steps.end(), [&](const StepRecord& record) { return within(steps, record.step); }));
-  if (const std::uint64_t bytes = count * kTraceBytesARecord; bytes > kMaxTraceBytes) {
-    const auto ranks = static_cast<std::uint64_t>(std::max(data.ranks, 1));
+  const auto shown = [&](const auto& record) { return within(steps, record.step); };
+  const auto records = static_cast<std::uint64_t>(std::count_if(input.steps.begin(), input.steps.end(), shown));
+  const auto spans = static_cast<std::uint64_t>(std::count_if(input.spans.begin(), input.spans.end(), shown));
+  if (const std::uint64_t bytes = records * kTraceBytesARecord + spans * kTraceBytesASpan; bytes > kMaxTraceBytes) {
+    const std::uint64_t bytes_a_step =
+        bytes * static_cast<std::uint64_t>(std::max(data.ranks, 1)) / std::max<std::uint64_t>(records, 1);
     return usage_error(fmt::format(
         "the trace would be about {:.1f} GB, more than viewers open; choose about {} steps with --steps FIRST..LAST",
-        static_cast<double>(bytes) / 1e9, std::max<std::uint64_t>(kMaxTraceBytes / kTraceBytesARecord / ranks, 1)));
+        static_cast<double>(bytes) / 1e9,
+        std::max<std::uint64_t>(kMaxTraceBytes / std::max<std::uint64_t>(bytes_a_step, 1), 1)));
   }
   GRIT_TRY(TextFile out, TextFile::create(file));
   Trace trace(out);
@@ -187,6 +139,11 @@ Result<std::uint64_t> write_trace(const ReportInput& input, const RunData& data,
   add_blocks_and_faults(trace, input, data, from_s, to_s);
   for (const StepRecord& record : input.steps) {
     if (within(steps, record.step) && fits_topology(input.plan, record)) add_record(trace, record, data.axis);
+    if (out.failed()) break;
+  }
+  SpanTracks tracks(trace, input.plan, data.axis);
+  for (const CollectiveRecord& span : input.spans) {
+    if (shown(span)) tracks.add(span);
     if (out.failed()) break;
   }
   trace.end();

@@ -19,6 +19,7 @@ Result<StepRange> parse_step_range(const std::string& text);
 
 /// What a record takes in the file, roughly.
 constexpr std::uint64_t kTraceBytesARecord = 700;
+constexpr std::uint64_t kTraceBytesASpan = 260;
 
 /// Viewers keep a trace in memory as a whole; more than this is not written.
 constexpr std::uint64_t kMaxTraceBytes = std::uint64_t{1} << 30;
@@ -28,7 +29,7 @@ constexpr std::uint64_t kMaxTraceBytes = std::uint64_t{1} << 30;
 /// microseconds since the run's first step, on one axis (TimeAxis). A node is a process, a rank a thread of it with its
 /// steps, and in them their phases; a second thread has the rank's collectives, from the entry into a step's first to
 /// the exit from its last, since events of one thread may only nest (perfetto.dev/docs/faq) and collectives overlap
-/// phases. Each fault has a thread of its node; the blocks are a process of their own.
+/// phases. Spans have threads of their own (trace_spans.hpp). Each fault has a thread of its node; the blocks are a process of their own.
 ///
 /// Phases are laid one after another from the step's start: records have how long each took, not when, and their order
 /// here is the workload's. Where communication overlaps own work this is a picture, not a measurement.

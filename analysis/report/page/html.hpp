@@ -10,6 +10,7 @@
 #include "analysis/records/own_work.hpp"
 #include "harness/base/json.hpp"
 #include "harness/base/result.hpp"
+#include "harness/model/collective_record.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
@@ -25,7 +26,8 @@ struct ReportInput {
   // What judge_run() read from the records; the page reads anew what is not here.
   std::optional<RunTimes> times{};
   std::optional<OwnWork> work{};
-  std::span<const StepRecord> steps{};  // of all ranks, in any order; the caller keeps them
+  std::span<const StepRecord> steps{};        // of all ranks, in any order; the caller keeps them
+  std::span<const CollectiveRecord> spans{};  // likewise; of a rank in the order in which they were begun
   JsonLines events{};                   // events.jsonl (harness/model/event.hpp)
   Json run = Json::object();            // run.json
   std::vector<Json> environments{};     // env/<node>.json

@@ -7,6 +7,7 @@
 
 #include "analysis/facts/wording.hpp"
 #include "analysis/report/page/html_writer.hpp"
+#include "analysis/verdict/restarts.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -98,7 +99,7 @@ std::string emulation_sentence(const Plan& plan, const Verdict& verdict) {
   for (std::size_t i = 0; i < parts.size(); ++i)
     sentence += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + was_emulated(parts[i]);
   sentence = parts.empty() ? "Nothing was emulated: compute, network and faults are real."
-                           : capitalized(sentence) + "; everything else is real.";
+                           : capitalized(sentence) + (is_all_emulated(parts) ? "." : "; everything else is real.");
   if (plan.topology.local_cluster)
     sentence += fmt::format(" The {} nodes are namespaces of one machine.", plan.topology.nodes.size());
   return sentence;
@@ -153,6 +154,28 @@ std::string figures_section(const ReportInput& input, const RunData& data) {
   html += figure(std::to_string(data.steps.size()), "steps",
                  fmt::format("{} ranks on {} nodes", data.ranks, input.plan.topology.nodes.size()));
   return html + "</dl>\n";
+}
+
+std::string restarts_section(const Verdict& verdict) {
+  if (!verdict.restarts) return "";
+  const Restarts& restarts = *verdict.restarts;
+  const auto time = [](const std::optional<std::int64_t>& ns) {
+    return Cell(ns ? format_duration(static_cast<double>(*ns)) : "not known", "number");
+  };
+  HtmlTable table("Each time from the end of the one before",
+                  {"restart", "because", "went on with step", "lost steps", "end ordered", "ended", "next step began",
+                   "lost steps complete again", "all together"});
+  for (std::size_t i = 0; i < restarts.each.size(); ++i) {
+    const Restart& restart = restarts.each[i];
+    table.row({fmt::format("{} of at most {}", i + 1, restarts.most), restart.why,
+               Cell(std::to_string(restart.first_step), "number"), Cell(std::to_string(restart.lost_steps), "number"),
+               time(restart.detect_ns), time(restart.end_ns), time(restart.restart_ns), time(restart.recompute_ns),
+               time(restart.back_ns())});
+  }
+  const std::string goodput = goodput_text(restarts, verdict.baseline_step_ns);
+  return "<section aria-labelledby=\"restarts-title\">\n<h2 id=\"restarts-title\">How the job came back</h2>\n" +
+         element("p", goodput.empty() ? "The goodput is not known." : capitalized(goodput) + ".") +
+         (restarts.each.empty() ? element("p", "It never had to.") : table.html()) + "</section>\n";
 }
 
 std::string expectations_section(const Verdict& verdict) {
@@ -238,6 +261,7 @@ std::string numbers_section(const ReportInput& input, const RunData& data) {
   if (!data.pairs.empty()) html += details(plural(data.pairs.size(), "pair"), pair_table(data));
   html += details(plural(data.blocks.size(), "block"), block_table(data));
   if (!data.phases.empty()) html += details("Phases by rank", phase_table(input, data));
+  if (!data.operations.empty()) html += details("Operations", operation_table(data.operations));
   return html;
 }
 

@@ -56,7 +56,7 @@ TEST_CASE("events and records go up, and a block's end is told when its records 
   Node node;
   auto observer = ObserverProcess::fork(node.config, node.segment);
   REQUIRE(observer);
-  for (std::uint32_t step = 0; step < 100; ++step) push_record(node.segment.slots()[0], test::numbered(step));
+  for (std::uint32_t step = 0; step < 100; ++step) node.segment.slots()[0].steps.push(test::numbered(step));
   Json event = make_event("block", 0);
   event.update(Json{{"block", 3}, {"edge", "end"}});
   observer->send(event);

@@ -179,6 +179,7 @@ TEST_CASE("a restarted recorder listens at the old endpoint and continues the fi
   std::optional<Recorder> recorder = *Recorder::open(directory.path(), {kAnyPort}, keys, 1);
   const std::string endpoint = recorder->endpoints().front();
   auto uplink = Uplink::connect(endpoint, keys, 0);
+  REQUIRE(uplink->send_spans(test::numbered_spans(0, 10)));
   REQUIRE(uplink->send_records(test::numbered(0, 10)));
   const auto steps = [&] { return *read_steps(directory.path() / "steps.npy"); };
   REQUIRE(pump_until(*recorder, [&] { return steps().size() == 10; }));
@@ -186,9 +187,13 @@ TEST_CASE("a restarted recorder listens at the old endpoint and continues the fi
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the uplink notices
   recorder = *Recorder::open(directory.path(), {endpoint}, keys, 1);
   CHECK(recorder->endpoints().front() == endpoint);
+  REQUIRE(uplink->send_spans(test::numbered_spans(10, 10)));
   REQUIRE(uplink->send_records(test::numbered(10, 10)));
   REQUIRE(pump_until(*recorder, [&] { return steps().size() == 20; }));
   CHECK(test::all_numbered(steps()));
+  const auto spans = CollectivesFile::open(directory.path() / "collectives.npy");
+  CHECK(spans->records().size() == 20);
+  CHECK(test::all_numbered(spans->records()));
   CHECK_FALSE(Recorder::open(directory.path(), {"nonsense"}, keys, 1));
 }
 
@@ -201,6 +206,27 @@ std::optional<Json> order_to(Recorder& recorder, Uplink& uplink) {
     return order.has_value();
   });
   return order;
+}
+
+TEST_CASE("wrong sums end no run in a block in which a fault makes them, and do in any other") {
+  const TempDirectory directory;
+  const RunKeys keys = *make_run_keys();
+  Recorder recorder = *Recorder::open(directory.path(), {kAnyPort}, keys, 1);
+  recorder.expects_wrong_sums({false, true});
+  auto uplink = Uplink::connect(recorder.endpoints().front(), keys, 0);
+  const auto send_wrong = [&](std::uint32_t block) {
+    auto records = test::numbered(0, 10);
+    for (StepRecord& record : records) record.block = block, record.corrupted = 1;
+    REQUIRE(uplink->send_records(records));
+  };
+  send_wrong(1);
+  const auto steps = [&] { return read_steps(directory.path() / "steps.npy")->size(); };
+  REQUIRE(pump_until(recorder, [&] { return steps() == 10; }));
+  CHECK_FALSE(recorder.cause().has_value());
+  send_wrong(0);
+  REQUIRE(pump_until(recorder, [&] { return recorder.cause().has_value(); }));
+  CHECK(recorder.cause()->at("type") == "corruption");
+  CHECK(recorder.cause()->at("block") == 0);
 }
 
 TEST_CASE("what ends a run ends it on all nodes, with the event that told it") {
@@ -360,7 +386,7 @@ std::string record_on_a_full_disk(const std::filesystem::path& directory) {
   if (before != "not_recorded") return "nothing was called before the order";
   if (errors != 1) return std::to_string(errors) + " errors instead of one";
   // What the end is told in is kept, records are not: there is no room for both.
-  if (!sent(batches++)) return "not sent";
+  if (!sent(batches++) || !uplink->send_spans(test::numbered_spans(0, 3))) return "not sent";
   for (int i = 0; i < 100; ++i)
     if (!uplink->send_event(make_event("kernel", 0, i))) return "event not sent";
   uplink->goodbye();
@@ -375,6 +401,7 @@ std::string record_on_a_full_disk(const std::filesystem::path& directory) {
   if (events.back().at("type") != "unrecorded") return events.back().dump();
   if (events.back().at("records") != 512 * batches - steps.size()) return "the lost records are not counted";
   if (events.back().at("events") != 0) return "events are said to be lost";
+  if (events.back().at("spans") != 3) return "the lost spans are not counted";
   if (errors != 1) return std::to_string(errors) + " errors instead of one";
   for (std::size_t i = 0; i < steps.size(); ++i)
     if (steps[i].step != i) return "the records are not in order";

@@ -158,6 +158,7 @@ TEST_CASE("with the run's key everything arrives, in order") {
   const std::uint32_t count = 2 * Uplink::kRecordsPerMessage + 1;
   REQUIRE(uplink->send_event(make_event("run", 3, 7)));
   REQUIRE(uplink->send_records(test::numbered(0, count)));
+  REQUIRE(uplink->send_spans(test::numbered_spans(0, 3)));
   uplink->heartbeat();
   uplink->goodbye();
   const auto messages = receive_until(*recorder, kUntilGoodbye);
@@ -168,14 +169,15 @@ TEST_CASE("with the run's key everything arrives, in order") {
     CHECK(message.node == 3);
     kinds.push_back(message.kind);
     if (message.kind == MessageKind::event) CHECK(parse_json(message.payload) == make_event("run", 3, 7));
+    if (message.kind == MessageKind::spans) CHECK(message.payload.size() == 3 * sizeof(CollectiveRecord));
     if (message.kind != MessageKind::records) continue;
     const auto* first = message.payload.data();
     for (std::size_t at = 0; at < message.payload.size(); at += sizeof(StepRecord))
       std::memcpy(&records.emplace_back(), first + at, sizeof(StepRecord));
   }
   using Kind = MessageKind;
-  CHECK(kinds == std::vector{Kind::hello, Kind::event, Kind::records, Kind::records, Kind::records, Kind::heartbeat,
-                             Kind::goodbye});
+  CHECK(kinds == std::vector{Kind::hello, Kind::event, Kind::records, Kind::records, Kind::records, Kind::spans,
+                             Kind::heartbeat, Kind::goodbye});
   CHECK(records.size() == count);
   CHECK(test::all_numbered(records));
   CHECK(recorder->refused() == 0);

@@ -20,6 +20,7 @@
 
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
+#include "harness/model/collective_record.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/record/run_dir.hpp"
 #include "tests/temp_directory.hpp"
@@ -53,6 +54,37 @@ inline std::vector<StepRecord> numbered(std::uint32_t first, std::uint32_t count
   std::vector<StepRecord> records;
   for (std::uint32_t i = 0; i < count; ++i) records.push_back(numbered(first + i));
   return records;
+}
+
+/// A span in which every member tells its number.
+inline CollectiveRecord numbered_span(std::uint32_t number) {
+  const auto base = static_cast<std::int64_t>(number) * 100;
+  return {.rank = 3,
+          .step = number / 10,
+          .sequence = number,
+          .wrong = number + 1,
+          .peer = static_cast<std::int32_t>(number % 7) - 1,
+          .group = static_cast<std::uint16_t>(number % 5),
+          .operation = static_cast<CollectiveOperation>(number % 6),
+          .type = static_cast<DataType>(number % 4),
+          .bytes = base,
+          .entry_ns = base + 1,
+          .exit_ns = base + 2,
+          .wait_ns = base + 3};
+}
+
+inline std::vector<CollectiveRecord> numbered_spans(std::uint32_t first, std::uint32_t count) {
+  std::vector<CollectiveRecord> spans;
+  for (std::uint32_t i = 0; i < count; ++i) spans.push_back(numbered_span(first + i));
+  return spans;
+}
+
+inline bool all_numbered(std::span<const CollectiveRecord> spans, std::uint32_t first = 0) {
+  for (const CollectiveRecord& span : spans) {
+    const CollectiveRecord wanted = numbered_span(first++);
+    if (std::memcmp(&span, &wanted, sizeof wanted) != 0) return false;
+  }
+  return true;
 }
 
 inline bool is_numbered(const StepRecord& record, std::uint32_t step) {

@@ -26,7 +26,7 @@ TEST_CASE("a segment starts with empty rings and default control values") {
     CHECK(reinterpret_cast<std::uintptr_t>(&slot) % alignof(RankSlot) == 0);
     CHECK(slot.block_entered.load() == -1);
     CHECK(slot.end.load() == RankEnd::running);
-    CHECK(pop_records(slot, out) == 0);
+    CHECK(slot.steps.pop(out) == 0);
   }
 }
 
@@ -36,9 +36,9 @@ TEST_CASE("a segment refuses a number of ranks it cannot hold") {
   const auto largest = Segment::create(192);  // a rank on each core of a large node
   REQUIRE(largest);
   CHECK(largest->slots().size() == 192);
-  push_record(largest->slots()[191], numbered(7));
+  largest->slots()[191].steps.push(numbered(7));
   std::array<StepRecord, 2> out{};
-  REQUIRE(pop_records(largest->slots()[191], out) == 1);
+  REQUIRE(largest->slots()[191].steps.pop(out) == 1);
   CHECK(is_numbered(out[0], 7));
 }
 
@@ -55,16 +55,16 @@ TEST_CASE("what another process writes into an attached segment arrives") {
     auto mine = Segment::attach(Fd(::dup(segment->descriptor())));
     if (!mine) return mine.error().message;
     RankSlot& slot = mine->slots()[1];
-    for (std::uint32_t step = 0; step < 10; ++step) push_record(slot, numbered(step));
+    for (std::uint32_t step = 0; step < 10; ++step) slot.steps.push(numbered(step));
     slot.end.store(RankEnd::finished);
     return "";
   });
   REQUIRE(report.empty());
   std::array<StepRecord, 16> out{};
-  REQUIRE(pop_records(segment->slots()[1], out) == 10);
+  REQUIRE(segment->slots()[1].steps.pop(out) == 10);
   for (std::uint32_t step = 0; step < 10; ++step) CHECK(is_numbered(out[step], step));
   CHECK(segment->slots()[1].end.load() == RankEnd::finished);
-  CHECK(pop_records(segment->slots()[0], out) == 0);
+  CHECK(segment->slots()[0].steps.pop(out) == 0);
 }
 
 TEST_CASE("what is not a segment is refused") {
@@ -91,30 +91,30 @@ TEST_CASE("a full ring drops the newest records and counts them") {
   auto segment = Segment::create(1);
   REQUIRE(segment);
   RankSlot& slot = segment->slots()[0];
-  for (std::uint32_t step = 0; step < kRingCapacity + 5; ++step) push_record(slot, numbered(step));
-  CHECK(slot.lost.load() == 5);
-  CHECK(slot.head.load() == kRingCapacity);
+  for (std::uint32_t step = 0; step < kRingCapacity + 5; ++step) slot.steps.push(numbered(step));
+  CHECK(slot.steps.lost.load() == 5);
+  CHECK(slot.steps.head.load() == kRingCapacity);
 
   std::vector<StepRecord> out(100);
-  REQUIRE(pop_records(slot, out) == 100);
+  REQUIRE(slot.steps.pop(out) == 100);
   CHECK(test::all_numbered(out));
-  for (std::uint32_t step = 0; step < 100; ++step) push_record(slot, numbered(kRingCapacity + step));
-  CHECK(slot.lost.load() == 5);
+  for (std::uint32_t step = 0; step < 100; ++step) slot.steps.push(numbered(kRingCapacity + step));
+  CHECK(slot.steps.lost.load() == 5);
 
   std::vector<StepRecord> rest(2 * kRingCapacity);  // across the end of the ring
-  REQUIRE(pop_records(slot, rest) == kRingCapacity);
+  REQUIRE(slot.steps.pop(rest) == kRingCapacity);
   rest.resize(kRingCapacity);
   CHECK(test::all_numbered(rest, 100));
-  CHECK(pop_records(slot, rest) == 0);
+  CHECK(slot.steps.pop(rest) == 0);
 }
 
 TEST_CASE("a head spoiled by a stray write does not make the agent read for ever") {
   auto segment = Segment::create(1);
   REQUIRE(segment);
   RankSlot& slot = segment->slots()[0];
-  slot.head.store(~std::uint64_t{0});
+  slot.steps.head.store(~std::uint64_t{0});
   std::vector<StepRecord> out(2 * kRingCapacity);
-  CHECK(pop_records(slot, out) == kRingCapacity);
+  CHECK(slot.steps.pop(out) == kRingCapacity);
 }
 
 TEST_CASE("two threads: every record arrives whole and in order, or is counted as lost") {
@@ -125,7 +125,7 @@ TEST_CASE("two threads: every record arrives whole and in order, or is counted a
   std::atomic<bool> done{false};
   std::thread producer([&] {
     for (std::uint32_t step = 0; step < kPushed; ++step) {
-      push_record(slot, numbered(step));
+      slot.steps.push(numbered(step));
       if (step % 1024 == 0) std::this_thread::yield();
     }
     done.store(true, std::memory_order_release);
@@ -135,7 +135,7 @@ TEST_CASE("two threads: every record arrives whole and in order, or is counted a
   bool whole = true, ordered = true;
   std::vector<StepRecord> out(97);
   for (bool last = false;;) {
-    const std::size_t got = pop_records(slot, out);
+    const std::size_t got = slot.steps.pop(out);
     for (std::size_t i = 0; i < got; ++i) {
       ordered = ordered && out[i].step >= next;
       whole = whole && is_numbered(out[i], out[i].step);
@@ -149,7 +149,7 @@ TEST_CASE("two threads: every record arrives whole and in order, or is counted a
   CHECK(ordered);
   CHECK(whole);
   CHECK(popped > 0);
-  CHECK(popped + slot.lost.load() == kPushed);
+  CHECK(popped + slot.steps.lost.load() == kPushed);
 }
 
 }  // namespace

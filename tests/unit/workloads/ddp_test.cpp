@@ -1,12 +1,16 @@
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/namespace.hpp"
 #include "tests/temp_directory.hpp"
 #include "tests/unit/workloads/thread_communicator.hpp"
 #include "workloads/checkpoint.hpp"
+#include "workloads/kept_checkpoint.hpp"
 #include "workloads/workload.hpp"
 
 using namespace grit;
@@ -28,8 +32,9 @@ Params params_with(Json given) {
 
 struct RankResult {
   std::vector<StepRecord> records;
-  std::vector<bool> ended;
   std::vector<CollectiveRecord> spans;
+  std::vector<WrongValue> examples;
+  std::int64_t flipped_bits = 0;
   std::size_t collectives = 0;
   int pokes = 0;
   Json description;
@@ -40,10 +45,11 @@ struct Job {
   int ranks = 3;
   Json given = Json::object();
   int steps = 3;
-  int voter = -1;  // votes to end, in voting_step
-  int voting_step = 1;
   Flip flip{};
+  int flipper = -1;  // a rank whose own data flip: the fault
   std::filesystem::path checkpoint_directory{};
+  bool keeps_checkpoints = false;
+  std::int64_t checkpoint_of = -1;
 };
 
 RankResult run_rank(const Job& job, ThreadCommunicator::Group& group, int rank) {
@@ -51,38 +57,56 @@ RankResult run_rank(const Job& job, ThreadCommunicator::Group& group, int rank) 
   std::vector<CollectiveRecord> ring(1024);
   SpanSink spans(ring);
   ThreadCommunicator communicator(group, rank, &spans);
+  RankDials dials;
+  WrongValues wrong_values;
+  if (rank == job.flipper) dials.flip_bit = kFlipMantissa;
   const WorkloadContext context{.communicator = &communicator,
                                 .accelerator_clock = &kNominalClock,
-                                .checkpoint_directory = job.checkpoint_directory};
+                                .dials = &dials,
+                                .wrong_values = &wrong_values,
+                                .checkpoint_directory = job.checkpoint_directory,
+                                .keeps_checkpoints = job.keeps_checkpoints,
+                                .checkpoint_of = job.checkpoint_of};
   auto workload = make_workload("ddp", params_with(job.given), context);
   if (!workload) {
     result.error = workload.error().message;
     communicator.abort(result.error);
     return result;
   }
+  if (job.checkpoint_of >= 0) {
+    if (const Status resumed = (*workload)->resume(); !resumed) {
+      result.error = resumed.error().message;
+      communicator.abort(result.error);
+      return result;
+    }
+    std::vector<CollectiveRecord> of_resuming(ring.size());
+    spans.take(of_resuming);
+  }
   for (int step = 0; step < job.steps; ++step) {
     StepRecord record;
     communicator.begun_in_step = 0;
     spans.begin_step(static_cast<std::uint32_t>(step));
-    const auto ended = (*workload)->step(rank == job.voter && step == job.voting_step, record);
-    if (!ended) {
-      result.error = ended.error().message;
+    const Status done = (*workload)->step(record);
+    if (!done) {
+      result.error = done.error().message;
       communicator.abort(result.error);
       return result;
     }
     result.records.push_back(record);
-    result.ended.push_back(*ended);
     std::vector<CollectiveRecord> taken(ring.size());
     taken.resize(spans.take(taken));
     result.spans.insert(result.spans.end(), taken.begin(), taken.end());
+    while (const auto example = wrong_values.take()) result.examples.push_back(*example);
   }
+  result.flipped_bits = dials.flipped_bits;
   result.collectives = communicator.begun_in_step;
   result.pokes = communicator.pokes;
   result.description = (*workload)->description();
   return result;
 }
 
-std::vector<RankResult> run(const Job& job) {
+/// Also where ranks failed.
+std::vector<RankResult> try_to_run(const Job& job) {
   ThreadCommunicator::Group group(job.ranks, job.flip);
   std::vector<RankResult> results(static_cast<std::size_t>(job.ranks));
   {
@@ -91,6 +115,11 @@ std::vector<RankResult> run(const Job& job) {
       threads.emplace_back([&, rank] { results[static_cast<std::size_t>(rank)] = run_rank(job, group, rank); });
     }
   }
+  return results;
+}
+
+std::vector<RankResult> run(const Job& job) {
+  const std::vector<RankResult> results = try_to_run(job);
   for (const RankResult& result : results) REQUIRE(result.error == "");
   return results;
 }
@@ -103,7 +132,6 @@ TEST_CASE("reduced values are right in every type, with and without overlap") {
       INFO(dtype << " overlap " << overlap);
       for (const RankResult& rank : run({.given = {{"dtype", dtype}, {"overlap", overlap}}})) {
         for (const StepRecord& record : rank.records) CHECK(record.corrupted == 0);
-        CHECK(rank.ended == std::vector<bool>{false, false, false});
         CHECK(rank.collectives == rank.description["buckets"].get<std::size_t>());
         CHECK(rank.collectives > 1);
       }
@@ -124,13 +152,36 @@ TEST_CASE("a flipped bit is counted by the rank that has it, and by no other") {
   }
 }
 
-TEST_CASE("every reduction leaves a span, in order, and they move the gradients and the votes once") {
+TEST_CASE("a bit that flips in what a rank sends is wrong on all ranks, and each has the same example of it") {
+  const auto ranks = run({.given = {{"dtype", "fp32"}}, .flipper = 2});
+  REQUIRE(ranks[0].examples.size() == 3);
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    CHECK(ranks[rank].flipped_bits == (rank == 2 ? 3 : 0));
+    REQUIRE(ranks[rank].examples.size() == 3);
+    for (std::size_t step = 0; step < 3; ++step) {
+      CHECK(ranks[rank].records[step].corrupted == 1);
+      const WrongValue &example = ranks[rank].examples[step], &first = ranks[0].examples[step];
+      CHECK(example.step == step);
+      CHECK(example.type == DataType::fp32);
+      CHECK(example.source == -1);
+      CHECK(example.element == first.element);
+      CHECK(example.got_bits == first.got_bits);
+      CHECK(example.got_bits != example.expected_bits);
+      const auto hit = std::find_if(ranks[rank].spans.begin(), ranks[rank].spans.end(), [&](const auto& span) {
+        return span.sequence == example.sequence && span.step == step;
+      });
+      REQUIRE(hit != ranks[rank].spans.end());
+      CHECK(hit->wrong == 1);
+    }
+  }
+}
+
+TEST_CASE("every reduction leaves a span, in order, and they move the gradients once") {
   for (const char* dtype : {"fp32", "bf16"}) {
     const auto ranks = run({.given = {{"dtype", dtype}, {"micro_batches", 2}}});
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
       const RankResult& result = ranks[rank];
       REQUIRE(result.spans.size() == 3 * result.collectives);
-      const std::int64_t vote_bytes = dtype == std::string("fp32") ? 12 : 6;
       std::int64_t bytes = 0;
       for (std::size_t i = 0; i < result.spans.size(); ++i) {
         const CollectiveRecord& span = result.spans[i];
@@ -143,28 +194,20 @@ TEST_CASE("every reduction leaves a span, in order, and they move the gradients 
         CHECK(span.entry_ns <= span.exit_ns);
         bytes += span.bytes;
       }
-      CHECK(bytes == 3 * (result.description["gradient_bytes"].get<std::int64_t>() + vote_bytes));
+      CHECK(bytes == 3 * result.description["gradient_bytes"].get<std::int64_t>());
     }
   }
 }
 
-TEST_CASE("one rank's vote ends the block for all ranks in that step") {
-  for (const char* dtype : {"fp32", "bf16", "fp16"}) {
-    for (const RankResult& rank : run({.given = {{"dtype", dtype}}, .voter = 2})) {
-      CHECK(rank.ended == std::vector<bool>{false, true, false});
+TEST_CASE("without overlap a rank waits for every reduction, from when all were begun") {
+  for (const RankResult& rank : run({.given = {{"overlap", false}}})) {
+    REQUIRE(rank.spans.size() == 3 * rank.collectives);
+    for (const CollectiveRecord& span : rank.spans) {
+      const CollectiveRecord& last = rank.spans[(span.step + 1) * rank.collectives - 1];
+      CHECK(span.wait_ns >= last.entry_ns);
+      CHECK(span.wait_ns <= span.exit_ns);
     }
   }
-}
-
-TEST_CASE("a flipped bit among the votes is counted and does not make ranks disagree") {
-  const auto plain = run({.ranks = 2});
-  const auto last = plain[0].collectives - 1;
-  // The last collective ends with the votes.
-  const auto last_bytes = static_cast<std::size_t>(plain[0].spans.at(last).bytes);
-  const auto ranks = run({.ranks = 2, .flip = {.rank = 0, .collective = last, .byte = last_bytes - 1, .bit = 0x40}});
-  for (const RankResult& rank : ranks) CHECK(rank.ended == std::vector<bool>{false, false, false});
-  for (const StepRecord& step : ranks[0].records) CHECK(step.corrupted == 1);
-  for (const StepRecord& step : ranks[1].records) CHECK(step.corrupted == 0);
 }
 
 TEST_CASE("a record's times follow each other and its durations fit into the step") {
@@ -261,9 +304,65 @@ TEST_CASE("by default a checkpoint is the rank's share of 14 bytes a parameter")
   auto workload = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
   REQUIRE(workload);
   StepRecord record;
-  REQUIRE((*workload)->step(false, record));
+  REQUIRE((*workload)->step(record));
   const auto parameters = (*workload)->description()["parameters"].get<std::uint64_t>();
   CHECK(nameless_files(directory.path()) == std::vector<std::uintmax_t>{parameters * 14});
+}
+
+TEST_CASE("a job that goes on from a checkpoint has the weights of one that never stopped") {
+  const test::TempDirectory whole, cut;
+  const auto job_in = [](const std::filesystem::path& directory, int steps, std::int64_t checkpoint_of) {
+    return Job{.given = {{"checkpoint_every", 5}},
+               .steps = steps,
+               .checkpoint_directory = directory,
+               .keeps_checkpoints = true,
+               .checkpoint_of = checkpoint_of};
+  };
+  run(job_in(whole.path(), 10, -1));
+  run(job_in(cut.path(), 8, -1));
+  for (const RankResult& result : run(job_in(cut.path(), 5, 4))) {
+    for (const StepRecord& record : result.records) CHECK(record.corrupted == 0);
+  }
+  for (int rank = 0; rank < 3; ++rank) {
+    const auto name = "rank" + std::to_string(rank) + ".1";  // of step 9
+    CHECK(read_file(whole.path() / name).value() == read_file(cut.path() / name).value());
+    CHECK(saved_parts({cut.path(), rank, 3}).size() == 2);
+  }
+}
+
+TEST_CASE("a job does not go on from a checkpoint of which a part is damaged or of other weights") {
+  const test::TempDirectory place;
+  const Job job{
+      .given = {{"checkpoint_every", 2}}, .steps = 2, .checkpoint_directory = place.path(), .keeps_checkpoints = true};
+  run(job);
+  Job next = job;
+  next.checkpoint_of = 1;
+  const auto errors = [&] {
+    std::string all;
+    for (const RankResult& result : try_to_run(next)) all += result.error + "\n";
+    return all;
+  };
+  SECTION("damaged") {
+    std::fstream file(place.path() / "rank1.0", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);
+    file.put('x');
+    file.close();
+    CHECK_THAT(errors(), Catch::Matchers::Contains("checkpoint of step 1 of rank 1") &&
+                             Catch::Matchers::Contains("its checksum is wrong"));
+  }
+  SECTION("rank 1's part is whole, and of other weights") {
+    std::vector<std::byte> part;
+    {
+      const auto bytes = read_file(place.path() / "rank1.0").value();
+      std::int64_t part_bytes = 0;
+      std::memcpy(&part_bytes, bytes.data() + 32, sizeof part_bytes);
+      part.resize(static_cast<std::size_t>(part_bytes));
+    }
+    auto other = KeptCheckpoint::open({place.path(), 1, 3}, 0, -1);
+    REQUIRE(other);
+    REQUIRE(other->write(1, part, 5));
+    CHECK_THAT(errors(), Catch::Matchers::Contains("are not those that were saved"));
+  }
 }
 
 TEST_CASE("what cannot work is refused with a reason") {
@@ -303,15 +402,16 @@ TEST_CASE("a full disk is an error, not a crash") {
     auto workload = make_workload("ddp", params_with({{"checkpoint_every", 1}}), context);
     REQUIRE(workload);
     StepRecord record;
-    const auto step = (*workload)->step(false, record);
+    const auto step = (*workload)->step(record);
     REQUIRE_FALSE(step);
     REQUIRE(step.error().message.find("No space left") != std::string::npos);
   });
 }
 
 TEST_CASE("the registry names every workload and what of it is emulated") {
-  REQUIRE(workloads().size() == 1);
-  CHECK(workloads()[0].name == "ddp");
+  std::vector<std::string> names;
+  for (const WorkloadInfo& info : workloads()) names.push_back(info.name);
+  CHECK(names == std::vector<std::string>{"ddp", "fsdp", "tensor", "pipeline", "moe", "transformer"});
   CHECK(find_workload("nothing") == nullptr);
   CHECK(emulated_parts("ddp", params_with(Json::object())) ==
         std::vector<std::string>{"compute (timer-driven accelerator)"});
@@ -319,9 +419,44 @@ TEST_CASE("the registry names every workload and what of it is emulated") {
 }
 
 TEST_CASE("defaults are within their own bounds") {
-  for (const ParamSpec& spec : find_workload("ddp")->params) {
-    INFO(spec.name);
-    CHECK(check_param(spec, spec.default_value));
-    CHECK_FALSE(spec.help.empty());
+  for (const WorkloadInfo& info : workloads()) {
+    for (const ParamSpec& spec : info.params) {
+      INFO(info.name << "." << spec.name);
+      CHECK(check_param(spec, spec.default_value));
+      CHECK_FALSE(spec.help.empty());
+    }
+  }
+}
+
+TEST_CASE("reduced values are right, and the same bytes move, when helper threads copy gradients") {
+  const auto plain = run({}), helped = run({.given = {{"helper_threads", 2}}});
+  const auto serial = run({.given = {{"helper_threads", 3}, {"overlap", false}}});
+  for (std::size_t rank = 0; rank < plain.size(); ++rank) {
+    for (const auto* job : {&helped, &serial}) {
+      for (const StepRecord& record : (*job)[rank].records) CHECK(record.corrupted == 0);
+      CHECK((*job)[rank].collectives == plain[rank].collectives);
+    }
+    REQUIRE(helped[rank].spans.size() == plain[rank].spans.size());
+    for (std::size_t i = 0; i < plain[rank].spans.size(); ++i)
+      CHECK(helped[rank].spans[i].bytes == plain[rank].spans[i].bytes);
+  }
+}
+
+TEST_CASE("data from files are checked in every step, and are the input phase's") {
+  const test::TempDirectory directory;
+  const auto ranks = run({.ranks = 2,
+                          .given = {{"input", "files"},
+                                    {"input_workers", 0},
+                                    {"input_bytes", 1 << 20},
+                                    {"input_file", 1 << 20},
+                                    {"micro_batches", 2}},
+                          .checkpoint_directory = directory.path()});
+  for (const RankResult& rank : ranks) {
+    CHECK(rank.description["input"] == "files");
+    CHECK(rank.description["input_file_bytes"] == 1 << 20);
+    for (const StepRecord& record : rank.records) {
+      CHECK(record.corrupted == 0);
+      CHECK(record.input_ns > 0);
+    }
   }
 }

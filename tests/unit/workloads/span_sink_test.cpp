@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 
+#include "harness/record/ring.hpp"
 #include "tests/catch.hpp"
 #include "workloads/fabric/open_operations.hpp"
 
@@ -57,6 +58,75 @@ TEST_CASE("what has no place is counted and does no harm, and there is place aga
   CHECK(spans.begin(record_of(6)) != SpanSink::kNone);
   spans.add_wrong(places[0], 1);  // taken before: it is no longer that record's place
   CHECK(ring[0].wrong == 0);
+}
+
+TEST_CASE("a span has the moment from which on the rank waited for it, and none where it was complete by then") {
+  std::array<CollectiveRecord, 8> ring{};
+  SpanSink spans(ring);
+  std::array<std::uint64_t, 5> places{};
+  for (std::uint32_t i = 0; i < 5; ++i) places[i] = spans.begin(record_of(i));
+  spans.end(places[0], 2'000);
+  spans.wait(places[2], 3'000);
+  spans.wait_all(4'000);
+  spans.end(places[1], 4'500);
+  spans.wait_all(5'000);  // of what waits already the first moment stays
+  spans.end(places[2], 6'000);
+  spans.wait(places[2], 7'000);
+  const auto late = spans.begin(record_of(5));
+  spans.wait_all(8'000);
+  CHECK(ring[0].wait_ns == 0);
+  CHECK(ring[1].wait_ns == 4'000);
+  CHECK(ring[2].wait_ns == 3'000);
+  CHECK(ring[3].wait_ns == 4'000);
+  CHECK(ring[late].wait_ns == 8'000);
+  spans.wait(SpanSink::kNone, 9'000);  // dropped
+}
+
+TEST_CASE("a wait finds its span after others were taken and the ring went round") {
+  std::array<CollectiveRecord, 4> ring{};
+  SpanSink spans(ring);
+  std::array<CollectiveRecord, 4> out{};
+  for (std::uint32_t round = 0; round < 10; ++round) {
+    const auto done = spans.begin(record_of(0)), open = spans.begin(record_of(1));
+    spans.end(done, 2'000);
+    spans.wait_all(3'000 + round);
+    spans.end(open, 4'000);
+    REQUIRE(spans.take(out) == 2);
+    CHECK(out[0].wait_ns == 0);
+    CHECK(out[1].wait_ns == 3'000 + round);
+  }
+}
+
+TEST_CASE(
+    "spans are handed over as far as the shared ring has room, the rest later, and what was dropped is known there") {
+  std::array<CollectiveRecord, 8> ring{};
+  SpanSink spans(ring);
+  Ring<CollectiveRecord, 4> shared;
+  std::array<CollectiveRecord, 8> out{};
+  const auto begin = [&](std::uint32_t first, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) spans.end(spans.begin(record_of(first + i)), 9'000);
+  };
+  begin(0, 3);
+  const auto open = spans.begin(record_of(3));
+  spans.hand_over(shared);
+  CHECK(shared.waiting() == 3);
+  REQUIRE(shared.pop(std::span(out).first(2)) == 2);
+  spans.end(open, 9'000);
+  begin(4, 9);  // 8 of them wait here at most: those from 3 to 10
+  spans.hand_over(shared);
+  CHECK(shared.lost.load() == 2);
+  REQUIRE(shared.pop(out) == 4);
+  for (std::uint32_t i = 0; i < 4; ++i) CHECK(out[i].sequence == 2 + i);
+  spans.hand_over(shared);
+  REQUIRE(shared.pop(out) == 4);
+  for (std::uint32_t i = 0; i < 4; ++i) CHECK(out[i].sequence == 6 + i);
+  spans.hand_over(shared);
+  REQUIRE(shared.pop(out) == 1);
+  CHECK(out[0].sequence == 10);
+  begin(13, 7);
+  spans.begin(record_of(20));  // never complete
+  spans.finish(shared);
+  CHECK(shared.lost.load() == 2 + 4);
 }
 
 TEST_CASE("wrong values add up and stop at the largest number there is") {

@@ -11,6 +11,10 @@
 
 namespace grit {
 
+/// State of a model under mixed-precision Adam: 16-bit weights, and in fp32 the weights and two moments
+/// (Rajbhandari et al. 2020, "ZeRO", arXiv:1910.02054, §3.1).
+constexpr std::int64_t kCheckpointBytesPerParameter = 2 + 3 * 4;
+
 /// One file, overwritten by every checkpoint. It has no name, so that nothing is left however the process ends.
 class CheckpointFile {
  public:

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "workloads/ddp.hpp"
+#include "workloads/training/training.hpp"
+#include "workloads/training/workloads.hpp"
 #include "workloads/workload.hpp"
 
 namespace grit {
@@ -11,13 +14,36 @@ namespace {
 
 struct Entry {
   WorkloadInfo info;
-  std::vector<std::string> (*emulated_parts)(const Params&);
-  Result<std::unique_ptr<Workload>> (*make)(const Params&, const WorkloadContext&);
+  std::function<Result<WorkloadOnMesh>(const Params&, const Mesh&)> check;
+  std::function<Result<std::unique_ptr<Workload>>(const Params&, const WorkloadContext&)> make;
 };
+
+Entry training_entry(TrainingWorkload workload) {
+  const auto settings_of = [fixed = std::move(workload.fixed)](const Params& params) {
+    Json settings = fixed;
+    settings.update(params.json());
+    return settings;
+  };
+  Entry entry;
+  entry.info = std::move(workload.info);
+  entry.check = [settings_of](const Params& params, const Mesh& mesh) -> Result<WorkloadOnMesh> {
+    GRIT_TRY(const TrainingSettings settings, read_training_settings(settings_of(params), mesh));
+    return WorkloadOnMesh{.by_formula = training_description(settings), .remarks = training_remarks(settings)};
+  };
+  entry.make = [settings_of](const Params& params, const WorkloadContext& context) {
+    return make_training(settings_of(params), context);
+  };
+  return entry;
+}
 
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all{
-      {ddp_info(), ddp_emulated_parts, make_ddp},
+      {ddp_info(), [](const Params&, const Mesh&) { return WorkloadOnMesh{}; }, make_ddp},
+      training_entry(fsdp_workload()),
+      training_entry(tensor_workload()),
+      training_entry(pipeline_workload()),
+      training_entry(moe_workload()),
+      training_entry(transformer_workload()),
   };
   return all;
 }
@@ -25,6 +51,12 @@ const std::vector<Entry>& entries() {
 const Entry* find_entry(std::string_view name) {
   const auto found = std::ranges::find_if(entries(), [name](const Entry& entry) { return entry.info.name == name; });
   return found == entries().end() ? nullptr : &*found;
+}
+
+Failure unknown_workload(std::string_view name) {
+  std::vector<std::string> names;
+  for (const WorkloadInfo& info : workloads()) names.push_back(info.name);
+  return usage_error(fmt::format("unknown workload \"{}\": did you mean \"{}\"?", name, nearest_name(name, names)));
 }
 
 }  // namespace
@@ -44,18 +76,20 @@ const WorkloadInfo* find_workload(std::string_view name) {
 }
 
 std::vector<std::string> emulated_parts(std::string_view name, const Params& params) {
+  if (find_entry(name) == nullptr || params.text("compute") != "emulated") return {};
+  return {"compute (timer-driven accelerator)"};
+}
+
+Result<WorkloadOnMesh> check_workload(std::string_view name, const Params& params, const Mesh& mesh) {
   const Entry* entry = find_entry(name);
-  return entry == nullptr ? std::vector<std::string>{} : entry->emulated_parts(params);
+  if (entry == nullptr) return unknown_workload(name);
+  return entry->check(params, mesh);
 }
 
 Result<std::unique_ptr<Workload>> make_workload(std::string_view name, const Params& params,
                                                 const WorkloadContext& context) {
   const Entry* entry = find_entry(name);
-  if (entry == nullptr) {
-    std::vector<std::string> names;
-    for (const WorkloadInfo& info : workloads()) names.push_back(info.name);
-    return usage_error(fmt::format("unknown workload \"{}\": did you mean \"{}\"?", name, nearest_name(name, names)));
-  }
+  if (entry == nullptr) return unknown_workload(name);
   return entry->make(params, context);
 }
 

@@ -45,6 +45,7 @@ class StepMaker {
   void sum_of_loss() {
     const double elements = std::max(1.0, std::round(setup_.sequence * setup_.scale));
     add(all_reduce, Axis::tp, static_cast<std::size_t>(elements) * kLossElementBytes);
+    if (!steps_.empty()) steps_.back().of_loss = steps_.back().operation.has_value();
   }
   void exchange_tokens() {
     add(all_to_all, Axis::ep, static_cast<std::size_t>(setup_.model->experts_per_token) * all_tokens_bytes(setup_));

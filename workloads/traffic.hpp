@@ -87,6 +87,7 @@ struct LayerStep {
   double flops = 0;
   double flops_per_routed_token = 0;  // for each token that reaches this rank's experts (Router::tokens_to())
   std::optional<TrafficOperation> operation{};
+  bool of_loss = false;  // the operation is one of the loss's sums, of fp32 numbers; else of activations
 };
 
 /// What one micro-batch needs in one layer, in order, but for parameters and gradients.

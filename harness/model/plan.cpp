@@ -80,6 +80,7 @@ Json json_of(const PlannedFault& fault) {
             {"pulses", std::move(pulses)},
             {"lease_ns", fault.lease_ns},
             {"passive", fault.passive}};
+  if (fault.corrupts_data) json["corrupts_data"] = true;
   if (!fault.on.empty()) json["on"] = to_json(fault.on);
   if (!fault.ranks.empty()) json["ranks"] = to_json(fault.ranks);
   return json;
@@ -95,6 +96,7 @@ Json json_of(const Design& design) {
           {"block_ns", design.block_ns},
           {"settle_steps", design.settle_steps},
           {"warmup_steps", design.warmup_steps},
+          {"restarts", design.restarts},
           {"hang_ns", design.hang_ns}};
 }
 
@@ -102,12 +104,14 @@ Json json_of(const Block& block) {
   return {{"index", block.index}, {"pair", block.pair}, {"kind", to_string(block.kind)}};
 }
 
+/// any, all and a share mean the nodes that have a fault, which the plan's faults say.
+Json expected_nodes(const NodeSelector& on) {
+  return on.kind == NodeSelector::Kind::list ? Json(on.nodes) : Json("faults");
+}
+
 Json json_of(const ExpectedCulprit& culprit) {
   Json json{{"resource", culprit.resource}};
-  if (!culprit.on) return json;
-  // any, all and a share mean the nodes that have a fault, which the plan's faults say.
-  const bool list = culprit.on->kind == NodeSelector::Kind::list;
-  json["on"] = list ? Json(culprit.on->nodes) : Json("faults");
+  if (culprit.on) json["on"] = expected_nodes(*culprit.on);
   return json;
 }
 
@@ -117,11 +121,15 @@ Json json_of(const Expectation& expect) {
   if (expect.slowdown_at_most) json["slowdown_at_most"] = *expect.slowdown_at_most;
   if (!expect.outcome.empty()) json["outcome"] = expect.outcome;
   if (expect.culprit) json["culprit"] = json_of(*expect.culprit);
+  if (expect.wrong_values_from) json["wrong_values_from"] = expected_nodes(*expect.wrong_values_from);
   if (expect.recovers_within_ns) json["recovers_within_ns"] = *expect.recovers_within_ns;
   if (expect.p99_at_least) json["p99_at_least"] = *expect.p99_at_least;
   if (expect.p99_at_most) json["p99_at_most"] = *expect.p99_at_most;
   if (expect.throughput_at_least) json["throughput_at_least"] = *expect.throughput_at_least;
   if (expect.throughput_at_most) json["throughput_at_most"] = *expect.throughput_at_most;
+  if (expect.detected_within_ns) json["detected_within_ns"] = *expect.detected_within_ns;
+  if (expect.back_within_ns) json["back_within_ns"] = *expect.back_within_ns;
+  if (expect.goodput_at_least) json["goodput_at_least"] = *expect.goodput_at_least;
   for (const auto& [name, fails] : expect.checks) json["checks"][name] = fails ? "fails" : "passes";
   return json;
 }
@@ -238,6 +246,7 @@ PlannedFault read_fault(const Json& json) {
   fault.params = object_field(json, "params");
   read_if_there(json, "resolved", fault.resolved, object_field);
   read_if_there(json, "passive", fault.passive, bool_field);
+  read_if_there(json, "corrupts_data", fault.corrupts_data, bool_field);
   read_if_there(json, "on", fault.on, read_coordinates);
   read_if_there(json, "ranks", fault.ranks, read_coordinates);
   if (json.contains("anchor")) fault.anchor = read_anchor(json.at("anchor"));
@@ -253,6 +262,7 @@ Design read_design(const Json& json) {
   design.block_ns = int_field(json, "block_ns", 0);
   design.settle_steps = int_field(json, "settle_steps", 0);
   design.warmup_steps = int_field(json, "warmup_steps", 0);
+  if (json.contains("restarts")) design.restarts = int_field(json, "restarts", 0);
   if (json.contains("hang_ns")) design.hang_ns = int_field(json, "hang_ns", 1);
   if (json.contains("max_pairs")) design.max_pairs = int_field(json, "max_pairs", 0);
   read_if_there(json, "sham", design.sham, bool_field);
@@ -269,14 +279,15 @@ Block read_block(const Json& json) {
           static_cast<int>(int_field(json, "pair", -1, INT32_MAX)), value_of(kBlockNames, text_field(json, "kind"))};
 }
 
+NodeSelector read_expected_nodes(const Json& json, const char* name) {
+  if (json.at(name).is_string()) return {.kind = NodeSelector::Kind::any};
+  return {.nodes = list_field(json, name, [](const Json& node) { return node.get<int>(); })};
+}
+
 ExpectedCulprit read_culprit(const Json& json) {
   ExpectedCulprit culprit;
   culprit.resource = text_field(json, "resource");
-  if (!json.contains("on")) return culprit;
-  culprit.on = NodeSelector{.kind = NodeSelector::Kind::any};
-  if (json.at("on").is_string()) return culprit;
-  culprit.on->kind = NodeSelector::Kind::list;
-  culprit.on->nodes = list_field(json, "on", [](const Json& node) { return node.get<int>(); });
+  if (json.contains("on")) culprit.on = read_expected_nodes(json, "on");
   return culprit;
 }
 
@@ -289,7 +300,11 @@ Expectation read_expectation(const Json& json) {
   Expectation expect{bound("slowdown_at_least"), bound("slowdown_at_most"),
                      json.contains("outcome") ? text_field(json, "outcome") : ""};
   if (json.contains("culprit")) expect.culprit = read_culprit(object_field(json, "culprit"));
+  if (json.contains("wrong_values_from")) expect.wrong_values_from = read_expected_nodes(json, "wrong_values_from");
   if (json.contains("recovers_within_ns")) expect.recovers_within_ns = int_field(json, "recovers_within_ns", 1);
+  if (json.contains("detected_within_ns")) expect.detected_within_ns = int_field(json, "detected_within_ns", 1);
+  if (json.contains("back_within_ns")) expect.back_within_ns = int_field(json, "back_within_ns", 1);
+  expect.goodput_at_least = bound("goodput_at_least");
   expect.p99_at_least = bound("p99_at_least");
   expect.p99_at_most = bound("p99_at_most");
   expect.throughput_at_least = bound("throughput_at_least");
@@ -367,14 +382,18 @@ Plan read_plan(const Json& json, Topology topology) {
   plan.topology = std::move(topology);
   plan.workload = read_plugin(field(json, "workload"));
   if (json.contains("mesh")) plan.mesh = read_mesh(json, plan.topology);
+  if (json.contains("by_formula")) plan.by_formula = object_field(json, "by_formula");
   const auto list_of_texts = [](const Json& from, const char* name) { return list_field(from, name, read_text); };
   const auto list_of_plugins = [](const Json& from, const char* name) { return list_field(from, name, read_plugin); };
   const auto list_of_guards = [](const Json& from, const char* name) { return list_field(from, name, read_guard); };
   read_if_there(json, "emulated", plan.emulated, list_of_texts);
+  read_if_there(json, "remarks", plan.remarks, list_of_texts);
   plan.faults = list_field(json, "faults", read_fault);
   read_if_there(json, "checks", plan.checks, list_of_plugins);
   plan.design = read_design(field(json, "design"));
   plan.blocks = list_field(json, "blocks", read_block);
+  if (json.contains("attempt")) plan.attempt = static_cast<int>(int_field(json, "attempt", 1, INT32_MAX));
+  if (json.contains("first_step")) plan.first_step = int_field(json, "first_step", 0, UINT32_MAX);
   if (json.contains("expect")) plan.expect = read_expectation(object_field(json, "expect"));
   if (json.contains("allowed")) plan.allowed = read_allowed(object_field(json, "allowed"));
   read_if_there(json, "guards", plan.guards, list_of_guards);
@@ -387,6 +406,14 @@ Plan read_plan(const Json& json, Topology topology) {
 std::string_view to_string(UndoClass undo) { return name_of(kUndoNames, undo); }
 
 std::string_view to_string(Anchor::Kind kind) { return name_of(kAnchorNames, kind); }
+
+bool corrupts_data_in(const Plan& plan, std::int64_t block) {
+  if (block < 0 || static_cast<std::size_t>(block) >= plan.blocks.size()) return false;
+  return has_faults(plan.blocks[static_cast<std::size_t>(block)].kind) &&
+         std::any_of(plan.faults.begin(), plan.faults.end(), [&](const PlannedFault& fault) {
+           return fault.corrupts_data && pulses_in_block(fault, static_cast<int>(block)) > 0;
+         });
+}
 
 std::size_t pulses_in_block(const PlannedFault& fault, int block) {
   const auto comes = [&](const Pulse& pulse) { return pulse.block < 0 || pulse.block == block; };
@@ -438,10 +465,14 @@ Json to_json(const Plan& plan) {
             {"checks", list_of(plan.checks)},
             {"design", json_of(plan.design)},
             {"blocks", list_of(plan.blocks)},
+            {"attempt", plan.attempt},
+            {"first_step", plan.first_step},
             {"expect", json_of(plan.expect)},
             {"allowed", json_of(plan.allowed)},
             {"guards", list_of(plan.guards)}};
   if (plan.mesh) json["mesh"] = to_json(*plan.mesh);
+  if (!plan.by_formula.is_null()) json["by_formula"] = plan.by_formula;
+  if (!plan.remarks.empty()) json["remarks"] = plan.remarks;
   return json;
 }
 

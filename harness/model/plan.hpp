@@ -34,7 +34,8 @@ struct PlannedFault {
   std::string name;  // the injector
   int node = 0;
   bool passive = false;  // it is only the other end of what the fault does from other nodes: the receiver of a flood
-  AxisValues on{};       // the coordinates by which the scenario chose its node; empty: it chose otherwise
+  bool corrupts_data = false;  // data of the job are wrong under it, and wrong sums its effect
+  AxisValues on{};             // the coordinates by which the scenario chose its node; empty: it chose otherwise
   AxisValues ranks{};  // those of the ranks that it acts on, whose places on the node are the parameter `rank`; empty:
                        // the scenario said them otherwise, or the fault acts on no ranks
   std::string device{};  // what it acts on: "eth0"; empty when the injector needs none
@@ -95,16 +96,25 @@ struct Plan {
   Json options = Json::object();  // name -> text
   Topology topology{};
   ScenarioPlugin workload{};
-  std::optional<Mesh> mesh{};           // empty: the scenario gives no axes (mesh_of())
+  std::optional<Mesh> mesh{};  // empty: the scenario gives no axes (mesh_of())
+  /// What each rank does in a step of the workload, by formula (training_description()); null: the workload does not
+  /// say. The spans of a run are held against it.
+  Json by_formula{};
+  std::vector<std::string> remarks{};   // of the workload, on this mesh
   std::vector<std::string> emulated{};  // what is not real: "compute (timer-driven accelerator)"
   std::vector<PlannedFault> faults{};
   std::vector<ScenarioPlugin> checks{};
   Design design{};
   std::vector<Block> blocks{};
+  int attempt = 1;              // of Design::restarts + 1 (harness/model/attempt.hpp)
+  std::int64_t first_step = 0;  // of the job's steps, counted over all attempts, the first of this one
   Expectation expect{};
   Allowed allowed{};
   std::vector<Guard> guards{};
 };
+
+/// Whether wrong sums in this block are what a fault of the plan does; elsewhere they are an error that ends the run.
+bool corrupts_data_in(const Plan& plan, std::int64_t block);
 
 /// How the ranks share the work: as the plan says, else all of them on dp. Of a plan without ranks, a mesh of one.
 Mesh mesh_of(const Plan& plan);

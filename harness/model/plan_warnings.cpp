@@ -121,7 +121,7 @@ std::vector<std::string> beside_coordinates(const Plan& plan) {
 
 std::vector<std::string> plan_warnings(const Plan& plan) {
   std::vector<std::string> warnings;
-  if (plan.design.pairs < kFewestPairs)
+  if (plan.design.pairs < kFewestPairs && !expects_restart(plan.expect))
     warnings.push_back(fmt::format("a quick look: with so few pairs ({}) there is no verdict, which needs {}",
                                    plan.design.pairs, kFewestPairs));
   if (const std::string why = why_no_node(plan); !why.empty())
@@ -133,6 +133,7 @@ std::vector<std::string> plan_warnings(const Plan& plan) {
     if (!why.empty() && std::find(unused.begin(), unused.end(), why) == unused.end()) unused.push_back(std::move(why));
   }
   if (!unused.empty()) warnings.push_back("a fault on a NIC without traffic slows nothing: " + first_of(unused, "; "));
+  warnings.insert(warnings.end(), plan.remarks.begin(), plan.remarks.end());
   for (std::string& beside : beside_coordinates(plan)) warnings.push_back(std::move(beside));
   return warnings;
 }

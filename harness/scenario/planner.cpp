@@ -88,12 +88,14 @@ class FaultPlanner {
     GRIT_TRY(const ScenarioFault fault, with_peers(given_fault, injector->info(), chosen));
     if (left_out) return {};
     const Params params(fault.params);
+    GRIT_CHECK(injector->suits(workload_traits(), params));
     GRIT_TRY(const std::vector<int> taking_part, injector->nodes(plan_.topology, chosen, params));
     GRIT_TRY(const auto pulses, pulses_of(fault, *injector, taking_part.size(), taking_part == chosen));
     for (std::size_t i = 0; i < taking_part.size(); ++i) {
       PlannedFault planned{.name = fault.name,
                            .node = taking_part[i],
                            .passive = std::find(chosen.begin(), chosen.end(), taking_part[i]) == chosen.end(),
+                           .corrupts_data = injector->info().corrupts_data,
                            .undo = injector->info().undo,
                            .pulses = pulses[i]};
       const Node& node = plan_.topology.nodes[static_cast<std::size_t>(planned.node)];
@@ -125,6 +127,13 @@ class FaultPlanner {
     std::sort(peers->nodes.begin(), peers->nodes.end());
     fault.params[info.peers] = node_list_text(peers->nodes);
     return fault;
+  }
+
+  [[nodiscard]] WorkloadTraits workload_traits() const {
+    const WorkloadInfo* info = find_workload(plan_.workload.name);
+    return {.name = plan_.workload.name,
+            .axes = info == nullptr ? std::vector<Axis>() : info->axes,
+            .params = plan_.workload.params};
   }
 
   /// The node's ranks with these coordinates, as the parameter `rank` says them.
@@ -267,14 +276,15 @@ Result<Mesh> mesh_over(const AxisValues& sizes, const Topology& topology) {
   return mesh;
 }
 
-/// A culprit that is expected on nodes of a draw, or with coordinates, is one of these nodes.
-Status settle_expected(Plan& plan, const DrawnNodes& drawn) {
-  if (!plan.expect.culprit || !plan.expect.culprit->on) return {};
-  NodeSelector& on = *plan.expect.culprit->on;
+/// Whoever is expected on nodes of a draw, or with coordinates, is on one of these nodes.
+Status settle_expected(std::optional<NodeSelector>& expected, const char* name, const Plan& plan,
+                       const DrawnNodes& drawn) {
+  if (!expected) return {};
+  NodeSelector& on = *expected;
   if (on.kind != NodeSelector::Kind::drawn && on.kind != NodeSelector::Kind::coordinates) return {};
   SeededChoice unused(plan.seed);  // neither is drawn here
   auto chosen = choose_nodes(on, plan, drawn, unused);
-  if (!chosen) return with_context(std::move(chosen).error(), "expect.culprit.node");
+  if (!chosen) return with_context(std::move(chosen).error(), name);
   on = NodeSelector{.nodes = std::move(chosen->nodes)};
   return {};
 }
@@ -297,8 +307,12 @@ Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const
   if (!scenario.mesh.empty()) {
     GRIT_TRY(plan.mesh, mesh_over(scenario.mesh, topology));
   }
+  GRIT_TRY(WorkloadOnMesh work, check_workload(plan.workload.name, Params(plan.workload.params), mesh_of(plan)));
+  plan.by_formula = std::move(work.by_formula);
+  plan.remarks = std::move(work.remarks);
   GRIT_TRY(const DrawnNodes drawn, draw_nodes(scenario, plan, request.seed));
-  GRIT_CHECK(settle_expected(plan, drawn));
+  if (auto& culprit = plan.expect.culprit) GRIT_CHECK(settle_expected(culprit->on, "expect.culprit.node", plan, drawn));
+  GRIT_CHECK(settle_expected(plan.expect.wrong_values_from, "expect.wrong_values.from", plan, drawn));
   const std::uint64_t trial = kTrialStream * static_cast<std::uint64_t>(request.trial);
   SeededChoice order_choice(request.seed ^ kOrderStream ^ trial);
   plan.blocks = lay_out_blocks(scenario.design, order_choice);

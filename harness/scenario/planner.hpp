@@ -21,7 +21,7 @@ struct PlanRequest {
 /// Resolves victims, devices, mechanisms, pulses and leases, and lays out the blocks: one warm-up, then every pair's
 /// baseline and fault block in random order. What the guard rails refuse is not an error: it is in Plan::guards, so
 /// that `grit plan` can show all of it; who runs a plan must look there. Error (usage): axes that do not make up the
-/// ranks, a node or a coordinate that does not exist, a block too short for its faults, one device hit twice by the
+/// ranks or that the workload cannot divide by, a node or a coordinate that does not exist, a block too short for its faults, one device hit twice by the
 /// same fault; or what Injector::resolve_device reports.
 Result<Plan> make_plan(const Scenario& scenario, const Topology& topology, const PlanRequest& request);
 

@@ -1,0 +1,123 @@
+// Where the time of a step goes, and what was wrong in it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "harness/base/clock.hpp"
+#include "harness/base/result.hpp"
+#include "harness/model/step_record.hpp"
+#include "workloads/workload.hpp"
+
+namespace grit {
+
+/// Fills the record of the step under way. A rank does one thing at a time: what passes until it does the next is
+/// added to that phase; nothing while it is idle.
+class StepAccount {
+ public:
+  explicit StepAccount(PhaseSink sink = PhaseSink()) : sink_(sink) {}
+
+  /// The step begins. `record` outlives it.
+  void begin(StepRecord& record) {
+    record_ = &record;
+    record.corrupted = 0;
+    record.input_ns = record.forward_ns = record.backward_ns = record.exposed_comm_ns = 0;
+    record.optimizer_ns = record.checkpoint_ns = 0;
+    record.collective_entry_ns = record.collective_exit_ns = 0;
+    first_operation_ns_ = 0;
+    phase_ = Phase::idle;
+    enter(Phase::idle);
+    record.start_ns = since_ns_;
+  }
+
+  /// It is over. Where no gradients were summed, the first and last of all its operations stand for them; where there
+  /// was none at all, the end.
+  void end() {
+    enter(Phase::idle);
+    record_->end_ns = since_ns_;
+    if (record_->collective_entry_ns != 0) return;
+    record_->collective_entry_ns = first_operation_ns_ != 0 ? first_operation_ns_ : since_ns_;
+    record_->collective_exit_ns = first_operation_ns_ != 0 ? last_operation_ns_ : since_ns_;
+  }
+
+  [[nodiscard]] Phase phase() const { return phase_; }
+
+  void enter(Phase phase) {
+    const std::int64_t now_ns = monotonic_ns();
+    if (std::int64_t* total_ns = of(phase_)) *total_ns += now_ns - since_ns_;
+    since_ns_ = now_ns;
+    phase_ = phase;
+    sink_.enter(phase);
+  }
+
+  /// So much of the present phase was no own work: the same thread computes and moves data.
+  void count_as_communication(std::int64_t duration_ns) {
+    if (std::int64_t* total_ns = of(phase_)) *total_ns -= duration_ns;
+    record_->exposed_comm_ns += duration_ns;
+  }
+
+  /// To be called in the phase exposed_comm, when an operation is about to begin and when one was waited for.
+  void operation_begins() {
+    if (first_operation_ns_ == 0) first_operation_ns_ = since_ns_;
+  }
+  void operation_ended() { last_operation_ns_ = monotonic_ns(); }
+  /// The sum of the step's gradients: before the first of its operations, and after the last.
+  void gradients_begin() {
+    if (record_->collective_entry_ns == 0) record_->collective_entry_ns = monotonic_ns();
+  }
+  void gradients_end() { record_->collective_exit_ns = monotonic_ns(); }
+
+  /// StepRecord::block
+  [[nodiscard]] std::uint32_t block() const { return record_->block; }
+
+  void add_wrong(std::uint64_t values) {
+    std::uint32_t& wrong = record_->corrupted;
+    wrong +=
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(values, std::numeric_limits<std::uint32_t>::max() - wrong));
+  }
+
+ private:
+  [[nodiscard]] std::int64_t* of(Phase phase) const {
+    switch (phase) {
+      case Phase::input:
+        return &record_->input_ns;
+      case Phase::forward:
+        return &record_->forward_ns;
+      case Phase::backward:
+        return &record_->backward_ns;
+      case Phase::exposed_comm:
+        return &record_->exposed_comm_ns;
+      case Phase::optimizer:
+        return &record_->optimizer_ns;
+      case Phase::checkpoint:
+        return &record_->checkpoint_ns;
+      case Phase::idle:
+      case Phase::between_blocks:
+        break;
+    }
+    return nullptr;
+  }
+
+  PhaseSink sink_;
+  StepRecord* record_ = nullptr;
+  Phase phase_ = Phase::idle;
+  std::int64_t since_ns_ = 0;
+  std::int64_t first_operation_ns_ = 0;
+  std::int64_t last_operation_ns_ = 0;
+};
+
+/// A phase from construction to destruction, and then the one before again.
+class InPhase {
+ public:
+  InPhase(StepAccount& account, Phase phase) : account_(account), before_(account.phase()) { account.enter(phase); }
+  InPhase(const InPhase&) = delete;
+  InPhase& operator=(const InPhase&) = delete;
+  ~InPhase() { account_.enter(before_); }
+
+ private:
+  StepAccount& account_;
+  Phase before_;
+};
+
+}  // namespace grit

@@ -27,6 +27,8 @@ namespace grit {
   X(process_pause) \
   X(process_kill) \
   X(rank_delay) \
+  X(imbalance) \
+  X(bit_flip) \
   X(numa_misplacement) \
   X(affinity_squeeze) \
   X(irq_misplacement) \

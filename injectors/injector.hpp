@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/model/mesh.hpp"
 #include "harness/model/params.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/topology.hpp"
@@ -37,6 +38,7 @@ struct InjectorInfo {
   /// What it changes, in words that all faults which change the same thing share: two of them at one time on one node
   /// are refused when the plan is made. With takes_nic: of that NIC.
   std::vector<std::string> touches{};
+  bool rank_by_rank = false;  // what it changes is each rank's own: two may meet on one node, on different ranks
   UndoClass undo = UndoClass::persistent;
   bool takes_nic = false;  // acts on a NIC: has a parameter `nic`; the interface guard rails apply to it
   /// Of a fault between nodes, the parameter that names the others. In a scenario it takes node selectors, too, which
@@ -44,6 +46,7 @@ struct InjectorInfo {
   std::string peers{};
   /// The parameter that may name one of grit's health checks; looked up when a scenario is loaded.
   std::string names_check{};
+  bool corrupts_data = false;  // data of the job are wrong under it: then wrong sums are its effect, and end no run
   bool destructive = false;    // ends something that does not come back: only with --allow-destructive
   bool irreversible = false;   // done once and for all: nothing to revert, and the reading stays as it is
   bool runs_commands = false;  // runs commands of the scenario: only with --allow-command
@@ -62,6 +65,13 @@ struct InjectorInfo {
 /// coordinates, too, which the plan turns into places on the node.
 inline constexpr const char* kRankParam = "rank";
 bool takes_ranks(const InjectorInfo& info);
+
+/// What a fault may ask of the plan's workload.
+struct WorkloadTraits {
+  std::string name{};
+  std::vector<Axis> axes{};  // over which it can share its work
+  Json params = Json::object();
+};
 
 /// One rank of the node. One that has ended keeps its place; its identity is then nobody's.
 struct NodeRank {
@@ -152,6 +162,8 @@ class Injector {
   /// Are the parameters possible together? And the device this fault would act on: with takes_nic the NIC of the
   /// parameter `nic`, else none. Error (usage / unavailable): there is none such on this node; says what is there.
   [[nodiscard]] virtual Result<std::string> resolve_device(const Node& node, const Params& params) const;
+  /// Does the workload have what it acts on? Error (usage): it has not; says what has.
+  [[nodiscard]] virtual Status suits(const WorkloadTraits&, const Params&) const { return {}; }
   /// How; "netem, else nftables" when the node chooses, which then says so as "mechanism" in its reading or undo
   /// record. By default the only one there is.
   [[nodiscard]] virtual std::string mechanism(const Node& node, const Params& params) const;

@@ -1,26 +1,13 @@
 // rank_delay: a synthetic straggler. The rank waits in the forward pass of its steps: always as long, at random, or in
-// every k-th step only. The delay lives in the shared memory of the node's ranks and ends with them.
+// every k-th step only.
 #include "harness/base/clock.hpp"
 #include "injectors/faults.hpp"
-#include "injectors/ranks.hpp"
-#include "injectors/setting.hpp"
+#include "injectors/rank_dial.hpp"
 
 namespace grit {
 namespace {
 
-void turn_on(RankDials& dials, const Params& params) {
-  dials.delay_every.store(params.integer("every_steps"));
-  dials.delay_jitter_ns.store(params.integer("jitter"));
-  dials.delay_ns.store(params.integer("delay"));
-}
-
-void turn_off(RankDials& dials) {
-  dials.delay_ns.store(0);
-  dials.delay_jitter_ns.store(0);
-  dials.delay_every.store(1);
-}
-
-class RankDelay final : public SettingInjector<RanksUndo> {
+class RankDelay final : public RankDialInjector {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
@@ -33,6 +20,7 @@ class RankDelay final : public SettingInjector<RanksUndo> {
         .mechanisms = {"workload"},
         .needs = {"a rank of this run on the node"},
         .touches = {"the delay of the ranks"},
+        .rank_by_rank = true,
         .undo = UndoClass::persistent,
         .dose = {"delay"}};
     return info;
@@ -43,60 +31,20 @@ class RankDelay final : public SettingInjector<RanksUndo> {
       return usage_error("rank_delay: `delay` and `jitter` are both 0, so nothing would be delayed");
     return std::string();
   }
-  [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return grew(before, after, "delayed_steps");
-  }
 
  protected:
-  [[nodiscard]] Result<RanksUndo> snapshot(const Target& target) const override {
-    GRIT_TRY(const auto ranks, chosen_ranks(target));
-    return undo_of(ranks);
+  [[nodiscard]] const std::vector<Dial>& dials() const override {
+    static const std::vector<Dial> all{
+        {"delay_ns", &RankDials::delay_ns, 0, [](const Params& params) { return params.integer("delay"); }},
+        {"jitter_ns", &RankDials::delay_jitter_ns, 0, [](const Params& params) { return params.integer("jitter"); }},
+        {"every_steps", &RankDials::delay_every, 1,
+         [](const Params& params) { return params.integer("every_steps"); }}};
+    return all;
   }
-  [[nodiscard]] Result<RanksUndo> parse(const Json& record) const override {
-    return ranks_undo_from_json(record, info().name);
-  }
-
-  [[nodiscard]] Status set(const Target& target, const RanksUndo& undo) const override {
-    GRIT_TRY(const auto ranks, living_of(target.ranks, undo.ranks));
-    for (const NodeRank& rank : ranks) turn_on(rank.slot->dials, target.params);
-    return {};
-  }
-
-  [[nodiscard]] Result<Reading> read(const Target& target, const RanksUndo& undo) const override {
-    GRIT_TRY(const auto ranks, living_of(target.ranks, undo.ranks));
-    Reading reading{.holds = !ranks.empty()};
-    Json dials = Json::array();
-    for (const NodeRank& rank : ranks) {
-      const RankDials& one = rank.slot->dials;
-      const std::int64_t delay_ns = one.delay_ns.load(), jitter_ns = one.delay_jitter_ns.load();
-      reading.holds =
-          reading.holds && delay_ns == target.params.integer("delay") && jitter_ns == target.params.integer("jitter");
-      reading.left = reading.left || delay_ns != 0 || jitter_ns != 0;
-      dials.push_back({{"delay_ns", delay_ns}, {"jitter_ns", jitter_ns}, {"every_steps", one.delay_every.load()}});
-    }
-    reading.details["ranks"] = std::move(dials);
-    return reading;
-  }
-
-  /// Of all ranks of the node: those that were not meant have none.
-  [[nodiscard]] Result<Json> counters(const Target& target, const RanksUndo&) const override {
-    std::int64_t steps = 0, total_ns = 0;
-    for (const NodeRank& rank : target.ranks.all) {
-      steps += rank.slot->dials.delayed_steps.load();
-      total_ns += rank.slot->dials.delayed_ns.load();
-    }
-    return Json{{"delayed_steps", steps}, {"delayed_ns", total_ns}};
-  }
-
-  /// Of all ranks of the node, living or not: nobody else turns these dials.
-  [[nodiscard]] Result<Reverted> take_off(const Target& target, const RanksUndo&) const override {
-    for (const NodeRank& rank : target.ranks.all) turn_off(rank.slot->dials);
-    return Reverted::put_back;
-  }
-
-  [[nodiscard]] Result<Reverted> restore(const RanksUndo& undo) const override {
-    GRIT_TRY(const auto segment, segment_of(undo.ranks));
-    return segment ? take_off({.ranks = node_ranks(*segment)}, undo) : Reverted::gone;
+  [[nodiscard]] const std::vector<DialCounter>& dial_counters() const override {
+    static const std::vector<DialCounter> all{{"delayed_steps", &RankDials::delayed_steps},
+                                              {"delayed_ns", &RankDials::delayed_ns}};
+    return all;
   }
 };
 

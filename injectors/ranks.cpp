@@ -19,12 +19,19 @@ ParamSpec rank_param(std::string default_value) {
               "coordinates: { tp = 1 }"};
 }
 
+bool can_share_a_rank(const std::string& one, const std::string& other) {
+  const auto here = cpus_from_list(one), there = cpus_from_list(other);  // written like lists of CPUs
+  if (!here || !there) return true;
+  return std::any_of(here->begin(), here->end(),
+                     [&](int place) { return std::find(there->begin(), there->end(), place) != there->end(); });
+}
+
 Result<std::vector<NodeRank>> chosen_ranks(const Target& target) {
   const std::string list = target.params.text(kRankParam), text = shortened(list);
   const std::vector<NodeRank>& all = target.ranks.all;
   std::vector<NodeRank> meant = all;
   if (list != "all") {
-    const auto places = cpus_from_list(list);  // written like a list of CPUs
+    const auto places = cpus_from_list(list);
     if (!places || places->empty())
       return usage_error(
           fmt::format("rank = \"{}\": it is \"all\", a number from 0, or a list such as \"0,2-3\"", text));
@@ -88,13 +95,20 @@ Result<std::vector<ProcessIdentity>> processes_from_json(const Json& list) {
   return processes;
 }
 
+std::vector<NodeRank> named_of(const NodeRanks& node, const std::vector<ProcessIdentity>& processes) {
+  std::vector<NodeRank> named;
+  for (const NodeRank& rank : node.all) {
+    const auto is_it = [&](const ProcessIdentity& process) {
+      return process.pid == rank.process.pid && process.start_ticks == rank.process.start_ticks;
+    };
+    if (std::any_of(processes.begin(), processes.end(), is_it)) named.push_back(rank);
+  }
+  return named;
+}
+
 Result<std::vector<NodeRank>> living_of(const NodeRanks& node, const std::vector<ProcessIdentity>& processes) {
   std::vector<NodeRank> living;
-  for (const NodeRank& rank : node.all) {
-    const bool named = std::any_of(processes.begin(), processes.end(), [&](const ProcessIdentity& process) {
-      return process.pid == rank.process.pid && process.start_ticks == rank.process.start_ticks;
-    });
-    if (!named) continue;
+  for (const NodeRank& rank : named_of(node, processes)) {
     GRIT_TRY(const bool alive, lives(rank.process));
     if (alive) living.push_back(rank);
   }

@@ -3,29 +3,26 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
-#include "harness/model/data_type.hpp"
+#include "harness/model/pattern_values.hpp"
 
 namespace grit {
 
-/// Both patterns repeat every so many elements, a prime, so that data delivered to the wrong place differs as well. Per
-/// step only one period is computed; filling is memcpy and checking is memcmp. They differ from step to step, from
-/// group to group (CommunicatorGroup::id), and by element, counted from wherever the workload likes: parts that could
-/// be taken for each other within a step begin at different elements.
-constexpr std::size_t kPatternPeriod = 4093;
+/// A received value that is not what it should be.
+struct WrongElement {
+  std::size_t element = 0;  // as the pattern counts them
+  std::uint32_t expected_bits = 0, got_bits = 0;
+};
 
-/// For sums, all_reduce and reduce_scatter: the sum over all ranks of the group is known.
-///
-/// In step s, element e of rank r of n holds a small integer. With pseudo-random a = a(e, s) below m and b = b(e, s)
-/// below n, and i = (r + b) mod n,
-///
-///     g(e, s, r) = (a + i) mod m   if i < c,   else 0;       the sum over all r is   Σ_{i<c} (a + i) mod m,
-///
-/// because i runs through 0..n-1 as r does. c and m are chosen so that the sum, and with it every partial sum in any
-/// order, is an integer that the type holds exactly: up to 2^8 in bf16, 2^11 in fp16, 2^24 in fp32 (significand bits,
-/// IEEE 754). With more ranks than that, c < n of them contribute at an element, others at the next. A flipped bit that
-/// the type's rounding absorbs on the way cannot be seen.
+/// Both patterns repeat every kPatternPeriod elements. Per step only one period is computed; filling is memcpy and
+/// checking is memcmp. They differ from step to step, from group to group (CommunicatorGroup::id), and by element,
+/// counted from wherever the workload likes: parts that could be taken for each other within a step begin at different
+/// elements.
+
+/// For sums, all_reduce and reduce_scatter: the sum over all ranks of the group is known (SumValues). A flipped bit
+/// that the type's rounding absorbs on the way cannot be seen.
 class SumPattern {
  public:
   /// `type`: not bytes.
@@ -39,16 +36,19 @@ class SumPattern {
 
   /// How many of the sums of elements [first, first + count) are not what they should be, bit for bit.
   [[nodiscard]] std::uint64_t count_wrong(const std::byte* sums, std::size_t first, std::size_t count) const;
+  /// The first of them.
+  [[nodiscard]] std::optional<WrongElement> first_wrong(const std::byte* sums, std::size_t first,
+                                                        std::size_t count) const;
+
+  [[nodiscard]] DataType type() const { return values_.type(); }
+  [[nodiscard]] std::uint16_t group() const { return values_.group(); }
+  [[nodiscard]] std::uint64_t step() const { return step_; }
 
  private:
-  DataType type_;
+  SumValues values_;
   std::size_t element_bytes_;
-  std::uint64_t group_;
   std::uint64_t rank_;
-  std::uint64_t ranks_;
-  std::uint64_t contributors_;  // c
-  std::uint64_t modulus_;       // m
-  std::vector<float> sums_;     // by a
+  std::uint64_t step_ = 0;
   std::vector<std::byte> own_;
   std::vector<std::byte> expected_;
 };
@@ -72,14 +72,22 @@ class CopyPattern {
   /// How many of elements [first, first + count) are not what `source` sends to `destination`, bit for bit.
   [[nodiscard]] std::uint64_t count_wrong(const std::byte* values, int source, int destination, std::size_t first,
                                           std::size_t count) const;
+  /// The first of them.
+  [[nodiscard]] std::optional<WrongElement> first_wrong(const std::byte* values, int source, int destination,
+                                                        std::size_t first, std::size_t count) const;
+
+  [[nodiscard]] DataType type() const { return type_; }
+  [[nodiscard]] std::uint16_t group() const { return group_; }
+  [[nodiscard]] std::uint64_t step() const { return step_; }
 
  private:
   [[nodiscard]] std::size_t place_of(int source, int destination, std::size_t first) const;
 
   DataType type_;
   std::size_t element_bytes_;
-  std::uint64_t group_;
+  std::uint16_t group_;
   std::uint64_t ranks_;
+  std::uint64_t step_ = 0;
   std::vector<std::byte> period_;
 };
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "harness/base/result.hpp"
-#include "workloads/fabric/float16.hpp"
+#include "harness/model/float16.hpp"
 
 namespace grit {
 namespace {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <span>
 
@@ -38,6 +39,28 @@ void judge_culprit(const RunFacts& facts, const Findings& findings, JudgedExpect
   if (!met && slower)
     judged.reasons.push_back(fmt::format("cannot tell whether {} is right: {}", text,
                                          findings.culprit ? findings.culprit->text : "there is nothing to go by"));
+}
+
+/// Nobody else may have sent any; where it cannot be told who did, neither can this.
+void judge_wrong_values(const RunFacts& facts, JudgedExpectations& judged) {
+  const Plan& plan = facts.plan;
+  if (!plan.expect.wrong_values_from) return;
+  const std::string text = expected_senders_text(plan, *plan.expect.wrong_values_from);
+  std::optional<bool> met;
+  if (!facts.wrong_data && facts.outcome == "completed") met = false;
+  if (facts.wrong_data && !facts.wrong_data->ranks.empty()) {
+    const auto is_expected = [&](int rank) {
+      return std::any_of(plan.topology.nodes.begin(), plan.topology.nodes.end(), [&](const Node& node) {
+        return is_expected_node(plan, *plan.expect.wrong_values_from, node.index) &&
+               std::find(node.ranks.begin(), node.ranks.end(), rank) != node.ranks.end();
+      });
+    };
+    const auto& ranks = facts.wrong_data->ranks;
+    met = std::all_of(ranks.begin(), ranks.end(), is_expected);
+  }
+  judged.results.push_back({text, met});
+  if (!met && facts.wrong_data)
+    judged.reasons.push_back(fmt::format("cannot tell whether there are {}: {}", text, facts.wrong_data->text));
 }
 
 /// A bound on some effects, of which each alone may decide.
@@ -225,6 +248,46 @@ void judge_recovery(const RunFacts& facts, const Findings& findings, JudgedExpec
         recovery->p50_ci_ns ? "the interval of the median" + recovery_interval_text(*recovery) : "these are too few"));
 }
 
+/// Of every restart: met when all of them are known to keep to it, not met when one is known not to.
+void judge_restart_time(const Restarts& restarts, std::string_view what, std::int64_t within_ns,
+                        const std::function<std::optional<std::int64_t>(const Restart&)>& time_of,
+                        JudgedExpectations& judged) {
+  const std::string text = fmt::format("{} within {}", what, format_duration(static_cast<double>(within_ns)));
+  std::optional<bool> met;
+  if (!restarts.each.empty()) met = true;
+  for (const Restart& restart : restarts.each) {
+    const auto time_ns = time_of(restart);
+    if (time_ns && *time_ns > within_ns) met = false;
+    if (!time_ns && met == true) met = std::nullopt;
+  }
+  judged.results.push_back({text, met});
+  if (met) return;
+  judged.reasons.push_back(fmt::format(
+      "cannot tell whether {}: {}", text,
+      restarts.each.empty() ? "the job never had to start again" : "of some restart the time is not known"));
+}
+
+void judge_restarts(const RunFacts& facts, JudgedExpectations& judged) {
+  const Expectation& expect = facts.plan.expect;
+  if (!facts.restarts || !expects_restart(expect)) return;
+  const Restarts& restarts = *facts.restarts;
+  if (expect.detected_within_ns)
+    judge_restart_time(
+        restarts, "a death is told", *expect.detected_within_ns,
+        [](const Restart& restart) { return restart.detect_ns; }, judged);
+  if (expect.back_within_ns)
+    judge_restart_time(
+        restarts, "the job is back", *expect.back_within_ns, [](const Restart& restart) { return restart.back_ns(); },
+        judged);
+  if (!expect.goodput_at_least) return;
+  const std::string text = "goodput at least " + percent(*expect.goodput_at_least);
+  judged.results.push_back(
+      {text, restarts.goodput ? std::optional(*restarts.goodput >= *expect.goodput_at_least) : std::nullopt});
+  if (!restarts.goodput)
+    judged.reasons.push_back(fmt::format(
+        "cannot tell whether {}: the run did not go to its end, or its baseline or its clock is not known", text));
+}
+
 void note_speed_up(const Findings& findings, double bound, JudgedExpectations& judged) {
   const auto& effects = findings.steps.slowdown;
   if (std::any_of(effects.begin(), effects.end(), [&](const Effect& e) { return e.ci_high < -bound; }))
@@ -248,6 +311,7 @@ JudgedExpectations judge_expectations(const RunFacts& facts, const Findings& fin
   JudgedExpectations judged;
   judge_outcome(facts, judged);
   judge_culprit(facts, findings, judged);
+  judge_wrong_values(facts, judged);
   if (expect.slowdown_at_least)
     judge_slowdown(findings, "at least", *expect.slowdown_at_least, slowdown_at_least, judged);
   judge_recovery(facts, findings, judged);
@@ -257,6 +321,7 @@ JudgedExpectations judge_expectations(const RunFacts& facts, const Findings& fin
   }
   judge_p99(facts, findings, judged);
   judge_throughput(facts, findings, judged);
+  judge_restarts(facts, judged);
   for (const auto& [name, fails] : expect.checks) judge_check(facts, findings, name, fails, judged);
   return judged;
 }

@@ -19,26 +19,50 @@ double median_baseline_ns(const Plan& plan, const RunTimes& times) {
   return median(std::move(means));
 }
 
+/// Values that were wrong outside of blocks in which a fault of the plan does that.
+class WrongOutside {
+ public:
+  explicit WrongOutside(const Plan& plan) {
+    for (const Block& block : plan.blocks) expected_.push_back(corrupts_data_in(plan, block.index));
+  }
+  void take(std::span<const StepRecord> records) {
+    for (const StepRecord& record : records)
+      if (record.corrupted > 0 && (record.block >= expected_.size() || !expected_[record.block]))
+        values_ += record.corrupted;
+  }
+  [[nodiscard]] std::uint64_t values() const { return values_; }
+
+ private:
+  std::vector<bool> expected_;  // by block
+  std::uint64_t values_ = 0;
+};
+
 /// What the verdict needs of the records.
 struct RunSums {
   RunTimes times;
+  std::uint64_t wrong_outside;
   BlockEnds ends;
   OwnWork work;
 };
 
 /// Stretch by stretch: the records then come from memory once, and for all but the first sum from the cache.
-RunSums sum_run(const Plan& plan, std::span<const StepRecord> records, const Json& clock) {
+RunSums sum_run(const Plan& plan, std::span<const StepRecord> records, std::span<const CollectiveRecord> spans,
+                const Json& clock) {
   constexpr std::size_t kStretch = 2048;  // 208 KiB
   BlockTimesSum times(plan, records.size());
+  WrongOutside wrong(plan);
   BlockEnds ends(plan);
   OwnWorkSum work(plan, NodeClocks(plan, clock), records.size());
   for (std::size_t first = 0; first < records.size(); first += kStretch) {
     const auto stretch = records.subspan(first, std::min(kStretch, records.size() - first));
     times.take(stretch);
+    wrong.take(stretch);
     ends.take(stretch);
     work.take(stretch);
   }
-  return {times.finish(), std::move(ends), work.finish()};
+  RunSums sums{times.finish(), wrong.values(), std::move(ends), work.finish()};
+  add_graphs(sums.work, plan, records, spans, NodeClocks(plan, clock));
+  return sums;
 }
 
 FaultResult count_windows(const RunFacts& facts, const DoneBlocks& blocks, std::size_t place) {
@@ -77,14 +101,23 @@ void note_faults_without_effect(RunFacts& facts) {
   facts.unread = !facts.never_took_effect && !are_few_idle(facts.plan, without_effect);
 }
 
+/// Those that the records count, and of whom ranks told examples.
+void note_wrong_data(RunFacts& facts, std::uint64_t outside) {
+  if (facts.times.corrupted_values == 0) return;
+  facts.wrong_data =
+      facts.evidence.wrong_data.value_or(WrongData{.text = "who sent them cannot be told: no rank told of an example"});
+  facts.wrong_data->values = facts.times.corrupted_values;
+  facts.wrong_data->outside = outside;
+}
+
 void set_outcome(RunFacts& facts, std::size_t done) {
   const RunEvidence& evidence = facts.evidence;
   const std::size_t due = evidence.blocks_due;
   if (done < due) facts.outcome = "failed";
-  if (facts.times.corrupted_values > 0) {
+  if (facts.wrong_data && facts.wrong_data->outside > 0) {
     facts.outcome = "corruption";
     facts.ending =
-        fmt::format("{} reduced values were wrong: data were corrupted on the way", facts.times.corrupted_values);
+        fmt::format("{} reduced values were wrong: data were corrupted on the way", facts.wrong_data->outside);
     facts.reasons.push_back(facts.ending);
   }
   const bool counted = facts.outcome == "corruption" && evidence.ending == "corruption";
@@ -101,9 +134,9 @@ void set_outcome(RunFacts& facts, std::size_t done) {
 
 }  // namespace
 
-RunFacts gather_facts(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events,
-                      const Json& clock) {
-  RunSums sums = sum_run(plan, records, clock);
+RunFacts gather_facts(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
+                      std::span<const CollectiveRecord> spans) {
+  RunSums sums = sum_run(plan, records, spans, clock);
   RunFacts facts{.plan = plan, .times = std::move(sums.times), .work = std::move(sums.work)};
   facts.evidence = collect_evidence(plan, events, clock);
   facts.timing = fault_timing(plan, sums.ends, events, clock);
@@ -115,6 +148,7 @@ RunFacts gather_facts(const Plan& plan, std::span<const StepRecord> records, con
   for (std::size_t i = 0; i < plan.faults.size(); ++i) facts.faults.push_back(count_windows(facts, blocks, i));
   facts.reasons = left_behind(plan, facts.evidence, facts.faults);
   note_faults_without_effect(facts);
+  note_wrong_data(facts, sums.wrong_outside);
   set_outcome(facts, blocks.done());
   return facts;
 }

@@ -2,6 +2,7 @@
 // ended.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "analysis/records/block_times.hpp"
 #include "analysis/records/own_work.hpp"
 #include "harness/base/json.hpp"
+#include "harness/model/collective_record.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
@@ -28,6 +30,7 @@ struct RunFacts {
   CountedPairs pairs{};
   std::vector<PairTimes> sham_pairs{};  // of the pairs that count, their baselines against their sham blocks
   double baseline_step_ns = 0;          // median over baseline blocks of the mean step time
+  std::optional<Restarts> restarts{};   // of a run with Design::restarts; then the outcome is that of the last attempt
   int looks = 1;                        // planned (looks_of())
   std::vector<FaultResult> faults{};    // without `harmful`
   bool never_took_effect = false;       // of some kind of fault too many (are_few_idle()) are known to have had no
@@ -36,6 +39,8 @@ struct RunFacts {
   std::string outcome = "completed";    // Verdict::outcome
   std::string ending{};                 // why it is not "completed", in words
   std::vector<std::string> reasons{};   // what may still be in force or was left behind, and how the run ended
+  /// Verdict::wrong_data.
+  std::optional<WrongData> wrong_data{};
 
   /// It ended as the scenario says it would: then what a step costs is not the question.
   [[nodiscard]] bool ended_as_expected() const {
@@ -43,9 +48,9 @@ struct RunFacts {
   }
 };
 
-/// One pass over the records. `clock` is clock.json, for what compares nodes' clocks. Never fails: what is missing or
-/// broken is a fact, too.
-RunFacts gather_facts(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events,
-                      const Json& clock);
+/// One pass over the records, and where spans are needed (OwnWork::is_one_group()) what step_graphs() takes. `clock` is
+/// clock.json, for what compares nodes' clocks. Never fails: what is missing or broken is a fact, too.
+RunFacts gather_facts(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
+                      std::span<const CollectiveRecord> spans = {});
 
 }  // namespace grit

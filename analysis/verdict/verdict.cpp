@@ -1,5 +1,7 @@
 #include "analysis/verdict/verdict.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -30,7 +32,9 @@ Verdict verdict_of(const RunFacts& facts, Findings findings) {
         of_statistic(findings.as_randomised->slowdown, findings.shown ? findings.shown->statistic : "");
   verdict.sham = findings.sham;
   verdict.recovery = std::move(findings.recovery);
+  verdict.restarts = facts.restarts;
   verdict.culprit = std::move(findings.culprit);
+  verdict.wrong_data = facts.wrong_data;
   verdict.faults = facts.faults;
   for (std::size_t i = 0; i < plan.faults.size(); ++i)
     if (!plan.faults[i].passive) verdict.faults[i].harmful = findings.harmful;
@@ -58,15 +62,20 @@ VerdictKind kind_of(const RunFacts& facts, const Findings& findings, const Judge
 }  // namespace
 
 Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
-                    const std::optional<JsonLines>& links) {
-  RunFacts facts = gather_facts(plan, records, events, clock);
+                    const std::optional<JsonLines>& links, std::span<const CollectiveRecord> spans,
+                    const LaterAttempts* later) {
+  RunFacts facts = gather_facts(plan, records, events, clock, spans);
+  if (later != nullptr) go_on(facts, *later);
   const Findings findings = find_effects(facts, records, events, links);
   JudgedExpectations expectations = judge_expectations(facts, findings);
   Verdict verdict = verdict_of(facts, findings);
   for (const auto& more : {facts.reasons, ineffective_faults(facts), left_out_pairs(facts, findings),
                            expectations.reasons, odd_things(facts, findings)})
     verdict.reasons.insert(verdict.reasons.end(), more.begin(), more.end());
-  if (expectations.results.empty())
+  if (plan.attempt > 1)
+    verdict.reasons.push_back(
+        fmt::format("this is attempt {} of a run, whose verdict is in its own directory", plan.attempt));
+  else if (expectations.results.empty())
     verdict.reasons.emplace_back("the scenario expects nothing: give it expect = { slowdown = ... }");
   verdict.kind = kind_of(facts, findings, expectations, left_something_behind(verdict));
   verdict.expectations = std::move(expectations.results);
@@ -74,8 +83,8 @@ Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const
 }
 
 Verdict judge(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events, const Json& clock,
-              const std::optional<JsonLines>& links) {
-  return judge_run(plan, records, events, clock, links).verdict;
+              const std::optional<JsonLines>& links, std::span<const CollectiveRecord> spans) {
+  return judge_run(plan, records, events, clock, links, spans).verdict;
 }
 
 bool left_something_behind(const Verdict& verdict) {

@@ -8,6 +8,7 @@
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/effect.hpp"
 #include "analysis/verdict/left_behind.hpp"
+#include "analysis/verdict/restarts.hpp"
 #include "analysis/verdict/slowdown.hpp"
 
 namespace grit {
@@ -98,6 +99,7 @@ std::string verdict_sentence(const RunFacts& facts, const Findings& findings) {
     ended = facts.ending + ". ";
     if (ended.front() >= 'a' && ended.front() <= 'z') ended.front() = static_cast<char>(ended.front() - 'a' + 'A');
   }
+  if (facts.restarts) return mend + ended + restarts_sentence(facts) + ".";
   return mend + ended + cost_sentence(facts, findings) + ".";
 }
 
@@ -129,7 +131,7 @@ std::vector<std::string> ineffective_faults(const RunFacts& facts) {
 
 std::vector<std::string> left_out_pairs(const RunFacts& facts, const Findings& findings) {
   std::vector<std::string> reasons;
-  if (!facts.plan.expect.outcome.empty()) return reasons;
+  if (!facts.plan.expect.outcome.empty() || facts.restarts || facts.plan.attempt > 1) return reasons;
   const CountedPairs& pairs = facts.pairs;
   const auto left_out = [&](int count, std::string_view why) {
     if (count > 0) reasons.push_back(fmt::format("{} of {} pairs are left out: {}", count, pairs.planned, why));
@@ -154,6 +156,8 @@ std::vector<std::string> left_out_pairs(const RunFacts& facts, const Findings& f
 
 std::vector<std::string> odd_things(const RunFacts& facts, const Findings& findings) {
   std::vector<std::string> reasons;
+  if (const auto& wrong = facts.wrong_data)
+    reasons.push_back(fmt::format("{} wrong values: {}", wrong->values, wrong->text));
   add_sham(reasons, findings);
   if (const auto remark = baseline_change_remark(facts.plan, facts.times)) reasons.push_back(*remark);
   add_first_few(reasons, facts.evidence.remarks, "remarks of this kind: see events.jsonl");

@@ -49,6 +49,7 @@ Json to_json(const RecorderConfig& config) {
               {"keys", to_json(config.keys)},
               {"run_directory", config.run_directory.string()},
               {"end_patience_ns", config.end_patience_ns},
+              {"corrupts_data", config.corrupts_data},
               {"judges", config.judges}};
 }
 
@@ -59,6 +60,7 @@ Result<RecorderConfig> recorder_config_from_json(const Json& json) {
     config.endpoints = json.at("endpoints").get<std::vector<std::string>>();
     config.run_directory = json.at("run_directory").get<std::string>();
     config.end_patience_ns = json.at("end_patience_ns").get<std::int64_t>();
+    config.corrupts_data = json.at("corrupts_data").get<std::vector<bool>>();
     config.judges = json.at("judges").get<bool>();
     GRIT_TRY(config.keys, run_keys_from_json(json.at("keys")));
   } catch (const Json::exception& error) {

@@ -37,6 +37,7 @@ struct RecorderConfig {
   RunKeys keys{};
   std::filesystem::path run_directory{};
   std::int64_t end_patience_ns = 60 * kNsPerS;  // Recorder::give_up_after()
+  std::vector<bool> corrupts_data{};            // Recorder::expects_wrong_sums()
   bool judges = false;                          // the run, when the first rank, who else would, is dead
 };
 

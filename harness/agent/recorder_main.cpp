@@ -76,6 +76,7 @@ class Recording {
     sigemptyset(&term_);
     sigaddset(&term_, SIGTERM);
     recorder_.give_up_after(config_.end_patience_ns);
+    recorder_.expects_wrong_sums(config_.corrupts_data);
     if (config_.judges) recorder_.before_order([this](const Json& cause) { leave_last_words(cause); });
   }
 

@@ -20,13 +20,25 @@ bool are_all_expected(const Plan& plan, const NodeSelector& on) {
                                          [&](const Node& node) { return is_expected_node(plan, on, node.index); });
 }
 
-std::string expected_text(const Plan& plan, const ExpectedCulprit& expected) {
+namespace {
+
+/// "all nodes", "node1 or node2"
+std::string expected_nodes_text(const Plan& plan, const NodeSelector& on) {
+  if (are_all_expected(plan, on)) return "all nodes";
   std::set<std::string> names;
-  if (expected.on)
-    for (const Node& node : plan.topology.nodes)
-      if (is_expected_node(plan, *expected.on, node.index)) names.insert(node.name);
-  const bool all = expected.on && are_all_expected(plan, *expected.on);
-  const std::string nodes = all ? "all nodes" : fmt::format("{}", fmt::join(names, " or "));
+  for (const Node& node : plan.topology.nodes)
+    if (is_expected_node(plan, on, node.index)) names.insert(node.name);
+  return fmt::format("{}", fmt::join(names, " or "));
+}
+
+}  // namespace
+
+std::string expected_senders_text(const Plan& plan, const NodeSelector& from) {
+  return "wrong values from " + expected_nodes_text(plan, from);
+}
+
+std::string expected_text(const Plan& plan, const ExpectedCulprit& expected) {
+  const std::string nodes = expected.on ? expected_nodes_text(plan, *expected.on) : "";
   if (nodes.empty()) return "culprit " + expected.resource;
   return fmt::format("culprit {}{}{}", nodes, expected.resource.empty() ? "" : ", ", expected.resource);
 }

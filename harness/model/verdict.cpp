@@ -195,6 +195,24 @@ std::optional<Culprit> culprit_from(const Json& json) {
   return culprit;
 }
 
+Json wrong_data_json(const std::optional<WrongData>& wrong) {
+  if (!wrong) return nullptr;
+  return Json{{"values", wrong->values}, {"outside", wrong->outside},   {"examples", wrong->examples},
+              {"ranks", wrong->ranks},   {"possible", wrong->possible}, {"chance", wrong->chance},
+              {"text", wrong->text}};
+}
+
+std::optional<WrongData> wrong_data_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return WrongData{.values = json.at("values").get<std::uint64_t>(),
+                   .outside = json.at("outside").get<std::uint64_t>(),
+                   .examples = json.at("examples").get<int>(),
+                   .ranks = json.at("ranks").get<std::vector<int>>(),
+                   .possible = json.at("possible").get<std::vector<int>>(),
+                   .chance = json.at("chance").get<double>(),
+                   .text = json.at("text").get<std::string>()};
+}
+
 /// null for what is longer than the recovery blocks.
 Json finite_json(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -221,6 +239,55 @@ std::optional<Recovery> recovery_from(const Json& json) {
     recovery.p50_ci_ns = {finite_from(ci.at(0)), finite_from(ci.at(1))};
   recovery.carry_over = effect_from(json.at("carry_over"));
   return recovery;
+}
+
+Json optional_time(const std::optional<std::int64_t>& time_ns) { return time_ns ? Json(*time_ns) : Json(nullptr); }
+
+std::optional<std::int64_t> optional_time_from(const Json& value) {
+  return value.is_null() ? std::nullopt : std::optional(value.get<std::int64_t>());
+}
+
+Json restart_json(const Restart& restart) {
+  return Json{{"why", restart.why},
+              {"first_step", restart.first_step},
+              {"lost_steps", restart.lost_steps},
+              {"passed_over", restart.passed_over},
+              {"detect_ns", optional_time(restart.detect_ns)},
+              {"end_ns", optional_time(restart.end_ns)},
+              {"restart_ns", optional_time(restart.restart_ns)},
+              {"recompute_ns", optional_time(restart.recompute_ns)},
+              {"back_ns", optional_time(restart.back_ns())}};
+}
+
+Restart restart_from(const Json& json) {
+  return Restart{.why = json.at("why").get<std::string>(),
+                 .first_step = json.at("first_step").get<std::int64_t>(),
+                 .lost_steps = json.at("lost_steps").get<std::int64_t>(),
+                 .passed_over = json.at("passed_over").get<std::vector<std::string>>(),
+                 .detect_ns = optional_time_from(json.at("detect_ns")),
+                 .end_ns = optional_time_from(json.at("end_ns")),
+                 .restart_ns = optional_time_from(json.at("restart_ns")),
+                 .recompute_ns = optional_time_from(json.at("recompute_ns"))};
+}
+
+Json restarts_json(const Restarts& restarts) {
+  Json json{{"most", restarts.most},
+            {"each", Json::array()},
+            {"steps", restarts.steps},
+            {"wall_ns", optional_time(restarts.wall_ns)},
+            {"goodput", restarts.goodput ? Json(*restarts.goodput) : Json(nullptr)}};
+  for (const Restart& restart : restarts.each) json["each"].push_back(restart_json(restart));
+  return json;
+}
+
+std::optional<Restarts> restarts_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  Restarts restarts{.most = json.at("most").get<std::int64_t>(),
+                    .steps = json.at("steps").get<std::int64_t>(),
+                    .wall_ns = optional_time_from(json.at("wall_ns"))};
+  for (const Json& one : json.at("each")) restarts.each.push_back(restart_from(one));
+  if (!json.at("goodput").is_null()) restarts.goodput = json.at("goodput").get<double>();
+  return restarts;
 }
 
 Result<VerdictKind> kind_from(const std::string& text) {
@@ -270,6 +337,7 @@ Json to_json(const Verdict& verdict) {
             {"looks", verdict.looks},
             {"sham", effect_json(verdict.sham)},
             {"recovery", recovery_json(verdict.recovery)},
+            {"wrong_values", wrong_data_json(verdict.wrong_data)},
             {"faults", Json::array()},
             {"expectations", Json::array()},
             {"checks", Json::array()},
@@ -283,6 +351,7 @@ Json to_json(const Verdict& verdict) {
   if (const auto& lost = verdict.lost_each_time)
     json["lost_each_time"] = {
         {"estimate_s", lost->estimate_ns / 1e9}, {"ci_low_s", lost->low_ns / 1e9}, {"ci_high_s", lost->high_ns / 1e9}};
+  if (verdict.restarts) json["restarts"] = restarts_json(*verdict.restarts);
   for (const Effect& effect : verdict.effects) json["effects"].push_back(effect_json(effect));
   add_culprit(json, verdict.culprit);
   for (const FaultResult& fault : verdict.faults) json["faults"].push_back(fault_json(fault));
@@ -316,7 +385,9 @@ Result<Verdict> verdict_from_json(const Json& document) {
     verdict.looks = json.value("looks", 1);
     verdict.sham = effect_from(json.value("sham", Json()));
     verdict.recovery = recovery_from(json.value("recovery", Json()));
+    verdict.restarts = restarts_from(json.value("restarts", Json()));
     verdict.culprit = culprit_from(json);
+    verdict.wrong_data = wrong_data_from(json.value("wrong_values", Json()));
     for (const Json& fault : json.at("faults")) verdict.faults.push_back(fault_from(fault));
     for (const Json& one : json.at("expectations"))
       verdict.expectations.push_back({one.at("text").get<std::string>(), optional_bool_from(one.at("met"))});

@@ -106,6 +106,44 @@ struct Recovery {
   std::optional<Effect> carry_over{};  // the rest of the recovery blocks against their pairs' baselines
 };
 
+/// Values that ranks received wrong, and who sent them (analysis/facts/wrong_values.hpp).
+struct WrongData {
+  std::uint64_t values = 0;     // found wrong, by all ranks together
+  std::uint64_t outside = 0;    // of these, in blocks without a fault that does that
+  int examples = 0;             // different ones that ranks told of
+  std::vector<int> ranks{};     // who sent them, where that can be told
+  std::vector<int> possible{};  // else: one of these did, if anybody
+  double chance = 0;            // at most, that a rank is named that sent nothing wrong
+  std::string text{};           // in words
+};
+
+/// The job started again after a death (Design::restarts). The times follow one another, all on node 0's clock, so that
+/// their sum is from the death to where the job was back; empty: not known, or it did not come to that.
+struct Restart {
+  std::string why{};                           // how the attempt before it ended
+  std::int64_t first_step = 0;                 // with which it went on: the one after its checkpoint's
+  std::int64_t lost_steps = 0;                 // had been complete, and were computed again
+  std::vector<std::string> passed_over{};      // newer checkpoints, and why they could not be used
+  std::optional<std::int64_t> detect_ns{};     // from the death until the recorder ordered the end
+  std::optional<std::int64_t> end_ns{};        // until the last node had taken its faults off and said goodbye
+  std::optional<std::int64_t> restart_ns{};    // until the first step of the next attempt began
+  std::optional<std::int64_t> recompute_ns{};  // until the lost steps were complete again
+  [[nodiscard]] std::optional<std::int64_t> back_ns() const {
+    if (!detect_ns || !end_ns || !restart_ns || !recompute_ns) return std::nullopt;
+    return *detect_ns + *end_ns + *restart_ns + *recompute_ns;
+  }
+};
+
+struct Restarts {
+  std::int64_t most = 0;  // Design::restarts
+  std::vector<Restart> each{};
+  std::int64_t steps = 0;                 // of the job that are complete and were not lost
+  std::optional<std::int64_t> wall_ns{};  // from the beginning of the first step to the end of the last one
+  /// What these steps take at the baseline's step time, of that; empty: the run did not go to its end, or its clock or
+  /// its baseline is not known. Checkpoints that the baseline writes are part of its step time.
+  std::optional<double> goodput{};
+};
+
 struct ExpectationResult {
   std::string text;
   std::optional<bool> met{};  // empty: cannot tell
@@ -145,7 +183,9 @@ struct Verdict {
   int look = 1, looks = 1;                // the look after which the run stopped, of how many planned (looks_of())
   std::optional<Effect> sham{};           // of sham blocks against baselines: what grit itself does to a step
   std::optional<Recovery> recovery{};
-  std::optional<Culprit> culprit{};  // empty: nothing was slower, so nobody is to blame
+  std::optional<Restarts> restarts{};  // empty: the run has none (Design::restarts)
+  std::optional<Culprit> culprit{};       // empty: nothing was slower, so nobody is to blame
+  std::optional<WrongData> wrong_data{};  // empty: none was found
   std::vector<FaultResult> faults{};
   std::vector<ExpectationResult> expectations{};
   std::vector<CheckResult> checks{};

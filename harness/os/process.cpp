@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <filesystem>
 #include <limits>
+#include <map>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -40,6 +43,21 @@ std::optional<ProcessState> read_state(pid_t pid) {
   return state;
 }
 
+/// Every process that is no zombie.
+std::map<pid_t, ProcStat> all_processes() {
+  std::map<pid_t, ProcStat> all;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    pid_t pid = 0;
+    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) continue;
+    auto stat = read_proc_stat(pid);
+    if (stat && stat->state != 'Z' && stat->state != 'X') all.emplace(pid, std::move(*stat));
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<ProcessIdentity> identify_process(pid_t pid) {
@@ -56,6 +74,28 @@ Result<std::optional<ProcessState>> process_state(const ProcessIdentity& identit
   auto state = read_state(identity.pid);
   if (!state || state->start_ticks != identity.start_ticks) return std::nullopt;
   return state;
+}
+
+Result<std::vector<std::vector<ProcessIdentity>>> helpers_of(std::span<const ProcessIdentity> processes) {
+  GRIT_TRY(const std::string boot, boot_id());
+  const std::map<pid_t, ProcStat> all = all_processes();
+  std::vector<std::vector<ProcessIdentity>> helpers;
+  for (const ProcessIdentity& process : processes) {
+    std::vector<ProcessIdentity>& own = helpers.emplace_back();
+    const auto maker = all.find(process.pid);
+    if (boot != process.boot_id || maker == all.end() || maker->second.start_ticks != process.start_ticks) continue;
+    std::set<pid_t> family{process.pid};
+    for (bool grew = true; grew;) {  // a child may have a smaller number than its parent
+      grew = false;
+      for (const auto& [pid, stat] : all) {
+        if (stat.session != maker->second.session || !family.contains(stat.parent) || family.contains(pid)) continue;
+        family.insert(pid);
+        own.push_back({.boot_id = boot, .pid = pid, .start_ticks = stat.start_ticks});
+        grew = true;
+      }
+    }
+  }
+  return helpers;
 }
 
 Result<std::vector<pid_t>> threads_of(const ProcessIdentity& identity) {

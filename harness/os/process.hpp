@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,10 @@ Result<ProcessIdentity> identify_process(pid_t pid);
 Result<std::optional<ProcessState>> process_state(const ProcessIdentity& identity);
 /// Nothing when it has ended. Error (unavailable): this kernel does not count.
 Result<std::optional<SchedulerTimes>> scheduler_times(const ProcessIdentity& identity);
+/// Of each: the processes that it has started and these have, in its session, such as its data loaders; not what began
+/// a session of its own, as an agent does. Ended ones are not among them, and one whose parent has ended is lost from
+/// sight. One pass over /proc.
+Result<std::vector<std::vector<ProcessIdentity>>> helpers_of(std::span<const ProcessIdentity> processes);
 /// The ids of its threads, ascending; none when it has ended.
 Result<std::vector<pid_t>> threads_of(const ProcessIdentity& identity);
 /// Through a pidfd, so that it reaches this process or none. True: it was sent; false: the process has ended.

@@ -104,6 +104,10 @@ std::string describe_design(const Plan& plan) {
                   timed ? format_quantity(design.block_ns, Unit::time_ns) : plural(design.block_steps, "step"),
                   plural(design.settle_steps, "step"));
   if (design.warmup_steps > 0) text += fmt::format("; {} of warm-up before", plural(design.warmup_steps, "step"));
+  if (design.restarts > 0)
+    text +=
+        fmt::format("; after a rank's death or a node's loss the job starts again from its last checkpoint, at most {}",
+                    design.restarts == 1 ? "once" : fmt::format("{} times", design.restarts));
   if (design.sham) text += "; in each pair a sham block too, in which all is done but the fault";
   if (design.recovery_ns > 0)
     text += fmt::format("; {} without the fault after each fault block",
@@ -256,8 +260,14 @@ std::string describe_expectation(const Plan& plan) {
     words.push_back(fmt::format("check {} {} under the fault", name, fails ? "fails" : "passes"));
   if (!expect.outcome.empty()) words.push_back("the run ends by " + expect.outcome);
   if (expect.culprit) words.push_back(expected_text(plan, *expect.culprit));
+  if (expect.wrong_values_from) words.push_back(expected_senders_text(plan, *expect.wrong_values_from));
   if (expect.recovers_within_ns)
     words.push_back("steps are back within " + format_quantity(*expect.recovers_within_ns, Unit::time_ns));
+  if (expect.detected_within_ns)
+    words.push_back("a death is told within " + format_quantity(*expect.detected_within_ns, Unit::time_ns));
+  if (expect.back_within_ns)
+    words.push_back("the job is back within " + format_quantity(*expect.back_within_ns, Unit::time_ns));
+  bound(expect.goodput_at_least, "goodput of at least");
   return fmt::format("{}", fmt::join(words, " and "));
 }
 

@@ -80,7 +80,8 @@ std::string read_outcome(lua_State* lua, int table) {
   if (std::find(kExpectableOutcomes.begin(), kExpectableOutcomes.end(), outcome) == kExpectableOutcomes.end())
     throw ScenarioError(fmt::format("expect.outcome is \"{}\"; a run can be expected to end by: {}", shortened(outcome),
                                     fmt::join(kExpectableOutcomes, ", ")));
-  for (const char* other : {"slowdown", "p99", "throughput", "checks", "culprit", "recovers"}) {
+  for (const char* other :
+       {"slowdown", "p99", "throughput", "checks", "wrong_values", "restart", "culprit", "recovers"}) {
     if (push_field(lua, table, other) != LUA_TNIL)
       throw ScenarioError(fmt::format(
           "expect has both outcome and {}: a run that ends early measures no slowdown, so there is no culprit of it to "
@@ -111,6 +112,19 @@ std::optional<ExpectedCulprit> read_culprit(lua_State* lua, int table) {
   return culprit;
 }
 
+/// wrong_values = { from = "node1" }
+std::optional<NodeSelector> read_wrong_values(lua_State* lua, int table) {
+  const int type = push_field(lua, table, "wrong_values");
+  if (type == LUA_TNIL) return std::nullopt;
+  if (type != LUA_TTABLE)
+    throw ScenarioError(R"(expect.wrong_values must be a table: wrong_values = { from = "any" })");
+  const int inner = lua_gettop(lua);
+  check_keys(lua, inner, "key", "expect.wrong_values", scenario_table("grit.wrong_values").names());
+  if (push_field(lua, inner, "from") == LUA_TNIL)
+    throw ScenarioError(R"(expect.wrong_values does not say who sends them: wrong_values = { from = "any" })");
+  return as_selector(lua, lua_gettop(lua), "expect.wrong_values.from");
+}
+
 /// recovers = { within = "5s" }
 std::optional<std::int64_t> read_recovery(lua_State* lua, int table) {
   const int type = push_field(lua, table, "recovers");
@@ -125,6 +139,35 @@ std::optional<std::int64_t> read_recovery(lua_State* lua, int table) {
   return within_ns;
 }
 
+/// restart = { detected_within = "10s", back_within = "60s", goodput_at_least = "80%" }, the only key of expect.
+std::optional<Expectation> read_restart(lua_State* lua, int table, const Design& design) {
+  constexpr std::string_view kRestartHow = R"(: restart = { detected_within = "10s", goodput_at_least = "80%" })";
+  const int type = push_field(lua, table, "restart");
+  if (type == LUA_TNIL) return std::nullopt;
+  if (type != LUA_TTABLE) throw ScenarioError(fmt::format("expect.restart must be a table{}", kRestartHow));
+  const int inner = lua_gettop(lua);
+  check_keys(lua, inner, "key", "expect.restart", scenario_table("grit.restart").names());
+  if (text_keys(lua, table, "expect").size() > 1)
+    throw ScenarioError(
+        "expect has more than restart: blocks in which the job dies are no fault blocks of a comparison; leave the "
+        "others out");
+  if (design.restarts == 0)
+    throw ScenarioError("expect.restart needs a job that starts again: write design = { restarts = 1, ... }");
+  const auto time = [&](const char* key) -> std::optional<std::int64_t> {
+    if (push_field(lua, inner, key) == LUA_TNIL) return std::nullopt;
+    const std::string name = std::string("expect.restart.") + key;
+    const auto time_ns = as_quantity(lua, lua_gettop(lua), Unit::time_ns, name).get<std::int64_t>();
+    if (time_ns == 0) throw ScenarioError(name + " must be longer than 0");
+    return time_ns;
+  };
+  Expectation expect;
+  expect.detected_within_ns = time("detected_within");
+  expect.back_within_ns = time("back_within");
+  expect.goodput_at_least = read_bound(lua, inner, "expect.restart", "goodput_at_least");
+  if (!expects_restart(expect)) throw ScenarioError(fmt::format("expect.restart is empty{}", kRestartHow));
+  return expect;
+}
+
 /// What only design and expectations together can say.
 void check_recovery(const Design& design, const Expectation& expect) {
   if (!expect.recovers_within_ns || design.recovery_ns >= *expect.recovers_within_ns) return;
@@ -137,12 +180,14 @@ void check_recovery(const Design& design, const Expectation& expect) {
 Expectation read_table(lua_State* lua, int table, const Scenario& scenario) {
   check_keys(lua, table, "key", "expect", scenario_table("grit.expect").names());
   if (std::string outcome = read_outcome(lua, table); !outcome.empty()) return {.outcome = std::move(outcome)};
+  if (auto restart = read_restart(lua, table, scenario.design)) return std::move(*restart);
   const Bounds slowdown = read_bounds(lua, table, "slowdown", "grit.slowdown"),
                p99 = read_bounds(lua, table, "p99", "grit.slowdown"),
                throughput = read_bounds(lua, table, "throughput", "grit.throughput");
   Expectation expect{.slowdown_at_least = slowdown.at_least,
                      .slowdown_at_most = slowdown.at_most,
                      .culprit = read_culprit(lua, table),
+                     .wrong_values_from = read_wrong_values(lua, table),
                      .recovers_within_ns = read_recovery(lua, table),
                      .p99_at_least = p99.at_least,
                      .p99_at_most = p99.at_most,
@@ -150,10 +195,10 @@ Expectation read_table(lua_State* lua, int table, const Scenario& scenario) {
                      .throughput_at_most = throughput.at_most,
                      .checks = read_checks(lua, table, scenario)};
   const bool claims = slowdown.at_least || slowdown.at_most || p99.at_least || p99.at_most || throughput.at_least ||
-                      throughput.at_most || !expect.checks.empty();
+                      throughput.at_most || !expect.checks.empty() || expect.wrong_values_from;
   if (!claims)
-    throw ScenarioError(
-        fmt::format("no expectations: expect says nothing of slowdown, p99, throughput or checks{}", kHow));
+    throw ScenarioError(fmt::format(
+        "no expectations: expect says nothing of slowdown, p99, throughput, checks or wrong_values{}", kHow));
   check_recovery(scenario.design, expect);
   return expect;
 }

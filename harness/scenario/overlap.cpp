@@ -8,6 +8,7 @@
 
 #include "harness/base/units.hpp"
 #include "injectors/injector.hpp"
+#include "injectors/ranks.hpp"
 
 namespace grit {
 namespace {
@@ -79,12 +80,23 @@ std::string touched_by_both(const PlannedFault& a, const PlannedFault& b) {
   return {};
 }
 
+bool is_rank_by_rank(const PlannedFault& fault) {
+  const Injector* injector = find_injector(fault.name);
+  return injector != nullptr && injector->info().rank_by_rank;
+}
+
+/// What they change is each rank's own, and none is changed by both.
+bool on_different_ranks(const PlannedFault& a, const PlannedFault& b) {
+  return is_rank_by_rank(a) && is_rank_by_rank(b) &&
+         !can_share_a_rank(Params(a.params).text(kRankParam), Params(b.params).text(kRankParam));
+}
+
 class Overlaps {
  public:
   Overlaps(const Plan& plan, const std::vector<std::string>& where) : plan_(plan), where_(where) {}
 
   [[nodiscard]] Status check(const PlannedFault& a, const PlannedFault& b) const {
-    if (a.node != b.node || !are_one(node_of(a), a.device, b.device)) return {};
+    if (a.node != b.node || !are_one(node_of(a), a.device, b.device) || on_different_ranks(a, b)) return {};
     const bool one_kind = a.name == b.name;
     const std::string touched = touched_by_both(a, b);
     const bool exclusive = one_kind || !touched.empty();
@@ -100,8 +112,9 @@ class Overlaps {
       if (one_kind)
         return usage_error(
             fmt::format("{} and {}: {} acts on {} twice at the same time{}; use one fault there, or let one "
-                        "end before the other begins",
-                        place(a), place(b), a.name, device(a, b), known));
+                        "end before the other begins{}",
+                        place(a), place(b), a.name, device(a, b), known,
+                        is_rank_by_rank(a) ? ", or let them be of different ranks" : ""));
       return usage_error(fmt::format(
           "{} and {}: {} and {} both change {} on {} at the same time{}; let one end before the other begins", place(a),
           place(b), a.name, b.name, touched, device(a, b), known));

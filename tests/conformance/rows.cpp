@@ -61,6 +61,8 @@ const Row& row_of(const std::string& fault) {
       {.name = "rank_delay",
        .params = {{"rank", "all"}, {"delay", kNsPerMs}, {"jitter", kNsPerUs}, {"every_steps", 2}},
        .anywhere = true},
+      {.name = "imbalance", .acts = false, .acts_where = "tests/e2e/test_imbalance.py: a workload with experts"},
+      {.name = "bit_flip", .params = {{"rank", "all"}, {"bit", "any"}, {"every", 2}, {"seed", 7}}, .anywhere = true},
       {.name = "memory_pressure", .params = {{"hold", 64 << 20}, {"churn", 8 * (256LL << 20)}, {"threads", 2}}},
       {.name = "memory_bandwidth", .params = {{"rate", 8 * (256LL << 20)}, {"buffer", 16 << 20}}},
       {.name = "memory_leak", .params = {{"limit", 64 << 20}}},

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "workloads/fabric/float16.hpp"
+#include "harness/model/element.hpp"
 
 namespace grit {
 namespace {
@@ -55,30 +55,14 @@ void sum_into(const void* in, void* inout, std::size_t count, DataType type) {
 }
 
 float load_element(const void* buffer, std::size_t index, DataType type) {
-  const auto* at = static_cast<const std::byte*>(buffer) + index * bytes_per_element(type);
-  if (type == DataType::fp32) {
-    float value = 0;
-    std::memcpy(&value, at, sizeof value);
-    return value;
-  }
-  if (type == DataType::bytes) return static_cast<float>(std::to_integer<unsigned>(*at));
-  std::uint16_t bits = 0;
-  std::memcpy(&bits, at, sizeof bits);
-  return type == DataType::bf16 ? bf16_to_float(bits) : fp16_to_float(bits);
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, static_cast<const std::byte*>(buffer) + index * bytes_per_element(type), bytes_per_element(type));
+  return element_value(type, bits);
 }
 
 void store_element(void* buffer, std::size_t index, DataType type, float value) {
-  auto* at = static_cast<std::byte*>(buffer) + index * bytes_per_element(type);
-  if (type == DataType::fp32) {
-    std::memcpy(at, &value, sizeof value);
-    return;
-  }
-  if (type == DataType::bytes) {
-    *at = static_cast<std::byte>(value);
-    return;
-  }
-  const std::uint16_t bits = type == DataType::bf16 ? float_to_bf16(value) : float_to_fp16(value);
-  std::memcpy(at, &bits, sizeof bits);
+  const std::uint32_t bits = element_bits(type, value);
+  std::memcpy(static_cast<std::byte*>(buffer) + index * bytes_per_element(type), &bits, bytes_per_element(type));
 }
 
 }  // namespace grit

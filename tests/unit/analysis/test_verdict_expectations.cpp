@@ -1,7 +1,11 @@
 // What a scenario can expect besides a slowdown, each met, not met, and not to be told.
+#include <algorithm>
 #include <map>
 
 #include "analysis/verdict/verdict.hpp"
+#include "harness/model/element.hpp"
+#include "harness/model/pattern_values.hpp"
+#include "harness/model/wrong_value.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/analysis/fixture.hpp"
 
@@ -197,4 +201,93 @@ TEST_CASE("records that are missing in pairs that count are said") {
   const Verdict verdict = judge(plan, records, events_of(plan));
   CHECK(verdict.effect->pairs == 8);
   CHECK_THAT(all_reasons(verdict), Contains("1 step records are missing in the pairs that count"));
+}
+
+namespace {
+
+/// A run in which a fault on node1 flips a bit of what rank 2 sends, in three steps of every fault block.
+struct FlippedRun {
+  Plan plan = plan_that_expects({}, 6);
+  std::vector<StepRecord> records{};
+  std::vector<Json> events{};
+
+  FlippedRun() {
+    plan.faults[0].name = "bit_flip";
+    plan.faults[0].corrupts_data = true;
+    plan.expect.wrong_values_from = NodeSelector{.nodes = {1}};
+    records = records_of(plan, steps_slowed_by(0));
+    events = events_of(plan);
+    for (StepRecord& record : records)
+      if (plan.blocks[record.block].kind == BlockKind::fault && record.step_in_block < 3) tell(record);
+  }
+
+  void tell(StepRecord& record) {
+    constexpr Bits kBit = Bits{1} << 22;
+    const SumValues values(DataType::fp32, 0, kRanks);
+    std::size_t element = 0;
+    while (values.value(values.draw(record.step, element), 2) < 4) ++element;  // one that shows it
+    const SumValues::Draw draw = values.draw(record.step, element);
+    const float sent = values.value(draw, 2), right = values.sum(draw);
+    const float flipped = element_value(DataType::fp32, element_bits(DataType::fp32, sent) ^ kBit);
+    record.corrupted = 1;
+    events.push_back(wrong_value_event({.block = record.block,
+                                        .step = record.step,
+                                        .element = element,
+                                        .expected_bits = element_bits(DataType::fp32, right),
+                                        .got_bits = element_bits(DataType::fp32, right - sent + flipped)},
+                                       static_cast<int>(record.node), static_cast<int>(record.rank)));
+  }
+
+  using Bits = std::uint32_t;
+  [[nodiscard]] Verdict judge() const { return grit::judge(plan, records, events); }
+};
+
+}  // namespace
+
+TEST_CASE("wrong values that a fault makes are its effect: the run is judged by who is named as their sender") {
+  FlippedRun run;
+  const Verdict verdict = run.judge();
+  CHECK(verdict.outcome == "completed");
+  REQUIRE(verdict.wrong_data);
+  CHECK(verdict.wrong_data->values == 6 * 3 * kRanks);
+  CHECK(verdict.wrong_data->outside == 0);
+  CHECK(verdict.wrong_data->examples == 18);
+  CHECK(verdict.wrong_data->ranks == std::vector<int>{2});
+  CHECK(verdict.kind == VerdictKind::reproduced);
+  REQUIRE(verdict.expectations.size() == 1);
+  CHECK(verdict.expectations[0].text == "wrong values from node1");
+  CHECK_THAT(all_reasons(verdict), Contains("72 wrong values: rank 2 (node1) sent them"));
+  const auto again = verdict_from_json(to_json(verdict));
+  REQUIRE(again);
+  CHECK(to_json(*again) == to_json(verdict));
+
+  run.plan.expect.wrong_values_from = NodeSelector{.nodes = {0}};
+  CHECK(run.judge().kind == VerdictKind::not_reproduced);
+}
+
+TEST_CASE("a wrong value where no fault makes any is corruption, also beside those of a fault") {
+  FlippedRun run;
+  const auto other = std::find_if(run.records.begin(), run.records.end(), [&](const StepRecord& record) {
+    return run.plan.blocks[record.block].kind == BlockKind::baseline;
+  });
+  other->corrupted = 3;
+  const Verdict verdict = run.judge();
+  CHECK(verdict.outcome == "corruption");
+  CHECK(verdict.kind == VerdictKind::inconclusive);
+  CHECK(verdict.wrong_data->outside == 3);
+  CHECK_THAT(all_reasons(verdict), Contains("3 reduced values were wrong"));
+  run.plan.faults[0].corrupts_data = false;
+  CHECK(run.judge().wrong_data->outside == 6 * 3 * kRanks + 3);
+}
+
+TEST_CASE("who sent wrong values cannot be told without examples, and nobody did where none is wrong") {
+  FlippedRun run;
+  std::erase_if(run.events, [](const Json& event) { return event.value("type", "") == "wrong_value"; });
+  const Verdict untold = run.judge();
+  CHECK(untold.kind == VerdictKind::inconclusive);
+  CHECK_THAT(all_reasons(untold), Contains("no rank told of an example") &&
+                                      Contains("cannot tell whether there are wrong values from node1"));
+  for (StepRecord& record : run.records) record.corrupted = 0;
+  CHECK(run.judge().kind == VerdictKind::not_reproduced);
+  CHECK_FALSE(run.judge().wrong_data);
 }

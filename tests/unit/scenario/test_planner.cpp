@@ -573,6 +573,8 @@ TEST_CASE("what `grit describe timing` promises to every fault holds for every f
       {"ethernet_flood", "rate = '1Gbit/s', "}, {"memory_pressure", "hold = '64MiB', "},
       {"memory_bandwidth", "rate = '1GB/s', "}, {"page_cache_thrash", "rate = '1MB/s', "},
       {"disk_contention", "rate = '1MB/s', "},  {"site_check", "check = 'pressure', "}};
+  const std::string with_experts =
+      " workload = grit.workload.moe { model = 'mixtral-8x7b', scale = 2e-5 }, mesh = { ep = 2 },";
   for (const grit::Injector* injector : grit::injectors()) {
     const grit::InjectorInfo& info = injector->info();
     const auto own = [&](const std::string& name) {
@@ -591,10 +593,11 @@ TEST_CASE("what `grit describe timing` promises to every fault holds for every f
       const bool needs_end = takes_lasts && key.name != "lasts";
       const auto loaded = load_text(
           scenario_with(fmt::format("faults = {{ {} }}, grit.fault.{} {{ on = "
-                                    "1, {}{}{} }} }}, design = {{ block = '6s' }},",
+                                    "1, {}{}{} }} }}, design = {{ block = '6s' }},{}",
                                     info.name == "rank_delay" ? "pause { on = 'all', label = 'first'"
                                                               : "delay { on = 'all', label = 'first', lasts = '50ms'",
-                                    info.name, required, needs_end ? "lasts = '100ms', " : "", key.given)));
+                                    info.name, required, needs_end ? "lasts = '100ms', " : "", key.given,
+                                    info.name == "imbalance" ? with_experts : "")));
       const auto plan = loaded ? grit::make_plan(*loaded, cluster_of(4), {}) : tl::make_unexpected(loaded.error());
       INFO((plan ? std::string("accepted") : plan.error().message));
       CHECK((plan || (!key.refusal.empty() && contains(plan.error().message, key.refusal))));
@@ -900,6 +903,32 @@ TEST_CASE("the same fault may come twice on one device as long as the two do not
   CHECK(
       plan_of(scenario("delay { on = 1, at_step = 9, lasts = '10ms' }, delay { on = 1, at_step = 9, after = '10ms' }"))
           .faults.size() == 2);
+}
+
+TEST_CASE("the same fault of ranks may be in force twice on one node, on different ranks") {
+  const auto two = [](std::string_view first, std::string_view second) {
+    return scenario(fmt::format("delay {{ on = 1, rank = '{}' }}, delay {{ on = 1, rank = '{}' }}", first, second));
+  };
+  const Plan plan = plan_on(two("0", "1,3"), ranks_on(2, 4));
+  REQUIRE(plan.faults.size() == 2);
+  CHECK(plan.faults[0].params.at("rank") == "0");
+  CHECK(plan.faults[1].params.at("rank") == "1,3");
+  for (const char* other : {"0-1", "all", "0"}) {
+    INFO(other);
+    const std::string message = error_of(two("0", other), ranks_on(2, 4));
+    CHECK(contains(message, "twice at the same time"));
+    CHECK(contains(message, "or let them be of different ranks"));
+  }
+  CHECK(contains(error_of(scenario("pause { on = 1, rank = '0' }, pause { on = 1, rank = '1' }"), ranks_on(2, 4)),
+                 "twice at the same time"));
+  // A stage of a pipeline each, where every node has ranks of both.
+  grit::Topology in_turn = cluster_of(2);
+  in_turn.nodes[0].ranks = {0, 2, 4, 6}, in_turn.nodes[1].ranks = {1, 3, 5, 7};
+  const Plan stages =
+      plan_on(over(kTwoByTwo, "delay { rank = { pp = 0 } }, delay { rank = { pp = 1 }, delay = '5ms' }"), in_turn);
+  REQUIRE(stages.faults.size() == 4);
+  CHECK(stages.faults[0].params.at("rank") == "0-1");
+  CHECK(stages.faults[2].params.at("rank") == "2-3");
 }
 
 TEST_CASE("different faults that change the same thing of a node are refused when they meet, nested or not") {

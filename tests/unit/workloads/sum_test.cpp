@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "harness/model/float16.hpp"
 #include "tests/catch.hpp"
-#include "workloads/fabric/float16.hpp"
 
 using namespace grit;
 

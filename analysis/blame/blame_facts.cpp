@@ -16,7 +16,7 @@ namespace grit {
 std::vector<BlockPair> pairs_with_records(const CulpritInput& input) {
   std::map<int, BlockPair> pairs;
   for (const Block& block : input.plan.blocks) {
-    if (!input.work.has(block.index)) continue;
+    if (!input.work.can_replay(block.index)) continue;
     if (block.kind == BlockKind::baseline) pairs[block.pair].baseline = block.index;
     if (block.kind == BlockKind::fault) pairs[block.pair].fault = block.index;
   }

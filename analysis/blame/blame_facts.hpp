@@ -22,7 +22,8 @@ constexpr double kListedShare = 0.05;
 /// How often something is taken for shown that is not there.
 constexpr double kByChance = 0.05;
 
-/// Of the pairs that count, those of which there are records of both blocks.
+/// Of the pairs that count, those of which there are records of both blocks, and spans where they are needed
+/// (OwnWork::can_replay()).
 std::vector<BlockPair> pairs_with_records(const CulpritInput& input);
 
 /// By how much a block's figure is larger in the fault block of a pair than in its baseline block: the middle over the

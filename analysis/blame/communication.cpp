@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "analysis/blame/span_links.hpp"
 #include "harness/base/units.hpp"
 
 namespace grit {
@@ -29,6 +30,15 @@ void place_by_checks(const BlameFacts& facts, Suspect& suspect) {
     if (facts.node_name(node) == *failed.begin()) suspect.node = static_cast<int>(node), suspect.nodes = {suspect.node};
   suspect.node_name = *failed.begin();
   suspect.why += fmt::format("; the check {} failed under the fault on {} alone", name, *failed.begin());
+}
+
+void place_by_spans(const BlameFacts& facts, Suspect& suspect) {
+  const auto slow = node_of_slow_spans(facts);
+  if (!slow) return;
+  suspect.node = static_cast<int>(slow->node);
+  suspect.nodes = {suspect.node};
+  suspect.node_name = facts.node_name(slow->node);
+  suspect.why += "; " + slow->why;
 }
 
 void place_on_link(const BlameFacts& facts, Suspect& suspect, int a, int b) {
@@ -89,6 +99,8 @@ std::vector<Suspect> network_suspects(const BlameFacts& facts, const Communicati
     if (found && found->nothing) suspect.why += "; the link test found no slow link";
     if (!found && facts.input.links) suspect.why += "; the link test does not tell whose links";
     place_by_checks(facts, suspect);
+    if (suspect.nodes.empty() && suspect.node_name.empty() && !(found && found->nothing))
+      place_by_spans(facts, suspect);
   }
   // Two nodes have one link, and all that is slow between them is slow on it.
   const bool nowhere = suspect.nodes.empty() && suspect.node_name.empty();

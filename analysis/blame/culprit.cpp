@@ -8,6 +8,7 @@
 #include "analysis/blame/blame_facts.hpp"
 #include "analysis/blame/communication.hpp"
 #include "analysis/blame/culprit_answer.hpp"
+#include "analysis/blame/router.hpp"
 #include "analysis/blame/shared.hpp"
 #include "analysis/blame/slow_nodes.hpp"
 #include "analysis/blame/turns.hpp"
@@ -20,10 +21,21 @@ constexpr std::size_t kListed = 5;
 /// By chance a figure is larger in the fault blocks of all n pairs in one run of 2^n.
 bool can_show_something(std::size_t pairs) { return std::exp2(-static_cast<double>(pairs)) <= kByChance; }
 
-Culprit too_few_pairs(std::size_t with_records, std::size_t counted) {
+Culprit too_few_pairs(const OwnWork& work, std::size_t with_records, std::size_t counted) {
+  const auto& graphs = work.graphs();
   return {.text = fmt::format("cannot be told: in only {} of the {} pairs that count both blocks have steps with a "
-                              "record of every rank, and so few show nothing",
-                              with_records, counted)};
+                              "record of every rank{}, and so few show nothing",
+                              with_records, counted,
+                              graphs ? fmt::format(" and all spans (of {} steps that were looked at {} lack some)",
+                                                   graphs->chosen(), graphs->left_out())
+                                     : "")};
+}
+
+/// Ranks that do not all meet in one group wait for each other in ways that step records do not show.
+Culprit no_spans(const Mesh& mesh) {
+  return {.text = fmt::format("cannot be told: there are no spans (collectives.npy), and with {} step records alone do "
+                              "not say who waits for whom",
+                              to_string(mesh))};
 }
 
 std::vector<Suspect> suspects_of(const BlameFacts& facts, const Communication& communication) {
@@ -31,6 +43,7 @@ std::vector<Suspect> suspects_of(const BlameFacts& facts, const Communication& c
   double slow_share = 0;
   for (const Suspect& suspect : suspects) slow_share += suspect.share_explained;
   const bool slow_nodes_found = !suspects.empty();
+  if (auto router = router_suspect(facts)) suspects.push_back(std::move(*router));
   for (Suspect& suspect : communication_suspects(facts, communication)) suspects.push_back(std::move(suspect));
   // Ranks that wait by turns for CPUs which all nodes share do not differ: the CPUs are short.
   if (!slow_nodes_found && !communication.cpus_short_everywhere())
@@ -51,9 +64,11 @@ std::vector<Suspect> suspects_of(const BlameFacts& facts, const Communication& c
 }  // namespace
 
 std::optional<Culprit> find_culprit(const CulpritInput& input) {
+  if (input.work.ranks() == 0) return std::nullopt;
+  if (!input.work.is_one_group() && !input.work.graphs()) return no_spans(input.work.mesh());
   std::vector<BlockPair> pairs = pairs_with_records(input);
-  if (pairs.empty() || input.work.ranks() == 0) return std::nullopt;
-  if (!can_show_something(pairs.size())) return too_few_pairs(pairs.size(), input.pairs.size());
+  if (pairs.empty() && input.work.is_one_group()) return std::nullopt;
+  if (!can_show_something(pairs.size())) return too_few_pairs(input.work, pairs.size(), input.pairs.size());
   const BlameFacts facts(input, std::move(pairs));
   if (facts.loss_ns <= 0) return std::nullopt;
   const Communication communication = look_at_communication(facts);

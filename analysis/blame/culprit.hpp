@@ -2,21 +2,23 @@
 // to them.
 //
 //   1. Own work (analysis/blame/held_up.hpp). Of every rank the growth of its own work from the baseline to the fault
-//   block
-//      of each pair, less the median of its peers' (all other ranks): the median over pairs is
-//      its excess. The same between one baseline block and the next is noise, and an excess within it is none.
+//      block of each pair, less that of its peers (analysis/blame/peers.hpp: all other ranks; on a mesh those of its
+//      role): the median over pairs is its excess. The same between one baseline block and the next is noise, and an
+//      excess within it is none.
 //   2. Replay (analysis/blame/replay.hpp): what a step would take with the suspects no slower than the others, with the
-//   fault
-//      and without; the share of the loss that goes away with it. Up to three nodes that stand out are put right
+//      fault and without; the share of the loss that goes away with it. Up to three nodes that stand out are put right
 //      together, and each has its share; of more, the group has one. At most half of the nodes: the others say what is
-//      normal.
+//      normal. On a mesh where ranks do not all meet in one group it is the spans that say who waits for whom
+//      (analysis/records/graph_gains.hpp); what an uneven router of tokens costs is its own
+//      (analysis/blame/router.hpp), and no node's.
 //   3. Turns. Where no node is slow in all blocks, the last ones of each step (up to three, of at most half of the
 //      nodes) are put right: nodes that are slow one after another, as with garbage collections. A node is only named
 //      by 2 where turns do not explain it as well.
 //   4. A stop (SIGSTOP) while a rank waits in a collective looks like a slow network in step records: the stopped
 //      time that the agent saw counts as its own work.
 //   5. Communication that takes longer with normal own work is the network; which nodes', only the link test
-//      (analysis/blame/links.hpp) can tell, or a check of links that failed under the fault on one node alone. But it
+//      (analysis/blame/links.hpp) can tell, a check of links that failed under the fault on one node alone, or on a
+//      mesh that all operations with one node became slower and none without it (analysis/blame/span_links.hpp). But it
 //      is the CPUs that are short where others took a quarter of a CPU more than at other times, and the middle rank,
 //      or all ranks together (work in bursts holds up one after the other), waited for a CPU for a third of the loss;
 //      or all ranks of one machine, for longer than those of other machines (analysis/blame/cpu_shortage.hpp). Where

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "analysis/blame/culprit.hpp"
+#include "analysis/blame/router.hpp"
 #include "analysis/facts/evidence.hpp"
 
 namespace grit {
@@ -19,6 +20,7 @@ constexpr std::size_t kNamesSaid = 5;
 bool is_place(const Suspect& suspect) { return suspect.node >= 0 || !suspect.node_name.empty(); }
 
 std::string name_of(const Plan& plan, const Suspect& suspect) {
+  if (suspect.resource == kRouter) return "the router (no node is bad)";
   if (is_untold(suspect)) return "the network, or CPUs that others took (which of them cannot be told),";
   if (!is_place(suspect)) return suspect.resource == "network" ? "network, node cannot be told" : "all nodes alike";
   const bool one_of_many =

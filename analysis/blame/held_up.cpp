@@ -2,16 +2,20 @@
 
 #include <algorithm>
 
+#include "analysis/blame/peers.hpp"
 #include "analysis/stats/median.hpp"
 #include "analysis/stats/noise_floor.hpp"
 
 namespace grit {
 namespace {
 
-void append_less_others(const std::vector<double>& values, const std::vector<double>& weights,
-                        std::vector<std::vector<double>>& to) {
-  const auto less = less_others(values, weights);
-  for (std::size_t rank = 0; rank < values.size(); ++rank) to[rank].push_back(less[rank]);
+void append(const std::vector<double>& values, std::vector<std::vector<double>>& to) {
+  for (std::size_t rank = 0; rank < values.size(); ++rank) to[rank].push_back(values[rank]);
+}
+
+/// Without what an uneven router has a rank do.
+double own_ns(const OwnWork& work, int block, std::size_t rank) {
+  return work.rank(block, rank).own_ns() - work.routed_ns(block, rank);
 }
 
 /// By rank: what it held up the others by in a pair, and what of that was inside of collectives.
@@ -24,9 +28,9 @@ RankHold hold_of(const OwnWork& work, const UsageGrowth& usage, const BlockPair&
     const auto used = usage.of_block(block, rank);
     return used ? used->stopped_ns : 0;
   };
-  const double own_ns = work.rank(pair.fault, rank).own_ns() - work.rank(pair.baseline, rank).own_ns();
-  const double held_ns = std::max(own_ns, stopped_ns(pair.fault) - stopped_ns(pair.baseline));
-  return {held_ns, std::max(held_ns - std::max(own_ns, 0.0), 0.0)};
+  const double grown_ns = own_ns(work, pair.fault, rank) - own_ns(work, pair.baseline, rank);
+  const double held_ns = std::max(grown_ns, stopped_ns(pair.fault) - stopped_ns(pair.baseline));
+  return {held_ns, std::max(held_ns - std::max(grown_ns, 0.0), 0.0)};
 }
 
 }  // namespace
@@ -34,10 +38,8 @@ RankHold hold_of(const OwnWork& work, const UsageGrowth& usage, const BlockPair&
 HeldUp::HeldUp(const Plan& plan, const OwnWork& work, const UsageGrowth& usage, const std::vector<BlockPair>& pairs) {
   const std::size_t ranks = work.ranks();
   std::vector<std::vector<double>> excess(ranks), noise(ranks);
-  std::vector<double> values(ranks), weights(ranks);
-  for (std::size_t rank = 0; rank < ranks; ++rank)
-    weights[rank] =
-        1 / static_cast<double>(plan.topology.nodes[static_cast<std::size_t>(work.node_of(rank))].ranks.size());
+  std::vector<double> values(ranks), base(ranks);
+  const Peers peers(plan, work);
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const BlockPair& pair = pairs[i];
     auto& held_ns = of_node_ns_.emplace_back(work.nodes(), 0.0);
@@ -49,14 +51,15 @@ HeldUp::HeldUp(const Plan& plan, const OwnWork& work, const UsageGrowth& usage, 
       const RankHold hold = hold_of(work, usage, pair, rank);
       const auto node = static_cast<std::size_t>(work.node_of(rank));
       values[rank] = hold.held_ns;
+      base[rank] = own_ns(work, pair.baseline, rank);
       held_ns[node] = std::max(held_ns[node], hold.held_ns);
       hidden_ns[node] = std::min(std::max(hidden_ns[node], hold.hidden_ns), most_hidden_ns);
     }
-    append_less_others(values, weights, excess);
+    append(peers.excess(values, base), excess);
     if (i == 0) continue;
     for (std::size_t rank = 0; rank < ranks; ++rank)
-      values[rank] = work.rank(pair.baseline, rank).own_ns() - work.rank(pairs[i - 1].baseline, rank).own_ns();
-    append_less_others(values, weights, noise);
+      values[rank] = base[rank] - own_ns(work, pairs[i - 1].baseline, rank);
+    append(peers.excess(values, base), noise);
   }
   for (const auto& of_rank : excess) {
     excess_ns_.push_back(median(of_rank));

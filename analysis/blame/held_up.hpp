@@ -16,8 +16,7 @@ class HeldUp {
   HeldUp(const Plan& plan, const OwnWork& work, const UsageGrowth& usage, const std::vector<BlockPair>& pairs);
 
   /// Of a rank: what it did not work for the others (its own work, or the time it was stopped in, if that is more),
-  /// less the median of all other ranks, among which each node counts alike, however many ranks it has; the middle over
-  /// the pairs.
+  /// less that of its peers (Peers::excess()); the middle over the pairs.
   [[nodiscard]] double excess_ns(std::size_t rank) const { return excess_ns_[rank]; }
   /// The share of the pairs in which it was at least half of that: what is slow is so in nearly all of them, while who
   /// stalls now and then was in some.

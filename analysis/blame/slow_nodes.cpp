@@ -16,6 +16,7 @@ constexpr double kSteady = 0.75;
 
 /// "last at the collective in 98 % of the fault steps (22 % of the baseline's), by 10 ms".
 std::string arrival_text(const BlameFacts& facts, std::size_t node) {
+  if (!facts.work.is_one_group()) return "";  // not all come to the same collective
   double steps[2] = {}, last[2] = {}, by_ns = 0;
   for (const BlockPair& pair : facts.pairs)
     for (const bool fault : {false, true}) {
@@ -34,9 +35,7 @@ bool is_one_rank(const BlameFacts& facts, const NodeShare& node) {
   if (facts.ranks_of(node.who.node).size() == 1) return true;
   std::vector<double> gains_ns, hidden_ns;
   for (std::size_t i = 0; i < facts.pairs.size(); ++i) {
-    const auto gain_ns = [&](int block) {
-      return facts.work.rank(block, node.who.rank).gain_ns / static_cast<double>(facts.work.block(block).steps);
-    };
+    const auto gain_ns = [&](int block) { return facts.work.rank_gain_ns(block, node.who.rank); };
     gains_ns.push_back(gain_ns(facts.pairs[i].fault) - gain_ns(facts.pairs[i].baseline) +
                        facts.held_up.hidden_ns(i, node.who.node));
   }
@@ -82,6 +81,19 @@ std::vector<NodeShare> slow_nodes(const BlameFacts& facts) {
   if (!facts.replay.are_slow(shares)) return {};
   return shares;
 }
+/// The role that all ranks of these nodes have, and of no others; or nothing.
+std::string shared_role(const BlameFacts& facts, std::span<const std::size_t> nodes) {
+  const Mesh& mesh = facts.work.mesh();
+  if (mesh.roles() == 1) return "";
+  const int role = mesh.role(facts.ranks_of(nodes.front()).front());
+  for (std::size_t node = 0; node < facts.work.nodes(); ++node) {
+    const bool is_one = std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+    for (const int rank : facts.ranks_of(node))
+      if ((mesh.role(rank) == role) != is_one) return "";
+  }
+  return mesh.role_name(role);
+}
+
 /// What these nodes, and no others, have in common: ", which alone have kernel 6.1.0-9", or nothing.
 std::string shared_attribute(const BlameFacts& facts, std::span<const std::size_t> nodes) {
   const auto& all = facts.plan.topology.nodes;
@@ -92,6 +104,7 @@ std::string shared_attribute(const BlameFacts& facts, std::span<const std::size_
     return std::all_of(nodes.begin(), nodes.end(), alike) && static_cast<std::size_t>(with) == nodes.size();
   };
   const Node& first = all[nodes.front()];
+  if (const std::string role = shared_role(facts, nodes); !role.empty()) return ", which alone are " + role;
   if (distinguishes([](const Node& node) { return node.kernel; })) return ", which alone have kernel " + first.kernel;
   if (distinguishes([](const Node& node) { return node.cpu_model; })) return ", which alone have " + first.cpu_model;
   if (distinguishes([](const Node& node) { return node.cores; }))

@@ -44,13 +44,30 @@ double RankWork::own_ns() const {
   return steps == 0 ? 0 : static_cast<double>(std::accumulate(sum_ns.begin(), sum_ns.end(), std::int64_t{0})) / steps;
 }
 
+void OwnWork::replay_by(GraphGains graphs) {
+  graphs_ = std::move(graphs);
+  for (std::size_t block = 0; block < slot_of_block_.size(); ++block) {
+    if (!can_replay(static_cast<int>(block))) continue;
+    BlockWork& of_block = blocks_[slot_of_block_[block]];
+    of_block.longest_ns = of_block.step_ns * graphs_->work_share(static_cast<int>(block));
+    of_block.routed_ns = graphs_->routed_ns(static_cast<int>(block));
+  }
+}
+
+double OwnWork::rank_gain_ns(int block, std::size_t rank) const {
+  if (graphs_) return graphs_->rank_gain_ns(block, rank);
+  return this->rank(block, rank).gain_ns / static_cast<double>(this->block(block).steps);
+}
+
 double OwnWork::node_gain_ns(int block, std::size_t node, std::size_t last) const {
+  if (graphs_) return graphs_->node_gain_ns(block, node, last);
   const std::size_t at = slot(block);
   return node_gain_ns_[at * nodes_ + node][last - 1] /
          static_cast<double>(std::max<std::int64_t>(blocks_[at].steps, 1));
 }
 
 double OwnWork::gain_ns(int block, std::span<const std::size_t> nodes) const {
+  if (graphs_) return graphs_->gain_ns(block, nodes);
   std::vector<bool> repaired(nodes_, false);
   for (const std::size_t node : nodes) repaired[node] = true;
   if (std::find(repaired.begin(), repaired.end(), false) == repaired.end()) return 0;
@@ -72,6 +89,7 @@ OwnWorkSum::OwnWorkSum(const Plan& plan, NodeClocks clocks, std::size_t records)
       records_(records),
       settle_steps_(static_cast<std::uint32_t>(std::max<std::int64_t>(plan.design.settle_steps, 0))) {
   result_.nodes_ = plan.topology.nodes.size();
+  result_.mesh_ = mesh_of(plan);
   result_.node_of_rank_ = nodes_of_ranks(plan.topology);
   result_.slot_of_block_.resize(plan.blocks.size(), OwnWork::kNone);
   std::size_t slots = 0;
@@ -194,6 +212,13 @@ OwnWork own_work(const Plan& plan, std::span<const StepRecord> records, const Js
   OwnWorkSum sum(plan, NodeClocks(plan, clock), records.size());
   sum.take(records);
   return sum.finish();
+}
+
+void add_graphs(OwnWork& work, const Plan& plan, std::span<const StepRecord> records,
+                std::span<const CollectiveRecord> spans, const NodeClocks& clocks) {
+  if (work.is_one_group() || spans.empty() || static_cast<std::size_t>(work.mesh().ranks()) != work.ranks()) return;
+  work.replay_by(
+      GraphGains(plan, work.mesh(), step_graphs(plan, work.mesh(), records, spans, clocks), work.most_last()));
 }
 
 }  // namespace grit

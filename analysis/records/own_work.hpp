@@ -7,16 +7,23 @@
 //   time of a step = largest such work of any rank + communication that nothing hides,
 // and the step without the fault of some nodes has instead the largest work of any rank of the others. The largest work
 // of each node in each step is kept, so that this is exact for any set of nodes, after one pass.
+//
+// That is so where all ranks meet in one group. On a mesh with other axes than dp they do not, and what a step hangs on
+// is seen from the spans of operations (graph_gains.hpp): after OwnWork::replay_by() the same figures come from these.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "analysis/records/graph_gains.hpp"
 #include "analysis/records/node_clocks.hpp"
+#include "harness/model/collective_record.hpp"
+#include "harness/model/mesh.hpp"
 #include "harness/model/phases.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
@@ -46,12 +53,11 @@ struct BlockWork {
   std::int64_t steps = 0;     // these
   std::int64_t measured = 0;  // with those of which some rank's record is missing
   double step_ns = 0;         // mean over ranks
-  double longest_ns = 0;      // the largest work between two collectives, of any rank
-  [[nodiscard]] double communication_ns() const { return step_ns - longest_ns; }
+  double longest_ns = 0;      // the largest work between two collectives, of any rank; on a mesh the work of those on
+                              // whom the step hangs
+  double routed_ns = 0;       // on a mesh: by how much it is longer for an uneven router of tokens
+  [[nodiscard]] double communication_ns() const { return step_ns - longest_ns - routed_ns; }
 };
-
-/// So many nodes may stall in the same step, each in its own turn.
-constexpr std::size_t kMostLast = 3;
 
 /// Of the baseline and fault blocks of pairs; others have no steps here.
 class OwnWork {
@@ -60,11 +66,28 @@ class OwnWork {
   [[nodiscard]] std::size_t nodes() const { return nodes_; }
   [[nodiscard]] int node_of(std::size_t rank) const { return node_of_rank_[rank]; }
   [[nodiscard]] bool has(int block) const { return slot(block) != kNone && blocks_[slot(block)].steps > 0; }
+  /// Do all ranks meet in one group, so that step records tell what a step hangs on?
+  [[nodiscard]] bool is_one_group() const { return mesh_.only_dp(); }
+  [[nodiscard]] const Mesh& mesh() const { return mesh_; }
+  /// Is it known what steps of this block would take with some nodes put right? Never where ranks do not meet in one
+  /// group and there are no graphs.
+  [[nodiscard]] bool can_replay(int block) const {
+    return has(block) && (is_one_group() || (graphs_ && graphs_->has(block)));
+  }
+  [[nodiscard]] const std::optional<GraphGains>& graphs() const { return graphs_; }
+  /// From now on the gains and what steps hang on are those of the graphs.
+  void replay_by(GraphGains graphs);
   // Of a block that has().
   [[nodiscard]] const BlockWork& block(int block) const { return blocks_[slot(block)]; }
   [[nodiscard]] const RankWork& rank(int block, std::size_t rank) const { return work_[slot(block) * ranks() + rank]; }
   /// By how much a step is longer, on average, for these nodes alone: 0 of none, and of all of them.
   [[nodiscard]] double gain_ns(int block, std::span<const std::size_t> nodes) const;
+  /// The same for one rank alone.
+  [[nodiscard]] double rank_gain_ns(int block, std::size_t rank) const;
+  /// Of a rank's own work a step: because of an uneven router of tokens, which is no fault of the rank's.
+  [[nodiscard]] double routed_ns(int block, std::size_t rank) const {
+    return graphs_ ? graphs_->rank_routed_ns(block, rank) : 0;
+  }
   /// Up to so many nodes may be called the last ones of a step: kMostLast, but no more than half of all.
   [[nodiscard]] std::size_t most_last() const { return std::min(kMostLast, nodes_ / 2); }
   /// Of one node, kept; `last`: 1 .. most_last(). Over all nodes these add up to what goes when in each step the last
@@ -89,6 +112,8 @@ class OwnWork {
   }
 
   std::size_t nodes_ = 0;
+  Mesh mesh_{};
+  std::optional<GraphGains> graphs_{};
   std::vector<int> node_of_rank_{};
   std::vector<std::size_t> slot_of_block_{};
   std::vector<BlockWork> blocks_{};  // by slot
@@ -146,5 +171,10 @@ class OwnWorkSum {
 
 /// One pass over the records. `clock`: clock.json, or null.
 OwnWork own_work(const Plan& plan, std::span<const StepRecord> records, const Json& clock);
+
+/// Where ranks do not meet in one group and there are spans, has OwnWork replayed by their graphs. Changes nothing
+/// otherwise.
+void add_graphs(OwnWork& work, const Plan& plan, std::span<const StepRecord> records,
+                std::span<const CollectiveRecord> spans, const NodeClocks& clocks);
 
 }  // namespace grit

@@ -17,7 +17,9 @@
 
 #include "analysis/records/block_times.hpp"
 #include "analysis/records/own_work.hpp"
+#include "analysis/verdict/restarts.hpp"
 #include "harness/base/json.hpp"
+#include "harness/model/collective_record.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
@@ -35,12 +37,16 @@ struct Judgement {
 
 /// Never fails: what is missing or broken in the records or events is a reason in the verdict. One pass over the
 /// records, and one more over those of recovery blocks. `clock`: clock.json, for what compares nodes' clocks; `links`:
-/// what the link test measured, as of read_links().
+/// what the link test measured, as of read_links(); `spans`: of collectives.npy, without which nobody is blamed where
+/// ranks do not all meet in one group. `later`: of a run with Design::restarts, whose first attempt these are; null: of
+/// another, or of a later attempt.
 Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events,
-                    const Json& clock = nullptr, const std::optional<JsonLines>& links = {});
+                    const Json& clock = nullptr, const std::optional<JsonLines>& links = {},
+                    std::span<const CollectiveRecord> spans = {}, const LaterAttempts* later = nullptr);
 /// The verdict alone.
 Verdict judge(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events,
-              const Json& clock = nullptr, const std::optional<JsonLines>& links = {});
+              const Json& clock = nullptr, const std::optional<JsonLines>& links = {},
+              std::span<const CollectiveRecord> spans = {});
 
 /// A fault may still be in force on a node, or one is not as it was before: exit with 70 and tell the user (reasons[0]
 /// does).

@@ -74,7 +74,8 @@ struct TrialCounts {
   }
 };
 
-inline bool slowdown_shown(const SimulatedJob& job, const OwnWork& work) {
+template <class Job>
+bool slowdown_shown(const Job& job, const OwnWork& work) {
   std::vector<PairTimes> pairs(job.pairs.size());
   for (const Block& block : job.plan.blocks) {
     PairTimes& pair = pairs[static_cast<std::size_t>(block.pair)];

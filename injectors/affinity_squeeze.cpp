@@ -1,5 +1,5 @@
-// affinity_squeeze: all ranks of the node share a few CPUs, as after a wrong binding: a launcher that binds every rank
-// to the first core, or a container that was given fewer CPUs than it has ranks.
+// affinity_squeeze: all ranks of the node, and their helpers, share a few CPUs, as after a wrong binding: a launcher
+// that binds every rank to the first core, or a container that was given fewer CPUs than it has ranks.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ class AffinitySqueeze final : public ConfinementInjector {
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
         .name = "affinity_squeeze",
-        .summary = "All ranks of the node share a few CPUs",
+        .summary = "All ranks of the node, with their data loaders, share a few CPUs",
         .params = {rank_param(),
                    {.name = "cpus",
                     .unit = Unit::count,
@@ -48,8 +48,8 @@ class AffinitySqueeze final : public ConfinementInjector {
     GRIT_TRY(const auto ranks, chosen_ranks(target));
     Confinement undo;
     for (const NodeRank& rank : ranks) {
-      GRIT_TRY(ProcessAffinity before, read_affinity(rank.process));
-      undo.ranks.push_back({.before = std::move(before)});
+      GRIT_TRY(ConfinedRank bound, bound_rank(rank.process));
+      undo.ranks.push_back(std::move(bound));
     }
     Cpus shared = cpus_of(undo.ranks);
     const auto wanted = static_cast<std::size_t>(target.params.integer("cpus"));

@@ -10,22 +10,77 @@
 namespace grit {
 namespace {
 
+constexpr std::size_t kMostHelpers = 1024;  // of one rank
+
 /// Is a thread still where the fault has sent it? One that was there before: within these CPUs, and not as it was. A
 /// younger one: confined, where its maker was not.
-bool is_left(const ConfinedRank& rank, const ThreadAffinity& thread) {
-  if (const ThreadAffinity* known = find_thread(rank.before, thread))
+bool is_left(const ProcessAffinity& before, const Cpus& cpus, const ThreadAffinity& thread) {
+  if (const ThreadAffinity* known = find_thread(before, thread))
     return known->cpus != thread.cpus &&
-           std::includes(rank.cpus.begin(), rank.cpus.end(), thread.cpus.begin(), thread.cpus.end());
-  return thread.cpus == rank.cpus && rank.before.threads.front().cpus != rank.cpus;
+           std::includes(cpus.begin(), cpus.end(), thread.cpus.begin(), thread.cpus.end());
+  return thread.cpus == cpus && before.threads.front().cpus != cpus;
+}
+
+/// The rank first.
+std::vector<const ProcessAffinity*> processes_of(const ConfinedRank& rank) {
+  std::vector<const ProcessAffinity*> all{&rank.before};
+  for (const ProcessAffinity& helper : rank.helpers) all.push_back(&helper);
+  return all;
+}
+
+/// Helpers that have started under the fault have their maker's CPUs: they get those that the rank had.
+Status restore_later_helpers(const Confinement& undo) {
+  std::vector<ProcessIdentity> ranks;
+  for (const ConfinedRank& rank : undo.ranks) ranks.push_back(rank.before.process);
+  GRIT_TRY(const auto helpers, helpers_of(ranks));
+  Status all;
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    const ConfinedRank& rank = undo.ranks[i];
+    for (const ProcessIdentity& helper : helpers[i]) {
+      const auto knows = [&](const ProcessAffinity& known) {
+        return known.process.pid == helper.pid && known.process.start_ticks == helper.start_ticks;
+      };
+      if (std::any_of(rank.helpers.begin(), rank.helpers.end(), knows)) continue;
+      const ProcessAffinity as_rank{helper, {{.cpus = rank.before.threads.front().cpus}}};
+      if (auto one = restore_affinity_within(as_rank, rank.cpus); !one && all) all = one;
+    }
+  }
+  return all;
+}
+
+Result<std::vector<ProcessAffinity>> helpers_from_json(const Json& list) {
+  std::vector<ProcessAffinity> helpers;
+  for (const Json& one : list) {
+    GRIT_TRY(ProcessAffinity helper, process_affinity_from_json(one));
+    helpers.push_back(std::move(helper));
+  }
+  return helpers;
 }
 
 }  // namespace
 
 Json to_json(const Confinement& undo) {
   Json ranks = Json::array();
-  for (const ConfinedRank& one : undo.ranks)
-    ranks.push_back({{"before", to_json(one.before)}, {"cpus", to_list(one.cpus)}, {"why", one.why}});
+  for (const ConfinedRank& one : undo.ranks) {
+    Json helpers = Json::array();
+    for (const ProcessAffinity& helper : one.helpers) helpers.push_back(to_json(helper));
+    ranks.push_back({{"before", to_json(one.before)},
+                     {"helpers", std::move(helpers)},
+                     {"cpus", to_list(one.cpus)},
+                     {"why", one.why}});
+  }
   return Json{{"ranks", std::move(ranks)}};
+}
+
+Result<ConfinedRank> bound_rank(const ProcessIdentity& rank) {
+  ConfinedRank bound;
+  GRIT_TRY(bound.before, read_affinity(rank));
+  GRIT_TRY(const auto helpers, helpers_of(std::span(&rank, 1)));
+  for (const ProcessIdentity& helper : helpers.front()) {
+    GRIT_TRY(auto one, living_affinity(helper));
+    if (one && bound.helpers.size() < kMostHelpers) bound.helpers.push_back(std::move(*one));
+  }
+  return bound;
 }
 
 bool is_confined(const ProcessAffinity& affinity, const Cpus& cpus) {
@@ -47,11 +102,13 @@ Result<Confinement> ConfinementInjector::parse(const Json& record) const {
   for (const Json& one : ranks) {
     ClosedObject fields(one, what);
     const Json& before = fields.object("before");
+    const Json& helpers = fields.array("helpers", kMostHelpers);
     const std::string list = fields.text("cpus", 16'384);
     ConfinedRank rank;
     rank.why = fields.text("why", 256);
     GRIT_CHECK(fields.done());
     GRIT_TRY(rank.before, process_affinity_from_json(before));
+    GRIT_TRY(rank.helpers, helpers_from_json(helpers));
     GRIT_TRY(rank.cpus, cpus_from_list(list));
     undo.ranks.push_back(std::move(rank));
   }
@@ -59,22 +116,27 @@ Result<Confinement> ConfinementInjector::parse(const Json& record) const {
 }
 
 Status ConfinementInjector::set(const Target&, const Confinement& undo) const {
-  for (const ConfinedRank& rank : undo.ranks) GRIT_CHECK(set_affinity(rank.before.process, rank.cpus));
+  for (const ConfinedRank& rank : undo.ranks)
+    for (const ProcessAffinity* process : processes_of(rank)) GRIT_CHECK(set_affinity(process->process, rank.cpus));
   return {};
 }
 
 Result<Reading> ConfinementInjector::read(const Target&, const Confinement& undo) const {
   Reading reading;
   std::size_t living = 0, confined = 0;
-  for (const ConfinedRank& rank : undo.ranks) {
-    GRIT_TRY(const auto now, living_affinity(rank.before.process));
-    if (!now) continue;
-    ++living;
-    confined += is_confined(*now, rank.cpus) ? 1 : 0;
-    for (const ThreadAffinity& thread : now->threads) reading.left = reading.left || is_left(rank, thread);
-    reading.details[std::to_string(rank.before.process.pid)] = {
-        {"cpus", to_list(now->threads.front().cpus)}, {"threads", now->threads.size()}, {"why", rank.why}};
-  }
+  for (const ConfinedRank& rank : undo.ranks)
+    for (const ProcessAffinity* before : processes_of(rank)) {
+      GRIT_TRY(const auto now, living_affinity(before->process));
+      if (!now) continue;
+      ++living;
+      confined += is_confined(*now, rank.cpus) ? 1 : 0;
+      for (const ThreadAffinity& thread : now->threads)
+        reading.left = reading.left || is_left(*before, rank.cpus, thread);
+      reading.details[std::to_string(before->process.pid)] = {
+          {"cpus", to_list(now->threads.front().cpus)},
+          {"threads", now->threads.size()},
+          {"why", before == &rank.before ? rank.why : fmt::format("of rank process {}", rank.before.process.pid)}};
+    }
   reading.holds = living > 0 && confined == living;
   return reading;
 }
@@ -83,11 +145,14 @@ Result<Reverted> ConfinementInjector::restore(const Confinement& undo) const {
   Status all;
   bool any = false;
   for (const ConfinedRank& rank : undo.ranks) {  // each of them, also when one cannot be put back
-    GRIT_TRY(const bool alive, lives(rank.before.process));
-    any = any || alive;
-    if (auto one = restore_affinity_within(rank.before, rank.cpus); !one && all) all = one;
+    for (const ProcessAffinity* before : processes_of(rank)) {
+      GRIT_TRY(const bool alive, lives(before->process));
+      any = any || alive;
+      if (auto one = restore_affinity_within(*before, rank.cpus); !one && all) all = one;
+    }
   }
   GRIT_CHECK(all);
+  if (any) GRIT_CHECK(restore_later_helpers(undo));
   return any ? Reverted::put_back : Reverted::gone;
 }
 
@@ -115,10 +180,11 @@ class ConfinementInjector::Confining final : public Running {
  private:
   [[nodiscard]] Result<std::int64_t> on_cpu_ns() const {
     std::int64_t sum_ns = 0;
-    for (const ConfinedRank& rank : undo_.ranks) {
-      GRIT_TRY(const auto times, scheduler_times(rank.before.process));
-      if (times) sum_ns += times->on_cpu_ns;
-    }
+    for (const ConfinedRank& rank : undo_.ranks)
+      for (const ProcessAffinity* process : processes_of(rank)) {
+        GRIT_TRY(const auto times, scheduler_times(process->process));
+        if (times) sum_ns += times->on_cpu_ns;
+      }
     return sum_ns;
   }
   Result<std::int64_t> confined_ns() {

@@ -22,8 +22,7 @@ Result<std::vector<NumaNode>> usable_nodes() {
 
 /// To the farthest node with CPUs, seen from the one that holds most of the process's memory.
 Result<ConfinedRank> misplaced(const std::vector<NumaNode>& nodes, const ProcessIdentity& rank) {
-  ConfinedRank chosen;
-  GRIT_TRY(chosen.before, read_affinity(rank));
+  GRIT_TRY(ConfinedRank chosen, bound_rank(rank));
   GRIT_TRY(const auto memory, memory_by_numa_node(rank));
   const int memory_node = std::max_element(memory.begin(), memory.end(), [](const auto& a, const auto& b) {
                             return a.second < b.second;

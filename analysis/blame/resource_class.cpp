@@ -10,12 +10,24 @@
 namespace grit {
 namespace {
 
-constexpr double kMost = 0.5;  // of the growth
+constexpr double kMost = 0.5;   // of the growth
+constexpr double kClearly = 2;  // times as much
 constexpr double kCpuPerFault_ns = 200e3;
 enum PhaseIndex : std::size_t { input, forward, backward, optimizer, checkpoint, other };
 
 double factor(const WorkGrowth& growth, std::size_t phase) {
   return growth.baseline_ns[phase] > 0 ? growth.phase_ns[phase] / growth.baseline_ns[phase] : 0;
+}
+
+/// Rule 2, for input: nothing where neither storage nor its want shows.
+std::optional<ResourceClass> of_input(const Usage& usage, double most_ns) {
+  const double storage_ns = std::max(usage.blocked_ns, usage.io_stall_ns);
+  if (storage_ns < most_ns) return std::nullopt;
+  const std::string numbers = fmt::format("{} more a step waiting for storage", format_duration(storage_ns));
+  if (usage.run_wait_ns < most_ns || storage_ns >= kClearly * usage.run_wait_ns)
+    return ResourceClass{"storage", numbers};
+  if (usage.run_wait_ns >= kClearly * storage_ns) return std::nullopt;
+  return ResourceClass{"unknown", fmt::format("{}, and {} for a CPU", numbers, format_duration(usage.run_wait_ns))};
 }
 
 ResourceClass of_cpu_time(const WorkGrowth& growth, const std::string& numbers) {
@@ -44,7 +56,8 @@ ResourceClass classify_wait(const Usage& usage, std::optional<OthersUsage> other
   const double faults = std::max(others->page_faults, 0.0), cpu_ns = std::max(others->cpu_ns, 0.0);
   why += fmt::format(", while other processes of the machine took {} more CPU time and {:.0f} more page faults",
                      format_duration(cpu_ns), faults);
-  return {kCpuPerFault_ns * faults >= std::max(cpu_ns, 1.0) ? "memory" : "compute", why};
+  const double least_ns = std::max(kMost * usage.run_wait_ns, 1.0);
+  return {kCpuPerFault_ns * faults >= std::max(cpu_ns, least_ns) ? "memory" : "compute", why};
 }
 
 ResourceClass classify(const WorkGrowth& growth) {
@@ -59,8 +72,8 @@ ResourceClass classify(const WorkGrowth& growth) {
     return {"unknown", "what the kernel counted is not known"};
   }
   const Usage& usage = *growth.usage;
-  if (phase == input && std::max(usage.blocked_ns, usage.io_stall_ns) >= most_ns)
-    return {"storage", fmt::format("{} more a step waiting for storage", format_duration(usage.blocked_ns))};
+  if (phase == input)
+    if (auto found = of_input(usage, most_ns)) return *found;
   if (usage.major_faults >= 1)
     return {"memory", fmt::format("{:.1f} more page faults a step that needed storage", usage.major_faults)};
   if (usage.memory_stall_ns >= most_ns)

@@ -3,12 +3,16 @@
 // The kernel splits a thread's time into running, waiting for a CPU (schedstat,
 // Documentation/scheduler/sched-stats.rst) and not wanting one. Of the growth of a rank's own work, in this order:
 //   1. Half or more of it is stopped time (state T): compute; somebody keeps the process from running.
-//   2. In checkpoint: storage. In input: storage when ranks were found waiting for it (state D) or the machine's
-//      pressure stall information for io (Documentation/accounting/psi.rst) accounts for half of the growth.
+//   2. In checkpoint: storage. In input: storage when ranks, or who loads their data, were found waiting for it (state
+//      D), or the machine's pressure stall information for io (Documentation/accounting/psi.rst) accounts for half of
+//      the growth. But when they waited for CPUs for half of it as well: what they waited for twice as long as for the
+//      other, else "unknown". Processes that load data ahead wait for either one beside the other.
 //   3. Page faults that need storage, or a memory stall (psi) of half of the growth: memory.
 //   4. Half or more of it is waiting for a CPU: compute; other work on its cores. But memory, when what others of the
 //      machine do there is faulting pages in: one for every 200 µs of their CPU time, or more often. (Measured in a
-//      virtual machine: who touches pages once faults every 30 .. 40 µs, who computes every 17 ms.)
+//      virtual machine: who touches pages once faults every 30 .. 40 µs, who computes every 17 ms.) Not when
+//      the faults are too few to make up half of what was waited for, at 200 µs each: nobody took the CPUs, and the
+//      ranks wait for each other, or for their own data loaders, on too few of them.
 //   5. Half or more of it is time on a CPU: the same instructions took longer. In phases that stream through memory
 //      (optimizer; the gradients that backward writes, when an accelerator computes) memory, since they do an
 //      operation a few bytes and are bound by the memory's rate (S. Williams et al., Roofline, CACM 52, 2009). Where

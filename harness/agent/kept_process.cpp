@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,8 +18,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/own_pause.hpp"
-
-extern char** environ;
+#include "harness/os/spawn.hpp"
 
 namespace grit {
 namespace {
@@ -35,46 +33,6 @@ constexpr int kLooksStopped = 2;        // one second: nobody stops such a proce
 constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;
 constexpr std::int64_t kEndPatience_ns = 5 * kNsPerS;
 constexpr std::int64_t kNoSign_ns = 60 * kNsPerS;
-constexpr int kAboveInherited = 16;
-
-/// The inherited descriptors and standard streams of the process; nothing of mpirun's stays open in it.
-class SpawnActions {
- public:
-  SpawnActions() {
-    GRIT_ASSERT(posix_spawn_file_actions_init(&actions_) == 0 && posix_spawnattr_init(&attributes_) == 0);
-  }
-  SpawnActions(const SpawnActions&) = delete;
-  SpawnActions& operator=(const SpawnActions&) = delete;
-  ~SpawnActions() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  void open(int fd, const char* path, int flags) {
-    GRIT_ASSERT(posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0) == 0);
-  }
-  void dup(int from, int to) { GRIT_ASSERT(posix_spawn_file_actions_adddup2(&actions_, from, to) == 0); }
-  Result<pid_t> spawn(const char* program, std::array<char*, 3> arguments) {
-    // From its first moment, in all threads: libraries start threads before main (OpenBLAS does), and one that does not
-    // block SIGTERM would let it end the process at once.
-    sigset_t taken_by_main{};
-    sigemptyset(&taken_by_main);
-    sigaddset(&taken_by_main, SIGTERM);
-    posix_spawnattr_setsigmask(&attributes_, &taken_by_main);
-    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-    pid_t pid = -1;
-    const int error = posix_spawn(&pid, program, &actions_, &attributes_, arguments.data(), environ);
-    if (error != 0) return errno_error(fmt::format("cannot start the {}", arguments[1]), error);
-    return pid;
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
-
-/// A copy of a descriptor above the numbers that the process's own will get, so that no dup2 in the child overwrites
-/// another.
-Fd lifted(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, kAboveInherited)); }
 
 /// No descriptor where the node does not see the run directory, or may not write to it.
 Fd open_log(const std::filesystem::path& file) {
@@ -154,8 +112,11 @@ Status KeptProcess::spawn() {
     inherited.push_back(lifted(fd));
     actions.dup(inherited.back().get(), kFirstInheritedFd + static_cast<int>(inherited.size()) - 1);
   }
-  std::string name = "grit", command = setup_.command;
-  GRIT_TRY(const pid_t pid, actions.spawn("/proc/self/exe", {name.data(), command.data(), nullptr}));
+  // One of its threads that does not block SIGTERM would let it end the process at once, before its main can take it.
+  GRIT_TRY(const pid_t pid, actions.spawn({.program = "/proc/self/exe",
+                                           .arguments = {"grit", setup_.command},
+                                           .blocked_signals = {SIGTERM},
+                                           .own_session = true}));
   pid_.store(pid);
   theirs.reset();
 

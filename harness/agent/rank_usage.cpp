@@ -23,15 +23,31 @@ char state_in(const Fd& stat) {
   return name_end == std::string_view::npos || name_end + 2 >= text.size() ? '?' : text[name_end + 2];
 }
 
+Fd open_stat(pid_t pid) {
+  return Fd(::open(fmt::format("/proc/{0}/task/{0}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+/// Nothing of it where the process has ended.
+void add_counted(const ProcessIdentity& process, Json& sums) {
+  const auto add = [&sums](const char* key, std::int64_t value) {
+    sums[key] = sums.value(key, std::int64_t{0}) + value;
+  };
+  const auto state = process_state(process);
+  if (!state || !*state) return;
+  add("minor_faults", (*state)->minor_faults);
+  add("major_faults", (*state)->major_faults);
+  const auto times = scheduler_times(process);
+  if (!times || !*times) return;
+  add("cpu_ns", (*times)->on_cpu_ns);
+  add("run_wait_ns", (*times)->run_delay_ns);
+}
+
 }  // namespace
 
 RankUsage::RankUsage(const std::vector<RankProcess>& ranks) {
   for (const RankProcess& process : ranks)
     if (auto identity = identify_process(process.pid))
-      ranks_.push_back(
-          {.rank = process.rank,
-           .identity = std::move(*identity),
-           .stat = Fd(::open(fmt::format("/proc/{0}/task/{0}/stat", process.pid).c_str(), O_RDONLY | O_CLOEXEC))});
+      ranks_.push_back({.rank = process.rank, .identity = std::move(*identity), .stat = open_stat(process.pid)});
 }
 
 void RankUsage::look(std::int64_t now_ns) {
@@ -41,23 +57,30 @@ void RankUsage::look(std::int64_t now_ns) {
     const char state = state_in(watched.stat);
     if (state == 'T') watched.stopped_ns += since_ns;
     if (state == 'D') watched.blocked_ns += since_ns;
+    for (const Watched::Helper& helper : watched.helpers)
+      if (state_in(helper.stat) == 'D') watched.blocked_ns += since_ns;
   }
 }
 
-Json RankUsage::read() const {
+void RankUsage::find_helpers() {
+  std::vector<ProcessIdentity> processes;
+  for (const Watched& watched : ranks_) processes.push_back(watched.identity);
+  const auto found = helpers_of(processes);
+  for (std::size_t i = 0; found && i < ranks_.size(); ++i) {
+    ranks_[i].helpers.clear();
+    for (const ProcessIdentity& helper : (*found)[i]) ranks_[i].helpers.push_back({helper, open_stat(helper.pid)});
+  }
+}
+
+Json RankUsage::read() {
+  find_helpers();
   Json ranks = Json::array();
   for (const Watched& watched : ranks_) {
     const auto state = process_state(watched.identity);
     if (!state || !*state) continue;
-    Json one{{"rank", watched.rank},
-             {"minor_faults", (*state)->minor_faults},
-             {"major_faults", (*state)->major_faults},
-             {"stopped_ns", watched.stopped_ns},
-             {"blocked_ns", watched.blocked_ns}};
-    if (const auto times = scheduler_times(watched.identity); times && *times) {
-      one["cpu_ns"] = (*times)->on_cpu_ns;
-      one["run_wait_ns"] = (*times)->run_delay_ns;
-    }
+    Json one{{"rank", watched.rank}, {"stopped_ns", watched.stopped_ns}, {"blocked_ns", watched.blocked_ns}};
+    add_counted(watched.identity, one);
+    for (const Watched::Helper& helper : watched.helpers) add_counted(helper.identity, one);
     ranks.push_back(std::move(one));
   }
   Json stalls = Json::object();

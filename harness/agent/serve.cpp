@@ -72,6 +72,18 @@ std::vector<int> pids_of(const Segment& segment) {
   return pids;
 }
 
+/// Whose state a fault may change: the ranks and their helpers.
+std::vector<int> with_helpers(std::vector<int> pids) {
+  std::vector<ProcessIdentity> ranks;
+  for (const int pid : pids)
+    if (auto identity = identify_process(pid)) ranks.push_back(std::move(*identity));
+  const auto helpers = helpers_of(ranks);
+  if (!helpers) return pids;
+  for (const auto& of_rank : *helpers)
+    for (const ProcessIdentity& helper : of_rank) pids.push_back(helper.pid);
+  return pids;
+}
+
 bool has_one_thread() {
   std::error_code error;
   const std::filesystem::directory_iterator threads("/proc/self/task", error);
@@ -111,7 +123,8 @@ Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, 
   control.agent_beat_ns.store(monotonic_ns());
   GRIT_CHECK(leave_ranks_their_cpus(pids_of(segment)));
   // The heir of a predecessor may hold it while it reverts.
-  GRIT_TRY(NodeLock lock, NodeLock::acquire(control.agent_generation.load() > 0 ? kHeirReverts_ns : 0));
+  const bool had_one_before = control.agent_generation.load() > 0 || config.plan.attempt > 1;
+  GRIT_TRY(NodeLock lock, NodeLock::acquire(had_one_before ? kHeirReverts_ns : 0));
   GRIT_TRY(ObserverProcess observer, ObserverProcess::fork(config, segment));
   std::unique_ptr<Agent> agent(
       new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock), std::move(observer)));
@@ -234,7 +247,7 @@ void Agent::arm(int block) {
   const Block& planned = config_.plan.blocks[static_cast<std::size_t>(block)];
   // Before and after every block, though only the faults' blocks need it: what is done before the ones and not before
   // the others is measured as their effect. On 2 cores with 8 processes this alone made fault blocks 0.3 % slower.
-  processes_before_ = read_process_state(pids_of(segment_));
+  processes_before_ = read_process_state(with_helpers(pids_of(segment_)));
   if (windows_.armed_in(planned.kind)) carriers_.faults_come(fault_interfaces_);
   windows_.arm(planned);
   segment_.control().agent_ready_block.store(block, std::memory_order_release);
@@ -478,7 +491,7 @@ void Agent::report_residue(const std::vector<std::string>& found) {
 void Agent::compare_processes() {
   if (processes_before_.empty()) return;
   const auto found = lasting_differences(
-      processes_before_, [&] { return read_process_state(pids_of(segment_)); }, kSettleInRun_ns);
+      processes_before_, [&] { return read_process_state(with_helpers(pids_of(segment_))); }, kSettleInRun_ns);
   const BlockKind kind = config_.plan.blocks[static_cast<std::size_t>(block_)].kind;
   if (windows_.armed_in(kind) && !found.empty()) report_residue(found);
 }

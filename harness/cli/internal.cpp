@@ -1,5 +1,5 @@
-// Subcommands that grit starts itself: a rank of the local cluster, an agent, the recorder, Open MPI's launch agent, a
-// cell of a burn-in.
+// Subcommands that grit starts itself: a rank of the local cluster, an agent, the recorder, a process that
+// loads a rank's data, Open MPI's launch agent, a cell of a burn-in.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -16,6 +16,7 @@
 #include "harness/cluster/local.hpp"
 #include "harness/run/execution.hpp"
 #include "harness/run/measure.hpp"
+#include "workloads/input_ring.hpp"
 
 namespace grit {
 namespace {
@@ -36,6 +37,17 @@ Result<int> rank(const std::string& directory, const std::string& port) {
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (error != std::errc{} || end != port.data() + port.size()) return internal_error("a rank was given no port");
   return execute_rank(directory, number);
+}
+
+/// A process that reads a rank's training data; what it is to do is in memory that it inherits.
+Result<int> input_worker(const std::string& number) {
+  std::int64_t worker = 0;
+  struct stat inherited {};
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), worker);
+  if (error != std::errc{} || end != number.data() + number.size() || ::fstat(kInputRingFd, &inherited) != 0 ||
+      ::fstat(kInputFileFd, &inherited) != 0)
+    return started_by_hand("the processes that load a rank's data");
+  return input_worker_main(worker);
 }
 
 /// A process that a rank keeps: it is configured over a socket which it inherits.
@@ -88,6 +100,11 @@ void add_internal(CLI::App& app, Action& action) {
 
   auto* recorder = app.add_subcommand("recorder", "a run's recorder")->group("");
   recorder->callback([&action] { action = [] { return kept_process(recorder_main, "a run's recorder"); }; });
+
+  auto* loader = app.add_subcommand("input-worker", "a process that loads a rank's data")->group("");
+  auto number = std::make_shared<std::string>();
+  loader->add_option("worker", *number);
+  loader->callback([=, &action] { action = [=] { return input_worker(*number); }; });
 
   add_measure(app, action);
 

@@ -29,6 +29,8 @@ std::optional<ProcStat> read_stat(const std::filesystem::path& file) {
     const auto parsed = std::from_chars(at, end, value);
     if (parsed.ec != std::errc{}) return std::nullopt;
     at = parsed.ptr;
+    if (field == 4) stat.parent = static_cast<pid_t>(value);
+    if (field == 6) stat.session = static_cast<pid_t>(value);
     if (field == 10) stat.minor_faults = value;
     if (field == 12) stat.major_faults = value;
     if (field == 14 || field == 15) ticks += value;

@@ -13,7 +13,9 @@ namespace grit {
 
 struct ProcStat {
   std::string name{};
-  char state = '?';               // 'R', 'S', 'D', 'T' (stopped), 'Z' ...
+  char state = '?';  // 'R', 'S', 'D', 'T' (stopped), 'Z' ...
+  pid_t parent = 0;
+  pid_t session = 0;
   std::int64_t minor_faults = 0;  // page faults that needed no storage
   std::int64_t major_faults = 0;  // and those that did
   std::int64_t cpu_ns = 0;        // user and system time, counted in clock ticks (10 ms, mostly)

@@ -9,8 +9,8 @@
 
 namespace grit::test {
 
-/// Two threads. The first rank may run on all CPUs, its second thread on the last one; the second rank is bound to the
-/// first CPU, as launchers bind ranks by default.
+/// Two threads, and a process beside them that stands for a data loader. The first rank may run on all CPUs, its second
+/// thread on the last one; the second rank is bound to the first CPU, as launchers bind ranks by default.
 class StandInRank {
  public:
   /// Forks it. It makes steps of the workload, computes, sends a datagram through eth0, and so on; the second rank

@@ -60,6 +60,7 @@ std::optional<FirstCause::Found> FirstCause::decide(const NodeClocks& clocks) co
   }
 
   Found found{first->told->cause, first->told->event};
+  if (comparable) found.at_ns = first->t_ns;
   if (death) found.death = death->told->cause;
   if (death && comparable && first->t_ns - death->t_ns >= death->bound_ns + first->bound_ns)
     found.death_before_ns = first->t_ns - death->t_ns;

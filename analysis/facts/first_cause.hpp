@@ -19,8 +19,9 @@ class FirstCause {
   struct Found {
     EndCause cause{};
     Json event{};
-    std::optional<EndCause> rival{};  // of another node, so close to it that the clocks cannot tell which was first
-    std::optional<EndCause> death{};  // of a rank of the lost node, right before its last sign
+    std::optional<EndCause> rival{};      // of another node, so close to it that the clocks cannot tell which was first
+    std::optional<EndCause> death{};      // of a rank of the lost node, right before its last sign
+    std::optional<std::int64_t> at_ns{};  // node 0's time; empty: not known
     std::optional<std::int64_t> death_before_ns{};  // so long before; empty: the clocks cannot tell which was first
   };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/report/export/trace.hpp"
+#include "analysis/verdict/restarts.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/verdict.hpp"
 
@@ -15,10 +16,14 @@ namespace grit {
 /// Reads plan.json, steps.npy, events.jsonl, clock.json, links.jsonl, run.json and env/*.json, judges, and writes
 /// verdict.json, then junit.xml and report.html, durably; run.json gets the verdict and the outcome. May be called
 /// again at any time: the same files give the same verdict. Missing records, events or environments are an early end of
-/// the run, not an error. Error (usage): not a run directory (no readable plan.json), or a steps.npy that is none.
+/// the run, not an error. Of a run with Design::restarts the later attempts are finished before it. Error (usage): not
+/// a run directory (no readable plan.json), or a steps.npy that is none.
 /// Error (internal): it cannot be written to; verdict.json is written first, so that a report that fails does not take
 /// the verdict with it.
 Result<Verdict> finish_run(const std::filesystem::path& run_directory);
+
+/// How an attempt of a run with Design::restarts has ended, from its files; writes nothing. Errors as of finish_run().
+Result<AttemptEnd> attempt_end(const std::filesystem::path& attempt_directory);
 
 /// Would the run, if it stopped before this block, have shown what its scenario asks, or that it cannot be shown: a
 /// verdict other than inconclusive, a fault that never took effect, or one that may still be in force? Writes nothing.

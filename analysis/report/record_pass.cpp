@@ -98,9 +98,12 @@ RecordSums sum_records(const Plan& plan, std::span<const StepRecord> records, co
   const std::size_t nodes = plan.topology.nodes.size();
   for (const StepRecord& record : records) {
     // A run has at most as many steps as there are records.
-    if (record.rank >= sums.rank_count || record.node >= nodes || record.step >= records.size()) continue;
+    const std::int64_t step = record.step - plan.first_step;
+    if (record.rank >= sums.rank_count || record.node >= nodes || step < 0 ||
+        step >= static_cast<std::int64_t>(records.size()))
+      continue;
     sums.rank_seen[record.rank] = 1;
-    add_to_step(sums.steps[record.step], record, axis);
+    add_to_step(sums.steps[static_cast<std::size_t>(step)], record, axis);
     if (record.block >= places.size() || !places[record.block]) continue;
     if (record.step_in_block < plan.design.settle_steps) continue;
     add_to_phases(sums.phases[2 * record.rank + *places[record.block]], record);

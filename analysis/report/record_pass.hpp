@@ -30,7 +30,7 @@ struct PhaseSum {
 struct RecordSums {
   std::size_t rank_count = 0;      // in the topology
   std::vector<char> rank_seen{};   // by rank; 1: it left a record. Not bits: it is set for every record
-  Paged<StepSum> steps{};          // by StepRecord::step
+  Paged<StepSum> steps{};          // by StepRecord::step, counted from Plan::first_step
   std::vector<PhaseSum> phases{};  // by rank, each twice: of baseline and of fault blocks
 };
 

@@ -38,6 +38,11 @@ struct ReplayCommand {
     const std::filesystem::path directory = run;
     GRIT_TRY(const Json document, read_json(directory / "plan.json"));
     GRIT_TRY(Plan plan, plan_from_json(document));
+    if (plan.attempt > 1)
+      return usage_error(
+          fmt::format("{} is attempt {} of a run, which went on from a checkpoint that is gone: replay "
+                      "the run, whose directory is two above",
+                      run, plan.attempt));
     GRIT_TRY(plan.allowed, allow.allowed());
     plan.guards = guard_rails(plan);
     GRIT_TRY(std::string source, read_file(directory / "scenario.lua"));

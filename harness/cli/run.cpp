@@ -9,12 +9,15 @@
 #include <memory>
 #include <sstream>
 
+#include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cluster/host_list.hpp"
 #include "harness/cluster/job_launcher.hpp"
 #include "harness/cluster/launch.hpp"
+#include "harness/record/latest_run.hpp"
+#include "harness/run/host_attempts.hpp"
 #include "harness/run/series.hpp"
 #include "harness/run/session.hpp"
 
@@ -125,6 +128,27 @@ struct RunCommand {
     return what == "series" ? run_series_under_mpi(job, setup) : execute_under_mpi(job, mine);
   }
 
+  /// Where the job may start again this process stays beside the launcher.
+  [[nodiscard]] Result<int> run_with_restarts(const LoadedScenario& loaded, const JobLauncher& chosen,
+                                              HostJob job) const {
+    if (is_series(loaded.search))
+      return usage_error("design.restarts: a series whose jobs start again runs on a local cluster only");
+    Execution mine = execution(Plan(), loaded.scenario);
+    if (out.empty()) {
+      const std::uint64_t seed = options.choose_seed();
+      const std::string name = fmt::format("{}-{}", utc_stamp(realtime_ns()), seed);
+      mine.run_directory = std::filesystem::path("runs") / loaded.scenario.name / name;
+      if (!options.seed) job.command.insert(job.command.end(), {"--seed", std::to_string(seed)});
+      job.command.insert(job.command.end(), {"--out", std::filesystem::absolute(mine.run_directory).string()});
+    }
+    mine.run_directory = std::filesystem::absolute(mine.run_directory).lexically_normal();
+    auto code = execute_on_hosts(mine, chosen, job);
+    std::error_code unreadable;
+    if (out.empty() && std::filesystem::exists(mine.run_directory / "run.json", unreadable))
+      point_latest_at(mine.run_directory);
+    return code;
+  }
+
   /// This process becomes the launcher, which starts the same command on the hosts.
   [[nodiscard]] Result<int> run_on_hosts() const {
     if (options.nodes)
@@ -139,6 +163,8 @@ struct RunCommand {
     if (failed) return internal_error("cannot read /proc/self/exe: " + failed.message());
     GRIT_TRY(const auto typed, typed_without({"--hosts", "--launcher", "--ranks-per-node"}));
     job.command.insert(job.command.end(), typed.begin(), typed.end());
+    GRIT_TRY(const LoadedScenario loaded, options.load());
+    if (loaded.scenario.design.restarts > 0) return run_with_restarts(loaded, *chosen, std::move(job));
     const auto words = chosen->words(job), environment = chosen->environment(job);
     ::execvpe(words.front().c_str(), exec_pointers(words).data(), exec_pointers(environment).data());
     return unavailable_error(fmt::format("cannot start {}: {}", words.front(), std::strerror(errno)));

@@ -29,6 +29,10 @@ struct Execution {
 /// overrides each.
 Status check_guards(const Plan& plan);
 
+/// Makes the run directory with all that is known before the first step. Error (usage): it exists, or its name is not
+/// UTF-8.
+Status prepare_directory(const Execution& execution, const std::filesystem::path& directory);
+
 /// Builds the local cluster and runs the plan there. Returns the run directory, which then holds verdict.json and
 /// report.html. The caller holds the node's lock.
 Result<std::filesystem::path> run_on_local_cluster(const Execution& execution);

@@ -14,6 +14,8 @@ class HeldSignals {
     sigemptyset(&held_);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held_, number);
     sigprocmask(SIG_BLOCK, &held_, &before_);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP})  // what somebody holds already is his
+      if (sigismember(&before_, number) == 1) sigdelset(&held_, number);
   }
   HeldSignals(const HeldSignals&) = delete;
   HeldSignals& operator=(const HeldSignals&) = delete;

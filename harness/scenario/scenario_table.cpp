@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::int64_t kMinPairs = 6;
 constexpr std::int64_t kMaxPairs = 1000;
+constexpr std::int64_t kMaxRestarts = 100;
 constexpr std::int64_t kMaxSteps = 1'000'000'000;
 
 // --- options --------------------------------------------------------------------------------------------------------
@@ -261,11 +262,12 @@ void read_block(lua_State* lua, Design& design) {
   if (design.block_ns == 0) throw ScenarioError("design.block must be longer than 0");
 }
 
-void check_pairs(std::int64_t pairs) {
+/// Restarts are no test over pairs: one is enough.
+void check_pairs(std::int64_t pairs, bool restarts) {
   if (pairs < 1 || pairs > kMaxPairs) {
     throw ScenarioError(fmt::format("design.pairs is {}; it is {} to {}", pairs, kMinPairs, kMaxPairs));
   }
-  if (pairs >= kMinPairs) return;
+  if (pairs >= kMinPairs || restarts) return;
   // The smallest two-sided p of the exact sign-flip test: 2 of the 2^pairs sign patterns.
   throw ScenarioError(
       fmt::format("design.pairs is {}, too few for a verdict: the exact sign-flip test over {} pairs cannot give "
@@ -303,7 +305,25 @@ void read_extras(lua_State* lua, int table, Design& design) {
     design.recovery_ns = as_quantity(lua, lua_gettop(lua), Unit::time_ns, "design.recovery").get<std::int64_t>();
 }
 
-Design read_design(lua_State* lua) {
+/// Steps are what the job is to do, over all attempts: blocks in time would not say how much is left.
+void check_restarts(const Design& design, const ScenarioPlugin& workload) {
+  if (design.restarts == 0) return;
+  if (design.block_steps == 0)
+    throw ScenarioError(R"(design.restarts: give the block's length in steps: block = "40 steps")");
+  if (design.max_pairs > 0 || design.recovery_ns > 0 || design.link_test)
+    throw ScenarioError(
+        "design.restarts: leave out max_pairs, recovery and link_test, which measure what a fault costs a step");
+  const WorkloadInfo* info = find_workload(workload.name);
+  GRIT_ASSERT(info != nullptr);
+  const bool writes = workload.params.value("checkpoint_every", std::int64_t{0}) > 0;
+  if (!info->resumes || !writes)
+    throw ScenarioError(fmt::format("design.restarts: the workload {} {}", workload.name,
+                                    info->resumes
+                                        ? "writes no checkpoints to start again from: give it checkpoint_every = 10"
+                                        : "cannot go on from a checkpoint"));
+}
+
+Design read_design(lua_State* lua, const ScenarioPlugin& workload) {
   Design design;
   const bool given = push_table(lua, "design");
   const int table = lua_gettop(lua);
@@ -312,12 +332,18 @@ Design read_design(lua_State* lua) {
     return as_text(lua, -1, std::string("design.") + key);
   };
   if (given) check_keys(lua, table, "key", "design", scenario_table("grit.design").names());
+  if (given && push_field(lua, table, "restarts") != LUA_TNIL) {
+    design.restarts = as_quantity(lua, lua_gettop(lua), Unit::count, "design.restarts").get<std::int64_t>();
+    if (design.restarts > kMaxRestarts)
+      throw ScenarioError(fmt::format("design.restarts is {}; it is 0 to {}", design.restarts, kMaxRestarts));
+    if (design.restarts > 0) design.pairs = 1;
+  }
   if (const auto pairs = field("pairs")) {
     const auto count = parse_quantity(*pairs, Unit::count);
     if (!count) throw ScenarioError("design.pairs: " + count.error().message);
     design.pairs = count->get<std::int64_t>();
   }
-  check_pairs(design.pairs);
+  check_pairs(design.pairs, design.restarts > 0);
   if (given) read_extras(lua, table, design);
   if (const auto settle = field("settle")) design.settle_steps = as_steps(*settle, "design.settle", 0);
   if (const auto warmup = field("warmup")) design.warmup_steps = as_steps(*warmup, "design.warmup", 0);
@@ -333,6 +359,7 @@ Design read_design(lua_State* lua) {
                     "measured; make the block longer",
                     design.block_steps, design.settle_steps));
   }
+  check_restarts(design, workload);
   lua_settop(lua, table - 1);
   return design;
 }
@@ -374,7 +401,7 @@ int make_scenario(lua_State* lua) {
   scenario.faults = read_list(lua, "faults", kFaultHandle, context.faults);
   scenario.checks = read_list(lua, "checks", kCheckHandle, context.checks);
   if (const Status named = have_own_names(scenario.checks); !named) throw ScenarioError(named.error().message);
-  scenario.design = read_design(lua);
+  scenario.design = read_design(lua, scenario.workload);
   read_search(lua, context);
   scenario.expect = read_expectation(lua, context);
   scenario.draws = context.draws;

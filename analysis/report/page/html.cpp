@@ -38,6 +38,7 @@ Result<std::string> render(const ReportInput& input) {
       {{"emulated", escape_html(emulation_sentence(input.plan, input.verdict))},
        {"verdict", verdict_section(input, data)},
        {"figures", figures_section(input, data)},
+       {"restarts", restarts_section(input.verdict)},
        {"expectations", expectations_section(input.verdict)},
        {"plots", plots_part},
        {"culprit", culprit_section(input, of_culprit)},

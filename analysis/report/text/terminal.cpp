@@ -1,12 +1,12 @@
 #include "analysis/report/text/terminal.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "analysis/facts/wording.hpp"
 #include "analysis/verdict/cost.hpp"
+#include "analysis/verdict/restarts.hpp"
 #include "harness/base/printable.hpp"
 #include "harness/base/units.hpp"
 
@@ -17,10 +17,6 @@ namespace {
 constexpr std::size_t kMostLines = 12;
 
 std::string line(std::string_view label, std::string_view text) { return fmt::format("  {:<9} {}\n", label, text); }
-
-std::string emulated_text(const Verdict& verdict) {
-  return fmt::format("{}; everything else is real", fmt::join(verdict.emulated, ", "));
-}
 
 std::string evidence_text(const FaultResult& fault, bool named) {
   std::string text;
@@ -47,6 +43,15 @@ std::string_view met_text(const std::optional<bool>& met) {
 std::string cost_line(const Verdict& verdict) {
   const std::string text = cost_text(verdict);
   return text.empty() ? "" : line("cost", text);
+}
+
+std::string restart_lines(const Verdict& verdict) {
+  if (!verdict.restarts) return "";
+  std::string lines;
+  for (const Restart& restart : verdict.restarts->each)
+    lines += line("restart", printable(fmt::format("with step {}; {}", restart.first_step, restart_text(restart))));
+  const std::string goodput = goodput_text(*verdict.restarts, verdict.baseline_step_ns);
+  return lines + (goodput.empty() ? "" : line("restart", goodput));
 }
 
 std::string recovery_lines(const Verdict& verdict) {
@@ -104,13 +109,13 @@ std::string terminal_summary(const Verdict& verdict, const std::filesystem::path
   std::string kind(to_string(verdict.kind));
   std::replace(kind.begin(), kind.end(), '_', ' ');
   std::string text = printable(fmt::format("{}: {}{}", name, kind, plain ? "" : " (" + verdict.outcome + ")")) + "\n";
-  if (!verdict.emulated.empty()) text += line("emulated", printable(emulated_text(verdict)));
+  if (!verdict.emulated.empty()) text += line("emulated", printable(emulated_text(verdict.emulated)));
   text += "  " + printable(verdict.sentence) + "\n";
   for (const ExpectationResult& expectation : verdict.expectations)
     text += line("expected", fmt::format("{}: {}", printable(expectation.text), met_text(expectation.met)));
   if (verdict.culprit) text += line("culprit", printable(verdict.culprit->text));
   text += cost_line(verdict);
-  text += recovery_lines(verdict);
+  text += restart_lines(verdict) + recovery_lines(verdict);
   text += evidence_lines(verdict);
   std::string to_mend;
   for (const std::string& reason : verdict.reasons) {

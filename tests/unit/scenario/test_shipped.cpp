@@ -23,7 +23,7 @@ const std::filesystem::path kScenarios = std::filesystem::path(GRIT_SOURCE_DIR) 
 std::string flag_of(const std::string& scenario) {
   if (scenario == "command" || scenario == "health_check_cost") return "--allow-command";
   if (scenario == "external_checks" || scenario == "odd_checks") return "--allow-command";
-  return scenario == "process_kill" ? "--allow-destructive" : "";
+  return scenario == "process_kill" || scenario == "restart" ? "--allow-destructive" : "";
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ TEST_CASE("every shipped scenario loads and plans, and is refused nothing but by
   }
   // Each fault has a scenario of its own.
   CHECK(found >= static_cast<int>(grit::injectors().size()));
-  CHECK(guarded == 5);  // command, external_checks, health_check_cost, odd_checks, process_kill
+  CHECK(guarded == 6);  // command, external_checks, health_check_cost, odd_checks, process_kill, restart
 }
 
 TEST_CASE("the annotation file for editors is what grit writes of its registries") {

@@ -1,5 +1,7 @@
 #include "analysis/facts/evidence.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -7,6 +9,7 @@
 
 #include "analysis/facts/endings.hpp"
 #include "analysis/facts/remarks.hpp"
+#include "analysis/facts/wrong_values.hpp"
 #include "harness/base/json_fields.hpp"
 
 namespace grit {
@@ -69,9 +72,12 @@ class Collector {
     if (type == "unrecorded") {
       run_.records_lost += count_at(event, "records");
       run_.events_lost += count_at(event, "events");
+      run_.spans_lost += count_at(event, "spans");
     }
+    if (type == "spans_lost") run_.spans_lost += count_at(event, "count");
     if (type == "machine_mended") run_.machine_mended = truth_at(event, "ok");
     if (type == "residue") take_residue(event);
+    if (type == "wrong_value") wrong_values_.take(event);
   }
 
   RunEvidence finish(const NodeClocks& clocks) {
@@ -81,7 +87,13 @@ class Collector {
     }
     for (std::size_t fault = 0; fault < run_.faults.size(); ++fault)
       for (std::size_t block = 0; block < plan_.blocks.size(); ++block) settle_window(fault, block);
+    if (run_.spans_lost > 0)
+      run_.remarks.push_back(
+          fmt::format("{} spans of operations were lost: they came faster than they could be carried; what is said of "
+                      "operations is of the others",
+                      run_.spans_lost));
     run_.checks = checks_.finish();
+    run_.wrong_data = wrong_values_.decide(plan_);
     return std::move(run_);
   }
 
@@ -224,6 +236,7 @@ class Collector {
   RunEvidence run_{};
   Endings endings_{plan_};
   CheckReadings checks_{plan_};
+  WrongValueReports wrong_values_{};
   std::map<Window, std::map<std::int64_t, PulseState>> pulses_{};
 };
 

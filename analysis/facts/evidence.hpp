@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,12 +51,15 @@ struct RunEvidence {
   std::vector<bool> block_begun;      // one for each of Plan::blocks, by its "begin" event
   std::vector<bool> block_ended;      // by its "end" event
   std::vector<CheckEvidence> checks;
+  /// By the examples alone; empty: nobody told of any.
+  std::optional<WrongData> wrong_data;
   bool finished = false;             // the recorder saw all its ranks end well
   std::size_t blocks_due = 0;        // of Plan::blocks: all, or those before the look at which the run stopped
   std::string ending;                // as Verdict::outcome, without "completed"; empty: nothing went wrong
   std::string ending_reason;         // in words
   std::vector<std::string> remarks;  // what was odd: lost records, restarted agents, ...
   std::uint64_t records_lost = 0;
+  std::uint64_t spans_lost = 0;
   std::uint64_t events_lost = 0;  // so many things were told and not kept: what they would have shown is not known
   bool machine_mended = false;    // of a local cluster that has ended: nothing of Reach::machine is in force any more
   std::vector<Residue> residue;   // one for each node that is not as it was before the run

@@ -124,6 +124,15 @@ Remarks carrier(const Plan& plan, const Json& event) {
                       problem.empty() ? "" : ": " + problem)};
 }
 
+/// What a simulation predicts, and what to beware of.
+Remarks simulated(const Plan&, const Json& event) {
+  Remarks remarks;
+  const auto list = event.find("texts");
+  if (list == event.end() || !list->is_array()) return remarks;
+  for (const Json& one : *list) remarks.push_back(text_of(one));
+  return remarks;
+}
+
 struct Kind {
   std::string_view type;
   Remarks (*remarks)(const Plan&, const Json&);
@@ -139,7 +148,8 @@ constexpr std::array kKinds{Kind{"observer_restarted", observer_restarted},
                             Kind{"not_ended", not_ended},
                             Kind{"changed", changed_by_others},
                             Kind{"residue_unknown", residue_unknown},
-                            Kind{"carrier", carrier}};
+                            Kind{"carrier", carrier},
+                            Kind{"simulated", simulated}};
 
 }  // namespace
 

@@ -153,6 +153,14 @@ std::string faults_text(const Plan& plan) {
   return text;
 }
 
+bool is_all_emulated(std::span<const std::string> parts) {
+  return std::any_of(parts.begin(), parts.end(), [](const std::string& part) { return part.starts_with("everything"); });
+}
+
+std::string emulated_text(std::span<const std::string> parts) {
+  return fmt::format("{}{}", fmt::join(parts, ", "), is_all_emulated(parts) ? "" : "; everything else is real");
+}
+
 std::string place_of(const FaultResult& fault) {
   return fault.name + " on " + fault.node + (fault.device.empty() ? std::string() : " " + fault.device);
 }

@@ -43,6 +43,11 @@ std::string p_text(double p);
 /// plan.
 std::string faults_text(const Plan& plan);
 
+/// Is nothing real, by one of the parts that are not?
+bool is_all_emulated(std::span<const std::string> parts);
+/// "compute (timer-driven accelerator); everything else is real".
+std::string emulated_text(std::span<const std::string> parts);
+
 /// "link_flap on node1 eth0".
 std::string place_of(const FaultResult& fault);
 

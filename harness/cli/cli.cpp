@@ -25,6 +25,7 @@ constexpr const char* kDescription =
     "  grit run link_flap --down 2s                         on a cluster of network namespaces on this machine\n"
     "  mpirun -n 64 --hostfile nodes grit run link_flap     on real nodes\n"
     "  grit run FILE.lua                                    a scenario of your own\n"
+    "  grit simulate link_flap --dp 512                     what would it cost a larger job?\n"
     "  grit score scorecard                                 do the health checks notice damage?\n"
     "  grit burnin --hosts n[01-64]                         which nodes may go live?\n";
 
@@ -45,6 +46,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_burnin(app, action);
   add_report(app, action);
   add_compare(app, action);
+  add_simulate(app, action);
   add_list(app, action);
   add_describe(app, action);
   add_doctor(app, action);

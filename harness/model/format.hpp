@@ -33,6 +33,7 @@ inline constexpr Format kComparison{"comparison.json", 1};  // also grit compare
 inline constexpr Format kTrend{"trend.json", 1};            // grit compare --series --json
 inline constexpr Format kScore{"score.json", 1};            // a scorecard of health checks
 inline constexpr Format kDamages{"damages.json", 1};        // which runs a scorecard is made of
+inline constexpr Format kPrediction{"prediction.json", 1};  // of a larger job (grit simulate)
 inline constexpr Format kDoctor{"doctor.json", 1};          // grit doctor --json
 inline constexpr Format kBurninLog{"burnin.jsonl", 1};
 inline constexpr Format kBurnin{"burnin.json", 1};

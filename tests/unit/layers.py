@@ -16,6 +16,7 @@ ROOMS = {
     "series": "stats records facts blame verdict",
     "score": "stats records facts",
     "burnin": "stats",
+    "simulate": "stats records facts",
     "report": "stats records facts blame verdict compare series score burnin",
 }
 # Each layer may include itself and what is listed.

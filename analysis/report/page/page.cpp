@@ -1,8 +1,8 @@
 #include "analysis/report/page/page.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/page/assets.hpp"
 #include "analysis/report/page/html_writer.hpp"
 
@@ -74,7 +74,7 @@ Result<std::string> fill_page(std::string_view page, const std::vector<PagePart>
 
 std::string emulated_html(const std::vector<std::string>& emulated) {
   if (emulated.empty()) return "";
-  return element("p", fmt::format("Emulated: {}; everything else is real.", fmt::join(emulated, ", ")), "emulated") +
+  return element("p", fmt::format("Emulated: {}.", emulated_text(emulated)), "emulated") +
          "\n";
 }
 

@@ -109,7 +109,7 @@ std::string nodes_text(const EnvironmentDifference& difference, const std::vecto
 std::string comparison_text(const Comparison& comparison, const std::filesystem::path& page) {
   std::string text = printable(fmt::format("compare: {}", to_string(comparison.change))) + "\n";
   if (!comparison.emulated.empty())
-    text += line("emulated", fmt::format("{}; everything else is real", fmt::join(comparison.emulated, ", ")));
+    text += line("emulated", emulated_text(comparison.emulated));
   text += "  " + printable(comparison.sentence) + ".\n";
   text += line("old", side_text(comparison.before));
   text += line("new", side_text(comparison.after));

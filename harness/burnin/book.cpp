@@ -145,6 +145,7 @@ void BurninBook::take_time(const BurninCellResult& result) {
 
 std::vector<std::string> BurninBook::take(const BurninCellResult& result) {
   take_time(result);
+  carriers_.take(result);
   for (auto* all : {&observations_, &recent_})
     all->insert(all->end(), result.observations.begin(), result.observations.end());
   std::vector<std::string> lost;
@@ -213,6 +214,7 @@ std::vector<BurninFinding> BurninBook::judge(const BurninRound& round, const std
   if (reads("facts")) judge_facts(round.name, findings);
   if (reads("checks")) judge_checks(round.name, findings);
   keep_shown(findings);
+  judge_carriers();
   std::set<std::string> just_shown;  // whose state does not say so yet
   for (const auto& [key, finding] : shown_)
     if (is_of_node(finding)) just_shown.insert(finding.host);
@@ -255,6 +257,8 @@ std::vector<BurninFinding> BurninBook::findings_of(const std::string& host, cons
   for (const auto& [round, findings] : findings_)
     for (const BurninFinding& finding : findings)
       if (finding.host == host && is_of_node(finding) && finding.status != BurninStatus::clear) own.push_back(finding);
+  if (const auto carrier = unclear_carriers_.find(host); carrier != unclear_carriers_.end())
+    own.push_back(carrier->second);
   sort_by_gravity(own);
   return own;
 }
@@ -342,6 +346,7 @@ void BurninBook::skip(const std::string& round, const std::string& why) {
 
 void BurninBook::complete() {
   is_complete_ = true;
+  judge_carriers();
   for (const auto& [host, node] : nodes_) update(host);
 }
 

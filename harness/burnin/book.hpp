@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/burnin/carriers.hpp"
 #include "analysis/burnin/drift.hpp"
 #include "harness/burnin/scheduler.hpp"
 
@@ -36,6 +37,8 @@ class BurninBook {
   /// and who was set apart in an earlier cycle is not cleared in a later one. `looks`: by finding_key(), how often a
   /// suspicion has been looked at with fresh measurements. Returns what is to be measured again now.
   std::vector<BurninFinding> judge(const BurninRound& round, const std::map<std::string, int>& looks);
+  /// Whose carrier was lost by now. A part of judge(); by itself for when no round is judged any more.
+  void judge_carriers();
   /// A suspicion that cannot be measured again.
   void leave_unclear(const std::string& round, const std::string& key, const std::string& why);
   /// Is nothing suspected of it, or left unclear, in any round?
@@ -128,6 +131,8 @@ class BurninBook {
   std::set<std::string> looked_at_of_cycle_{};                             // likewise
   std::map<std::string, std::map<std::string, BurninFinding>> apart_{};    // by round and key, of earlier cycles
   std::map<std::string, BurninFinding> fleet_{};  // checks that alarm on most nodes, rounds that were skipped; by key
+  CarrierHistory carriers_{};
+  std::map<std::string, BurninFinding> unclear_carriers_{};  // by host
   std::vector<BurninCellResult> lost_{};
   std::vector<BurninChange> changes_{};
 };

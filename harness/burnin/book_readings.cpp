@@ -1,11 +1,12 @@
-// What a burn-in's book makes of what nodes say of themselves: their facts and their health checks, which are read once
-// more before they count.
+// What a burn-in's book makes of what nodes say of themselves: their facts their health checks, which are read once
+// more before they count, and how often their links lost their carrier.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "harness/burnin/book.hpp"
+#include "harness/model/burnin_measures.hpp"
 
 namespace grit {
 
@@ -28,6 +29,19 @@ void BurninBook::take_checks(const BurninCellResult& result, const std::string& 
     } else {
       node.warnings[alarm.check] += (node.warnings[alarm.check].empty() ? "" : "; ") + what;
     }
+  }
+}
+
+void BurninBook::judge_carriers() {
+  unclear_carriers_.clear();
+  fleet_.erase(std::string(kCarrierLosses));
+  for (BurninFinding& finding : carriers_.judge(setup_.config, setup_.hosts.size())) {
+    if (finding.host.empty())
+      fleet_[finding.measure] = std::move(finding);
+    else if (finding.status == BurninStatus::shown)
+      shown_.try_emplace(finding_key(finding), std::move(finding));
+    else if (!shown_.contains(finding_key(finding)))
+      unclear_carriers_[finding.host] = std::move(finding);
   }
 }
 

@@ -473,6 +473,7 @@ std::vector<BurninChange> BurninScheduler::give_up(const std::string& why) {
   for (const BurninCell& cell : std::exchange(me.offered, {})) me.running.erase(cell.id);
   if (me.has_figures)  // else it may be that nobody can do the round
     for (const auto& [host, reason] : me.failed) me.book.give_up(host, reason, false);
+  me.book.judge_carriers();
   if (me.cycle > 0)
     me.book.complete_by_cycle();
   else

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "harness/model/burnin_measures.hpp"
 #include "harness/model/format.hpp"
 
 namespace grit {
@@ -183,13 +184,23 @@ static void each_member(Given& alarm, const Member& member) {
       member("severity", alarm.severity), member("detail", alarm.detail), member("of_machine", alarm.of_machine);
 }
 
+template <MaybeConst<BurninCarrier> Given, class Member>
+static void each_member(Given& one, const Member& member) {
+  member("nic", one.nic), member("ifindex", one.ifindex), member("lost", one.lost);
+}
+
+template <MaybeConst<BurninCarriers> Given, class Member>
+static void each_member(Given& all, const Member& member) {
+  member("netns", all.netns), member("read_ns", all.read_ns), member("nics", all.nics);
+}
+
 template <MaybeConst<BurninCellResult> Given, class Member>
 static void each_member(Given& result, const Member& member) {
   member("cell", result.cell), member("end", result.end), member("status", result.status),
       member("observations", result.observations), member("facts", result.facts), member("alarms", result.alarms),
       member("alarm_free", result.alarm_free), member("skipped", result.skipped), member("errors", result.errors),
-      member("boot_ids", result.boot_ids), member("session", result.session), member("words", result.words),
-      member("kernel_lines", result.kernel_lines), member("command", result.command),
+      member("boot_ids", result.boot_ids), member("carriers", result.carriers), member("session", result.session),
+      member("words", result.words), member("kernel_lines", result.kernel_lines), member("command", result.command),
       member("started_ns", result.started_ns), member("took_ns", result.took_ns);
 }
 
@@ -272,6 +283,7 @@ Result<T> from(const Json& json, std::string_view what) {
 
 }  // namespace
 
+Json to_json(const BurninCarriers& carriers) { return Json(carriers); }
 Json to_json(const BurninCell& cell) { return Json(cell); }
 Json to_json(const BurninCellResult& result) { return Json(result); }
 Json to_json(const BurninConfig& config) { return Json(config); }
@@ -281,6 +293,8 @@ Json to_json(const BurninReport& report) {
   json["format"] = formats::kBurnin.number;
   return json;
 }
+
+Result<BurninCarriers> burnin_carriers_from_json(const Json& json) { return from<BurninCarriers>(json, "carriers"); }
 
 Result<BurninCellResult> burnin_cell_result_from_json(const Json& json) {
   return from<BurninCellResult>(json, "cell's result");
@@ -307,6 +321,10 @@ bool is_slower_fleet(const BurninFinding& finding) {
   return finding.of_reference && finding.host.empty() && finding.status == BurninStatus::shown;
 }
 
+bool is_fleet_without_carrier(const BurninFinding& finding) {
+  return finding.host.empty() && finding.measure == kCarrierLosses;
+}
+
 int exit_code(const BurninReport& report) {
   const auto any_link = [&](BurninStatus wanted) {
     return std::ranges::any_of(report.links, [wanted](const BurninFinding& one) { return one.status == wanted; });
@@ -320,8 +338,9 @@ int exit_code(const BurninReport& report) {
   const bool all_good = std::ranges::all_of(report.nodes, in(BurninNodeState::good));
   const bool any_open =
       any_link(BurninStatus::apart) || any_link(BurninStatus::unclear) || any_link(BurninStatus::suspect);
-  const bool is_slower = std::ranges::any_of(report.fleet, is_slower_fleet);
-  return all_good && !any_open && !is_slower && report.complete ? 0 : 2;
+  const bool is_hit =
+      std::ranges::any_of(report.fleet, is_slower_fleet) || std::ranges::any_of(report.fleet, is_fleet_without_carrier);
+  return all_good && !any_open && !is_hit && report.complete ? 0 : 2;
 }
 
 }  // namespace grit

@@ -132,6 +132,20 @@ struct BurninAlarm {
   bool of_machine = false;  // of what several local nodes have between them: names nobody
 };
 
+/// How often the kernel has seen a data NIC lose its carrier since the interface was made.
+struct BurninCarrier {
+  std::string nic{};  // "eth0"
+  int ifindex = 0;
+  std::int64_t lost = 0;  // IFLA_CARRIER_DOWN_COUNT
+};
+
+/// Of all data NICs of a node, and of what they stand on (a bond's ports), at one moment.
+struct BurninCarriers {
+  std::string netns{};       // netns_id() (harness/os/identity.hpp): counts are comparable within one, by ifindex
+  std::int64_t read_ns = 0;  // CLOCK_REALTIME of the node
+  std::vector<BurninCarrier> nics{};
+};
+
 struct BurninCellResult {
   BurninCell cell{};
   BurninCellEnd end = BurninCellEnd::completed;
@@ -143,6 +157,9 @@ struct BurninCellResult {
   std::map<std::string, std::vector<std::string>> skipped{};     // by host: "storage: no disk is here"
   std::map<std::string, std::string> errors{};                   // by host: a wrong result, a full disk ...
   std::map<std::string, std::string> boot_ids{};                 // by host, as the cell began there
+  /// By host: as the cell began there, and as it had measured. The second is missing of a cell that did not come to
+  /// that, and of a run whose faults take links down.
+  std::map<std::string, std::vector<BurninCarriers>> carriers{};
   std::string words{};  // the last 2,000 bytes that launcher and job said, and telling_line()
   std::map<std::string, std::vector<std::string>> kernel_lines{};  // by host, of --console, when it did not complete
   std::vector<std::string> command{};                              // the launcher's words
@@ -261,15 +278,21 @@ struct BurninReport {
 /// sure.
 bool is_slower_fleet(const BurninFinding& finding);
 
+/// Of BurninReport::fleet: most of its nodes lost their carrier at the same time, for which none of them is blamed.
+bool is_fleet_without_carrier(const BurninFinding& finding);
+
 /// 0 all good, 1 some bad (node, link or group), 2 none bad but some set apart, not clear or not tested, or rounds that
-/// did not come to their end, or the fleet is slower than its reference (is_slower_fleet()).
+/// did not come to their end, or the fleet is slower than its reference (is_slower_fleet()) or was without a carrier
+/// (is_fleet_without_carrier()).
 int exit_code(const BurninReport& report);
 
+Json to_json(const BurninCarriers& carriers);
 Json to_json(const BurninCell& cell);
 Json to_json(const BurninCellResult& result);
 Json to_json(const BurninConfig& config);
 Json to_json(const BurninReport& report);
 /// Error (usage): not what to_json() writes.
+Result<BurninCarriers> burnin_carriers_from_json(const Json& json);
 Result<BurninCellResult> burnin_cell_result_from_json(const Json& json);
 Result<BurninConfig> burnin_config_from_json(const Json& json);
 Result<BurninReport> burnin_report_from_json(const Json& json);

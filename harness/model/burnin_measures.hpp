@@ -16,7 +16,8 @@ enum class BurninBetter : std::uint8_t {
   higher,
   lower,
   none_at_all,  // a count of what should never be: one, seen twice, is too many
-  rarer         // a count of so many trials, held against a share
+  rarer,        // a count of so many trials, held against a share
+  counted       // a count of what the kernel itself has seen happen: beyond what a config allows (none) one is too many
 };
 
 struct BurninMeasure {
@@ -28,6 +29,9 @@ struct BurninMeasure {
   double tolerance = 0.05;  // a fraction; of `rarer` the share that is still good
   double spread = 0.01;     // a fraction
 };
+
+/// It has no figures: what cells read (BurninCellResult::carriers) is held against what earlier ones did.
+inline constexpr std::string_view kCarrierLosses = "carrier_losses";
 
 /// In the order of causes: of two that are shown of a node the first is its reason, since it may explain the second.
 inline constexpr std::array kBurninMeasures{
@@ -41,6 +45,7 @@ inline constexpr std::array kBurninMeasures{
     BurninMeasure{"memory", "bytes/s", "memory bandwidth", BurninScope::node, BurninBetter::higher, 0.08, 0.02},
     BurninMeasure{"storage_write", "bytes/s", "writing to the disk", BurninScope::node, BurninBetter::higher, 0.3, 0.1},
     BurninMeasure{"storage_sync", "s", "time of a flush to the disk", BurninScope::node, BurninBetter::lower, 1.0, 0.3},
+    BurninMeasure{kCarrierLosses, "count", "losses of the carrier", BurninScope::node, BurninBetter::counted, 0, 0},
     BurninMeasure{"link_loss", "share", "segments sent again", BurninScope::link, BurninBetter::rarer, 0.0005, 0},
     BurninMeasure{"link_rate", "bit/s", "bandwidth of the link", BurninScope::link, BurninBetter::higher, 0.15, 0.03},
     BurninMeasure{"link_latency", "s", "latency of the link", BurninScope::link, BurninBetter::lower, 0.5, 0.1},

@@ -83,6 +83,7 @@ Json to_json(const BurninLine& line, std::size_t most_text_bytes) {
   if (!line.alarm_free.empty()) json["alarm_free"] = texts(line.alarm_free);
   if (!line.skipped.empty()) json["skipped"] = texts(line.skipped);
   if (!line.boot_id.empty()) json["boot_id"] = cut(line.boot_id, most_text_bytes);
+  if (line.carriers) json["carriers"] = to_json(*line.carriers);
   if (!line.error.empty()) json["error"] = cut(line.error, most_text_bytes);
   return json;
 }
@@ -127,6 +128,8 @@ std::optional<BurninLine> parse_line(std::string_view text) {
     if (json->contains("skipped")) line.skipped = json->at("skipped").get<std::vector<std::string>>();
     line.error = text_at(*json, "error");
     line.boot_id = text_at(*json, "boot_id");
+    if (json->contains("carriers"))
+      if (auto carriers = burnin_carriers_from_json(json->at("carriers"))) line.carriers = std::move(*carriers);
     return line;
   } catch (const Json::exception&) {
     return std::nullopt;
@@ -165,6 +168,7 @@ void add_line(BurninLine line, BurninCellResult& result) {
   append(line.alarm_free, result.alarm_free);
   append(line.skipped, result.skipped);
   if (!line.boot_id.empty()) result.boot_ids[line.host] = line.boot_id;
+  if (line.carriers) result.carriers[line.host].push_back(std::move(*line.carriers));
   if (line.error.empty()) return;
   std::string& error = result.errors[line.host];
   error += error.empty() ? line.error : "; " + line.error;

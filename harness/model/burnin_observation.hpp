@@ -2,6 +2,7 @@
 // prints around it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,8 +11,8 @@
 namespace grit {
 
 /// {"grit_measure": 1, "host": NAME, "peer": NAME, "figures": {measure: value | {"value", "exposure"}}, "facts": {..},
-/// "alarms": [..], "alarm_free": [..], "skipped": [..], "error": TEXT, "boot_id": ID}: all but the first two may be
-/// missing.
+/// "alarms": [..], "alarm_free": [..], "skipped": [..], "error": TEXT, "boot_id": ID, "carriers":
+/// {"netns", "read_ns", "nics": [{"nic", "ifindex", "lost"}]}}: all but the first two may be missing.
 struct BurninLine {
   std::string host{}, peer{};
   std::vector<BurninObservation> observations{};  // of which measure, value and exposure are set
@@ -20,6 +21,7 @@ struct BurninLine {
   std::vector<std::string> alarm_free{}, skipped{};
   std::string error{};
   std::string boot_id{};  // /proc/sys/kernel/random/boot_id: another one after each start of the kernel
+  std::optional<BurninCarriers> carriers{};
 };
 
 /// One line with its end, of ASCII only, at most 4,000 bytes: what fits into one write to a pipe stays in one piece

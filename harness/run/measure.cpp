@@ -113,8 +113,21 @@ Status say_all(const std::vector<BurninLine>& lines) {
   return {};
 }
 
-/// First of all, so that it is known also of a node that does not live to its first figure.
-Status say_boot(const std::string& host) { return say_burnin_line({.host = host, .boot_id = boot_id().value_or("")}); }
+/// Which start of its kernel the node is in, and how often its links lost their carrier, before and after what is
+/// measured. The first is said first of all, so that it is known also of a node that does not live to its first figure.
+class NodeWatch {
+ public:
+  explicit NodeWatch(std::string host) : host_(std::move(host)), nics_(data_links()) {}
+
+  [[nodiscard]] Status say_begin() const {
+    return say_burnin_line({.host = host_, .boot_id = boot_id().value_or(""), .carriers = read_carriers(nics_)});
+  }
+  [[nodiscard]] Status say_end() const { return say_burnin_line({.host = host_, .carriers = read_carriers(nics_)}); }
+
+ private:
+  std::string host_;
+  std::vector<std::string> nics_;
+};
 
 Result<int> measure_kinds(const Job& job, const MeasureRequest& request, MeasureHere here) {
   std::optional<MeasureTurn> turn;
@@ -125,12 +138,18 @@ Result<int> measure_kinds(const Job& job, const MeasureRequest& request, Measure
     return {};
   }));
   GRIT_TRY(const std::vector<std::string> hosts, hosts_of_nodes(job, here.host));
-  if (job.local_rank() == 0) GRIT_CHECK(say_boot(here.host));
-  if (!request.scenario.empty()) return measure_by_run(job, request, here, hosts);
-  for (const std::string& kind : request.kinds) {
-    GRIT_TRY(const std::vector<BurninLine> lines, measure_in_job(kind, job, here, hosts));
-    GRIT_CHECK(say_all(lines));
+  std::optional<NodeWatch> watch;
+  if (job.local_rank() == 0) GRIT_CHECK(watch.emplace(here.host).say_begin());
+  bool is_comparable = true;
+  if (!request.scenario.empty()) {
+    GRIT_TRY(is_comparable, measure_by_run(job, request, here, hosts));
+  } else {
+    for (const std::string& kind : request.kinds) {
+      GRIT_TRY(const std::vector<BurninLine> lines, measure_in_job(kind, job, here, hosts));
+      GRIT_CHECK(say_all(lines));
+    }
   }
+  if (watch && is_comparable) GRIT_CHECK(watch->say_end());
   return 0;
 }
 
@@ -140,11 +159,13 @@ Result<int> measure_kinds(const MeasureRequest& request, MeasureHere here) {
   if (!request.burnin.empty()) {
     GRIT_TRY(turn, MeasureTurn::take(request.burnin, here.host, kTurn_ns, [] { return !reader_is_gone(); }));
   }
-  if (!reader_is_gone()) GRIT_CHECK(say_boot(here.host));
+  const NodeWatch watch(here.host);
+  if (!reader_is_gone()) GRIT_CHECK(watch.say_begin());
   for (const std::string& kind : request.kinds) {
     if (reader_is_gone()) return unavailable_error("nobody reads what is measured");
     GRIT_CHECK(say_all(measure_alone(kind, here)));
   }
+  if (!reader_is_gone()) GRIT_CHECK(watch.say_end());
   return 0;
 }
 

@@ -52,6 +52,14 @@ std::set<std::string> own_addresses();
 /// does not tell is not among them.
 BurninLine measure_facts(const MeasureHere& here);
 
+/// The names of the node's data NICs and of what they stand on (a bond's ports). None: there are none, or the kernel
+/// does not answer.
+std::vector<std::string> data_links();
+
+/// How often these have lost their carrier, as of now; one that is gone is not among them. Nothing: the kernel does not
+/// answer.
+std::optional<BurninCarriers> read_carriers(const std::vector<std::string>& nics);
+
 /// All health checks once, as `grit check` reads them: several lines, so that each fits its size.
 std::vector<BurninLine> measure_checks(const MeasureHere& here);
 
@@ -91,8 +99,9 @@ Result<std::vector<BurninLine>> measure_collective(const Job& job, const Measure
 Result<std::vector<BurninLine>> measure_training(const Job& job, const MeasureHere& here);
 
 /// An ordinary run of MeasureRequest::scenario, a file, in a directory within `here`'s; where the request names none it
-/// is removed again. Rank 0 says the figures of all nodes (run_figures.hpp). Collective. Error: it did not finish.
-Result<int> measure_by_run(const Job& job, const MeasureRequest& request, const MeasureHere& here,
-                           const std::vector<std::string>& hosts);
+/// is removed again. Rank 0 says the figures of all nodes (run_figures.hpp). Whether its faults left the carriers of
+/// all NICs alone, on all ranks. Collective. Error: it did not finish.
+Result<bool> measure_by_run(const Job& job, const MeasureRequest& request, const MeasureHere& here,
+                            const std::vector<std::string>& hosts);
 
 }  // namespace grit

@@ -110,8 +110,8 @@ Status say_figures(const Job& job, const fs::path& directory, const Topology& to
 
 }  // namespace
 
-Result<int> measure_by_run(const Job& job, const MeasureRequest& request, const MeasureHere& here,
-                           const std::vector<std::string>& hosts) {
+Result<bool> measure_by_run(const Job& job, const MeasureRequest& request, const MeasureHere& here,
+                            const std::vector<std::string>& hosts) {
   std::optional<CellDirectory> own;
   if (job.rank() == 0) own.emplace(request, here);
   const fs::path directory = own ? own->path() : here.directory;  // rank 0's counts
@@ -123,7 +123,7 @@ Result<int> measure_by_run(const Job& job, const MeasureRequest& request, const 
   }));
   GRIT_TRY(const fs::path finished, run_under_mpi(job, mine));
   GRIT_CHECK(job.first([&] { return say_figures(job, finished, topology, hosts); }));
-  return 0;
+  return job.broadcast(job.rank() == 0 && leaves_carriers_alone(mine.plan) ? "alone" : "") == "alone";
 }
 
 }  // namespace grit

@@ -13,6 +13,7 @@
 #include "harness/model/format.hpp"
 #include "harness/record/json_lines.hpp"
 #include "harness/record/run_dir.hpp"
+#include "injectors/injector.hpp"
 
 namespace grit {
 namespace {
@@ -172,6 +173,14 @@ Result<std::vector<BurninLine>> figures_of_run(const std::filesystem::path& run_
   std::vector<BurninLine> lines;
   for (const Node& node : run.plan.topology.nodes) lines.push_back(line_of(run, work, node));
   return lines;
+}
+
+bool leaves_carriers_alone(const Plan& plan) {
+  return std::none_of(plan.faults.begin(), plan.faults.end(), [&](const PlannedFault& fault) {
+    const Injector* injector = find_injector(fault.name);
+    const bool runs_commands = injector != nullptr && injector->runs_commands(Params(fault.params));
+    return takes_link_down(fault) || fault.name == "link_mtu" || runs_commands;
+  });
 }
 
 }  // namespace grit

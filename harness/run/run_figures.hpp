@@ -6,6 +6,7 @@
 
 #include "harness/base/result.hpp"
 #include "harness/model/burnin_observation.hpp"
+#include "harness/model/plan.hpp"
 
 namespace grit {
 
@@ -15,5 +16,9 @@ namespace grit {
 /// that were not as computed. A node whose fault was not applied, or not reverted, has the line's error instead. Error
 /// (usage): no finished run.
 Result<std::vector<BurninLine>> figures_of_run(const std::filesystem::path& run_directory);
+
+/// No fault of the plan may make a NIC lose its carrier: takes it down, gives it another MTU, upon which some drivers
+/// start the link anew, or runs commands, which may do anything.
+bool leaves_carriers_alone(const Plan& plan);
 
 }  // namespace grit

@@ -258,6 +258,7 @@ std::optional<double> absolute(const Owner& owner, std::string_view key, std::st
   if (unit == "bytes/s") return number(Unit::bits_per_s, kBitsPerByte);
   if (unit == "bit/s") return number(Unit::bits_per_s, 1);
   if (unit == "s") return number(Unit::time_ns, kNsPerSecond);
+  if (unit == "count") return number(Unit::count, 1);
   GRIT_ASSERT(unit == "share");
   return number(Unit::fraction, 1);
 }
@@ -287,6 +288,8 @@ void check_limit_keys(const Owner& owner, const BurninMeasure& measure) {
       return refuse({"spread", "at_least", "at_most"}, "it is held against a share, which is its tolerance");
     case BurninBetter::none_at_all:
       return refuse({"tolerance", "spread", "at_least", "at_most"}, "one that is seen again is too many");
+    case BurninBetter::counted:
+      return refuse({"tolerance", "spread", "at_least"}, "what happens is counted; write at_most");
   }
 }
 
@@ -305,7 +308,8 @@ BurninLimits read_limits_of(lua_State* lua, int table, const std::string& name) 
   limits.tolerance = share(owner, "tolerance", measure->better == BurninBetter::lower ? 100 : 1);
   limits.spread = share(owner, "spread", 1);
   if (measure->better == BurninBetter::higher) limits.at_least = absolute(owner, "at_least", measure->unit);
-  if (measure->better == BurninBetter::lower) limits.at_most = absolute(owner, "at_most", measure->unit);
+  if (measure->better == BurninBetter::lower || measure->better == BurninBetter::counted)
+    limits.at_most = absolute(owner, "at_most", measure->unit);
   return limits;
 }
 

@@ -47,7 +47,7 @@ REASONS = {
     "rate": {"link_rate", "check:qdisc_drops"},
     "loss": {"link_loss", "check:tcp_retransmits"},
     "stress": {"stress_own", "check:cpu_throttled"},
-    "flap": {"link_rate", "link_latency", "link_loss", "link_after_flap", "check:link_carrier", "check:link_up"},
+    "flap": {"carrier_losses", "link_rate", "link_latency", "link_loss", "link_after_flap", "check:link_carrier", "check:link_up"},
     "mtu": {"fact:nic_mtu", "check:link_settings", "check:peers"},
 }
 

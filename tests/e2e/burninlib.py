@@ -29,6 +29,43 @@ return {
 """
 
 
+# All links go down for 20 ms, in each of six blocks, which TCP is soon over.
+DOWN = """
+local grit = require "grit"
+return grit.scenario {
+  name = "down",
+  workload = grit.workload.ddp { model = "gpt2-small", scale = 0.002, compute = "emulated", peak = "100TFLOP/s" },
+  faults = { grit.fault.link_flap { on = "all", nic = "data", down = "20ms", after = "300ms" } },
+  design = { pairs = 6, block = "1s" },
+  expect = { slowdown = { at_least = "5%" } },
+}
+"""
+
+# Enough visits that all are read before and after a flap in the first of them; then a round that takes all links down itself.
+VISITS = """
+return {
+  name = "visits",
+  summary = "facts and matrix products, again and again",
+  rounds = {
+    { name = "facts", kinds = { "facts" }, alone = false },
+    { name = "solo", kinds = { "compute" }, visits = 4, length = "100ms", limit = "40s" },
+    { name = "flap", scenario = "DOWN", shape = "pair", limit = "40s" },
+    { name = "facts_after", kinds = { "facts" }, alone = false },
+  },
+  limits = { compute = { tolerance = "90%" } },
+  confirm_visits = 2, looks = 1,
+}
+"""
+
+
+def flapping(node, directory, cells):
+    """A command for --before: the switch's port of that node goes down for a second, once, after so many cells."""
+    port = f"data{node}"
+    flap = (f"until [ $(grep -c cell_done {directory}/burnin.jsonl) -ge {cells} ]; do sleep 0.05; done; "
+            f"ip link set {port} down; sleep 1; ip link set {port} up")
+    return f"setsid sh -c '{flap}' < /dev/null > /dev/null 2>&1 &"
+
+
 def shaped(nodes, slow=None):
     """A command for --before: what each node sends is held to 200 Mbit/s, and what a slow one sends to half of it."""
     commands = []

@@ -4,7 +4,7 @@ import json
 import signal
 import time
 
-from burninlib import LINKS, SOLO, assert_log_is_right, done_cells, log, report, shaped, states
+from burninlib import DOWN, LINKS, SOLO, VISITS, assert_log_is_right, done_cells, flapping, log, report, shaped, states
 from gritlib import Workspace, assert_same_state, grit, machine_state, start, terminate
 from documented import assert_documented
 
@@ -63,6 +63,26 @@ with Workspace() as work:
     assert "node2" in ended.out and "node2" in (slow / "drain.sh").read_text()
     assert "node2" not in (slow / "good_hosts").read_text().split()
     assert_log_is_right(slow)
+    assert_same_state(before)
+
+    # A link that is down for a second between two of its node's cells, of which no figure tells; and all links, which the last round
+    # but one takes down itself.
+    down, flaps = work.write("down.lua", DOWN), work.path / "flaps"
+    visits = work.write("visits.lua", VISITS.replace("DOWN", str(down)))
+    grit("burnin", "--local-nodes", 4, "--config", visits, "--seed", 5, "--out", flaps,
+         "--before", flapping(2, flaps, cells=6), "--allow-command", expect=1, timeout=600)
+    named = [node for node in report(flaps)["nodes"] if node["state"] == "bad"]
+    assert [node["host"] for node in named] == ["node2"], report(flaps)["nodes"]
+    assert [one["measure"] for one in named[0]["findings"] if one["status"] == "shown"] == ["carrier_losses"], named
+    assert named[0]["reason"].startswith("its link eth0 lost its carrier 1 time between "), named
+    runs = [line["result"] for line in log(flaps, "cell_done") if not line["result"]["cell"]["kinds"]]
+    assert runs and all(len(of_host) == 1 for run in runs for of_host in run["carriers"].values()), runs
+    lost = {host: [one["nics"][0]["lost"] for line in log(flaps, "cell_done") for one in line["result"]["carriers"].get(host, [])
+                   if one["nics"]] for host in states(flaps)}
+    downed = {host for run in runs if run["end"] == "completed" for host in run["cell"]["hosts"]}  # on a busy machine perhaps none
+    assert all(lost[host][-1] > lost[host][0] for host in downed | {"node2"}), lost
+    assert_log_is_right(flaps)
+    assert_documented(flaps)
     assert_same_state(before)
 
     # --before that fails ends it before the first cell.

@@ -41,9 +41,10 @@ std::string burnin_junit(const BurninReport& report) {
   add_cases(report.links, "link ", suite.cases);
   add_cases(report.groups, "", suite.cases);
   for (const BurninFinding& finding : report.fleet)
-    if (is_slower_fleet(finding))
+    if (is_slower_fleet(finding) || is_fleet_without_carrier(finding))
       suite.cases.push_back(
-          {fmt::format("fleet of {}: {}", finding.group, accusation(finding.measure)), "error", finding_text(finding)});
+          {fmt::format("fleet{}: {}", finding.group.empty() ? "" : " of " + finding.group, accusation(finding.measure)),
+           "error", finding_text(finding)});
   suite.said = burnin_sentence(report) + "\n" + burnin_rest(report) + "\n" + burnin_claim(report);
   return suite_xml(suite);
 }

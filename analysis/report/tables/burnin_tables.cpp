@@ -153,7 +153,8 @@ std::string accused_table(const std::vector<const BurninFinding*>& findings) {
       table.leave_out();
       continue;
     }
-    const bool by_figures = find_burnin_measure(finding->measure) != nullptr;
+    const BurninMeasure* measure = find_burnin_measure(finding->measure);
+    const bool by_figures = measure != nullptr && measure->better != BurninBetter::counted;
     table.row({Cell(place_of(*finding), "number"), accusation(finding->measure), outcome_cell(finding->status),
                Cell(worse_text(*finding), "number"), Cell(against_text(*finding), "number"),
                Cell(finding->visits > 0 ? std::to_string(finding->visits) : "", "number"),
@@ -253,11 +254,12 @@ std::string tolerances_table(const BurninReport& report) {
       if (limits == report.config.limits.end() || !(limits->second.*member)) return Cell("");
       return Cell(burnin_figure(measure.name, *(limits->second.*member)), "number");
     };
-    table.row({std::string(measure.what),
-               measure.better == BurninBetter::none_at_all
-                   ? Cell("none at all")
-                   : Cell(level_text(tolerance_of(report.config, measure.name))),
-               limit(&BurninLimits::at_least), limit(&BurninLimits::at_most)});
+    const bool allows_some = limits != report.config.limits.end() && limits->second.at_most;
+    std::string tolerance = level_text(tolerance_of(report.config, measure.name));
+    if (measure.better == BurninBetter::none_at_all || measure.better == BurninBetter::counted)
+      tolerance = allows_some ? "" : "none at all";
+    table.row({std::string(measure.what), Cell(tolerance), limit(&BurninLimits::at_least),
+               limit(&BurninLimits::at_most)});
   }
   return table.html();
 }

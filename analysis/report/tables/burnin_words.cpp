@@ -113,6 +113,8 @@ std::string burnin_rest(const BurninReport& report) {
   if (counts.not_tested > 0) nodes.push_back(fmt::format("{} not tested", counts.not_tested));
   if (counts.slower_fleets > 0)
     others.push_back("the fleet slower than its reference in " + counted(counts.slower_fleets, "measure"));
+  if (std::ranges::any_of(report.fleet, is_fleet_without_carrier))
+    others.push_back("most nodes without a carrier at the same time");
   if (counts.bad_links > 0) others.push_back(counted(counts.bad_links, "bad link") + " between good nodes");
   if (counts.apart_links > 0) others.push_back(counted(counts.apart_links, "link") + " set apart");
   if (counts.unclear_links > 0) others.push_back(counted(counts.unclear_links, "link") + " not clear");
@@ -130,7 +132,7 @@ std::string burnin_claim(const BurninReport& report) {
       "even if healthy nodes of a class differ with tails as heavy as {}. In fewer still is a node bad or set apart "
       "for figures of its own although it is within the tolerance. A whole group (switch, rack) that is no slower is "
       "called so in at most as many. Links are calibrated on one kind of fleet and counts not at all; checks, facts, "
-      "deaths and absolute limits are outside of these figures.{}",
+      "deaths, lost carriers and absolute limits are outside of these figures.{}",
       level_text(report.config.false_bad), assumed_tails(report),
       may_take_along ? " Among so many bad nodes a healthy one that is as slow as some of them can be called bad along "
                        "with them more often: in up to one of ten burn-ins of 4,096 nodes with 40 bad ones."

@@ -29,12 +29,41 @@ struct FakeNodes {
   std::map<std::string, int> started_anew_after{};  // so many cells; then nodes say which start of theirs it is
   int session_after = 1'000'000;                    // cells of all nodes another front end goes on
   std::map<std::string, std::set<int>> loses{};     // its cells by number, from 0
+  /// After so many cells of all nodes, one a second; "": of every node. Then nodes say what they have lost, at a cell's
+  /// begin and at its end, and a run takes their links down.
+  std::map<std::string, std::set<int>> carrier_lost{};
   int cells_of_all = 0;
   std::map<std::string, int> cells{};  // how many a node was in
+  std::map<std::string, int> runs{};   // of these such as run a scenario
 
   static double of(const std::map<std::string, double>& values, const std::string& host) {
     const auto found = values.find(host);
     return found == values.end() ? 100 : found->second;
+  }
+
+  /// How often the links of a node were lost by now.
+  [[nodiscard]] int lost_by(const std::string& host, int cells_done) const {
+    int lost = 0;
+    for (const auto& [whose, moments] : carrier_lost)
+      if (whose.empty() || whose == host)
+        lost +=
+            static_cast<int>(std::ranges::count_if(moments, [&](const int moment) { return moment <= cells_done; }));
+    return lost;
+  }
+  void add_carriers(BurninCellResult& result) {
+    constexpr std::int64_t kSecond_ns = 1'000'000'000;
+    result.started_ns = cells_of_all * kSecond_ns;
+    result.took_ns = kSecond_ns / 2;
+    for (const std::string& host : result.cell.hosts) {
+      const int lost = lost_by(host, cells_of_all) + 10 * runs[host];
+      const BurninCarriers carriers{
+          .netns = "4:1", .read_ns = result.started_ns, .nics = {{.nic = "eth0", .ifindex = 2, .lost = lost}}};
+      result.carriers[host] = {carriers};
+      if (result.cell.kinds.empty())
+        ++runs[host];
+      else
+        result.carriers[host].push_back(carriers);
+    }
   }
 
   /// What a cell comes to. A cell with a dead node, or one that does not get through, has no figures at all.
@@ -53,7 +82,10 @@ struct FakeNodes {
         result.end = BurninCellEnd::timed_out;
       if (is_dead || (cell.hosts.size() > 1 && without_network.contains(host))) result.end = BurninCellEnd::timed_out;
     }
+    if (!carrier_lost.empty()) add_carriers(result);
     if (result.end != BurninCellEnd::completed) return result;
+    if (cell.kinds.empty())
+      for (const std::string& host : cell.hosts) result.skipped[host] = {"link_after_flap"};
     for (const std::string& kind : cell.kinds)
       for (const std::string& host : cell.hosts) add(result, kind, host);
     return result;

@@ -45,6 +45,7 @@ BurninCellResult some_result() {
   result.skipped = {{"n2", {"storage: no disk is here"}}};
   result.errors = {{"n1", "the disk is full"}};
   result.boot_ids = {{"n1", "b0"}};
+  result.carriers = {{"n1", {{"4:1", 5, {{"eth0", 2, 7}}}, {"4:1", 9, {{"eth0", 2, 8}, {"eth1", 3, 0}}}}}};
   result.session = 2;
   result.words = "mpirun says \"no\"";
   result.kernel_lines = {{"n1", {"Kernel panic"}}};
@@ -179,6 +180,16 @@ TEST_CASE("a burn-in's exit code: bad before not tested before good", "[burnin]"
   CHECK(exit_code(fleet) == 0);  // it names nobody
   fleet.complete = false;
   CHECK(exit_code(fleet) == 2);
+}
+
+TEST_CASE("a fleet most of whose links were down at the same time is not all well, and no node of it is bad",
+          "[burnin]") {
+  BurninReport report = of_states({BurninNodeState::good, BurninNodeState::good});
+  report.fleet = {{.measure = "carrier_losses", .status = BurninStatus::shown}};
+  CHECK(is_fleet_without_carrier(report.fleet[0]));
+  CHECK(exit_code(report) == 2);
+  report.nodes[0].state = BurninNodeState::bad;
+  CHECK(exit_code(report) == 1);
 }
 
 TEST_CASE("a fleet that is slower than its reference is not all well, and no node of it is bad", "[burnin]") {

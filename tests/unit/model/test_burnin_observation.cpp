@@ -28,6 +28,7 @@ BurninLine sample() {
   line.skipped = {"storage: no disk is here"};
   line.error = "the disk is full";
   line.boot_id = "6d1f6c1e-31a5-4b8c-8f2d-0d0f0f4f2a11";
+  line.carriers = {.netns = "4:4026531840", .read_ns = 5, .nics = {{.nic = "eth0", .ifindex = 2, .lost = 7}}};
   return line;
 }
 
@@ -57,6 +58,9 @@ TEST_CASE("What a process measured comes through a launcher's output unchanged")
   CHECK(result.observations[1].exposure == 0);
   CHECK(result.facts.at("n1") == sample().facts);
   CHECK(result.boot_ids.at("n1") == sample().boot_id);
+  REQUIRE(result.carriers.at("n1").size() == 1);
+  CHECK(to_json(result.carriers.at("n1")[0]) == to_json(*sample().carriers));
+  CHECK(result.carriers.at("n1")[0].nics[0].lost == 7);
   REQUIRE(result.alarms.size() == 1);
   CHECK(result.alarms[0].detail == "MTU 1400, was 1500");
   CHECK(result.alarms[0].of_machine);

@@ -264,3 +264,15 @@ TEST_CASE("A request as words has an option for each member that is set") {
   CHECK(measure_words({.kinds = {"facts"}}) ==
         std::vector<std::string>{"measure", "--kinds", "facts", "--length-ns", "0", "--limit-ns", "0", "--seed", "1"});
 }
+
+TEST_CASE("How often a link has lost its carrier is read by its name, where there is one of that name") {
+  const auto carriers = read_carriers({"lo", "no-such-nic"});
+  REQUIRE(carriers);
+  CHECK(carriers->netns == *netns_id());
+  CHECK(carriers->read_ns > 0);
+  REQUIRE(carriers->nics.size() == 1);
+  CHECK(carriers->nics[0].nic == "lo");
+  CHECK(carriers->nics[0].ifindex == 1);
+  CHECK(carriers->nics[0].lost >= 0);
+  for (const std::string& name : data_links()) CHECK(read_carriers({name})->nics.size() == 1);
+}

@@ -197,3 +197,17 @@ TEST_CASE("A run that did not finish, or is none, has no figures") {
   CHECK(lines.error().kind == ErrorKind::usage);
   CHECK_FALSE(figures_of_run("/nowhere"));
 }
+
+TEST_CASE("A run leaves carriers alone unless a fault takes a link down, or may") {
+  Plan plan = small_plan(2);
+  const auto leaves_alone = [&](const std::string& name) {
+    plan.faults[0].name = name;
+    return leaves_carriers_alone(plan);
+  };
+  for (const char* name : {"cpu_contention", "memory_bandwidth", "ethernet_flood", "link_loss", "link_rate"})
+    CHECK(leaves_alone(name));
+  for (const char* name : {"link_flap", "link_down", "link_mtu", "command"}) CHECK_FALSE(leaves_alone(name));
+  plan.faults.push_back(plan.faults[0]);
+  plan.faults[1].name = "link_flap";
+  CHECK_FALSE(leaves_alone("cpu_contention"));
+}

@@ -124,17 +124,19 @@ TEST_CASE("every measure takes its limits") {
   for (const BurninMeasure& measure : kBurninMeasures) {
     INFO(measure.name);
     const auto tolerance = load(with(fmt::format("limits = {{ {} = {{ tolerance = '4%' }} }}", measure.name)));
-    CHECK(tolerance.has_value() == (measure.better != BurninBetter::none_at_all));
+    CHECK(tolerance.has_value() ==
+          (measure.better != BurninBetter::none_at_all && measure.better != BurninBetter::counted));
     const std::string unit = measure.unit == "s"         ? "2s"
                              : measure.unit == "FLOP/s"  ? "2TFLOP/s"
                              : measure.unit == "bit/s"   ? "2Gbit/s"
                              : measure.unit == "bytes/s" ? "2GB/s"
+                             : measure.unit == "count"   ? "2"
                                                          : "2%";
     const auto limit = [&](const char* key) {
       return load(with(fmt::format("limits = {{ {} = {{ {} = '{}' }} }}", measure.name, key, unit))).has_value();
     };
     CHECK(limit("at_least") == (measure.better == BurninBetter::higher));
-    CHECK(limit("at_most") == (measure.better == BurninBetter::lower));
+    CHECK(limit("at_most") == (measure.better == BurninBetter::lower || measure.better == BurninBetter::counted));
   }
 }
 

@@ -26,12 +26,17 @@ Router::Router(std::uint64_t seed, const Shape& shape)
       shape_(shape),
       counts_(static_cast<std::size_t>(shape.ranks) * static_cast<std::size_t>(shape.experts)) {}
 
+std::int64_t Router::preferred_tokens(double balance) const {
+  const std::int64_t all = shape_.tokens * shape_.experts_per_token;
+  if (shape_.experts == 1) return all;
+  const double fair_share = static_cast<double>(all) / shape_.experts;
+  return std::min<std::int64_t>(shape_.tokens, std::llround(balance * fair_share));
+}
+
 void Router::route(std::uint64_t step, int micro_batch, int layer, double balance) {
   const std::int64_t all = shape_.tokens * shape_.experts_per_token;
-  const double fair_share = static_cast<double>(all) / shape_.experts;
   const int others = shape_.experts - 1;
-  const std::int64_t preferred =
-      others == 0 ? all : std::min<std::int64_t>(shape_.tokens, std::llround(balance * fair_share));
+  const std::int64_t preferred = preferred_tokens(balance);
   const std::int64_t share = others == 0 ? 0 : (all - preferred) / others;
   const std::int64_t left_over = all - preferred - share * others;
   const int hot = preferred_expert(layer);

@@ -44,6 +44,8 @@ class Router {
   [[nodiscard]] std::int64_t tokens_to(int destination) const;
 
   [[nodiscard]] int preferred_expert(int layer) const;
+  /// Tokens of one rank that go to it.
+  [[nodiscard]] std::int64_t preferred_tokens(double balance) const;
 
  private:
   [[nodiscard]] std::size_t index(int source, int expert) const {

@@ -86,12 +86,13 @@
 ---@class grit.design
 ---@field pairs? grit.count pairs of a baseline and a fault block; 6 to 1000 (default 8)
 ---@field max_pairs? grit.count up to so many when it is not clear after `pairs` (default: `pairs`)
----@field block grit.time|grit.steps how long a block is: "3s", or "40 steps", or 40
+---@field block grit.time|grit.steps how long a block is: "3s" and four steps that begin after it, or "40 steps", or 40
 ---@field settle? grit.steps first steps of every block, left out of the measurement (default 1)
 ---@field warmup? grit.steps steps before the first block (default 5)
 ---@field hang? grit.time a step that takes longer ends the run, with the outcome "hang" (default "60s")
 ---@field sham? boolean a third block in every pair, in which everything is done but the fault itself (default false)
 ---@field recovery? grit.time after every fault block one without the fault, for so long (default 0: none)
+---@field restarts? grit.count after a rank's death or a node's loss the job starts again from its last checkpoint, at most so many times; 1 to 100 (default 0: the run ends)
 ---@field link_test? boolean measures the links between nodes as well, so that a slow one can be named (default false)
 
 ---At least one of the two.
@@ -107,17 +108,29 @@
 ---Who the analysis must name; at least one of the two.
 ---@class grit.culprit
 ---@field node? grit.nodes one of these nodes; "any", "all" and a share: one of those with a fault
----@field resource? "compute"|"network"|"memory"|"storage" what is short
+---@field resource? "compute"|"network"|"memory"|"storage"|"router" what is short
+
+---Values that ranks receive are wrong, and the analysis must name who sent them.
+---@class grit.wrong_values
+---@field from grit.nodes ranks of these nodes; "any", "all" and a share: of those with a fault
 
 ---@class grit.recovers
 ---@field within grit.time met when the interval over blocks of the time until steps are as before lies within; `design.recovery` is at least as long
 
----What is claimed: at least one of the first five.
+---At least one of the three.
+---@class grit.restart
+---@field detected_within? grit.time met when after each death the end of the job was ordered within
+---@field back_within? grit.time met when after each death the job was within that where it had been: started again, and the lost steps complete
+---@field goodput_at_least? grit.fraction met when the steps that count, at the baseline's step time, are such a share of the whole time
+
+---What is claimed: at least one of the first seven.
 ---@class grit.expect
 ---@field slowdown? grit.slowdown of the fault blocks against the baseline blocks
 ---@field p99? grit.slowdown the same of the 99th percentile step time of a block
 ---@field throughput? grit.throughput steps a second, as a share of the baseline's
 ---@field checks? table<string, "fails"|"passes"> what checks of the scenario do under the fault
+---@field wrong_values? grit.wrong_values who sends wrong values
+---@field restart? grit.restart with design.restarts: how the job comes back; alone
 ---@field outcome? "hang"|"rank_death"|"node_loss"|"corruption" how the run ends; alone
 ---@field culprit? grit.culprit who it is
 ---@field recovers? grit.recovers with design.recovery: how soon steps are as before
@@ -190,7 +203,7 @@
 ---@field tolerance? grit.fraction worse than its peers by no more than this is good; of link_loss the share of segments that is good
 ---@field spread? grit.fraction one standard deviation of how healthy nodes of a class differ; stating it says that their tails are not heavy
 ---@field at_least? grit.quantity|string a node below it is bad, whatever its peers are; of what is better higher
----@field at_most? grit.quantity|string the same above it; of what is better lower
+---@field at_most? grit.quantity|string the same above it; of what is better lower, and of carrier_losses (default: none)
 
 ---@class grit.fault.link_flap.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
@@ -529,6 +542,37 @@
 ---@field ramp? grit.time for so long the dose grows; 0: it is whole from the start (default 0ns)
 ---@field ramp_steps? grit.count in so many equal steps (default 4; 2 to 100)
 
+---@class grit.fault.imbalance.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "all")
+---@field share? grit.fraction by which the preferred expert gets more tokens than it would, at most all of them (default 50%; 0.0001% to 100000%)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+---@field ramp? grit.time for so long the dose grows; 0: it is whole from the start (default 0ns)
+---@field ramp_steps? grit.count in so many equal steps (default 4; 2 to 100)
+
+---@class grit.fault.bit_flip.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "0")
+---@field bit? string which bit of the element: counted from 0, the lowest; "mantissa": its highest bit, "exponent": its lowest bit, "sign"; "any": another one in each step (default "mantissa")
+---@field every? grit.count in every so many-th step (default 1; at least 1)
+---@field seed? grit.count chooses the element, another one in each step (default 1)
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
 ---@class grit.fault.numa_misplacement.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
 ---@field rank? grit.ranks which ranks of the node: "0" is its first, "0,2-3" several; "all"; or of the whole job, by coordinates: { tp = 1 } (default "all")
@@ -649,6 +693,119 @@
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0)
 ---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter (default 0B)
+---@field helper_threads? grit.count threads of a rank that copy gradients to the network's buffers before a collective and back after it, as NCCL's proxies do without GPUDirect; 0: there is nothing to copy (default 0; at most 64)
+---@field input? "generated"|"files" generated: token ids from a seeded generator; files: read, decoded and checked, from a file that each rank makes before the first step, and that has no name (default "generated")
+---@field input_workers? grit.count processes of each rank that read and decode; 0: the rank does it itself (default 2; at most 64)
+---@field input_prefetch? grit.count micro-batches that each of them keeps ahead (default 2; 1 to 64)
+---@field input_bytes? grit.size read for a micro-batch, in whole pages of 4 KiB; at least one (default 1MiB; 1 to 1GiB)
+---@field input_passes? grit.count how often each byte is worked on when it is decoded (default 4; 1 to 1000000)
+---@field input_file? grit.size of each rank's file, which is gone round in; at least one micro-batch (default 64MiB; 1 to 1TB)
+---@field input_direct? boolean|"true"|"false" read past the page cache (O_DIRECT), as of data that do not fit into memory; else they come from it unless something else takes its place (default false)
+
+---@class grit.workload.fsdp.params
+---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b"|"mixtral-8x7b"|"olmoe-1b-7b" the published model whose layers are trained (default "gpt2-small")
+---@field scale? number|string the share of every layer's parameters, FLOPs and activations that is kept; layers, tensors, tokens and the number of operations stay as they are (default 0.02; 0.000001 to 1)
+---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
+---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
+---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
+---@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
+---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter (default 0B)
+---@field input? "generated"|"files" generated: token ids from a seeded generator; files: read, decoded and checked, from a file that each rank makes before the first step, and that has no name (default "generated")
+---@field input_workers? grit.count processes of each rank that read and decode; 0: the rank does it itself (default 2; at most 64)
+---@field input_prefetch? grit.count micro-batches that each of them keeps ahead (default 2; 1 to 64)
+---@field input_bytes? grit.size read for a micro-batch, in whole pages of 4 KiB; at least one (default 1MiB; 1 to 1GiB)
+---@field input_passes? grit.count how often each byte is worked on when it is decoded (default 4; 1 to 1000000)
+---@field input_file? grit.size of each rank's file, which is gone round in; at least one micro-batch (default 64MiB; 1 to 1TB)
+---@field input_direct? boolean|"true"|"false" read past the page cache (O_DIRECT), as of data that do not fit into memory; else they come from it unless something else takes its place (default false)
+---@field reshard? boolean|"true"|"false" with sharded parameters: let go of a layer's parameters after its forward pass and gather them again for backward (default true)
+---@field prefetch? grit.count with sharded parameters: layers whose parameters are gathered ahead of the one that is worked on (default 1; at most 64)
+
+---@class grit.workload.tensor.params
+---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b"|"mixtral-8x7b"|"olmoe-1b-7b" the published model whose layers are trained (default "gpt2-small")
+---@field scale? number|string the share of every layer's parameters, FLOPs and activations that is kept; layers, tensors, tokens and the number of operations stay as they are (default 0.02; 0.000001 to 1)
+---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
+---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
+---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
+---@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
+---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter (default 0B)
+---@field input? "generated"|"files" generated: token ids from a seeded generator; files: read, decoded and checked, from a file that each rank makes before the first step, and that has no name (default "generated")
+---@field input_workers? grit.count processes of each rank that read and decode; 0: the rank does it itself (default 2; at most 64)
+---@field input_prefetch? grit.count micro-batches that each of them keeps ahead (default 2; 1 to 64)
+---@field input_bytes? grit.size read for a micro-batch, in whole pages of 4 KiB; at least one (default 1MiB; 1 to 1GiB)
+---@field input_passes? grit.count how often each byte is worked on when it is decoded (default 4; 1 to 1000000)
+---@field input_file? grit.size of each rank's file, which is gone round in; at least one micro-batch (default 64MiB; 1 to 1TB)
+---@field input_direct? boolean|"true"|"false" read past the page cache (O_DIRECT), as of data that do not fit into memory; else they come from it unless something else takes its place (default false)
+---@field bucket? grit.bytes without sharded parameters: gradients put into one all-reduce, at scale 1; the first bucket is at most 1MiB (default 25MiB; at least 1B)
+---@field sequence_parallel? boolean|"true"|"false" tp: divide what is between the matrices by tokens, with all-gather and reduce-scatter in place of the all-reduces (default false)
+
+---@class grit.workload.pipeline.params
+---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b"|"mixtral-8x7b"|"olmoe-1b-7b" the published model whose layers are trained (default "gpt2-small")
+---@field scale? number|string the share of every layer's parameters, FLOPs and activations that is kept; layers, tensors, tokens and the number of operations stay as they are (default 0.02; 0.000001 to 1)
+---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
+---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
+---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 8; 1 to 65536)
+---@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
+---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter (default 0B)
+---@field input? "generated"|"files" generated: token ids from a seeded generator; files: read, decoded and checked, from a file that each rank makes before the first step, and that has no name (default "generated")
+---@field input_workers? grit.count processes of each rank that read and decode; 0: the rank does it itself (default 2; at most 64)
+---@field input_prefetch? grit.count micro-batches that each of them keeps ahead (default 2; 1 to 64)
+---@field input_bytes? grit.size read for a micro-batch, in whole pages of 4 KiB; at least one (default 1MiB; 1 to 1GiB)
+---@field input_passes? grit.count how often each byte is worked on when it is decoded (default 4; 1 to 1000000)
+---@field input_file? grit.size of each rank's file, which is gone round in; at least one micro-batch (default 64MiB; 1 to 1TB)
+---@field input_direct? boolean|"true"|"false" read past the page cache (O_DIRECT), as of data that do not fit into memory; else they come from it unless something else takes its place (default false)
+---@field bucket? grit.bytes without sharded parameters: gradients put into one all-reduce, at scale 1; the first bucket is at most 1MiB (default 25MiB; at least 1B)
+---@field chunks? grit.count pp: parts of the model that each stage has; above 1 the schedule is interleaved (default 1; 1 to 1024)
+
+---@class grit.workload.moe.params
+---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b"|"mixtral-8x7b"|"olmoe-1b-7b" the published model whose layers are trained (default "olmoe-1b-7b")
+---@field scale? number|string the share of every layer's parameters, FLOPs and activations that is kept; layers, tensors, tokens and the number of operations stay as they are (default 0.002; 0.000001 to 1)
+---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
+---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
+---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
+---@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
+---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter (default 0B)
+---@field input? "generated"|"files" generated: token ids from a seeded generator; files: read, decoded and checked, from a file that each rank makes before the first step, and that has no name (default "generated")
+---@field input_workers? grit.count processes of each rank that read and decode; 0: the rank does it itself (default 2; at most 64)
+---@field input_prefetch? grit.count micro-batches that each of them keeps ahead (default 2; 1 to 64)
+---@field input_bytes? grit.size read for a micro-batch, in whole pages of 4 KiB; at least one (default 1MiB; 1 to 1GiB)
+---@field input_passes? grit.count how often each byte is worked on when it is decoded (default 4; 1 to 1000000)
+---@field input_file? grit.size of each rank's file, which is gone round in; at least one micro-batch (default 64MiB; 1 to 1TB)
+---@field input_direct? boolean|"true"|"false" read past the page cache (O_DIRECT), as of data that do not fit into memory; else they come from it unless something else takes its place (default false)
+---@field bucket? grit.bytes without sharded parameters: gradients put into one all-reduce, at scale 1; the first bucket is at most 1MiB (default 25MiB; at least 1B)
+---@field balance? number|string ep: how many times its fair share of the tokens the router sends to one expert of each layer; 1: even (default 1; at least 1)
+
+---@class grit.workload.transformer.params
+---@field model? "gpt2-small"|"gpt2-medium"|"gpt2-large"|"gpt2-xl"|"bert-base"|"bert-large"|"llama2-7b"|"llama3-8b"|"llama3-70b"|"mixtral-8x7b"|"olmoe-1b-7b" the published model whose layers are trained (default "gpt2-small")
+---@field scale? number|string the share of every layer's parameters, FLOPs and activations that is kept; layers, tensors, tokens and the number of operations stay as they are (default 0.02; 0.000001 to 1)
+---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
+---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
+---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 8; 1 to 65536)
+---@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
+---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter (default 0B)
+---@field input? "generated"|"files" generated: token ids from a seeded generator; files: read, decoded and checked, from a file that each rank makes before the first step, and that has no name (default "generated")
+---@field input_workers? grit.count processes of each rank that read and decode; 0: the rank does it itself (default 2; at most 64)
+---@field input_prefetch? grit.count micro-batches that each of them keeps ahead (default 2; 1 to 64)
+---@field input_bytes? grit.size read for a micro-batch, in whole pages of 4 KiB; at least one (default 1MiB; 1 to 1GiB)
+---@field input_passes? grit.count how often each byte is worked on when it is decoded (default 4; 1 to 1000000)
+---@field input_file? grit.size of each rank's file, which is gone round in; at least one micro-batch (default 64MiB; 1 to 1TB)
+---@field input_direct? boolean|"true"|"false" read past the page cache (O_DIRECT), as of data that do not fit into memory; else they come from it unless something else takes its place (default false)
+---@field sharded? boolean|"true"|"false" divide parameters, gradients and optimizer state over dp (and experts' over those ranks that hold the same): gather parameters layer by layer and scatter the sums of gradients, instead of summing buckets (default false)
+---@field reshard? boolean|"true"|"false" with sharded parameters: let go of a layer's parameters after its forward pass and gather them again for backward (default true)
+---@field prefetch? grit.count with sharded parameters: layers whose parameters are gathered ahead of the one that is worked on (default 1; at most 64)
+---@field bucket? grit.bytes without sharded parameters: gradients put into one all-reduce, at scale 1; the first bucket is at most 1MiB (default 25MiB; at least 1B)
+---@field sequence_parallel? boolean|"true"|"false" tp: divide what is between the matrices by tokens, with all-gather and reduce-scatter in place of the all-reduces (default false)
+---@field chunks? grit.count pp: parts of the model that each stage has; above 1 the schedule is interleaved (default 1; 1 to 1024)
+---@field balance? number|string ep: how many times its fair share of the tokens the router sends to one expert of each layer; 1: even (default 1; at least 1)
 
 ---@class grit.check.link_up.params
 ---@field nic? string "data": all data NICs of the node; "rail:1": the second of them; or the name of an interface (default "data")
@@ -1132,12 +1289,22 @@ function grit.fault.process_kill(params) end
 ---@return grit.Fault
 function grit.fault.rank_delay(params) end
 
+---Routers of ranks prefer one expert more than they are set to.
+---@param params? grit.fault.imbalance.params
+---@return grit.Fault
+function grit.fault.imbalance(params) end
+
+---A bit of a rank's gradients flips before they are reduced.
+---@param params? grit.fault.bit_flip.params
+---@return grit.Fault
+function grit.fault.bit_flip(params) end
+
 ---Ranks run on the CPUs of another NUMA node than that of their memory.
 ---@param params? grit.fault.numa_misplacement.params
 ---@return grit.Fault
 function grit.fault.numa_misplacement(params) end
 
----All ranks of the node share a few CPUs.
+---All ranks of the node, with their data loaders, share a few CPUs.
 ---@param params? grit.fault.affinity_squeeze.params
 ---@return grit.Fault
 function grit.fault.affinity_squeeze(params) end
@@ -1171,6 +1338,31 @@ function grit.fault.command(params) end
 ---@param params? grit.workload.ddp.params
 ---@return grit.Workload
 function grit.workload.ddp(params) end
+
+---data-parallel training with sharded parameters: gathered layer by layer, gradients reduce-scattered while backward goes on.
+---@param params? grit.workload.fsdp.params
+---@return grit.Workload
+function grit.workload.fsdp(params) end
+
+---tensor-parallel training: two all-reduces of activations a layer and pass, or sequence parallel with all-gather and reduce-scatter.
+---@param params? grit.workload.tensor.params
+---@return grit.Workload
+function grit.workload.tensor(params) end
+
+---pipeline-parallel training: micro-batches go through the stages by 1F1B, interleaved with chunks above 1.
+---@param params? grit.workload.pipeline.params
+---@return grit.Workload
+function grit.workload.pipeline(params) end
+
+---expert-parallel training: all-to-alls bring each token to its experts and back, as evenly as the router's balance has it.
+---@param params? grit.workload.moe.params
+---@return grit.Workload
+function grit.workload.moe(params) end
+
+---training over all axes of a mesh at once: data (sharded or not), tensor, pipeline and expert parallel.
+---@param params? grit.workload.transformer.params
+---@return grit.Workload
+function grit.workload.transformer(params) end
 
 ---Data NICs are up, have a carrier and still have their addresses.
 ---@param params? grit.check.link_up.params

@@ -136,7 +136,7 @@ StepRecord make_record(const StepPlace& place, std::uint32_t step, int node, int
 
 Status write_steps(const fs::path& file, const std::vector<StepPlace>& places, int nodes) {
   std::ofstream out(file, std::ios::binary);
-  out << npy_header(places.size() * static_cast<std::size_t>(nodes * kRanksANode));
+  out << npy_header(record_layout<StepRecord>(), places.size() * static_cast<std::size_t>(nodes * kRanksANode));
   std::vector<StepRecord> batch;
   for (std::uint32_t first = 0; first < places.size(); first += kBatchSteps) {
     for (int node = 0; node < nodes; ++node) {

@@ -50,8 +50,9 @@ with Workspace() as work, ThreadPoolExecutor(4) as pool:
         (launchers / name).write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"\nexit 7\n')
         (launchers / name).chmod(0o755)
     on_path = {"PATH": f"{launchers}:{os.environ['PATH']}"}
-    typed = ["run", healthy, "--hosts", "n[1-3]", "--set", "baseline=2 s", "--ranks-per-node=2", "--out", "runs/a b"]
-    started = ["run", str(healthy), "--set", "baseline=2 s", "--out", "runs/a b"]
+    flap = SOURCE / "scenarios/link_flap.lua"
+    typed = ["run", flap, "--hosts", "n[1-3]", "--set", "down=2 s", "--ranks-per-node=2", "--out", "runs/a b"]
+    started = ["run", str(flap), "--set", "down=2 s", "--out", "runs/a b"]
     for launcher, variables, hosts in (("mpirun", {}, ["-H", "n1:2,n2:2,n3:2"]), ("srun", {"SLURM_JOB_ID": "7"}, ["--nodelist=n[1-3]"])):
         done = run(typed, work.path, {**on_path, **variables})
         words = done.stdout.splitlines()

@@ -39,7 +39,7 @@ std::vector<Case> cases() {
                          R"(slowdown = { at_least = "5%" }, culprit = { node = "2", resource = "compute" })"),
                  VerdictKind::reproduced,
                  "completed",
-                 "0.0880",
+                 "0.0902",
                  {2},
                  "compute",
                  "node2"});
@@ -51,7 +51,7 @@ std::vector<Case> cases() {
                  setting("gpu_throttle", R"(fault.gpu_throttle { on = "1", clock = "80%" })", slower),
                  VerdictKind::reproduced,
                  "completed",
-                 "0.150",
+                 "0.154",
                  {1},
                  "compute",
                  "node1"});
@@ -60,7 +60,7 @@ std::vector<Case> cases() {
                          R"(slowdown = { at_least = "20%" }, culprit = { node = "1" })"),
                  VerdictKind::not_reproduced,
                  "completed",
-                 "0.0880",
+                 "0.0902",
                  {2},
                  "compute",
                  "node2"});
@@ -68,7 +68,7 @@ std::vector<Case> cases() {
                  setting("two_nodes", R"(fault.rank_delay { on = "1,3", delay = "4ms" })", slower),
                  VerdictKind::reproduced,
                  "completed",
-                 "0.0942",
+                 "0.0957",
                  {1, 3},
                  "compute",
                  "node3"});
@@ -79,7 +79,7 @@ std::vector<Case> cases() {
                slower, R"(pairs = 8, block = "6s")"),
        VerdictKind::reproduced,
        "completed",
-       "0.210",
+       "0.206",
        {0, 1, 2, 3},
        "compute",
        "each node in turn"});
@@ -89,7 +89,7 @@ std::vector<Case> cases() {
                          R"(pairs = 8, block = "1500ms", link_test = true)", "checks = { check.link_up {} },"),
                  VerdictKind::reproduced,
                  "completed",
-                 "0.217",
+                 "0.197",
                  {2},
                  "network",
                  "node2"});
@@ -98,7 +98,7 @@ std::vector<Case> cases() {
                          R"(slowdown = { at_least = "10%" })", R"(pairs = 8, block = "1500ms", link_test = true)"),
                  VerdictKind::reproduced,
                  "completed",
-                 "0.217",
+                 "0.197",
                  {1, 3},
                  "network",
                  "link node1–node3"});
@@ -110,7 +110,7 @@ std::vector<Case> cases() {
                          R"(slowdown = { at_least = "10%" })", R"(pairs = 8, block = "2500ms", link_test = true)"),
                  VerdictKind::reproduced,
                  "completed",
-                 "0.286",
+                 "0.257",
                  {1, 3},
                  "network",
                  "node1"});
@@ -120,16 +120,16 @@ std::vector<Case> cases() {
                          R"(pairs = 8, max_pairs = 16, block = "1s")"),
                  VerdictKind::reproduced,
                  "completed",
-                 "0.0880",
+                 "0.0902",
                  {2},
                  "compute",
                  "node2"});
   all.push_back({"last_look",
                  setting("last_look", R"(fault.rank_delay { on = "2", delay = "4ms" })",
-                         R"(slowdown = { at_least = "8.8%" })", R"(pairs = 8, max_pairs = 16, block = "1s")"),
+                         R"(slowdown = { at_least = "9.0%" })", R"(pairs = 8, max_pairs = 16, block = "1s")"),
                  VerdictKind::inconclusive,
                  "completed",
-                 "0.0873",
+                 "0.0900",
                  {2},
                  "compute",
                  "node2"});
@@ -155,7 +155,7 @@ std::vector<Case> cases() {
                          R"(pairs = 8, block = "1s", recovery = "3s")"),
                  VerdictKind::reproduced,
                  "completed",
-                 "0.486",
+                 "0.447",
                  {},
                  "network",
                  ""});

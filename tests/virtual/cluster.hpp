@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <vector>
@@ -75,6 +76,7 @@ class VirtualCluster {
   std::mt19937_64 random_;
   Block block_{};
   std::int64_t block_began_ns_ = 0, next_turn_ns_ = 0;
+  std::optional<std::uint32_t> last_step_{};  // of the block, as soon as its time is over
   std::uint32_t step_ = 0;
   double collective_left_ns_ = -1;  // below 0: none is under way
   std::int64_t aftermath_until_ns_ = 0;

@@ -210,6 +210,7 @@ Result<std::string> render(const Series& series, const Verdict& verdict) {
                    {{"emulated", escape_html(emulation_sentence(input.plan, verdict))},
                     {"verdict", verdict_section(input, {})},
                     {"figures", figures(series, verdict, threshold)},
+                    {"restarts", ""},
                     {"expectations", expectations_section(verdict)},
                     {"plots", plots_html},
                     {"culprit", ""},

@@ -58,12 +58,23 @@ std::vector<Column> columns_of_blocks(const Plan& plan, const OwnWork& work) {
   return result;
 }
 
-/// Baseline columns, then fault columns; of each what its ranks are above or below the median rank.
-void arrange(std::vector<Column>& columns) {
+/// Baseline columns, then fault columns; of each what its ranks are above or below the median rank. On a mesh, where
+/// ranks of other roles have other work, above or below what each has without the fault in the middle.
+void arrange(std::vector<Column>& columns, bool is_one_group) {
   std::stable_sort(columns.begin(), columns.end(), [](const Column& a, const Column& b) { return a.fault < b.fault; });
-  for (Column& column : columns) {
-    const double middle_ns = median(column.own_ns);
-    for (double& own_ns : column.own_ns) own_ns -= middle_ns;
+  if (is_one_group) {
+    for (Column& column : columns) {
+      const double middle_ns = median(column.own_ns);
+      for (double& own_ns : column.own_ns) own_ns -= middle_ns;
+    }
+    return;
+  }
+  for (std::size_t rank = 0; !columns.empty() && rank < columns.front().own_ns.size(); ++rank) {
+    std::vector<double> usual_ns;
+    for (const Column& column : columns)
+      if (!column.fault) usual_ns.push_back(column.own_ns[rank]);
+    const double middle_ns = median(std::move(usual_ns));
+    for (Column& column : columns) column.own_ns[rank] -= middle_ns;
   }
 }
 
@@ -145,15 +156,20 @@ bool has_too_many_steps(const ReportInput& input, std::size_t ranks) {
 Plot own_work_plot(const ReportInput& input, const OwnWork& work) {
   const std::size_t ranks = work.ranks();
   const bool by_block = has_too_many_steps(input, ranks);
+  const std::string column = by_block ? "block" : "step";
   Plot plot{
       "plot-own-work", "Own work, rank by rank",
-      fmt::format("Each column is one {}, each row a rank. Orange: it worked longer by itself than the median rank of "
-                  "that {}; blue: shorter. A culprit's row is orange to the right of the line and not to its left; a "
-                  "slow network shows in no row.",
-                  by_block ? "block" : "step", by_block ? "block" : "step")};
-  plot.legend_html = swatch("fault", "longer than the median rank") + swatch("baseline", "shorter");
+      fmt::format(
+          "Each column is one {}, each row a rank. Orange: it worked longer by itself than {}; blue: shorter. A "
+          "culprit's row is orange to the right of the line and not to its left; a slow network shows in no "
+          "row.",
+          column,
+          work.is_one_group() ? "the median rank of that " + column : "it does without the fault, in the middle")};
+  plot.legend_html =
+      swatch("fault", work.is_one_group() ? "longer than the median rank" : "longer than without the fault") +
+      swatch("baseline", "shorter");
   auto columns = by_block ? columns_of_blocks(input.plan, work) : columns_of_steps(input, ranks);
-  arrange(columns);
+  arrange(columns, work.is_one_group());
   if (columns.empty())
     plot.missing = "No step has records of all ranks, so their work cannot be compared.";
   else
@@ -289,7 +305,7 @@ Result<std::vector<Plot>> culprit_plots(const ReportInput& input) {
       const OwnWork made = input.work ? OwnWork() : own_work(input.plan, input.steps, input.clock);
       const OwnWork& work = input.work ? *input.work : made;
       plots.push_back(own_work_plot(input, work));
-      plots.push_back(arrivals_plot(input, work));
+      if (work.is_one_group()) plots.push_back(arrivals_plot(input, work));  // else not all come to the same collective
     }
     const auto links = input.links ? link_figures(*input.links).changes : std::vector<LinkChange>();
     if (!links.empty()) plots.push_back(links_plot(input, links));

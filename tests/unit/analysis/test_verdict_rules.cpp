@@ -539,6 +539,16 @@ TEST_CASE("missing records leave out their pair alone") {
   CHECK_THAT(all_reasons(verdict), Contains("1 step records of rank 1 were lost"));
 }
 
+TEST_CASE("lost spans are remarked on once, of all nodes together, and cost no pair") {
+  const Plan plan = small_plan();
+  auto events = events_of(plan);
+  for (int node = 0; node < 2; ++node) events.push_back(event_with(make_event("spans_lost", node, 0), {{"count", 20}}));
+  events.push_back(event_with(make_event("unrecorded", 0, 0), {{"records", 0}, {"events", 0}, {"spans", 2}}));
+  const Verdict verdict = judge(plan, records_of(plan, steps_slowed_by(0.5)), events);
+  CHECK(verdict.effect->pairs == 8);
+  CHECK_THAT(all_reasons(verdict), Contains("42 spans of operations were lost"));
+}
+
 TEST_CASE("a run of which nothing is left has a verdict all the same") {
   const Plan plan = small_plan();
   const Verdict nothing = judge(plan, {}, {});

@@ -18,6 +18,8 @@ TEST_CASE("the fields of /proc/PID/stat are found behind a name with blanks and 
   REQUIRE(thread);
   CHECK(stat->name == "a) S (1 2");
   CHECK(stat->state == 'R');
+  CHECK(stat->parent == ::getppid());
+  CHECK(stat->session == ::getsid(0));
   CHECK(stat->minor_faults > 0);
   CHECK(stat->start_ticks > 0);
   CHECK(thread->start_ticks == stat->start_ticks);

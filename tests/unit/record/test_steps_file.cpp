@@ -117,10 +117,11 @@ TEST_CASE("what is not a steps.npy of this layout is refused, never touched") {
   const TempDirectory directory;
   const auto file = directory.path() / "steps.npy";
   CHECK(read_steps(file).error().kind == ErrorKind::usage);
-  std::string other_column = npy_header(0);
+  const auto header = [](std::uint64_t count) { return npy_header(record_layout<StepRecord>(), count); };
+  std::string other_column = header(0);
   other_column.replace(other_column.find("'step'"), 6, "'stop'");  // no record can do without its step
-  for (const std::string& bytes : {std::string(), std::string("hello"), npy_header(3).substr(0, 500), other_column,
-                                   std::string(2000, '\xff'), "\x93NUMPY\x02" + npy_header(0).substr(7)}) {
+  for (const std::string& bytes : {std::string(), std::string("hello"), header(3).substr(0, 500), other_column,
+                                   std::string(2000, '\xff'), "\x93NUMPY\x02" + header(0).substr(7)}) {
     REQUIRE(write_file_durably(file, bytes));
     CHECK(read_steps(file).error().kind == ErrorKind::usage);
     CHECK_FALSE(StepsWriter::open(file));

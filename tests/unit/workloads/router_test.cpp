@@ -63,6 +63,7 @@ TEST_CASE("the preferred expert has its balance times the fair share, from every
   Router router(1, shape);
   router.route(0, 0, 3, 2.5);
   const int hot = router.preferred_expert(3);
+  CHECK(router.preferred_tokens(2.5) == 2560);
   for (int source = 0; source < shape.ranks; ++source) {
     CHECK(router.count(source, hot) == 2560);  // 2.5 · 4096 · 2 / 8
     for (int expert = 0; expert < shape.experts; ++expert) {

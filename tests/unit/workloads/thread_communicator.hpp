@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -22,7 +23,7 @@ struct Flip {
   unsigned char bit = 1;
 };
 
-/// All-reduces only. The last rank to begin one does the sum for all; the others see that in their next poll.
+/// All-reduces in place, and all-gathers. The last rank to begin one does it for all; the others see that in their next poll.
 class ThreadCommunicator final : public Communicator {
  public:
   struct Sum {
@@ -77,8 +78,9 @@ class ThreadCommunicator final : public Communicator {
 
  protected:
   Status start(const OperationCall& call, std::uint32_t slot) override {
-    if (call.operation != CollectiveOperation::all_reduce || call.send != call.receive)
-      return unavailable_error("threads do in-place all-reduces only");
+    const bool sums = call.operation == CollectiveOperation::all_reduce && call.send == call.receive;
+    if (!sums && call.operation != CollectiveOperation::all_gather)
+      return unavailable_error("threads do in-place all-reduces and all-gathers only");
     const std::lock_guard lock(group_.mutex);
     if (group_.aborted) return internal_error("another rank failed");
     if (next_ - group_.first == group_.sums.size()) group_.sums.emplace_back(size());
@@ -86,7 +88,7 @@ class ThreadCommunicator final : public Communicator {
     sum.calls[static_cast<std::size_t>(rank())] = call;
     open().add_part(slot);
     mine_.emplace_back(next_++, slot);
-    if (++sum.begun == sum.calls.size()) reduce(sum);
+    if (++sum.begun == sum.calls.size()) sums ? reduce(sum) : gather(sum);
     ++begun_in_step;
     return {};
   }
@@ -110,6 +112,14 @@ class ThreadCommunicator final : public Communicator {
     if (group_.flip.rank >= 0 && begun_in_step == group_.flip.collective)
       static_cast<unsigned char*>(sum.calls[static_cast<std::size_t>(group_.flip.rank)].receive)[group_.flip.byte] ^=
           group_.flip.bit;
+  }
+
+  static void gather(const Sum& all) {
+    for (const OperationCall& to : all.calls)
+      for (std::size_t rank = 0; rank < all.calls.size(); ++rank) {
+        const std::size_t bytes = to.count * bytes_per_element(to.type);
+        std::memcpy(static_cast<std::byte*>(to.receive) + rank * bytes, all.calls[rank].send, bytes);
+      }
   }
 
   Group& group_;

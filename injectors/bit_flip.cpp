@@ -36,19 +36,22 @@ class BitFlip final : public RankDialInjector {
     static const InjectorInfo info{
         .name = "bit_flip",
         .summary = "A bit of a rank's gradients flips before they are reduced",
-        .params =
-            {rank_param("0"),
-             {.name = "bit",
-              .unit = Unit::text,
-              .default_value = "mantissa",
-              .help = "which bit of the element: counted from 0, the lowest; \"mantissa\": its highest bit, "
-                      "\"exponent\": its lowest bit, \"sign\"; \"any\": another one in each step"},
-             {.name = "every", .unit = Unit::count, .default_value = 1, .help = "in every so many-th step", .min = 1.0},
-             {.name = "seed",
-              .unit = Unit::count,
-              .default_value = 1,
-              .help = "chooses the element, another one in each step",
-              .min = 0.0}},
+        .params = {rank_param("0"),
+                   {.name = "bit",
+                    .unit = Unit::text,
+                    .default_value = "mantissa",
+                    .help = "which bit of the element: counted from 0, the lowest; \"mantissa\": its highest bit, "
+                            "\"exponent\": its lowest bit, \"sign\"; \"any\": another one in each step"},
+                   {.name = "every_steps",
+                    .unit = Unit::count,
+                    .default_value = 1,
+                    .help = "in every so many-th step",
+                    .min = 1.0},
+                   {.name = "seed",
+                    .unit = Unit::count,
+                    .default_value = 1,
+                    .help = "chooses the element, another one in each step",
+                    .min = 0.0}},
         .mechanisms = {"workload"},
         .needs = {"a rank of this run on the node"},
         .touches = {"the gradients of the ranks"},
@@ -82,7 +85,7 @@ class BitFlip final : public RankDialInjector {
     static const std::vector<Dial> all{
         {"bit", &RankDials::flip_bit, kFlipNone,
          [](const Params& params) { return dial_of(params.text("bit")).value_or(kFlipNone); }},
-        {"every_steps", &RankDials::flip_every, 1, [](const Params& params) { return params.integer("every"); }},
+        {"every_steps", &RankDials::flip_every, 1, [](const Params& params) { return params.integer("every_steps"); }},
         {"seed", &RankDials::flip_seed, 0, [](const Params& params) { return params.integer("seed"); }}};
     return all;
   }

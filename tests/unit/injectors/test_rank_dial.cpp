@@ -55,7 +55,8 @@ TEST_CASE("two faults of one kind on two ranks of a node come and go by themselv
 
 TEST_CASE("from an undo record alone the dials of its ranks are turned back, and of no other") {
   const TwoRanks node;
-  const Prepared first = node.prepare(bit_flip(), {{"rank", "0"}, {"bit", "exponent"}, {"every", 4}, {"seed", 9}});
+  const Prepared first =
+      node.prepare(bit_flip(), {{"rank", "0"}, {"bit", "exponent"}, {"every_steps", 4}, {"seed", 9}});
   REQUIRE(first.fault->start().has_value());
   node.dials(1).flip_bit = 3;  // another's
   CHECK(node.dials(0).flip_bit == kFlipExponent);

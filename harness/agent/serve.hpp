@@ -37,49 +37,61 @@ class Agent {
 
  private:
   Agent(AgentConfig config, Segment segment, Fd wake, NodeLock lock, ObserverProcess observer);
+  void emit(Json event);
+
+  // serve_open.cpp
   void note_dangers();
   Status recover();
+  void look_for_reach();
+  [[nodiscard]] Status check_machine_wide() const;
   Status open_descriptors();
   void join_run();
 
-  void poll_once();
-  void follow_blocks();
-  void arm(int block);
+  // serve.cpp
   /// Before a block that comes only when the run is not clear yet; the first rank finds out.
   [[nodiscard]] bool waits_for_look() const;
+  /// What the last block was is looked at before the next one can begin, or it takes too long.
+  [[nodiscard]] bool last_block_is_observed() const;
+  void arm(int block);
+  [[nodiscard]] bool all_left_block() const;
+  void follow_blocks();
   void act();
-  void tick();
   [[nodiscard]] std::int64_t tick_ns() const;
+  void tick();
+  void poll_once();
+
+  // serve_watches.cpp
+  /// False when no rank of this node runs any more.
+  bool watch_ranks();
   /// What the observer says, and another one when it is gone.
   void watch_observer();
   void replace_observer();
   /// While no fault's thread runs, which would make a fork unsafe.
   void keep_spare();
-  /// Takes the faults off and ends the node's ranks, once.
-  void end_run(const std::string& why);
   /// Since this agent started: without a recorder nothing is injected.
   [[nodiscard]] bool has_recorder() const { return segment_.control().recorder_heard_ns.load() > opened_ns_; }
   void miss_recorder(std::int64_t now_ns);
+  [[nodiscard]] bool waits_for_carrier() const;
+  void watch_carriers();
+
+  // serve_end.cpp
+  /// Takes the faults off and ends the node's ranks, once.
+  void end_run(const std::string& why);
+  void ranks_leave_with(int code);
   /// Nothing of the job ran here from then until now, as when it was suspended: its faults may have been in force for
   /// that long, what it has measured since is of no use, and others may have given the node up. Says so and ends.
   void stood_still(std::int64_t since_ns);
-  void ranks_leave_with(int code);
-  [[nodiscard]] bool all_left_block() const;
-  /// What the last block was is looked at before the next one can begin, or it takes too long.
-  [[nodiscard]] bool last_block_is_observed() const;
-  /// False when no rank of this node runs any more.
-  bool watch_ranks();
   void finish();
+
+  // serve_residue.cpp
+  [[nodiscard]] static std::vector<int> pids_of(const Segment& segment);
+  /// What faults may change of the ranks' processes and their helpers'.
+  [[nodiscard]] NodeState read_processes() const;
+  void report_residue(const std::vector<std::string>& found);
   /// What the block's faults left on the ranks' processes, which will be gone when the run ends.
   void compare_processes();
   /// True when the node looks as it did before the first fault; else an event names what does not.
   bool node_is_as_before();
-  void look_for_reach();
-  [[nodiscard]] Status check_machine_wide() const;
-  [[nodiscard]] bool waits_for_carrier() const;
-  void watch_carriers();
-  void report_residue(const std::vector<std::string>& found);
-  void emit(Json event);
 
   AgentConfig config_;
   Segment segment_;

@@ -13,6 +13,10 @@
 
 namespace grit {
 
+/// How long a run that is at its end may take to let go: mpirun can return before the agents that it has ended do, and
+/// always does where it dies of an aborted job itself. 0.3 s was seen.
+constexpr std::int64_t kEarlierRunEnds_ns = 2'000'000'000;
+
 /// Held as long as the object lives; the kernel lets go of it with the process, however that ends. Nobody but the same
 /// user can hold it in one's way:
 ///   root of the machine   flock(2) on /run/grit/lock, in a directory of root's own: all of the machine
@@ -21,10 +25,10 @@ namespace grit {
 ///   on a node of the local cluster   a name in its network namespace (unix(7)), into which nobody else gets
 class NodeLock {
  public:
-  /// Tries again for so long while it is held: by somebody who reverts, and then lets go of it. Errors: unavailable,
+  /// Tries again for so long while it is held: by a run that ends, or somebody who reverts. Errors: unavailable,
   /// another run holds it (names its process), or the lock's file cannot be made; usage, what lies in its place is not
   /// to be trusted.
-  static Result<NodeLock> acquire(std::int64_t patience_ns = 0);
+  static Result<NodeLock> acquire(std::int64_t patience_ns = kEarlierRunEnds_ns);
 
   /// Why grit in another container of this machine might run at the same time: what belongs to the machine (its clock,
   /// interrupts, disks) must then be left alone. Nothing when nobody can.

@@ -42,7 +42,7 @@ Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, 
   GRIT_CHECK(leave_ranks_their_cpus(pids_of(segment)));
   // The heir of a predecessor may hold it while it reverts.
   const bool had_one_before = control.agent_generation.load() > 0 || config.plan.attempt > 1;
-  GRIT_TRY(NodeLock lock, NodeLock::acquire(had_one_before ? kHeirReverts_ns : 0));
+  GRIT_TRY(NodeLock lock, NodeLock::acquire(had_one_before ? kHeirReverts_ns : kEarlierRunEnds_ns));
   GRIT_TRY(ObserverProcess observer, ObserverProcess::fork(config, segment));
   std::unique_ptr<Agent> agent(
       new Agent(std::move(config), std::move(segment), std::move(wake), std::move(lock), std::move(observer)));

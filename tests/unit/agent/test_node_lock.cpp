@@ -61,6 +61,29 @@ TEST_CASE("node lock: one at a time, named by its process, and free again when t
   });
 }
 
+TEST_CASE("node lock: one that is let go of soon is waited for, as of a run that is at its end") {
+  test::in_namespaces([] {
+    const OwnRun own;
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe(ends) == 0);
+    const pid_t earlier = ::fork();
+    if (earlier == 0) {
+      const auto lock = NodeLock::acquire();
+      const bool told = ::write(ends[1], "x", 1) == 1;
+      ::usleep(300'000);
+      ::_exit(lock && told ? 0 : 1);
+    }
+    char got = 0;
+    REQUIRE(::read(ends[0], &got, 1) == 1);
+    REQUIRE_FALSE(NodeLock::acquire(0));
+    ok(NodeLock::acquire());
+    int status = 0;
+    REQUIRE(::waitpid(earlier, &status, 0) == earlier);
+    REQUIRE(status == 0);
+    for (const int end : ends) ::close(end);
+  });
+}
+
 TEST_CASE("node lock: root's holds for all network namespaces of the machine") {
   test::in_namespaces([] {
     if (!is_root_of_the_machine()) return;

@@ -134,8 +134,14 @@ Json one_clock(const Plan& plan) {
 
 class DirectoryWriter {
  public:
-  DirectoryWriter(const Simulation& simulation, const Measured& measured, fs::path directory, std::uint64_t seed)
-      : simulation_(simulation), measured_(measured), directory_(std::move(directory)), seed_(seed) {}
+  /// `named`: what the directory will be called.
+  DirectoryWriter(const Simulation& simulation, const Measured& measured, fs::path directory, fs::path named,
+                  std::uint64_t seed)
+      : simulation_(simulation),
+        measured_(measured),
+        directory_(std::move(directory)),
+        named_(std::move(named)),
+        seed_(seed) {}
 
   Result<Prediction> write(Upward& upward) {
     const Plan& plan = measured_.input.plan;
@@ -215,7 +221,7 @@ class DirectoryWriter {
     GRIT_CHECK(write_json("run.json", Json{{"format", formats::kRun.number},
                                            {"scenario", measured_.input.plan.scenario_name},
                                            {"file", file},
-                                           {"directory", directory_.string()},
+                                           {"directory", named_.string()},
                                            {"command_line", simulation_.command_line},
                                            {"seed", seed_},
                                            {"version", kVersion},
@@ -236,10 +242,39 @@ class DirectoryWriter {
 
   const Simulation& simulation_;
   const Measured& measured_;
-  fs::path directory_;
+  fs::path directory_, named_;
   std::uint64_t seed_;
   SimulatedEvents::Ends ends_{};
 };
+
+fs::path choose_directory(const Simulation& simulation, const std::string& scenario, int dp, std::uint64_t seed) {
+  const fs::path chosen = simulation.out.empty() ? fs::path("runs") / scenario /
+                                                       fmt::format("{}-{}-dp{}", utc_stamp(realtime_ns()), seed, dp)
+                                                 : simulation.out;
+  const fs::path directory = fs::absolute(chosen).lexically_normal();
+  return directory.has_filename() ? directory : directory.parent_path();  // "larger/"
+}
+
+Status check_free(const fs::path& directory, const fs::path& unfinished) {
+  std::error_code none;
+  if (fs::exists(fs::symlink_status(directory, none)))
+    return usage_error(fmt::format("{} exists already; choose another --out", directory.string()));
+  if (fs::exists(fs::symlink_status(unfinished, none)))
+    return usage_error(
+        fmt::format("{} is of a grit simulate that is still at work, or was killed. Was it killed? Then nobody needs "
+                    "that: rm -r {}",
+                    unfinished.string(), shell_word(unfinished.string())));
+  return {};
+}
+
+Status give_name(const fs::path& unfinished, const fs::path& directory) {
+  std::error_code failed;
+  fs::rename(unfinished, directory, failed);
+  if (failed)
+    return unavailable_error(
+        fmt::format("cannot rename {} to {}: {}", unfinished.string(), directory.string(), failed.message()));
+  return {};
+}
 
 }  // namespace
 
@@ -260,16 +295,19 @@ Result<Simulated> simulate(const Simulation& simulation) {
         fmt::format("--dp {}: steps.npy would have {} records, and at most {} are written; simulate fewer "
                     "ranks, or from a run of fewer steps",
                     dp, upward->steps(), kMostSteps));
-  const fs::path directory =
-      fs::absolute(simulation.out.empty() ? fs::path("runs") / plan.scenario_name /
-                                                fmt::format("{}-{}-dp{}", utc_stamp(realtime_ns()), seed, dp)
-                                          : simulation.out)
-          .lexically_normal();
-  GRIT_CHECK(create_run_directory(directory));
-  auto prediction = DirectoryWriter(simulation, measured, directory, seed).write(*upward);
+  const fs::path directory = choose_directory(simulation, plan.scenario_name, dp, seed);
+  const fs::path unfinished = directory.string() + ".unfinished";
+  GRIT_CHECK(check_free(directory, unfinished));
+  GRIT_CHECK(create_run_directory(unfinished));
+  const auto write = [&]() -> Result<Prediction> {
+    GRIT_TRY(Prediction prediction, DirectoryWriter(simulation, measured, unfinished, directory, seed).write(*upward));
+    GRIT_CHECK(give_name(unfinished, directory));
+    return prediction;
+  };
+  auto prediction = write();
   if (!prediction) {
     std::error_code ignored;
-    fs::remove_all(directory, ignored);
+    fs::remove_all(unfinished, ignored);
     return tl::make_unexpected(prediction.error());
   }
   return Simulated{directory, std::move(*prediction)};

@@ -28,9 +28,11 @@ struct Simulated {
 
 /// Reads the run, plays it, and writes plan.json, steps.npy, events.jsonl and the rest of a run directory, beside
 /// prediction.json; then judges it as every run (finish_run()). Memory grows with the measured run and with the ranks
-/// of the larger job. Spans are written up to four million of them, else none; steps up to twenty million. Nothing is
-/// left behind when it fails. Error (usage): no such run, one that did not come to its end or was simulated itself,
-/// another axis than dp that differs, or as of Upward::fit(); (unavailable): the directory cannot be written to.
+/// of the larger job. Spans are written up to four million of them, else none; steps up to twenty million. Until all of
+/// it is written the directory is called "<out>.unfinished": that is what is left of it when grit is killed, and
+/// nothing when it fails. Error (usage): no such run, one that did not come to its end or was simulated itself, another
+/// axis than dp that differs, a directory of either name that is there already, or as of Upward::fit(); (unavailable):
+/// the directory cannot be written to.
 Result<Simulated> simulate(const Simulation& simulation);
 
 }  // namespace grit

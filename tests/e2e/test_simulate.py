@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from gritlib import Workspace, assert_same_state, events, grit, machine_state, verdict, with_numpy
+import signal
+import time
+from gritlib import Workspace, assert_same_state, events, grit, machine_state, start, terminate, verdict, with_numpy
 from documented import assert_documented
 
 DELAYED = """
@@ -82,4 +84,26 @@ with Workspace() as work:
         (broken / name).unlink()
         done = grit("simulate", broken, "--dp", 16, "--out", work.path / "never", expect=64)
         assert words in done.err and not (work.path / "never").exists(), (name, done.err)
+
+    # Killed while it writes, it leaves nothing that looks like a run, and the next one says what to do with it.
+    killed, unfinished = work.path / "killed", work.path / "killed.unfinished"
+    process = start("simulate", run, "--dp", 512, "--out", killed)
+    try:
+        deadline = time.monotonic() + 120
+        while not (unfinished / "steps.npy").exists():
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+            time.sleep(0.002)
+        process.kill()
+        process.communicate(timeout=120)
+    finally:
+        terminate(process)
+    assert process.returncode == -signal.SIGKILL and not killed.exists(), process.returncode
+    done = grit("simulate", run, "--dp", 16, "--out", killed, expect=64)
+    assert f"rm -r {unfinished}" in done.err and not killed.exists(), done.err
+    shutil.rmtree(unfinished)
+    grit("simulate", run, "--dp", 16, "--out", f"{killed}/", expect=(0, 1, 2))
+    assert (killed / "steps.npy").read_bytes() == (larger / "steps.npy").read_bytes()
+    assert json.loads((killed / "run.json").read_text())["directory"] == str(killed)
+    assert str(unfinished) not in (killed / "report.html").read_text()
+    assert not list(work.path.glob("*.unfinished"))
     assert_same_state(before)

@@ -48,6 +48,12 @@ Status restore_later_helpers(const Confinement& undo) {
   return all;
 }
 
+/// An older grit moved the ranks alone: its records have no member `helpers`.
+const Json& helpers_in(const Json& rank, ClosedObject& fields) {
+  static const Json none = Json::array();
+  return rank.contains("helpers") ? fields.array("helpers", kMostHelpers) : none;
+}
+
 Result<std::vector<ProcessAffinity>> helpers_from_json(const Json& list) {
   std::vector<ProcessAffinity> helpers;
   for (const Json& one : list) {
@@ -102,7 +108,7 @@ Result<Confinement> ConfinementInjector::parse(const Json& record) const {
   for (const Json& one : ranks) {
     ClosedObject fields(one, what);
     const Json& before = fields.object("before");
-    const Json& helpers = fields.array("helpers", kMostHelpers);
+    const Json& helpers = helpers_in(one, fields);
     const std::string list = fields.text("cpus", 16'384);
     ConfinedRank rank;
     rank.why = fields.text("why", 256);

@@ -24,6 +24,26 @@ TEST_CASE("affinity_squeeze: its evidence says why the ranks are where they are"
   REQUIRE(details.at(std::to_string(::getpid())).at("why") == "shared by 1 rank(s)");
 }
 
+TEST_CASE("affinity_squeeze: an older grit's record, which knows of no helpers, is put back, a damaged one is not") {
+  const Cpus all = ok(affinity_of_thread(0));
+  if (all.size() < 2) return test::skip("it takes two CPUs");
+  const Injector& squeeze = affinity_squeeze();
+  Target target{.params = Params(ok(complete_params(squeeze.info().params, Json::object())))};
+  target.ranks.all = {{.process = ok(identify_process(::getpid()))}};
+  Prepared made = ok(squeeze.prepare(target));
+  Json& rank = made.undo.at("ranks").at(0);
+  REQUIRE(rank.erase("helpers") == 1);
+  ok(made.fault->start());
+  REQUIRE(ok(affinity_of_thread(0)) == Cpus{all.front()});
+  CHECK(ok(squeeze.revert(made.undo)) == Reverted::put_back);
+  CHECK(ok(affinity_of_thread(0)) == all);
+
+  for (const Json& helpers : {Json(nullptr), Json::object(), Json{"none"}}) {
+    rank["helpers"] = helpers;
+    CHECK_FALSE(squeeze.revert(made.undo));
+  }
+}
+
 namespace {
 
 /// A process beside this one, as one that loads its data.

@@ -46,7 +46,7 @@ Result<int> run_burnin_on_local_cluster(const BurninCommand& asked) {
   if (!command.json)
     fmt::print(stderr, "grit: burn-in \"{}\" on a local cluster of {} nodes\n", command.head.setup.config.name,
                command.head.local_nodes);
-  GRIT_TRY(ClusterKeeper keeper, ClusterKeeper::start(command.directory / "journal"));
+  GRIT_TRY(ClusterKeeper keeper, ClusterKeeper::start(command.directory / "journal", {}));
   const auto ended = run_local_cluster(options);
   const bool machine_is_mended = keeper.end();
   if (!ended) return tl::make_unexpected(ended.error());

@@ -6,12 +6,14 @@
 
 #include "analysis/report/finish.hpp"
 #include "analysis/verdict/cost.hpp"
+#include "harness/base/printable.hpp"
 #include "harness/base/shell_words.hpp"
 #include "harness/base/shortened.hpp"
 #include "harness/base/units.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/find_run.hpp"
 #include "harness/cli/fleet_options.hpp"
+#include "harness/model/attempt.hpp"
 #include "harness/model/series.hpp"
 #include "harness/run/execution.hpp"
 
@@ -105,6 +107,21 @@ void announce(const std::filesystem::path& run) {
   if (!none && bytes > kLargeBytes) fmt::print(stderr, "grit: judging {:.1f} GB of step records\n", bytes / 1e9);
 }
 
+/// A run with restarts keeps them until it is over, and removes them if it can.
+void name_checkpoints(const std::filesystem::path& run) {
+  const auto directory = checkpoint_directory(run, 1);
+  std::error_code unreadable, vanished;
+  if (!std::filesystem::is_directory(directory, unreadable)) return;
+  double bytes = 0;
+  std::filesystem::directory_iterator entry(directory, unreadable);
+  for (const std::filesystem::directory_iterator end; !unreadable && entry != end; entry.increment(unreadable))
+    if (const auto size = entry->file_size(vanished); !vanished) bytes += static_cast<double>(size);
+  fmt::print(stderr,
+             "grit: {} has {:.1f} MB of checkpoints, from which the run starts again as long as it goes on. Was it "
+             "killed? Then nobody needs them: rm -r {}\n",
+             printable(directory.string()), bytes / 1e6, shell_word(directory.string()));
+}
+
 }  // namespace
 
 void add_report(CLI::App& app, Action& action) {
@@ -138,6 +155,7 @@ void add_report(CLI::App& app, Action& action) {
       const auto code = print_verdict(*run, *json);
       if (!*json) cost->print(*finished);
       GRIT_CHECK(exports->write(*run, series));
+      name_checkpoints(*run);
       return code;
     };
   });

@@ -51,7 +51,8 @@ bool clean_up(const std::filesystem::path& journal_directory, bool ended_well) {
 
 }  // namespace
 
-Result<ClusterKeeper> ClusterKeeper::start(const std::filesystem::path& journal_directory) {
+Result<ClusterKeeper> ClusterKeeper::start(const std::filesystem::path& journal_directory,
+                                           const std::filesystem::path& checkpoints) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error("cannot make a pipe");
   Fd reader(ends[0]), writer(ends[1]);
@@ -60,7 +61,11 @@ Result<ClusterKeeper> ClusterKeeper::start(const std::filesystem::path& journal_
   if (pid > 0) return ClusterKeeper(pid, std::move(writer));
   writer.reset();
   let_go_of_all_but(reader.get());
-  ::_exit(clean_up(journal_directory, wait_for_the_end()) ? 0 : 1);
+  const bool ended_well = wait_for_the_end();
+  const bool is_clean = clean_up(journal_directory, ended_well);
+  std::error_code ignored;
+  if (!ended_well) std::filesystem::remove_all(checkpoints, ignored);
+  ::_exit(is_clean ? 0 : 1);
 }
 
 ClusterKeeper::ClusterKeeper(ClusterKeeper&& other) noexcept

@@ -18,6 +18,7 @@
 #include "harness/base/files.hpp"
 #include "harness/base/printable.hpp"
 #include "harness/cluster/local.hpp"
+#include "harness/model/attempt.hpp"
 #include "harness/model/event.hpp"
 #include "harness/model/plan_warnings.hpp"
 #include "harness/record/latest_run.hpp"
@@ -110,7 +111,8 @@ Result<AttemptRun> run_on_new_cluster(const Execution& execution, const fs::path
   options.run_directory = directory;
   options.environment = {"GRIT_JOURNAL_DIR=" + (directory / "journal").string(),
                          "GRIT_PROGRESS=" + progress_style(execution.json), "OPENBLAS_NUM_THREADS=1"};
-  GRIT_TRY(ClusterKeeper keeper, ClusterKeeper::start(directory / "journal"));
+  GRIT_TRY(ClusterKeeper keeper,
+           ClusterKeeper::start(directory / "journal", checkpoint_directory(directory, execution.plan.attempt)));
   const auto ended = run_local_cluster(options);
   const bool machine_is_mended = keeper.end();
   if (!ended) {

@@ -43,8 +43,9 @@ constexpr std::string_view to_string(CollectiveOperation operation) {
 struct CollectiveRecord {
   std::uint32_t rank = 0;  // of the job
   std::uint32_t step = 0;  // StepRecord::step in which it was begun
-  /// From 0 over the whole run: of a collective among all of its group (sends and receives do not count there), of a
-  /// send among those of this rank to that peer in this group, of a receive among those from that peer.
+  /// From 0 over the whole attempt (a job that starts again counts anew): of a collective among all of its group (sends
+  /// and receives do not count there), of a send among those of this rank to that peer in this group, of a receive
+  /// among those from that peer.
   std::uint32_t sequence = 0;
   std::uint32_t wrong = 0;  // received values that were not what they should be, by the pattern
   std::int32_t peer = -1;   // rank of the job at the other end of a send or receive; -1: a collective

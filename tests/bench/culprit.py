@@ -42,6 +42,7 @@ def pulse(g, name, low, high):
 
 # kind -> the fault, where it is not called as the kind is, and on which nodes it acts, by the first of them.
 PLACES = {
+    "input": ("disk_contention", lambda node, nodes, g: node),
     "in_turn": ("process_pause", lambda node, nodes, g: "all"),
     "one_link": ("partition", lambda node, nodes, g: (node, node ^ 1)),  # nodes that every algorithm of an all-reduce makes neighbours
     "two_nodes": ("gpu_throttle", lambda node, nodes, g: sorted((node, g.choice([other for other in range(nodes) if other != node])))),
@@ -65,6 +66,21 @@ KINDS = {
     "in_turn": ("compute", False, FREE, lambda g: f'pause = "{round(pick(g, 60, 120))}ms", every = "1s", count = 1, schedule = "poisson"'),
     "one_link": ("network", False, FREE, lambda g: pulse(g, "lasts", 300, 600)),
     "two_nodes": ("compute", False, FREE, lambda g: f'clock = "{round(100 / pick(g, 1.2, 2.5))}%"'),
+    # Not among the kinds that are run unless asked for: files that are read past the page cache, from the disk that is kept busy.
+    # One loader that is one batch ahead, and batches so large that it cannot hide how long the disk takes.
+    "input": ("storage", True, FREE + ', input = "files", input_direct = true, input_workers = 1, input_prefetch = 1, input_bytes = "32MiB", input_passes = 1',
+              lambda g: f'directory = "/var/tmp", block = "16MiB", size = "512MB", threads = {g.choice([3, 4, 6])}'),
+}
+NOT_BY_DEFAULT = ("memory_bandwidth", "input")
+
+# name -> (workload, its settings, FREE and BUSY peak in GFLOP/s, the mesh of 4 nodes; of 8 nodes dp is twice as large)
+WORKLOADS = {
+    "ddp": ("ddp", 'model = "gpt2-small", scale = 0.02', 100, 500, ""),
+    "fsdp": ("fsdp", 'model = "gpt2-small", scale = 0.02', 100, 500, ""),
+    "tensor": ("tensor", 'model = "gpt2-small", scale = 0.01, micro_batches = 2', 100, 500, "tp = 2"),
+    "pipeline": ("pipeline", 'model = "mixtral-8x7b", scale = 0.0001, micro_batches = 8', 100, 500, "pp = 4"),
+    "moe": ("moe", "scale = 0.0005", 50, 250, "ep = 4"),
+    "transformer": ("transformer", 'model = "gpt2-small", scale = 0.005, micro_batches = 4', 50, 250, "tp = 2, pp = 2"),
 }
 
 SCENARIO = """
@@ -72,7 +88,8 @@ local grit = require "grit"
 return grit.scenario {{
   name = "culprit",
   summary = "{kind} on {where}",
-  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.02, {workload} }},
+  workload = grit.workload.{workload} {{ {settings} }},
+  mesh = {{ {mesh} }},
   faults = {{ grit.fault.{fault} {{ {on}, {parameters} }} }},
   design = {{ pairs = {pairs}, max_pairs = {max_pairs}, block = "{block}", link_test = true }},
   expect = {{ slowdown = {{ at_least = "1%" }} }},
@@ -89,16 +106,22 @@ def injections(options):
     for index, kind in enumerate(order[:options.runs]):
         own = random.Random(f"{options.seed}/{index}")
         node, parameters = own.randrange(options.nodes), KINDS[kind][3](own)
-        yield index, kind, PLACES[kind][1](node, options.nodes, own) if kind in PLACES else node, parameters
+        # One further in each round of the kinds, so that no kind always meets the same workloads.
+        workload = options.workloads[(index + index // len(options.kinds)) % len(options.workloads)]
+        yield index, kind, PLACES[kind][1](node, options.nodes, own) if kind in PLACES else node, parameters, workload
 
 
-def scenario_of(kind, where, parameters, options):
+def scenario_of(kind, where, parameters, workload, options):
     if kind == "one_link":
         on = f'on = {where[0]}, from = "{where[1]}"'
     else:
         on = "on = " + ('"all"' if where == "all" else f"{{ {where[0]}, {where[1]} }}" if kind == "two_nodes" else str(where))
+    name, settings, free, busy, mesh = WORKLOADS[workload]
+    if kind == "link_rate" and workload == "pipeline":  # its stages send 30 kB a step, and the others megabytes
+        parameters = parameters.replace("Mbit/s", "0kbit/s")
+    own = KINDS[kind][2].replace(FREE, f'peak = "{free}GFLOP/s"').replace(BUSY, f'peak = "{busy}GFLOP/s"')
     return SCENARIO.format(kind=kind, where=where, fault=PLACES[kind][0] if kind in PLACES else kind, on=on, parameters=parameters, pairs=options.pairs,
-                           max_pairs=options.max_pairs, block=options.block, workload=KINDS[kind][2])
+                           max_pairs=options.max_pairs, block=options.block, workload=name, settings=f"{settings}, {own}", mesh=mesh)
 
 
 def run(directory, scenario, options):
@@ -157,8 +180,10 @@ def judge(kind, really, verdict):
 
 
 def print_table(results):
-    table, where, kinds = defaultdict(Counter), defaultdict(Counter), defaultdict(Counter)
-    for kind, truth, named, place, _ in results:
+    table, where, kinds, workloads = defaultdict(Counter), defaultdict(Counter), defaultdict(Counter), defaultdict(Counter)
+    for kind, truth, named, place, _, workload in results:
+        workloads[workload]["n"] += 1
+        workloads[workload]["both right" if truth == named and place == "right" else place] += 1
         table[truth][named] += 1
         where[truth][place] += 1
         kinds[kind]["n"] += 1
@@ -175,8 +200,11 @@ def print_table(results):
         star = "*" if KINDS[kind][1] else ""
         print(f"{kind + star:18}{counts['n']:5}{counts['both right']:12}{counts['resource right']:10}{counts['right']:12}"
               f"{counts['wrong']:7}{counts['not told']:10}")
+    print(f"\n{'workload':18}{'runs':>5}{'both right':>12}{'wrong':>7}{'not told':>10}{'node right alone':>18}")
+    for workload, counts in workloads.items():
+        print(f"{workload:18}{counts['n']:5}{counts['both right']:12}{counts['wrong']:7}{counts['not told']:10}{counts['right']:18}")
     both = sum(counts["both right"] for counts in kinds.values())
-    large = [truth == named and place == "right" for _, truth, named, place, slower in results if slower >= 0.1]
+    large = [truth == named and place == "right" for _, truth, named, place, slower, _ in results if slower >= 0.1]
     print(f"\nresource and node right: {both} of {len(results)}; where steps took 10 % longer and more: {sum(large)} of {len(large)}\n{LEGEND}")
 
 
@@ -189,22 +217,23 @@ def main():
     parser.add_argument("--max-pairs", type=int, default=16, help="a run that is not clear by then goes on up to so many")
     parser.add_argument("--block", default="1s")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-culprit"))
-    parser.add_argument("--kinds", type=lambda text: text.split(","), default=[kind for kind in KINDS if kind != "memory_bandwidth"])
+    parser.add_argument("--kinds", type=lambda text: text.split(","), default=[kind for kind in KINDS if kind not in NOT_BY_DEFAULT])
+    parser.add_argument("--workloads", type=lambda text: list(WORKLOADS) if text == "all" else text.split(","), default=["ddp"])
     parser.add_argument("--again", action="store_true", help="judge the runs that are there anew")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     results, started = [], time.monotonic()
-    for index, kind, node, parameters in injections(options):
-        directory = options.out / f"{index:03}-{kind}"
-        scenario = options.out / f"{index:03}-{kind}.lua"
+    for index, kind, node, parameters, workload in injections(options):
+        directory = options.out / f"{index:03}-{workload}-{kind}"
+        scenario = options.out / f"{index:03}-{workload}-{kind}.lua"
         if options.again and (directory / "plan.json").exists():
             subprocess.run([GRIT, "report", str(directory)], capture_output=True, check=False)
         if not (directory / "verdict.json").exists():
             subprocess.run(["rm", "-rf", str(directory)], check=True)
-            scenario.write_text(scenario_of(kind, node, parameters, options))
+            scenario.write_text(scenario_of(kind, node, parameters, workload, options))
             if error := run(directory, scenario, options):
                 subprocess.run(["rm", "-rf", str(directory)], check=True)
-                print(f"{index + 1:3}/{options.runs} {kind} on {node} ({parameters}): did not run: {error}", flush=True)
+                print(f"{index + 1:3}/{options.runs} {workload}, {kind} on {node} ({parameters}): did not run: {error}", flush=True)
                 continue
         verdict = json.loads((directory / "verdict.json").read_text())
         fault = json.loads((directory / "plan.json").read_text())["faults"][0]  # what was really done
@@ -212,10 +241,10 @@ def main():
             node = fault["node"]
         parameters = json.dumps(fault["params"])
         truth, named, place = judge(kind, node, verdict)
-        results.append((kind, truth, named, place, verdict["effect"]["estimate"] if verdict["effect"] else 0))
+        results.append((kind, truth, named, place, verdict["effect"]["estimate"] if verdict["effect"] else 0, workload))
         mark = "ok " if truth == named and place == "right" else "BAD"
         slower = f"{100 * verdict['effect']['estimate']:+.0f} %" if verdict["effect"] else "?"
-        print(f"{index + 1:3}/{options.runs} {time.monotonic() - started:5.0f} s  {mark} {kind} on {node} ({parameters}): {slower}; "
+        print(f"{index + 1:3}/{options.runs} {time.monotonic() - started:5.0f} s  {mark} {workload}, {kind} on {node} ({parameters}): {slower}; "
               f"{verdict['culprit_text'] or 'no slowdown shown'}", flush=True)
     if results:
         print_table(results)

@@ -38,9 +38,10 @@ Result<CheckpointFile> CheckpointFile::create(const std::filesystem::path& direc
   return CheckpointFile(std::move(fd), directory, bytes);
 }
 
-Status CheckpointFile::write(std::span<const std::byte> state) {
+Status CheckpointFile::write(std::span<const std::byte> state, const std::stop_token& given_up) {
   const auto state_bytes = static_cast<std::int64_t>(state.size());
-  for (std::int64_t done = 0; done < bytes_;) {
+  for (std::int64_t done = 0; done < bytes_ && !state.empty();) {
+    if (given_up.stop_requested()) return io_error("write", directory_, ECANCELED);
     const std::int64_t from = done % state_bytes;
     const std::int64_t piece = std::min({kChunk_bytes, bytes_ - done, state_bytes - from});
     const ssize_t written = ::pwrite(fd_.get(), state.data() + from, static_cast<std::size_t>(piece), done);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <stop_token>
 
 #include "harness/base/fd.hpp"
 #include "harness/base/result.hpp"
@@ -21,9 +22,10 @@ class CheckpointFile {
   /// On the file system of the directory. Error (unavailable): it cannot be made; says why and what to do.
   static Result<CheckpointFile> create(const std::filesystem::path& directory, int rank, std::int64_t bytes);
 
-  /// Writes `bytes` of state, repeated as often as it takes, in pieces of at most 1 MiB, and flushes them
-  /// (fdatasync(2)). Error (unavailable): no space or an I/O error.
-  Status write(std::span<const std::byte> state);
+  /// Writes `bytes` of state, repeated as often as it takes (nothing where there is no state), in pieces of at most 1
+  /// MiB, and flushes them (fdatasync(2)). Error (unavailable): no space, an I/O error, or `given_up` between two
+  /// pieces.
+  Status write(std::span<const std::byte> state, const std::stop_token& given_up = {});
 
  private:
   CheckpointFile(Fd fd, std::filesystem::path directory, std::int64_t bytes)

@@ -4,16 +4,14 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
 #include <utility>
 
 #include "harness/os/memory.hpp"
 #include "workloads/buckets.hpp"
-#include "workloads/checkpoint.hpp"
+#include "workloads/checkpoints.hpp"
 #include "workloads/data_pattern.hpp"
 #include "workloads/fabric/sum.hpp"
 #include "workloads/host_staging.hpp"
-#include "workloads/kept_checkpoint.hpp"
 #include "workloads/models.hpp"
 #include "workloads/planted_flip.hpp"
 #include "workloads/sgd.hpp"
@@ -38,8 +36,7 @@ struct Settings {
   bool emulated = true;
   double peak_flops_per_s = 0;
   std::int64_t helper_threads = 0;
-  std::int64_t checkpoint_every = 0;
-  std::int64_t checkpoint_bytes = 0;
+  CheckpointSettings checkpoints{};
 };
 
 std::vector<std::string> model_names() {
@@ -64,26 +61,15 @@ Result<Settings> read_settings(const Params& params) {
   settings.emulated = params.text("compute") == "emulated";
   settings.peak_flops_per_s = params.number("peak");
   settings.helper_threads = params.integer("helper_threads");
-  settings.checkpoint_every = params.integer("checkpoint_every");
-  settings.checkpoint_bytes = params.integer("checkpoint");
+  settings.checkpoints = read_checkpoint_settings(params);
   return settings;
 }
-
-/// Weights that each rank saves, but for the last ones, which may have fewer.
-std::size_t largest_part(std::size_t weights, std::size_t ranks) { return (weights + ranks - 1) / ranks; }
-
-/// Where checkpoints go: under no name, or by name for another job.
-struct Checkpoints {
-  std::optional<CheckpointFile> nameless{};
-  std::optional<KeptCheckpoint> kept{};
-  [[nodiscard]] bool any() const { return nameless || kept; }
-};
 
 class Ddp final : public Workload {
  public:
   Ddp(const Settings& settings, const WorkloadContext& context, std::unique_ptr<Compute> compute,
       std::unique_ptr<TokenSource> input, std::unique_ptr<HostStaging> staging, std::span<const ModelLayer> layers,
-      std::vector<Bucket> buckets, Checkpoints checkpoints)
+      std::vector<Bucket> buckets, std::unique_ptr<Checkpoints> checkpoints)
       : settings_(settings),
         context_(context),
         compute_(std::move(compute)),
@@ -121,24 +107,12 @@ class Ddp final : public Workload {
   }
 
   Status resume() override {
-    const OwnPart own = own_part();
-    std::vector<float> part(own.largest);  // what it lacks of the largest is 0
-    GRIT_TRY(const std::uint64_t saved,
-             read_part({context_.checkpoint_directory, context_.communicator->rank(), context_.communicator->size()},
-                       context_.checkpoint_of, std::as_writable_bytes(std::span(part).first(own.count))));
-    std::vector<float> all(own.largest * static_cast<std::size_t>(context_.communicator->size()));
-    GRIT_CHECK(context_.communicator->all_gather(part.data(), all.data(), own.largest, DataType::fp32));
-    GRIT_CHECK(context_.communicator->wait_all());
-    all.resize(parameters_);
-    if (checksum_of(std::as_bytes(std::span(all))) != saved)
-      return internal_error(
-          fmt::format("the weights that all ranks' parts of the checkpoint of step {} make together are not those that "
-                      "were saved",
-                      context_.checkpoint_of));
-    weights_ = std::move(all);
+    GRIT_CHECK(checkpoints_->take_up(weights_));
     steps_ = static_cast<std::uint64_t>(context_.checkpoint_of) + 1;
     return {};
   }
+
+  Status finish() override { return checkpoints_->finish(); }
 
   [[nodiscard]] Json description() const override {
     const auto largest = std::ranges::max(buckets_, {}, &Bucket::elements).elements;
@@ -155,8 +129,9 @@ class Ddp final : public Workload {
                    {"tokens", settings_.micro_batches * settings_.model->sequence},
                    {"helper_threads", settings_.helper_threads},
                    {"flops", static_cast<double>(settings_.micro_batches) * (forward_flops_ + backward_flops_)},
-                   {"checkpoint_every", settings_.checkpoint_every},
-                   {"checkpoint_bytes", checkpoints_.any() ? settings_.checkpoint_bytes : 0}};
+                   {"checkpoint_every", settings_.checkpoints.every},
+                   {"checkpoint_mode", settings_.checkpoints.asynchronous ? "asynchronous" : "synchronous"},
+                   {"checkpoint_bytes", checkpoints_->bytes()}};
     described.update(input_->description());
     return described;
   }
@@ -254,27 +229,9 @@ class Ddp final : public Workload {
   }
 
   Status save_checkpoint() {
-    if (!checkpoints_.any() || (steps_ + 1) % static_cast<std::uint64_t>(settings_.checkpoint_every) != 0) return {};
+    if (!checkpoints_->are_due_after(steps_)) return {};
     const InPhase phase(account_, Phase::checkpoint);
-    const auto weights = std::as_bytes(std::span(weights_));
-    if (checkpoints_.nameless) return checkpoints_.nameless->write(weights);
-    const OwnPart own = own_part();
-    return checkpoints_.kept->write(static_cast<std::int64_t>(steps_),
-                                    std::as_bytes(std::span(weights_).subspan(own.first, own.count)),
-                                    checksum_of(weights));
-  }
-
-  /// The weights of which this rank saves the values.
-  struct OwnPart {
-    std::size_t first = 0, count = 0;
-    std::size_t largest = 0;  // of any rank
-  };
-  [[nodiscard]] OwnPart own_part() const {
-    const auto ranks = static_cast<std::size_t>(context_.communicator->size());
-    const auto rank = static_cast<std::size_t>(context_.communicator->rank());
-    const std::size_t largest = largest_part(parameters_, ranks);
-    const std::size_t first = std::min(rank * largest, parameters_);
-    return {first, std::min(largest, parameters_ - first), largest};
+    return checkpoints_->save(steps_, weights_);
   }
 
   [[nodiscard]] std::size_t offset(const Bucket& bucket) const { return bucket.first_element * element_bytes_; }
@@ -297,7 +254,7 @@ class Ddp final : public Workload {
   std::vector<std::byte> gradients_;      // in the order of buckets
   std::unique_ptr<HostStaging> staging_;  // none: collectives read and write the gradients where they are
   std::vector<float> weights_;
-  Checkpoints checkpoints_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   std::uint64_t steps_ = 0;
   bool has_straggled_ = false;  // in this step
 };
@@ -305,11 +262,13 @@ class Ddp final : public Workload {
 /// Allocating more than there is would bring the kernel's OOM killer upon some other process.
 Status check_memory(const Settings& settings, const WorkloadContext& context, std::span<const ModelLayer> layers) {
   const int ranks = context.ranks_sharing_memory;
-  const std::size_t weights = context.checkpoint_of < 0 ? 1 : 2;     // copies, while they are read back
+  const std::size_t weights = context.checkpoint_of < 0 ? 1 : 2;      // copies, while they are read back
   const std::size_t gradients = settings.helper_threads > 0 ? 2 : 1;  // copies
-  const double needed_bytes =
-      static_cast<double>(parameter_count(layers)) *
-      static_cast<double>(gradients * bytes_per_element(settings.dtype) + weights * sizeof(float));
+  const auto parameters = static_cast<std::size_t>(parameter_count(layers));
+  const auto all_ranks = static_cast<std::size_t>(context.communicator->size());
+  const std::size_t saved = settings.checkpoints.every > 0 ? largest_share(parameters, all_ranks) : 0;
+  const auto needed_bytes = static_cast<double>(
+      parameters * (gradients * bytes_per_element(settings.dtype) + weights * sizeof(float)) + saved * sizeof(float));
   GRIT_TRY(const Memory memory, read_memory());
   const auto available_bytes = static_cast<double>(memory.available_bytes);
   if (needed_bytes * ranks < available_bytes) return {};
@@ -317,28 +276,6 @@ Status check_memory(const Settings& settings, const WorkloadContext& context, st
       "{} at scale {} needs {:.1f} GB of memory per rank, and {} rank(s) here share {:.1f} GB that are available (to "
       "the machine, or to the job by the limits of its control groups); choose a smaller scale or fewer ranks a node",
       settings.model->name, settings.scale, needed_bytes / 1e9, ranks, available_bytes / 1e9));
-}
-
-Result<Checkpoints> open_checkpoints(Settings& settings, std::span<const ModelLayer> layers,
-                                     const WorkloadContext& context) {
-  if (settings.checkpoint_every == 0) return Checkpoints{};
-  if (context.checkpoint_directory.empty()) {
-    return usage_error(
-        "the workload writes checkpoints (checkpoint_every is not 0), but no directory for them is known");
-  }
-  const std::int64_t ranks = context.communicator->size();
-  if (settings.checkpoint_bytes == 0)
-    settings.checkpoint_bytes = (parameter_count(layers) * kCheckpointBytesPerParameter + ranks - 1) / ranks;
-  Checkpoints checkpoints;
-  const int rank = context.communicator->rank();
-  if (context.keeps_checkpoints) {
-    GRIT_TRY(checkpoints.kept, KeptCheckpoint::open({context.checkpoint_directory, rank, static_cast<int>(ranks)},
-                                                    settings.checkpoint_bytes, context.checkpoint_of));
-  } else {
-    GRIT_TRY(checkpoints.nameless,
-             CheckpointFile::create(context.checkpoint_directory, rank, settings.checkpoint_bytes));
-  }
-  return checkpoints;
 }
 
 Result<std::unique_ptr<HostStaging>> make_staging(const Settings& settings, std::span<const ModelLayer> layers) {
@@ -387,14 +324,8 @@ std::vector<ParamSpec> ddp_params() {
        .default_value = 1e12,
        .help = "speed of the emulated accelerator",
        .min = 1e6},
-      count("checkpoint_every", 0, 0, "steps from one checkpoint to the next; 0: none"),
-      {.name = "checkpoint",
-       .unit = Unit::bytes,
-       .default_value = 0,
-       .help = "bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision "
-               "Adam, 14 bytes a parameter",
-       .min = 0},
   };
+  std::ranges::move(checkpoint_params(), std::back_inserter(params));
   params.push_back({.name = "helper_threads",
                     .unit = Unit::count,
                     .default_value = 0,
@@ -412,21 +343,22 @@ WorkloadInfo ddp_info() {
   return {.name = "ddp",
           .summary = "synchronous data-parallel training: gradient buckets are all-reduced while backward goes on",
           .params = ddp_params(),
-          .axes = {Axis::dp},
-          .resumes = true};
+          .axes = {Axis::dp}};
 }
 
 Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadContext& context) {
   GRIT_ASSERT(context.communicator != nullptr && context.accelerator_clock != nullptr);
   try {
-    GRIT_TRY(Settings settings, read_settings(params));
+    GRIT_TRY(const Settings settings, read_settings(params));
     const std::vector<ModelLayer> layers = model_layers(*settings.model, settings.scale);
     GRIT_CHECK(check_memory(settings, context, layers));
-    GRIT_TRY(auto checkpoints, open_checkpoints(settings, layers, context));
+    std::vector<HeldAlike> weights{{static_cast<std::size_t>(parameter_count(layers)), context.communicator}};
+    GRIT_TRY(auto checkpoints, Checkpoints::make(settings.checkpoints, context, std::move(weights)));
     GRIT_TRY(auto input, make_token_source(params, context,
                                            {.vocabulary = settings.model->vocabulary,
                                             .sequence = settings.model->sequence,
-                                            .sample = context.communicator->rank()}));
+                                            .sample = context.communicator->rank(),
+                                            .first_batch = (context.checkpoint_of + 1) * settings.micro_batches}));
     GRIT_TRY(auto staging, make_staging(settings, layers));
     auto buckets = plan_buckets(layers, bytes_per_element(settings.dtype), kFirstBucketBytes * settings.scale,
                                 settings.bucket_bytes * settings.scale);

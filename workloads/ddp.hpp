@@ -19,7 +19,7 @@ namespace grit {
 ///   exposed     what is left of the collectives; the record's exposed_comm_ns also has the host time that starting and
 ///               progressing them took from backward
 ///   optimizer   every reduced value is checked (data_pattern.hpp), then the weights are updated
-///   checkpoint  every so many steps: the weights to disk, flushed
+///   checkpoint  every so many steps: the rank's share of the weights to disk (checkpoints.hpp)
 WorkloadInfo ddp_info();
 
 /// Allocates all it will need. Error (usage): checkpoints without a directory, or more memory than there is;

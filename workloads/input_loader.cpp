@@ -38,7 +38,7 @@ struct Batch {
   std::size_t size;
 };
 
-InputShape read_shape(const Params& params) {
+InputShape read_shape(const Params& params, const TokenShape& tokens) {
   const auto whole_pages = [](std::int64_t bytes) {
     return (bytes + kInputAlignment_bytes - 1) / kInputAlignment_bytes * kInputAlignment_bytes;
   };
@@ -48,6 +48,7 @@ InputShape read_shape(const Params& params) {
   shape.batch_bytes = whole_pages(params.integer("input_bytes"));
   shape.file_batches = std::max<std::int64_t>(params.integer("input_file") / shape.batch_bytes, 1);
   shape.passes = params.integer("input_passes");
+  shape.first_batch = static_cast<std::uint64_t>(tokens.first_batch);
   return shape;
 }
 
@@ -191,12 +192,13 @@ class InputLoader final : public TokenSource {
 
   Result<std::uint64_t> next() override {
     const std::uint64_t number = next_++;
+    const std::uint64_t batch = shape_.first_batch + number;
     if (!workers_) {
-      GRIT_CHECK(load_batch(file_.get(), shape_, number, own_.all()));
-      return take(number, own_.all());
+      GRIT_CHECK(load_batch(file_.get(), shape_, batch, own_.all()));
+      return take(batch, own_.all());
     }
     GRIT_TRY(const auto words, workers_->await(number));
-    const std::uint64_t wrong = take(number, words);
+    const std::uint64_t wrong = take(batch, words);
     workers_->release(number);
     return wrong;
   }
@@ -214,11 +216,11 @@ class InputLoader final : public TokenSource {
   }
 
  private:
-  std::uint64_t take(std::uint64_t number, std::span<const std::uint64_t> words) {
+  std::uint64_t take(std::uint64_t batch, std::span<const std::uint64_t> words) {
     const std::span halves(reinterpret_cast<const std::uint32_t*>(words.data()), 2 * words.size());
     for (std::size_t i = 0; i < tokens_.size(); ++i)  // as TokenBatch::draw()
       tokens_[i] = static_cast<std::uint32_t>((halves[i % halves.size()] * vocabulary_) >> 32);
-    return pattern_.count_wrong(words, number % static_cast<std::uint64_t>(shape_.file_batches));
+    return pattern_.count_wrong(words, batch % static_cast<std::uint64_t>(shape_.file_batches));
   }
 
   InputShape shape_;
@@ -229,7 +231,7 @@ class InputLoader final : public TokenSource {
   std::uint64_t vocabulary_;
   std::vector<std::uint32_t> tokens_;
   std::optional<Workers> workers_{};
-  std::uint64_t next_ = 0;
+  std::uint64_t next_ = 0;  // of the batches that the rank takes
 };
 
 }  // namespace
@@ -238,7 +240,7 @@ Result<std::unique_ptr<TokenSource>> make_input_loader(const Params& params, con
                                                        const TokenShape& tokens) {
   if (context.checkpoint_directory.empty())
     return usage_error("the workload reads files (input = \"files\"), but no directory for them is known");
-  const InputShape shape = read_shape(params);
+  const InputShape shape = read_shape(params, tokens);
   const bool direct = params.boolean("input_direct");
   GRIT_CHECK(check_room(shape, context));
   const std::string directory = context.checkpoint_directory.string();

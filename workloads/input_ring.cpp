@@ -142,7 +142,8 @@ int input_worker_main(std::int64_t worker) {
       if (count - taken < static_cast<std::uint32_t>(shape.prefetch)) break;
       wait_while(lane.taken, taken, kLookForRank_ns);
     }
-    const std::uint64_t batch = static_cast<std::uint64_t>(count) * static_cast<std::uint64_t>(shape.workers) +
+    const std::uint64_t batch = shape.first_batch +
+                                static_cast<std::uint64_t>(count) * static_cast<std::uint64_t>(shape.workers) +
                                 static_cast<std::uint64_t>(worker);
     if (const auto loaded = load_batch(file.get(), shape, batch, ring->place(worker, count)); !loaded) {
       loaded.error().message.copy(lane.error, sizeof lane.error - 1);

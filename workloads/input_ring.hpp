@@ -1,8 +1,8 @@
 // The memory that a rank shares with the processes that load its data, and what such a process does.
 //
 // A memfd: it has no name, and goes with the last process that has it. Each worker has places for the batches that it
-// keeps ahead; it makes batches n, n + workers, n + 2 · workers ... and puts them into its places in turn, so that the
-// rank takes all batches in order (as torch.utils.data.DataLoader does).
+// keeps ahead; worker n makes batches first + n, first + n + workers, first + n + 2 · workers ... and puts them into
+// its places in turn, so that the rank takes all batches in order (as torch.utils.data.DataLoader does).
 #pragma once
 
 #include <atomic>
@@ -25,6 +25,7 @@ struct InputShape {
   std::int64_t batch_bytes = 0;   // a multiple of kInputAlignment_bytes
   std::int64_t file_batches = 0;  // in the data file, gone round in
   std::int64_t passes = 0;        // recode()
+  std::uint64_t first_batch = 0;  // with which the rank begins
 };
 
 class InputRing {

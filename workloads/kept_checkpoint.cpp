@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -44,8 +45,9 @@ Failure io_error(std::string_view what, const CheckpointPart& part, int error_nu
 }
 
 /// 0, or the errno that stopped it.
-int write_at(int fd, std::span<const std::byte> bytes, std::int64_t offset) {
+int write_at(int fd, std::span<const std::byte> bytes, std::int64_t offset, const std::stop_token& given_up) {
   while (!bytes.empty()) {
+    if (given_up.stop_requested()) return ECANCELED;
     const ssize_t written = ::pwrite(fd, bytes.data(), std::min(bytes.size(), kPiece_bytes), offset);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return errno;
@@ -131,22 +133,24 @@ std::uint64_t checksum_of(std::span<const std::byte> bytes) {
   return sum;
 }
 
-Result<KeptCheckpoint> KeptCheckpoint::open(const CheckpointPart& part, std::int64_t file_bytes,
-                                            std::int64_t taken_up) {
-  std::array<Fd, 2> files;
+Result<KeptCheckpoint> KeptCheckpoint::open(const CheckpointPart& part, std::int64_t file_bytes, std::int64_t taken_up,
+                                            std::size_t file_count) {
+  GRIT_ASSERT(file_count >= kCheckpointFiles && file_count <= kMostCheckpointFiles);
+  std::vector<Fd> files(file_count);
   std::size_t next = 0;
   for (std::size_t which = 0; which < files.size(); ++which) {
     files[which].reset(::open(file_of(part, which).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!files[which]) return io_error("make", part, errno);
     const auto header = read_header(files[which].get());
-    if (taken_up >= 0 && header && header->step == taken_up) next = 1 - which;
+    if (taken_up >= 0 && header && header->step == taken_up) next = (which + 1) % files.size();
   }
   const Fd directory(::open(part.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory || ::fsync(directory.get()) != 0) return io_error("keep the names of", part, errno);
   return KeptCheckpoint(part, file_bytes, std::move(files), next);
 }
 
-Status KeptCheckpoint::write(std::int64_t step, std::span<const std::byte> part, std::uint64_t checksum_of_all) {
+Status KeptCheckpoint::write(std::int64_t step, std::span<const std::byte> part, std::uint64_t checksum_of_all,
+                             const std::stop_token& given_up) {
   const auto part_bytes = static_cast<std::int64_t>(part.size());
   Header header{.step = step,
                 .rank = part_.rank,
@@ -158,19 +162,19 @@ Status KeptCheckpoint::write(std::int64_t step, std::span<const std::byte> part,
   header.checksum_of_header = checksum_of_header(header);
   const int fd = files_[next_].get();
   // Until all is written the new header stands before some of the old part, which its checksum tells.
-  int error = write_at(fd, std::as_bytes(std::span(&header, 1)), 0);
+  int error = write_at(fd, std::as_bytes(std::span(&header, 1)), 0, given_up);
   for (std::int64_t done = 0; done < header.file_bytes && error == 0; done += part_bytes)
     error = write_at(fd, part.first(static_cast<std::size_t>(std::min(part_bytes, header.file_bytes - done))),
-                     static_cast<std::int64_t>(sizeof header) + done);
+                     static_cast<std::int64_t>(sizeof header) + done, given_up);
   if (error != 0) return io_error("write", part_, error);
   if (::fdatasync(fd) != 0) return io_error("flush", part_, errno);
-  next_ = 1 - next_;
+  next_ = (next_ + 1) % files_.size();
   return {};
 }
 
 std::vector<SavedPart> saved_parts(const CheckpointPart& part) {
   std::vector<SavedPart> found;
-  for (std::size_t which = 0; which < 2; ++which) {
+  for (std::size_t which = 0; which < kMostCheckpointFiles; ++which) {
     const Fd file = open_to_read(part, which);
     struct stat status {};
     if (!file || ::fstat(file.get(), &status) != 0 || status.st_size == 0) continue;
@@ -188,7 +192,7 @@ Result<std::uint64_t> read_part(const CheckpointPart& part, std::int64_t step, s
     return unavailable_error(fmt::format("the checkpoint of step {} of rank {} in {} cannot be used: {}", step,
                                          part.rank, part.directory.string(), why));
   };
-  for (std::size_t which = 0; which < 2; ++which) {
+  for (std::size_t which = 0; which < kMostCheckpointFiles; ++which) {
     const Fd file = open_to_read(part, which);
     const auto header = file ? read_header(file.get()) : std::nullopt;
     if (!header || header->step != step) continue;

@@ -8,7 +8,9 @@ namespace {
 
 class GeneratedTokens final : public TokenSource {
  public:
-  explicit GeneratedTokens(const TokenShape& shape) : batch_(shape.vocabulary, shape.sequence, shape.sample) {}
+  explicit GeneratedTokens(const TokenShape& shape) : batch_(shape.vocabulary, shape.sequence, shape.sample) {
+    batch_.skip(static_cast<std::uint64_t>(shape.first_batch));
+  }
   Result<std::uint64_t> next() override {
     batch_.draw();
     return 0;

@@ -30,11 +30,12 @@ class TokenSource {
 /// `input` and what belongs to it.
 std::vector<ParamSpec> token_source_params();
 
-/// What a micro-batch is.
+/// What the micro-batches are.
 struct TokenShape {
   int vocabulary = 0;
   int sequence = 0;
-  int sample = 0;  // which part of the data: ranks of the same number have the same
+  int sample = 0;                // which part of the data: ranks of the same number have the same
+  std::int64_t first_batch = 0;  // with which next() begins: a job that goes on from another has those before it behind
 };
 
 /// Of this rank. Files are in context.checkpoint_directory, without a name, and their readers have started when this

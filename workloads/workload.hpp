@@ -23,7 +23,6 @@ struct WorkloadInfo {
   std::string summary;
   std::vector<ParamSpec> params;
   std::vector<Axis> axes{};  // over which it shares its work: those of a mesh that may have more than one rank
-  bool resumes = false;      // it can go on from its checkpoints in another job (design.restarts)
 };
 
 /// Where a rank says what it is doing; one relaxed store in shared memory.
@@ -49,7 +48,7 @@ struct WorkloadContext {
   std::filesystem::path
       checkpoint_directory{};       // empty: checkpoints go nowhere (not allowed when the workload writes some)
   bool keeps_checkpoints = false;   // by name there, for a job that goes on from them (workloads/kept_checkpoint.hpp)
-  std::int64_t checkpoint_of = -1;  // the step whose checkpoint there is taken up by resume(); -1: none
+  std::int64_t checkpoint_of = -1;  // the step whose checkpoint there resume() will take up; -1: none
   std::string program = "/proc/self/exe";  // grit, for processes that a workload starts
 };
 
@@ -66,7 +65,10 @@ class Workload {
   /// Before the first step: takes up WorkloadContext::checkpoint_of, which every rank has whole, and goes on with the
   /// step after it. Collective. Error: a part or what the parts make together is not what was saved; on this rank
   /// perhaps alone, so that the job is to be ended.
-  virtual Status resume() { return usage_error("this workload cannot go on from a checkpoint"); }
+  virtual Status resume() = 0;
+  /// After the last step: returns when what goes on beside the steps is done, which is given up otherwise. Error: it
+  /// failed.
+  virtual Status finish() = 0;
   /// For the run's environment and report: {"parameters": 2488320, "gradient_bytes": ..., "buckets": ...}.
   [[nodiscard]] virtual Json description() const = 0;
 };

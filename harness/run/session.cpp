@@ -286,7 +286,8 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
   begun();
   const auto work = [&]() -> Status {
     if (plan.first_step > 0) GRIT_CHECK(workload->resume());
-    return loop.run();
+    GRIT_CHECK(loop.run());
+    return workload->finish();
   };
   if (auto done = caught(work); !done) {
     note_end(slot, monotonic_ns());  // before anything that follows from it, on whichever node

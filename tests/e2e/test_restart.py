@@ -24,6 +24,12 @@ return grit.scenario {
 }
 """
 KILL = "grit.fault.process_kill { on = 1, at_step = o.at }"
+DDP = 'workload = grit.workload.ddp { model = "gpt2-small", scale = 0.005, checkpoint_every = 5 },'
+MESH = """workload = grit.workload.transformer {
+    model = "gpt2-small", scale = 0.002, sequence = 64, micro_batches = 4, peak = "50TFLOP/s", checkpoint_every = 5,
+    checkpoint_mode = "asynchronous", input = "files", input_workers = 1, input_bytes = "64KiB", input_file = "1MiB",
+  },
+  mesh = { pp = 2 },"""
 
 
 def scenario(work, name, fault=KILL, pairs=1):
@@ -77,6 +83,23 @@ def comes_back(work, before):
     assert '"most": 1' in again.out, again.out
     refused = grit("replay", second, "--allow-destructive", expect=64)
     assert "attempt 2" in refused.err, refused.err
+
+
+def on_a_mesh(work, before):
+    """Stages with two replicas each, which write beside their steps: each rank goes on with its part, and the batches that come then."""
+    run = work.path / "mesh"
+    file = scenario(work, "mesh")
+    file.write_text(file.read_text().replace(DDP, MESH))
+    done = grit("run", file, "--allow-destructive", "-n", 4, "--out", run, expect=0, timeout=180)
+    print(done.out, flush=True)
+    result = verdict(run)
+    assert result["verdict"] == "reproduced" and result["outcome"] == "completed", result
+    (restart,) = result["restarts"]["each"]
+    assert restart["first_step"] > 0 and restart["first_step"] % 5 == 0 and 0 <= restart["lost_steps"] <= 10, restart
+    steps = steps_of(run / "attempts/2")
+    for rank in range(4):
+        assert steps[rank] == list(range(restart["first_step"], 45)), (rank, steps[rank])
+    assert_nothing_left(run, before)
 
 
 def gives_up(work, before):
@@ -151,6 +174,33 @@ def interrupted(work, before):
     assert_nothing_left(run, before)
 
 
+def killed(work, before):
+    """SIGKILL of grit itself: no checkpoint stays; one that does, as where no local cluster's keeper was there, is named by grit report."""
+    run = work.path / "killed"
+    checkpoints = run / "checkpoints"
+    process = start("run", scenario(work, "killed", fault=""), "--out", run, "-n", 2)
+    try:
+        deadline = time.monotonic() + 60
+        while not any(file.stat().st_size for file in checkpoints.glob("rank*")):
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+            time.sleep(0.002)
+        process.kill()
+        process.communicate(timeout=60)
+    finally:
+        terminate(process)
+    assert process.returncode == -signal.SIGKILL, process.returncode
+    while checkpoints.exists():
+        assert time.monotonic() < deadline + 60, list(checkpoints.iterdir())
+        time.sleep(0.01)
+    assert_nothing_left(run, before)
+    assert "checkpoints" not in grit("report", run, expect=(0, 1, 2)).err
+    checkpoints.mkdir()
+    (checkpoints / "rank0.0").write_bytes(bytes(3_200_000))
+    done = grit("report", run, expect=(0, 1, 2))
+    assert "3.2 MB of checkpoints" in done.err and f"rm -r {checkpoints}" in done.err, done.err
+    assert checkpoints.exists()
+
+
 def on_hosts(work, before):
     """The same where the ranks are those of a launcher, which grit stays beside; under a launcher of one's own it is refused."""
     run = work.path / "hosts"
@@ -173,6 +223,6 @@ def on_hosts(work, before):
 
 before = machine_state()
 with Workspace() as work:
-    for part in (comes_back, gives_up, damaged, interrupted, on_hosts):
+    for part in (comes_back, on_a_mesh, gives_up, damaged, interrupted, killed, on_hosts):
         if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
             part(work, before)

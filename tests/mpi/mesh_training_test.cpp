@@ -1,14 +1,18 @@
 // Parallel training as a real MPI job: what its spans say against the formula, and what a wrong value leads to.
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <new>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/mpi/all_operations.hpp"
+#include "tests/temp_directory.hpp"
 #include "workloads/workload.hpp"
 
 namespace {
@@ -136,9 +140,16 @@ Params params_of(const Case& one) {
   return Params(values);
 }
 
+/// Where this rank keeps checkpoints; that of step `taken_up` is there.
+struct KeptIn {
+  std::filesystem::path directory{};
+  std::int64_t taken_up = -1;
+};
+
 /// A job over a mesh of all ranks.
 struct Job {
-  Job(test::World& whole, const Case& one) : world(whole), mesh(*Mesh::over(one.mesh, whole.communicator->size())) {
+  Job(test::World& whole, const Case& one, const KeptIn& kept = {})
+      : world(whole), mesh(*Mesh::over(one.mesh, whole.communicator->size())) {
     auto split = GroupCommunicators::split(*world.communicator, mesh);
     REQUIRE(split);
     groups.emplace(std::move(*split));
@@ -146,7 +157,10 @@ struct Job {
                                   .groups = &*groups,
                                   .accelerator_clock = &clock,
                                   .dials = &dials,
-                                  .wrong_values = &wrong_values};
+                                  .wrong_values = &wrong_values,
+                                  .checkpoint_directory = kept.directory,
+                                  .keeps_checkpoints = !kept.directory.empty(),
+                                  .checkpoint_of = kept.taken_up};
     allocated_bytes = 0;
     counting = true;
     auto made = make_workload(one.workload, params_of(one), context);
@@ -313,6 +327,62 @@ TEST_CASE("a rank allocates what the formula says") {
     const auto formula = description.at("stages").at(stage).at("memory_bytes").get<std::size_t>();
     CHECK(job.made_of_bytes >= formula);
     CHECK(job.made_of_bytes < formula + 1'500'000);  // patterns, schedules, names
+  }
+}
+
+TEST_CASE("a job that goes on from a checkpoint has the weights of one that never stopped") {
+  test::World world;
+  const int rank = world.communicator->rank();
+  for (Case one : cases_here(world)) {
+    INFO(one.workload << " on " << to_string(one.mesh) << " " << one.given);
+    const bool beside = (one.mesh.size() + one.given.size()) % 2 == 1;  // some of these, some of those
+    one.given.update(
+        {{"checkpoint_every", 2}, {"checkpoint", 1}, {"checkpoint_mode", beside ? "asynchronous" : "synchronous"}});
+    const test::TempDirectory place;  // of this rank; steps 1 and 3 are in files of their own
+    const auto first = place.path() / ("rank" + std::to_string(rank) + ".0");
+    const auto second = place.path() / ("rank" + std::to_string(rank) + ".1");
+    std::string never_stopped;
+    {
+      Job job(world, one, {place.path()});
+      const auto stage = static_cast<std::size_t>(job.groups->of(Axis::pp).rank());
+      const Json description = job.workload->description();
+      CHECK(job.made_of_bytes >= description.at("stages").at(stage).at("memory_bytes").get<std::size_t>());
+      for (int step = 0; step < 4; ++step) CHECK(job.step().corrupted == 0);
+      REQUIRE(job.workload->finish());
+      never_stopped = read_file(second).value();
+      // Behind the header. Where nothing is summed, weights stay as they were.
+      const bool differs = never_stopped.substr(72) != read_file(first).value().substr(72);
+      CHECK(differs == (job.mesh.size(Axis::dp) > 1));
+    }
+    std::filesystem::remove(second);
+    Job job(world, one, {place.path(), 1});
+    REQUIRE(job.workload->resume());
+    world.take();
+    job.steps = 2;
+    for (int step = 2; step < 4; ++step) CHECK(job.step().corrupted == 0);
+    REQUIRE(job.workload->finish());
+    CHECK(read_file(second).value() == never_stopped);
+  }
+}
+
+TEST_CASE("a shard that is damaged is refused by its rank, which says so") {
+  test::World world;
+  const int rank = world.communicator->rank();
+  const Case one{"fsdp", {}, {{"checkpoint_every", 1}}};
+  const test::TempDirectory place;
+  Job(world, one, {place.path()}).step();
+  const bool is_damaged = rank + 1 == world.communicator->size();
+  if (is_damaged) {
+    std::fstream file(place.path() / ("rank" + std::to_string(rank) + ".0"),
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);
+    file.put('x');
+  }
+  const Status resumed = Job(world, one, {place.path(), 0}).workload->resume();
+  CHECK(resumed.has_value() == !is_damaged);
+  if (is_damaged) {
+    CHECK_THAT(resumed.error().message, Catch::Matchers::Contains("of rank " + std::to_string(rank)) &&
+                                            Catch::Matchers::Contains("its checksum is wrong"));
   }
 }
 

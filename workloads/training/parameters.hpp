@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/base/result.hpp"
+#include "workloads/checkpoints.hpp"
 #include "workloads/models.hpp"
 #include "workloads/pipeline_schedule.hpp"
 #include "workloads/training/checked_group.hpp"
@@ -41,8 +42,9 @@ class Parameters {
   /// Checks them, and brings the weights up to date.
   virtual void update() = 0;
 
-  /// The fp32 weights that this rank updates.
-  [[nodiscard]] virtual std::span<const float> weights() const = 0;
+  /// The fp32 weights that this rank updates, and which of them others update as well.
+  [[nodiscard]] virtual std::span<float> weights() = 0;
+  [[nodiscard]] virtual std::vector<HeldAlike> held_alike() const = 0;
 };
 
 /// Every rank has all: gradients are all-reduced in the buckets of buckets.hpp, as DistributedDataParallel does, each
@@ -58,7 +60,7 @@ std::unique_ptr<Parameters> make_replicated_parameters(const TrainingSettings& s
 std::unique_ptr<Parameters> make_sharded_parameters(const TrainingSettings& settings, const StageLayers& layers,
                                                     TrainingGroups& groups);
 
-/// What these allocate.
+/// What these allocate, and the copy that a checkpoint makes of what one rank saves of them.
 double replicated_parameters_bytes(const TrainingSettings& settings, const StageLayers& layers);
 double sharded_parameters_bytes(const TrainingSettings& settings, const StageLayers& layers);
 

@@ -22,6 +22,18 @@ std::size_t element_count(const StageLayers& layers) {
   return static_cast<std::size_t>(count);
 }
 
+/// Weights that one rank saves.
+std::size_t saved_count(const Mesh& mesh, const StageLayers& layers) {
+  std::size_t saved = 0;
+  for (const auto& chunk : layers) {
+    std::int64_t dense = 0, experts = 0;
+    for (const ModelLayer& layer : chunk) dense += layer.dense_parameters(), experts += layer.expert_parameters();
+    saved += largest_share(static_cast<std::size_t>(dense), static_cast<std::size_t>(mesh.size(Axis::dp))) +
+             largest_share(static_cast<std::size_t>(experts), static_cast<std::size_t>(mesh.size(Axis::edp)));
+  }
+  return saved;
+}
+
 class ReplicatedParameters final : public Parameters {
  public:
   ReplicatedParameters(const TrainingSettings& settings, const StageLayers& layers, TrainingGroups& groups)
@@ -76,11 +88,13 @@ class ReplicatedParameters final : public Parameters {
     }
   }
 
-  [[nodiscard]] std::span<const float> weights() const override { return weights_; }
+  [[nodiscard]] std::span<float> weights() override { return weights_; }
+  [[nodiscard]] std::vector<HeldAlike> held_alike() const override { return held_alike_; }
 
  private:
   void add(const TrainingSetup& setup, std::span<const ModelLayer> layers, CheckedGroup* group,
            std::size_t& first_element, std::vector<Reduction>& reductions) {
+    const std::size_t first = first_element;
     auto buckets =
         plan_buckets(layers, setup.element_bytes, kFirstBucketBytes * setup.scale, setup.bucket_bytes * setup.scale);
     for (Bucket& bucket : buckets) {
@@ -88,6 +102,7 @@ class ReplicatedParameters final : public Parameters {
       reductions.push_back({.group = group, .bucket = bucket, .first_summed = summed_});
       if (group != nullptr) summed_ += bucket.elements;
     }
+    held_alike_.push_back({first_element - first, group != nullptr ? &group->communicator() : nullptr});
   }
 
   [[nodiscard]] bool completes_gradients(const PipelineAction& action) const {
@@ -110,7 +125,8 @@ class ReplicatedParameters final : public Parameters {
   std::vector<std::vector<Reduction>> chunks_;  // of each the dense ones in the order of readiness, then the experts'
   std::vector<std::byte> gradients_;
   std::vector<float> weights_;
-  std::size_t summed_ = 0;  // gradients that are summed in a step
+  std::vector<HeldAlike> held_alike_;  // of each chunk the dense ones, then the experts'
+  std::size_t summed_ = 0;             // gradients that are summed in a step
 };
 
 }  // namespace
@@ -121,7 +137,9 @@ std::unique_ptr<Parameters> make_replicated_parameters(const TrainingSettings& s
 }
 
 double replicated_parameters_bytes(const TrainingSettings& settings, const StageLayers& layers) {
-  return static_cast<double>(element_count(layers)) * static_cast<double>(settings.setup.element_bytes + sizeof(float));
+  const std::size_t saved = settings.checkpoints.every > 0 ? saved_count(settings.setup.mesh, layers) : 0;
+  return static_cast<double>(element_count(layers) * (settings.setup.element_bytes + sizeof(float)) +
+                             saved * sizeof(float));
 }
 
 }  // namespace grit

@@ -37,7 +37,7 @@ ParamSpec yes_or_no(const char* name, bool default_value, const char* help) {
 
 /// Of every workload.
 std::vector<ParamSpec> common_params() {
-  return {
+  std::vector<ParamSpec> params{
       choice("model", "gpt2-small", "the published model whose layers are trained", model_names()),
       {.name = "scale",
        .unit = Unit::number,
@@ -58,14 +58,9 @@ std::vector<ParamSpec> common_params() {
        .default_value = 1e12,
        .help = "speed of the emulated accelerator",
        .min = 1e6},
-      count("checkpoint_every", 0, 0, 1'000'000'000, "steps from one checkpoint to the next; 0: none"),
-      {.name = "checkpoint",
-       .unit = Unit::bytes,
-       .default_value = 0,
-       .help = "bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision "
-               "Adam, 14 bytes a parameter",
-       .min = 0},
   };
+  std::ranges::move(checkpoint_params(), std::back_inserter(params));
+  return params;
 }
 
 /// Of some.
@@ -204,8 +199,7 @@ Result<TrainingSettings> read_training_settings(const Json& given, const Mesh& m
   settings.balance = params.number("balance");
   settings.emulated = params.text("compute") == "emulated";
   settings.peak_flops_per_s = params.number("peak");
-  settings.checkpoint_every = params.integer("checkpoint_every");
-  settings.checkpoint_bytes = params.integer("checkpoint");
+  settings.checkpoints = read_checkpoint_settings(params);
   GRIT_CHECK(check_setup(setup));
   GRIT_CHECK(check_balance(settings));
   return settings;
@@ -243,7 +237,8 @@ Json training_description(const TrainingSettings& settings) {
               {"sequence_parallel", setup.sequence_parallel},
               {"balance", settings.balance},
               {"compute", settings.emulated ? "emulated" : "cpu"},
-              {"checkpoint_every", settings.checkpoint_every},
+              {"checkpoint_every", settings.checkpoints.every},
+              {"checkpoint_mode", settings.checkpoints.asynchronous ? "asynchronous" : "synchronous"},
               {"bubble_share", bubble_share(pipeline_shape(setup))},
               {"stages", std::move(stages)}};
 }

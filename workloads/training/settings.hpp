@@ -7,6 +7,7 @@
 
 #include "harness/model/data_type.hpp"
 #include "harness/model/params.hpp"
+#include "workloads/checkpoints.hpp"
 #include "workloads/traffic.hpp"
 #include "workloads/workload.hpp"
 
@@ -19,8 +20,7 @@ struct TrainingSettings {
   double balance = 1;  // of the router, as in router.hpp
   bool emulated = true;
   double peak_flops_per_s = 0;
-  std::int64_t checkpoint_every = 0;
-  std::int64_t checkpoint_bytes = 0;  // 0: this rank's share of the state
+  CheckpointSettings checkpoints{};
 };
 
 /// One of the workloads that differ in their axes and parameters alone: all of them are Training (training.hpp).

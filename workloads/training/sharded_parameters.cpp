@@ -136,7 +136,8 @@ class ShardedParameters final : public Parameters {
     sgd_update(weights_, gradients_.data(), dtype_, kLearningRate);
   }
 
-  [[nodiscard]] std::span<const float> weights() const override { return weights_; }
+  [[nodiscard]] std::span<float> weights() override { return weights_; }
+  [[nodiscard]] std::vector<HeldAlike> held_alike() const override { return {{.count = plan_.held}}; }
 
  private:
   using LayerOperations = std::array<PendingOperation, kPartAxes.size()>;
@@ -204,8 +205,9 @@ std::unique_ptr<Parameters> make_sharded_parameters(const TrainingSettings& sett
 double sharded_parameters_bytes(const TrainingSettings& settings, const StageLayers& layers) {
   const ShardPlan plan(settings, layers);
   const auto element_bytes = static_cast<double>(settings.setup.element_bytes);
+  const std::size_t weights = settings.checkpoints.every > 0 ? 2 : 1;  // copies
   return static_cast<double>(plan.gathered() + plan.gradients()) * element_bytes +
-         static_cast<double>(plan.held) * (element_bytes + sizeof(float));
+         static_cast<double>(plan.held) * (element_bytes + static_cast<double>(weights * sizeof(float)));
 }
 
 }  // namespace grit

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "harness/os/memory.hpp"
-#include "workloads/checkpoint.hpp"
+#include "workloads/checkpoints.hpp"
 #include "workloads/layer_split.hpp"
 #include "workloads/straggle.hpp"
 #include "workloads/token_source.hpp"
@@ -31,10 +30,15 @@ struct Place {
   int stage = 0;
 };
 
+/// The embedding needs the tokens, and the loss those that it should have predicted.
+bool reads_input(const PipelineAction& action) {
+  return action.pass == Pass::forward && (action.receive_from < 0 || action.send_to < 0);
+}
+
 class Training final : public Workload {
  public:
   Training(const TrainingSettings& settings, const WorkloadContext& context, std::unique_ptr<Compute> compute,
-           std::unique_ptr<TokenSource> input, const Place& place, std::optional<CheckpointFile> checkpoint)
+           std::unique_ptr<TokenSource> input, const Place& place)
       : settings_(settings),
         context_(context),
         account_(context.phase),
@@ -45,9 +49,14 @@ class Training final : public Workload {
                                            : make_replicated_parameters(settings, place.layers, groups_)),
         work_(settings, place.layers, place.stage, groups_, *compute_, account_, context.dials),
         exchange_(settings, pipeline_schedule(pipeline_shape(settings.setup), place.stage), groups_.of(Axis::pp)),
-        straggle_(context.dials, groups_.world().rank()),
-        checkpoint_(std::move(checkpoint)) {
+        straggle_(context.dials, groups_.world().rank()) {
     for (const auto& chunk : place.layers) layer_counts_.push_back(chunk.size());
+  }
+
+  /// Before anything else.
+  Status open_checkpoints() {
+    GRIT_TRY(checkpoints_, Checkpoints::make(settings_.checkpoints, context_, parameters_->held_alike()));
+    return {};
   }
 
   Status step(StepRecord& record) override {
@@ -72,6 +81,14 @@ class Training final : public Workload {
     return {};
   }
 
+  Status resume() override {
+    GRIT_CHECK(checkpoints_->take_up(parameters_->weights()));
+    steps_ = static_cast<std::uint64_t>(context_.checkpoint_of) + 1;
+    return {};
+  }
+
+  Status finish() override { return checkpoints_->finish(); }
+
   [[nodiscard]] Json description() const override { return training_description(settings_); }
 
  private:
@@ -95,11 +112,8 @@ class Training final : public Workload {
     return work_.settle();
   }
 
-  /// The embedding needs the tokens, and the loss those that it should have predicted.
   Status read_input(const PipelineAction& action) {
-    const bool is_first = action.receive_from < 0;
-    const bool is_last = action.send_to < 0;
-    if (action.pass == Pass::backward || (!is_first && !is_last)) return {};
+    if (!reads_input(action)) return {};
     const InPhase phase(account_, Phase::input);
     GRIT_TRY(const std::uint64_t wrong, input_->next());
     account_.add_wrong(wrong);
@@ -120,9 +134,9 @@ class Training final : public Workload {
   }
 
   Status save_checkpoint() {
-    if (!checkpoint_ || (steps_ + 1) % static_cast<std::uint64_t>(settings_.checkpoint_every) != 0) return {};
+    if (!checkpoints_->are_due_after(steps_)) return {};
     const InPhase phase(account_, Phase::checkpoint);
-    return checkpoint_->write(std::as_bytes(parameters_->weights()));
+    return checkpoints_->save(steps_, parameters_->weights());
   }
 
   TrainingSettings settings_;
@@ -135,7 +149,7 @@ class Training final : public Workload {
   LayerWork work_;
   StageExchange exchange_;
   Straggle straggle_;
-  std::optional<CheckpointFile> checkpoint_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   std::vector<std::size_t> layer_counts_;  // by chunk
   std::uint64_t steps_ = 0;
   bool has_straggled_ = false;  // in this step
@@ -143,8 +157,13 @@ class Training final : public Workload {
 };
 
 /// Allocating more than there is would bring the kernel's OOM killer upon some other process.
-Status check_memory(const TrainingSettings& settings, int ranks, const StageLayers& layers) {
-  const double needed = training_memory_bytes(settings, layers);
+Status check_memory(const TrainingSettings& settings, const WorkloadContext& context, const StageLayers& layers) {
+  const int ranks = context.ranks_sharing_memory;
+  double needed = training_memory_bytes(settings, layers);
+  if (context.checkpoint_of >= 0 && !settings.setup.sharded) {  // weights that several have, while they are read back
+    for (const auto& chunk : layers)
+      needed += static_cast<double>(parameter_count(chunk) * std::int64_t{sizeof(float)});
+  }
   GRIT_TRY(const Memory memory, read_memory());
   if (needed * ranks < static_cast<double>(memory.available_bytes)) return {};
   return usage_error(fmt::format(
@@ -153,16 +172,6 @@ Status check_memory(const TrainingSettings& settings, int ranks, const StageLaye
       "groups); choose a smaller scale or sequence, fewer ranks a node, or a mesh that divides the model further",
       settings.setup.model->name, settings.setup.scale, needed, needed / 1e9, ranks, memory.available_bytes,
       static_cast<double>(memory.available_bytes) / 1e9));
-}
-
-/// Those that hold the same parameters write a part each.
-std::int64_t share_of_state(const TrainingSetup& setup, const StageLayers& layers) {
-  std::int64_t parameters = 0;
-  for (const auto& chunk : layers)
-    for (const ModelLayer& layer : chunk)
-      parameters +=
-          layer.dense_parameters() / setup.mesh.size(Axis::dp) + layer.expert_parameters() / setup.mesh.size(Axis::edp);
-  return std::max<std::int64_t>(1, parameters * kCheckpointBytesPerParameter);
 }
 
 }  // namespace
@@ -176,30 +185,28 @@ double training_memory_bytes(const TrainingSettings& settings, const StageLayers
 Result<std::unique_ptr<Workload>> make_training(const Json& given, const WorkloadContext& context) {
   GRIT_ASSERT(context.groups != nullptr && context.accelerator_clock != nullptr);
   try {
-    GRIT_TRY(TrainingSettings settings, read_training_settings(given, mesh_of(*context.groups)));
+    GRIT_TRY(const TrainingSettings settings, read_training_settings(given, mesh_of(*context.groups)));
     const TrainingSetup& setup = settings.setup;
     Place place;
     place.stage = context.groups->of(Axis::pp).rank();
     place.layers = layers_of_stage(*setup.model, setup.scale, setup.mesh, setup.chunks, place.stage);
-    GRIT_CHECK(check_memory(settings, context.ranks_sharing_memory, place.layers));
-    std::optional<CheckpointFile> checkpoint;
-    if (settings.checkpoint_every > 0) {
-      if (settings.checkpoint_bytes == 0) settings.checkpoint_bytes = share_of_state(setup, place.layers);
-      GRIT_TRY(checkpoint, CheckpointFile::create(context.checkpoint_directory, context.groups->world().rank(),
-                                                  settings.checkpoint_bytes));
-    }
+    GRIT_CHECK(check_memory(settings, context, place.layers));
     std::unique_ptr<TokenSource> input;
-    if (place.stage == 0 || place.stage + 1 == setup.mesh.size(Axis::pp)) {
+    const auto batches_of_step =
+        std::ranges::count_if(pipeline_schedule(pipeline_shape(setup), place.stage), reads_input);
+    if (batches_of_step > 0) {
       GRIT_TRY(input, make_token_source(Params(given), context,
                                         {.vocabulary = setup.model->vocabulary,
                                          .sequence = setup.sequence,
-                                         .sample = context.groups->of(Axis::dp).rank()}));
+                                         .sample = context.groups->of(Axis::dp).rank(),
+                                         .first_batch = (context.checkpoint_of + 1) * batches_of_step}));
     }
     auto compute = settings.emulated ? make_emulated_compute(settings.peak_flops_per_s, *context.accelerator_clock,
                                                              context.dials ? &context.dials->throttled_ns : nullptr)
                                      : make_cpu_compute();
-    return std::make_unique<Training>(settings, context, std::move(compute), std::move(input), place,
-                                      std::move(checkpoint));
+    auto training = std::make_unique<Training>(settings, context, std::move(compute), std::move(input), place);
+    GRIT_CHECK(training->open_checkpoints());
+    return training;
   } catch (const std::bad_alloc&) {
     return unavailable_error("not enough memory for the workload; choose a smaller scale or model");
   }

@@ -19,13 +19,13 @@ namespace grit {
 ///   exposed     whatever the rank waits for, in whichever phase: also the idle time of a pipeline stage, which waits
 ///               for its neighbours; and the host time that beginning operations and moving them on takes
 ///   optimizer   summed gradients are checked, and the weights are updated
-///   checkpoint  every so many steps: the weights to disk, flushed
+///   checkpoint  every so many steps: the rank's share of its weights to disk (checkpoints.hpp)
 /// Every operation's result is checked when it has arrived; what is moved is a pattern, not the model. collective_entry
 /// and collective_exit are those of the first and the last sum of gradients; where dp has one rank, of all operations.
 /// Activations are not kept: a rank's memory holds weights, gradients, parameters that were gathered, and messages.
 ///
 /// Allocates all it will need. Error (usage): what read_training_settings() refuses, more memory than there is (says
-/// how many bytes), or checkpoints without a directory; (unavailable): the checkpoint file cannot be made.
+/// how many bytes), or checkpoints without a directory; (unavailable): the checkpoint's files cannot be made.
 Result<std::unique_ptr<Workload>> make_training(const Json& settings, const WorkloadContext& context);
 
 /// What it allocates on a rank with these layers, but for what does not grow with the model.

@@ -41,6 +41,17 @@ TEST_CASE("a job that may start again has one pair unless more are asked for, an
   CHECK_FALSE(contains(text, "so few pairs"));
 }
 
+TEST_CASE("every workload that writes checkpoints may start again, on a mesh as well") {
+  for (const char* workload : {"fsdp", "tensor", "pipeline", "moe", "transformer"}) {
+    INFO(workload);
+    CHECK(load_text(
+        fmt::format("local grit = require 'grit'\nreturn grit.scenario {{ name = 'x', workload = grit.workload.{} {{"
+                    " checkpoint_every = 5, checkpoint_mode = 'asynchronous' }}, mesh = {{ dp = 2 }},"
+                    " design = {{ block = '40 steps', restarts = 2 }}, expect = {} }}",
+                    workload, kRestart)));
+  }
+}
+
 TEST_CASE("what a job that may start again cannot be is refused, with what it can") {
   const auto error = [](std::string_view design, std::string_view expect = kRestart,
                         std::string_view workload = "checkpoint_every = 5") {

@@ -98,6 +98,7 @@ RankResult run_rank(const Job& job, ThreadCommunicator::Group& group, int rank) 
     result.spans.insert(result.spans.end(), taken.begin(), taken.end());
     while (const auto example = wrong_values.take()) result.examples.push_back(*example);
   }
+  if (const Status finished = (*workload)->finish(); !finished) result.error = finished.error().message;
   result.flipped_bits = dials.flipped_bits;
   result.collectives = communicator.begun_in_step;
   result.pokes = communicator.pokes;
@@ -330,6 +331,42 @@ TEST_CASE("a job that goes on from a checkpoint has the weights of one that neve
   }
 }
 
+TEST_CASE("a thread of the rank writes the same checkpoints, with a name or without, and they can be taken up") {
+  const auto job_in = [](const std::filesystem::path& directory, const char* mode, bool keeps) {
+    return Job{.given = {{"checkpoint_every", 2}, {"checkpoint_mode", mode}},
+               .steps = 6,
+               .checkpoint_directory = directory,
+               .keeps_checkpoints = keeps};
+  };
+  const test::TempDirectory synchronous, asynchronous, nameless;
+  run(job_in(synchronous.path(), "synchronous", true));
+  for (const RankResult& rank : run(job_in(asynchronous.path(), "asynchronous", true))) {
+    CHECK(rank.description["checkpoint_mode"] == "asynchronous");
+    for (std::size_t step = 0; step < 6; ++step) {
+      CHECK(rank.records[step].corrupted == 0);
+      CHECK((rank.records[step].checkpoint_ns > 0) == (step % 2 == 1));
+    }
+  }
+  for (int rank = 0; rank < 3; ++rank) {
+    const auto name = "rank" + std::to_string(rank);
+    // Steps 1, 3 and 5: two files take turns, or three.
+    CHECK(read_file(synchronous.path() / (name + ".0")).value() ==
+          read_file(asynchronous.path() / (name + ".2")).value());
+    CHECK(read_file(synchronous.path() / (name + ".1")).value() ==
+          read_file(asynchronous.path() / (name + ".1")).value());
+    CHECK(saved_parts({asynchronous.path(), rank, 3}).size() == 3);
+  }
+  Job next = job_in(asynchronous.path(), "asynchronous", true);
+  next.checkpoint_of = 3;
+  next.steps = 2;
+  const auto last = read_file(asynchronous.path() / "rank1.2").value();
+  std::filesystem::remove(asynchronous.path() / "rank1.2");
+  run(next);
+  CHECK(read_file(asynchronous.path() / "rank1.2").value() == last);
+  run(job_in(nameless.path(), "asynchronous", false));
+  CHECK(std::filesystem::is_empty(nameless.path()));
+}
+
 TEST_CASE("a job does not go on from a checkpoint of which a part is damaged or of other weights") {
   const test::TempDirectory place;
   const Job job{
@@ -405,6 +442,16 @@ TEST_CASE("a full disk is an error, not a crash") {
     const auto step = (*workload)->step(record);
     REQUIRE_FALSE(step);
     REQUIRE(step.error().message.find("No space left") != std::string::npos);
+
+    auto beside =
+        make_workload("ddp", params_with({{"checkpoint_every", 2}, {"checkpoint_mode", "asynchronous"}}), context);
+    REQUIRE(beside);
+    for (int i = 0; i < 2; ++i) REQUIRE((*beside)->step(record));
+    const auto end = (*beside)->finish();
+    REQUIRE_FALSE(end);
+    REQUIRE(end.error().message.find("No space left") != std::string::npos);
+    REQUIRE((*beside)->step(record));
+    REQUIRE_FALSE((*beside)->step(record));  // the next checkpoint
   });
 }
 

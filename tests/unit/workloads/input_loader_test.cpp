@@ -50,8 +50,9 @@ struct Rank {
                           .checkpoint_directory = directory.path(),
                           .program = GRIT_BINARY};
 
-  Result<std::unique_ptr<TokenSource>> load(const Json& given = Json::object()) {
-    return make_token_source(params_with(given), context, {.vocabulary = 1000, .sequence = 128});
+  Result<std::unique_ptr<TokenSource>> load(const Json& given = Json::object(), std::int64_t first_batch = 0) {
+    return make_token_source(params_with(given), context,
+                             {.vocabulary = 1000, .sequence = 128, .first_batch = first_batch});
   }
 };
 
@@ -135,6 +136,25 @@ TEST_CASE("token ids are those of the batch, and below the vocabulary's size") {
   }
   CHECK(batches.front() == batches.back());  // gone round
   CHECK(batches[0] != batches[1]);
+}
+
+TEST_CASE("who begins with a later batch gets what comes then, generated or from files") {
+  constexpr std::int64_t kBatches = 2 * kFileBatches;
+  for (const Json& given : {Json{{"input", "generated"}}, Json{{"input_workers", 0}}, Json{{"input_workers", 3}}}) {
+    INFO(given);
+    std::vector<std::vector<std::uint32_t>> all;
+    const auto take = [](TokenSource& source) {
+      CHECK(ok(source.next()) == 0);
+      return std::vector(source.tokens().begin(), source.tokens().end());
+    };
+    Rank rank;
+    const auto whole = ok(rank.load(given));
+    for (std::int64_t i = 0; i < kBatches; ++i) all.push_back(take(*whole));
+    for (const std::int64_t first : {std::int64_t{1}, kFileBatches - 1, kFileBatches + 2}) {
+      const auto later = ok(rank.load(given, first));
+      for (std::int64_t i = first; i < kBatches; ++i) CHECK(take(*later) == all[static_cast<std::size_t>(i)]);
+    }
+  }
 }
 
 TEST_CASE("a byte that was flipped in the file is one wrong word each time that its batch is read") {

@@ -27,8 +27,9 @@ std::vector<std::int64_t> whole_steps(const CheckpointPart& part) {
   return steps;
 }
 
-KeptCheckpoint opened(const CheckpointPart& part, std::int64_t bytes = 2500, std::int64_t taken_up = -1) {
-  auto kept = KeptCheckpoint::open(part, bytes, taken_up);
+KeptCheckpoint opened(const CheckpointPart& part, std::int64_t bytes = 2500, std::int64_t taken_up = -1,
+                      std::size_t files = kCheckpointFiles) {
+  auto kept = KeptCheckpoint::open(part, bytes, taken_up, files);
   REQUIRE(kept);
   return std::move(*kept);
 }
@@ -89,6 +90,28 @@ TEST_CASE("whoever went on from a checkpoint writes over the other one first") {
     REQUIRE(next.write(14, state_of(14), 0));
     CHECK(whole_steps(part) == std::vector<std::int64_t>{taken_up, 14});
   }
+}
+
+TEST_CASE("of three files the last two checkpoints stay whole while the next one is written") {
+  const test::TempDirectory place;
+  const CheckpointPart part{place.path(), 0, 1};
+  {
+    KeptCheckpoint kept = opened(part, 2500, -1, 3);
+    for (const std::int64_t step : {4, 9, 14, 19})
+      REQUIRE(kept.write(step, state_of(static_cast<std::uint8_t>(step)), 0));
+    CHECK(whole_steps(part) == std::vector<std::int64_t>{9, 14, 19});
+    std::stop_source stopped;
+    stopped.request_stop();
+    CHECK_FALSE(kept.write(24, state_of(24), 0, stopped.get_token()));
+    CHECK(whole_steps(part) == std::vector<std::int64_t>{9, 14, 19});
+  }
+  // Whoever goes on from one of them comes to its file last.
+  KeptCheckpoint next = opened(part, 2500, 9, 3);
+  REQUIRE(next.write(14, state_of(14), 0));
+  CHECK(whole_steps(part) == std::vector<std::int64_t>{9, 14, 19});
+  REQUIRE(next.write(19, state_of(19), 0));
+  REQUIRE(next.write(24, state_of(24), 0));
+  CHECK(whole_steps(part) == std::vector<std::int64_t>{14, 19, 24});
 }
 
 TEST_CASE("a part that is damaged anywhere, torn or somebody else's is none") {

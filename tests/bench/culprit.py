@@ -108,6 +108,8 @@ def injections(options):
         node, parameters = own.randrange(options.nodes), KINDS[kind][3](own)
         # One further in each round of the kinds, so that no kind always meets the same workloads.
         workload = options.workloads[(index + index // len(options.kinds)) % len(options.workloads)]
+        if kind == "link_rate" and workload == "pipeline":  # stages send 30 kB a step, which no rate holds up before a job stands still
+            workload = "tensor"
         yield index, kind, PLACES[kind][1](node, options.nodes, own) if kind in PLACES else node, parameters, workload
 
 
@@ -117,8 +119,8 @@ def scenario_of(kind, where, parameters, workload, options):
     else:
         on = "on = " + ('"all"' if where == "all" else f"{{ {where[0]}, {where[1]} }}" if kind == "two_nodes" else str(where))
     name, settings, free, busy, mesh = WORKLOADS[workload]
-    if kind == "link_rate" and workload == "pipeline":  # its stages send 30 kB a step, and the others megabytes
-        parameters = parameters.replace("Mbit/s", "0kbit/s")
+    if kind == "link_rate" and workload == "transformer":  # a tenth to a fifth of what the others send
+        parameters = parameters.replace("Mbit/s", "00kbit/s")
     own = KINDS[kind][2].replace(FREE, f'peak = "{free}GFLOP/s"').replace(BUSY, f'peak = "{busy}GFLOP/s"')
     return SCENARIO.format(kind=kind, where=where, fault=PLACES[kind][0] if kind in PLACES else kind, on=on, parameters=parameters, pairs=options.pairs,
                            max_pairs=options.max_pairs, block=options.block, workload=name, settings=f"{settings}, {own}", mesh=mesh)
@@ -200,9 +202,9 @@ def print_table(results):
         star = "*" if KINDS[kind][1] else ""
         print(f"{kind + star:18}{counts['n']:5}{counts['both right']:12}{counts['resource right']:10}{counts['right']:12}"
               f"{counts['wrong']:7}{counts['not told']:10}")
-    print(f"\n{'workload':18}{'runs':>5}{'both right':>12}{'wrong':>7}{'not told':>10}{'node right alone':>18}")
+    print(f"\n{'workload':18}{'runs':>5}{'both right':>12}{'wrong':>7}{'not told':>10}")
     for workload, counts in workloads.items():
-        print(f"{workload:18}{counts['n']:5}{counts['both right']:12}{counts['wrong']:7}{counts['not told']:10}{counts['right']:18}")
+        print(f"{workload:18}{counts['n']:5}{counts['both right']:12}{counts['wrong']:7}{counts['not told']:10}")
     both = sum(counts["both right"] for counts in kinds.values())
     large = [truth == named and place == "right" for _, truth, named, place, slower, _ in results if slower >= 0.1]
     print(f"\nresource and node right: {both} of {len(results)}; where steps took 10 % longer and more: {sum(large)} of {len(large)}\n{LEGEND}")

@@ -33,14 +33,8 @@ def run(work, command, name, **plant):
 
 
 def stages(file):
-    """The first call from each place in the program, in order."""
-    seen, first = set(), []
-    for line in file.read_text().splitlines():
-        count, call, stack = line.split(" ")
-        if stack not in seen:
-            seen.add(stack)
-            first.append((int(count), call))
-    return first
+    """The places from which the program calls MPI, in the order of the first call."""
+    return [line.split(" ") for line in file.read_text().splitlines()]
 
 
 before = machine_state()
@@ -58,9 +52,9 @@ with Workspace() as work:
         found = stages(file)
         print(f"{launcher}: {len(found)} stages; a whole run takes {took:.1f} s", flush=True)
         assert len(found) > 10, found
-        for count, call in found[::EVERY]:
-            done, took = run(work, command, f"run-{launcher}-{count}", PLANT_RANK=rank, PLANT_AT=count)
-            print(f"{launcher}: {call} number {count} of rank {rank}: exit code {done.returncode} after {took:.1f} s", flush=True)
+        for number, (call, place) in list(enumerate(found))[::EVERY]:
+            done, took = run(work, command, f"run-{launcher}-{number}", PLANT_RANK=rank, PLANT_AT=place)
+            print(f"{launcher}: stage {number}, {call} of rank {rank}: exit code {done.returncode} after {took:.1f} s", flush=True)
             assert f"rank {rank} on {node}: internal error: planted failure" in done.stderr, done.stderr
             assert done.returncode != 0 and took < LIMIT_S, (done.returncode, took, done.stderr)
     assert_same_state(before)

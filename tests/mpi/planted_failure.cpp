@@ -1,16 +1,20 @@
 // Preloaded into a rank: throws in place of one of its MPI calls, so that one rank alone fails at that point.
 //
-//   PLANT_RANK=1 PLANT_LIST=FILE   writes a line a call: "COUNT CALL STACK", where STACK tells one place of the program
-//                                  from another
-//   PLANT_RANK=1 PLANT_AT=COUNT    throws in that call
+//   PLANT_RANK=1 PLANT_LIST=FILE   writes a line for the first call from each place of the program: "CALL PLACE", where
+//                                  PLACE (the stack) is the same in every run
+//   PLANT_RANK=1 PLANT_AT=PLACE    throws in the first call from there. How many calls come before differs: a busy
+//                                  machine makes fewer steps
 #define OMPI_SKIP_MPICXX 1
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <mpi.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <stdexcept>
+#include <string>
 
 namespace {
 
@@ -21,14 +25,26 @@ bool is_chosen_rank() {
   return chosen != nullptr && rank != nullptr && std::strcmp(chosen, rank) == 0;
 }
 
-void list(const char* file, long count, const char* call) {
+/// The callers' addresses, each from where its program or library lies, which is elsewhere in every run.
+std::string place() {
   void* stack[12];
   const int depth = ::backtrace(stack, 12);
+  std::string found;
+  for (int i = 3; i < depth; ++i) {  // place(), pass() and the call itself say nothing
+    Dl_info lies{};
+    if (::dladdr(stack[i], &lies) == 0) continue;
+    char text[32];
+    std::snprintf(text, sizeof text, "%lx",
+                  static_cast<long>(static_cast<char*>(stack[i]) - static_cast<char*>(lies.dli_fbase)));
+    found += (found.empty() ? "" : ",") + std::string(text);
+  }
+  return found;
+}
+
+void list(const char* file, const char* call, const std::string& from) {
   std::FILE* out = std::fopen(file, "a");
   if (out == nullptr) return;
-  std::fprintf(out, "%ld %s", count, call);
-  for (int i = 2; i < depth; ++i) std::fprintf(out, "%c%p", i == 2 ? ' ' : ',', stack[i]);
-  std::fprintf(out, "\n");
+  std::fprintf(out, "%s %s\n", call, from.c_str());
   std::fclose(out);
 }
 
@@ -36,11 +52,12 @@ void pass(const char* call) {
   static const bool chosen = is_chosen_rank();
   static const char* file = std::getenv("PLANT_LIST");
   static const char* at = std::getenv("PLANT_AT");
-  static long calls = 0;
+  static std::set<std::string> seen;
   if (!chosen) return;
-  const long count = calls++;
-  if (file != nullptr) list(file, count, call);
-  if (at != nullptr && count == std::atol(at)) throw std::runtime_error("planted failure");
+  const std::string from = place();
+  if (!seen.insert(from).second) return;
+  if (file != nullptr) list(file, call, from);
+  if (at != nullptr && from == at) throw std::runtime_error("planted failure");
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ def check_one_rank_fails(site):
     done = run_grit(site, launch, healthy, run="/srv/runs/calls", env={"PLANT_RANK": "2", "PLANT_LIST": "/srv/calls"})
     assert done.returncode in (0, 2), done.err
     calls = site.path("/srv/calls").read_text().splitlines()
-    at = next(line.split()[0] for line in calls if "MPI_Allgather " in line)  # of the clocks, just before the first step
+    at = next(line.split(" ")[1] for line in calls if "MPI_Allgather " in line)  # of the clocks, just before the first step
     done = run_grit(site, launch, healthy, run="/srv/runs/one", env={"PLANT_RANK": "2", "PLANT_AT": at})
     wait_for("the lock of all nodes", lambda: all(may_run(site, node) for node in site.names), 1)
     assert done.returncode == 70 and done.err.count("planted failure") == 1, done.err

@@ -64,7 +64,7 @@ std::vector<ParamSpec> checkpoint_params() {
        .unit = Unit::bytes,
        .default_value = 0,
        .help = "bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision "
-               "Adam, 14 bytes a parameter",
+               "Adam, 14 bytes a parameter; a rank without a share writes none",
        .min = 0},
   };
 }
@@ -95,20 +95,19 @@ Status Checkpoints::open() {
     return usage_error(
         "the workload writes checkpoints (checkpoint_every is not 0), but no directory for them is known");
   }
-  std::size_t most = 0;  // weights that a rank of these groups saves
-  for (const HeldAlike& alike : weights_) {
-    const Share share = share_of(alike);
-    own_bytes_ += share.count * sizeof(float);
-    most += share.largest;
-  }
-  bytes_ = settings_.bytes > 0 ? settings_.bytes : static_cast<std::int64_t>(most) * kCheckpointBytesPerParameter;
+  std::size_t own = 0;  // weights
+  for (const HeldAlike& alike : weights_) own += share_of(alike).count;
+  own_bytes_ = own * sizeof(float);
+  bytes_ = static_cast<std::int64_t>(own) * kCheckpointBytesPerParameter;
+  if (own > 0 && settings_.bytes > 0) bytes_ = settings_.bytes;
   if (keeps_) {
+    bytes_ = std::max(bytes_, static_cast<std::int64_t>(own_bytes_));
     const std::size_t files = settings_.asynchronous ? kMostCheckpointFiles : kCheckpointFiles;
     GRIT_TRY(kept_, KeptCheckpoint::open(part_, bytes_, taken_up_, files));
   } else {
     GRIT_TRY(nameless_, CheckpointFile::create(part_.directory, part_.rank, bytes_));
   }
-  GRIT_TRY(writer_, CheckpointWriter::make(most * sizeof(float), settings_.asynchronous,
+  GRIT_TRY(writer_, CheckpointWriter::make(own_bytes_, settings_.asynchronous,
                                            [this](const CheckpointedState& state, const std::stop_token& given_up) {
                                              return write(state, given_up);
                                            }));

@@ -20,7 +20,7 @@ namespace grit {
 struct CheckpointSettings {
   std::int64_t every = 0;     // steps from one to the next; 0: none
   bool asynchronous = false;  // CheckpointWriter
-  std::int64_t bytes = 0;     // that a rank writes; 0: its share of the model's state under mixed-precision Adam
+  std::int64_t bytes = 0;     // of a rank that has a share; 0: that of the model's state under mixed-precision Adam
 };
 std::vector<ParamSpec> checkpoint_params();
 CheckpointSettings read_checkpoint_settings(const Params& params);
@@ -56,7 +56,7 @@ class Checkpoints {
   /// not.
   Status take_up(std::span<float> weights);
 
-  /// Bytes that this rank writes; 0: none.
+  /// Bytes that this rank writes for each, beside a kept one's header; 0: none, or it has no share of the weights.
   [[nodiscard]] std::int64_t bytes() const { return bytes_; }
 
  private:

@@ -35,7 +35,7 @@ struct Settings {
   bool overlap = true;
   bool emulated = true;
   double peak_flops_per_s = 0;
-  std::int64_t helper_threads = 0;
+  int helper_threads = 0;
   CheckpointSettings checkpoints{};
 };
 
@@ -60,7 +60,7 @@ Result<Settings> read_settings(const Params& params) {
   settings.overlap = params.boolean("overlap");
   settings.emulated = params.text("compute") == "emulated";
   settings.peak_flops_per_s = params.number("peak");
-  settings.helper_threads = params.integer("helper_threads");
+  settings.helper_threads = static_cast<int>(params.integer("helper_threads"));
   settings.checkpoints = read_checkpoint_settings(params);
   return settings;
 }
@@ -86,6 +86,7 @@ class Ddp final : public Workload {
         staging_(std::move(staging)),
         weights_(parameters_),
         checkpoints_(std::move(checkpoints)) {
+    if (staging_) staging_->add(gradients_);
     distribute_flops(layers);
   }
 
@@ -190,7 +191,8 @@ class Ddp final : public Workload {
   Status begin_reduction(std::size_t index) {
     const InPhase phase(account_, Phase::exposed_comm);
     if (index == 0) account_.gradients_begin();
-    std::byte* gradients = staging_ ? staging_->buffer() + offset(buckets_[index]) : at(buckets_[index]);
+    std::byte* gradients = at(buckets_[index]);
+    if (staging_) gradients = staging_->network_side(gradients);
     GRIT_TRY(reductions_[index],
              context_.communicator->all_reduce(gradients, gradients, buckets_[index].elements, settings_.dtype));
     return {};
@@ -206,14 +208,12 @@ class Ddp final : public Workload {
 
   /// To the network's side, before its reduction begins.
   void stage(std::size_t index) {
-    const std::size_t from = offset(buckets_[index]);
-    if (staging_)
-      staging_->copy(staging_->buffer() + from, gradients_.data() + from, buckets_[index].elements * element_bytes_);
+    if (staging_) staging_->to_network(at(buckets_[index]), buckets_[index].elements * element_bytes_);
   }
 
   void check_and_update() {
     const InPhase phase(account_, Phase::optimizer);
-    if (staging_) staging_->copy(gradients_.data(), staging_->buffer(), gradients_.size());
+    if (staging_) staging_->from_network(gradients_.data(), gradients_.size());
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
       const Bucket& bucket = buckets_[i];
       const std::uint64_t wrong = pattern_.count_wrong(at(bucket), bucket.first_element, bucket.elements);
@@ -234,8 +234,9 @@ class Ddp final : public Workload {
     return checkpoints_->save(steps_, weights_);
   }
 
-  [[nodiscard]] std::size_t offset(const Bucket& bucket) const { return bucket.first_element * element_bytes_; }
-  [[nodiscard]] std::byte* at(const Bucket& bucket) { return gradients_.data() + offset(bucket); }
+  [[nodiscard]] std::byte* at(const Bucket& bucket) {
+    return gradients_.data() + bucket.first_element * element_bytes_;
+  }
 
   Settings settings_;
   WorkloadContext context_;
@@ -276,12 +277,6 @@ Status check_memory(const Settings& settings, const WorkloadContext& context, st
       "{} at scale {} needs {:.1f} GB of memory per rank, and {} rank(s) here share {:.1f} GB that are available (to "
       "the machine, or to the job by the limits of its control groups); choose a smaller scale or fewer ranks a node",
       settings.model->name, settings.scale, needed_bytes / 1e9, ranks, available_bytes / 1e9));
-}
-
-Result<std::unique_ptr<HostStaging>> make_staging(const Settings& settings, std::span<const ModelLayer> layers) {
-  if (settings.helper_threads == 0) return nullptr;
-  const auto elements = static_cast<std::size_t>(parameter_count(layers));
-  return HostStaging::make(static_cast<int>(settings.helper_threads), elements * bytes_per_element(settings.dtype));
 }
 
 std::vector<ParamSpec> ddp_params() {
@@ -326,13 +321,7 @@ std::vector<ParamSpec> ddp_params() {
        .min = 1e6},
   };
   std::ranges::move(checkpoint_params(), std::back_inserter(params));
-  params.push_back({.name = "helper_threads",
-                    .unit = Unit::count,
-                    .default_value = 0,
-                    .help = "threads of a rank that copy gradients to the network's buffers before a collective and "
-                            "back after it, as NCCL's proxies do without GPUDirect; 0: there is nothing to copy",
-                    .min = 0,
-                    .max = 64});
+  params.push_back(helper_threads_param());
   std::ranges::move(token_source_params(), std::back_inserter(params));
   return params;
 }
@@ -359,7 +348,10 @@ Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadC
                                             .sequence = settings.model->sequence,
                                             .sample = context.communicator->rank(),
                                             .first_batch = (context.checkpoint_of + 1) * settings.micro_batches}));
-    GRIT_TRY(auto staging, make_staging(settings, layers));
+    std::unique_ptr<HostStaging> staging;
+    if (settings.helper_threads > 0) {
+      GRIT_TRY(staging, HostStaging::make(settings.helper_threads));
+    }
     auto buckets = plan_buckets(layers, bytes_per_element(settings.dtype), kFirstBucketBytes * settings.scale,
                                 settings.bucket_bytes * settings.scale);
     auto compute = settings.emulated ? make_emulated_compute(settings.peak_flops_per_s, *context.accelerator_clock,

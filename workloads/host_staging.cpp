@@ -4,15 +4,27 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <new>
 #include <string>
 #include <system_error>
 
 namespace grit {
 
-Result<std::unique_ptr<HostStaging>> HostStaging::make(int threads, std::size_t bytes) {
+ParamSpec helper_threads_param() {
+  return {.name = "helper_threads",
+          .unit = Unit::count,
+          .default_value = 0,
+          .help =
+              "threads of a rank that copy what it sends to the network's buffers before an operation and what it "
+              "gets back after it, as NCCL's proxies do without GPUDirect; 0: there is nothing to copy",
+          .min = 0,
+          .max = 64};
+}
+
+Result<std::unique_ptr<HostStaging>> HostStaging::make(int threads) {
   try {
-    std::unique_ptr<HostStaging> staging(new HostStaging(bytes));
+    std::unique_ptr<HostStaging> staging(new HostStaging);
     for (std::size_t i = 0; i < static_cast<std::size_t>(threads); ++i)
       staging->threads_.emplace_back([raw = staging.get(), i] { raw->serve(i); });
     return staging;
@@ -27,6 +39,19 @@ HostStaging::~HostStaging() {
   ending_.store(true);
   asked_.fetch_add(1);
   asked_.notify_all();
+}
+
+void HostStaging::add(std::span<const std::byte> buffer) {
+  if (!buffer.empty()) pairs_.push_back({buffer, std::vector<std::byte>(buffer.size())});
+}
+
+std::byte* HostStaging::network_side(const std::byte* at) {
+  const std::less_equal<const std::byte*> not_after;  // of any two pointers
+  const auto pair = std::ranges::find_if(pairs_, [&](const Pair& one) {
+    return not_after(one.buffer.data(), at) && !not_after(one.buffer.data() + one.buffer.size(), at);
+  });
+  GRIT_ASSERT(pair != pairs_.end());
+  return pair->network_side.data() + (at - pair->buffer.data());
 }
 
 void HostStaging::copy(std::byte* to, const std::byte* from, std::size_t bytes) {

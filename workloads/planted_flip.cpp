@@ -2,19 +2,12 @@
 
 #include <algorithm>
 
+#include "harness/base/mix.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/element.hpp"
 
 namespace grit {
 namespace {
-
-/// SplitMix64's finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
 
 /// Which bit of an element that is; -1: elements of this type have none such.
 int bit_of(std::int64_t dial, DataType type, std::uint64_t random) {

@@ -3,16 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harness/base/mix.hpp"
+
 namespace grit {
 namespace {
-
-/// SplitMix64's finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
 
 /// The upper 32 random bits to a number below `bound` (Lemire 2019, arXiv:1805.10941).
 int below(std::uint64_t random, int bound) {

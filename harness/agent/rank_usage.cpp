@@ -6,6 +6,7 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "harness/os/cpus.hpp"
 #include "harness/os/identity.hpp"
@@ -23,8 +24,8 @@ char state_in(const Fd& stat) {
   return name_end == std::string_view::npos || name_end + 2 >= text.size() ? '?' : text[name_end + 2];
 }
 
-Fd open_stat(pid_t pid) {
-  return Fd(::open(fmt::format("/proc/{0}/task/{0}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC));
+Fd open_stat(pid_t process, pid_t thread) {
+  return Fd(::open(fmt::format("/proc/{}/task/{}/stat", process, thread).c_str(), O_RDONLY | O_CLOEXEC));
 }
 
 /// Nothing of it where the process has ended.
@@ -47,7 +48,8 @@ void add_counted(const ProcessIdentity& process, Json& sums) {
 RankUsage::RankUsage(const std::vector<RankProcess>& ranks) {
   for (const RankProcess& process : ranks)
     if (auto identity = identify_process(process.pid))
-      ranks_.push_back({.rank = process.rank, .identity = std::move(*identity), .stat = open_stat(process.pid)});
+      ranks_.push_back(
+          {.rank = process.rank, .identity = std::move(*identity), .stat = open_stat(process.pid, process.pid)});
 }
 
 void RankUsage::look(std::int64_t now_ns) {
@@ -57,30 +59,36 @@ void RankUsage::look(std::int64_t now_ns) {
     const char state = state_in(watched.stat);
     if (state == 'T') watched.stopped_ns += since_ns;
     if (state == 'D') watched.blocked_ns += since_ns;
-    for (const Watched::Helper& helper : watched.helpers)
-      if (state_in(helper.stat) == 'D') watched.blocked_ns += since_ns;
+    for (const Fd& stat : watched.beside)
+      if (state_in(stat) == 'D') watched.blocked_ns += since_ns;
   }
 }
 
-void RankUsage::find_helpers() {
+void RankUsage::find_beside() {
   std::vector<ProcessIdentity> processes;
   for (const Watched& watched : ranks_) processes.push_back(watched.identity);
-  const auto found = helpers_of(processes);
-  for (std::size_t i = 0; found && i < ranks_.size(); ++i) {
-    ranks_[i].helpers.clear();
-    for (const ProcessIdentity& helper : (*found)[i]) ranks_[i].helpers.push_back({helper, open_stat(helper.pid)});
+  auto helpers = helpers_of(processes);
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    Watched& watched = ranks_[i];
+    if (helpers) watched.helpers = std::move((*helpers)[i]);
+    watched.beside.clear();
+    const pid_t process = watched.identity.pid;
+    if (const auto threads = threads_of(watched.identity))
+      for (const pid_t thread : *threads)
+        if (thread != process) watched.beside.push_back(open_stat(process, thread));
+    for (const ProcessIdentity& helper : watched.helpers) watched.beside.push_back(open_stat(helper.pid, helper.pid));
   }
 }
 
 Json RankUsage::read() {
-  find_helpers();
+  find_beside();
   Json ranks = Json::array();
   for (const Watched& watched : ranks_) {
     const auto state = process_state(watched.identity);
     if (!state || !*state) continue;
     Json one{{"rank", watched.rank}, {"stopped_ns", watched.stopped_ns}, {"blocked_ns", watched.blocked_ns}};
     add_counted(watched.identity, one);
-    for (const Watched::Helper& helper : watched.helpers) add_counted(helper.identity, one);
+    for (const ProcessIdentity& helper : watched.helpers) add_counted(helper, one);
     ranks.push_back(std::move(one));
   }
   Json stalls = Json::object();

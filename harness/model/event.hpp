@@ -32,9 +32,10 @@
 //   witness   fault, block, what, ...; the kernel's own notification
 //   usage     block, edge, ranks[{rank, cpu_ns, run_wait_ns, minor_faults, major_faults, stopped_ns, blocked_ns}],
 //             stalls_ns{cpu, memory, io}, page_faults, cpu_busy_ns, cpu_steal_ns, cpu_clock_hz?, machine (its boot id)
-//             of ranks with their helpers (data loaders ...) since they began, stopped (T) and blocked (D) sampled by
-//             the agent; of the machine: pressure stall information ("some"), page faults, busy CPUs, what of it other
-//             machines of the same host took, and the mean clock of its CPUs at this moment, where it says so
+//             of ranks with all their threads and helpers (data loaders ...) since they began, stopped (T) and blocked
+//             (D; added up over threads and helpers) sampled by the agent; of the machine: pressure stall information
+//             ("some"), page faults, busy CPUs, what of it other machines of the same host took, and the mean clock of
+//             its CPUs at this moment, where it says so
 //   look      look, pairs, decision: "stop" | "go_on"; is it clear already? Written before `block`
 //   check_change    check, severity ("ok" | "warning" | "critical" | "unknown"), detail, subject?, value? and unit?,
 //   hint?,

@@ -20,12 +20,14 @@ return grit.scenario {
 }
 """
 
-# wrong values a block, and those of each rank in all; of a step without a flip none is wrong
+# blocks with wrong values, how many a step and rank has there, the steps of each rank, and all steps of a rank in these blocks
 COUNTS = """
 import json, numpy, sys
-a = numpy.load(sys.argv[1])
-a = a[a['corrupted'] > 0]
-print(json.dumps([sorted(set(a['block'].tolist())), sorted(set(a['corrupted'].tolist())), [int((a['rank'] == r).sum()) for r in range(4)]]))
+every = numpy.load(sys.argv[1])
+a = every[every['corrupted'] > 0]
+blocks = sorted(set(a['block'].tolist()))
+print(json.dumps([blocks, sorted(set(a['corrupted'].tolist())), [sorted(a['step'][a['rank'] == r].tolist()) for r in range(4)],
+                  every['step'][(every['rank'] == 2) & numpy.isin(every['block'], blocks)].tolist()]))
 """
 
 
@@ -45,11 +47,13 @@ with Workspace() as work:
     assert wrong["ranks"] == [2] and wrong["possible"] == [] and wrong["chance"] <= 1e-3 and wrong["outside"] == 0, wrong
     assert "rank 2 (node2) sent them" in done.out, done.out
     assert result["expectations"] == [{"text": "wrong values from node2", "met": True}], result["expectations"]
-    blocks, at_a_time, of_ranks = json.loads(with_numpy(COUNTS, run / "steps.npy"))
+    blocks, at_a_time, of_ranks, steps = json.loads(with_numpy(COUNTS, run / "steps.npy"))
     assert blocks == fault_blocks(run) and at_a_time == [1], (blocks, at_a_time)
-    assert len(set(of_ranks)) == 1 and sum(of_ranks) == wrong["values"], (of_ranks, wrong)
+    assert of_ranks == [of_ranks[0]] * 4 and 4 * len(of_ranks[0]) == wrong["values"], (of_ranks, wrong)
+    assert all(step % 2 == 0 for step in of_ranks[0]), of_ranks[0]  # every_steps
     flips = int(result["faults"][0]["acted"]["flipped_bits"])
-    assert of_ranks[0] <= flips, (of_ranks, flips)  # the type's rounding may hide some
+    flipped_at_most = sum(step % 2 == 0 for step in steps)
+    assert len(of_ranks[0]) <= flips <= flipped_at_most, (of_ranks, flips, flipped_at_most)  # the type's rounding may hide some
     told = [event for event in events(run) if event["type"] == "wrong_value"]
     assert {event["rank"] for event in told} == {0, 1, 2, 3} and not [event for event in events(run) if event["type"] == "corruption"], told[:4]
 

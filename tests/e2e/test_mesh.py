@@ -17,6 +17,14 @@ return grit.scenario {
 }
 """
 
+# of each rank: the shortest forward phase of a step of these blocks, but for their first
+LEAST_FORWARD = """
+import json, numpy, sys
+a = numpy.load(sys.argv[1])
+a = a[numpy.isin(a['block'], json.loads(sys.argv[2])) & (a['step_in_block'] > 0)]
+print(json.dumps([int(a['forward_ns'][a['rank'] == r].min()) for r in range(8)]))
+"""
+
 before = machine_state()
 with Workspace() as work:
     training = work.write("mesh.lua", TRAINING)
@@ -41,12 +49,17 @@ with Workspace() as work:
     assert "llama3-70b at scale 1 needs" in said.err and " bytes (" in said.err, said.err
 
     run = work.path / "run"
+    # What becomes of 30 ms in the steps of 8 ranks depends on who else has the CPUs, and so does the verdict.
     done = grit("run", training, "-n", 8, "--out", run, expect=(0, 1, 2), timeout=600)
     result = verdict(run)
     assert result["outcome"] == "completed" and result["residue"] == [], result
     assert load_steps(run)[2] == 8, "not all ranks have recorded steps"
     code = "import numpy, sys; a = numpy.load(sys.argv[1]); print(int(a['corrupted'].sum()), int((a['exposed_comm_ns'] <= 0).sum()))"
     assert with_numpy(code, run / "steps.npy").split() == ["0", "0"], "values arrived wrong, or nobody waited"
-    assert result["faults"][0]["acting"] is True, result["faults"]
+    assert [(fault["name"], fault["acting"], fault["reverted"]) for fault in result["faults"]] == [("rank_delay", True, True)], result["faults"]
+    # The one rank is 30 ms late in each step of the fault blocks but perhaps their first; of the others none is in each.
+    fault_blocks = [block["index"] for block in json.loads((run / "plan.json").read_text())["blocks"] if block["kind"] == "fault"]
+    least_ns = json.loads(with_numpy(LEAST_FORWARD, run / "steps.npy", json.dumps(fault_blocks)))
+    assert [rank for rank in range(8) if least_ns[rank] >= 30_000_000] == [6], least_ns  # ranks go by tp, then dp, then pp
     print(done.out, flush=True)
 assert_same_state(before)

@@ -72,7 +72,10 @@ def comes_back(work, before):
         assert first_steps[rank] == list(range(first_steps[rank][-1] + 1)), first_steps[rank]
     for part in ("detect_ns", "end_ns", "restart_ns", "recompute_ns"):
         assert restart[part] >= 0, restart
-    assert 0 < restart["restart_ns"] < 60e9 and 0 < restarts["goodput"] < 1, restarts
+    parts = [restart[part] for part in ("detect_ns", "end_ns", "restart_ns", "recompute_ns")]
+    assert 0 < restart["restart_ns"] < 60e9 and restart["back_ns"] == sum(parts) < restarts["wall_ns"], restarts
+    goodput = restarts["steps"] * result["baseline_step_s"] * 1e9 / restarts["wall_ns"]
+    assert abs(restarts["goodput"] / goodput - 1) < 1e-9 and goodput < 1, (restarts, goodput)
     assert not events(second, "fault") and not events(second, "rank_died"), "the fault came again"
     for directory in (run, second):
         assert_documented(directory)

@@ -1,6 +1,7 @@
 #include "workloads/training/checked_group.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "workloads/planted_flip.hpp"
@@ -16,12 +17,13 @@ constexpr std::size_t kFirstOfLoss = 77;
 }  // namespace
 
 CheckedGroup::CheckedGroup(const WorkloadContext& context, Communicator& communicator, DataType type,
-                           StepAccount& account, std::size_t first_element)
+                           StepAccount& account, HostStaging* staging, std::size_t first_element)
     : context_(context),
       communicator_(communicator),
       type_(type),
       element_bytes_(bytes_per_element(type)),
       account_(account),
+      staging_(staging),
       first_element_(first_element),
       sums_(type, communicator.group().id, communicator.rank(), communicator.size()),
       copies_(type, communicator.group().id, communicator.size()),
@@ -60,8 +62,9 @@ Result<PendingOperation> CheckedGroup::all_reduce(std::byte* buffer, std::size_t
   const std::size_t first = next_collective();
   sums().fill(buffer, first, count);
   if (flip.total > 0) flip_if_asked(context_.dials, buffer, flip.first, count, flip.total, type_, step_);
+  const std::byte* send = filled(buffer, count);
   return begin({.operation = CollectiveOperation::all_reduce, .received = buffer, .count = count, .first = first},
-               [&] { return communicator_.all_reduce(buffer, buffer, count, type_); });
+               [&] { return communicator_.all_reduce(send, network_side(buffer), count, type_); });
 }
 
 Result<PendingOperation> CheckedGroup::reduce_scatter(std::byte* whole, std::byte* part, std::size_t count,
@@ -70,49 +73,56 @@ Result<PendingOperation> CheckedGroup::reduce_scatter(std::byte* whole, std::byt
   const std::size_t all = count * static_cast<std::size_t>(size());
   sums().fill(whole, first, all);
   if (flip.total > 0) flip_if_asked(context_.dials, whole, flip.first, all, flip.total, type_, step_);
+  const std::byte* send = filled(whole, all);
   return begin({.operation = CollectiveOperation::reduce_scatter,
                 .received = part,
                 .count = count,
                 .first = first + count * static_cast<std::size_t>(rank())},
-               [&] { return communicator_.reduce_scatter(whole, part, count, type_); });
+               [&] { return communicator_.reduce_scatter(send, network_side(part), count, type_); });
 }
 
 Result<PendingOperation> CheckedGroup::all_gather(std::byte* whole, std::size_t count) {
   const std::size_t first = next_collective();
   std::byte* own = at(whole, count * static_cast<std::size_t>(rank()));
   copies().fill(own, rank(), 0, first, count);
+  const std::byte* send = filled(own, count);
   return begin({.operation = CollectiveOperation::all_gather, .received = whole, .count = count, .first = first},
-               [&] { return communicator_.all_gather(own, whole, count, type_); });
+               [&] { return communicator_.all_gather(send, network_side(whole), count, type_); });
 }
 
-Result<PendingOperation> CheckedGroup::all_to_all(std::byte* send, std::span<const std::size_t> send_counts,
+Result<PendingOperation> CheckedGroup::all_to_all(std::byte* routed, std::span<const std::size_t> send_counts,
                                                   std::byte* receive, std::span<const std::size_t> receive_counts) {
   const std::size_t first = next_collective();
-  std::byte* part = send;
+  std::size_t all = 0;
+  std::byte* part = routed;
   for (int peer = 0; peer < size(); ++peer) {
     const std::size_t count = send_counts[static_cast<std::size_t>(peer)];
     copies().fill(part, rank(), peer, first, count);
     part = at(part, count);
+    all += count;
   }
-  return begin({.operation = CollectiveOperation::all_to_all,
-                .received = receive,
-                .first = first,
-                .receive_counts = receive_counts},
-               [&] { return communicator_.all_to_all(send, send_counts, receive, receive_counts, type_); });
+  const std::byte* send = filled(routed, all);
+  return begin(
+      {.operation = CollectiveOperation::all_to_all,
+       .received = receive,
+       .first = first,
+       .receive_counts = receive_counts},
+      [&] { return communicator_.all_to_all(send, send_counts, network_side(receive), receive_counts, type_); });
 }
 
 Result<PendingOperation> CheckedGroup::send(std::byte* buffer, std::size_t count, int peer) {
   const std::size_t first = first_element_ + kDistance * sends_[static_cast<std::size_t>(peer)]++;
   copies().fill(buffer, rank(), peer, first, count);
+  const std::byte* send = filled(buffer, count);
   return begin({.operation = CollectiveOperation::send, .count = count, .first = first, .peer = peer},
-               [&] { return communicator_.send(buffer, count, type_, peer); });
+               [&] { return communicator_.send(send, count, type_, peer); });
 }
 
 Result<PendingOperation> CheckedGroup::receive(std::byte* buffer, std::size_t count, int peer) {
   const std::size_t first = first_element_ + kDistance * receives_[static_cast<std::size_t>(peer)]++;
   return begin(
       {.operation = CollectiveOperation::receive, .received = buffer, .count = count, .first = first, .peer = peer},
-      [&] { return communicator_.receive(buffer, count, type_, peer); });
+      [&] { return communicator_.receive(network_side(buffer), count, type_, peer); });
 }
 
 Status CheckedGroup::exchange_numbers(std::span<const std::int64_t> send, std::span<std::int64_t> receive,
@@ -129,6 +139,21 @@ Status CheckedGroup::wait(const PendingOperation& pending) {
   GRIT_CHECK(communicator_.wait(pending.handle));
   account_.operation_ended();
   return {};
+}
+
+const std::byte* CheckedGroup::filled(const std::byte* buffer, std::size_t count) {
+  if (staging_ == nullptr) return buffer;
+  staging_->to_network(buffer, count * element_bytes_);
+  return staging_->network_side(buffer);
+}
+
+void CheckedGroup::fetch(const PendingOperation& pending) {
+  if (staging_ == nullptr || pending.received == nullptr) return;
+  std::size_t elements = pending.count;
+  if (pending.operation == CollectiveOperation::all_gather) elements *= static_cast<std::size_t>(size());
+  if (pending.operation == CollectiveOperation::all_to_all)
+    elements = std::accumulate(pending.receive_counts.begin(), pending.receive_counts.end(), std::size_t{0});
+  staging_->from_network(pending.received, elements * element_bytes_);
 }
 
 std::uint64_t CheckedGroup::check_sums(const PendingOperation& pending) {
@@ -150,6 +175,7 @@ std::uint64_t CheckedGroup::check_copies(const PendingOperation& pending, const 
 }
 
 void CheckedGroup::check(const PendingOperation& pending) {
+  fetch(pending);
   const std::byte* received = pending.received;
   std::uint64_t wrong = 0;
   switch (pending.operation) {
@@ -186,14 +212,17 @@ Status CheckedGroup::finish(const Result<PendingOperation>& pending) {
   return {};
 }
 
-TrainingGroups::TrainingGroups(const WorkloadContext& context, DataType type, StepAccount& account)
-    : groups_(*context.groups) {
+TrainingGroups::TrainingGroups(const WorkloadContext& context, DataType type, StepAccount& account,
+                               HostStaging* staging)
+    : groups_(*context.groups), staging_(staging) {
   for (const Axis axis : kAxes) {
     Communicator& communicator = groups_.of(axis);
-    if (communicator.size() > 1) axes_[axis] = std::make_unique<CheckedGroup>(context, communicator, type, account);
+    if (communicator.size() > 1)
+      axes_[axis] = std::make_unique<CheckedGroup>(context, communicator, type, account, staging);
   }
   if (of(Axis::tp) != nullptr)
-    loss_ = std::make_unique<CheckedGroup>(context, groups_.of(Axis::tp), DataType::fp32, account, kFirstOfLoss);
+    loss_ =
+        std::make_unique<CheckedGroup>(context, groups_.of(Axis::tp), DataType::fp32, account, staging, kFirstOfLoss);
 }
 
 CheckedGroup* TrainingGroups::of(Axis axis) {

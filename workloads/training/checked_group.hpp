@@ -11,6 +11,7 @@
 #include "harness/base/result.hpp"
 #include "workloads/data_pattern.hpp"
 #include "workloads/fabric/group_communicators.hpp"
+#include "workloads/host_staging.hpp"
 #include "workloads/step_account.hpp"
 
 namespace grit {
@@ -19,7 +20,7 @@ namespace grit {
 struct PendingOperation {
   OperationHandle handle{};
   CollectiveOperation operation = CollectiveOperation::all_reduce;
-  const std::byte* received = nullptr;
+  std::byte* received = nullptr;
   std::size_t count = 0;  // elements: of one rank's part (reduce_scatter, all_gather), else of the buffer
   std::size_t first = 0;  // element of the pattern at which the received ones begin
   int peer = -1;
@@ -34,18 +35,25 @@ struct FlipPlace {
 
 /// Begins operations with the pattern's values, and looks at what comes of them. Counts are of elements of `type`. What
 /// beginning and waiting take is counted as exposed communication, filling and checking as the phase that the step is
-/// in. Buffers are the caller's, and stay until wait(). Errors: the communicator's.
+/// in, and so are the copies of helper threads, which come behind the one and before the other. Buffers are the
+/// caller's, and stay until wait(), with helper threads until check(). Errors: the communicator's.
 class CheckedGroup {
  public:
   /// What is given outlives this. `context`: whose dials plant a wrong value, and where examples of wrong ones go.
-  /// Where two of these share a communicator, their patterns begin at different elements.
+  /// `staging`: on whose network's side operations are done; nullptr: on the buffers themselves. Where two of these
+  /// share a communicator, their patterns begin at different elements.
   CheckedGroup(const WorkloadContext& context, Communicator& communicator, DataType type, StepAccount& account,
-               std::size_t first_element = 0);
+               HostStaging* staging, std::size_t first_element = 0);
 
   [[nodiscard]] int rank() const { return communicator_.rank(); }
   [[nodiscard]] int size() const { return communicator_.size(); }
   [[nodiscard]] Communicator& communicator() { return communicator_; }
   [[nodiscard]] DataType type() const { return type_; }
+
+  /// Operations will read and write there: of all that they are given, before the first step.
+  void add_buffer(std::span<const std::byte> buffer) {
+    if (staging_ != nullptr) staging_->add(buffer);
+  }
 
   /// Patterns differ from step to step. They are computed when they are first needed.
   void begin_step(std::uint64_t step);
@@ -56,7 +64,7 @@ class CheckedGroup {
   Result<PendingOperation> reduce_scatter(std::byte* whole, std::byte* part, std::size_t count, FlipPlace flip = {});
   /// Of size · count elements; this rank's part is filled where it is.
   Result<PendingOperation> all_gather(std::byte* whole, std::size_t count);
-  Result<PendingOperation> all_to_all(std::byte* send, std::span<const std::size_t> send_counts, std::byte* receive,
+  Result<PendingOperation> all_to_all(std::byte* routed, std::span<const std::size_t> send_counts, std::byte* receive,
                                       std::span<const std::size_t> receive_counts);
   Result<PendingOperation> send(std::byte* buffer, std::size_t count, int peer);
   Result<PendingOperation> receive(std::byte* buffer, std::size_t count, int peer);
@@ -77,6 +85,13 @@ class CheckedGroup {
   std::size_t next_collective();
   template <class Begin>
   Result<PendingOperation> begin(PendingOperation pending, Begin begin_it);
+  /// Brings so many elements to where the network reads them, and says where that is; and where it is to write.
+  const std::byte* filled(const std::byte* buffer, std::size_t count);
+  [[nodiscard]] std::byte* network_side(std::byte* buffer) {
+    return staging_ != nullptr ? staging_->network_side(buffer) : buffer;
+  }
+  /// What has arrived, from there.
+  void fetch(const PendingOperation& pending);
   std::uint64_t check_sums(const PendingOperation& pending);
   std::uint64_t check_copies(const PendingOperation& pending, const std::byte* received, int source, int destination,
                              std::size_t count);
@@ -91,6 +106,7 @@ class CheckedGroup {
   DataType type_;
   std::size_t element_bytes_;
   StepAccount& account_;
+  HostStaging* staging_;
   std::size_t first_element_;
   SumPattern sums_;
   CopyPattern copies_;
@@ -105,8 +121,13 @@ class CheckedGroup {
 /// Those of a rank of a training job.
 class TrainingGroups {
  public:
-  /// What is given outlives this.
-  TrainingGroups(const WorkloadContext& context, DataType type, StepAccount& account);
+  /// What is given outlives this. `staging`: as of CheckedGroup.
+  TrainingGroups(const WorkloadContext& context, DataType type, StepAccount& account, HostStaging* staging);
+
+  /// Of any of the groups: CheckedGroup::add_buffer().
+  void add_buffer(std::span<const std::byte> buffer) {
+    if (staging_ != nullptr) staging_->add(buffer);
+  }
 
   /// nullptr: this rank is alone on the axis, and its operations are none.
   [[nodiscard]] CheckedGroup* of(Axis axis);
@@ -119,6 +140,7 @@ class TrainingGroups {
 
  private:
   const GroupCommunicators& groups_;
+  HostStaging* staging_;
   std::map<Axis, std::unique_ptr<CheckedGroup>> axes_;
   std::unique_ptr<CheckedGroup> loss_;
 };

@@ -55,13 +55,14 @@ LayerWork::LayerWork(const TrainingSettings& settings, const StageLayers& layers
   activations_.resize(needed.activations);
   part_.resize(needed.part);
   loss_.resize(needed.loss);
+  for (const auto* buffer : {&activations_, &part_, &loss_}) groups.add_buffer(*buffer);
 }
 
 double LayerWork::bytes(const TrainingSettings& settings, const StageLayers& layers) {
   const TensorBuffers needed(settings, layers);
   const double of_tokens =
       settings.setup.mesh.size(Axis::ep) > 1 ? TokenExchange::bytes(settings, block_count(layers)) : 0;
-  return static_cast<double>(needed.activations + needed.part + needed.loss) + of_tokens;
+  return static_cast<double>((needed.activations + needed.part + needed.loss) * settings.buffer_copies()) + of_tokens;
 }
 
 Status LayerWork::run(const PipelineAction& action, std::size_t layer) {

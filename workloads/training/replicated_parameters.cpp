@@ -42,6 +42,7 @@ class ReplicatedParameters final : public Parameters {
         element_bytes_(settings.setup.element_bytes),
         gradients_(element_count(layers) * element_bytes_),
         weights_(element_count(layers)) {
+    groups.add_buffer(gradients_);
     std::size_t first_element = 0;
     for (const auto& chunk : layers) {
       std::vector<Reduction>& reductions = chunks_.emplace_back();
@@ -138,8 +139,8 @@ std::unique_ptr<Parameters> make_replicated_parameters(const TrainingSettings& s
 
 double replicated_parameters_bytes(const TrainingSettings& settings, const StageLayers& layers) {
   const std::size_t saved = settings.checkpoints.every > 0 ? saved_count(settings.setup.mesh, layers) : 0;
-  return static_cast<double>(element_count(layers) * (settings.setup.element_bytes + sizeof(float)) +
-                             saved * sizeof(float));
+  const std::size_t gradient_bytes = settings.buffer_copies() * settings.setup.element_bytes;
+  return static_cast<double>(element_count(layers) * (gradient_bytes + sizeof(float)) + saved * sizeof(float));
 }
 
 }  // namespace grit

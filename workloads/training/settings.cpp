@@ -8,6 +8,7 @@
 
 #include "harness/base/json.hpp"
 #include "workloads/fabric/sum.hpp"
+#include "workloads/host_staging.hpp"
 #include "workloads/layer_split.hpp"
 #include "workloads/router.hpp"
 #include "workloads/token_source.hpp"
@@ -60,6 +61,7 @@ std::vector<ParamSpec> common_params() {
        .min = 1e6},
   };
   std::ranges::move(checkpoint_params(), std::back_inserter(params));
+  params.push_back(helper_threads_param());
   return params;
 }
 
@@ -199,6 +201,7 @@ Result<TrainingSettings> read_training_settings(const Json& given, const Mesh& m
   settings.balance = params.number("balance");
   settings.emulated = params.text("compute") == "emulated";
   settings.peak_flops_per_s = params.number("peak");
+  settings.helper_threads = static_cast<int>(params.integer("helper_threads"));
   settings.checkpoints = read_checkpoint_settings(params);
   GRIT_CHECK(check_setup(setup));
   GRIT_CHECK(check_balance(settings));
@@ -237,6 +240,7 @@ Json training_description(const TrainingSettings& settings) {
               {"sequence_parallel", setup.sequence_parallel},
               {"balance", settings.balance},
               {"compute", settings.emulated ? "emulated" : "cpu"},
+              {"helper_threads", settings.helper_threads},
               {"checkpoint_every", settings.checkpoints.every},
               {"checkpoint_mode", settings.checkpoints.asynchronous ? "asynchronous" : "synchronous"},
               {"bubble_share", bubble_share(pipeline_shape(setup))},

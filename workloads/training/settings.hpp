@@ -20,7 +20,11 @@ struct TrainingSettings {
   double balance = 1;  // of the router, as in router.hpp
   bool emulated = true;
   double peak_flops_per_s = 0;
+  int helper_threads = 0;
   CheckpointSettings checkpoints{};
+
+  /// Copies of what operations read and write: HostStaging makes a second one.
+  [[nodiscard]] std::size_t buffer_copies() const { return helper_threads > 0 ? 2 : 1; }
 };
 
 /// One of the workloads that differ in their axes and parameters alone: all of them are Training (training.hpp).

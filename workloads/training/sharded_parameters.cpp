@@ -79,6 +79,7 @@ class ShardedParameters final : public Parameters {
         whole_gradients_(plan_.gradients() * element_bytes_),
         gradients_(plan_.held * element_bytes_),
         weights_(plan_.held) {
+    for (const auto* buffer : {&gathered_, &whole_gradients_, &gradients_}) groups.add_buffer(*buffer);
     for (std::size_t part = 0; part < kPartAxes.size(); ++part) groups_[part] = groups.of(kPartAxes[part]);
     for (const auto& chunk : stage) layer_counts_.push_back(chunk.size());
   }
@@ -204,10 +205,10 @@ std::unique_ptr<Parameters> make_sharded_parameters(const TrainingSettings& sett
 
 double sharded_parameters_bytes(const TrainingSettings& settings, const StageLayers& layers) {
   const ShardPlan plan(settings, layers);
-  const auto element_bytes = static_cast<double>(settings.setup.element_bytes);
   const std::size_t weights = settings.checkpoints.every > 0 ? 2 : 1;  // copies
-  return static_cast<double>(plan.gathered() + plan.gradients()) * element_bytes +
-         static_cast<double>(plan.held) * (element_bytes + static_cast<double>(weights * sizeof(float)));
+  const std::size_t moved_bytes = settings.buffer_copies() * settings.setup.element_bytes;
+  return static_cast<double>((plan.gathered() + plan.gradients() + plan.held) * moved_bytes +
+                             plan.held * weights * sizeof(float));
 }
 
 }  // namespace grit

@@ -1,5 +1,6 @@
 #include "workloads/training/stage_exchange.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace grit {
@@ -18,14 +19,18 @@ StageExchange::StageExchange(const TrainingSettings& settings, std::vector<Pipel
   for (std::size_t i = 0; i < schedule_.size(); ++i)
     if (schedule_[i].exchange_after) groups_.push_back({.first = std::exchange(first, i + 1), .end = i + 1});
   if (group == nullptr) return;
-  for (Message& message : receives_) message.buffer.resize(activation_bytes(settings.setup));
-  for (auto& of_pass : sends_)
-    for (Message& message : of_pass) message.buffer.resize(activation_bytes(settings.setup));
+  const auto make = [&](Message& message) {
+    message.buffer.resize(activation_bytes(settings.setup));
+    group->add_buffer(message.buffer);
+  };
+  std::ranges::for_each(receives_, make);
+  for (auto& of_pass : sends_) std::ranges::for_each(of_pass, make);
 }
 
 double StageExchange::bytes(const TrainingSettings& settings) {
   if (settings.setup.mesh.size(Axis::pp) == 1) return 0;
-  return static_cast<double>(activation_bytes(settings.setup)) * static_cast<double>(kPasses * (1 + kSendBuffers));
+  return static_cast<double>(activation_bytes(settings.setup)) *
+         static_cast<double>(kPasses * (1 + kSendBuffers) * settings.buffer_copies());
 }
 
 Status StageExchange::begin_receives(const ActionGroup& group) {

@@ -54,12 +54,16 @@ TokenExchange::TokenExchange(const TrainingSettings& settings, std::size_t block
       out_elements_(ranks_),
       in_elements_(ranks_),
       routed_(token_rows(settings.setup) * width_ * settings.setup.element_bytes),
-      arrived_(ranks_ * most_from_one(settings.setup) * width_ * settings.setup.element_bytes) {}
+      arrived_(ranks_ * most_from_one(settings.setup) * width_ * settings.setup.element_bytes) {
+  group_.add_buffer(routed_);
+  group_.add_buffer(arrived_);
+}
 
 double TokenExchange::bytes(const TrainingSettings& settings, std::size_t blocks) {
   const TrainingSetup& setup = settings.setup;
   const auto ranks = static_cast<std::size_t>(setup.mesh.size(Axis::ep));
-  const double row_bytes = static_cast<double>(activation_width(setup) * setup.element_bytes);
+  const double row_bytes =
+      static_cast<double>(activation_width(setup) * setup.element_bytes * settings.buffer_copies());
   const double counts = static_cast<double>(setup.micro_batches) * static_cast<double>(blocks * 2 * ranks);
   return row_bytes * static_cast<double>(token_rows(setup) + ranks * most_from_one(setup)) +
          counts * static_cast<double>(sizeof(std::int64_t));

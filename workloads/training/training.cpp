@@ -7,6 +7,7 @@
 
 #include "harness/os/memory.hpp"
 #include "workloads/checkpoints.hpp"
+#include "workloads/host_staging.hpp"
 #include "workloads/layer_split.hpp"
 #include "workloads/straggle.hpp"
 #include "workloads/token_source.hpp"
@@ -38,13 +39,14 @@ bool reads_input(const PipelineAction& action) {
 class Training final : public Workload {
  public:
   Training(const TrainingSettings& settings, const WorkloadContext& context, std::unique_ptr<Compute> compute,
-           std::unique_ptr<TokenSource> input, const Place& place)
+           std::unique_ptr<TokenSource> input, std::unique_ptr<HostStaging> staging, const Place& place)
       : settings_(settings),
         context_(context),
         account_(context.phase),
         compute_(std::move(compute)),
         input_(std::move(input)),
-        groups_(context_, settings.dtype, account_),
+        staging_(std::move(staging)),
+        groups_(context_, settings.dtype, account_, staging_.get()),
         parameters_(settings.setup.sharded ? make_sharded_parameters(settings, place.layers, groups_)
                                            : make_replicated_parameters(settings, place.layers, groups_)),
         work_(settings, place.layers, place.stage, groups_, *compute_, account_, context.dials),
@@ -144,6 +146,7 @@ class Training final : public Workload {
   StepAccount account_;
   std::unique_ptr<Compute> compute_;
   std::unique_ptr<TokenSource> input_;
+  std::unique_ptr<HostStaging> staging_;  // none: operations read and write the buffers where they are
   TrainingGroups groups_;
   std::unique_ptr<Parameters> parameters_;
   LayerWork work_;
@@ -204,7 +207,12 @@ Result<std::unique_ptr<Workload>> make_training(const Json& given, const Workloa
     auto compute = settings.emulated ? make_emulated_compute(settings.peak_flops_per_s, *context.accelerator_clock,
                                                              context.dials ? &context.dials->throttled_ns : nullptr)
                                      : make_cpu_compute();
-    auto training = std::make_unique<Training>(settings, context, std::move(compute), std::move(input), place);
+    std::unique_ptr<HostStaging> staging;
+    if (settings.helper_threads > 0) {
+      GRIT_TRY(staging, HostStaging::make(settings.helper_threads));
+    }
+    auto training =
+        std::make_unique<Training>(settings, context, std::move(compute), std::move(input), std::move(staging), place);
     GRIT_CHECK(training->open_checkpoints());
     return training;
   } catch (const std::bad_alloc&) {

@@ -20,6 +20,8 @@ namespace grit {
 ///               for its neighbours; and the host time that beginning operations and moving them on takes
 ///   optimizer   summed gradients are checked, and the weights are updated
 ///   checkpoint  every so many steps: the rank's share of its weights to disk (checkpoints.hpp)
+/// With `helper_threads` these copy what an operation sends to the network's side before it begins, and back what has
+/// arrived before it is checked (host_staging.hpp): time of the phase in which that is done.
 /// Every operation's result is checked when it has arrived; what is moved is a pattern, not the model. collective_entry
 /// and collective_exit are those of the first and the last sum of gradients; where dp has one rank, of all operations.
 /// Activations are not kept: a rank's memory holds weights, gradients, parameters that were gathered, and messages.

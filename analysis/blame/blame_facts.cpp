@@ -34,12 +34,12 @@ double growth(std::span<const BlockPair> pairs, const std::function<double(int b
   return median(std::move(values));
 }
 
-BlameFacts::BlameFacts(const CulpritInput& from, std::vector<BlockPair> counted)
+BlameFacts::BlameFacts(const CulpritInput& from, std::vector<BlockPair> counted, const OwnWork& of_nodes)
     : input(from),
       plan(from.plan),
-      work(from.work),
+      work(of_nodes),
       pairs(std::move(counted)),
-      usage(plan, work, from.events, pairs),
+      usage(plan, from.work, from.events, pairs),
       accelerator(plan.workload.params.value("compute", "") == "emulated"),
       loss_ns(growth(pairs, [&](int block) { return work.block(block).step_ns; })),
       held_up(plan, work, usage, pairs),
@@ -80,6 +80,34 @@ WorkGrowth growth_of(const BlameFacts& facts, std::span<const std::size_t> ranks
   result.usage.emplace();
   for (const auto counter : kUsageCounters)
     (*result.usage).*counter = merged([&](const WorkGrowth& one) { return (*one.usage).*counter; });
+  return result;
+}
+
+WorkGrowth growth_by_pair(const BlameFacts& facts, const std::vector<std::vector<std::size_t>>& ranks) {
+  WorkGrowth result{.accelerator = facts.accelerator};
+  const auto middle = [&](const auto& of_rank) {
+    std::vector<double> sums;
+    for (std::size_t i = 0; i < facts.pairs.size(); ++i) {
+      sums.push_back(0);
+      for (const std::size_t rank : ranks[i]) sums.back() += of_rank(facts.pairs[i], rank);
+    }
+    return median(std::move(sums));
+  };
+  for (std::size_t phase = 0; phase < kOwnPhases.size(); ++phase) {
+    const auto phase_ns = [&](int block, std::size_t rank) { return facts.work.rank(block, rank).phase_ns(phase); };
+    result.phase_ns[phase] = middle([&](const BlockPair& pair, std::size_t rank) {
+      return phase_ns(pair.fault, rank) - phase_ns(pair.baseline, rank);
+    });
+    result.baseline_ns[phase] =
+        middle([&](const BlockPair& pair, std::size_t rank) { return phase_ns(pair.baseline, rank); });
+  }
+  for (std::size_t i = 0; i < facts.pairs.size(); ++i)
+    for (const std::size_t rank : ranks[i])
+      if (!facts.usage.of_pair(facts.pairs[i], rank)) return result;
+  result.usage.emplace();
+  for (const auto counter : kUsageCounters)
+    (*result.usage).*counter =
+        middle([&](const BlockPair& pair, std::size_t rank) { return (*facts.usage.of_pair(pair, rank)).*counter; });
   return result;
 }
 

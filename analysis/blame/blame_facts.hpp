@@ -21,6 +21,8 @@ namespace grit {
 constexpr double kListedShare = 0.05;
 /// How often something is taken for shown that is not there.
 constexpr double kByChance = 0.05;
+/// Of a figure that stands out: others that stay below this share of it have not what it has.
+constexpr double kStill = 0.2;
 
 /// Of the pairs that count, those of which there are records of both blocks, and spans where they are needed
 /// (OwnWork::can_replay()).
@@ -32,7 +34,8 @@ double growth(std::span<const BlockPair> pairs, const std::function<double(int b
 
 /// Nothing of it changes once it is made. Durations are of a step.
 struct BlameFacts {
-  BlameFacts(const CulpritInput& from, std::vector<BlockPair> counted);
+  /// `of_nodes`: the own work that is theirs, all of it or without what is some machine's (machine_storage.hpp).
+  BlameFacts(const CulpritInput& from, std::vector<BlockPair> counted, const OwnWork& of_nodes);
   BlameFacts(const BlameFacts&) = delete;  // its parts refer to each other
   BlameFacts& operator=(const BlameFacts&) = delete;
 
@@ -55,6 +58,10 @@ WorkGrowth growth_of(const BlameFacts& facts, std::size_t rank);
 /// Of several ranks, figure by figure; `of_all` makes one of theirs. Usage only where it is known of each.
 WorkGrowth growth_of(const BlameFacts& facts, std::span<const std::size_t> ranks,
                      const std::function<double(std::vector<double>)>& of_all);
+
+/// Of these ranks together in each pair (`ranks`: by pair), and then the middle over the pairs: of what goes by turns
+/// no rank has its part in most pairs. What others took of their machines is not in it.
+WorkGrowth growth_by_pair(const BlameFacts& facts, const std::vector<std::vector<std::size_t>>& ranks);
 
 std::vector<std::size_t> all_ranks(const BlameFacts& facts);
 

@@ -28,6 +28,10 @@
 //      slower. What ranks wait longer because they poll for longer, at the baseline's rate, is not counted.
 //   6. Own work that grows on all nodes alike has no culprit: a shared resource. On a local cluster (one machine),
 //      communication over links that all became slow with it is laid to that resource too.
+//   7. What nodes that share a machine wait for its storage for, in input and checkpoint, is no single one's own and no
+//      turn's, however unevenly it lies (analysis/blame/machine_storage.hpp): it is the machine's, a shared resource
+//      where these are all nodes. It is taken off before 1 to 6 look at what is left, and its share is what a replay
+//      without it is shorter by. Beside it a node that explains a fifth is named.
 // A suspect that explains at least half of the loss is named, with others that explain a fifth each; or several of
 // these that explain half together. What resource: analysis/blame/resource_class.hpp.
 #pragma once
@@ -38,7 +42,9 @@
 
 #include "analysis/records/own_work.hpp"
 #include "harness/base/json.hpp"
+#include "harness/model/collective_record.hpp"
 #include "harness/model/plan.hpp"
+#include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
 #include "harness/record/json_lines.hpp"
 
@@ -49,7 +55,12 @@ constexpr double kNamedShare = 0.5;
 
 struct CulpritInput {
   const Plan& plan;
-  const OwnWork& work;  // of its records
+  const OwnWork& work;
+  // Of what that was made, for one more pass where storage is to be taken off: step records, clock.json or null, and
+  // spans.
+  std::span<const StepRecord> records;
+  const Json& clock;
+  std::span<const CollectiveRecord> spans;
   const JsonLines& events;
   const std::optional<JsonLines>& links;  // what the link test measured
   std::span<const int> pairs;             // that count

@@ -19,10 +19,13 @@ constexpr std::size_t kNamesSaid = 5;
 
 bool is_place(const Suspect& suspect) { return suspect.node >= 0 || !suspect.node_name.empty(); }
 
+bool is_shared_storage(const Suspect& suspect) { return !is_place(suspect) && suspect.resource == "storage"; }
+
 std::string name_of(const Plan& plan, const Suspect& suspect) {
   if (suspect.resource == kRouter) return "the router (no node is bad)";
   if (is_untold(suspect)) return "the network, or CPUs that others took (which of them cannot be told),";
-  if (!is_place(suspect)) return suspect.resource == "network" ? "network, node cannot be told" : "all nodes alike";
+  if (!is_place(suspect))
+    return suspect.resource == "network" ? "network, node cannot be told" : "all nodes alike, " + suspect.resource;
   const bool one_of_many =
       suspect.rank >= 0 && plan.topology.nodes[static_cast<std::size_t>(suspect.node)].ranks.size() > 1;
   return fmt::format("{}{}, {}", one_of_many ? fmt::format("rank {} on ", suspect.rank) : "", suspect.node_name,
@@ -55,14 +58,17 @@ int put_culprits_first(CulpritFindings& findings) {
   const Suspect& first = suspects.front();
   const bool enough = first.share_explained >= kNamedShare;
   const bool placeless_network = enough && !is_place(first) && is_network(first) && !findings.all_links_alike;
-  if (enough && !is_place(first) && !placeless_network) return 0;
+  const bool shared_storage = enough && is_shared_storage(first);
+  if (enough && !is_place(first) && !placeless_network && !shared_storage) return 0;
   const auto to_blame = [&](const Suspect& suspect) {
-    return (is_place(suspect) || (placeless_network && is_network(suspect))) &&
+    return (is_place(suspect) || (placeless_network && is_network(suspect)) ||
+            (shared_storage && is_shared_storage(suspect))) &&
            suspect.share_explained >= kNamedBesideShare;
   };
   double share = 0;
   for (const Suspect& suspect : suspects) share += to_blame(suspect) ? suspect.share_explained : 0;
   if (share < kNamedShare) return 0;
+  if (shared_storage && std::none_of(suspects.begin() + 1, suspects.end(), to_blame)) return 0;
   const auto rest = std::stable_partition(suspects.begin(), suspects.end(), to_blame);
   return static_cast<int>(rest - suspects.begin());
 }

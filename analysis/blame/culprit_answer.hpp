@@ -21,7 +21,7 @@ bool is_network(const Suspect& suspect);
 
 /// Names the first suspect when it explains at least half of the loss and is a place (a node, a link, nodes in turn) or
 /// a network whose node cannot be told; with it, or when together they explain half, those places of which each
-/// explains a fifth.
+/// explains a fifth. Storage that all nodes share is named only beside such a place.
 Culprit answer_of(const Plan& plan, CulpritFindings findings);
 
 }  // namespace grit

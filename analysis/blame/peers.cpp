@@ -5,6 +5,7 @@
 #include <string>
 #include <tuple>
 
+#include "analysis/blame/blame_facts.hpp"
 #include "analysis/stats/median.hpp"
 #include "analysis/stats/noise_floor.hpp"
 
@@ -13,8 +14,6 @@ namespace {
 
 /// So many other nodes of its role say what is normal for a rank.
 constexpr std::size_t kEnoughNodes = 3;
-/// Of a rank's own figure: others that stay below have not what it has.
-constexpr double kStill = 0.2;
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/blame/blame_facts.hpp"
 #include "analysis/stats/median.hpp"
 #include "analysis/stats/noise_floor.hpp"
 #include "analysis/stats/sign_flip.hpp"
@@ -14,7 +15,6 @@ namespace {
 /// about as much as it grew.
 constexpr double kOverlap = 1.5;
 constexpr double kTurnShare = 0.1;  // of the loss: then others may be slow in their turns
-constexpr double kByChance = 0.05;
 /// Of the loss: by so much more must go with one more of the last ones of each step put right, for more than the last
 /// one to be put right. Where the work of nodes differs, a stall of one with little work makes those look less late.
 constexpr double kOneMore = 0.1;

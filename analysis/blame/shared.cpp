@@ -22,9 +22,6 @@ std::optional<Suspect> shared_suspect(const BlameFacts& facts, const Communicati
   const bool short_of_cpus = communication.cpus_short_everywhere();
   const bool stopped = facts.replay.stopped_at_once();
   if (!own_alike && !short_of_cpus && !stopped) return std::nullopt;
-  // On a local cluster the CPUs carry the links' traffic, too: where all links and all own work become slow together,
-  // what communication grew by is the machine's as well.
-  const bool machine = own_alike && communication.all_links_alike() && facts.plan.topology.local_cluster;
   const auto ranks = all_ranks(facts);
   const WorkGrowth middle = growth_of(facts, ranks, [](std::vector<double> values) { return median(values); });
   // Waiting for CPUs shows mostly as communication time, so the scheduler's counters tell what was short. Where most of
@@ -40,7 +37,7 @@ std::optional<Suspect> shared_suspect(const BlameFacts& facts, const Communicati
   suspect.phase = own_alike ? kOwnPhases[middle.phase()] : "exposed_comm";
   suspect.resource = cause.resource;
   double share = (own_alike ? own_share : 0) + (stopped ? facts.replay.hidden_ns() / facts.loss_ns : 0);
-  if (short_of_cpus || machine) share += std::max(communication.share, 0.0);
+  if (short_of_cpus) share += std::max(communication.share, 0.0);
   suspect.share_explained = std::clamp(share, 0.0, 1.0);
   suspect.excess_ns = share * facts.loss_ns;
   suspect.why = "all nodes alike: ";

@@ -5,12 +5,12 @@
 #include <iterator>
 #include <vector>
 
+#include "analysis/blame/blame_facts.hpp"
 #include "analysis/blame/link_candidates.hpp"
 
 namespace grit {
 namespace {
 
-constexpr double kByChance = 0.05;   // over all links
 constexpr double kNearlyAll = 0.75;  // of a node's links
 
 /// The node at which all of these links end, and which hardly has others; -1: none.

@@ -16,8 +16,6 @@ namespace grit {
 namespace {
 
 constexpr double kLeastGrowth = 0.1;
-/// Of what a node's own operations grew by at least: others that grew by less are as they were.
-constexpr double kStill = 0.2;
 
 /// Among whom operations are, and by which share they took longer in each pair.
 struct Place {

@@ -52,36 +52,6 @@ bool are_turns_shown(const BlameFacts& facts) {
   return facts.replay.turns_p(rest) <= kByChance || grew_like(facts, rest, had_turns);
 }
 
-/// Of all ranks together in each pair, and then the middle of the pairs: of what goes by turns no rank has its part in
-/// most pairs.
-WorkGrowth growth_of_all(const BlameFacts& facts) {
-  WorkGrowth result{.others = facts.usage.middle_others(), .accelerator = facts.accelerator};
-  const auto middle = [&](const auto& of_rank) {
-    std::vector<double> sums;
-    for (const BlockPair& pair : facts.pairs) {
-      sums.push_back(0);
-      for (std::size_t rank = 0; rank < facts.work.ranks(); ++rank) sums.back() += of_rank(pair, rank);
-    }
-    return median(std::move(sums));
-  };
-  for (std::size_t phase = 0; phase < kOwnPhases.size(); ++phase) {
-    const auto phase_ns = [&](int block, std::size_t rank) { return facts.work.rank(block, rank).phase_ns(phase); };
-    result.phase_ns[phase] = middle([&](const BlockPair& pair, std::size_t rank) {
-      return phase_ns(pair.fault, rank) - phase_ns(pair.baseline, rank);
-    });
-    result.baseline_ns[phase] =
-        middle([&](const BlockPair& pair, std::size_t rank) { return phase_ns(pair.baseline, rank); });
-  }
-  for (const BlockPair& pair : facts.pairs)
-    for (std::size_t rank = 0; rank < facts.work.ranks(); ++rank)
-      if (!facts.usage.of_pair(pair, rank)) return result;
-  result.usage.emplace();
-  for (const auto counter : kUsageCounters)
-    (*result.usage).*counter =
-        middle([&](const BlockPair& pair, std::size_t rank) { return (*facts.usage.of_pair(pair, rank)).*counter; });
-  return result;
-}
-
 /// Whose turn it was, in words; `nodes` are those of which it is shown.
 std::string turns_name(const BlameFacts& facts, std::span<const std::size_t> nodes) {
   if (nodes.empty()) return "one node after another";
@@ -102,7 +72,8 @@ std::optional<Suspect> turns_suspect(const BlameFacts& facts) {
   for (const double turn : turns) all += std::max(turn, 0.0);
   for (const std::size_t node : nodes) shown += turns[node];
   if (nodes.size() < 2 || shown < kMostTurns * all) nodes.clear();
-  const WorkGrowth grown = growth_of_all(facts);
+  WorkGrowth grown = growth_by_pair(facts, std::vector(facts.pairs.size(), all_ranks(facts)));
+  grown.others = facts.usage.middle_others();
   const ResourceClass cause = classify(grown);
   const bool in_collectives = grown.usage && grown.usage->stopped_ns > 2 * grown.total_ns();
   Suspect suspect;

@@ -237,6 +237,11 @@ double GraphGains::rank_gain_ns(int block, std::size_t rank) const {
   return gain_of_ranks_ns(at(block), {&rank, 1}, std::vector<bool>(ranks_of_.size(), false));
 }
 
+double GraphGains::end_ns(int block) const {
+  return std::accumulate(end_ns_[at(block)].begin(), end_ns_[at(block)].end(), 0.0) /
+         static_cast<double>(std::max<std::size_t>(graphs_[at(block)].whole, 1));
+}
+
 double GraphGains::node_gain_ns(int block, std::size_t node, std::size_t last) const {
   return node_gain_ns_[at(block)][node][last - 1] /
          static_cast<double>(std::max<std::size_t>(graphs_[at(block)].whole, 1));

@@ -65,6 +65,8 @@ class GraphGains {
   /// How long operations took among those who had some (OperationKey::sequence is 0), all of a step together, from when
   /// the last one had begun.
   [[nodiscard]] const std::map<OperationKey, double>& transfers_ns(int block) const { return transfers_ns_[at(block)]; }
+  /// How long its stretches are with a balanced router, to be held against the same stretches with other works.
+  [[nodiscard]] double end_ns(int block) const;
   /// The share of a step's time that is work of those on whom it hangs at the time.
   [[nodiscard]] double work_share(int block) const { return sums_[at(block)].work_share; }
 

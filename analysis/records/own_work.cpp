@@ -27,6 +27,13 @@ bool is_sound(const StepRecord& record) {
                                              record.backward_ns | record.optimizer_ns | record.checkpoint_ns) >= 0;
 }
 
+/// As if it had waited for others while it was in input and checkpoint.
+StepRecord with_storage_as_wait(StepRecord record) {
+  record.exposed_comm_ns += record.input_ns + record.checkpoint_ns;
+  record.input_ns = record.checkpoint_ns = 0;
+  return record;
+}
+
 }  // namespace
 
 void OwnWorkSum::Largest::take(std::int64_t one, std::int32_t of_rank, std::int32_t of_node) {
@@ -51,6 +58,44 @@ void OwnWork::replay_by(GraphGains graphs) {
     BlockWork& of_block = blocks_[slot_of_block_[block]];
     of_block.longest_ns = of_block.step_ns * graphs_->work_share(static_cast<int>(block));
     of_block.routed_ns = graphs_->routed_ns(static_cast<int>(block));
+  }
+}
+
+OwnWork OwnWork::without_storage(const Plan& plan, std::span<const StepRecord> records,
+                                 std::span<const CollectiveRecord> spans, const Json& clock,
+                                 std::span<const std::size_t> nodes) const {
+  const NodeClocks clocks(plan, clock);
+  std::vector<bool> of_ranks(ranks(), false);
+  for (std::size_t rank = 0; rank < ranks(); ++rank)
+    of_ranks[rank] = std::find(nodes.begin(), nodes.end(), static_cast<std::size_t>(node_of(rank))) != nodes.end();
+  OwnWorkSum sum(plan, clocks, records.size());
+  for (const StepRecord& record : records) {
+    const bool waits = record.rank < of_ranks.size() && of_ranks[record.rank] && is_sound(record);
+    const StepRecord rest = waits ? with_storage_as_wait(record) : record;
+    sum.take({&rest, 1});
+  }
+  OwnWork result = sum.finish();
+  if (graphs_) {
+    std::vector<BlockGraphs> graphs = step_graphs(plan, mesh_, records, spans, clocks);
+    for (BlockGraphs& block : graphs)
+      for (StepGraph& graph : block.graphs) take_off_storage(graph, of_ranks);
+    result.replay_by(GraphGains(plan, mesh_, std::move(graphs), most_last()));
+  }
+  result.find_storage(*this);
+  return result;
+}
+
+void OwnWork::find_storage(const OwnWork& whole) {
+  for (std::size_t i = 0; i < slot_of_block_.size(); ++i) {
+    const auto index = static_cast<int>(i);
+    if (!can_replay(index) || !whole.can_replay(index)) continue;
+    BlockWork& of_block = blocks_[slot_of_block_[i]];
+    if (!graphs_) {
+      of_block.storage_ns = whole.block(index).longest_ns - of_block.longest_ns;
+      continue;
+    }
+    of_block.storage_ns = whole.graphs_->end_ns(index) - graphs_->end_ns(index);
+    of_block.longest_ns = (of_block.step_ns - of_block.storage_ns) * graphs_->work_share(index);
   }
 }
 

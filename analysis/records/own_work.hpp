@@ -56,7 +56,8 @@ struct BlockWork {
   double longest_ns = 0;      // the largest work between two collectives, of any rank; on a mesh the work of those on
                               // whom the step hangs
   double routed_ns = 0;       // on a mesh: by how much it is longer for an uneven router of tokens
-  [[nodiscard]] double communication_ns() const { return step_ns - longest_ns - routed_ns; }
+  double storage_ns = 0;      // by how much it is longer for what OwnWork::without_storage() took off
+  [[nodiscard]] double communication_ns() const { return step_ns - longest_ns - routed_ns - storage_ns; }
 };
 
 /// Of the baseline and fault blocks of pairs; others have no steps here.
@@ -77,6 +78,12 @@ class OwnWork {
   [[nodiscard]] const std::optional<GraphGains>& graphs() const { return graphs_; }
   /// From now on the gains and what steps hang on are those of the graphs.
   void replay_by(GraphGains graphs);
+  /// The same as if the ranks of these nodes did not wait for storage: what they did in input and checkpoint, with the
+  /// fault and without it, is no own work, and what steps are longer for it is BlockWork::storage_ns. On a mesh see
+  /// take_off_storage(). One more pass over the records of which this was made, and over the spans where they are used.
+  [[nodiscard]] OwnWork without_storage(const Plan& plan, std::span<const StepRecord> records,
+                                        std::span<const CollectiveRecord> spans, const Json& clock,
+                                        std::span<const std::size_t> nodes) const;
   // Of a block that has().
   [[nodiscard]] const BlockWork& block(int block) const { return blocks_[slot(block)]; }
   [[nodiscard]] const RankWork& rank(int block, std::size_t rank) const { return work_[slot(block) * ranks() + rank]; }
@@ -110,6 +117,8 @@ class OwnWork {
                ? kNone
                : slot_of_block_[static_cast<std::size_t>(block)];
   }
+  /// `whole`: the same work before anything was taken off.
+  void find_storage(const OwnWork& whole);
 
   std::size_t nodes_ = 0;
   Mesh mesh_{};

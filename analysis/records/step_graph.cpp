@@ -292,6 +292,21 @@ class GraphMaker {
   std::vector<std::uint32_t> span_of_event_{}, begin_of_span_{};
 };
 
+/// Cuts the longest to one length, so that all of them together are shorter by so much, or nothing is left.
+void cut_longest(std::vector<float*>& works_ns, double by_ns) {
+  std::sort(works_ns.begin(), works_ns.end(), [](const float* x, const float* y) { return *x > *y; });
+  double longer_ns = 0;  // that those before have
+  for (std::size_t i = 0; i < works_ns.size(); ++i) {
+    longer_ns += static_cast<double>(*works_ns[i]);
+    const double next_ns = i + 1 < works_ns.size() ? static_cast<double>(*works_ns[i + 1]) : 0;
+    const auto count = static_cast<double>(i + 1);
+    if (longer_ns - count * next_ns < by_ns && i + 1 < works_ns.size()) continue;
+    const auto length_ns = static_cast<float>(std::max((longer_ns - by_ns) / count, 0.0));
+    for (std::size_t cut = 0; cut <= i; ++cut) *works_ns[cut] = std::min(*works_ns[cut], length_ns);
+    return;
+  }
+}
+
 double work_of(const StepGraph& graph, std::span<const float> work_ns, std::uint32_t event, bool as_routed) {
   const StepGraph::Event& one = graph.events[event];
   return static_cast<double>(work_ns.empty() ? one.work_ns : work_ns[event]) +
@@ -397,6 +412,17 @@ std::optional<StepGraph> make_step_graph(std::span<const CollectiveRecord> spans
                                          std::span<const std::uint32_t> group_sizes, std::uint32_t first_step,
                                          std::uint8_t steps) {
   return GraphMaker(spans, ranks, first_step, steps).make(group_sizes);
+}
+
+void take_off_storage(StepGraph& graph, const std::vector<bool>& of_ranks) {
+  for (std::size_t rank = 0; rank < graph.ranks() && !graph.storage_ns.empty(); ++rank) {
+    if (rank >= of_ranks.size() || !of_ranks[rank]) continue;
+    std::vector<std::vector<float*>> works_ns(graph.steps);
+    for (std::uint32_t i = graph.first_event[rank]; i < graph.first_event[rank + 1]; ++i)
+      works_ns[graph.events[i].step].push_back(&graph.events[i].work_ns);
+    for (std::size_t step = 0; step < works_ns.size(); ++step)
+      cut_longest(works_ns[step], static_cast<double>(graph.storage_ns[rank * graph.steps + step]));
+  }
 }
 
 std::optional<Played> play(const StepGraph& graph, std::span<const float> work_ns, Tokens tokens) {

@@ -50,6 +50,9 @@ struct StepGraph {
   /// By rank: of what experts give back, by which share more than the mean of the group; 0: as much, or no experts.
   std::vector<double> routed_share{};
   double most_routed_share = 0;  // the same of those who gave back most, each time others perhaps
+  /// By rank and step, in ns: of its works in that step, input, and the checkpoint of the step before. Empty: not
+  /// known.
+  std::vector<float> storage_ns{};
   std::uint8_t steps = 0;
 
   [[nodiscard]] std::size_t ranks() const { return start_ns.size(); }
@@ -82,6 +85,10 @@ struct RankStretch {
 std::optional<StepGraph> make_step_graph(std::span<const CollectiveRecord> spans, std::span<const RankStretch> ranks,
                                          std::span<const std::uint32_t> group_sizes, std::uint32_t first_step,
                                          std::uint8_t steps);
+
+/// Takes what these ranks did in input and checkpoint off their works. Where in a step that was is in no record: of
+/// each of its steps the longest works are cut to one length, until they are shorter by as much.
+void take_off_storage(StepGraph& graph, const std::vector<bool>& of_ranks);
 
 /// A graph played forward.
 struct Played {

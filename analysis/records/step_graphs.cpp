@@ -8,11 +8,11 @@
 namespace grit {
 namespace {
 
-constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t kUnset = std::numeric_limits<std::uint32_t>::max();
 
 /// The steps of a block that have records.
 struct BlockSteps {
-  std::uint32_t first = kNone;  // StepRecord::step of step_in_block 0
+  std::uint32_t first = kUnset;  // StepRecord::step of step_in_block 0
   std::uint32_t count = 0;
 };
 
@@ -22,6 +22,7 @@ struct Stretch {
   std::uint8_t steps = 0;
   std::uint32_t before = 0;                       // so many steps before it are of this block, up to two
   std::vector<std::vector<RankStretch>> ranks{};  // by step of it
+  std::vector<std::vector<double>> storage_ns{};  // by step of it and rank, as StepGraph::storage_ns
   std::vector<CollectiveRecord> spans{};
 };
 
@@ -47,7 +48,7 @@ class Collector {
       block.first = std::min(block.first, record.step - record.step_in_block);
       block.count = std::max(block.count, record.step_in_block + 1);
     }
-    stretch_of_step_.assign(steps + std::size_t{1}, kNone);
+    stretch_of_step_.assign(steps + std::size_t{1}, kUnset);
     std::vector<std::size_t> of_pairs;
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const Block& block = plan_.blocks[i];
@@ -63,8 +64,10 @@ class Collector {
 
   void take(std::span<const StepRecord> records) {
     for (const StepRecord& record : records) {
+      add_storage(record, record.step, record.input_ns);
+      if (record.step < kUnset) add_storage(record, record.step + 1, record.checkpoint_ns);
       const std::uint32_t index = stretch_at(record.step);
-      if (index == kNone || record.rank >= node_of_.size()) continue;
+      if (index == kUnset || record.rank >= node_of_.size()) continue;
       Stretch& stretch = stretches_[index];
       if (record.block != stretch.block) continue;
       RankStretch& rank = stretch.ranks[record.step - stretch.first_step][record.rank];
@@ -77,10 +80,10 @@ class Collector {
 
   void take(std::span<const CollectiveRecord> spans) {
     for (const CollectiveRecord& span : spans) {
-      std::uint32_t last = kNone;
+      std::uint32_t last = kUnset;
       for (const std::uint32_t after : {0U, 1U, 2U}) {
-        const std::uint32_t index = span.step < kNone - 2 ? stretch_at(span.step + after) : kNone;
-        if (index == kNone || index == last) continue;
+        const std::uint32_t index = span.step < kUnset - 2 ? stretch_at(span.step + after) : kUnset;
+        if (index == kUnset || index == last) continue;
         last = index;
         Stretch& stretch = stretches_[index];
         if (span.step + stretch.before >= stretch.first_step) stretch.spans.push_back(span);
@@ -102,7 +105,15 @@ class Collector {
 
  private:
   [[nodiscard]] std::uint32_t stretch_at(std::uint32_t step) const {
-    return step < stretch_of_step_.size() ? stretch_of_step_[step] : kNone;
+    return step < stretch_of_step_.size() ? stretch_of_step_[step] : kUnset;
+  }
+
+  /// To the works of that step, if it is looked at.
+  void add_storage(const StepRecord& record, std::uint32_t step, std::int64_t storage_ns) {
+    const std::uint32_t index = stretch_at(step);
+    if (index == kUnset || record.rank >= node_of_.size() || record.block != stretches_[index].block) return;
+    stretches_[index].storage_ns[step - stretches_[index].first_step][record.rank] +=
+        static_cast<double>(std::max<std::int64_t>(storage_ns, 0));
   }
 
   /// Of these steps of a stretch; where they lack something, of each half of them. `spans`: as of make_step_graph().
@@ -116,6 +127,9 @@ class Collector {
     }
     if (auto graph = make_step_graph(spans, ranks, group_sizes_, stretch.first_step + first, steps)) {
       to.whole += steps;
+      for (std::size_t rank = 0; rank < ranks.size(); ++rank)
+        for (std::size_t step = first; step < std::size_t{first} + steps; ++step)
+          graph->storage_ns.push_back(static_cast<float>(stretch.storage_ns[step][rank]));
       to.graphs.push_back(std::move(*graph));
       return;
     }
@@ -145,6 +159,7 @@ class Collector {
       stretch.steps = static_cast<std::uint8_t>(length);
       stretch.before = std::min(in_block, std::uint32_t{2});
       stretch.ranks.assign(length, std::vector<RankStretch>(node_of_.size()));
+      stretch.storage_ns.assign(length, std::vector<double>(node_of_.size(), 0.0));
       for (std::uint32_t step = 0; step < length; ++step)
         if (const std::size_t at = stretch.first_step + step; at < stretch_of_step_.size())
           stretch_of_step_[at] = static_cast<std::uint32_t>(stretches_.size() - 1);

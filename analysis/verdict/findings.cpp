@@ -89,7 +89,8 @@ std::optional<Effect> of_statistic(std::span<const Effect> effects, std::string_
 }
 
 Findings find_effects(const RunFacts& facts, std::span<const StepRecord> records, const JsonLines& events,
-                      const std::optional<JsonLines>& links) {
+                      const Json& clock, const std::optional<JsonLines>& links,
+                      std::span<const CollectiveRecord> spans) {
   const Plan& plan = facts.plan;
   const std::vector<int> pairs = facts.pairs.numbers();
   Findings findings;
@@ -111,7 +112,7 @@ Findings find_effects(const RunFacts& facts, std::span<const StepRecord> records
   std::vector<CheckResult> failing;  // a reading that failed once is no evidence against its node
   std::copy_if(findings.checks.begin(), findings.checks.end(), std::back_inserter(failing),
                [](const CheckResult& check) { return check.fails_more(); });
-  findings.culprit = find_culprit({plan, facts.work, events, links, pairs, failing});
+  findings.culprit = find_culprit({plan, facts.work, records, clock, spans, events, links, pairs, failing});
   return findings;
 }
 

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "analysis/verdict/run_facts.hpp"
+#include "harness/base/json.hpp"
+#include "harness/model/collective_record.hpp"
 #include "harness/model/step_record.hpp"
 #include "harness/model/verdict.hpp"
 #include "harness/record/json_lines.hpp"
@@ -35,8 +37,10 @@ struct Findings {
 /// The effect of that statistic ("mean" or "median"), or the first one; empty: there is none.
 std::optional<Effect> of_statistic(std::span<const Effect> effects, std::string_view statistic);
 
-/// One more pass over the records of a plan with recovery blocks. `links`: what the link test measured. Never fails.
+/// One more pass over the records of a plan with recovery blocks, and one where storage of a shared machine is to
+/// blame. `clock`, `spans`: as of gather_facts(); `links`: what the link test measured. Never fails.
 Findings find_effects(const RunFacts& facts, std::span<const StepRecord> records, const JsonLines& events,
-                      const std::optional<JsonLines>& links);
+                      const Json& clock, const std::optional<JsonLines>& links,
+                      std::span<const CollectiveRecord> spans);
 
 }  // namespace grit

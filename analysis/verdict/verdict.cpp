@@ -66,7 +66,7 @@ Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const
                     const LaterAttempts* later) {
   RunFacts facts = gather_facts(plan, records, events, clock, spans);
   if (later != nullptr) go_on(facts, *later);
-  const Findings findings = find_effects(facts, records, events, links);
+  const Findings findings = find_effects(facts, records, events, clock, links, spans);
   JudgedExpectations expectations = judge_expectations(facts, findings);
   Verdict verdict = verdict_of(facts, findings);
   for (const auto& more : {facts.reasons, ineffective_faults(facts), left_out_pairs(facts, findings),

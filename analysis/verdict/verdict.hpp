@@ -36,10 +36,10 @@ struct Judgement {
 };
 
 /// Never fails: what is missing or broken in the records or events is a reason in the verdict. One pass over the
-/// records, and one more over those of recovery blocks. `clock`: clock.json, for what compares nodes' clocks; `links`:
-/// what the link test measured, as of read_links(); `spans`: of collectives.npy, without which nobody is blamed where
-/// ranks do not all meet in one group. `later`: of a run with Design::restarts, whose first attempt these are; null: of
-/// another, or of a later attempt.
+/// records, one more over those of recovery blocks, and one where a shared machine's storage is to blame. `clock`:
+/// clock.json, for what compares nodes' clocks; `links`: what the link test measured, as of read_links(); `spans`: of
+/// collectives.npy, without which nobody is blamed where ranks do not all meet in one group. `later`: of a run with
+/// Design::restarts, whose first attempt these are; null: of another, or of a later attempt.
 Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const JsonLines& events,
                     const Json& clock = nullptr, const std::optional<JsonLines>& links = {},
                     std::span<const CollectiveRecord> spans = {}, const LaterAttempts* later = nullptr);

@@ -210,6 +210,15 @@ def print_table(results):
     print(f"\nresource and node right: {both} of {len(results)}; where steps took 10 % longer and more: {sum(large)} of {len(large)}\n{LEGEND}")
 
 
+def names_of(known):
+    def parse(text):
+        names = text.split(",")
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
+        return names
+    return parse
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=60)
@@ -219,8 +228,9 @@ def main():
     parser.add_argument("--max-pairs", type=int, default=16, help="a run that is not clear by then goes on up to so many")
     parser.add_argument("--block", default="1s")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-culprit"))
-    parser.add_argument("--kinds", type=lambda text: text.split(","), default=[kind for kind in KINDS if kind not in NOT_BY_DEFAULT])
-    parser.add_argument("--workloads", type=lambda text: list(WORKLOADS) if text == "all" else text.split(","), default=["ddp"])
+    parser.add_argument("--kinds", type=names_of(KINDS), default=[kind for kind in KINDS if kind not in NOT_BY_DEFAULT])
+    parser.add_argument("--workloads", type=lambda text: list(WORKLOADS) if text == "all" else names_of(WORKLOADS)(text), default=["ddp"],
+                        help="names, or \"all\"")
     parser.add_argument("--again", action="store_true", help="judge the runs that are there anew")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

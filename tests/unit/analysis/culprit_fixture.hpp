@@ -22,7 +22,7 @@ inline std::optional<Culprit> culprit_of(const SimulatedJob& job, const Json& li
                                          const Json& clock = kNoFile, std::vector<CheckResult> checks = {}) {
   const OwnWork work = own_work(job.plan, job.records, clock);
   const auto lines = links.is_null() ? std::nullopt : std::optional(link_lines(links));
-  return find_culprit({job.plan, work, job.events, lines, job.pairs, checks});
+  return find_culprit({job.plan, work, job.records, clock, {}, job.events, lines, job.pairs, checks});
 }
 
 /// Link tests of four nodes; slow(a, b) is by how many times a link is slower in fault blocks.

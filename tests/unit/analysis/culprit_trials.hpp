@@ -113,7 +113,7 @@ class TrialRun {
     if (!slowdown_shown(job_, work)) return std::nullopt;
     std::optional<JsonLines> links;
     if (has_link_test(trial_.truth)) links = test_links();
-    return std::optional(find_culprit({job_.plan, work, job_.events, links, job_.pairs, {}}));
+    return std::optional(find_culprit({job_.plan, work, job_.records, Json(), {}, job_.events, links, job_.pairs, {}}));
   }
 
   /// Right: all that is slow is named, as what it is, and nothing else; where it is the network and nobody knows whose,

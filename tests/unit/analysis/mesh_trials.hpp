@@ -108,7 +108,8 @@ class MeshTrialRun {
     if (!slowdown_shown(job_, work)) return std::nullopt;
     const JsonLines events;
     const std::optional<JsonLines> links;
-    return std::optional(find_culprit({job_.plan, work, events, links, job_.pairs, {}}));
+    return std::optional(
+        find_culprit({job_.plan, work, job_.records, Json(), job_.spans, events, links, job_.pairs, {}}));
   }
 
   void count(TrialCounts& counts) {

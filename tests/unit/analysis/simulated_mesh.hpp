@@ -38,6 +38,8 @@ struct MeshShape {
 struct MeshHarm {
   std::function<double(int rank, int step)> factor{};               // of its forward and backward work
   std::function<double(int rank, int step)> stall_ns{};             // before one of its micro-batches
+  std::function<double(int rank, int step)> input_ns{};             // by which it waits longer for its batch
+  std::function<double(int rank, int step)> checkpoint_ns{};        // that it writes a checkpoint for
   std::function<double(const std::vector<int>& ranks)> transfer{};  // factor of an operation of these ranks
   double imbalance = 0;  // by which share the first expert of each group gets more tokens
   bool rotates = false;  // another expert in each layer, instead of the first
@@ -239,7 +241,9 @@ class SimulatedMesh {
     const auto backward = [&] {
       receive(after), layers(rank, self, &StepRecord::backward_ns, 4e6, call), send(before);
     };
+    const int step = static_cast<int>(step_in_block_);
     work(rank, &StepRecord::input_ns, 1e6);
+    if (harm_.input_ns) rank.items.push_back({.phase = &StepRecord::input_ns, .work_ns = harm_.input_ns(self, step)});
     const int ahead = std::min(stages - 1 - stage, shape_.micro_batches);
     for (int i = 0; i < ahead; ++i) forward();
     for (int i = ahead; i < shape_.micro_batches; ++i) forward(), backward();
@@ -247,6 +251,8 @@ class SimulatedMesh {
     for (const std::size_t operation : sent) wait(rank, operation);
     collective(rank, self, CollectiveOperation::all_reduce, Axis::dp, 64 << 20, 6e6);
     work(rank, &StepRecord::optimizer_ns, 3e6);
+    if (harm_.checkpoint_ns)
+      rank.items.push_back({.phase = &StepRecord::checkpoint_ns, .work_ns = harm_.checkpoint_ns(self, step)});
   }
 
   // Playing it.

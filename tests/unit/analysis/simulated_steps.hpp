@@ -39,6 +39,26 @@ using Harm = std::function<void(int node, int rank, int step, RankStep&)>;
 /// By how much communication takes longer in a step of a fault block.
 using NetworkHarm = std::function<double(int step)>;
 
+/// What the kernel counted, as "usage" events of one agent: counters(block, rank) of each block, added up.
+inline void count_blocks(const Plan& plan, std::vector<Json>& events,
+                         const std::function<Json(const Block& block, int rank)>& counters) {
+  std::vector<Json> totals(rank_count(plan.topology), Json::object());
+  for (const Block& block : plan.blocks)
+    for (const bool end : {false, true}) {
+      Json event = make_event("usage", 0, 0);
+      event.update({{"block", block.index}, {"edge", end ? "end" : "begin"}, {"ranks", Json::array()}});
+      for (std::size_t rank = 0; rank < totals.size(); ++rank) {
+        const Json counted = counters(block, static_cast<int>(rank));
+        for (const auto& [key, value] : counted.items())
+          totals[rank][key] = totals[rank].value(key, 0.0) + (end ? value.get<double>() : 0.0);
+        Json one = totals[rank];
+        one["rank"] = rank;
+        event["ranks"].push_back(one);
+      }
+      events.push_back(std::move(event));
+    }
+}
+
 class SimulatedJob {
  public:
   explicit SimulatedJob(JobShape shape, std::uint64_t seed = 1) : shape_(std::move(shape)), random_(seed) {
@@ -87,21 +107,7 @@ class SimulatedJob {
 
   /// The same where it differs from block to block.
   void count_blocks(const std::function<Json(const Block& block, int rank)>& counters) {
-    std::vector<Json> totals(node_of_.size(), Json::object());
-    for (const Block& block : plan.blocks)
-      for (const bool end : {false, true}) {
-        Json event = make_event("usage", 0, 0);
-        event.update({{"block", block.index}, {"edge", end ? "end" : "begin"}, {"ranks", Json::array()}});
-        for (std::size_t rank = 0; rank < totals.size(); ++rank) {
-          const Json counted = counters(block, static_cast<int>(rank));
-          for (const auto& [key, value] : counted.items())
-            totals[rank][key] = totals[rank].value(key, 0.0) + (end ? value.get<double>() : 0.0);
-          Json one = totals[rank];
-          one["rank"] = rank;
-          event["ranks"].push_back(one);
-        }
-        events.push_back(std::move(event));
-      }
+    testing::count_blocks(plan, events, counters);
   }
 
   Plan plan{};

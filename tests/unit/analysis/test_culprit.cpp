@@ -337,8 +337,8 @@ TEST_CASE("without the kernel's counters the optimizer's growth is of no known r
   CHECK(culprit->suspects.at(0).resource == "unknown");
 }
 
-TEST_CASE("storage: checkpoints that take longer, on one node") {
-  SimulatedJob job({});
+TEST_CASE("storage: checkpoints that take longer, on one node that has a machine of its own") {
+  SimulatedJob job({.local_cluster = false});
   job.run([](int node, int, int step_in_block, RankStep& step) {
     if (step_in_block % 4 == 3) step.checkpoint = node == 2 ? 60e6 : 5e6;
   });

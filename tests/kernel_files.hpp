@@ -34,6 +34,12 @@ class KernelFiles {
   TempDirectory directory_{};
 };
 
+/// One line, its end added; makes the directories above the file.
+inline void write_line(const std::filesystem::path& file, const std::string& text) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file) << text << "\n";
+}
+
 /// What a broken kernel, a file system in user space or somebody who means harm could put into a file.
 inline std::vector<std::string> hostile_texts() {
   return {"",

@@ -4,9 +4,12 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "harness/base/clock.hpp"
 #include "tests/namespace.hpp"
 
 namespace grit::test {
+
+constexpr std::int64_t ms(std::int64_t n) { return n * kNsPerMs; }
 
 struct TwoNodes {
   Fd switch_netns = new_netns();

@@ -39,12 +39,6 @@ struct Settings {
   CheckpointSettings checkpoints{};
 };
 
-std::vector<std::string> model_names() {
-  std::vector<std::string> names;
-  for (const ModelShape& shape : model_shapes()) names.emplace_back(shape.name);
-  return names;
-}
-
 Result<Settings> read_settings(const Params& params) {
   Settings settings;
   const std::string model = params.text("model");

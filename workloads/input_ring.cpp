@@ -21,7 +21,7 @@
 namespace grit {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x3174757074697267;  // "gritput1"
+constexpr std::uint64_t kInputRingMagic = 0x3174757074697267;  // "gritput1"
 /// How often one that waits for a place looks whether its rank still lives, which its death signal tells first.
 constexpr std::int64_t kLookForRank_ns = kNsPerS;
 
@@ -32,7 +32,7 @@ std::size_t whole_pages(std::size_t bytes) {
 }  // namespace
 
 struct InputRing::Header {
-  std::uint64_t magic = kMagic;
+  std::uint64_t magic = kInputRingMagic;
   InputShape shape{};
   pid_t owner = 0;
 };
@@ -72,7 +72,7 @@ Result<InputRing> InputRing::attach(Fd memory) {
   void* base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (base == MAP_FAILED) return errno_error("cannot map the data loader's memory");
   InputRing ring(std::move(memory), base, bytes);
-  if (ring.header().magic != kMagic || bytes_of(ring.shape()) != file.st_size)
+  if (ring.header().magic != kInputRingMagic || bytes_of(ring.shape()) != file.st_size)
     return internal_error("what was inherited is no loader's memory");
   return ring;
 }

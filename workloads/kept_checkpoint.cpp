@@ -16,11 +16,11 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kPiece_bytes = 1 << 20;
-constexpr std::uint64_t kMagic = 0x316b6863'74697267;  // "gritchk1"
-constexpr std::uint64_t kPrime = 1099511628211;        // of FNV-1a, 64 bits
+constexpr std::uint64_t kCheckpointMagic = 0x316b6863'74697267;  // "gritchk1"
+constexpr std::uint64_t kPrime = 1099511628211;                  // of FNV-1a, 64 bits
 
 struct Header {
-  std::uint64_t magic = kMagic;
+  std::uint64_t magic = kCheckpointMagic;
   std::int64_t step = -1;
   std::int64_t rank = 0, ranks = 0;
   std::int64_t part_bytes = 0, file_bytes = 0;
@@ -72,7 +72,7 @@ bool read_at(int fd, std::span<std::byte> bytes, std::int64_t offset) {
 std::optional<Header> read_header(int fd) {
   Header header;
   if (!read_at(fd, std::as_writable_bytes(std::span(&header, 1)), 0)) return std::nullopt;
-  if (header.magic != kMagic || header.checksum_of_header != checksum_of_header(header)) return std::nullopt;
+  if (header.magic != kCheckpointMagic || header.checksum_of_header != checksum_of_header(header)) return std::nullopt;
   return header;
 }
 

@@ -171,6 +171,12 @@ ModelLayer head_layer(const ModelShape& shape, const Dimensions& dimensions, con
 
 std::span<const ModelShape> model_shapes() { return kShapes; }
 
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const ModelShape& shape : model_shapes()) names.emplace_back(shape.name);
+  return names;
+}
+
 const ModelShape* find_model(std::string_view name) {
   const auto* const found = std::ranges::find(kShapes, name, &ModelShape::name);
   return found == kShapes.end() ? nullptr : found;

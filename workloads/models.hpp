@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct ModelShape {
 /// huggingface.co/mistralai/Mixtral-8x7B-v0.1), OLMoE (Muennighoff et al. 2024, arXiv:2409.02060;
 /// huggingface.co/allenai/OLMoE-1B-7B-0924; without its normalisation of queries and keys, 0.001 % of the parameters).
 std::span<const ModelShape> model_shapes();
+
+/// Of all of them.
+std::vector<std::string> model_names();
 
 /// nullptr when there is none of that name.
 const ModelShape* find_model(std::string_view name);

@@ -31,7 +31,7 @@ std::string between(std::int64_t from_ns, std::int64_t to_ns) {
 }
 
 /// Losses of one interface that are judged alike.
-struct Sum {
+struct LostCarriers {
   std::string nic{};
   std::int64_t times = 0, from_ns = 0, to_ns = 0;
   std::size_t others = 0;  // nodes that lost theirs as well, at the time of one of these; the most
@@ -71,8 +71,8 @@ BurninFinding finding_of(const std::string& host, BurninStatus status, int readi
 
 /// Of one node; nothing: it has lost its carrier no more often than is allowed.
 std::optional<BurninFinding> judge_node(const std::string& host, int readings, std::int64_t allowed,
-                                        const std::map<std::string, Sum>& own,
-                                        const std::map<std::string, Sum>& perhaps_own) {
+                                        const std::map<std::string, LostCarriers>& own,
+                                        const std::map<std::string, LostCarriers>& perhaps_own) {
   const std::string limit = allowed == 0 ? "" : fmt::format(" ({} allowed)", allowed);
   for (const auto& [nic, sum] : own)
     if (sum.times > allowed) return finding_of(host, BurninStatus::shown, readings, sum.text() + limit);
@@ -148,14 +148,14 @@ CarrierHistory::Whose CarrierHistory::whose(const Others& others, std::size_t ho
 
 std::vector<BurninFinding> CarrierHistory::judge(const BurninConfig& config, std::size_t hosts) const {
   std::vector<BurninFinding> findings;
-  Sum shared;
+  LostCarriers shared;
   Others most;
   for (const auto& [host, node] : nodes_) {
-    std::map<std::string, Sum> own, perhaps_own;  // by NIC
+    std::map<std::string, LostCarriers> own, perhaps_own;  // by NIC
     for (const Loss& loss : node.losses) {
       const Others others = others_at(loss.within);
       const Whose of = whose(others, hosts);
-      Sum& sum = of == Whose::shared ? shared : of == Whose::own ? own[loss.nic] : perhaps_own[loss.nic];
+      LostCarriers& sum = of == Whose::shared ? shared : of == Whose::own ? own[loss.nic] : perhaps_own[loss.nic];
       sum.add(loss.nic, loss.times, loss.within.from_ns, loss.within.to_ns, others.lost);
       if (of == Whose::shared && others.lost > most.lost) most = others;
     }

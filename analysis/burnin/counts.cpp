@@ -18,29 +18,29 @@
 namespace grit {
 namespace {
 
-struct Sum {
+struct CountSum {
   double events = 0;
   double trials = 0;
 
-  Sum& operator+=(const BurninReading& one) {
+  CountSum& operator+=(const BurninReading& one) {
     events += one.value, trials += one.exposure;
     return *this;
   }
   [[nodiscard]] double share() const { return trials > 0 ? events / trials : 0; }
 };
 
-Sum sum_of(const std::vector<BurninReading>& readings) {
-  Sum sum;
+CountSum sum_of(const std::vector<BurninReading>& readings) {
+  CountSum sum;
   for (const BurninReading& one : readings) sum += one;
   return sum;
 }
 
-bool is_suspicious(const BurninReadings& readings, const Sum& sum) {
+bool is_suspicious(const BurninReadings& readings, const CountSum& sum) {
   if (readings.measure->better == BurninBetter::none_at_all) return sum.events > 0;
   return sum.events > 0 && sum.share() > readings.tolerance / 2;
 }
 
-bool is_clear_share(const BurninReadings& readings, const Sum& sum) {
+bool is_clear_share(const BurninReadings& readings, const CountSum& sum) {
   return sum.trials > 0 && mean_at_most(std::llround(sum.events), 0.05) / sum.trials < readings.tolerance;
 }
 
@@ -66,7 +66,7 @@ struct Direction {
 /// Nodes that half of their partners and more saw as suspicious in this direction. A node that met one partner alone is
 /// not told from it: both are suspects until they meet others.
 std::set<std::size_t> suspicious_nodes(const BurninReadings& readings, Direction direction) {
-  std::map<std::size_t, std::map<std::size_t, Sum>> partners;
+  std::map<std::size_t, std::map<std::size_t, CountSum>> partners;
   for (const BurninReading& one : readings.base) partners[direction.own(one)][direction.other(one)] += one;
   std::set<std::size_t> nodes;
   for (const auto& [node, sums] : partners) {
@@ -143,7 +143,7 @@ std::vector<BurninCounted> suspects_of_nodes(const BurninReadings& readings, con
 /// P(as large or larger | the share is `at_most`), by the number of events and by how cells differ, whichever is
 /// larger.
 double chance_of_share(const std::vector<BurninReading>& readings, double at_most) {
-  const Sum sum = sum_of(readings);
+  const CountSum sum = sum_of(readings);
   if (sum.share() <= at_most || readings.size() < 2) return 1;
   const double by_count = 1 - poisson_cdf(std::llround(sum.events) - 1, at_most * sum.trials);
   const double cells = static_cast<double>(readings.size());
@@ -166,7 +166,7 @@ void decide_share(BurninFinding& finding, const BurninReadings& readings, const 
                   bool last_look) {
   const bool looked = !suspect.fresh.empty();
   const auto& known = looked ? suspect.fresh : suspect.base;
-  const Sum sum = sum_of(known);
+  const CountSum sum = sum_of(known);
   const auto events = static_cast<std::int64_t>(std::llround(sum.events));
   const Interval mean = garwood(events);
   finding.worse = sum.share();

@@ -36,7 +36,7 @@ struct Visit {
   double worse = 0;                // a logarithm
 };
 
-struct Gathered {
+struct GatheredVisits {
   std::vector<std::string_view> hosts{};
   std::unordered_map<std::string_view, std::size_t> numbers{};
   std::vector<Visit> visits{};
@@ -72,8 +72,8 @@ std::size_t size_of_cell(std::string_view cell) {
   return error == std::errc() && read == end ? others + 1 : 2;
 }
 
-std::map<CourseName, Gathered> gather(const BurninEvidence& evidence, const std::vector<BurninCycle>& cycles) {
-  std::map<CourseName, Gathered> courses;
+std::map<CourseName, GatheredVisits> gather(const BurninEvidence& evidence, const std::vector<BurninCycle>& cycles) {
+  std::map<CourseName, GatheredVisits> courses;
   const auto& observations = *evidence.observations;
   const std::size_t whole = std::min(cycles.back().observations, observations.size());
   std::size_t cycle = 0;
@@ -92,7 +92,7 @@ std::map<CourseName, Gathered> gather(const BurninEvidence& evidence, const std:
       const auto other = evidence.machine_class->find(one.peer);
       if (other == evidence.machine_class->end() || other->second != own->second) continue;
     }
-    Gathered& gathered = courses[{cell.substr(0, cell.find('/')), measure->name, own->second}];
+    GatheredVisits& gathered = courses[{cell.substr(0, cell.find('/')), measure->name, own->second}];
     gathered.add(one.host, visit);
     if (!one.peer.empty()) gathered.add(one.peer, visit);
   }
@@ -106,7 +106,7 @@ double middle_of(const std::vector<Visit>& visits, std::size_t from, std::size_t
 }
 
 /// Each size of cells by itself less what it was in the first cycle; the mean over the sizes.
-std::vector<std::vector<double>> paths_of(Gathered& gathered, std::size_t cycles) {
+std::vector<std::vector<double>> paths_of(GatheredVisits& gathered, std::size_t cycles) {
   std::vector<Visit>& visits = gathered.visits;
   const auto place = [](const Visit& one) { return std::tuple(one.host, one.size, one.cycle); };
   std::sort(visits.begin(), visits.end(), [&](const Visit& a, const Visit& b) {
@@ -138,7 +138,7 @@ std::vector<double> values_in(const Course& course, std::size_t cycle) {
   return values;
 }
 
-Course course_of(const CourseName& name, Gathered gathered, std::size_t cycles) {
+Course course_of(const CourseName& name, GatheredVisits gathered, std::size_t cycles) {
   Course course{.measure = find_burnin_measure(std::get<1>(name)), .name = name};
   course.paths = paths_of(gathered, cycles);
   course.hosts = std::move(gathered.hosts);

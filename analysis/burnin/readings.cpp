@@ -23,13 +23,13 @@ void set_limits(BurninReadings& readings, const BurninConfig& config) {
 }
 
 /// Observations of one set, before hosts have numbers.
-struct Gathered {
+struct GatheredReadings {
   const BurninMeasure* measure = nullptr;
   std::string machine_class{};
   std::vector<const BurninObservation*> observations{};
 };
 
-BurninReadings numbered(Gathered gathered, std::string round, const BurninConfig& config) {
+BurninReadings numbered(GatheredReadings gathered, std::string round, const BurninConfig& config) {
   BurninReadings set;
   set.measure = gathered.measure;
   set.round = std::move(round);
@@ -86,7 +86,7 @@ double step_of(const std::vector<BurninReading>& readings) {
 std::string round_of_cell(const std::string& cell) { return cell.substr(0, cell.find('/')); }
 
 std::vector<BurninReadings> burnin_readings(const BurninEvidence& evidence) {
-  std::map<std::tuple<std::string, std::string_view, std::string>, Gathered> sets;
+  std::map<std::tuple<std::string, std::string_view, std::string>, GatheredReadings> sets;
   std::tuple<std::string, std::string_view, std::string> key;
   for (const BurninObservation& one : *evidence.observations) {
     const BurninMeasure* measure = find_burnin_measure(one.measure);
@@ -102,7 +102,7 @@ std::vector<BurninReadings> burnin_readings(const BurninEvidence& evidence) {
       if (other->second != own->second)
         std::get<2>(key) = std::min(own->second, other->second) + " with " + std::max(own->second, other->second);
     }
-    Gathered& gathered = sets[key];
+    GatheredReadings& gathered = sets[key];
     gathered.measure = measure;
     gathered.machine_class = std::get<2>(key);
     gathered.observations.push_back(&one);

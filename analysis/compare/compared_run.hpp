@@ -17,6 +17,9 @@
 
 namespace grit {
 
+/// How often chance alone is taken for a difference, of step times, of a rank from its peers or of a machine's load.
+constexpr double kAlpha = 0.05;
+
 struct ComparedBlock {
   int index = 0;
   double mean_ns = 0;  // of a step, as in analysis/records/block_times.hpp

@@ -19,7 +19,6 @@ namespace grit {
 namespace {
 
 constexpr double kHalf = 0.5;     // of the shift
-constexpr double kAlpha = 0.05;   // how often a rank is named that does not differ from its peers
 constexpr double kWanders = 1.5;  // of LargestShift::inflation: more than this is worth a word
 
 std::string phase_words(std::string_view phase) {

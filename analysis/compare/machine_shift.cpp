@@ -7,13 +7,12 @@
 #include <cmath>
 #include <tuple>
 
+#include "analysis/compare/compared_run.hpp"
 #include "analysis/facts/wording.hpp"
 #include "analysis/stats/largest_shift.hpp"
 
 namespace grit {
 namespace {
-
-constexpr double kAlpha = 0.05;
 
 /// One load of one machine in all runs, the old ones first.
 struct Candidate {

@@ -9,8 +9,6 @@
 namespace grit {
 namespace {
 
-constexpr double kAlpha = 0.05;
-
 std::vector<double> logs(const std::vector<ComparedBlock>& blocks, BlockFigure figure) {
   std::vector<double> values;
   for (const ComparedBlock& block : blocks) values.push_back(std::log(block.*figure));

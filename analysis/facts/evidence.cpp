@@ -45,9 +45,9 @@ struct PulseState {
   bool in_force = false;  // it is, or it may be
 };
 
-class Collector {
+class EvidenceCollector {
  public:
-  explicit Collector(const Plan& plan) : plan_(plan) {
+  explicit EvidenceCollector(const Plan& plan) : plan_(plan) {
     run_.faults.resize(plan.faults.size());
     for (FaultEvidence& fault : run_.faults) fault.blocks.resize(plan.blocks.size());
     run_.blocks_due = plan.blocks.size();
@@ -250,7 +250,7 @@ std::string FaultEvidence::last_error() const {
 }
 
 RunEvidence collect_evidence(const Plan& plan, const JsonLines& events, const Json& clock) {
-  Collector collector(plan);
+  EvidenceCollector collector(plan);
   events.for_each_but({"usage", "witness"}, [&](const Json& event) { collector.take(event); });
   return collector.finish(NodeClocks(plan, clock));
 }

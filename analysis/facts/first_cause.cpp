@@ -8,7 +8,7 @@
 namespace grit {
 namespace {
 
-using Kind = EndCause::Kind;
+using CauseKind = EndCause::Kind;
 
 constexpr std::int64_t kOnItsWay_ns = 20 * kNsPerMs;   // from an agent to the file, on a busy management network
 constexpr std::int64_t kDiesWithItsNode_ns = kNsPerS;  // while its agent still says what it does about the death
@@ -22,7 +22,7 @@ std::optional<NodeClocks::Aligned> time_of(const EndCause& cause, const Json& ev
   return NodeClocks::Aligned{heard->get<std::int64_t>(), kOnItsWay_ns};
 }
 
-bool is_strong(const EndCause& cause) { return cause.kind != Kind::told_to_end; }
+bool is_strong(const EndCause& cause) { return cause.kind != CauseKind::told_to_end; }
 
 }  // namespace
 
@@ -46,14 +46,14 @@ std::optional<FirstCause::Found> FirstCause::decide(const NodeClocks& clocks) co
   if (first == placed.end()) first = placed.begin();
   if (first == placed.end()) return std::nullopt;
   // Whoever interrupts a run is written down only when all have ended; who was told to end before says that it was so.
-  const auto interruption = std::find_if(placed.begin(), placed.end(),
-                                         [](const Placed& one) { return one.told->cause.kind == Kind::interrupted; });
+  const auto interruption = std::find_if(
+      placed.begin(), placed.end(), [](const Placed& one) { return one.told->cause.kind == CauseKind::interrupted; });
   if (interruption != placed.end() && !strong(placed.front())) first = interruption;
 
   std::optional<Placed> death;
-  if (first->told->cause.kind == Kind::rank_death) {
+  if (first->told->cause.kind == CauseKind::rank_death) {
     const auto lost = std::find_if(placed.begin(), placed.end(), [&](const Placed& one) {
-      return one.told->cause.kind == Kind::node_loss && one.told->cause.node == first->told->cause.node &&
+      return one.told->cause.kind == CauseKind::node_loss && one.told->cause.node == first->told->cause.node &&
              (!comparable || one.t_ns - first->t_ns <= kDiesWithItsNode_ns);
     });
     if (lost != placed.end()) death = *std::exchange(first, lost);
@@ -64,9 +64,9 @@ std::optional<FirstCause::Found> FirstCause::decide(const NodeClocks& clocks) co
   if (death) found.death = death->told->cause;
   if (death && comparable && first->t_ns - death->t_ns >= death->bound_ns + first->bound_ns)
     found.death_before_ns = first->t_ns - death->t_ns;
-  if (found.cause.kind != Kind::rank_death) return found;
+  if (found.cause.kind != CauseKind::rank_death) return found;
   const auto rival = std::find_if(placed.begin(), placed.end(), [&](const Placed& one) {
-    return one.told->cause.kind == Kind::rank_death && one.told->cause.node != found.cause.node &&
+    return one.told->cause.kind == CauseKind::rank_death && one.told->cause.node != found.cause.node &&
            (!comparable || one.t_ns - first->t_ns < one.bound_ns + first->bound_ns);
   });
   if (rival != placed.end()) found.rival = rival->told->cause;

@@ -133,29 +133,29 @@ Remarks simulated(const Plan&, const Json& event) {
   return remarks;
 }
 
-struct Kind {
+struct RemarksOf {
   std::string_view type;
   Remarks (*remarks)(const Plan&, const Json&);
 };
-constexpr std::array kKinds{Kind{"observer_restarted", observer_restarted},
-                            Kind{"agent_restarted", agent_restarted},
-                            Kind{"idle_nic", idle_nic},
-                            Kind{"fault", low_memory},
-                            Kind{"node_back", node_back},
-                            Kind{"recovered", recovery_problems},
-                            Kind{"records_lost", lost_records},
-                            Kind{"unrecorded", unrecorded},
-                            Kind{"not_ended", not_ended},
-                            Kind{"changed", changed_by_others},
-                            Kind{"residue_unknown", residue_unknown},
-                            Kind{"carrier", carrier},
-                            Kind{"simulated", simulated}};
+constexpr std::array kKinds{RemarksOf{"observer_restarted", observer_restarted},
+                            RemarksOf{"agent_restarted", agent_restarted},
+                            RemarksOf{"idle_nic", idle_nic},
+                            RemarksOf{"fault", low_memory},
+                            RemarksOf{"node_back", node_back},
+                            RemarksOf{"recovered", recovery_problems},
+                            RemarksOf{"records_lost", lost_records},
+                            RemarksOf{"unrecorded", unrecorded},
+                            RemarksOf{"not_ended", not_ended},
+                            RemarksOf{"changed", changed_by_others},
+                            RemarksOf{"residue_unknown", residue_unknown},
+                            RemarksOf{"carrier", carrier},
+                            RemarksOf{"simulated", simulated}};
 
 }  // namespace
 
 std::vector<std::string> remarks_in(const Plan& plan, const Json& event) {
   const std::string type = text_at(event, "type");
-  for (const Kind& kind : kKinds)
+  for (const RemarksOf& kind : kKinds)
     if (kind.type == type) return kind.remarks(plan, event);
   return {};
 }

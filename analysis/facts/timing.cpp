@@ -11,7 +11,7 @@
 namespace grit {
 namespace {
 
-std::optional<std::int64_t> number_at(const Json& event, const char* key) {
+std::optional<std::int64_t> whole_at(const Json& event, const char* key) {
   const auto found = event.find(key);
   if (found == event.end() || !found->is_number_integer()) return std::nullopt;
   return found->get<std::int64_t>();
@@ -24,9 +24,9 @@ struct Place {
   auto operator<=>(const Place&) const = default;
 };
 
-class Collector {
+class TimingCollector {
  public:
-  Collector(const Plan& plan, const BlockEnds& block_ends, const Json& clock)
+  TimingCollector(const Plan& plan, const BlockEnds& block_ends, const Json& clock)
       : plan_(plan),
         block_ends_(block_ends),
         clocks_(plan, clock),
@@ -35,10 +35,10 @@ class Collector {
 
   void take(const Json& event) {
     if (!event.is_object() || !has_text(event, "type", "fault") || !truth_at(event, "ok")) return;
-    const auto id = number_at(event, "fault"), block = number_at(event, "block"), t_ns = number_at(event, "t_ns");
+    const auto id = whole_at(event, "fault"), block = whole_at(event, "block"), t_ns = whole_at(event, "t_ns");
     const auto fault =
         std::find_if(plan_.faults.begin(), plan_.faults.end(), [&](const PlannedFault& f) { return f.id == id; });
-    const std::int64_t pulse = number_at(event, "pulse").value_or(0);
+    const std::int64_t pulse = whole_at(event, "pulse").value_or(0);
     if (fault == plan_.faults.end() || !block || !t_ns || pulse < 0) return;
     const Place place{static_cast<std::size_t>(fault - plan_.faults.begin()), *block, pulse};
     if (has_text(event, "action", "applied")) take_onset(place, event, *t_ns);
@@ -61,7 +61,7 @@ class Collector {
 
  private:
   void take_onset(const Place& place, const Json& event, std::int64_t t_ns) {
-    const auto onset = number_at(event, "onset_ns"), planned = number_at(event, "planned_ns");
+    const auto onset = whole_at(event, "onset_ns"), planned = whole_at(event, "planned_ns");
     if (!onset || !planned) return;
     entered_ns_[place] = t_ns - *onset;
     onsets_[place.fault].push_back(*onset - *planned);
@@ -77,7 +77,7 @@ class Collector {
       if (entered == entered_ns_.end() || static_cast<std::size_t>(place.pulse) >= fault.pulses.size()) return;
       // A pulse counts from its anchor, which the agent alone knows.
       const std::int64_t pulse_ns = fault.pulses[static_cast<std::size_t>(place.pulse)].end_ns;
-      const std::int64_t end_ns = number_at(event, "planned_ns").value_or(pulse_ns);
+      const std::int64_t end_ns = whole_at(event, "planned_ns").value_or(pulse_ns);
       if (end_ns >= 0) ends_[place.fault].push_back(t_ns - entered->second - end_ns);
     } else if (has_text(event, "why", "block_end")) {
       const std::int64_t left_ns = block_ends_.end_ns(fault.node, place.block);
@@ -141,7 +141,7 @@ std::optional<Lateness> lateness_of(std::vector<std::int64_t> values_ns) {
 }
 
 FaultTiming fault_timing(const Plan& plan, const BlockEnds& ends, const JsonLines& events, const Json& clock) {
-  Collector collector(plan, ends, clock);
+  TimingCollector collector(plan, ends, clock);
   events.for_each_of({"fault"}, [&](const Json& event) { collector.take(event); });
   return collector.finish();
 }

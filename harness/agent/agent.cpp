@@ -10,7 +10,7 @@
 namespace grit {
 namespace {
 
-Result<Ready> start(const Json& configuration) {
+Result<Ready> start_agent(const Json& configuration) {
   GRIT_TRY(AgentConfig config, agent_config_from_json(configuration));
   GRIT_TRY(Segment segment, Segment::attach(Fd(kAgentSegmentFd)));
   GRIT_TRY(auto opened, Agent::open(std::move(config), std::move(segment), Fd(kAgentWakeFd)));
@@ -30,7 +30,7 @@ int agent_main() {
   // permitted to ordinary users: then as the scheduler pleases. Threads and workers are ordinary again.
   const sched_param least{.sched_priority = 1};
   ::sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &least);
-  return kept_process_main("grit-agent", kAgentDescriptors, start);
+  return kept_process_main("grit-agent", kAgentDescriptors, start_agent);
 }
 
 }  // namespace grit

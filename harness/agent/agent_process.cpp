@@ -13,7 +13,7 @@ namespace grit {
 namespace {
 
 /// The agent's own timer reverts first; this is for an agent that is stuck.
-constexpr std::int64_t kLeaseGrace_ns = kNsPerS;
+constexpr std::int64_t kStuckAgent_ns = kNsPerS;
 /// What one journal may take a successor: a command may have 600 s, other faults have seconds.
 constexpr std::int64_t kLongestRevert_ns = 700 * kNsPerS;
 
@@ -88,7 +88,7 @@ Result<std::unique_ptr<AgentProcess>> AgentProcess::start(AgentConfig config, co
       for (const Json& one : *list)
         if (one.is_string()) raw.warnings_.push_back(one.get<std::string>());
   };
-  setup.is_useless = [&raw] { return lease_overdue(raw.segment_.control(), kLeaseGrace_ns, monotonic_ns()); };
+  setup.is_useless = [&raw] { return lease_overdue(raw.segment_.control(), kStuckAgent_ns, monotonic_ns()); };
   setup.busy_until_ns = [&control = raw.segment_.control()]() -> std::int64_t {
     const bool reverts = control.agent_doing.load() == AgentDoing::applying_or_reverting;
     return reverts ? control.agent_beat_ns.load() + kLongestRevert_ns : 0;

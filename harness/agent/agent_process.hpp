@@ -16,6 +16,10 @@
 
 namespace grit {
 
+/// For so long a lease (NodeControl::lease_deadline_ns) may be overdue before the heir or the observer acts: the rank's
+/// thread ends such an agent within 2 s, but a thread may be stopped with its rank, or have ended with it.
+constexpr std::int64_t kLeaseGrace_ns = 3 * kNsPerS;
+
 /// All an agent must know. Travels over an inherited socket: the run's secret key is never on a command line, in the
 /// environment or in a file.
 struct AgentConfig {

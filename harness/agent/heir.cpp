@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "harness/agent/agent_process.hpp"
 #include "harness/agent/journal.hpp"
 #include "harness/agent/journal_files.hpp"
 #include "harness/agent/node_lock.hpp"
@@ -21,6 +22,7 @@
 #include "harness/base/fd.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/own_pause.hpp"
+#include "harness/os/namespaces.hpp"
 
 namespace grit {
 namespace {
@@ -30,13 +32,8 @@ constexpr int kLook_ms = 20;  // with the agent gone: is the rank, or is there a
 constexpr std::int64_t kSuccessor_ns = 5 * kNsPerS;
 constexpr std::int64_t kLockPatience_ns = 5 * kNsPerS;  // another heir of this node may be at it
 constexpr int kLeaseLook_ms = 1000;
-/// The rank's thread ends an agent after one second, and looks twice a second; a job that is suspended has neither.
-constexpr std::int64_t kLeaseGrace_ns = 3 * kNsPerS;
-constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;  // of the heir itself, between two looks at the lease
 constexpr int kAgentDies_ms = 2000;
 constexpr int kAnswerTimeout_ms = 5000;
-
-Fd open_process(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
 /// Also when there was none to open: it had ended.
 bool ends_within(const Fd& process, int timeout_ms) {
@@ -78,7 +75,7 @@ void take_over(const Fd& agent, const std::filesystem::path& journal_directory, 
   if (answer > STDERR_FILENO + 1) ::close_range(STDERR_FILENO + 1, static_cast<unsigned>(answer) - 1, 0);
   ::close_range(static_cast<unsigned>(answer) + 1, ~0U, 0);
   const Fd line(answer);
-  const Fd agent = open_process(agent_pid), rank = open_process(segment.slots()[0].pid);
+  const Fd agent = open_process(agent_pid).value_or(Fd()), rank = open_process(segment.slots()[0].pid).value_or(Fd());
   leave_control_groups();
   static_cast<void>(keep_in_memory());  // the agent has said why not, if not
   const std::string cgroups = read_file("/proc/self/cgroup").value_or("");

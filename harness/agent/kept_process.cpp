@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "harness/base/clock.hpp"
 #include "harness/base/files.hpp"
 #include "harness/base/own_pause.hpp"
+#include "harness/os/namespaces.hpp"
 #include "harness/os/spawn.hpp"
 
 namespace grit {
@@ -28,9 +28,6 @@ constexpr int kAttempts = 3;  // to start a successor
 constexpr auto kAttemptPause = std::chrono::seconds(1);
 constexpr int kWatchInterval_ms = 500;  // its end is seen at once; this is for whether it was stopped, or is of no use
 constexpr int kLooksStopped = 2;        // one second: nobody stops such a process for long and means well
-/// A look that came so late: the keeper itself was stopped, with all of the job, and the process with it. That then has
-/// as long to do what is due.
-constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;
 constexpr std::int64_t kEndPatience_ns = 5 * kNsPerS;
 constexpr std::int64_t kNoSign_ns = 60 * kNsPerS;
 
@@ -77,9 +74,6 @@ bool is_stopped(pid_t child) {
   return ::waitid(P_PID, static_cast<id_t>(child), &stopped, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
          stopped.si_pid == child;
 }
-
-/// Empty: poll(2) then waits for the time alone.
-Fd open_process(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
 }  // namespace
 
@@ -173,8 +167,10 @@ Status KeptProcess::spawn_successor() {
 void KeptProcess::watch() {
   ::pthread_setname_np(::pthread_self(), "grit-keeper");
   int looks_stopped = 0;
+  // A look that came late: the keeper itself was stopped, with all of the job, and the process with it. That then has
+  // as long to do what is due.
   OwnPause pause(kOwnPause_ns);
-  Fd process = open_process(pid_.load());
+  Fd process = open_process(pid_.load()).value_or(Fd());  // empty: poll(2) then waits for the time alone
   for (;;) {
     pollfd end{process.get(), POLLIN, 0};
     ::poll(&end, 1, kWatchInterval_ms);
@@ -190,7 +186,7 @@ void KeptProcess::watch() {
         break;
       }
       looks_stopped = 0;
-      process = open_process(pid_.load());
+      process = open_process(pid_.load()).value_or(Fd());
       pause = OwnPause(kOwnPause_ns);  // starting it may have taken long
     } else if (pause.silence_ns(0, monotonic_ns()) < kOwnPause_ns) {
       looks_stopped = 0;

@@ -48,13 +48,11 @@ constexpr int kGoodbye_ms = 6000;                     // how long what is queued
 /// ends itself.
 constexpr std::int64_t kRecorderSilence_ns = 7 * kNsPerS;
 /// A gap between two turns of this loop: its agent, which ends an observer that is silent for 4 s, was stopped, too.
-constexpr std::int64_t kOwnPause_ns = 5 * kNsPerS;
+constexpr std::int64_t kBothStopped_ns = 5 * kNsPerS;
 /// How long the agent may take to end the ranks, which is the first thing it does when it has asked its faults to come
 /// off: what it is at meanwhile, such as a link that comes up, takes a second or two. With the 5 s after which a node
 /// is lost, all is over in 10 s.
 constexpr std::int64_t kObedience_ns = 4 * kNsPerS;
-/// The rank's thread ends an agent that is stopped, or whose lease is over, within 2 s: but it has ended with its rank.
-constexpr std::int64_t kLeaseGrace_ns = 3 * kNsPerS;
 constexpr int kWorstKernelLevel = 4;   // warnings and worse (syslog(2)); a link that goes down is 6, and seen elsewhere
 constexpr int kMostKernelLines = 200;  // a node in trouble can write thousands
 
@@ -475,7 +473,7 @@ class Observer {
     std::int64_t heard_ns = 0;
   };
   std::optional<Order> order_{};  // the first to end the node's part of the run
-  OwnPause pause_{kOwnPause_ns};
+  OwnPause pause_{kBothStopped_ns};
   std::int64_t recorder_heard_ns_ = monotonic_ns();
   std::int64_t tick_ns_ = kShortestTick_ns;
   std::int64_t last_tick_ns_ = 0, drained_at_ns_ = 0;

@@ -27,9 +27,6 @@ class Recorder {
   static constexpr std::int64_t kSilence_ns = 5 * kNsPerS;
   /// The same for one that was never heard of: its agent may still be starting.
   static constexpr std::int64_t kFirstContact_ns = 30 * kNsPerS;
-  /// The recorder goes around its loop twice a second. A longer gap is a pause of its own, as when the whole machine
-  /// stood still, and all nodes, whose connections may have broken over it, have their full time again.
-  static constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;
 
   /// Listens on the endpoints as RecorderSocket::bind() does, and opens steps.npy, collectives.npy and
   /// events.jsonl of the run directory, continuing what is there. After a restart give it the endpoints() of its predecessor, to which the
@@ -111,7 +108,7 @@ class Recorder {
   std::vector<StepRecord> batch_{};
   std::vector<CollectiveRecord> spans_{};  // the same of spans
   std::int64_t opened_ns_ = monotonic_ns();
-  OwnPause pause_{kOwnPause_ns};
+  OwnPause pause_{kOwnPause_ns};  // after one, which may have broken connections, nodes have their full time again
   std::function<void(const Json&)> before_order_{};
   std::int64_t end_patience_ns_ = kEndPatience_ns;
   std::vector<bool> wrong_sums_expected_{};

@@ -145,7 +145,7 @@ class Recording {
   std::int64_t told_to_end_ns_ = 0;
 };
 
-Result<Ready> start(const Json& configuration) {
+Result<Ready> start_recorder(const Json& configuration) {
   GRIT_TRY(RecorderConfig config, recorder_config_from_json(configuration));
   GRIT_TRY(Segment segment, Segment::attach(Fd(kRecorderSegmentFd)));
   GRIT_TRY(Recorder recorder, Recorder::open(config.run_directory, config.endpoints, config.keys, config.nodes));
@@ -155,6 +155,6 @@ Result<Ready> start(const Json& configuration) {
 
 }  // namespace
 
-int recorder_main() { return kept_process_main("grit-recorder", kRecorderDescriptors, start); }
+int recorder_main() { return kept_process_main("grit-recorder", kRecorderDescriptors, start_recorder); }
 
 }  // namespace grit

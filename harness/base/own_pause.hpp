@@ -5,7 +5,12 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "harness/base/clock.hpp"
+
 namespace grit {
+
+/// The bound of a loop that goes around once a second or oftener.
+constexpr std::int64_t kOwnPause_ns = 2 * kNsPerS;
 
 /// Notices by the gaps between the turns of a loop that the loop itself was paused.
 class OwnPause {

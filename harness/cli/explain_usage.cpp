@@ -36,9 +36,9 @@ std::string no_command(const CLI::App& app, const std::vector<std::string>& word
 }
 
 /// One command's words, once CLI11 has stopped reading them.
-class Reading {
+class WordsRead {
  public:
-  Reading(const CLI::App& app, const CLI::App& command, const std::vector<std::string>& words)
+  WordsRead(const CLI::App& app, const CLI::App& command, const std::vector<std::string>& words)
       : command_(command), name_("grit " + command.get_name()), words_(words), left_over_(app.remaining(true)) {}
 
   std::string explain(const CLI::ParseError& error) const {
@@ -155,7 +155,8 @@ std::string explain_usage(const CLI::App& app, const CLI::ParseError& error, con
   const auto commands = app.get_subcommands();
   if (commands.empty()) return sentences(no_command(app, words), "All commands: grit --help");
   const CLI::App& command = *commands.front();
-  return sentences(Reading(app, command, words).explain(error), fmt::format("See grit {} --help", command.get_name()));
+  return sentences(WordsRead(app, command, words).explain(error),
+                   fmt::format("See grit {} --help", command.get_name()));
 }
 
 }  // namespace grit

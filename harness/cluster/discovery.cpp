@@ -171,7 +171,7 @@ class NicScan {
   std::vector<Nic> nics_{};
 };
 
-std::map<std::string, std::string> own_environment() {
+std::map<std::string, std::string> environment_by_name() {
   std::map<std::string, std::string> variables;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     const std::string text = *variable;
@@ -212,7 +212,7 @@ Result<Node> discover_node(const DiscoveryHints& hints) {
   GRIT_TRY(NicScan scan, NicScan::make());
   Node node = describe_machine();
   node.name = host_name();
-  const auto environment = own_environment();
+  const auto environment = environment_by_name();
   node.nics = scan.run(environment, needed_files(hints, environment));
   return node;
 }

@@ -22,13 +22,13 @@ constexpr std::array kEnds{std::pair{BurninCellEnd::completed, std::string_view(
                            std::pair{BurninCellEnd::failed, std::string_view("failed")},
                            std::pair{BurninCellEnd::timed_out, std::string_view("timed_out")},
                            std::pair{BurninCellEnd::not_started, std::string_view("not_started")}};
-constexpr std::array kStates{std::pair{BurninNodeState::untested, std::string_view("untested")},
-                             std::pair{BurninNodeState::testing, std::string_view("testing")},
-                             std::pair{BurninNodeState::suspect, std::string_view("suspect")},
-                             std::pair{BurninNodeState::good, std::string_view("good")},
-                             std::pair{BurninNodeState::apart, std::string_view("apart")},
-                             std::pair{BurninNodeState::bad, std::string_view("bad")},
-                             std::pair{BurninNodeState::not_tested, std::string_view("not_tested")}};
+constexpr std::array kNodeStates{std::pair{BurninNodeState::untested, std::string_view("untested")},
+                                 std::pair{BurninNodeState::testing, std::string_view("testing")},
+                                 std::pair{BurninNodeState::suspect, std::string_view("suspect")},
+                                 std::pair{BurninNodeState::good, std::string_view("good")},
+                                 std::pair{BurninNodeState::apart, std::string_view("apart")},
+                                 std::pair{BurninNodeState::bad, std::string_view("bad")},
+                                 std::pair{BurninNodeState::not_tested, std::string_view("not_tested")}};
 constexpr std::array kStatuses{std::pair{BurninStatus::clear, std::string_view("clear")},
                                std::pair{BurninStatus::suspect, std::string_view("suspect")},
                                std::pair{BurninStatus::cleared, std::string_view("cleared")},
@@ -45,13 +45,13 @@ std::string_view burnin_word(const Names& names, Enum value) {
 
 const auto& words_for(BurninShape /*of*/) { return kShapes; }
 const auto& words_for(BurninCellEnd /*of*/) { return kEnds; }
-const auto& words_for(BurninNodeState /*of*/) { return kStates; }
+const auto& words_for(BurninNodeState /*of*/) { return kNodeStates; }
 const auto& words_for(BurninStatus /*of*/) { return kStatuses; }
 
 }  // namespace
 
 std::string_view to_string(BurninCellEnd end) { return burnin_word(kEnds, end); }
-std::string_view to_string(BurninNodeState state) { return burnin_word(kStates, state); }
+std::string_view to_string(BurninNodeState state) { return burnin_word(kNodeStates, state); }
 std::string_view to_string(BurninStatus status) { return burnin_word(kStatuses, status); }
 
 int gravity(BurninStatus status) {

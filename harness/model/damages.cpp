@@ -7,16 +7,17 @@
 namespace grit {
 namespace {
 
-constexpr std::array<std::pair<Damage::State, std::string_view>, 4> kStates{{{Damage::State::to_do, "to_do"},
-                                                                             {Damage::State::finished, "finished"},
-                                                                             {Damage::State::not_here, "not_here"},
-                                                                             {Damage::State::failed, "failed"}}};
+constexpr std::array<std::pair<Damage::State, std::string_view>, 4> kDamageStates{
+    {{Damage::State::to_do, "to_do"},
+     {Damage::State::finished, "finished"},
+     {Damage::State::not_here, "not_here"},
+     {Damage::State::failed, "failed"}}};
 
 Result<Damage> damage_from(const Json& json) {
   Damage damage{.name = json.at("name").get<std::string>(), .reason = json.value("reason", std::string())};
   if (!names_a_directory(damage.name)) return usage_error("not a damages.json: a damage has no name");
   const auto word = json.at("state").get<std::string>();
-  for (const auto& [state, text] : kStates) {
+  for (const auto& [state, text] : kDamageStates) {
     if (text != word) continue;
     damage.state = state;
     return damage;
@@ -30,7 +31,7 @@ bool names_a_directory(const std::string& name) {
   return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
 }
 
-std::string_view to_string(Damage::State state) { return kStates[static_cast<std::size_t>(state)].second; }
+std::string_view to_string(Damage::State state) { return kDamageStates[static_cast<std::size_t>(state)].second; }
 
 Json to_json(const Damages& damages) {
   Json json{{"format", formats::kDamages.number},

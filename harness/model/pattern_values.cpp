@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "harness/base/mix.hpp"
 #include "harness/model/element.hpp"
 
 namespace grit {
@@ -11,14 +12,6 @@ namespace {
 
 constexpr std::uint64_t kLargestModulus = 4096;
 constexpr std::uint64_t kPermutationSeed = 0x6a09e667f3bcc908;  // any; the same everywhere
-
-/// SplitMix64's finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
 
 /// Of 0..size-1 (Fisher and Yates, Durstenfeld 1964).
 std::vector<float> permutation_of(std::uint64_t size) {

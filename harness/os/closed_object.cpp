@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace grit {
 namespace {
@@ -49,6 +50,10 @@ std::int64_t ClosedObject::integer(const std::string& key, std::int64_t min, std
   if (fits && value.get<std::int64_t>() >= min && value.get<std::int64_t>() <= max) return value.get<std::int64_t>();
   problem(fmt::format("'{}' is not a whole number from {} to {}", key, min, max));
   return min;
+}
+
+std::uint32_t ClosedObject::u32(const std::string& key) {
+  return static_cast<std::uint32_t>(integer(key, 0, std::numeric_limits<std::uint32_t>::max()));
 }
 
 std::string ClosedObject::text(const std::string& key, std::size_t max_length) {

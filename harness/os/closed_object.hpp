@@ -2,6 +2,7 @@
 // and in range, or the whole is refused.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ class ClosedObject {
   ClosedObject(const Json& json, std::string what);
 
   std::int64_t integer(const std::string& key, std::int64_t min, std::int64_t max);
+  /// 0 .. 2^32 - 1.
+  std::uint32_t u32(const std::string& key);
   /// Text without control characters, of at most max_length bytes.
   std::string text(const std::string& key, std::size_t max_length);
   /// One of these texts.

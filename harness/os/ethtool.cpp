@@ -1,8 +1,8 @@
 #include "harness/os/ethtool.hpp"
 
 #include <linux/ethtool.h>
-#include <linux/if.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -53,7 +53,7 @@ Result<Ethtool> Ethtool::open() {
 bool Ethtool::ask(const std::string& name, void* question) const {
   ifreq request{};
   if (!put_name(request, name)) return false;
-  request.ifr_data = question;
+  request.ifr_data = static_cast<char*>(question);
   return ::ioctl(socket_.get(), SIOCETHTOOL, &request) == 0;
 }
 

@@ -43,7 +43,7 @@ ino_t inode_of(const char* path) {
 std::string why_not_all_is_seen() {
   if (!in_first_pid_namespace())
     return "only the machine's own processes see all of its namespaces, and this is in a container";
-  if (::geteuid() != 0 || inode_of("/proc/self/ns/user") != kFirstUserNamespace || !has_capability(CAP_SYS_PTRACE))
+  if (::geteuid() != 0 || !in_first_user_namespace() || !has_capability(CAP_SYS_PTRACE))
     return "only root sees all of the machine's namespaces";
   return {};
 }
@@ -92,6 +92,11 @@ void look_among_open_files(const fs::path& process, const std::string& kind, con
 }
 
 }  // namespace
+
+bool in_first_user_namespace() {
+  const ino_t inode = inode_of("/proc/self/ns/user");
+  return inode == kFirstUserNamespace || inode == 0;
+}
 
 bool is_root_of_the_machine() {
   if (::geteuid() != 0) return false;

@@ -14,6 +14,9 @@ Result<std::string> boot_id();
 /// root in a container without a user namespace of its own.
 bool is_root_of_the_machine();
 
+/// In the machine's first user namespace, whose root is root of the machine; true as well on a kernel without them.
+bool in_first_user_namespace();
+
 /// "DEVICE:INODE" of a network namespace (namespaces(7)). Inodes are used again once a namespace is gone: compare
 /// something of what lives in it as well.
 Result<std::string> netns_id(int netns_fd);

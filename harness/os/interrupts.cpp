@@ -14,6 +14,7 @@
 #include "harness/base/files.hpp"
 #include "harness/os/closed_object.hpp"
 #include "harness/os/ethtool.hpp"
+#include "harness/os/kernel_text.hpp"
 #include "harness/os/rdma.hpp"
 
 namespace grit {
@@ -22,11 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMaxInterrupt = 1'000'000;
-
-std::string first_line(const fs::path& file) {
-  const auto text = read_file(file);
-  return text ? text->substr(0, text->find('\n')) : std::string();
-}
 
 fs::path affinity_file(int number) { return fmt::format("/proc/irq/{}/smp_affinity_list", number); }
 

@@ -7,12 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
 #include <cstring>
 #include <limits>
 
 #include "harness/base/clock.hpp"
-#include "harness/base/files.hpp"
+#include "harness/os/identity.hpp"
 
 namespace grit {
 namespace {
@@ -21,16 +20,6 @@ constexpr const char* kDevice = "/dev/kmsg";
 constexpr std::size_t kMaxRecord_bytes = 8192;
 constexpr std::int64_t kLevelMask = 7;
 constexpr int kFacilityUser = 1 << 3;  // what user space writes is marked as its own
-
-/// Root of a user namespace is not root of the machine, whose log this is.
-bool is_root_of_the_machine() {
-  if (::geteuid() != 0) return false;
-  const auto map = read_file("/proc/self/uid_map", 4096);
-  if (!map) return true;  // a kernel without user namespaces
-  unsigned inside = 1, outside = 1, count = 0;
-  return std::sscanf(map->c_str(), "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
-         count == 4294967295U;
-}
 
 }  // namespace
 
@@ -86,7 +75,8 @@ Result<std::optional<KernelLine>> KernelLogReader::next() {
 }
 
 Result<KernelLog> KernelLog::open() {
-  if (!is_root_of_the_machine())
+  // Root of another user namespace is not root of the machine, whose log this is.
+  if (::geteuid() != 0 || !in_first_user_namespace())
     return unavailable_error("only root may write to the kernel's log: run grit as root on this node");
   Fd writer(::open(kDevice, O_WRONLY | O_CLOEXEC));
   if (!writer)

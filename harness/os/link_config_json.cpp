@@ -12,7 +12,6 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kMaxU32 = 0xffffffff;
 constexpr std::size_t kMaxAddressLength = INET6_ADDRSTRLEN;
 constexpr std::size_t kMaxBusName = 255;
 constexpr std::size_t kMaxMacLength = 95;  // MAX_ADDR_LEN of 32 bytes, which InfiniBand's 20 fit
@@ -58,11 +57,11 @@ Result<Address> address_from_json(const Json& json, int ifindex) {
   a.prefix = static_cast<int>(object.integer("prefix", 0, max_prefix(a.family)));
   a.broadcast = object.text("broadcast", kMaxAddressLength);
   a.label = object.text("label", IFNAMSIZ - 1);
-  a.flags = static_cast<std::uint32_t>(object.integer("flags", 0, kMaxU32));
+  a.flags = object.u32("flags");
   a.scope = static_cast<int>(object.integer("scope", 0, 255));
-  a.valid_s = static_cast<std::uint32_t>(object.integer("valid_s", 0, kMaxU32));
-  a.preferred_s = static_cast<std::uint32_t>(object.integer("preferred_s", 0, kMaxU32));
-  a.metric = static_cast<std::uint32_t>(object.integer("metric", 0, kMaxU32));
+  a.valid_s = object.u32("valid_s");
+  a.preferred_s = object.u32("preferred_s");
+  a.metric = object.u32("metric");
   a.protocol = static_cast<int>(object.integer("protocol", 0, 255));
   GRIT_CHECK(object.done());
   GRIT_CHECK(check_ip(a.family, a.local, false));
@@ -97,7 +96,7 @@ Result<std::map<int, std::uint32_t>> metrics_from_json(const Json& json) {
   ClosedObject object(json, "metrics");
   for (int metric = 1; metric <= kMaxMetric; ++metric) {
     const std::string key = std::to_string(metric);
-    if (json.contains(key)) metrics[metric] = static_cast<std::uint32_t>(object.integer(key, 0, kMaxU32));
+    if (json.contains(key)) metrics[metric] = object.u32(key);
   }
   GRIT_CHECK(object.done());
   return metrics;
@@ -112,15 +111,15 @@ Result<Route> route_from_json(const Json& json, int ifindex) {
   r.prefix = static_cast<int>(object.integer("prefix", 0, max_prefix(r.family)));
   r.gateway = object.text("gateway", kMaxAddressLength);
   r.source = object.text("source", kMaxAddressLength);
-  r.metric = static_cast<std::uint32_t>(object.integer("metric", 0, kMaxU32));
-  r.table = static_cast<std::uint32_t>(object.integer("table", 0, kMaxU32));
+  r.metric = object.u32("metric");
+  r.table = object.u32("table");
   r.scope = static_cast<int>(object.integer("scope", 0, 255));
   r.protocol = static_cast<int>(object.integer("protocol", 0, 255));
   r.type = static_cast<int>(object.integer("type", 0, 255));
   r.tos = static_cast<int>(object.integer("tos", 0, 255));
   r.onlink = object.boolean("onlink");
   r.preference = static_cast<int>(object.integer("preference", 0, 3));
-  r.expires_s = static_cast<std::uint32_t>(object.integer("expires_s", 0, kMaxU32));
+  r.expires_s = object.u32("expires_s");
   const Json& metrics = object.object("metrics");
   GRIT_CHECK(object.done());
   GRIT_TRY(r.metrics, metrics_from_json(metrics));

@@ -16,7 +16,7 @@
 namespace grit {
 namespace {
 
-std::optional<std::int64_t> number_in(const std::string& text, std::size_t from = 0) {
+std::optional<std::int64_t> leading_number(const std::string& text, std::size_t from = 0) {
   from = text.find_first_not_of(" \t", from);
   if (from == std::string::npos) return std::nullopt;
   std::int64_t value = 0;
@@ -27,12 +27,12 @@ std::optional<std::int64_t> number_in(const std::string& text, std::size_t from 
 
 std::optional<std::int64_t> number_of(const std::filesystem::path& path) {
   const auto text = read_file(path);
-  return text ? number_in(*text) : std::nullopt;
+  return text ? leading_number(*text) : std::nullopt;
 }
 
 Result<std::int64_t> meminfo(const std::string& text, const std::string& key) {
   const std::size_t at = text.find(key + ":");
-  const auto value = at == std::string::npos ? std::nullopt : number_in(text, at + key.size() + 1);
+  const auto value = at == std::string::npos ? std::nullopt : leading_number(text, at + key.size() + 1);
   if (!value) return internal_error("/proc/meminfo has no " + key);
   return *value * 1024;
 }
@@ -108,7 +108,7 @@ Result<Memory> read_memory(const std::filesystem::path& proc) {
 Result<std::int64_t> read_page_faults() {
   GRIT_TRY(const std::string text, read_file("/proc/vmstat"));
   const std::size_t line = text.find("\npgfault ");
-  const auto count = line == std::string::npos ? std::nullopt : number_in(text, line + sizeof "\npgfault" - 1);
+  const auto count = line == std::string::npos ? std::nullopt : leading_number(text, line + sizeof "\npgfault" - 1);
   if (!count) return unavailable_error("/proc/vmstat does not count page faults");
   return *count;
 }

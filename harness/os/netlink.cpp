@@ -62,11 +62,6 @@ ifinfomsg link_header(int ifindex) {
   return header;
 }
 
-Status change(nl_sock* socket, const Message& message, std::string_view what) {
-  if (auto done = rtnl::exchange(socket, message); !done) return Failure(rtnl::to_error(done.error(), what));
-  return {};
-}
-
 Status check_interface_name(const std::string& name) {
   if (name.empty() || name.size() >= IFNAMSIZ || name.find('/') != std::string::npos)
     return usage_error(
@@ -181,8 +176,8 @@ Status Netlink::change_flags(int ifindex, std::uint32_t flags, std::uint32_t mas
   header.ifi_change = mask;
   Message request(RTM_NEWLINK, 0);
   request.header(header);
-  return change(socket_.get(), request,
-                fmt::format("cannot set interface {} {}", ifindex, (flags & IFF_UP) != 0 ? "up" : "down"));
+  return rtnl::change(socket_.get(), request,
+                      fmt::format("cannot set interface {} {}", ifindex, (flags & IFF_UP) != 0 ? "up" : "down"));
 }
 
 Status Netlink::set_up(int ifindex) { return change_flags(ifindex, IFF_UP, IFF_UP); }
@@ -191,33 +186,36 @@ Status Netlink::set_down(int ifindex) { return change_flags(ifindex, 0, IFF_UP);
 Status Netlink::set_mtu(int ifindex, std::int64_t mtu_bytes) {
   Message request(RTM_NEWLINK, 0);
   request.header(link_header(ifindex)).u32(IFLA_MTU, static_cast<std::uint32_t>(mtu_bytes));
-  return change(socket_.get(), request, fmt::format("cannot set the MTU of interface {} to {}", ifindex, mtu_bytes));
+  return rtnl::change(socket_.get(), request,
+                      fmt::format("cannot set the MTU of interface {} to {}", ifindex, mtu_bytes));
 }
 
 Status Netlink::set_mac(int ifindex, const std::string& mac) {
   GRIT_TRY(const std::string bytes, rtnl::mac_bytes(mac));
   Message request(RTM_NEWLINK, 0);
   request.header(link_header(ifindex)).bytes(IFLA_ADDRESS, bytes);
-  return change(socket_.get(), request, fmt::format("cannot set the MAC address of interface {} to {}", ifindex, mac));
+  return rtnl::change(socket_.get(), request,
+                      fmt::format("cannot set the MAC address of interface {} to {}", ifindex, mac));
 }
 
 Status Netlink::set_master(int ifindex, int master_ifindex) {
   Message request(RTM_NEWLINK, 0);
   request.header(link_header(ifindex)).u32(IFLA_MASTER, static_cast<std::uint32_t>(master_ifindex));
-  return change(socket_.get(), request, fmt::format("cannot put interface {} under {}", ifindex, master_ifindex));
+  return rtnl::change(socket_.get(), request, fmt::format("cannot put interface {} under {}", ifindex, master_ifindex));
 }
 
 Status Netlink::rename(int ifindex, const std::string& name) {
   GRIT_CHECK(check_interface_name(name));
   Message request(RTM_NEWLINK, 0);
   request.header(link_header(ifindex)).text(IFLA_IFNAME, name);
-  return change(socket_.get(), request, fmt::format("cannot rename interface {} to {}", ifindex, name));
+  return rtnl::change(socket_.get(), request, fmt::format("cannot rename interface {} to {}", ifindex, name));
 }
 
 Status Netlink::move_to_netns(int ifindex, int netns_fd) {
   Message request(RTM_NEWLINK, 0);
   request.header(link_header(ifindex)).u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(netns_fd));
-  return change(socket_.get(), request, fmt::format("cannot move interface {} to another network namespace", ifindex));
+  return rtnl::change(socket_.get(), request,
+                      fmt::format("cannot move interface {} to another network namespace", ifindex));
 }
 
 Status Netlink::create_veth(const VethEnd& one, const VethEnd& other) {
@@ -240,7 +238,8 @@ Status Netlink::create_veth(const VethEnd& one, const VethEnd& other) {
       });
     });
   });
-  return change(socket_.get(), request, fmt::format("cannot create the veth pair {} and {}", one.name, other.name));
+  return rtnl::change(socket_.get(), request,
+                      fmt::format("cannot create the veth pair {} and {}", one.name, other.name));
 }
 
 Status Netlink::create_bridge(const std::string& name) {
@@ -248,13 +247,13 @@ Status Netlink::create_bridge(const std::string& name) {
   Message request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   request.header(link_header(0)).text(IFLA_IFNAME, name);
   request.nest(IFLA_LINKINFO, [](Message& info) { info.text(IFLA_INFO_KIND, "bridge"); });
-  return change(socket_.get(), request, "cannot create the bridge " + name);
+  return rtnl::change(socket_.get(), request, "cannot create the bridge " + name);
 }
 
 Status Netlink::remove_link(int ifindex) {
   Message request(RTM_DELLINK, 0);
   request.header(link_header(ifindex));
-  return change(socket_.get(), request, fmt::format("cannot delete interface {}", ifindex));
+  return rtnl::change(socket_.get(), request, fmt::format("cannot delete interface {}", ifindex));
 }
 
 }  // namespace grit

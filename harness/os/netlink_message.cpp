@@ -171,6 +171,11 @@ Error to_error(const Refusal& refusal, std::string_view what) {
   return Error{ErrorKind::internal, fmt::format("{}: {}", what, refusal.words)};
 }
 
+Status change(nl_sock* socket, const Message& message, std::string_view what) {
+  if (auto done = exchange(socket, message); !done) return Failure(to_error(done.error(), what));
+  return {};
+}
+
 Result<nl_sock*> open_socket() {
   std::unique_ptr<nl_sock, decltype(&nl_socket_free)> socket(nl_socket_alloc(), nl_socket_free);
   if (!socket) return internal_error("cannot allocate a netlink socket");

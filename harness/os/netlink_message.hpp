@@ -6,6 +6,8 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
+#include <algorithm>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -63,6 +65,9 @@ tl::expected<void, Refusal> exchange(nl_sock* socket, const Message& message, co
 /// A Refusal as an Error: unavailable when a privilege is missing, with what would help; internal otherwise.
 Error to_error(const Refusal& refusal, std::string_view what);
 
+/// exchange() of a message that only changes something, its Refusal as an Error.
+Status change(nl_sock* socket, const Message& message, std::string_view what);
+
 /// A socket of NETLINK_ROUTE with extended acknowledgements, in the network namespace of the calling thread.
 Result<nl_sock*> open_socket();
 
@@ -89,6 +94,14 @@ class Attributes {
   const nlattr* head_;
   int length_;
 };
+
+/// The structure that an attribute's bytes are; what an older kernel leaves out of it is zero.
+template <class Struct>
+Struct read_struct(std::string_view bytes) {
+  Struct value{};
+  if (!bytes.empty()) std::memcpy(&value, bytes.data(), std::min(bytes.size(), sizeof value));
+  return value;
+}
 
 /// The bytes of an address in its usual notation. Error (usage): it is none of this family.
 Result<std::string> ip_bytes(int family, const std::string& address);

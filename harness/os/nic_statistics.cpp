@@ -18,7 +18,7 @@ std::string lower_case(std::string_view name) {
 }
 
 /// Words between anything that is no letter and no digit.
-std::vector<std::string_view> words_of(std::string_view name) {
+std::vector<std::string_view> words_in_name(std::string_view name) {
   std::vector<std::string_view> words;
   std::size_t start = 0;
   const auto in_word = [](char letter) { return is_digit(letter) || (letter >= 'a' && letter <= 'z'); };
@@ -120,7 +120,7 @@ StatisticMeaning meaning_of(std::string_view name, const std::vector<std::string
 
 StatisticClass classify_statistic(std::string_view name) {
   const std::string text = lower_case(name);
-  const std::vector<std::string_view> words = words_of(text);
+  const std::vector<std::string_view> words = words_in_name(text);
   const StatisticMeaning meaning = meaning_of(text, words);
   return {meaning, meaning == StatisticMeaning::none ? std::string() : part_of(words)};
 }

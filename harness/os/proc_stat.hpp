@@ -4,12 +4,16 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 
 namespace grit {
+
+/// No file of one process with its numbers is longer; what is read of one.
+constexpr std::size_t kMaxProcFile_bytes = 4096;
 
 struct ProcStat {
   std::string name{};

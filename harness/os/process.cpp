@@ -24,8 +24,6 @@
 namespace grit {
 namespace {
 
-constexpr std::size_t kMaxProcFile_bytes = 4096;
-
 std::optional<ProcessState> read_state(pid_t pid) {
   const auto stat = read_proc_stat(pid);
   if (!stat) return std::nullopt;

@@ -13,7 +13,6 @@
 namespace grit {
 namespace {
 
-constexpr std::size_t kMaxProcFile_bytes = 4096;
 constexpr std::int64_t kSector_bytes = 512;  // ru_inblock and ru_oublock count these (getrusage(2))
 
 std::int64_t page_bytes() { return ::sysconf(_SC_PAGESIZE); }

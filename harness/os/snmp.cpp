@@ -7,22 +7,13 @@
 #include <vector>
 
 #include "harness/base/files.hpp"
+#include "harness/os/kernel_text.hpp"
 
 namespace grit {
 namespace {
 
 /// More than any kernel's, so that a file that is none of the kernel's is not read whole.
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
-
-std::vector<std::string_view> words_of(std::string_view line) {
-  std::vector<std::string_view> words;
-  for (std::size_t end = 0;;) {
-    const std::size_t start = line.find_first_not_of(' ', end);
-    if (start == std::string_view::npos) return words;
-    end = std::min(line.find(' ', start), line.size());
-    words.push_back(line.substr(start, end - start));
-  }
-}
 
 std::optional<std::int64_t> number(std::string_view word) {
   std::int64_t value = 0;

@@ -37,17 +37,10 @@ Attributes nested(const Attributes& attributes, int type) {
   return {reinterpret_cast<const nlattr*>(inside.data()), static_cast<int>(inside.size())};
 }
 
-template <class Struct>
-Struct read_struct(std::string_view bytes) {
-  Struct value{};
-  if (!bytes.empty()) std::memcpy(&value, bytes.data(), std::min(bytes.size(), sizeof value));
-  return value;
-}
-
 TcCounters read_counters(const Attributes& attributes) {
   const Attributes stats = nested(attributes, TCA_STATS2);
-  const auto basic = read_struct<gnet_stats_basic>(stats.bytes(TCA_STATS_BASIC));
-  const auto queue = read_struct<gnet_stats_queue>(stats.bytes(TCA_STATS_QUEUE));
+  const auto basic = rtnl::read_struct<gnet_stats_basic>(stats.bytes(TCA_STATS_BASIC));
+  const auto queue = rtnl::read_struct<gnet_stats_queue>(stats.bytes(TCA_STATS_QUEUE));
   return {.sent_bytes = static_cast<std::int64_t>(basic.bytes),
           .sent_packets = basic.packets,
           .drops = queue.drops,
@@ -70,11 +63,6 @@ void note_unsupported(TcTree& tree, const Attributes& attributes, const std::str
 }
 
 bool is_hook(std::uint32_t parent) { return parent == TC_H_INGRESS || parent == TC_H_CLSACT; }
-
-Status change(nl_sock* socket, const Message& message, std::string_view what) {
-  if (auto done = rtnl::exchange(socket, message); !done) return Failure(rtnl::to_error(done.error(), what));
-  return {};
-}
 
 Message put_message(int type, int flags, const tcmsg& header, const std::string& kind, const std::string& options) {
   Message message(type, NLM_F_CREATE | flags);
@@ -207,33 +195,35 @@ Result<std::vector<TcCounted>> Tc::counted() {
 Status Tc::put_root(int ifindex, const TcQdisc& root) {
   const auto message = put_message(RTM_NEWQDISC, NLM_F_REPLACE, tc_header(ifindex, root.handle, TC_H_ROOT), root.kind,
                                    tc::settable_options(root));
-  return change(socket_.get(), message,
-                fmt::format("cannot put {} at the root of interface {}", tc::describe(root), ifindex));
+  return rtnl::change(socket_.get(), message,
+                      fmt::format("cannot put {} at the root of interface {}", tc::describe(root), ifindex));
 }
 
 Status Tc::put(int ifindex, const TcQdisc& qdisc) {
   const auto message = put_message(RTM_NEWQDISC, NLM_F_EXCL, tc_header(ifindex, qdisc.handle, qdisc.parent), qdisc.kind,
                                    tc::settable_options(qdisc));
-  return change(socket_.get(), message, fmt::format("cannot add {} to interface {}", tc::describe(qdisc), ifindex));
+  return rtnl::change(socket_.get(), message,
+                      fmt::format("cannot add {} to interface {}", tc::describe(qdisc), ifindex));
 }
 
 Status Tc::put(int ifindex, const TcClass& one) {
   const auto message =
       put_message(RTM_NEWTCLASS, NLM_F_EXCL, tc_header(ifindex, one.handle, one.parent), one.kind, one.options);
-  return change(socket_.get(), message, fmt::format("cannot add {} to interface {}", tc::describe(one), ifindex));
+  return rtnl::change(socket_.get(), message, fmt::format("cannot add {} to interface {}", tc::describe(one), ifindex));
 }
 
 Status Tc::put(int ifindex, const TcFilter& filter) {
   tcmsg header = tc_header(ifindex, filter.handle, filter.parent);
   header.tcm_info = filter.info;
   const auto message = put_message(RTM_NEWTFILTER, NLM_F_EXCL, header, filter.kind, tc::settable_options(filter));
-  return change(socket_.get(), message, fmt::format("cannot add {} to interface {}", tc::describe(filter), ifindex));
+  return rtnl::change(socket_.get(), message,
+                      fmt::format("cannot add {} to interface {}", tc::describe(filter), ifindex));
 }
 
 Status Tc::delete_root(int ifindex) {
   Message message(RTM_DELQDISC, 0);
   message.header(tc_header(ifindex, 0, TC_H_ROOT));
-  return change(socket_.get(), message, fmt::format("cannot delete the root qdisc of interface {}", ifindex));
+  return rtnl::change(socket_.get(), message, fmt::format("cannot delete the root qdisc of interface {}", ifindex));
 }
 
 Status Tc::put_missing(int ifindex, const TcTree& saved, const TcTree& now) {

@@ -12,7 +12,6 @@
 namespace grit {
 namespace {
 
-constexpr std::int64_t kMaxU32 = 0xffffffff;
 constexpr std::size_t kMaxKindLength = 15;  // IFNAMSIZ - 1, as the kernel has it
 constexpr std::size_t kMaxOptions_bytes = 8192;
 constexpr std::size_t kMaxParts = 10'000;
@@ -48,13 +47,9 @@ Status check_options(const std::string& kind, const std::string& options) {
   return usage_error("traffic control: 'options' of " + kind + " are not whole attributes");
 }
 
-std::uint32_t read_u32(ClosedObject& object, const char* key) {
-  return static_cast<std::uint32_t>(object.integer(key, 0, kMaxU32));
-}
-
 Result<TcQdisc> qdisc_from_json(const Json& json) {
   ClosedObject object(json, "qdisc");
-  TcQdisc qdisc{object.text("kind", kMaxKindLength), read_u32(object, "handle"), read_u32(object, "parent"), {}};
+  TcQdisc qdisc{object.text("kind", kMaxKindLength), object.u32("handle"), object.u32("parent"), {}};
   const std::string hex = object.text("options", 2 * kMaxOptions_bytes);
   GRIT_CHECK(object.done());
   GRIT_TRY(qdisc.options, from_hex(hex));
@@ -67,7 +62,7 @@ Result<TcQdisc> qdisc_from_json(const Json& json) {
 
 Result<TcClass> class_from_json(const Json& json) {
   ClosedObject object(json, "class");
-  TcClass one{object.choice("kind", {"htb", "drr"}), read_u32(object, "handle"), read_u32(object, "parent"), {}};
+  TcClass one{object.choice("kind", {"htb", "drr"}), object.u32("handle"), object.u32("parent"), {}};
   const std::string hex = object.text("options", 2 * kMaxOptions_bytes);
   GRIT_CHECK(object.done());
   GRIT_TRY(one.options, from_hex(hex));
@@ -78,9 +73,9 @@ Result<TcClass> class_from_json(const Json& json) {
 Result<TcFilter> filter_from_json(const Json& json) {
   ClosedObject object(json, "filter");
   TcFilter filter{object.choice("kind", {"u32", "fw", "matchall"}),
-                  read_u32(object, "handle"),
-                  read_u32(object, "parent"),
-                  read_u32(object, "info"),
+                  object.u32("handle"),
+                  object.u32("parent"),
+                  object.u32("info"),
                   {}};
   const std::string hex = object.text("options", 2 * kMaxOptions_bytes);
   GRIT_CHECK(object.done());

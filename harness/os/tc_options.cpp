@@ -32,13 +32,6 @@ std::string_view bytes_of(const Struct& value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
-template <class Struct>
-Struct read_struct(std::string_view bytes) {
-  Struct value{};
-  if (!bytes.empty()) std::memcpy(&value, bytes.data(), std::min(bytes.size(), sizeof value));
-  return value;
-}
-
 std::uint32_t clamp_u32(std::int64_t value) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(value, 0, UINT32_MAX));
 }
@@ -87,9 +80,9 @@ void put_netem_attributes(Message& options, const TcNetem& netem) {
 }
 
 Json describe_tbf(const Attributes& options) {
-  const auto given = read_struct<tc_tbf_qopt>(options.bytes(TCA_TBF_PARMS));
+  const auto given = rtnl::read_struct<tc_tbf_qopt>(options.bytes(TCA_TBF_PARMS));
   std::uint64_t rate_bytes_per_s = given.rate.rate;
-  if (options.has(TCA_TBF_RATE64)) rate_bytes_per_s = read_struct<std::uint64_t>(options.bytes(TCA_TBF_RATE64));
+  if (options.has(TCA_TBF_RATE64)) rate_bytes_per_s = rtnl::read_struct<std::uint64_t>(options.bytes(TCA_TBF_RATE64));
   const double burst_bytes = static_cast<double>(given.buffer) * kTick_ns * static_cast<double>(rate_bytes_per_s) /
                              static_cast<double>(kNsPerS);
   return Json{{"rate_bits_per_s", rate_bytes_per_s * kBitsPerByte},
@@ -98,22 +91,22 @@ Json describe_tbf(const Attributes& options) {
 }
 
 Json describe_netem(std::string_view all) {
-  const auto given = read_struct<tc_netem_qopt>(all);
+  const auto given = rtnl::read_struct<tc_netem_qopt>(all);
   Json json{{"limit_packets", given.limit}, {"loss", share(given.loss)}};
   if (all.size() <= sizeof given) return json;
   const Attributes options(reinterpret_cast<const nlattr*>(all.data() + NLA_ALIGN(sizeof given)),
                            static_cast<int>(all.size() - NLA_ALIGN(sizeof given)));
   const auto ns = [&](int type, std::uint32_t ticks) {
-    return options.has(type) ? read_struct<std::int64_t>(options.bytes(type)) : ticks * kTick_ns;
+    return options.has(type) ? rtnl::read_struct<std::int64_t>(options.bytes(type)) : ticks * kTick_ns;
   };
   json["delay_ns"] = ns(TCA_NETEM_LATENCY64, given.latency);
   json["jitter_ns"] = ns(TCA_NETEM_JITTER64, given.jitter);
-  json["delay_correlation"] = share(read_struct<tc_netem_corr>(options.bytes(TCA_NETEM_CORR)).delay_corr);
-  json["reorder"] = share(read_struct<tc_netem_reorder>(options.bytes(TCA_NETEM_REORDER)).probability);
+  json["delay_correlation"] = share(rtnl::read_struct<tc_netem_corr>(options.bytes(TCA_NETEM_CORR)).delay_corr);
+  json["reorder"] = share(rtnl::read_struct<tc_netem_reorder>(options.bytes(TCA_NETEM_REORDER)).probability);
   const std::string_view loss = options.bytes(TCA_NETEM_LOSS);
   const Attributes models(reinterpret_cast<const nlattr*>(loss.data()), static_cast<int>(loss.size()));
   if (!loss.empty() && models.has(NETEM_LOSS_GE)) {
-    const auto model = read_struct<tc_netem_gemodel>(models.bytes(NETEM_LOSS_GE));
+    const auto model = rtnl::read_struct<tc_netem_gemodel>(models.bytes(NETEM_LOSS_GE));
     json["gemodel"] = Json{{"to_bad", share(model.p)},
                            {"to_good", share(model.r)},
                            {"loss_in_bad", 1 - share(model.h)},

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <linux/capability.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/timex.h>
 #include <unistd.h>
@@ -22,7 +21,6 @@ namespace grit {
 namespace {
 
 constexpr int kTries = 16;
-constexpr ino_t kFirstUserNamespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO, include/linux/proc_ns.h
 constexpr std::int64_t kFarAhead_s = 10LL * 365 * 24 * 3600;
 
 /// Names as /proc/PID/comm has them (at most 15 bytes), and the units that start them.
@@ -58,9 +56,7 @@ std::int64_t wall_clock_origin_ns() {
 }
 
 std::optional<std::string> why_no_clock_setting() {
-  struct stat user {};
-  const bool first = ::stat("/proc/self/ns/user", &user) == 0 && user.st_ino == kFirstUserNamespace;
-  if (has_capability(CAP_SYS_TIME) && first) return std::nullopt;
+  if (has_capability(CAP_SYS_TIME) && in_first_user_namespace()) return std::nullopt;
   return "setting the clock takes CAP_SYS_TIME in the machine's first user namespace: run as root, in a container with "
          "that capability";
 }

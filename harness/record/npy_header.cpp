@@ -84,8 +84,8 @@ constexpr std::array kNeededOfSpan{"rank"sv,      "step"sv,  "sequence"sv, "grou
 constexpr RecordLayout kStepLayout{"steps.npy", "step records", kStepFields, sizeof(StepRecord), kNeededOfStep};
 constexpr RecordLayout kSpanLayout{"collectives.npy", "spans", kSpanFields, sizeof(CollectiveRecord), kNeededOfSpan};
 
-constexpr std::string_view kMagic = "\x93NUMPY\x01\x00"sv;
-constexpr std::size_t kPreambleBytes = kMagic.size() + 2;  // magic, version, uint16 length of the text
+constexpr std::string_view kNumpyMagic = "\x93NUMPY\x01\x00"sv;
+constexpr std::size_t kPreambleBytes = kNumpyMagic.size() + 2;  // magic, version, uint16 length of the text
 
 /// The dictionary up to the count; NumPy sorts its keys and spells it just so.
 std::string dictionary_start(const RecordLayout& layout) {
@@ -239,7 +239,7 @@ const RecordLayout& record_layout<CollectiveRecord>() {
 
 std::string npy_header(const RecordLayout& layout, std::uint64_t count) {
   constexpr std::size_t text_bytes = kNpyHeaderBytes - kPreambleBytes;
-  std::string header(kMagic);
+  std::string header(kNumpyMagic);
   header += static_cast<char>(text_bytes & 0xff);
   header += static_cast<char>(text_bytes >> 8);
   header += dictionary_start(layout) + std::to_string(count);
@@ -251,7 +251,8 @@ std::string npy_header(const RecordLayout& layout, std::uint64_t count) {
 }
 
 Result<NpyHeader> parse_npy_header(const RecordLayout& layout, std::string_view bytes) {
-  if (bytes.size() < kPreambleBytes || !bytes.starts_with(kMagic)) return usage_error("not a NumPy file of format 1.0");
+  if (bytes.size() < kPreambleBytes || !bytes.starts_with(kNumpyMagic))
+    return usage_error("not a NumPy file of format 1.0");
   const auto byte = [&](std::size_t at) { return static_cast<std::size_t>(static_cast<unsigned char>(bytes[at])); };
   const std::size_t text_bytes = byte(kPreambleBytes - 2) | byte(kPreambleBytes - 1) << 8;
   if (bytes.size() < kPreambleBytes + text_bytes) return usage_error("the NumPy header is cut short");

@@ -17,7 +17,7 @@
 namespace grit {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x32'67'65'73'74'69'72'67;  // "gritseg2" in memory
+constexpr std::uint64_t kSegmentMagic = 0x32'67'65'73'74'69'72'67;  // "gritseg2" in memory
 
 // An atomic with a lock inside would lock in one process only.
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
@@ -99,7 +99,7 @@ Result<Segment> Segment::create(int local_ranks) {
   auto* first = reinterpret_cast<RankSlot*>(static_cast<std::byte*>(segment.base_) + kSlotsOffset);
   for (int i = 0; i < local_ranks; ++i) ::new (first + i) RankSlot;
   control->local_ranks = static_cast<std::uint32_t>(local_ranks);
-  control->magic = kMagic;
+  control->magic = kSegmentMagic;
   return segment;
 }
 
@@ -114,7 +114,7 @@ Result<Segment> Segment::attach(Fd fd) {
   segment.fd_ = std::move(fd);
   GRIT_TRY(segment.base_, map_shared(segment.fd_.get(), bytes));
   const NodeControl& control = segment.control();
-  if (control.magic != kMagic) return not_a_segment("the mark at its start is missing");
+  if (control.magic != kSegmentMagic) return not_a_segment("the mark at its start is missing");
   if (bytes != segment_bytes(control.local_ranks))
     return not_a_segment(fmt::format("{} bytes for {} ranks", bytes, control.local_ranks));
   return segment;

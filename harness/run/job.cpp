@@ -24,14 +24,14 @@ namespace {
 
 constexpr std::int64_t kAllFail_ns = 2 * kNsPerS;  // how far apart ranks come to the same error, at most
 constexpr int kGatherTag = 72;
-constexpr std::size_t kPiece_bytes = std::size_t{1} << 30;  // MPI counts in int
+constexpr std::size_t kMpiPiece_bytes = std::size_t{1} << 30;  // MPI counts in int
 
 std::string broadcast_in(MPI_Comm comm, std::string text, int root = 0) {
   std::uint64_t length = text.size();
   MPI_Bcast(&length, 1, MPI_UINT64_T, root, comm);
   text.resize(length);
-  for (std::size_t at = 0; at < text.size(); at += kPiece_bytes)
-    MPI_Bcast(text.data() + at, static_cast<int>(std::min(kPiece_bytes, text.size() - at)), MPI_BYTE, root, comm);
+  for (std::size_t at = 0; at < text.size(); at += kMpiPiece_bytes)
+    MPI_Bcast(text.data() + at, static_cast<int>(std::min(kMpiPiece_bytes, text.size() - at)), MPI_BYTE, root, comm);
   return text;
 }
 
@@ -133,8 +133,8 @@ std::vector<std::string> Job::gather(const std::string& text) const {
   std::vector<std::uint64_t> lengths(rank_ == 0 ? static_cast<std::size_t>(size_) : 0);
   MPI_Gather(&length, 1, MPI_UINT64_T, lengths.data(), 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
   const auto pieces = [](std::uint64_t bytes, const auto& use) {
-    for (std::size_t at = 0; at < bytes; at += kPiece_bytes)
-      use(at, static_cast<int>(std::min<std::size_t>(kPiece_bytes, bytes - at)));
+    for (std::size_t at = 0; at < bytes; at += kMpiPiece_bytes)
+      use(at, static_cast<int>(std::min<std::size_t>(kMpiPiece_bytes, bytes - at)));
   };
   if (rank_ != 0) {
     pieces(length, [&](std::size_t at, int bytes) {

@@ -130,7 +130,7 @@ std::vector<int> peers_of(int node, int nodes) {
 }
 
 /// A link as its lower end sees it.
-struct Link {
+struct TestedLink {
   int peer = 0;
   Asker small, bulk;
   std::vector<std::int64_t> round_trips_ns{};
@@ -178,13 +178,13 @@ class Measurement {
       tick();
     }
     while (std::any_of(links_.begin(), links_.end(),
-                       [](const Link& link) { return link.small.under_way() || link.bulk.under_way(); }))
+                       [](const TestedLink& link) { return link.small.under_way() || link.bulk.under_way(); }))
       turn(entries);
     // Others may still ask.
     MPI_Ibarrier(communicator_, &request_);
     while (!request_done()) turn(entries);
     for (Answerer& answerer : answerers_) answerer.close();
-    for (Link& link : links_)
+    for (TestedLink& link : links_)
       if (!link.round_trips_ns.empty()) add_entry(entries, link, monotonic_ns(), Json());
   }
 
@@ -205,11 +205,11 @@ class Measurement {
 
   void ask() {
     const std::int64_t now_ns = monotonic_ns();
-    for (Link& link : links_)
+    for (TestedLink& link : links_)
       if (!link.small.under_way() && now_ns >= link.small_due_ns) link.small.ask();
     if (links_.empty() || now_ns < bulk_due_ns_) return;
     // One after the other; but one that stalls does not hold up the rest.
-    Link& link = links_[static_cast<std::size_t>(round_) % links_.size()];
+    TestedLink& link = links_[static_cast<std::size_t>(round_) % links_.size()];
     ++round_;
     bulk_due_ns_ = now_ns + bulk_pause_ns_;
     if (!link.bulk.under_way()) link.bulk.ask();
@@ -218,7 +218,7 @@ class Measurement {
   void turn(Json& entries) {
     bool moved = false;
     for (Answerer& answerer : answerers_) moved = answerer.poll() || moved;
-    for (Link& link : links_) {
+    for (TestedLink& link : links_) {
       if (link.small.answered()) {
         const std::int64_t now_ns = monotonic_ns();
         link.round_trips_ns.push_back(now_ns - link.small.asked_at_ns());
@@ -235,7 +235,7 @@ class Measurement {
     if (!moved && share_core_) pause();
   }
 
-  void add_entry(Json& entries, Link& link, std::int64_t t_ns, Json bits_per_s) const {
+  void add_entry(Json& entries, TestedLink& link, std::int64_t t_ns, Json bits_per_s) const {
     auto& trips = link.round_trips_ns;
     Json latency_ns;
     if (!trips.empty()) {
@@ -266,7 +266,7 @@ class Measurement {
   bool share_core_;
   RankSlot& slot_;
   int node_ = 0;
-  std::vector<Link> links_{};          // to nodes above this one
+  std::vector<TestedLink> links_{};    // to nodes above this one
   std::vector<Answerer> answerers_{};  // for nodes below it
   MPI_Request request_ = MPI_REQUEST_NULL;
   int word_ = 0;

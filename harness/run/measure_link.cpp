@@ -21,15 +21,15 @@
 namespace grit {
 namespace {
 
-constexpr int kSmall_bytes = 8;
-constexpr int kBulk_bytes = 1 << 20;
+constexpr int kTrip_bytes = 8;
+constexpr int kBulkMessage_bytes = 1 << 20;
 constexpr std::size_t kWindow = 4;  // messages under way
 constexpr int kWarmUpTrips = 20;    // the first ones make the connection
 constexpr int kFewestTrips = 200;
-constexpr long kPoll_ns = 20 * kNsPerUs;
+constexpr long kLook_ns = 20 * kNsPerUs;
 /// No segment is larger, whatever the MTU.
 constexpr std::int64_t kLargestSegment_bytes = 65536;
-enum Tag { small_question = 91, small_answer, bulk, bulk_end, bulk_ack };
+enum MeasureTag { trip_question = 91, trip_answer, bulk_message, bulk_end, bulk_ack };
 
 struct SegmentCount {
   std::int64_t sent = 0, again = 0;
@@ -55,7 +55,7 @@ struct PairAddresses {
 class LinkMeter {
  public:
   LinkMeter(MPI_Comm communicator, std::int64_t length_ns, bool shares_cores)
-      : communicator_(communicator), length_ns_(length_ns), shares_cores_(shares_cores), bulk_(kBulk_bytes) {
+      : communicator_(communicator), length_ns_(length_ns), shares_cores_(shares_cores), bulk_(kBulkMessage_bytes) {
     MPI_Comm_rank(communicator, &me_);
     peer_ = 1 - me_;
     // The default slack of 50 µs would be longer than the pause (prctl(2)); without it waiting is less exact.
@@ -82,8 +82,8 @@ class LinkMeter {
   void answer_latency() {
     std::int64_t is_last = 0;
     while (is_last == 0) {
-      receive(is_last, small_question);
-      send(is_last, small_answer);
+      receive(is_last, trip_question);
+      send(is_last, trip_answer);
     }
   }
 
@@ -97,7 +97,7 @@ class LinkMeter {
     window.fill(MPI_REQUEST_NULL);
     std::int64_t messages = 0;
     const auto next = [&](MPI_Request& request) {
-      MPI_Isend(bulk_.data(), kBulk_bytes, MPI_BYTE, peer_, bulk, communicator_, &request);
+      MPI_Isend(bulk_.data(), kBulkMessage_bytes, MPI_BYTE, peer_, bulk_message, communicator_, &request);
       ++messages;
     };
     const std::int64_t began_ns = monotonic_ns();
@@ -106,18 +106,18 @@ class LinkMeter {
     wait_all(window);
     send(messages, bulk_end);
     receive(messages, bulk_ack);
-    return {messages * kBulk_bytes, monotonic_ns() - began_ns};
+    return {messages * kBulkMessage_bytes, monotonic_ns() - began_ns};
   }
 
   void receive_bulk() {
     std::array<MPI_Request, kWindow + 1> requests{};  // the last: how many messages there were
-    std::vector<std::vector<std::byte>> places(kWindow, std::vector<std::byte>(kBulk_bytes));
+    std::vector<std::vector<std::byte>> places(kWindow, std::vector<std::byte>(kBulkMessage_bytes));
     const auto next = [&](std::size_t i) {
-      MPI_Irecv(places[i].data(), kBulk_bytes, MPI_BYTE, peer_, bulk, communicator_, &requests[i]);
+      MPI_Irecv(places[i].data(), kBulkMessage_bytes, MPI_BYTE, peer_, bulk_message, communicator_, &requests[i]);
     };
     for (std::size_t i = 0; i < kWindow; ++i) next(i);
     std::int64_t all = -1, received = 0;
-    MPI_Irecv(&all, kSmall_bytes, MPI_BYTE, peer_, bulk_end, communicator_, &requests[kWindow]);
+    MPI_Irecv(&all, kTrip_bytes, MPI_BYTE, peer_, bulk_end, communicator_, &requests[kWindow]);
     while (received != all) {
       const std::size_t done = wait_any(requests);
       if (done == kWindow) continue;
@@ -132,7 +132,7 @@ class LinkMeter {
  private:
   void pause() const {
     if (!shares_cores_) return;
-    const timespec interval{.tv_sec = 0, .tv_nsec = kPoll_ns};
+    const timespec interval{.tv_sec = 0, .tv_nsec = kLook_ns};
     ::clock_nanosleep(CLOCK_MONOTONIC, 0, &interval, nullptr);
   }
 
@@ -152,23 +152,23 @@ class LinkMeter {
     }
   }
 
-  void send(std::int64_t word, Tag tag) const {
+  void send(std::int64_t word, MeasureTag tag) const {
     MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Isend(&word, kSmall_bytes, MPI_BYTE, peer_, tag, communicator_, &request);
+    MPI_Isend(&word, kTrip_bytes, MPI_BYTE, peer_, tag, communicator_, &request);
     wait_all({&request, 1});
   }
 
-  void receive(std::int64_t& word, Tag tag) const {
+  void receive(std::int64_t& word, MeasureTag tag) const {
     MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Irecv(&word, kSmall_bytes, MPI_BYTE, peer_, tag, communicator_, &request);
+    MPI_Irecv(&word, kTrip_bytes, MPI_BYTE, peer_, tag, communicator_, &request);
     wait_all({&request, 1});
   }
 
   void exchange(std::int64_t word) const {
     std::int64_t answer = 0;
     std::array<MPI_Request, 2> requests{};
-    MPI_Irecv(&answer, kSmall_bytes, MPI_BYTE, peer_, small_answer, communicator_, &requests[0]);
-    MPI_Isend(&word, kSmall_bytes, MPI_BYTE, peer_, small_question, communicator_, &requests[1]);
+    MPI_Irecv(&answer, kTrip_bytes, MPI_BYTE, peer_, trip_answer, communicator_, &requests[0]);
+    MPI_Isend(&word, kTrip_bytes, MPI_BYTE, peer_, trip_question, communicator_, &requests[1]);
     wait_all(requests);
   }
 

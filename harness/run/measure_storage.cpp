@@ -18,7 +18,7 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kAlignment_bytes = 4096;  // of what is written past the page cache: no block of a disk is larger
-constexpr std::size_t kPiece_bytes = std::size_t{1} << 20;
+constexpr std::size_t kWrite_bytes = std::size_t{1} << 20;
 constexpr int kPiecesOfFlush = 16;
 constexpr std::int64_t kFile_bytes = std::int64_t{256} << 20;  // is then written over again
 constexpr std::size_t kFewestFlushes = 5;
@@ -88,9 +88,9 @@ std::string why_not_measured(const std::string& directory) {
 }
 
 Status add_figures(const Fd& file, const MeasureHere& here, BurninLine& line) {
-  const AlignedBytes memory(static_cast<std::byte*>(std::aligned_alloc(kAlignment_bytes, kPiece_bytes)));
+  const AlignedBytes memory(static_cast<std::byte*>(std::aligned_alloc(kAlignment_bytes, kWrite_bytes)));
   if (memory == nullptr) return unavailable_error("no memory");
-  const std::span<std::byte> piece(memory.get(), kPiece_bytes);
+  const std::span<std::byte> piece(memory.get(), kWrite_bytes);
   // Nothing that a disk or a file system could make small: the bits of a counter, stirred.
   std::uint64_t state = 1;
   for (std::byte& byte : piece) byte = static_cast<std::byte>((state = state * 6364136223846793005U + 1) >> 56U);

@@ -225,13 +225,6 @@ void push_constructors(lua_State* lua, LoadContext& context, const char* kind, c
   report_unknown(lua, kind);
 }
 
-template <class Infos>
-std::vector<std::string> names_of(const Infos& infos) {
-  std::vector<std::string> names;
-  for (const auto& info : infos) names.push_back(info.name);
-  return names;
-}
-
 void push_library(lua_State* lua, LoadContext& context) {
   std::vector<std::string> fault_names;
   for (const Injector* injector : injectors()) fault_names.push_back(injector->info().name);

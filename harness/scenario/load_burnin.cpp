@@ -99,13 +99,6 @@ std::optional<std::vector<std::string>> words(const Owner& owner, std::string_vi
   return given ? std::optional(std::move(found)) : std::nullopt;
 }
 
-template <class Entries>
-std::vector<std::string> names_of(const Entries& entries) {
-  std::vector<std::string> names;
-  for (const auto& entry : entries) names.emplace_back(entry.name);
-  return names;
-}
-
 // --- rounds ---------------------------------------------------------------------------------------------------------
 
 constexpr std::pair<std::string_view, BurninShape> kShapes[] = {

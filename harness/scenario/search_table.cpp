@@ -112,7 +112,7 @@ void read_threshold(lua_State* lua, ScenarioSearch& search) {
     spec.harm_grows = one_of<bool>(*harm, kThreshold + "'s harm", {{"grows", true}, {"falls", false}});
 }
 
-Unit unit_of(const ScenarioOption& option) {
+Unit searched_unit(const ScenarioOption& option) {
   for (const Unit unit : {Unit::count, Unit::number, Unit::time_ns, Unit::bytes, Unit::size_bytes, Unit::bits_per_s,
                           Unit::fraction, Unit::flops_per_s})
     if (unit_name(unit) == option.unit) return unit;
@@ -147,7 +147,7 @@ SearchSpec resolved(const ScenarioSearch& search, const Scenario& scenario) {
   if (option == nullptr)
     throw ScenarioError(fmt::format("{}: the scenario has no option \"{}\"{}", kThreshold, spec.option,
                                     suggestion(spec.option, names)));
-  spec.unit = unit_of(*option);
+  spec.unit = searched_unit(*option);
   spec.from = quantity<double>(search.from, spec.unit, kThreshold + "'s from");
   spec.to = quantity<double>(search.to, spec.unit, kThreshold + "'s to");
   if (spec.from >= spec.to)

@@ -25,6 +25,14 @@ std::vector<std::string> text_keys(lua_State* lua, int table, const std::string&
 void check_keys(lua_State* lua, int table, std::string_view kind, const std::string& owner,
                 const std::vector<std::string>& known);
 
+/// Of what has a `name` each.
+template <class Entries>
+std::vector<std::string> names_of(const Entries& entries) {
+  std::vector<std::string> names;
+  for (const auto& entry : entries) names.emplace_back(entry.name);
+  return names;
+}
+
 /// "; did you mean \"down\"?", or "; there are: ..." when nothing is near.
 std::string suggestion(std::string_view word, const std::vector<std::string>& known);
 

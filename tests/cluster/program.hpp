@@ -13,6 +13,9 @@
 
 namespace grit::test {
 
+/// The program that plays grit's part, and the ranks' (tests/cluster/helper).
+inline const std::string kHelper = CLUSTER_HELPER;
+
 /// A directory that goes away, open to all users.
 class TemporaryDirectory {
  public:

@@ -23,7 +23,7 @@ using grit::test::visible_state;
 
 namespace {
 
-const std::string kHelper = CLUSTER_HELPER;
+using grit::test::kHelper;
 
 std::vector<std::string> cluster_of(int nodes, const TemporaryDirectory& run, std::vector<std::string> command) {
   std::vector<std::string> arguments{kHelper, "run", std::to_string(nodes), run.path()};

@@ -17,7 +17,7 @@ using grit::test::visible_state;
 
 namespace {
 
-const std::string kHelper = CLUSTER_HELPER;
+using grit::test::kHelper;
 
 std::vector<std::string> on_switch_of(int nodes, const TemporaryDirectory& run, std::vector<std::string> command) {
   std::vector<std::string> arguments{kHelper, "switch", std::to_string(nodes), run.path()};

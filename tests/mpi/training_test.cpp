@@ -10,7 +10,7 @@ using namespace grit;
 
 namespace {
 
-constexpr DataType kTypes[] = {DataType::fp32, DataType::bf16, DataType::fp16};
+constexpr DataType kTrainedTypes[] = {DataType::fp32, DataType::bf16, DataType::fp16};
 
 Params params_with(Json given) {
   Json values = Json::object();
@@ -26,7 +26,7 @@ TEST_CASE("training reduces the right values in every type, with and without ove
   AcceleratorClock clock{kNominalClockPpm};
   const WorkloadContext context{.communicator = world.communicator.get(), .accelerator_clock = &clock};
   constexpr int kSteps = 5;
-  for (const DataType type : kTypes) {
+  for (const DataType type : kTrainedTypes) {
     for (const bool overlap : {true, false}) {
       INFO(data_type_name(type) << ", overlap " << overlap);
       const auto params =

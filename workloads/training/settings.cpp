@@ -10,18 +10,13 @@
 #include "workloads/fabric/sum.hpp"
 #include "workloads/host_staging.hpp"
 #include "workloads/layer_split.hpp"
+#include "workloads/models.hpp"
 #include "workloads/router.hpp"
 #include "workloads/token_source.hpp"
 #include "workloads/training/training.hpp"
 
 namespace grit {
 namespace {
-
-std::vector<std::string> model_names() {
-  std::vector<std::string> names;
-  for (const ModelShape& shape : model_shapes()) names.emplace_back(shape.name);
-  return names;
-}
 
 ParamSpec count(const char* name, int default_value, int min, int max, const char* help) {
   return {.name = name, .unit = Unit::count, .default_value = default_value, .help = help, .min = min, .max = max};

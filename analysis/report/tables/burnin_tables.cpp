@@ -31,7 +31,7 @@ std::string seconds_text(std::int64_t ns) {
   return seconds < 120 ? fmt::format("{:.0f} s", seconds) : length_text(seconds);
 }
 
-std::string figure(std::string_view name, int count, std::string_view note) {
+std::string count_figure(std::string_view name, int count, std::string_view note) {
   return fmt::format("<div class=\"figure\"><dt>{}</dt><dd><b>{}</b><span>{}</span></dd></div>\n", name, count,
                      escape_html(note));
 }
@@ -264,7 +264,7 @@ std::string tolerances_table(const BurninReport& report) {
   return table.html();
 }
 
-constexpr std::string_view kHowToRead =
+constexpr std::string_view kHowToReadBurnin =
     "<ul>\n<li>Good: it came to the end of all rounds, and is within the tolerance, or no further from its peers than "
     "the slowest of so many ordinary ones would be.</li>\n<li>Bad: worse than its peers of the same class of machines "
     "by more than the tolerance, in fresh measurements made after it was suspected, beside nodes that are known good, "
@@ -291,12 +291,12 @@ std::string burnin_headline(const BurninReport& report) {
                               report.config.summary, report.launcher, seconds_text(report.took_ns),
                               report.started_utc.empty() ? "" : "; begun " + report.started_utc),
                   "summary");
-  html += "<dl class=\"figures\">\n" + figure("good", counts.good, "may go live") +
-          figure("bad", counts.bad, "keep them out") +
-          figure("set apart", counts.apart, "slower for sure, cause not known") +
-          figure("not clear", counts.unclear, "measure them longer") +
-          figure("not tested", counts.not_tested, "nothing is known of them") +
-          figure("bad links", counts.bad_links, "between two good nodes") + "</dl>\n";
+  html += "<dl class=\"figures\">\n" + count_figure("good", counts.good, "may go live") +
+          count_figure("bad", counts.bad, "keep them out") +
+          count_figure("set apart", counts.apart, "slower for sure, cause not known") +
+          count_figure("not clear", counts.unclear, "measure them longer") +
+          count_figure("not tested", counts.not_tested, "nothing is known of them") +
+          count_figure("bad links", counts.bad_links, "between two good nodes") + "</dl>\n";
   html += element("p", burnin_claim(report));
   if (const std::string tolerances = burnin_tolerances(report); !tolerances.empty())
     html += element("p", "Good may be worse than its peers by up to: " + tolerances + ".");
@@ -405,7 +405,7 @@ std::string worst_links(const BurninReport& report) {
 std::string burnin_numbers(const BurninReport& report) {
   return "<h2>Figures</h2>\n" + details("Every node", nodes_table(report)) + details("Rounds", rounds_table(report)) +
          details("Tolerances and limits", tolerances_table(report)) +
-         details("How to read this page", std::string(kHowToRead));
+         details("How to read this page", std::string(kHowToReadBurnin));
 }
 
 }  // namespace grit

@@ -119,7 +119,7 @@ std::string checks_table(const ScoreInput& input, const Scorecard& card) {
   return table.html();
 }
 
-constexpr std::string_view kHowToRead =
+constexpr std::string_view kHowToReadScore =
     "<ul>\n<li>Unit is the injection: one fault at one magnitude on one node, begun at a random time, proven to be "
     "applied and "
     "to act. It is found when an alarm begins between its onset and its end plus the check's grace. An alarm that was "
@@ -278,7 +278,7 @@ std::string not_run_section(const ScoreInput& input) {
 }
 
 std::string score_numbers(const ScoreInput& input, const Scorecard& card) {
-  std::string html = "<h2>In numbers</h2>\n" + details("How to read this", std::string(kHowToRead)) +
+  std::string html = "<h2>In numbers</h2>\n" + details("How to read this", std::string(kHowToReadScore)) +
                      details("Every check: false alarms and cost", checks_table(input, card)) +
                      details("Every check and every kind of damage", results_table(input, card));
   if (!input.origin.command.empty()) html += "<h2>Again</h2>\n" + element("p", input.origin.command, "command");

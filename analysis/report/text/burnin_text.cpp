@@ -7,24 +7,23 @@
 
 #include "analysis/facts/wording.hpp"
 #include "analysis/report/tables/burnin_words.hpp"
+#include "analysis/report/text/line.hpp"
 #include "harness/base/printable.hpp"
 
 namespace grit {
 namespace {
 
 /// Of one kind: what follows is in the files.
-constexpr std::size_t kMostLines = 20;
+constexpr std::size_t kMostBurninLines = 20;
 
-std::string line(std::string_view label, const std::string& text) {
-  return fmt::format("  {:<10} {}\n", label, printable(text));
-}
+std::string burnin_line(std::string_view label, const std::string& text) { return line(label, text, 10); }
 
 /// The first lines of one kind.
 std::string lines(std::string_view label, const std::vector<std::string>& texts, std::string_view rest_is_in) {
   std::string out;
-  for (std::size_t i = 0; i < texts.size() && i < kMostLines; ++i) out += line(label, texts[i]);
-  if (texts.size() > kMostLines)
-    out += line("", fmt::format("and {} more, see {}", texts.size() - kMostLines, rest_is_in));
+  for (std::size_t i = 0; i < texts.size() && i < kMostBurninLines; ++i) out += burnin_line(label, texts[i]);
+  if (texts.size() > kMostBurninLines)
+    out += burnin_line("", fmt::format("and {} more, see {}", texts.size() - kMostBurninLines, rest_is_in));
   return out;
 }
 
@@ -96,14 +95,14 @@ std::string burnin_progress_line(const BurninProgress& progress, std::size_t wid
 
 std::string burnin_text(const BurninReport& report, const std::filesystem::path& directory) {
   std::string text = printable(burnin_sentence(report)) + "\n";
-  if (const std::string rest = burnin_rest(report); !rest.empty()) text += line("others", rest);
+  if (const std::string rest = burnin_rest(report); !rest.empty()) text += burnin_line("others", rest);
   text += node_lines(report, "BAD", "bad") + node_lines(report, "SET APART", "set apart") +
           node_lines(report, "NOT CLEAR", "not clear") + node_lines(report, "NOT TESTED", "not tested");
   text += finding_lines(report.links, "BAD LINK", {BurninStatus::shown}) +
           finding_lines(report.groups, "BAD GROUP", {BurninStatus::shown}) +
           finding_lines(report.links, "SET APART", {BurninStatus::apart}) +
           finding_lines(report.links, "NOT CLEAR", {BurninStatus::suspect, BurninStatus::unclear});
-  if (const std::string advice = apart_advice(report); !advice.empty()) text += line("what now", advice);
+  if (const std::string advice = apart_advice(report); !advice.empty()) text += burnin_line("what now", advice);
   text += cleared_lines(report);
   std::vector<std::string> slower, fleet;
   for (const BurninFinding& finding : report.fleet)
@@ -114,12 +113,15 @@ std::string burnin_text(const BurninReport& report, const std::filesystem::path&
   text += lines("drift", drift, "burnin.html");
   text += shared_lines("odd", remarks_in(report), report.nodes.size());
   text += shared_lines("skipped", skipped_in(report), report.nodes.size());
-  if (!report.lost.empty()) text += line("lost", fmt::format("{} of the cells did not complete", report.lost.size()));
-  text += line("error rate", burnin_claim(report) + (drift.empty() || claim.empty() ? "" : " Of drift: " + claim));
-  text += line("took", fmt::format("{}, config {}, {}", length_text(static_cast<double>(report.took_ns) / 1e9),
-                                   report.config.name, report.launcher));
-  text += line("page", (directory / "burnin.html").string());
-  return text + line("files",
+  if (!report.lost.empty())
+    text += burnin_line("lost", fmt::format("{} of the cells did not complete", report.lost.size()));
+  text +=
+      burnin_line("error rate", burnin_claim(report) + (drift.empty() || claim.empty() ? "" : " Of drift: " + claim));
+  text += burnin_line("took", fmt::format("{}, config {}, {}", length_text(static_cast<double>(report.took_ns) / 1e9),
+                                          report.config.name, report.launcher));
+  text += burnin_line("page", (directory / "burnin.html").string());
+  return text +
+         burnin_line("files",
                      "beside it: good_hosts, slow_hosts, good_nodelist, drain.sh, nodes.csv, junit.xml, metrics.prom, "
                      "burnin.json");
 }

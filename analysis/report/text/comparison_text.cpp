@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "analysis/facts/wording.hpp"
+#include "analysis/report/text/line.hpp"
 #include "harness/base/printable.hpp"
 #include "harness/base/units.hpp"
 
@@ -14,10 +15,6 @@ namespace grit {
 namespace {
 
 constexpr std::size_t kShownDifferences = 12;
-
-std::string line(std::string_view label, const std::string& text) {
-  return fmt::format("  {:<9} {}\n", label, printable(text));
-}
 
 std::string shortened(const std::string& value) {
   constexpr std::size_t kLongest = 60;

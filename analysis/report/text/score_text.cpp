@@ -10,14 +10,10 @@
 
 #include "analysis/facts/wording.hpp"
 #include "analysis/report/tables/score_words.hpp"
-#include "harness/base/printable.hpp"
+#include "analysis/report/text/line.hpp"
 
 namespace grit {
 namespace {
-
-std::string line(std::string_view label, const std::string& text) {
-  return fmt::format("  {:<9} {}\n", label, printable(text));
-}
 
 std::string demand_line(const DemandResult& demand) {
   const std::string_view answer = demand.decision == DemandDecision::met       ? "as asked"

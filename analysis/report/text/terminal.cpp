@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "analysis/facts/wording.hpp"
+#include "analysis/report/text/line.hpp"
 #include "analysis/verdict/cost.hpp"
 #include "analysis/verdict/restarts.hpp"
 #include "harness/base/printable.hpp"
@@ -15,8 +16,6 @@ namespace {
 
 /// Of one kind: hundreds of nodes have hundreds of faults and checks.
 constexpr std::size_t kMostLines = 12;
-
-std::string line(std::string_view label, std::string_view text) { return fmt::format("  {:<9} {}\n", label, text); }
 
 std::string evidence_text(const FaultResult& fault, bool named) {
   std::string text;
@@ -49,7 +48,7 @@ std::string restart_lines(const Verdict& verdict) {
   if (!verdict.restarts) return "";
   std::string lines;
   for (const Restart& restart : verdict.restarts->each)
-    lines += line("restart", printable(fmt::format("with step {}; {}", restart.first_step, restart_text(restart))));
+    lines += line("restart", fmt::format("with step {}; {}", restart.first_step, restart_text(restart)));
   const std::string goodput = goodput_text(*verdict.restarts, verdict.baseline_step_ns);
   return lines + (goodput.empty() ? "" : line("restart", goodput));
 }
@@ -79,7 +78,7 @@ std::string evidence_lines(const Verdict& verdict) {
   std::string lines;
   const std::size_t faults = verdict.faults.size();
   for (std::size_t i = 0; i < std::min(faults, kMostLines); ++i)
-    lines += line("evidence", printable(evidence_text(verdict.faults[i], faults > 1)));
+    lines += line("evidence", evidence_text(verdict.faults[i], faults > 1));
   if (faults > kMostLines)
     lines += line("evidence", fmt::format("{} more faults: grit report --csv lists all", faults - kMostLines));
   if (verdict.onset)
@@ -109,18 +108,18 @@ std::string terminal_summary(const Verdict& verdict, const std::filesystem::path
   std::string kind(to_string(verdict.kind));
   std::replace(kind.begin(), kind.end(), '_', ' ');
   std::string text = printable(fmt::format("{}: {}{}", name, kind, plain ? "" : " (" + verdict.outcome + ")")) + "\n";
-  if (!verdict.emulated.empty()) text += line("emulated", printable(emulated_text(verdict.emulated)));
+  if (!verdict.emulated.empty()) text += line("emulated", emulated_text(verdict.emulated));
   text += "  " + printable(verdict.sentence) + "\n";
   for (const ExpectationResult& expectation : verdict.expectations)
-    text += line("expected", fmt::format("{}: {}", printable(expectation.text), met_text(expectation.met)));
-  if (verdict.culprit) text += line("culprit", printable(verdict.culprit->text));
+    text += line("expected", fmt::format("{}: {}", expectation.text, met_text(expectation.met)));
+  if (verdict.culprit) text += line("culprit", verdict.culprit->text);
   text += cost_line(verdict);
   text += restart_lines(verdict) + recovery_lines(verdict);
   text += evidence_lines(verdict);
   std::string to_mend;
   for (const std::string& reason : verdict.reasons) {
     const bool acts = reason.starts_with(kNotReverted) || reason.starts_with(kLeftBehind);
-    (acts ? to_mend : text) += acts ? printable(reason) + "\n" : line("note", printable(reason));
+    (acts ? to_mend : text) += acts ? printable(reason) + "\n" : line("note", reason);
   }
   text += line("report", (run_directory / "report.html").string());
   return text + to_mend;

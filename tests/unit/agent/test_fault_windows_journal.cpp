@@ -13,14 +13,14 @@ using grit::test::plan_with_flap;
 namespace {
 
 /// One fault block, its fault due at once; whether the link was still up then, and what was reported.
-struct Outcome {
+struct BlockOutcome {
   bool up_in_block = false;
   bool closed = false;
   std::vector<std::string> actions{};
 };
 
-Outcome run_block(test::TwoNodes& nodes, const std::filesystem::path& journal) {
-  Outcome outcome;
+BlockOutcome run_block(test::TwoNodes& nodes, const std::filesystem::path& journal) {
+  BlockOutcome outcome;
   const Plan plan = plan_with_flap();
   FaultWindows windows(plan, 0, journal, [&](Json event) {
     if (event["type"] == "fault") outcome.actions.push_back(event["action"].get<std::string>());
@@ -43,7 +43,7 @@ TEST_CASE("fault windows: a fault is applied with its undo on disk, and the jour
     const auto before = test::dump_network();
     const test::TempDirectory directory;
     REQUIRE(::chmod(directory.path().c_str(), 0700) == 0);
-    const Outcome outcome = run_block(nodes, directory.path() / "a.jsonl");
+    const BlockOutcome outcome = run_block(nodes, directory.path() / "a.jsonl");
     REQUIRE_FALSE(outcome.up_in_block);
     REQUIRE(outcome.actions == std::vector<std::string>{"applied", "reverted"});
     REQUIRE(outcome.closed);
@@ -60,7 +60,7 @@ TEST_CASE("fault windows: with the journal on a full or read-only disk nothing i
     const auto refused_on = [&](unsigned long flags, const char* options) {
       const test::TempDirectory directory;
       const test::Tmpfs disk(directory.path(), flags, options);
-      const Outcome outcome = run_block(nodes, directory.path() / "a.jsonl");
+      const BlockOutcome outcome = run_block(nodes, directory.path() / "a.jsonl");
       REQUIRE(outcome.up_in_block);
       REQUIRE(outcome.actions == std::vector<std::string>{"error"});
       REQUIRE(test::changes_since(before) == "");

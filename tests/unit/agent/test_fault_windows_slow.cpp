@@ -14,7 +14,7 @@ using grit::test::ok;
 
 namespace {
 
-constexpr std::int64_t ms(std::int64_t n) { return n * kNsPerMs; }
+using grit::test::ms;
 
 PlannedFault planned(const std::string& name, Json params, std::vector<Pulse> pulses) {
   PlannedFault fault;

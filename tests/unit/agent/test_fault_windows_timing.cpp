@@ -15,7 +15,7 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-PlannedFault planned(const std::string& name, Json params, std::vector<Pulse> pulses, Anchor anchor = {}) {
+PlannedFault planned_at(const std::string& name, Json params, std::vector<Pulse> pulses, Anchor anchor = {}) {
   PlannedFault fault;
   fault.name = name;
   fault.device = find_injector(name)->info().takes_nic ? "eth0" : "";
@@ -37,10 +37,10 @@ Plan plan_of(std::vector<PlannedFault> faults) {
 }
 
 PlannedFault mtu(std::vector<Pulse> pulses, Anchor anchor = {}) {
-  return planned("link_mtu", {{"mtu", 1300}}, std::move(pulses), anchor);
+  return planned_at("link_mtu", {{"mtu", 1300}}, std::move(pulses), anchor);
 }
 PlannedFault down(std::vector<Pulse> pulses, Anchor anchor = {}) {
-  return planned("link_down", Json::object(), std::move(pulses), anchor);
+  return planned_at("link_down", Json::object(), std::move(pulses), anchor);
 }
 
 /// A node with one NIC and the faults of a plan; moments are counted from the block's start and come when they are
@@ -102,7 +102,7 @@ void on_a_bench(Plan plan, Work work) {
   });
 }
 
-constexpr std::int64_t ms(std::int64_t n) { return n * kNsPerMs; }
+using grit::test::ms;
 
 /// Takes one of the effective capabilities of this process (up to number 31) away, and gives it back.
 class WithoutCapability {
@@ -145,8 +145,8 @@ TEST_CASE("fault windows: a fault counts from a step, and stays off when that st
 }
 
 TEST_CASE("fault windows: a fault follows the end of another, and another its beginning") {
-  const auto writer = planned("memory_bandwidth", {{"buffer", 1 << 20}, {"threads", 1}}, {{ms(5), ms(3'000)}},
-                              {.kind = Anchor::Kind::applied, .fault = 0});
+  const auto writer = planned_at("memory_bandwidth", {{"buffer", 1 << 20}, {"threads", 1}}, {{ms(5), ms(3'000)}},
+                                 {.kind = Anchor::Kind::applied, .fault = 0});
   const auto after = down({{0, ms(5'000)}}, {.kind = Anchor::Kind::reverted, .fault = 0});
   on_a_bench(plan_of({mtu({{0, ms(20)}, {ms(40), ms(50)}}), writer, after}), [](Bench& bench) {
     bench.begin();
@@ -256,9 +256,9 @@ TEST_CASE("fault windows: a pulse of one block comes in that block only") {
 }
 
 TEST_CASE("fault windows: below the floor of free memory, what holds memory is off for the rest of the block") {
-  Plan plan =
-      plan_of({planned("memory_bandwidth", {{"buffer", 1 << 20}, {"threads", 1}}, {{0, ms(100)}, {ms(200), ms(300)}}),
-               mtu({{0, -1}})});
+  Plan plan = plan_of(
+      {planned_at("memory_bandwidth", {{"buffer", 1 << 20}, {"threads", 1}}, {{0, ms(100)}, {ms(200), ms(300)}}),
+       mtu({{0, -1}})});
   plan.allowed.free_memory_bytes = std::int64_t{1} << 60;  // more than there is
   on_a_bench(plan, [](Bench& bench) {
     bench.begin();

@@ -12,12 +12,13 @@
 #include "harness/model/event.hpp"
 #include "tests/catch.hpp"
 #include "tests/read_events.hpp"
+#include "tests/unit/agent/any_port.hpp"
 #include "tests/unit/record/support.hpp"
 
 namespace grit {
 namespace {
 
-constexpr auto kAnyPort = "tcp://127.0.0.1:*";
+using test::kAnyPort;
 
 /// A node of one rank, which is this process, its observer, and a recorder in this process.
 struct Node {

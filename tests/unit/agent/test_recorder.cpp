@@ -7,6 +7,7 @@
 #include "harness/model/event.hpp"
 #include "tests/catch.hpp"
 #include "tests/read_events.hpp"
+#include "tests/unit/agent/any_port.hpp"
 #include "tests/unit/record/support.hpp"
 
 namespace grit {
@@ -15,7 +16,7 @@ namespace {
 using test::read_steps;
 using test::TempDirectory;
 
-constexpr auto kAnyPort = "tcp://127.0.0.1:*";
+using test::kAnyPort;
 
 /// Pumps until the condition holds (true) or a long time is over; counts the errors.
 bool pump_until(Recorder& recorder, const std::function<bool()>& condition, int* errors = nullptr) {
@@ -139,7 +140,7 @@ TEST_CASE("heartbeats that waited while the recorder itself was paused keep a no
   // Less than a pause, turn after turn, in none of which it listened.
   const std::int64_t heard_ns = recorder->last_heard_ns(0);
   const std::int64_t later_ns = heard_ns + Recorder::kSilence_ns + 1;
-  REQUIRE(recorder->pump(later_ns - Recorder::kOwnPause_ns));
+  REQUIRE(recorder->pump(later_ns - kOwnPause_ns));
   REQUIRE(recorder->last_heard_ns(0) == heard_ns);
   talker->heartbeat();
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // it is now in the recorder's queue

@@ -6,12 +6,13 @@
 #include "harness/agent/recorder.hpp"
 #include "harness/agent/span_carrier.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/agent/any_port.hpp"
 #include "tests/unit/record/support.hpp"
 
 namespace grit {
 namespace {
 
-constexpr auto kAnyPort = "tcp://127.0.0.1:*";
+using test::kAnyPort;
 constexpr auto kSpansPerMessage = static_cast<std::uint32_t>(Uplink::kSpansPerMessage);
 
 void push(RankSlot& slot, std::uint32_t first, std::uint32_t count) {
@@ -22,14 +23,14 @@ void push(RankSlot& slot, std::uint32_t first, std::uint32_t count) {
 }
 
 /// A node of two ranks, and a recorder.
-struct Node {
+struct CarryingNode {
   test::TempDirectory directory{};
   RunKeys keys = *make_run_keys();
   Segment segment = *Segment::create(2);
   std::optional<Recorder> recorder = *Recorder::open(directory.path(), {kAnyPort}, keys, 1);
   Uplink uplink = *Uplink::connect(recorder->endpoints().front(), keys, 0);
 
-  Node() {
+  CarryingNode() {
     for (int i = 0; i < 2; ++i) segment.slots()[static_cast<std::size_t>(i)].rank = i;
   }
   /// How many spans are written down.
@@ -51,7 +52,7 @@ struct Node {
 };
 
 TEST_CASE("the spans of all ranks of a node are written down, of each in their order") {
-  Node node;
+  CarryingNode node;
   SpanCarrier carrier(node.segment, node.uplink, 1);
   std::uint32_t pushed = 0;
   for (const std::uint32_t count : {10U, 5'000U, 8'000U}) {
@@ -68,7 +69,7 @@ TEST_CASE("the spans of all ranks of a node are written down, of each in their o
 
 TEST_CASE(
     "of a recorder that takes nothing few messages wait, the rings keep the rest, and the end says what was lost") {
-  Node node;
+  CarryingNode node;
   SpanCarrier carrier(node.segment, node.uplink, 1);
   push(node.segment.slots()[0], 0, kSpanCapacity);
   std::int64_t now_ns = 10 * kNsPerS;
@@ -89,7 +90,7 @@ TEST_CASE(
 
 TEST_CASE("all nodes together keep to the rate, with a second's worth at once") {
   for (const int nodes : {1, 4}) {
-    Node node;
+    CarryingNode node;
     SpanCarrier carrier(node.segment, node.uplink, nodes);
     RankSlot& slot = node.segment.slots()[0];
     std::int64_t bytes = 0;
@@ -116,7 +117,7 @@ TEST_CASE("all nodes together keep to the rate, with a second's worth at once") 
 }
 
 TEST_CASE("at the end everything goes, however few there are") {
-  Node node;
+  CarryingNode node;
   SpanCarrier carrier(node.segment, node.uplink, 1);
   push(node.segment.slots()[0], 0, 1);
   REQUIRE(node.carry_until(carrier, 1));  // the connection is there

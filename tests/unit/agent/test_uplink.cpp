@@ -12,6 +12,7 @@
 #include "harness/model/event.hpp"
 #include "harness/os/reachable.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/agent/any_port.hpp"
 #include "tests/unit/record/support.hpp"
 
 namespace grit {
@@ -20,7 +21,7 @@ namespace {
 using Catch::Matchers::Contains;
 
 constexpr auto kHere = "127.0.0.1";
-constexpr auto kAnyPort = "tcp://127.0.0.1:*";
+using test::kAnyPort;
 constexpr std::int64_t kPatience_ns = 20 * kNsPerS;
 
 void nap(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }

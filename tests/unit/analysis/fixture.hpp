@@ -8,6 +8,7 @@
 #include "harness/model/event.hpp"
 #include "harness/model/plan.hpp"
 #include "harness/model/step_record.hpp"
+#include "harness/model/verdict.hpp"
 
 namespace grit::testing {
 
@@ -140,6 +141,20 @@ inline int nth_fault_block(const Plan& plan, int n) {
   for (const Block& block : plan.blocks)
     if (block.kind == BlockKind::fault && n-- == 0) return block.index;
   return -1;
+}
+
+/// A line each.
+inline std::string all_reasons(const Verdict& verdict) {
+  std::string all;
+  for (const std::string& reason : verdict.reasons) all += reason + "\n";
+  return all;
+}
+
+/// What a node says happened at that time, with more fields of its own.
+inline Json event_of(std::string_view type, int node, std::int64_t t_ms, const Json& more = Json::object()) {
+  Json event = make_event(type, node, t_ms * kNsPerMs);
+  event.update(more);
+  return event;
 }
 
 }  // namespace grit::testing

@@ -22,12 +22,12 @@ struct Cell {
   std::string nic = "eth0";
 };
 
-class Fleet {
+class FleetOfCarriers {
  public:
-  explicit Fleet(std::size_t hosts, std::optional<double> at_most = std::nullopt) : hosts_(hosts) {
+  explicit FleetOfCarriers(std::size_t hosts, std::optional<double> at_most = std::nullopt) : hosts_(hosts) {
     if (at_most) config_.limits[std::string(kCarrierLosses)].at_most = at_most;
   }
-  Fleet& take(const Cell& cell) {
+  FleetOfCarriers& take(const Cell& cell) {
     BurninCellResult result{.session = cell.session, .started_ns = cell.from_s * kNsPerS, .took_ns = 2 * kNsPerS};
     if (!cell.is_run) result.cell.kinds = {"compute"};
     for (const auto& [host, lost] : cell.lost) {
@@ -61,7 +61,7 @@ class Fleet {
 };
 
 /// Three good nodes, read before and after.
-Fleet& good_ones(Fleet& fleet, int from_s, int counted = 1) {
+FleetOfCarriers& good_ones(FleetOfCarriers& fleet, int from_s, int counted = 1) {
   return fleet.take(
       {.lost = {{"n2", {counted, counted}}, {"n3", {counted, counted}}, {"n4", {counted, counted}}}, .from_s = from_s});
 }
@@ -69,7 +69,7 @@ Fleet& good_ones(Fleet& fleet, int from_s, int counted = 1) {
 }  // namespace
 
 TEST_CASE("A link that lost its carrier between two cells of its node is named, with when", "[burnin]") {
-  Fleet fleet(4);
+  FleetOfCarriers fleet(4);
   good_ones(fleet, 0).take({.lost = {{"n1", {3, 3}}}, .from_s = 10}).take({.lost = {{"n1", {4, 4}}}, .from_s = 310});
   good_ones(fleet, 320);
   const auto findings = fleet.findings();
@@ -83,7 +83,7 @@ TEST_CASE("A link that lost its carrier between two cells of its node is named, 
 }
 
 TEST_CASE("A link that lost its carrier within a cell that measures is named", "[burnin]") {
-  Fleet fleet(4);
+  FleetOfCarriers fleet(4);
   good_ones(fleet, 0).take({.lost = {{"n1", {0, 2}}, {"n2", {1, 1}}}, .from_s = 10});
   good_ones(fleet, 20);
   CHECK(fleet.with(BurninStatus::shown) == Hosts{"n1"});
@@ -93,7 +93,7 @@ TEST_CASE("A link that lost its carrier within a cell that measures is named", "
 TEST_CASE("What a run's own faults took down is not counted, and what happens before and after it is", "[burnin]") {
   // Within a run that takes links down there is no reading at the end.
   const auto with_run = [](int before_run, int after_run, int end_of_run) {
-    Fleet fleet(4);
+    FleetOfCarriers fleet(4);
     good_ones(fleet, 0).take({.lost = {{"n1", {1, 1}}}, .from_s = 10});
     fleet.take({.lost = {{"n1", {before_run, end_of_run}}}, .from_s = 20, .is_run = true});
     fleet.take({.lost = {{"n1", {after_run, after_run}}}, .from_s = 60});
@@ -111,7 +111,7 @@ TEST_CASE("What a run's own faults took down is not counted, and what happens be
 
 TEST_CASE("Counts that are not of the same interface in the same boot and session are not compared", "[burnin]") {
   const auto named_after = [](Cell then) {
-    Fleet fleet(4);
+    FleetOfCarriers fleet(4);
     good_ones(fleet, 0).take({.lost = {{"n1", {1, 1}}}, .from_s = 10});
     then.from_s = 20;
     fleet.take(then);
@@ -130,7 +130,7 @@ TEST_CASE("Counts that are not of the same interface in the same boot and sessio
 
 TEST_CASE("A config may allow some losses", "[burnin]") {
   for (const int losses : {2, 3}) {
-    Fleet fleet(4, 2);
+    FleetOfCarriers fleet(4, 2);
     good_ones(fleet, 0).take({.lost = {{"n1", {1, 1}}}, .from_s = 10});
     fleet.take({.lost = {{"n1", {2, losses + 1}}}, .from_s = 20});
     good_ones(fleet, 30);
@@ -140,7 +140,7 @@ TEST_CASE("A config may allow some losses", "[burnin]") {
 }
 
 TEST_CASE("Nobody is blamed where most links lost their carrier at the same time", "[burnin]") {
-  Fleet fleet(4);
+  FleetOfCarriers fleet(4);
   good_ones(fleet, 0).take({.lost = {{"n1", {1, 1}}}, .from_s = 10}).take({.lost = {{"n1", {2, 2}}}, .from_s = 20});
   good_ones(fleet, 30, 2);
   const auto findings = fleet.findings();
@@ -151,7 +151,7 @@ TEST_CASE("Nobody is blamed where most links lost their carrier at the same time
 }
 
 TEST_CASE("Most links at one time and one more at another: that one is named", "[burnin]") {
-  Fleet fleet(4);
+  FleetOfCarriers fleet(4);
   good_ones(fleet, 0).take({.lost = {{"n1", {1, 1}}}, .from_s = 10}).take({.lost = {{"n1", {2, 2}}}, .from_s = 20});
   good_ones(fleet, 30, 2).take({.lost = {{"n1", {2, 3}}}, .from_s = 40});
   good_ones(fleet, 50, 2);
@@ -159,7 +159,7 @@ TEST_CASE("Most links at one time and one more at another: that one is named", "
 }
 
 TEST_CASE("A link that lost its carrier is not clear before others were read", "[burnin]") {
-  Fleet fleet(4);
+  FleetOfCarriers fleet(4);
   good_ones(fleet, 0).take({.lost = {{"n1", {1, 1}}}, .from_s = 10}).take({.lost = {{"n1", {2, 2}}}, .from_s = 20});
   CHECK(fleet.with(BurninStatus::shown).empty());
   REQUIRE(fleet.with(BurninStatus::unclear) == Hosts{"n1"});
@@ -171,7 +171,7 @@ TEST_CASE("A link that lost its carrier is not clear before others were read", "
 }
 
 TEST_CASE("Half of the nodes and fewer are named each, and it is said how many others there are", "[burnin]") {
-  Fleet fleet(4);
+  FleetOfCarriers fleet(4);
   fleet.take({.lost = {{"n1", {1, 1}}, {"n2", {1, 1}}, {"n3", {1, 1}}, {"n4", {1, 1}}}, .from_s = 0});
   fleet.take({.lost = {{"n1", {2, 2}}, {"n2", {2, 2}}, {"n3", {1, 1}}, {"n4", {1, 1}}}, .from_s = 10});
   CHECK(fleet.with(BurninStatus::shown) == Hosts{"n1", "n2"});
@@ -179,7 +179,7 @@ TEST_CASE("Half of the nodes and fewer are named each, and it is said how many o
 }
 
 TEST_CASE("Nodes that say nothing of their carriers, as in logs of earlier versions, are not spoken of", "[burnin]") {
-  Fleet fleet(2);
+  FleetOfCarriers fleet(2);
   for (int i = 0; i < 3; ++i) fleet.take({.lost = {{"n1", {-1, -1}}, {"n2", {-1, -1}}}, .from_s = 10 * i});
   CHECK(fleet.findings().empty());
 }

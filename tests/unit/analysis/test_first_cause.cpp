@@ -4,11 +4,12 @@
 #include "harness/base/clock.hpp"
 #include "harness/model/event.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/analysis/fixture.hpp"
 
 namespace grit {
 namespace {
 
-using Kind = EndCause::Kind;
+using CauseKind = EndCause::Kind;
 
 Plan plan_of(std::size_t nodes, bool local) {
   Plan plan;
@@ -18,11 +19,7 @@ Plan plan_of(std::size_t nodes, bool local) {
   return plan;
 }
 
-Json event_of(std::string_view type, int node, std::int64_t t_ms, const Json& more = Json::object()) {
-  Json event = make_event(type, node, t_ms * kNsPerMs);
-  event.update(more);
-  return event;
-}
+using testing::event_of;
 Json died(int rank, int node, std::int64_t t_ms) { return event_of("rank_died", node, t_ms, Json{{"rank", rank}}); }
 Json hang(int node, std::int64_t t_ms) { return event_of("hang", node, t_ms, Json{{"waited_ns", 5 * kNsPerS}}); }
 Json lost(int node, std::int64_t heard_ms, std::int64_t t_ms) {
@@ -49,7 +46,7 @@ std::optional<FirstCause::Found> first_of(const std::vector<Json>& events, const
 struct Story {
   const char* what;
   std::vector<Json> events;
-  Kind kind;
+  CauseKind kind;
   int node, rank;
 };
 
@@ -57,49 +54,53 @@ TEST_CASE("the earliest cause is named, in whatever order the nodes report") {
   const std::vector<Story> stories{
       {"a death, the hang it leaves, and what the launcher then ends",
        {died(3, 3, 100), hang(0, 5100), hang(1, 5101), hang(2, 5102), told_to_end(0, 0, 5200)},
-       Kind::rank_death,
+       CauseKind::rank_death,
        3,
        3},
-      {"a death that others follow into", {died(3, 3, 100), died(0, 0, 104), died(1, 1, 105)}, Kind::rank_death, 3, 3},
-      {"a hang that kills ranks", {hang(0, 5100), hang(2, 5101), died(2, 2, 5900)}, Kind::hang, 0, -1},
-      {"a node's power", {lost(2, 900, 6000), died(0, 0, 2500), hang(1, 5100)}, Kind::node_loss, 2, -1},
+      {"a death that others follow into",
+       {died(3, 3, 100), died(0, 0, 104), died(1, 1, 105)},
+       CauseKind::rank_death,
+       3,
+       3},
+      {"a hang that kills ranks", {hang(0, 5100), hang(2, 5101), died(2, 2, 5900)}, CauseKind::hang, 0, -1},
+      {"a node's power", {lost(2, 900, 6000), died(0, 0, 2500), hang(1, 5100)}, CauseKind::node_loss, 2, -1},
       {"a node whose ranks went just before its agent",
        {died(2, 2, 850), lost(2, 900, 6000), died(0, 0, 1000)},
-       Kind::node_loss,
+       CauseKind::node_loss,
        2,
        -1},
-      {"a death, and long after it a node", {died(2, 2, 100), lost(2, 5000, 10'000)}, Kind::rank_death, 2, 2},
-      {"a death, and then another node", {died(2, 2, 100), lost(1, 500, 6000)}, Kind::rank_death, 2, 2},
+      {"a death, and long after it a node", {died(2, 2, 100), lost(2, 5000, 10'000)}, CauseKind::rank_death, 2, 2},
+      {"a death, and then another node", {died(2, 2, 100), lost(1, 500, 6000)}, CauseKind::rank_death, 2, 2},
       {"a rank that gave up, which aborts the others",
        {gave_up(1, 1, 50), died(0, 0, 52), died(2, 2, 53)},
-       Kind::failed,
+       CauseKind::failed,
        1,
        1},
       {"Ctrl-C",
        {told_to_end(0, 0, 101), told_to_end(1, 1, 102), died(2, 2, 3000), interrupted(100)},
-       Kind::interrupted,
+       CauseKind::interrupted,
        0,
        -1},
-      {"Ctrl-C after a death", {died(1, 1, 50), told_to_end(0, 0, 101), interrupted(100)}, Kind::rank_death, 1, 1},
+      {"Ctrl-C after a death", {died(1, 1, 50), told_to_end(0, 0, 101), interrupted(100)}, CauseKind::rank_death, 1, 1},
       {"scancel: nobody else says that it interrupted",
        {told_to_end(0, 0, 101), told_to_end(1, 1, 102)},
-       Kind::told_to_end,
+       CauseKind::told_to_end,
        0,
        0},
       {"mpirun ends the others of a death that is told late",
        {told_to_end(0, 0, 104), told_to_end(1, 1, 105), died(3, 3, 100)},
-       Kind::rank_death,
+       CauseKind::rank_death,
        3,
        3},
       {"an agent that was told to end",
        {event_of("agent_stopped", 2, 100), told_to_end(1, 1, 200)},
-       Kind::told_to_end,
+       CauseKind::told_to_end,
        2,
        -1},
-      {"a fault that does not come off", {not_off(1, 100), died(0, 0, 200)}, Kind::failed, 1, -1},
-      {"faults that do not come off after a death", {died(0, 0, 100), not_off(1, 150)}, Kind::rank_death, 0, 0},
-      {"wrong sums", {event_of("corruption", 1, 100, Json{{"rank", 1}}), died(0, 0, 200)}, Kind::corruption, 1, 1},
-      {"the recorder", {event_of("recorder_lost", 1, 100, Json{{"silent_ns", 1}})}, Kind::recorder_loss, 1, -1},
+      {"a fault that does not come off", {not_off(1, 100), died(0, 0, 200)}, CauseKind::failed, 1, -1},
+      {"faults that do not come off after a death", {died(0, 0, 100), not_off(1, 150)}, CauseKind::rank_death, 0, 0},
+      {"wrong sums", {event_of("corruption", 1, 100, Json{{"rank", 1}}), died(0, 0, 200)}, CauseKind::corruption, 1, 1},
+      {"the recorder", {event_of("recorder_lost", 1, 100, Json{{"silent_ns", 1}})}, CauseKind::recorder_loss, 1, -1},
   };
   for (const Story& story : stories) {
     INFO(story.what);

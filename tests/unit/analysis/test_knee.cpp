@@ -11,10 +11,10 @@ using grit::testing::SearchCounts;
 
 namespace {
 
-const DoseScale kRates{.from = 1e8, .to = 1e10, .harm_grows = false, .whole = true};
+const DoseScale kKneeRates{.from = 1e8, .to = 1e10, .harm_grows = false, .whole = true};
 
-SearchCounts search(const std::string& response, const std::string& noise, int runs, const DoseScale& scale = kRates,
-                    double criterion = 0.1) {
+SearchCounts search(const std::string& response, const std::string& noise, int runs,
+                    const DoseScale& scale = kKneeRates, double criterion = 0.1) {
   SearchCounts counts;
   for (const auto& kind : testing::response_kinds())
     for (const auto& pairs : testing::pair_noises())

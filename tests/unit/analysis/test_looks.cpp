@@ -13,12 +13,6 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-std::string all_reasons(const Verdict& verdict) {
-  std::string all;
-  for (const std::string& reason : verdict.reasons) all += reason + "\n";
-  return all;
-}
-
 /// Up to 16 pairs, with looks after 8 and 12.
 Plan plan_with_looks() {
   Plan plan = small_plan(16);

@@ -1,12 +1,11 @@
 // What ranks did, read from their records and spans.
 #include "analysis/simulate/measured_run.hpp"
+#include "harness/base/clock.hpp"
 #include "tests/catch.hpp"
 
 using namespace grit;
 
 namespace {
-
-constexpr std::int64_t kMs = 1'000'000;
 
 /// Two ranks on two nodes, one block. In each step both begin a gather, compute for 5 ms and need it; compute for 10 ms
 /// more, and sum. The gather takes `gathers_ns` of the step.
@@ -17,13 +16,13 @@ struct PrefetchingJob {
     for (int node = 0; node < 2; ++node)
       plan.topology.nodes.push_back({.index = node, .name = "node" + std::to_string(node), .ranks = {node}});
     plan.blocks.push_back({0, 0, BlockKind::baseline});
-    std::int64_t now = 1'000 * kMs;
+    std::int64_t now = 1'000 * kNsPerMs;
     for (const std::int64_t gather_ns : gathers_ns) now = add_step(now, gather_ns);
   }
 
   std::int64_t add_step(std::int64_t start, std::int64_t gather_ns) {
-    const std::int64_t asked = start + 5 * kMs, gathered = start + gather_ns;
-    const std::int64_t summed_from = std::max(asked, gathered) + 10 * kMs, end = summed_from + 2 * kMs;
+    const std::int64_t asked = start + 5 * kNsPerMs, gathered = start + gather_ns;
+    const std::int64_t summed_from = std::max(asked, gathered) + 10 * kNsPerMs, end = summed_from + 2 * kNsPerMs;
     const auto step = static_cast<std::uint32_t>(records.size() / 2);
     for (std::uint32_t rank = 0; rank < 2; ++rank) {
       StepRecord record{.rank = rank, .node = rank, .step = step, .step_in_block = step, .start_ns = start};
@@ -50,14 +49,14 @@ struct PrefetchingJob {
 /// Work before each action, in the order of actions.
 std::vector<double> works_ms(const StepProgram& program) {
   std::vector<double> works;
-  for (const PlayedAction& action : program.actions) works.push_back(action.work_ns / kMs);
+  for (const PlayedAction& action : program.actions) works.push_back(action.work_ns / kNsPerMs);
   return works;
 }
 
 }  // namespace
 
 TEST_CASE("an operation that was over in time is asked for where others waited for it") {
-  const PrefetchingJob job({6 * kMs, 4 * kMs, 6 * kMs});
+  const PrefetchingJob job({6 * kNsPerMs, 4 * kNsPerMs, 6 * kNsPerMs});
   const auto run = MeasuredRun::read(job.plan, job.records, job.spans, Json());
   REQUIRE(run.has_value());
   for (const std::uint32_t step : {0U, 1U, 2U}) {
@@ -66,13 +65,13 @@ TEST_CASE("an operation that was over in time is asked for where others waited f
     CHECK(works_ms(program) ==
           std::vector<double>{0, 5, 10, 0});  // gather begun, gather asked for, sum begun and so on
     CHECK(program.actions[1].waits);
-    CHECK(program.work_ns == 15 * kMs);
-    CHECK(program.operations[0].transfer_ns == (step == 1 ? 4 : 6) * kMs);
+    CHECK(program.work_ns == 15 * kNsPerMs);
+    CHECK(program.operations[0].transfer_ns == (step == 1 ? 4 : 6) * kNsPerMs);
   }
 }
 
 TEST_CASE("an operation that nobody waits for is asked for at the step's end") {
-  const PrefetchingJob job({4 * kMs, 4 * kMs});
+  const PrefetchingJob job({4 * kNsPerMs, 4 * kNsPerMs});
   const auto run = MeasuredRun::read(job.plan, job.records, job.spans, Json());
   REQUIRE(run.has_value());
   const StepProgram& program = run->program(1, 0);

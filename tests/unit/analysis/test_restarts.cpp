@@ -4,6 +4,7 @@
 #include "harness/model/attempt.hpp"
 #include "harness/model/event.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/analysis/fixture.hpp"
 
 using namespace grit;
 using Catch::Matchers::Contains;
@@ -12,11 +13,7 @@ namespace {
 
 constexpr std::int64_t kStep_ns = 100 * kNsPerMs;
 
-Json event_of(std::string_view type, int node, std::int64_t t_ms, Json more = Json::object()) {
-  Json event = make_event(type, node, t_ms * kNsPerMs);
-  event.update(more);
-  return event;
-}
+using grit::testing::event_of;
 
 /// Four nodes of one rank each; a warm-up of 5 steps and blocks of 10: 5 baseline, 15 fault, up to step 25.
 Plan plan_of_25_steps() {

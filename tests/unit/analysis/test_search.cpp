@@ -11,11 +11,11 @@
 #include "tests/unit/analysis/compare_fixture.hpp"
 
 using namespace grit;
-using Kind = SearchSpec::Kind;
+using SearchKind = SearchSpec::Kind;
 
 namespace {
 
-Series series_of(Kind kind) {
+Series series_of(SearchKind kind) {
   Series series{.scenario = "x", .faults = {"link_flap", "memory_pressure", "process_pause"}};
   series.search = SearchSpec{.kind = kind, .option = "rate", .unit = Unit::bits_per_s, .from = 1e8, .to = 1e10};
   return series;
@@ -34,10 +34,11 @@ TrialResult slowed_by(double fraction) {
 
 TrialResult ended_as(const std::string& outcome) { return {.outcome = outcome, .sentence = "A rank died."}; }
 
-Verdict run(Series& series, const std::function<TrialResult(const Trial&)>& trial_of) {
+Verdict run(Series& series, const std::function<TrialResult(const grit::Trial&)>& trial_of) {
   while (const auto request = next_trial(series)) {
     REQUIRE(series.trials.size() < 60);
-    Trial trial{.number = static_cast<int>(series.trials.size()) + 1, .dose = request->dose, .faults = request->faults};
+    grit::Trial trial{
+        .number = static_cast<int>(series.trials.size()) + 1, .dose = request->dose, .faults = request->faults};
     if (trial.dose) trial.overrides = {{series.search.option, dose_text(series.search, *trial.dose)}};
     trial.result = trial_of(trial);
     series.trials.push_back(std::move(trial));
@@ -53,10 +54,10 @@ bool says(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("magnitudes: a rate below which steps slow down is found, and which end is harmed is learnt") {
-  Series series = series_of(Kind::magnitude);
+  Series series = series_of(SearchKind::magnitude);
   series.search.slowdown = 0.1;
   const Verdict verdict =
-      run(series, [](const Trial& trial) { return slowed_by(std::max(0.0, 8.7e8 / *trial.dose - 1)); });
+      run(series, [](const grit::Trial& trial) { return slowed_by(std::max(0.0, 8.7e8 / *trial.dose - 1)); });
   CHECK(verdict.kind == VerdictKind::reproduced);
   CHECK(says(verdict.sentence, "rate: steps slow down by 10 % or more from "));
   CHECK(says(verdict.sentence, "downwards (90 % CI "));
@@ -82,17 +83,17 @@ TEST_CASE("magnitudes: a rate below which steps slow down is found, and which en
 }
 
 TEST_CASE("magnitudes: a threshold between two ends that was not looked for is not denied") {
-  Series series = series_of(Kind::magnitude);
+  Series series = series_of(SearchKind::magnitude);
   series.search.slowdown = 0.1;
   series.search.trials = 2;
-  const auto slow_below = [](const Trial& trial) { return slowed_by(*trial.dose < 1e9 ? 0.5 : 0); };
+  const auto slow_below = [](const grit::Trial& trial) { return slowed_by(*trial.dose < 1e9 ? 0.5 : 0); };
   Verdict verdict = run(series, slow_below);
   CHECK(verdict.kind == VerdictKind::inconclusive);
   CHECK(says(verdict.sentence, "lies between 100Mbit/s and 10Gbit/s and was not narrowed down: +50 % at 100Mbit/s"));
   REQUIRE_FALSE(verdict.reasons.empty());
   CHECK(says(verdict.reasons.back(), "trials = 4"));
   series.trials.clear();
-  verdict = run(series, [&](const Trial& trial) {
+  verdict = run(series, [&](const grit::Trial& trial) {
     TrialResult result = slow_below(trial);
     result.ci_low -= 0.5, result.ci_high += 0.5;
     return result;
@@ -103,7 +104,7 @@ TEST_CASE("magnitudes: a threshold between two ends that was not looked for is n
 
 TEST_CASE("magnitudes: trials of the same dose count together, whether the next dose is asked or the threshold") {
   for (const bool slow_first : {false, true}) {
-    Series series = series_of(Kind::magnitude);
+    Series series = series_of(SearchKind::magnitude);
     series.search.slowdown = 0.1;
     const auto add = [&](double dose, double fraction) {
       series.trials.push_back({.number = static_cast<int>(series.trials.size()) + 1,
@@ -119,26 +120,26 @@ TEST_CASE("magnitudes: trials of the same dose count together, whether the next 
 }
 
 TEST_CASE("magnitudes: no threshold in the range is said after both ends") {
-  Series calm = series_of(Kind::magnitude);
+  Series calm = series_of(SearchKind::magnitude);
   calm.search.slowdown = 0.1;
-  const Verdict none = run(calm, [](const Trial&) { return slowed_by(0.02); });
+  const Verdict none = run(calm, [](const grit::Trial&) { return slowed_by(0.02); });
   CHECK(none.kind == VerdictKind::not_reproduced);
   CHECK(says(none.sentence, "+2.0 % at 100Mbit/s, +2.0 % at 10Gbit/s"));
   CHECK(says(none.reasons.back(), "at neither end of the range: widen"));
   CHECK(calm.trials.size() == 2);
-  Series slow = series_of(Kind::magnitude);
+  Series slow = series_of(SearchKind::magnitude);
   slow.search.slowdown = 0.1;
-  CHECK(run(slow, [](const Trial&) { return slowed_by(0.5); }).kind == VerdictKind::not_reproduced);
+  CHECK(run(slow, [](const grit::Trial&) { return slowed_by(0.5); }).kind == VerdictKind::not_reproduced);
 }
 
 TEST_CASE("magnitudes: a run that ends early ends the search, and trials without the fault do not count") {
-  Series series = series_of(Kind::magnitude);
-  const Verdict verdict = run(series, [](const Trial&) { return ended_as("rank_death"); });
+  Series series = series_of(SearchKind::magnitude);
+  const Verdict verdict = run(series, [](const grit::Trial&) { return ended_as("rank_death"); });
   CHECK(verdict.kind == VerdictKind::inconclusive);
   CHECK(verdict.outcome == "rank_death");
   CHECK(series.trials.size() == 1);
-  Series unapplied = series_of(Kind::magnitude);
-  CHECK(run(unapplied, [](const Trial&) {
+  Series unapplied = series_of(SearchKind::magnitude);
+  CHECK(run(unapplied, [](const grit::Trial&) {
           TrialResult result = slowed_by(0.5);
           result.applied = false;
           return result;
@@ -156,22 +157,23 @@ TrialResult answer(bool yes) {
 }  // namespace
 
 TEST_CASE("magnitudes: harm at the other end than was said is said") {
-  Series series = series_of(Kind::magnitude);
+  Series series = series_of(SearchKind::magnitude);
   series.search.slowdown = 0.1;
   series.search.harm_grows = true;
-  const Verdict verdict = run(series, [](const Trial& trial) { return slowed_by(*trial.dose < 1e9 ? 0.5 : 0); });
+  const Verdict verdict = run(series, [](const grit::Trial& trial) { return slowed_by(*trial.dose < 1e9 ? 0.5 : 0); });
   CHECK(verdict.kind == VerdictKind::not_reproduced);
   CHECK(says(verdict.reasons.back(), R"(the harm falls with the dose, and not as harm = "grows" says)"));
 }
 
 TEST_CASE("magnitudes: whole numbers are known when they are neighbours, and are not asked again and again") {
   for (const bool linear : {false, true}) {
-    Series series = series_of(Kind::magnitude);
-    series.search = {.kind = Kind::magnitude, .option = "threads", .unit = Unit::count, .from = linear ? 0.0 : 1.0};
+    Series series = series_of(SearchKind::magnitude);
+    series.search = {
+        .kind = SearchKind::magnitude, .option = "threads", .unit = Unit::count, .from = linear ? 0.0 : 1.0};
     series.search.to = 8;
     series.search.linear = linear;
     series.search.slowdown = 0.1;
-    const Verdict verdict = run(series, [](const Trial& trial) { return slowed_by(*trial.dose > 3 ? 0.4 : 0); });
+    const Verdict verdict = run(series, [](const grit::Trial& trial) { return slowed_by(*trial.dose > 3 ? 0.4 : 0); });
     CHECK(verdict.kind == VerdictKind::reproduced);
     CHECK(series.trials.size() <= 6);
     CHECK(says(verdict.sentence, "90 % CI 3 .. 4"));
@@ -179,11 +181,11 @@ TEST_CASE("magnitudes: whole numbers are known when they are neighbours, and are
 }
 
 TEST_CASE("magnitudes: where noise leaves whole numbers open, the search ends and asks for pairs") {
-  Series series = series_of(Kind::magnitude);
-  series.search = {.kind = Kind::magnitude, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
+  Series series = series_of(SearchKind::magnitude);
+  series.search = {.kind = SearchKind::magnitude, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
   series.search.slowdown = 0.1;
   series.search.trials = 50;
-  const Verdict verdict = run(series, [](const Trial& trial) {
+  const Verdict verdict = run(series, [](const grit::Trial& trial) {
     TrialResult result = slowed_by(0.11 * (*trial.dose - 1));  // a line from the first to the last
     for (std::size_t i = 0; i < result.log_ratios.size(); ++i) result.log_ratios[i] += i % 2 == 0 ? 0.2 : -0.2;
     return result;
@@ -194,9 +196,9 @@ TEST_CASE("magnitudes: where noise leaves whole numbers open, the search ends an
 }
 
 TEST_CASE("yes or no: which end is harmed is learnt from both, and one that was said wrongly is found out") {
-  Series series = series_of(Kind::yes_no);
+  Series series = series_of(SearchKind::yes_no);
   series.search.trials = 44;
-  const auto below = [](const Trial& trial) { return answer(*trial.dose < 9e8); };
+  const auto below = [](const grit::Trial& trial) { return answer(*trial.dose < 9e8); };
   const Verdict verdict = run(series, below);
   CHECK(verdict.kind == VerdictKind::reproduced);
   CHECK(says(verdict.sentence, "downwards (90 % credible "));
@@ -213,10 +215,10 @@ TEST_CASE("yes or no: which end is harmed is learnt from both, and one that was 
 
 TEST_CASE("yes or no: never and always are told apart, with what to do") {
   for (const bool yes : {false, true}) {
-    Series series = series_of(Kind::yes_no);
+    Series series = series_of(SearchKind::yes_no);
     series.search.trials = 44;
     series.search.harm_grows = true;
-    const Verdict verdict = run(series, [&](const Trial&) { return answer(yes); });
+    const Verdict verdict = run(series, [&](const grit::Trial&) { return answer(yes); });
     CHECK(verdict.kind == VerdictKind::not_reproduced);
     CHECK(says(verdict.sentence, yes ? ": it was always so" : ": it was never so"));
     CHECK(says(verdict.reasons.back(), yes ? "lower from (100Mbit/s)" : "raise to (10Gbit/s)"));
@@ -224,9 +226,9 @@ TEST_CASE("yes or no: never and always are told apart, with what to do") {
 }
 
 TEST_CASE("yes or no: a check that cannot be told is no answer") {
-  Series series = series_of(Kind::yes_no);
+  Series series = series_of(SearchKind::yes_no);
   series.search.check = "link_up";
-  const auto untold = [](const Trial&) {
+  const auto untold = [](const grit::Trial&) {
     TrialResult result = slowed_by(0);
     result.untold_checks = {"link_up on node2"};
     return result;
@@ -239,7 +241,7 @@ TEST_CASE("yes or no: a check that cannot be told is no answer") {
   CHECK(says(verdict.reasons.front(), "cannot be told (link_up on node2)"));
   series.trials.clear();
   series.search.trials = 44;
-  verdict = run(series, [](const Trial& trial) {
+  verdict = run(series, [](const grit::Trial& trial) {
     TrialResult result = slowed_by(0);
     result.untold_checks = {"nic_errors on node2"};  // another one does not matter
     if (*trial.dose > 2e9) result.failed_checks = {"link_up on node1"};
@@ -249,9 +251,9 @@ TEST_CASE("yes or no: a check that cannot be told is no answer") {
 }
 
 TEST_CASE("yes or no: a trial without the fault is no answer") {
-  Series series = series_of(Kind::yes_no);
+  Series series = series_of(SearchKind::yes_no);
   series.search.outcome = "hang";
-  CHECK(run(series, [](const Trial&) {
+  CHECK(run(series, [](const grit::Trial&) {
           TrialResult result = slowed_by(0);
           result.applied = false;
           return result;
@@ -260,14 +262,14 @@ TEST_CASE("yes or no: a trial without the fault is no answer") {
 }
 
 TEST_CASE("escalation: whole numbers are tried once each, and a check that cannot be told is not survived") {
-  Series series = series_of(Kind::escalate);
-  series.search = {.kind = Kind::escalate, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
-  const auto calm = [](const Trial&) { return slowed_by(0); };
+  Series series = series_of(SearchKind::escalate);
+  series.search = {.kind = SearchKind::escalate, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
+  const auto calm = [](const grit::Trial&) { return slowed_by(0); };
   CHECK(run(series, calm).kind == VerdictKind::not_reproduced);
   CHECK(series.trials.size() == 4);
   CHECK(threshold_of(series)->last_alive == 4);
   series.trials.clear();
-  const Verdict verdict = run(series, [](const Trial& trial) {
+  const Verdict verdict = run(series, [](const grit::Trial& trial) {
     TrialResult result = slowed_by(0);
     if (*trial.dose > 2) result.untold_checks = {"link_up on node2"};
     return result;
@@ -278,27 +280,27 @@ TEST_CASE("escalation: whole numbers are tried once each, and a check that canno
 }
 
 TEST_CASE("yes or no: wrong answers now and then do not lead astray") {
-  Series series = series_of(Kind::yes_no);
+  Series series = series_of(SearchKind::yes_no);
   series.search.trials = 44;
   int asked = 0;
-  const Verdict verdict = run(series, [&](const Trial& trial) {
+  const Verdict verdict = run(series, [&](const grit::Trial& trial) {
     const bool wrong = ++asked == 4 || asked == 9;
     return answer((*trial.dose >= 2e9) != wrong);
   });
   CHECK(verdict.kind == VerdictKind::reproduced);
   CHECK(threshold_of(series)->dose == Approx(2e9).epsilon(0.1));
-  Series never = series_of(Kind::yes_no);
+  Series never = series_of(SearchKind::yes_no);
   never.search.outcome = "hang";
-  CHECK(run(never, [](const Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
+  CHECK(run(never, [](const grit::Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
   CHECK(never.trials.size() <= 8);
 }
 
 TEST_CASE("escalation: upwards only, up to the first dose that breaks something") {
-  Series series = series_of(Kind::escalate);
+  Series series = series_of(SearchKind::escalate);
   series.search.outcome = "rank_death";
   series.search.trials = 9;
   double before = 0;
-  const Verdict verdict = run(series, [&](const Trial& trial) {
+  const Verdict verdict = run(series, [&](const grit::Trial& trial) {
     CHECK(*trial.dose > before);
     before = *trial.dose;
     return *trial.dose > 1.5e9 ? ended_as("rank_death") : slowed_by(0.01);
@@ -310,12 +312,12 @@ TEST_CASE("escalation: upwards only, up to the first dose that breaks something"
 }
 
 TEST_CASE("escalation: another outcome ends it too, and is not what was expected, and a failed check ends it") {
-  Series other = series_of(Kind::escalate);
+  Series other = series_of(SearchKind::escalate);
   other.search.outcome = "node_loss";
-  CHECK(run(other, [](const Trial&) { return ended_as("hang"); }).kind == VerdictKind::inconclusive);
+  CHECK(run(other, [](const grit::Trial&) { return ended_as("hang"); }).kind == VerdictKind::inconclusive);
   CHECK(other.trials.size() == 1);
-  Series check = series_of(Kind::escalate);
-  const Verdict verdict = run(check, [](const Trial& trial) {
+  Series check = series_of(SearchKind::escalate);
+  const Verdict verdict = run(check, [](const grit::Trial& trial) {
     TrialResult result = slowed_by(0);
     if (*trial.dose > 1e9) result.failed_checks = {"link_up on node2"};
     return result;
@@ -324,16 +326,16 @@ TEST_CASE("escalation: another outcome ends it too, and is not what was expected
   CHECK(says(verdict.sentence, "check link_up on node2 failed, twice at"));
   REQUIRE(check.trials.size() >= 2);
   CHECK(check.trials.back().dose == check.trials[check.trials.size() - 2].dose);  // confirmed on fresh data
-  Series calm = series_of(Kind::escalate);
-  CHECK(run(calm, [](const Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
+  Series calm = series_of(SearchKind::escalate);
+  CHECK(run(calm, [](const grit::Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
   CHECK(calm.trials.size() == 12);
 }
 
 TEST_CASE("escalation: a check that fails once by chance does not end it") {
-  Series series = series_of(Kind::escalate);
+  Series series = series_of(SearchKind::escalate);
   series.search.trials = 6;
   int asked = 0;
-  const Verdict verdict = run(series, [&](const Trial&) {
+  const Verdict verdict = run(series, [&](const grit::Trial&) {
     TrialResult result = slowed_by(0);
     ++asked;
     if (asked == 3) result.failed_checks = {"link_up on node2"};
@@ -349,10 +351,10 @@ TEST_CASE("escalation: a check that fails once by chance does not end it") {
 }
 
 TEST_CASE("escalation: with a slowdown it also names the knee") {
-  Series series = series_of(Kind::escalate);
+  Series series = series_of(SearchKind::escalate);
   series.search.slowdown = 0.1;
   const Verdict verdict =
-      run(series, [](const Trial& trial) { return slowed_by(std::max(0.0, *trial.dose / 1e9 - 1)); });
+      run(series, [](const grit::Trial& trial) { return slowed_by(std::max(0.0, *trial.dose / 1e9 - 1)); });
   CHECK(verdict.kind == VerdictKind::reproduced);
   CHECK(says(verdict.sentence, "steps slow down by 10 % or more from"));
   CHECK(threshold_of(series)->interval.low < 1.1e9);
@@ -360,12 +362,12 @@ TEST_CASE("escalation: with a slowdown it also names the knee") {
 }
 
 TEST_CASE("escalation: a slowdown is found by its evidence, and not because a line through it can be drawn") {
-  Series series = series_of(Kind::escalate);
+  Series series = series_of(SearchKind::escalate);
   series.search.slowdown = 0.1;
   series.search.trials = 5;
   const auto last_slowed_by = [&](double half_width) {
     series.trials.clear();
-    return run(series, [&](const Trial& trial) {
+    return run(series, [&](const grit::Trial& trial) {
       TrialResult result = slowed_by(*trial.dose > 9e9 ? 0.12 : 0);
       result.ci_low = *result.slowdown - half_width, result.ci_high = *result.slowdown + half_width;
       return result;
@@ -378,22 +380,22 @@ TEST_CASE("escalation: a slowdown is found by its evidence, and not because a li
 }
 
 TEST_CASE("escalation: one that tried a dose twice goes on with the first that was not tried") {
-  Series series = series_of(Kind::escalate);
-  series.search = {.kind = Kind::escalate, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
+  Series series = series_of(SearchKind::escalate);
+  series.search = {.kind = SearchKind::escalate, .option = "threads", .unit = Unit::count, .from = 1, .to = 4};
   for (const double dose : {1.0, 1.0, 1.0, 2.0}) series.trials.push_back({.dose = dose, .result = slowed_by(0)});
   const auto next = next_trial(series);
   REQUIRE(next.has_value());
   CHECK(next->dose == 3);
-  CHECK(run(series, [](const Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
+  CHECK(run(series, [](const grit::Trial&) { return slowed_by(0); }).kind == VerdictKind::not_reproduced);
   CHECK(series.trials.size() == 6);
 }
 
 TEST_CASE("escalation: steps that are slow at every dose are told so, never that nothing slowed down") {
   const auto judged = [](double slowdown, double half_width) {
-    Series series = series_of(Kind::escalate);
+    Series series = series_of(SearchKind::escalate);
     series.search.slowdown = 0.1;
     series.search.trials = 5;
-    return run(series, [&](const Trial&) {
+    return run(series, [&](const grit::Trial&) {
       TrialResult result = slowed_by(slowdown);
       result.ci_low = slowdown - half_width, result.ci_high = slowdown + half_width;
       return result;
@@ -413,9 +415,9 @@ TEST_CASE("escalation: steps that are slow at every dose are told so, never that
 }
 
 TEST_CASE("minimal: the smallest set of faults is named") {
-  Series series = series_of(Kind::minimal);
+  Series series = series_of(SearchKind::minimal);
   series.search.trials = 100;
-  const Verdict verdict = run(series, [](const Trial& trial) {
+  const Verdict verdict = run(series, [](const grit::Trial& trial) {
     const bool yes = std::count(trial.faults->begin(), trial.faults->end(), 1) > 0;
     return TrialResult{.verdict = yes ? VerdictKind::reproduced : VerdictKind::not_reproduced, .outcome = "completed"};
   });
@@ -424,7 +426,7 @@ TEST_CASE("minimal: the smallest set of faults is named") {
 }
 
 TEST_CASE("a series that was interrupted or failed is inconclusive, and says so") {
-  Series series = series_of(Kind::magnitude);
+  Series series = series_of(SearchKind::magnitude);
   series.trials.push_back({.dose = 1e8, .result = ended_as("interrupted")});
   series.interrupted = true;
   Verdict verdict = judge_series(series);
@@ -482,7 +484,7 @@ TEST_CASE("a trial's faults were applied also where one victim of two hundred wa
 }
 
 TEST_CASE("series.json holds all of a series") {
-  Series series = series_of(Kind::escalate);
+  Series series = series_of(SearchKind::escalate);
   series.sets = {{"node", "2"}};
   series.search.slowdown = 0.1;
   series.trials.push_back(

@@ -15,12 +15,6 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-std::string all_reasons(const Verdict& verdict) {
-  std::string all;
-  for (const std::string& reason : verdict.reasons) all += reason + "\n";
-  return all;
-}
-
 Plan plan_that_expects(const Expectation& expect, int pairs = 8) {
   Plan plan = small_plan(pairs);
   plan.expect = expect;

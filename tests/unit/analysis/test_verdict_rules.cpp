@@ -13,12 +13,6 @@ using Catch::Matchers::StartsWith;
 
 namespace {
 
-std::string all_reasons(const Verdict& verdict) {
-  std::string all;
-  for (const std::string& reason : verdict.reasons) all += reason + "\n";
-  return all;
-}
-
 Verdict judge_slowdown(const Plan& plan, double slowdown) {
   return judge(plan, records_of(plan, steps_slowed_by(slowdown)), events_of(plan));
 }

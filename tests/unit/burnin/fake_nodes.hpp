@@ -197,6 +197,9 @@ inline BurninRound group_round(std::vector<int> sizes, int visits = 2) {
           .sizes = std::move(sizes),
           .visits = visits};
 }
+inline std::vector<BurninRound> all_rounds(std::vector<int> group_sizes = {4}) {
+  return {facts_round(), compute_round(), links_round(), group_round(std::move(group_sizes))};
+}
 
 /// A burn-in of fakes, held to what must always be so: no cell twice, no node in two cells at once, none in any after
 /// it was bad or given up.

@@ -14,8 +14,6 @@ BurninRound run_round(std::string name = "flap") {
   return {.name = std::move(name), .scenario = "recovery_after_flap", .shape = BurninShape::pair, .visits = 2};
 }
 
-std::vector<BurninRound> all_rounds() { return {facts_round(), compute_round(), links_round(), group_round({4})}; }
-
 }  // namespace
 
 TEST_CASE("a node whose link flaps once is bad, whenever that is, and no other is", "[burnin]") {

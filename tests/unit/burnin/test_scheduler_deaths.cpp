@@ -7,13 +7,11 @@ namespace {
 using Hosts = std::vector<std::string>;
 using State = BurninNodeState;
 
-std::vector<BurninRound> all_rounds() { return {facts_round(), compute_round(), links_round(), group_round({2, 4})}; }
-
 }  // namespace
 
 TEST_CASE("a node that dies at any moment is not tested, and all others are good", "[burnin]") {
   for (int cells = 0; cells < 11; ++cells) {
-    FakeBurnin burnin(fake_setup(7, all_rounds()), {.dies_after = {{"n03", cells}}});
+    FakeBurnin burnin(fake_setup(7, all_rounds({2, 4})), {.dies_after = {{"n03", cells}}});
     burnin.run();
     CAPTURE(cells);
     CHECK(burnin.wrong.empty());
@@ -50,7 +48,7 @@ TEST_CASE("a node that fails once is tried again and is good", "[burnin]") {
 }
 
 TEST_CASE("a node that answers but takes every cell with others along is not tested, its company is", "[burnin]") {
-  FakeBurnin burnin(fake_setup(8, all_rounds()), {.without_network = {"n02"}});
+  FakeBurnin burnin(fake_setup(8, all_rounds({2, 4})), {.without_network = {"n02"}});
   burnin.run();
   CHECK(burnin.wrong.empty());
   CHECK(burnin.hosts_in(State::not_tested) == Hosts{"n02"});
@@ -62,7 +60,7 @@ TEST_CASE("a node that answers but takes every cell with others along is not tes
 TEST_CASE("all nodes dead ends at once", "[burnin]") {
   FakeNodes nodes;
   for (int i = 0; i < 5; ++i) nodes.dies_after[fmt::format("n{:02}", i)] = 0;
-  FakeBurnin burnin(fake_setup(5, all_rounds()), nodes);
+  FakeBurnin burnin(fake_setup(5, all_rounds({2, 4})), nodes);
   burnin.run();
   CHECK(burnin.hosts_in(State::not_tested).size() == 5);
   CHECK(burnin.started.size() == 10);
@@ -96,7 +94,7 @@ TEST_CASE("an error that a node says of itself is its reason", "[burnin]") {
 }
 
 TEST_CASE("when the time is over, what has come to no end is not tested", "[burnin]") {
-  FakeBurnin burnin(fake_setup(6, all_rounds(), 2), {.compute = {{"n00", 50}}});
+  FakeBurnin burnin(fake_setup(6, all_rounds({2, 4}), 2), {.compute = {{"n00", 50}}});
   while (burnin.scheduler().progress().round != "links") REQUIRE(burnin.step());
   const auto running = burnin.scheduler().progress().cells_running;
   CHECK(running > 0);

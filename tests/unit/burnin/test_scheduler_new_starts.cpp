@@ -7,8 +7,6 @@ namespace {
 using Hosts = std::vector<std::string>;
 using State = BurninNodeState;
 
-std::vector<BurninRound> all_rounds() { return {facts_round(), compute_round(), links_round(), group_round({4})}; }
-
 }  // namespace
 
 TEST_CASE("a node that is started anew in a burn-in is bad, whenever that is, and no other is", "[burnin]") {

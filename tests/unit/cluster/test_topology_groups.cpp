@@ -6,7 +6,7 @@ using Groups = std::map<std::string, std::string>;
 
 namespace {
 
-std::string refusal(const std::string& text) {
+std::string refusal_of_groups(const std::string& text) {
   const auto groups = grit::parse_topology_groups(text);
   REQUIRE_FALSE(groups.has_value());
   CHECK(groups.error().kind == grit::ErrorKind::usage);
@@ -32,9 +32,9 @@ TEST_CASE("a file of groups and their hosts is read too") {
 
 TEST_CASE("what is wrong in a topology is named by its line") {
   using Catch::Contains;
-  CHECK_THAT(refusal("rack1 n1\nrack2\n"), Contains("line 2"));
-  CHECK_THAT(refusal("rack1 n1 n2\n"), Contains("line 1"));
-  CHECK_THAT(refusal("Nodes=n1\n"), Contains("line 1") && Contains("SwitchName"));
-  CHECK_THAT(refusal("rack1 n[1\n"), Contains("line 1") && Contains("not closed"));
-  CHECK_THAT(refusal("rack1 n1\nrack2 n1\n"), Contains("line 2") && Contains("rack1"));
+  CHECK_THAT(refusal_of_groups("rack1 n1\nrack2\n"), Contains("line 2"));
+  CHECK_THAT(refusal_of_groups("rack1 n1 n2\n"), Contains("line 1"));
+  CHECK_THAT(refusal_of_groups("Nodes=n1\n"), Contains("line 1") && Contains("SwitchName"));
+  CHECK_THAT(refusal_of_groups("rack1 n[1\n"), Contains("line 1") && Contains("not closed"));
+  CHECK_THAT(refusal_of_groups("rack1 n1\nrack2 n1\n"), Contains("line 2") && Contains("rack1"));
 }

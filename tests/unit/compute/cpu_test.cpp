@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/catch.hpp"
+#include "tests/unit/compute/counting_progress.hpp"
 #include "workloads/compute/compute.hpp"
 #include "workloads/compute/gemm_tile.hpp"
 
@@ -13,10 +14,7 @@ using namespace grit;
 
 namespace {
 
-struct CountingProgress final : Progress {
-  void poke() override { ++pokes; }
-  int pokes = 0;
-};
+using grit::test::CountingProgress;
 
 }  // namespace
 

@@ -3,16 +3,14 @@
 
 #include "harness/base/clock.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/compute/counting_progress.hpp"
 #include "workloads/compute/compute.hpp"
 
 using namespace grit;
 
 namespace {
 
-struct CountingProgress final : Progress {
-  void poke() override { ++pokes; }
-  int pokes = 0;
-};
+using grit::test::CountingProgress;
 
 std::int64_t run_ns(Compute& compute, double flops, Progress& progress) {
   const std::int64_t start_ns = monotonic_ns();

@@ -7,6 +7,7 @@
 
 #include "harness/model/mesh.hpp"
 #include "tests/catch.hpp"
+#include "tests/text.hpp"
 
 using grit::Axis;
 using grit::AxisValues;
@@ -37,10 +38,7 @@ std::string wrong(const Mesh& made, const AxisValues& coordinates) {
   return there.error().message;
 }
 
-bool contains(const std::string& text, std::string_view part) {
-  UNSCOPED_INFO("looking for: " << part << "\nin: " << text);
-  return text.find(part) != std::string::npos;
-}
+using grit::test::contains;
 
 /// Every mesh of at most so many ranks an axis.
 std::vector<Mesh> meshes(int most) {

@@ -3,6 +3,7 @@
 
 #include "harness/model/params.hpp"
 #include "tests/catch.hpp"
+#include "tests/text.hpp"
 
 using grit::Json;
 using grit::ParamSpec;
@@ -24,7 +25,7 @@ std::string error_of(const grit::Status& status) {
   return status.error().message;
 }
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using grit::test::contains;
 
 }  // namespace
 

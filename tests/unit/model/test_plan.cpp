@@ -5,6 +5,7 @@
 #include "harness/model/format.hpp"
 #include "harness/model/plan.hpp"
 #include "tests/catch.hpp"
+#include "tests/text.hpp"
 
 using grit::Json;
 using grit::Plan;
@@ -69,7 +70,7 @@ std::string error_of(const Json& json) {
   return plan.error().message;
 }
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using grit::test::contains;
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 
 namespace {
 
-grit::Topology example() {
+grit::Topology example_topology() {
   grit::Nic nic;
   nic.name = "eth0";
   nic.ifindex = 7;
@@ -36,7 +36,7 @@ grit::Topology example() {
   return topology;
 }
 
-std::string error_of(const grit::Json& json) {
+std::string error_of_topology(const grit::Json& json) {
   const auto topology = grit::topology_from_json(json);
   REQUIRE_FALSE(topology.has_value());
   CHECK(topology.error().kind == grit::ErrorKind::usage);
@@ -46,7 +46,7 @@ std::string error_of(const grit::Json& json) {
 }  // namespace
 
 TEST_CASE("a topology survives its JSON unchanged") {
-  const auto json = grit::to_json(example());
+  const auto json = grit::to_json(example_topology());
   const auto back = grit::topology_from_json(grit::Json::parse(json.dump()));
   REQUIRE(back.has_value());
   CHECK(grit::to_json(*back) == json);
@@ -63,7 +63,7 @@ TEST_CASE("a topology survives its JSON unchanged") {
 }
 
 TEST_CASE("a topology of another version: what it lacks keeps its default, what it has more is passed over") {
-  const auto good = grit::to_json(example());
+  const auto good = grit::to_json(example_topology());
   const auto without = [&](const char* object, const std::string& key) {
     auto older = good;
     older[grit::Json::json_pointer(object)].erase(key);
@@ -74,7 +74,7 @@ TEST_CASE("a topology of another version: what it lacks keeps its default, what 
     for (const auto& item : good.at(grit::Json::json_pointer(object)).items()) {
       CAPTURE(object, item.key());
       if (needed.contains(item.key())) {
-        CHECK_THAT(error_of(without(object, item.key())), Catch::Contains("\"" + item.key() + "\""));
+        CHECK_THAT(error_of_topology(without(object, item.key())), Catch::Contains("\"" + item.key() + "\""));
       } else {
         CHECK(grit::topology_from_json(without(object, item.key())).has_value());
       }
@@ -89,11 +89,11 @@ TEST_CASE("a topology of another version: what it lacks keeps its default, what 
 }
 
 TEST_CASE("values of the wrong type or range are refused") {
-  const auto good = grit::to_json(example());
+  const auto good = grit::to_json(example_topology());
   const auto with = [&](const grit::Json::json_pointer& where, const grit::Json& value) {
     auto bad = good;
     bad[where] = value;
-    return error_of(bad);
+    return error_of_topology(bad);
   };
   using Pointer = grit::Json::json_pointer;
   CHECK_THAT(with(Pointer("/nodes/0/cores"), "many"), Catch::Contains("cores"));
@@ -104,11 +104,11 @@ TEST_CASE("values of the wrong type or range are refused") {
   CHECK_THAT(with(Pointer("/nodes/0/nics/0/up"), 1), Catch::Contains("up"));
   CHECK_THAT(with(Pointer("/nodes/0/nics/0/role"), "uplink"), Catch::Contains("uplink"));
   CHECK_THAT(with(Pointer("/nodes"), 3), Catch::Contains("nodes"));
-  CHECK_THAT(error_of(grit::Json::array()), Catch::Contains("not a JSON object"));
+  CHECK_THAT(error_of_topology(grit::Json::array()), Catch::Contains("not a JSON object"));
 }
 
 TEST_CASE("what later versions know of a NIC comes back, and files of earlier ones are read without it") {
-  auto topology = example();
+  auto topology = example_topology();
   auto& nic = topology.nodes[0].nics[0];
   nic.pci = "0000:81:00.0";
   nic.numa_node = 1;
@@ -122,8 +122,8 @@ TEST_CASE("what later versions know of a NIC comes back, and files of earlier on
   CHECK(back->nodes[0].nics[0].rdma->port == 2);
   auto bad = json;
   bad["nodes"][0]["nics"][0]["rdma"].erase("port");
-  CHECK_THAT(error_of(bad), Catch::Contains("\"port\""));
-  CHECK_FALSE(grit::to_json(example()).at("nodes").at(0).at("nics").at(0).contains("rdma"));
+  CHECK_THAT(error_of_topology(bad), Catch::Contains("\"port\""));
+  CHECK_FALSE(grit::to_json(example_topology()).at("nodes").at(0).at("nics").at(0).contains("rdma"));
 }
 
 TEST_CASE("rails are the data NICs in the order of their PCI addresses") {

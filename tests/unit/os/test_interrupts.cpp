@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "harness/os/interrupts.hpp"
+#include "tests/kernel_files.hpp"
 #include "tests/namespace.hpp"
 #include "tests/temp_directory.hpp"
 
@@ -13,10 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void write(const fs::path& file, const std::string& text) {
-  fs::create_directories(file.parent_path());
-  std::ofstream(file) << text << "\n";
-}
+using grit::test::write_line;
 
 void mount_over(const fs::path& directory, const char* place) {
   fs::create_directories(directory);
@@ -28,9 +26,9 @@ void mount_over(const fs::path& directory, const char* place) {
 TEST_CASE("interrupts: gone is what has another handler or no number, and what cannot be read is an error") {
   test::in_namespaces([] {
     const test::TempDirectory files;
-    write(files.path() / "sys/5/actions", "eth0-rx-0");
+    write_line(files.path() / "sys/5/actions", "eth0-rx-0");
     fs::create_directories(files.path() / "sys/6/actions");  // no file, so that reading it fails, for root as well
-    write(files.path() / "proc/5/smp_affinity_list", "0-1");
+    write_line(files.path() / "proc/5/smp_affinity_list", "0-1");
     mount_over(files.path() / "proc", "/proc/irq");
     mount_over(files.path() / "sys", "/sys/kernel/irq");
     REQUIRE(ok(find_same_interrupt({5, "eth0-rx-0", {}}))->cpus == Cpus{0, 1});
@@ -47,9 +45,9 @@ TEST_CASE("interrupts: those of another network namespace's interface of the sam
     Netlink netlink = ok(Netlink::open());
     ok(netlink.create_veth({.name = "eth0"}, {.name = "eth1"}));
     const test::TempDirectory files;
-    write(files.path() / "net/eth0/device/msi_irqs/5", "msi");
-    write(files.path() / "irq/5/actions", "eth0-rx-0");
-    write(files.path() / "proc/5/smp_affinity_list", "0-1");
+    write_line(files.path() / "net/eth0/device/msi_irqs/5", "msi");
+    write_line(files.path() / "irq/5/actions", "eth0-rx-0");
+    write_line(files.path() / "proc/5/smp_affinity_list", "0-1");
     mount_over(files.path() / "proc", "/proc/irq");
     mount_over(files.path() / "irq", "/sys/kernel/irq");
     mount_over(files.path() / "net", "/sys/class/net");

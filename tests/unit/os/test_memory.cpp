@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void write(const fs::path& file, const std::string& text) {
+void write_exactly(const fs::path& file, const std::string& text) {
   fs::create_directories(file.parent_path());
   std::ofstream(file) << text;
 }
@@ -25,22 +25,23 @@ void write(const fs::path& file, const std::string& text) {
 struct Machine {
   fs::path at, proc = at / "proc";
   Machine(fs::path directory, const std::string& cgroup, const std::string& mounts) : at(std::move(directory)) {
-    write(proc / "meminfo", "MemTotal:        1000000 kB\nMemFree:          1 kB\nMemAvailable:     800000 kB\n");
-    write(proc / "self/cgroup", cgroup);
-    write(proc / "self/mountinfo", mounts);
+    write_exactly(proc / "meminfo",
+                  "MemTotal:        1000000 kB\nMemFree:          1 kB\nMemAvailable:     800000 kB\n");
+    write_exactly(proc / "self/cgroup", cgroup);
+    write_exactly(proc / "self/mountinfo", mounts);
   }
   void v2(const std::string& group, const std::string& limit, std::int64_t usage_bytes, std::int64_t inactive_bytes = 0,
           std::int64_t active_bytes = 0) {
     const fs::path directory = at / "unified" / group;
-    write(directory / "memory.max", limit + "\n");
-    write(directory / "memory.current", std::to_string(usage_bytes) + "\n");
-    write(directory / "memory.stat",
-          fmt::format("anon 5\ninactive_file {}\nactive_file {}\n", inactive_bytes, active_bytes));
+    write_exactly(directory / "memory.max", limit + "\n");
+    write_exactly(directory / "memory.current", std::to_string(usage_bytes) + "\n");
+    write_exactly(directory / "memory.stat",
+                  fmt::format("anon 5\ninactive_file {}\nactive_file {}\n", inactive_bytes, active_bytes));
   }
   void v1(const std::string& group, std::int64_t limit_bytes, std::int64_t usage_bytes) {
     const fs::path directory = at / "memory" / group;
-    write(directory / "memory.limit_in_bytes", std::to_string(limit_bytes) + "\n");
-    write(directory / "memory.usage_in_bytes", std::to_string(usage_bytes) + "\n");
+    write_exactly(directory / "memory.limit_in_bytes", std::to_string(limit_bytes) + "\n");
+    write_exactly(directory / "memory.usage_in_bytes", std::to_string(usage_bytes) + "\n");
   }
   [[nodiscard]] grit::Memory read() const { return grit::read_memory(proc).value(); }
 };

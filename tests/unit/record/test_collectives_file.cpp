@@ -10,7 +10,7 @@ namespace {
 using test::numbered_spans;
 using test::TempDirectory;
 
-constexpr const char* kNumpyScript = R"(
+constexpr const char* kLastCollective = R"(
 a = numpy.load(sys.argv[1])
 print(len(a), a.dtype.itemsize, ','.join(a.dtype.names))
 if len(a): print(*[int(a[name][-1]) for name in a.dtype.names])
@@ -38,7 +38,7 @@ TEST_CASE("collectives.npy is readable by us and by NumPy, whatever was appended
     test::skip("reading back with NumPy: /usr/bin/python3 has none");
     return;
   }
-  CHECK(test::python(kNumpyScript, file.string()) ==
+  CHECK(test::python(kLastCollective, file.string()) ==
         "1000 56 rank,step,sequence,wrong,peer,group,operation,type,bytes,entry_ns,exit_ns,wait_ns\n"
         "3 99 999 1000 4 4 3 3 99900 99901 99902 99903\n");
 }

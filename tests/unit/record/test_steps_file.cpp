@@ -17,7 +17,7 @@ using test::read_steps;
 using test::TempDirectory;
 
 /// What NumPy makes of the file: count, bytes a row, sum of steps, and the last row's first and last column.
-constexpr const char* kNumpyScript = R"(
+constexpr const char* kSumOfSteps = R"(
 a = numpy.load(sys.argv[1])
 print(len(a), a.dtype.itemsize, int(a['step'].sum()), *([int(a['rank'][-1]), int(a['collective_exit_ns'][-1])] if len(a) else []))
 )";
@@ -30,7 +30,7 @@ void numpy_reads(const std::filesystem::path& file, std::uint32_t count) {
   const std::uint64_t sum = count == 0 ? 0 : std::uint64_t{count} * (count - 1) / 2;
   std::string wanted = std::to_string(count) + " 104 " + std::to_string(sum);
   if (count > 0) wanted += " 1 " + std::to_string(numbered(count - 1).collective_exit_ns);
-  CHECK(test::python(kNumpyScript, file.string()) == wanted + "\n");
+  CHECK(test::python(kSumOfSteps, file.string()) == wanted + "\n");
 }
 
 void append_raw(const std::filesystem::path& file, std::string_view bytes) {

@@ -16,6 +16,7 @@
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
+#include "tests/text.hpp"
 #include "tests/unit/report/sample_drift.hpp"
 #include "tests/unit/report/sample_run.hpp"
 #include "tests/unit/report/sample_score.hpp"
@@ -91,11 +92,7 @@ std::string dump_dom(const Result<std::string>& page, const std::string& name) {
   return read_file(directory.path() / "dom.html").value();
 }
 
-std::size_t count(const std::string& text, std::string_view part) {
-  std::size_t found = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-  return found;
-}
+using test::count;
 
 /// What was drawn for one plot: its figure's markup.
 std::string drawn(const std::string& dom, const std::string& id) {

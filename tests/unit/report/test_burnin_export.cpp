@@ -8,13 +8,14 @@
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
+#include "tests/text.hpp"
 #include "tests/unit/report/sample_burnin.hpp"
 
 using namespace grit;
 
 namespace {
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;

@@ -6,19 +6,16 @@
 #include "analysis/report/page/burnin_page.hpp"
 #include "analysis/report/plots/burnin_plots.hpp"
 #include "tests/catch.hpp"
+#include "tests/text.hpp"
 #include "tests/unit/report/sample_drift.hpp"
 
 using namespace grit;
 
 namespace {
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
-std::size_t count(const std::string& text, std::string_view part) {
-  std::size_t found = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-  return found;
-}
+using test::count;
 
 std::string page_of(const BurninReport& report) {
   const auto page = render_burnin_html(report);
@@ -26,15 +23,7 @@ std::string page_of(const BurninReport& report) {
   return *page;
 }
 
-/// Without what stands inside of script elements.
-std::string markup_of(std::string page) {
-  for (auto open = page.find("<script"); open != std::string::npos; open = page.find("<script")) {
-    const auto close = page.find("</script>", open);
-    REQUIRE(close != std::string::npos);
-    page.erase(open, close + 9 - open);
-  }
-  return page;
-}
+using test::markup_of;
 
 const Json& data_of(const Plot& plot, std::string_view name) {
   for (const Json& one : plot.spec->at("data"))

@@ -1,15 +1,16 @@
 #include "analysis/report/tables/burnin_words.hpp"
 #include "analysis/report/text/burnin_text.hpp"
 #include "tests/catch.hpp"
+#include "tests/text.hpp"
 #include "tests/unit/report/sample_drift.hpp"
 
 using namespace grit;
 
 namespace {
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
-std::size_t lines_of(const std::string& text) {
+std::size_t count_lines(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
@@ -54,7 +55,7 @@ TEST_CASE("a burn-in's text of a healthy fleet has nothing to complain of") {
 
 TEST_CASE("a burn-in's text of thousands of nodes is short") {
   const std::string text = burnin_text(test::large_burnin(4096), "out");
-  CHECK(lines_of(text) < 50);
+  CHECK(count_lines(text) < 50);
   CHECK(contains(text, "and 21 more, see nodes.csv\n"));
 }
 

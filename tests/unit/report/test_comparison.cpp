@@ -71,7 +71,7 @@ TEST_CASE("a series as text marks where it changed") {
 namespace {
 
 /// The rows of a table of a plot's specification.
-Json data_of(const Plot& plot, std::string_view name) {
+Json plot_data(const Plot& plot, std::string_view name) {
   REQUIRE(plot.spec);
   for (const Json& data : plot.spec->at("data"))
     if (data.at("name") == name) return data.at("values");
@@ -108,7 +108,7 @@ TEST_CASE("the machines' loads stand below the step times of a comparison, run b
   const Plot plot = loads_plot(comparison);
   CHECK(plot.note.empty());
   CHECK(signal_of(plot, "names") == Json{"1 · run3", "2 · run2", "3 · run1", "4 · run0"});
-  const Json panels = data_of(plot, "panels");
+  const Json panels = plot_data(plot, "panels");
   REQUIRE(panels.size() == 4);  // step time, others' CPUs, waiting, clock: what somebody knows
   CHECK(panels[0]["title"] == "time per step (ms)");
   CHECK(panels[1]["title"] == "CPUs that other processes kept busy");
@@ -118,7 +118,7 @@ TEST_CASE("the machines' loads stand below the step times of a comparison, run b
   CHECK(panels[3]["low"].get<double>() > 2.9);
   for (std::size_t i = 1; i < panels.size(); ++i) CHECK(panels[i]["y"] > panels[i - 1]["y"]);
   std::vector<Json> steps, others;
-  for (const Json& point : data_of(plot, "points")) {
+  for (const Json& point : plot_data(plot, "points")) {
     if (point["panel"] == 0) steps.push_back(point);
     if (point["panel"] == 1) others.push_back(point);
     CHECK(point["low"] <= point["mean"]);
@@ -151,11 +151,11 @@ TEST_CASE("the page of a series shows where it changed, and what the machines we
   REQUIRE(trend.changes[0].first == 6);
   CHECK_THAT(trend.changes[0].text, Catch::Contains("with it went node1: CPUs that other processes kept busy"));
   const Plot plot = loads_plot(trend);
-  const Json changes = data_of(plot, "changes");
+  const Json changes = plot_data(plot, "changes");
   REQUIRE(changes.size() == 1);
   CHECK(changes[0]["before"] == signal_of(plot, "names")[5]);
   CHECK(changes[0]["first"] == signal_of(plot, "names")[6]);
-  for (const Json& point : data_of(plot, "points")) {
+  for (const Json& point : plot_data(plot, "points")) {
     const Json names = signal_of(plot, "names");
     const auto place = std::find(names.begin(), names.end(), point["name"]) - names.begin();
     CHECK(point["side"] == (place < 6 ? "old" : "new"));
@@ -175,12 +175,12 @@ TEST_CASE("a series of one run's blocks shows what the machines went through in 
   const Plot plot = loads_plot(find_changes({run}, 0.05));
   CHECK(signal_of(plot, "names")[11] == "block 11");
   bool found = false;
-  for (const Json& point : data_of(plot, "points"))
+  for (const Json& point : plot_data(plot, "points"))
     if (point["panel"] == 1 && point["name"] == "block 11") found = point["high"].get<double>() > 0.54;
   CHECK(found);
   for (ComparedBlock& block : run.baseline) block.load = {};
   const Plot bare = loads_plot(find_changes({run}, 0.05));
-  CHECK(data_of(bare, "panels").size() == 1);
+  CHECK(plot_data(bare, "panels").size() == 1);
   CHECK_THAT(bare.note, Catch::Contains("not recorded"));
 }
 

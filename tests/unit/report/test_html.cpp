@@ -7,6 +7,7 @@
 #include "analysis/report/plots/plots.hpp"
 #include "analysis/report/tables/sections.hpp"
 #include "tests/catch.hpp"
+#include "tests/text.hpp"
 #include "tests/unit/report/sample_run.hpp"
 
 using namespace grit;
@@ -21,7 +22,7 @@ std::string render(const ReportInput& input) {
   return *page;
 }
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
 /// The page without what stands inside of script elements.
 std::string without_scripts(std::string page) {

@@ -1,13 +1,14 @@
 #include "analysis/report/export/junit.hpp"
 #include "analysis/report/export/junit_suite.hpp"
 #include "tests/catch.hpp"
+#include "tests/text.hpp"
 #include "tests/unit/report/sample_run.hpp"
 
 using namespace grit;
 
 namespace {
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
 }  // namespace
 

@@ -11,29 +11,22 @@
 #include "harness/base/files.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_directory.hpp"
+#include "tests/text.hpp"
 #include "tests/unit/report/sample_score.hpp"
 
 using namespace grit;
 
 namespace {
 
-std::string page_of(const ScoreInput& input, const std::optional<DemandResult>& demand = std::nullopt) {
+std::string score_page_of(const ScoreInput& input, const std::optional<DemandResult>& demand = std::nullopt) {
   const auto page = render_score_html(input, score(input), demand);
   REQUIRE(page.has_value());
   return *page;
 }
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
-/// Without what stands inside of script elements.
-std::string markup_of(std::string page) {
-  for (auto open = page.find("<script"); open != std::string::npos; open = page.find("<script")) {
-    const auto close = page.find("</script>", open);
-    REQUIRE(close != std::string::npos);
-    page.erase(open, close + 9 - open);
-  }
-  return page;
-}
+using test::markup_of;
 
 /// The matrix's row of a kind of damage, from its name on.
 std::string row_of(const std::string& page, const std::string& damage) {
@@ -45,7 +38,7 @@ std::string row_of(const std::string& page, const std::string& damage) {
 }  // namespace
 
 TEST_CASE("the page of a scorecard says first what was missed, the costliest first") {
-  const std::string page = page_of(test::sample_score());
+  const std::string page = score_page_of(test::sample_score());
   const auto missed = page.find("Missed: it made training slower, and no check is credited for it (3 of 12)");
   REQUIRE(missed != std::string::npos);
   CHECK(missed < page.find("What notices what"));
@@ -59,7 +52,7 @@ TEST_CASE("the page of a scorecard says first what was missed, the costliest fir
 }
 
 TEST_CASE("the matrix shows number and colour, and hatches what is no more than chance") {
-  const std::string page = page_of(test::sample_score());
+  const std::string page = score_page_of(test::sample_score());
   CHECK(contains(row_of(page, "link_flap 1 s"), ">100</td>"));
   CHECK(contains(row_of(page, "link_flap 1 s"), "class=\"r10\""));
   CHECK(contains(row_of(page, "link_flap 1 s"), "class=\"odd\""));  // check_swap was on before
@@ -74,7 +67,7 @@ TEST_CASE("the matrix shows number and colour, and hatches what is no more than 
 TEST_CASE("a check that no node could read has no column, and stands below the matrix once, with the reason") {
   ScoreInput input = test::sample_score();
   const Scorecard card = score(input);
-  const std::string page = markup_of(page_of(input));
+  const std::string page = markup_of(score_page_of(input));
   const std::string matrix =
       page.substr(page.find("What notices what"), page.find("The smallest set") - page.find("What notices what"));
   CHECK_FALSE(contains(matrix, "<div>site_script</div>"));
@@ -94,9 +87,9 @@ TEST_CASE("a check that no node could read has no column, and stands below the m
 
   // One reading on one node that told something, before all that was injected: it could look, and then could not.
   input.changes.insert(input.changes.begin(), {12, 3, "gpu0", 1, CheckStatus::ok});
-  CHECK(contains(page_of(input), "<div>gpu_ecc</div>"));
-  CHECK(contains(row_of(page_of(input), "link_flap 1 s"), ">?</td>"));
-  CHECK_FALSE(contains(page_of(input), once));
+  CHECK(contains(score_page_of(input), "<div>gpu_ecc</div>"));
+  CHECK(contains(row_of(score_page_of(input), "link_flap 1 s"), ">?</td>"));
+  CHECK_FALSE(contains(score_page_of(input), once));
 }
 
 TEST_CASE("damage of which no injection is proven has the reason in its row, and no figures") {
@@ -104,7 +97,7 @@ TEST_CASE("damage of which no injection is proven has the reason in its row, and
   for (ScoreSlot& slot : input.slots)
     if (slot.cell == 11 && !slot.sham) slot.unproven = slot.round < 4 ? "not applied: <no clock>" : "never acted";
   const Scorecard card = score(input);
-  const std::string page = page_of(input);
+  const std::string page = score_page_of(input);
   // Steps, 11 checks and the gap between them, a gap and any check.
   CHECK(contains(page,
                  "<tr><th scope=\"row\">clock_skew 50 ms</th><td class=\"unproven\" colspan=\"15\">never acted (6 "
@@ -121,10 +114,10 @@ TEST_CASE("damage of which no injection is proven has the reason in its row, and
 TEST_CASE("a demand stands in the headline") {
   const ScoreInput input = test::sample_score();
   const Scorecard card = score(input);
-  const std::string page = page_of(input, demand_recall(input, card, 0.9));
+  const std::string page = score_page_of(input, demand_recall(input, card, 0.9));
   CHECK(contains(page, "<span class=\"badge bad\">not as asked</span>"));
   CHECK(contains(page, "asked are 90 %"));
-  CHECK_FALSE(contains(page_of(input), "asked"));
+  CHECK_FALSE(contains(score_page_of(input), "asked"));
 }
 
 TEST_CASE("the page of a scorecard loads nothing, and its texts are escaped") {
@@ -137,11 +130,11 @@ TEST_CASE("the page of a scorecard loads nothing, and its texts are escaped") {
     if (slot.cell < 2 && !slot.sham && (slot.cell == 0 || slot.round == 0)) slot.unproven = evil;
   for (DamageCell& cell : input.cells)
     cell.fault += evil, cell.magnitude += evil, cell.mechanism = evil, cell.unit += evil;
-  const std::string page = page_of(input);
+  const std::string page = score_page_of(input);
   CHECK_FALSE(contains(page, "<script>alert"));
   CHECK_FALSE(contains(markup_of(page), "alert('x')"));
   CHECK(contains(page, "&lt;/script&gt;&lt;script&gt;alert(&#39;x&#39;)"));
-  const std::string markup = markup_of(page_of(test::sample_score()));
+  const std::string markup = markup_of(score_page_of(test::sample_score()));
   CHECK_FALSE(std::regex_search(markup, std::regex(R"((src|href|srcset|action|data|poster)\s*=)")));
   CHECK_FALSE(std::regex_search(markup, std::regex(R"(url\(|@import|<(link|iframe|object|embed|img|base)\b)")));
   CHECK_FALSE(std::regex_search(markup, std::regex(R"(\son[a-z]+\s*=)")));
@@ -155,22 +148,22 @@ TEST_CASE("of very many kinds of damage a fault has one row, and the rest is fol
       cell.magnitude += fmt::format(" again {}", times);
       input.cells.push_back(cell);
     }
-  const std::string page = page_of(input);
+  const std::string page = score_page_of(input);
   CHECK(contains(page, "All 56 kinds of damage"));
   CHECK(contains(page, "Of each fault the magnitude that is found least."));
 }
 
 TEST_CASE("a scorecard without anything is a page, too") {
-  CHECK(contains(page_of({}), "no harm was shown"));
+  CHECK(contains(score_page_of({}), "no harm was shown"));
   ScoreInput input = test::sample_score(1);
   input.slots.clear();
-  CHECK(contains(page_of(input), "No check is credited for anything"));
+  CHECK(contains(score_page_of(input), "No check is credited for anything"));
 }
 
 TEST_CASE("what was injected too seldom is not said to be noticed, or missed") {
   ScoreInput input = test::sample_score();
   std::erase_if(input.slots, [](const ScoreSlot& slot) { return !slot.sham && slot.cell == 6 && slot.round > 2; });
-  CHECK(contains(page_of(input),
+  CHECK(contains(score_page_of(input),
                  "9 were noticed by some check and 2 missed; of 1 there were too few injections to say so."));
 }
 
@@ -184,7 +177,7 @@ TEST_CASE("what nearly all injections of were noticed is not missed, though no c
   }
   maker.input().cells[0].magnitude = "1 s";
   maker.input().cells[0].step_times = testing::slower_by(0.3);
-  const std::string page = page_of(maker.input());
+  const std::string page = score_page_of(maker.input());
   CHECK(contains(row_of(page, "link_down 1 s"), "class=\"any chance\""));
   CHECK(contains(row_of(page, "link_down 1 s"), "no check is credited; noticed by any: 5 of 6 (36 .. 100 %)"));
   CHECK(contains(page, "0 were noticed by some check and 0 missed; of 1 there were too few injections to say so."));
@@ -197,7 +190,7 @@ TEST_CASE("a cluster that was used for several runs has no more nodes for that")
   ScoreInput input = test::sample_score();
   const std::vector<ScoredNode> again = input.nodes;
   input.nodes.insert(input.nodes.end(), again.begin(), again.end());
-  CHECK(contains(page_of(input), "scorecard: 4 nodes, "));
+  CHECK(contains(score_page_of(input), "scorecard: 4 nodes, "));
   CHECK(to_json(input, score(input)).at("design").at("nodes") == 4);
 }
 
@@ -250,7 +243,7 @@ TEST_CASE("damage that was asked for and not done is on the page, in score.json,
   input.cells[0].damages = std::vector<std::string>{"flap", "short_flap"};
   input.not_run = {{"irq_misplaced", "not run here", "all NICs are \"virtual\""}, {"flood", "failed", "a <hang>"}};
   const Scorecard card = score(input);
-  CHECK(contains(page_of(input), "<li><b>flood</b>: failed: a &lt;hang&gt;</li>"));
+  CHECK(contains(score_page_of(input), "<li><b>flood</b>: failed: a &lt;hang&gt;</li>"));
   const Json json = to_json(input, card);
   CHECK(json.at("not_run").size() == 2);
   CHECK(json.at("cells").at(0).at("damages") == Json(input.cells[0].damages));

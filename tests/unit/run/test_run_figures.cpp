@@ -35,7 +35,7 @@ class LeftRun {
   test::TempDirectory place_{};
 };
 
-std::optional<double> figure(const BurninLine& line, const std::string& measure) {
+std::optional<double> figure_value(const BurninLine& line, const std::string& measure) {
   for (const BurninObservation& one : line.observations)
     if (one.measure == measure) return one.value;
   return std::nullopt;
@@ -116,12 +116,12 @@ TEST_CASE("Under load each node's own work is told, not what it waits for others
   REQUIRE(lines->size() == 2);
   CHECK((*lines)[0].host == "node0");
   CHECK((*lines)[1].host == "node1");
-  CHECK(figure((*lines)[0], "stress_own").value() == Approx(0.010).epsilon(0.01));
-  CHECK(figure((*lines)[1], "stress_own").value() == Approx(0.030).epsilon(0.01));
+  CHECK(figure_value((*lines)[0], "stress_own").value() == Approx(0.010).epsilon(0.01));
+  CHECK(figure_value((*lines)[1], "stress_own").value() == Approx(0.030).epsilon(0.01));
   for (const BurninLine& line : *lines) {
     CHECK(line.error.empty());
-    CHECK(figure(line, "wrong_results").value() == 0);
-    CHECK_FALSE(figure(line, "link_after_flap"));
+    CHECK(figure_value(line, "wrong_results").value() == 0);
+    CHECK_FALSE(figure_value(line, "link_after_flap"));
   }
 }
 
@@ -133,8 +133,8 @@ TEST_CASE("Sums that were wrong are counted on the node that found them") {
   const LeftRun run(plan, records, events_of(plan));
   const auto lines = figures_of_run(run.directory());
   REQUIRE(lines);
-  CHECK(figure((*lines)[0], "wrong_results").value() == 0);
-  CHECK(figure((*lines)[1], "wrong_results").value() == 6);
+  CHECK(figure_value((*lines)[0], "wrong_results").value() == 0);
+  CHECK(figure_value((*lines)[1], "wrong_results").value() == 6);
 }
 
 TEST_CASE("A fault that was not applied, or not taken off, is the error of its node and of no other") {
@@ -153,7 +153,7 @@ TEST_CASE("A fault that was not applied, or not taken off, is the error of its n
     CHECK((*lines)[0].error.find("cpu_contention") != std::string::npos);
     CHECK((*lines)[0].error.starts_with("NOT REVERTED") == (std::string_view(action) == "reverted"));
     CHECK((*lines)[1].error.empty());
-    CHECK(figure((*lines)[1], "stress_own"));
+    CHECK(figure_value((*lines)[1], "stress_own"));
   }
 }
 
@@ -163,9 +163,9 @@ TEST_CASE("After a flap the pace counts from five seconds on, against that befor
     const LeftRun run(plan, flap_records(plan, recovering_ns), events_of(plan));
     const auto lines = figures_of_run(run.directory());
     REQUIRE(lines);
-    CHECK_FALSE(figure((*lines)[0], "link_after_flap"));  // its link was not taken down
-    CHECK_FALSE(figure((*lines)[1], "stress_own"));
-    return figure((*lines)[1], "link_after_flap").value();
+    CHECK_FALSE(figure_value((*lines)[0], "link_after_flap"));  // its link was not taken down
+    CHECK_FALSE(figure_value((*lines)[1], "stress_own"));
+    return figure_value((*lines)[1], "link_after_flap").value();
   };
   // Slow for four seconds, as TCP is, and then as before: nothing is wrong.
   CHECK(share_of([](std::int64_t since_ns) { return since_ns < 4 * kNsPerS ? kNsPerS : 100 * kNsPerMs; }) ==
@@ -184,7 +184,7 @@ TEST_CASE("A link that stays slow after its first flap is not held against what 
     const LeftRun run(plan, flap_records(plan, slow, 200 * kNsPerMs), events_of(plan));
     const auto lines = figures_of_run(run.directory());
     REQUIRE(lines);
-    CHECK(figure((*lines)[1], "link_after_flap").value() == Approx(0.5).epsilon(0.01));
+    CHECK(figure_value((*lines)[1], "link_after_flap").value() == Approx(0.5).epsilon(0.01));
   }
 }
 

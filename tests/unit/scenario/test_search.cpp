@@ -6,13 +6,13 @@
 #include "tests/unit/scenario/fixture.hpp"
 
 using namespace grit::test;
-using Kind = grit::SearchSpec::Kind;
+using SearchKind = grit::SearchSpec::Kind;
 
 namespace {
 
-constexpr const char* kOptions = R"(options = { rate = { "1Gbit/s", unit = "bit rate" }, word = "a" },)";
+constexpr const char* kSearchOptions = R"(options = { rate = { "1Gbit/s", unit = "bit rate" }, word = "a" },)";
 
-std::string with_search(std::string_view search) { return scenario_with(fmt::format("{} {}", kOptions, search)); }
+std::string with_search(std::string_view search) { return scenario_with(fmt::format("{} {}", kSearchOptions, search)); }
 
 std::string threshold(std::string_view extra) {
   return with_search(fmt::format(
@@ -45,19 +45,19 @@ Driven drive(std::string_view body, int failing_trial = 0) {
 
 }  // namespace
 
-TEST_CASE("a scenario without search is one run") { CHECK(load(scenario_with("")).kind == Kind::none); }
+TEST_CASE("a scenario without search is one run") { CHECK(load(scenario_with("")).kind == SearchKind::none); }
 
 TEST_CASE("a threshold's doses have the unit of its option") {
   const auto spec = load(threshold(R"(slowdown = "5%", trials = 7, resolution = "20%")"));
-  CHECK(spec.kind == Kind::magnitude);
+  CHECK(spec.kind == SearchKind::magnitude);
   CHECK(spec.from == 1e8);
   CHECK(spec.to == 1e10);
   CHECK(spec.slowdown == 0.05);
   CHECK(spec.trials == 7);
   CHECK(spec.resolution == 0.2);
   CHECK_FALSE(spec.harm_grows.has_value());
-  CHECK(load(threshold(R"(outcome = "node_loss")")).kind == Kind::escalate);
-  CHECK(load(threshold("")).kind == Kind::yes_no);
+  CHECK(load(threshold(R"(outcome = "node_loss")")).kind == SearchKind::escalate);
+  CHECK(load(threshold("")).kind == SearchKind::yes_no);
   CHECK(load(threshold("")).trials == 44);
   CHECK(load(threshold(R"(slowdown = "5%", resolution = "1%")")).trials == 20);
   CHECK(load(threshold(R"(kind = "yes_no", harm = "falls")")).harm_grows == false);

@@ -3,16 +3,13 @@
 #include <string>
 
 #include "tests/catch.hpp"
+#include "tests/unit/workloads/mesh_of.hpp"
 
 using namespace grit;
 
 namespace {
 
-Mesh mesh_of(const AxisValues& sizes) {
-  int ranks = 1;
-  for (const auto& [axis, size] : sizes) ranks *= axis == Axis::ep ? 1 : size;
-  return *Mesh::over(sizes, ranks);
-}
+using grit::test::mesh_of;
 
 const ModelShape& model(const char* name) { return *find_model(name); }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/catch.hpp"
+#include "tests/unit/workloads/mesh_of.hpp"
 #include "workloads/layer_split.hpp"
 #include "workloads/router.hpp"
 
@@ -11,11 +12,7 @@ using namespace grit;
 
 namespace {
 
-Mesh mesh_of(const AxisValues& sizes) {
-  int ranks = 1;
-  for (const auto& [axis, size] : sizes) ranks *= axis == Axis::ep ? 1 : size;
-  return *Mesh::over(sizes, ranks);
-}
+using grit::test::mesh_of;
 
 TrainingSetup setup_of(const char* model, const AxisValues& sizes) {
   TrainingSetup setup;

@@ -1,4 +1,5 @@
 #include "tests/catch.hpp"
+#include "tests/unit/workloads/mesh_of.hpp"
 #include "workloads/training/settings.hpp"
 #include "workloads/training/workloads.hpp"
 
@@ -7,11 +8,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-Mesh mesh_of(const AxisValues& sizes) {
-  int ranks = 1;
-  for (const auto& [axis, size] : sizes) ranks *= axis == Axis::ep ? 1 : size;
-  return *Mesh::over(sizes, ranks);
-}
+using grit::test::mesh_of;
 
 /// The workload's defaults, but for what is given.
 Params params_of(const char* workload, const Json& given) {

@@ -35,7 +35,7 @@ SCENARIO = """
 local grit = require "grit"
 return grit.scenario {{
   name = "upward", summary = "a job to be measured at several sizes",
-  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.004, compute = "emulated", peak = "0.05 TFLOP/s" }},
+  workload = grit.workload.ddp {{ model = "gpt2-small", scale = 0.004, compute = "emulated", peak = "0.01 TFLOP/s" }},
   faults = {{ {fault} }},
   design = {{ pairs = {pairs}, block = "{block}" }},
   expect = {{ slowdown = {{ at_most = "900%" }} }},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -11,7 +12,7 @@
 namespace grit {
 namespace {
 
-constexpr std::array<std::string_view, 6> kTaken{"fault", "acting", "usage", "check_summary", "check_change", "look"};
+constexpr std::array<std::string_view, 5> kTaken{"fault", "acting", "usage", "check_summary", "check_change"};
 
 std::int64_t whole(double t_ns) { return static_cast<std::int64_t>(t_ns); }
 
@@ -42,6 +43,7 @@ void SimulatedEvents::take(const Json& event) {
   if (type == "block" && has_text(event, "edge", "begin"))
     edges_[{node, block}].begin_ns = integer_at(event, "t_ns", 0);
   if (std::find(kTaken.begin(), kTaken.end(), type) != kTaken.end()) by_block_[block].push_back(event);
+  if (type == "look") looks_[block].push_back(event);
 }
 
 /// What came after the node's ranks had left the block comes as long after its end. What came in it keeps its part of
@@ -71,9 +73,26 @@ Json SimulatedEvents::moved(Json event, const Upward::PlayedBlock& block, const 
   return event;
 }
 
+/// Those before one of the blocks from `first` up to but for `end`.
+Status SimulatedEvents::write_looks(std::int64_t first, std::int64_t end, std::int64_t t_ns,
+                                    EventsWriter& events) const {
+  for (auto at = looks_.lower_bound(first); at != looks_.end() && at->first < end; ++at)
+    for (Json look : at->second) {
+      look["t_ns"] = t_ns;
+      look["node"] = mesh_.node_of(static_cast<int>(integer_at(look, "node")));
+      look.erase("format");
+      GRIT_CHECK(events.append(look));
+    }
+  return {};
+}
+
 Status SimulatedEvents::write(const std::vector<Upward::PlayedBlock>& played, const Ends& ends,
                               EventsWriter& events) const {
+  std::int64_t looked_before = 0, over_ns = 0;
   for (const Upward::PlayedBlock& block : played) {
+    GRIT_CHECK(write_looks(looked_before, block.block + 1, whole(block.begin_ns), events));
+    looked_before = block.block + 1;
+    over_ns = whole(block.end_ns);
     const auto kind = std::find_if(plan_.blocks.begin(), plan_.blocks.end(), [&](const Block& one) {
                         return one.index == block.block;
                       })->kind;
@@ -93,7 +112,8 @@ Status SimulatedEvents::write(const std::vector<Upward::PlayedBlock>& played, co
       for (const Json& event : found->second) GRIT_CHECK(events.append(moved(event, block, ends)));
     GRIT_CHECK(edges("end"));
   }
-  return {};
+  // The look that ended the run comes before a block that there never was.
+  return write_looks(looked_before, std::numeric_limits<std::int64_t>::max(), over_ns, events);
 }
 
 }  // namespace grit

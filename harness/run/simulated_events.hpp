@@ -33,11 +33,13 @@ class SimulatedEvents {
   };
   void take(const Json& event);
   [[nodiscard]] Json moved(Json event, const Upward::PlayedBlock& block, const Ends& ends) const;
+  Status write_looks(std::int64_t first, std::int64_t end, std::int64_t t_ns, EventsWriter& events) const;
 
   const Plan& plan_;
   const LargerMesh& mesh_;
   std::vector<int> larger_rank_{};                                  // by measured rank
   std::map<std::int64_t, std::vector<Json>> by_block_{};            // in their order
+  std::map<std::int64_t, std::vector<Json>> looks_{};               // by the block that they come before
   std::map<std::pair<std::int64_t, std::int64_t>, Edges> edges_{};  // by node and block, on the node's clock
 };
 

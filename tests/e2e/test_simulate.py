@@ -13,7 +13,7 @@ return grit.scenario {
   name = "delayed", summary = "one rank is late, soon over",
   workload = grit.workload.ddp { model = "gpt2-small", scale = 0.002, compute = "emulated", peak = "0.05 TFLOP/s" },
   faults = { grit.fault.rank_delay { on = 1, delay = "20ms" } },
-  design = { pairs = 6, block = "500ms" },
+  design = { pairs = 8, max_pairs = 24, block = "500ms" },
   expect = { slowdown = { at_least = "5%" } },
 }
 """
@@ -28,6 +28,8 @@ with Workspace() as work:
     run = work.path / "run"
     grit("run", work.write("delayed.lua", DELAYED), "-n", 4, "--seed", 3, "--out", run, expect=(0, 1, 2))
     assert (run / "collectives.npy").exists()
+    windows = verdict(run)["faults"][0]["applied_windows"]
+    assert 8 <= windows < 24, "a run that a look ended is what is played"
 
     larger = work.path / "larger"
     done = grit("simulate", run, "--dp", 16, "--out", larger, expect=(0, 1, 2))
@@ -41,9 +43,10 @@ with Workspace() as work:
     assert "Everything was emulated (played upward from a run of 4 ranks)." in page
     result, prediction = verdict(larger), json.loads((larger / "prediction.json").read_text())
     assert result["outcome"] == "completed" and result["emulated"] == ["everything (played upward from a run of 4 ranks)"], result
-    assert result["faults"][0]["node"] == "node1" and result["faults"][0]["applied_windows"] == 6, result["faults"]
-    assert result["faults"][0]["end"]["count"] == 6 and -1e6 < result["faults"][0]["end"]["p50_ns"] < 1e8, result["faults"]
-    assert prediction["dp"] == 16 and prediction["pairs"] == 6, prediction
+    assert result["faults"][0]["node"] == "node1" and result["faults"][0]["applied_windows"] == windows, result["faults"]
+    assert result["faults"][0]["end"]["count"] == windows and -1e6 < result["faults"][0]["end"]["p50_ns"] < 1e8, result["faults"]
+    assert prediction["dp"] == 16 and prediction["pairs"] == windows, prediction
+    assert [event["decision"] for event in events(larger, "look")] == [event["decision"] for event in events(run, "look")]
     for figure in (prediction["step_ns"], prediction["cost"]):
         assert figure["low"] <= figure["value"] <= figure["high"], prediction
     assert prediction["replay_error"] < 0.05, prediction

@@ -25,7 +25,7 @@ return grit.scenario {
   name = "loader",
   summary = "a data loader that is slow",
   workload = grit.workload.ddp {
-    model = "gpt2-small", scale = 0.005, compute = "emulated", input = "files", input_prefetch = 1, input_file = "16MiB", %s },
+    model = "gpt2-small", scale = 0.005, compute = "emulated", input = "files", input_prefetch = 1, %s },
   faults = { %s },
   design = { %s },
   expect = { slowdown = { at_least = "1%%" } },
@@ -106,9 +106,11 @@ with Workspace() as work:
     assert result["verdict"] == "reproduced", result["sentence"]
     assert blamed(result) == ("compute", [SQUEEZED]), result["suspects"]
 
-    slow_disk = run(work, "slow_disk", NODES, f'{PEAK}, input_workers = {WORKERS}, input_bytes = "8MiB", input_passes = 1, input_direct = true',
-                    'grit.fault.disk_contention { on = 1, directory = "/var/tmp", block = "16MiB", size = "256MB", threads = 4 }',
-                    'pairs = 8, max_pairs = 16, block = "1500ms"')
+    # One loader that is one batch ahead, and batches so large that it cannot hide how long the disk takes.
+    slow_disk = run(work, "slow_disk", NODES, f'{PEAK}, input_workers = 1, input_bytes = "32MiB", input_passes = 1, input_direct = true',
+                    'grit.fault.disk_contention { on = 1, directory = "/var/tmp", block = "16MiB", size = "512MB", threads = 4 }',
+                    'pairs = 8, max_pairs = 16, block = "1500ms"', tries=3)
     result = verdict(slow_disk)
-    assert blamed(result) is None or blamed(result)[0] == "storage", result["suspects"]
+    assert result["verdict"] == "reproduced", result["sentence"]
+    assert blamed(result) == ("storage", []), result["suspects"]
 assert_same_state(before)

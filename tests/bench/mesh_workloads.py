@@ -3,7 +3,8 @@
 moves in a step against the plan's formula, and for the pipeline what share of a step its stages wait, against (p-1)/(m+p-1).
 
 What a stage waits is its exposed communication, as a share of the step, the median over steps and ranks; beside it the formula of even stages and
-that of these stages, of which the last one has the head as well (idle_share in the plan).
+that of these stages, of which the last one has the head as well (idle_share in the plan). Where stages have tensor groups, too, what they wait for these
+is in it, so that it is also told how long they wait for their pipeline alone: from the spans of its sends and receives.
 
 usage: GRIT=build/release/grit GRIT_SOURCE=. tests/bench/mesh_workloads.py [SECONDS] [NAME ...]"""
 
@@ -41,7 +42,7 @@ CASES = {
     "pipeline uneven": ("pipeline", "scale = 0.01, peak = '50GFLOP/s', micro_batches = 8", "pp = 4"),
     "moe": ("moe", "scale = 0.0005, peak = '50GFLOP/s'", "ep = 4"),
     "moe balance 4": ("moe", "scale = 0.0005, peak = '50GFLOP/s', balance = 4", "ep = 4"),
-    "transformer even": ("transformer", "model = 'mixtral-8x7b', scale = 0.0001, peak = '4GFLOP/s', micro_batches = 8", "tp = 2, pp = 2"),
+    "transformer even": ("transformer", "model = 'mixtral-8x7b', scale = 0.0001, peak = '20GFLOP/s', micro_batches = 8", "tp = 2, pp = 2"),
     "transformer": ("transformer", "scale = 0.005, peak = '50GFLOP/s', micro_batches = 4", "tp = 2, pp = 2"),
     "transformer sharded": ("transformer", "scale = 0.005, peak = '50GFLOP/s', micro_batches = 4, sharded = true, sequence_parallel = true, chunks = 2",
                             "tp = 2, pp = 2"),
@@ -121,6 +122,21 @@ def idle_shares(plan, steps):
     return [float(numpy.median((steps["exposed_comm_ns"] / length)[stage == one])) for one in range(mesh["pp"])]
 
 
+def pipeline_waits(plan, steps, spans):
+    """The same, of waiting for the sends and receives of the pipeline alone."""
+    axes = numpy.array(group_axes(plan["mesh"]) + ["?"])
+    spans = spans[(axes[numpy.minimum(spans["group"], len(axes) - 1)] == "pp") & (spans["wait_ns"] > 0)]
+    key = lambda records: records["step"].astype(numpy.int64) * 65536 + records["rank"]  # noqa: E731
+    order = numpy.argsort(key(steps))
+    steps = steps[order]
+    at = numpy.searchsorted(key(steps), key(spans))
+    known = (at < len(steps)) & (key(steps)[numpy.minimum(at, len(steps) - 1)] == key(spans))
+    waited = numpy.bincount(at[known], weights=(spans["exit_ns"] - spans["wait_ns"])[known], minlength=len(steps))
+    alone = steps.copy()
+    alone["exposed_comm_ns"] = waited
+    return idle_shares(plan, alone)
+
+
 for name, (workload, settings, mesh) in CASES.items():
     if NAMES and name not in NAMES:
         continue
@@ -146,3 +162,6 @@ for name, (workload, settings, mesh) in CASES.items():
             percent = lambda numbers: ", ".join(f"{100 * number:.1f}" for number in numbers)  # noqa: E731
             print(f"  idle by stage {percent(shares)} %, mean {100 * sum(shares) / len(shares):.1f} %; by formula {percent(expected)} %; "
                   f"(p-1)/(vm+p-1) = {100 * by_formula['bubble_share']:.1f} %")
+            if plan["mesh"]["tp"] > 1:
+                shares = pipeline_waits(plan, steps, numpy.load(spans_file))
+                print(f"  waiting for the pipeline alone, by stage {percent(shares)} %, mean {100 * sum(shares) / len(shares):.1f} %")

@@ -17,6 +17,7 @@
 #include "harness/base/files.hpp"
 #include "harness/cluster/job_nics.hpp"
 #include "harness/cluster/nic_roles.hpp"
+#include "harness/cluster/node_gpus.hpp"
 #include "harness/os/cpus.hpp"
 #include "harness/os/ethtool.hpp"
 #include "harness/os/netlink.hpp"
@@ -214,6 +215,14 @@ Result<Node> discover_node(const DiscoveryHints& hints) {
   node.name = host_name();
   const auto environment = environment_by_name();
   node.nics = scan.run(environment, needed_files(hints, environment));
+  if (auto found = find_gpus()) {
+    node.gpus = std::move(found->all);
+    node.gpu_driver = std::move(found->driver);
+    node.gpu_problem = std::move(found->problem);
+    find_nearest_nics(node);
+  } else {
+    node.gpu_problem = std::move(found).error().message;
+  }
   return node;
 }
 

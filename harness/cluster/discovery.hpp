@@ -19,7 +19,8 @@ struct DiscoveryHints {
 /// the order of their ifindex, Ethernet and InfiniBand only, and only those of use (drop_idle_nics), so that a host of
 /// containers does not fill the plan; link-local IPv6 addresses are left out, because the kernel makes them by itself
 /// and late. Roles: harness/cluster/nic_roles.hpp, with the mounts of the program and its libraries and of $HOME, too,
-/// which ranks and mpirun read. Error: the kernel does not answer over netlink.
+/// which ranks and mpirun read. GPUs are asked for where NVIDIA's driver is loaded, which can take seconds; what
+/// does not answer is a Node::gpu_problem, and no error. Error: the kernel does not answer over netlink.
 Result<Node> discover_node(const DiscoveryHints& hints);
 
 /// The part of a Node that is the machine's and not the namespace's: cores this process may run on

@@ -120,6 +120,9 @@ class Rails {
       add(fmt::format("{} on {}: what it ends does not come back", fault.name, node.name), plan_.allowed.destructive,
           "--allow-destructive");
     if (traits.runs_commands) look_at_commands(fault.name, node.name);
+    if (traits.changes_gpu_settings)
+      add(fmt::format("{} on {}: changes settings of GPUs", fault.name, node.name), plan_.allowed.gpu_settings,
+          "--allow-gpu-settings");
   }
 
   void look_at_commands(const std::string& plugin, const std::string& where) {

@@ -14,6 +14,7 @@ struct FaultTraits {
   bool takes_nic = false;
   bool destructive = false;
   bool runs_commands = false;
+  bool changes_gpu_settings = false;
   std::int64_t memory_bytes = 0;  // that it takes from its node at most
 };
 using TraitsOf = std::function<FaultTraits(const PlannedFault&)>;

@@ -139,7 +139,8 @@ Json json_of(const Allowed& allowed) {
           {"destructive", allowed.destructive},
           {"commands", allowed.commands},
           {"max_victims", allowed.max_victims},
-          {"free_memory_bytes", allowed.free_memory_bytes}};
+          {"free_memory_bytes", allowed.free_memory_bytes},
+          {"gpu_settings", allowed.gpu_settings}};
 }
 
 Json json_of(const Guard& guard) {
@@ -323,6 +324,7 @@ Allowed read_allowed(const Json& json) {
   read_if_there(json, "management", allowed.management, bool_field);
   read_if_there(json, "destructive", allowed.destructive, bool_field);
   read_if_there(json, "commands", allowed.commands, bool_field);
+  read_if_there(json, "gpu_settings", allowed.gpu_settings, bool_field);
   if (json.contains("max_victims"))
     allowed.max_victims = static_cast<int>(int_field(json, "max_victims", 0, INT32_MAX));
   if (json.contains("free_memory_bytes")) allowed.free_memory_bytes = int_field(json, "free_memory_bytes", -1);

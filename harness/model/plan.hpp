@@ -80,6 +80,7 @@ struct Allowed {
   bool commands = false;                // commands of the scenario
   int max_victims = 0;                  // nodes with a fault at the same time; 0: default_max_victims()
   std::int64_t free_memory_bytes = -1;  // what faults must leave; below 0: default_free_memory_bytes()
+  bool gpu_settings = false;            // faults that change settings of GPUs
 };
 
 /// What the guard rails refuse, or let pass only because the command line said so.

@@ -222,6 +222,40 @@ Result<std::vector<const Nic*>> choose_nics(const Node& node, const std::string&
   return chosen;
 }
 
+Json to_json(const NodeGpu& gpu) {
+  Json json{{"index", gpu.index},
+            {"uuid", gpu.uuid},
+            {"name", gpu.name},
+            {"pci", gpu.pci},
+            {"pcie_generation", gpu.pcie_generation},
+            {"max_pcie_generation", gpu.max_pcie_generation},
+            {"pcie_lanes", gpu.pcie_lanes},
+            {"max_pcie_lanes", gpu.max_pcie_lanes},
+            {"nvlinks", gpu.nvlinks},
+            {"mig", gpu.mig}};
+  if (gpu.numa_node >= 0) json["numa_node"] = gpu.numa_node;
+  if (!gpu.nearest_nic.empty()) json["nearest_nic"] = gpu.nearest_nic;
+  return json;
+}
+
+Result<NodeGpu> node_gpu_from_json(const Json& json) {
+  GRIT_TRY(const auto object, ObjectReader::open(json, "GPU", {"index", "uuid"}));
+  NodeGpu gpu;
+  GRIT_CHECK(object.read("index", gpu.index));
+  GRIT_CHECK(object.read("uuid", gpu.uuid));
+  GRIT_CHECK(object.read("name", gpu.name));
+  GRIT_CHECK(object.read("pci", gpu.pci));
+  GRIT_CHECK(object.read("numa_node", gpu.numa_node));
+  GRIT_CHECK(object.read("pcie_generation", gpu.pcie_generation));
+  GRIT_CHECK(object.read("max_pcie_generation", gpu.max_pcie_generation));
+  GRIT_CHECK(object.read("pcie_lanes", gpu.pcie_lanes));
+  GRIT_CHECK(object.read("max_pcie_lanes", gpu.max_pcie_lanes));
+  GRIT_CHECK(object.read("nvlinks", gpu.nvlinks));
+  GRIT_CHECK(object.read("mig", gpu.mig));
+  GRIT_CHECK(object.read("nearest_nic", gpu.nearest_nic));
+  return gpu;
+}
+
 Json to_json(const Node& node) {
   Json nics = Json::array();
   for (const auto& nic : node.nics) nics.push_back(nic_to_json(nic));
@@ -231,6 +265,9 @@ Json to_json(const Node& node) {
             {"cpu_model", node.cpu_model},   {"kernel", node.kernel},
             {"nics", std::move(nics)}};
   if (!node.microcode.empty()) json["microcode"] = node.microcode;
+  for (const NodeGpu& gpu : node.gpus) json["gpus"].push_back(to_json(gpu));
+  if (!node.gpu_driver.empty()) json["gpu_driver"] = node.gpu_driver;
+  if (!node.gpu_problem.empty()) json["gpu_problem"] = node.gpu_problem;
   return json;
 }
 
@@ -246,6 +283,13 @@ Result<Node> node_from_json(const Json& json) {
   GRIT_CHECK(object.read("cpu_model", node.cpu_model));
   GRIT_CHECK(object.read("microcode", node.microcode));
   GRIT_CHECK(object.read("kernel", node.kernel));
+  GRIT_CHECK(object.read("gpu_driver", node.gpu_driver));
+  GRIT_CHECK(object.read("gpu_problem", node.gpu_problem));
+  if (object.has("gpus") && !object.at("gpus").is_array()) return usage_error("node: \"gpus\" is not a list");
+  for (const auto& element : object.has("gpus") ? object.at("gpus") : Json::array()) {
+    GRIT_TRY(NodeGpu gpu, node_gpu_from_json(element));
+    node.gpus.push_back(std::move(gpu));
+  }
   if (!object.has("nics")) return node;
   if (!object.at("nics").is_array()) return usage_error("node: \"nics\" is not a list");
   for (const auto& element : object.at("nics")) {

@@ -40,6 +40,21 @@ struct Nic {
                             // says
 };
 
+/// A GPU. A figure that the driver does not tell is 0.
+struct NodeGpu {
+  int index = 0;                                     // the driver's number, as nvidia-smi has it
+  std::string uuid{};                                // "GPU-6f1c..."
+  std::string name{};                                // "NVIDIA H100 80GB HBM3"
+  std::string pci{};                                 // "0000:81:00.0"
+  int numa_node = -1;                                // next to which it is; -1: not known
+  int pcie_generation = 0, max_pcie_generation = 0;  // now, which is less while it idles; at most, of GPU and slot
+  int pcie_lanes = 0, max_pcie_lanes = 0;
+  int nvlinks = 0;            // that are up
+  bool mig = false;           // it is divided into instances (MIG)
+  std::string nearest_nic{};  // the rail with the longest way in common from the root complex on, else of its NUMA
+                              // node, else the first; empty: no rail has a PCI address
+};
+
 struct Node {
   int index = 0;
   std::string name{};
@@ -50,7 +65,10 @@ struct Node {
   std::string cpu_model{};
   std::string microcode{};  // of its first CPU: "0x2b000461"; empty: the kernel shows none
   std::string kernel{};
-  std::vector<Nic> nics{};  // those that somebody uses or could: no container's veth, no idle virtual function
+  std::vector<Nic> nics{};      // those that somebody uses or could: no container's veth, no idle virtual function
+  std::vector<NodeGpu> gpus{};  // that answer
+  std::string gpu_driver{};     // its version; empty: none is loaded
+  std::string gpu_problem{};    // why it does not tell of its GPUs, or what is wrong with one; empty: nothing, or none
 };
 
 struct Topology {
@@ -77,6 +95,8 @@ bool are_one(const Node& node, const std::string& nic, const std::string& other)
 /// that). At least one. Error (usage): there is none; lists the node's NICs with their roles.
 Result<std::vector<const Nic*>> choose_nics(const Node& node, const std::string& nic);
 
+Json to_json(const NodeGpu& gpu);
+Result<NodeGpu> node_gpu_from_json(const Json& json);
 Json to_json(const Node& node);
 Result<Node> node_from_json(const Json& json);
 Json to_json(const Topology& topology);

@@ -64,6 +64,9 @@ nvml::Code Nvml::start() {
   return code;
 }
 
+/// As workloads/accelerator has it of other libraries.
+bool Nvml::is_fake() const { return ::dlsym(library_->handle, "grit_fake_library") != nullptr; }
+
 std::string describe(nvml::Code code) {
   switch (code) {
     case nvml::success:
@@ -73,9 +76,11 @@ std::string describe(nvml::Code code) {
     case nvml::invalid_argument:
       return "the driver does not know what it was asked for";
     case nvml::not_supported:
-      return "this GPU or driver does not tell";
+      return "not supported by this GPU or driver";
     case nvml::no_permission:
       return "not permitted";
+    case nvml::not_found:
+      return "the driver shows no such GPU";
     case nvml::driver_not_loaded:
       return "the NVIDIA driver is not loaded";
     case nvml::timeout:

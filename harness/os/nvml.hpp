@@ -25,6 +25,9 @@ class Nvml {
   /// Starts the library. Another Code: what it said.
   nvml::Code start();
 
+  /// It is a library of the tests: nothing that it says or does is a GPU's.
+  [[nodiscard]] bool is_fake() const;
+
   /// Calls one of its functions: `nvml.call(&nvml::Functions::power_mw, device, &milliwatts)`. Without it:
   /// function_not_found.
   template <class... Parameters, class... Arguments>

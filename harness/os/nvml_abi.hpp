@@ -17,6 +17,7 @@ enum Code : int {
   invalid_argument = 2,
   not_supported = 3,
   no_permission = 4,
+  not_found = 6,
   driver_not_loaded = 9,
   timeout = 10,
   function_not_found = 13,  // also grit's own word for one that the library does not have
@@ -46,7 +47,7 @@ constexpr std::uint64_t display_clocks = 0x100;
 
 /// What nvmlDeviceGetFieldValues is asked for. Of NVLink: FieldValue::scope is the link.
 namespace field {
-constexpr std::uint32_t throttle_power_ns = 74;
+constexpr std::uint32_t throttle_power_ns = 74;  // held back by its power limit; the driver counts in steps of 100 ms
 constexpr std::uint32_t throttle_thermal_ns = 75;
 constexpr std::uint32_t nvlink_count = 91;
 constexpr std::uint32_t nvlink_replays = 161, nvlink_recoveries = 162, nvlink_crc_errors = 163;  // up to Hopper
@@ -126,7 +127,16 @@ static_assert(sizeof(RowRemapperHistogram) == 20 && sizeof(EventData) == 32);
   X(shutdown, "nvmlShutdown", nullptr, ()) \
   X(device_count, "nvmlDeviceGetCount_v2", nullptr, (unsigned*)) \
   X(device_by_index, "nvmlDeviceGetHandleByIndex_v2", nullptr, (unsigned, Device*)) \
+  X(device_by_uuid, "nvmlDeviceGetHandleByUUID", nullptr, (const char*, Device*)) \
+  X(driver_version, "nvmlSystemGetDriverVersion", nullptr, (char*, unsigned)) \
+  X(uuid, "nvmlDeviceGetUUID", nullptr, (Device, char*, unsigned)) \
+  X(name, "nvmlDeviceGetName", nullptr, (Device, char*, unsigned)) \
   X(pci_info, "nvmlDeviceGetPciInfo_v3", nullptr, (Device, PciInfo*)) \
+  X(pcie_generation, "nvmlDeviceGetCurrPcieLinkGeneration", nullptr, (Device, unsigned*)) \
+  X(max_pcie_generation, "nvmlDeviceGetMaxPcieLinkGeneration", nullptr, (Device, unsigned*)) \
+  X(pcie_width, "nvmlDeviceGetCurrPcieLinkWidth", nullptr, (Device, unsigned*)) \
+  X(max_pcie_width, "nvmlDeviceGetMaxPcieLinkWidth", nullptr, (Device, unsigned*)) \
+  X(mig_mode, "nvmlDeviceGetMigMode", nullptr, (Device, unsigned*, unsigned*)) \
   X(clock, "nvmlDeviceGetClockInfo", nullptr, (Device, int, unsigned*)) \
   X(max_clock, "nvmlDeviceGetMaxClockInfo", nullptr, (Device, int, unsigned*)) \
   X(clock_reasons, "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons", (Device, std::uint64_t*)) \
@@ -135,6 +145,11 @@ static_assert(sizeof(RowRemapperHistogram) == 20 && sizeof(EventData) == 32);
   X(power_mw, "nvmlDeviceGetPowerUsage", nullptr, (Device, unsigned*)) \
   X(power_limit_mw, "nvmlDeviceGetEnforcedPowerLimit", nullptr, (Device, unsigned*)) \
   X(default_power_limit_mw, "nvmlDeviceGetPowerManagementDefaultLimit", nullptr, (Device, unsigned*)) \
+  X(power_setting_mw, "nvmlDeviceGetPowerManagementLimit", nullptr, (Device, unsigned*)) \
+  X(power_limit_range_mw, "nvmlDeviceGetPowerManagementLimitConstraints", nullptr, (Device, unsigned*, unsigned*)) \
+  X(set_power_limit_mw, "nvmlDeviceSetPowerManagementLimit", nullptr, (Device, unsigned)) \
+  X(lock_clocks_mhz, "nvmlDeviceSetGpuLockedClocks", nullptr, (Device, unsigned, unsigned)) \
+  X(unlock_clocks, "nvmlDeviceResetGpuLockedClocks", nullptr, (Device)) \
   X(performance_state, "nvmlDeviceGetPerformanceState", nullptr, (Device, int*)) \
   X(ecc_errors, "nvmlDeviceGetTotalEccErrors", nullptr, (Device, int, int, std::uint64_t*)) \
   X(remapped_rows, "nvmlDeviceGetRemappedRows", nullptr, (Device, unsigned*, unsigned*, unsigned*, unsigned*)) \
@@ -148,6 +163,9 @@ static_assert(sizeof(RowRemapperHistogram) == 20 && sizeof(EventData) == 32);
   X(register_events, "nvmlDeviceRegisterEvents", nullptr, (Device, std::uint64_t, EventSet)) \
   X(event_wait, "nvmlEventSetWait_v2", "nvmlEventSetWait", (EventSet, EventData*, unsigned))
 // clang-format on
+
+/// What the library writes a text into is at least as large (NVML_DEVICE_UUID_V2_BUFFER_SIZE and the like, nvml.h).
+inline constexpr unsigned kMostText_bytes = 96;
 
 /// One pointer a function; null: the library does not have it.
 struct Functions {

@@ -269,7 +269,7 @@ const Check& gpu_clock() {
                                     .of_machine = true,
                                     .place = CheckPlace::own,
                                     .needs = "libnvidia-ml.so.1",
-                                    .untripped = "gpu_throttle slows the emulated accelerator and no GPU",
+                                    .untripped = "gpu_throttle by locked clocks should, which no GPU has shown yet",
                                     .unproven = "a stand-in for the library"},
                            .make = keeping<GpuReader>(read)};
   return check;

@@ -38,6 +38,7 @@ FaultTraits traits_by_name(const PlannedFault& fault) {
   traits.takes_nic = fault.name == "nic";
   traits.destructive = fault.name == "kill";
   traits.runs_commands = fault.name == "command";
+  traits.changes_gpu_settings = fault.name == "gpu";
   if (fault.name == "memory") traits.memory_bytes = 60 * kGiB;
   return traits;
 }
@@ -76,6 +77,11 @@ TEST_CASE("guard rails: management NICs") {
 TEST_CASE("guard rails: what does not come back") {
   refuses_until(plan_of(2, {fault("kill", 0)}), "kill on node0", "--allow-destructive",
                 [](Allowed& allowed) { allowed.destructive = true; });
+}
+
+TEST_CASE("guard rails: settings of GPUs") {
+  refuses_until(plan_of(2, {fault("gpu", 1)}), "gpu on node1: changes settings of GPUs", "--allow-gpu-settings",
+                [](Allowed& allowed) { allowed.gpu_settings = true; });
 }
 
 TEST_CASE("guard rails: commands") {

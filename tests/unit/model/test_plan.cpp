@@ -58,7 +58,7 @@ Plan example() {
   plan.expect.p99_at_most = 0.3;
   plan.expect.throughput_at_least = 0.9;
   plan.expect.checks = {{"link_up", true}, {"nic_errors", false}};
-  plan.allowed = {true, true, true, 3, 1 << 30};
+  plan.allowed = {true, true, true, 3, 1 << 30, true};
   plan.guards = {{"link_flap on node1 mgmt0", false, "--allow-management"}};
   return plan;
 }

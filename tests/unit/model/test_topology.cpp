@@ -80,7 +80,7 @@ TEST_CASE("a topology of another version: what it lacks keeps its default, what 
       }
     }
   auto more = good;
-  more["nodes"][0]["gpus"] = 8;
+  more["nodes"][0]["switches"] = 8;
   more["nodes"][0]["nics"][0]["rail"] = 1;
   more["fabric"] = "fat tree";
   const auto read = grit::topology_from_json(more);

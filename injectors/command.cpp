@@ -76,10 +76,10 @@ class Command final : public SettingInjector<Undo> {
         .needs = {"--allow-command", "/bin/sh and the programs that the commands name"},
         .undo = UndoClass::persistent,
         .runs_commands = true,
-        .outlives_reboot = true,
-        .slow = true};
+        .outlives_reboot = true};
     return info;
   }
+  [[nodiscard]] std::int64_t call_limit_ns(const Params& params) const override { return params.integer("timeout"); }
 
   [[nodiscard]] Result<std::string> resolve_device(const Node&, const Params& params) const override {
     auto tried = undo_from_json(to_json(undo_of(params)));

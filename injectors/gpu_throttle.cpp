@@ -3,10 +3,14 @@
 // Mechanism "emulated": the clock of the timer-driven accelerator (workloads/compute/emulated.cpp), which lives in the
 // shared memory of the node's ranks. What lies there ends with the ranks, so a rank that has ended leaves nothing to
 // revert.
+// Mechanisms "clocks" and "power": settings of NVIDIA GPUs (injectors/gpu_limits.hpp), only with --allow-gpu-settings.
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "harness/os/closed_object.hpp"
 #include "injectors/faults.hpp"
+#include "injectors/gpu_limits.hpp"
 #include "injectors/ranks.hpp"
 #include "injectors/setting.hpp"
 
@@ -14,17 +18,29 @@ namespace grit {
 namespace {
 
 constexpr double kPpm = 1e6;
+constexpr const char* kEmulated = "emulated";
 
 struct Undo {
   std::vector<ProcessIdentity> ranks{};  // of the node, which share the clock
   std::uint32_t clock_ppm = 0;
+  std::optional<GpuLimits> gpus{};  // instead: real ones
 };
 
-Json to_json(const Undo& undo) { return Json{{"ranks", to_json(undo.ranks)}, {"clock_ppm", undo.clock_ppm}}; }
+Json to_json(const Undo& undo) {
+  if (undo.gpus) return to_json(*undo.gpus);
+  return Json{{"ranks", to_json(undo.ranks)}, {"clock_ppm", undo.clock_ppm}};
+}
+
+/// Only that of real GPUs says which mechanism it was.
+bool is_of_gpus(const Json& record) { return record.is_object() && record.contains("mechanism"); }
 
 Result<Undo> undo_from_json(const Json& json) {
-  ClosedObject object(json, "undo record of gpu_throttle");
   Undo undo;
+  if (is_of_gpus(json)) {
+    GRIT_TRY(undo.gpus, gpu_limits_from_json(json));
+    return undo;
+  }
+  ClosedObject object(json, "undo record of gpu_throttle");
   undo.clock_ppm = static_cast<std::uint32_t>(object.integer("clock_ppm", 1, 1'000'000));
   const Json& ranks = object.array("ranks", kMaxLocalRanks);
   GRIT_CHECK(object.done());
@@ -32,20 +48,80 @@ Result<Undo> undo_from_json(const Json& json) {
   return undo;
 }
 
+/// A plan of an earlier version says none.
+std::string mechanism_of(const Params& params) { return params.json().value("mechanism", kEmulated); }
+bool is_emulated(const Params& params) { return mechanism_of(params) == kEmulated; }
+
+std::vector<ParamSpec> params() {
+  std::vector<ParamSpec> all{
+      {"clock",
+       Unit::fraction,
+       0.5,
+       "emulated, clocks: the clock under the fault, as a share of the nominal one; of a GPU its highest",
+       {},
+       0.01,
+       1.0},
+      {"mechanism",
+       Unit::text,
+       kEmulated,
+       "the emulated accelerator; or of NVIDIA GPUs (with --allow-gpu-settings) locked clocks, or a power limit",
+       {kEmulated, kGpuClocks, kGpuPower}}};
+  for (ParamSpec& spec : gpu_limit_params()) all.push_back(std::move(spec));
+  return all;
+}
+
 class GpuThrottle final : public SettingInjector<Undo> {
  public:
   [[nodiscard]] const InjectorInfo& info() const override {
     static const InjectorInfo info{
         .name = "gpu_throttle",
-        .summary = "The node's accelerators run at a lower clock (emulated accelerators, so far)",
-        .params =
-            {{"clock", Unit::fraction, 0.5, "the clock under the fault, as a share of the nominal one", {}, 0.01, 1.0}},
-        .mechanisms = {"emulated"},
-        .needs = {"a workload with compute = \"emulated\""},
+        .summary = "The node's accelerators run at a lower clock",
+        .params = params(),
+        .mechanisms = {kEmulated, kGpuClocks, kGpuPower},
+        .needs = {"emulated: a workload with compute = \"emulated\"",
+                  "clocks, power: a workload with compute = \"cuda\", --allow-gpu-settings, root, NVIDIA's driver",
+                  "clocks: a GPU from Volta on"},
         .touches = {"the clock of the accelerators"},
         .undo = UndoClass::persistent,
         .dose = {"clock", 1.0}};
     return info;
+  }
+
+  [[nodiscard]] Result<std::string> resolve_device(const Node&, const Params& params) const override {
+    if (is_emulated(params)) return std::string();
+    GRIT_CHECK(check_gpu_limit_params(params));
+    if (mechanism_of(params) == kGpuPower && params.number("clock") != info().params.front().default_value)
+      return usage_error("gpu_throttle: with mechanism power the dose is `power`, and not `clock`");
+    return std::string();
+  }
+  /// What the ranks do not compute with cannot be seen to act.
+  [[nodiscard]] Status suits(const WorkloadTraits& workload, const Params& params) const override {
+    const std::string needed = is_emulated(params) ? kEmulated : "cuda";
+    const std::string compute = workload.params.value("compute", needed);
+    if (compute == needed) return {};
+    return usage_error(fmt::format("gpu_throttle by {} slows a workload with compute = \"{}\", and this one has \"{}\"",
+                                   mechanism_of(params), needed, compute));
+  }
+  [[nodiscard]] std::string mechanism(const Node&, const Params& params) const override { return mechanism_of(params); }
+  [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
+    return {{kEmulated, std::nullopt},
+            {kGpuClocks, why_no_gpu_limits_here(kGpuClocks)},
+            {kGpuPower, why_no_gpu_limits_here(kGpuPower)}};
+  }
+  [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
+    if (is_emulated(target.params)) return Injector::why_unavailable(target);
+    const auto planned = plan_gpu_limits(target.params);
+    return planned ? why_no_gpu_limits(*planned) : std::optional(planned.error().message);
+  }
+
+  [[nodiscard]] Dose dose(const Params& params) const override {
+    return mechanism_of(params) == kGpuPower ? Dose{"power", 1.0} : info().dose;
+  }
+  [[nodiscard]] bool changes_gpu_settings(const Params& params) const override { return !is_emulated(params); }
+  [[nodiscard]] bool is_machine_wide(const Params& params) const override { return !is_emulated(params); }
+  [[nodiscard]] bool is_machine_wide_record(const Json& undo) const override { return is_of_gpus(undo); }
+  [[nodiscard]] std::int64_t call_limit_ns(const Params& params) const override {
+    return is_emulated(params) ? 0 : kGpuCall_ns;
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
@@ -54,6 +130,10 @@ class GpuThrottle final : public SettingInjector<Undo> {
 
  protected:
   [[nodiscard]] Result<Undo> snapshot(const Target& target) const override {
+    if (!is_emulated(target.params)) {
+      GRIT_TRY(GpuLimits gpus, plan_gpu_limits(target.params));
+      return Undo{.gpus = std::move(gpus)};
+    }
     if (target.ranks.all.empty()) return usage_error("this node has no ranks");
     Undo undo{.clock_ppm = target.ranks.control->accelerator_clock_ppm.load()};
     for (const NodeRank& rank : target.ranks.all) {
@@ -88,8 +168,14 @@ class GpuThrottle final : public SettingInjector<Undo> {
   }
 
   [[nodiscard]] Result<Reverted> restore(const Undo& undo) const override {
+    if (undo.gpus) return put_back(*undo.gpus);
     GRIT_TRY(const auto segment, segment_of(undo.ranks));
     return segment ? take_off({.ranks = node_ranks(*segment)}, undo) : Reverted::gone;
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<Fault>> make_fault(const Target& target, Undo undo) const override {
+    if (undo.gpus) return make_gpu_limits(std::move(*undo.gpus));
+    return SettingInjector::make_fault(target, std::move(undo));
   }
 
  private:

@@ -56,9 +56,6 @@ struct InjectorInfo {
   /// A load on what the machine's containers share (its memory, a disk) has nothing to put back wrongly, and is none.
   bool machine_wide = false;
   bool outlives_reboot = false;  // what it changes may be on disk, or in a chip: a reboot does not undo it
-  /// What its Fault does may take longer than other faults can wait (a shell command): it gets a thread of its own.
-  /// Such a fault must not fork workers in start(), which would die with that thread.
-  bool slow = false;
 };
 
 /// Of a fault that acts on ranks, the parameter that says on which of the node (rank_param()). In a scenario it takes
@@ -189,6 +186,17 @@ class Injector {
 
   /// With these parameters, does it run commands of the scenario?
   [[nodiscard]] virtual bool runs_commands(const Params&) const { return info().runs_commands; }
+  /// With these parameters, how strong it is. Of a fault without any, none with any.
+  [[nodiscard]] virtual Dose dose(const Params&) const { return info().dose; }
+  /// With these parameters, does it change settings of GPUs? Only with --allow-gpu-settings.
+  [[nodiscard]] virtual bool changes_gpu_settings(const Params&) const { return false; }
+  /// InjectorInfo::machine_wide, of a fault with these parameters; and of one that left this record.
+  [[nodiscard]] virtual bool is_machine_wide(const Params&) const { return info().machine_wide; }
+  [[nodiscard]] virtual bool is_machine_wide_record(const Json& /*undo*/) const { return info().machine_wide; }
+  /// How long one call of its Fault may take, where that is longer than other faults can wait (a shell command, a GPU's
+  /// driver): the fault then gets a thread of its own, and a lease that is longer. It must not fork workers in start(),
+  /// which would die with that thread. 0: its calls return at once.
+  [[nodiscard]] virtual std::int64_t call_limit_ns(const Params&) const { return 0; }
 
   /// Memory that it takes at most from that node, for the guard rail of free memory.
   [[nodiscard]] virtual std::int64_t memory_bytes(const Node&, const Params&) const { return 0; }

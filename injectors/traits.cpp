@@ -10,7 +10,8 @@ FaultTraits fault_traits(const Topology& topology, const PlannedFault& fault) {
   const InjectorInfo& info = injector->info();
   const Node& node = topology.nodes.at(static_cast<std::size_t>(fault.node));
   const Params params(fault.params);
-  return {info.takes_nic, info.destructive, injector->runs_commands(params), injector->memory_bytes(node, params)};
+  return {info.takes_nic, info.destructive, injector->runs_commands(params), injector->changes_gpu_settings(params),
+          injector->memory_bytes(node, params)};
 }
 
 std::vector<Guard> guard_rails(const Plan& plan) {

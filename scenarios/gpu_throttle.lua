@@ -2,6 +2,7 @@
 --
 --   grit run scenarios/gpu_throttle.lua                       the seed picks the node
 --   grit run scenarios/gpu_throttle.lua --set node=2 --set clock=90%
+-- Of real GPUs: mechanism = "clocks" or "power" in the fault, and --allow-gpu-settings (docs/gpu.md).
 local grit = require "grit"
 
 return grit.scenario {

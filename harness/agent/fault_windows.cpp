@@ -124,6 +124,14 @@ std::optional<std::int64_t> FaultWindows::anchor_ns(const Armed& armed) const {
   return over ? followed->reverted_ns : std::nullopt;
 }
 
+/// A slow fault that changes the same thing is still coming off: what it puts back would go over what this one sets.
+bool FaultWindows::waits_for_its_kind(const Armed& armed) const {
+  if (armed.injector->info().touches.empty() || armed.injector->call_limit_ns(armed.target.params) == 0) return false;
+  return std::any_of(armed_.begin(), armed_.end(), [&](const Armed& other) {
+    return &other != &armed && other.injector == armed.injector && (other.busy.valid() || other.stopping);
+  });
+}
+
 std::optional<std::int64_t> FaultWindows::due_ns(const Armed& armed) const {
   if (!entered_ns_ || taking_off_ || armed.window_closed || under_way(armed) ||
       armed.next_pulse >= armed.fault->pulses.size())
@@ -131,6 +139,7 @@ std::optional<std::int64_t> FaultWindows::due_ns(const Armed& armed) const {
   const auto from_ns = anchor_ns(armed);
   if (!from_ns) return std::nullopt;
   const Pulse& pulse = armed.fault->pulses[armed.next_pulse];
+  if (!armed.in_force && waits_for_its_kind(armed)) return std::nullopt;
   if (!armed.in_force) return *from_ns + pulse.start_ns;
   const std::int64_t lease_end = *armed.applied_ns + armed.fault->lease_ns;
   return pulse.end_ns < 0 ? lease_end : std::min(*from_ns + pulse.end_ns, lease_end);

@@ -48,7 +48,7 @@ class FaultWindows {
   /// When act() has something to do next; nothing when no action is due in this block.
   [[nodiscard]] std::optional<std::int64_t> next_action_ns() const;
   /// Applies and reverts what is due. A fault comes off before one that it stands on, and what ends now before anything
-  /// begins. A slow fault (InjectorInfo::slow) does so in a thread of its own meanwhile.
+  /// begins. A slow fault (Injector::call_limit_ns()) does so in a thread of its own meanwhile.
   void act(std::int64_t now_ns);
   /// Takes the faults that hold memory off for the rest of the block when less than the plan's floor is available.
   /// Reads /proc only while one is in force.
@@ -121,6 +121,7 @@ class FaultWindows {
   // --- when (fault_windows.cpp)
   [[nodiscard]] std::optional<std::int64_t> anchor_ns(const Armed& armed) const;
   [[nodiscard]] std::optional<std::int64_t> due_ns(const Armed& armed) const;
+  [[nodiscard]] bool waits_for_its_kind(const Armed& armed) const;
   [[nodiscard]] const Armed* armed_of(int fault) const;
   std::optional<Action> next_action();
   [[nodiscard]] bool goes_first(const Action& one, const Action& other) const;

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
+#include <system_error>
 #include <utility>
 
 #include "harness/agent/fault_windows.hpp"
@@ -36,7 +38,7 @@ Json FaultWindows::fault_event(const Armed& armed, std::string_view action) cons
   event["pulse"] = armed.next_pulse;
   event["action"] = action;
   const InjectorInfo& info = armed.injector->info();
-  if (info.machine_wide)
+  if (armed.injector->is_machine_wide(armed.target.params))
     event["reach"] = "machine";
   else if (info.outlives_reboot)
     event["reach"] = "anything";
@@ -96,14 +98,19 @@ void FaultWindows::arm_fault(const PlannedFault& fault) {
 }
 
 void FaultWindows::run(Armed& armed, std::function<Then()> work) {
-  if (!armed.injector->info().slow) return work()();
-  std::packaged_task<Then()> task(std::move(work));
-  armed.busy = task.get_future();
-  armed.thread = std::jthread([task = std::move(task), done = done_.get()]() mutable {
-    task();  // from here on the future is ready: whoever is woken takes it at once
+  if (armed.injector->call_limit_ns(armed.target.params) == 0) return work()();
+  const auto task = std::make_shared<std::packaged_task<Then()>>(std::move(work));
+  armed.busy = task->get_future();
+  const auto body = [task, done = done_.get()] {
+    (*task)();  // from here on the future is ready: whoever is woken takes it at once
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(done, &one, sizeof one);
-  });
+  };
+  try {
+    armed.thread = std::jthread(body);
+  } catch (const std::system_error&) {
+    body();  // no thread can be had: everything else waits, which is better than a fault that stays
+  }
 }
 
 void FaultWindows::wait_for(Armed& armed) {

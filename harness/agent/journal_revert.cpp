@@ -68,7 +68,7 @@ Result<Reverted> revert_entry(const JournalEntry& entry, const Place& here) {
     return usage_error(valid.error().message +
                        ". It was not acted upon; look at the node yourself, then delete the journal");
   if (entry.boot_id != here.boot_id) return of_another_boot(entry, *injector, here);
-  if (!injector->info().machine_wide) {
+  if (!injector->is_machine_wide_record(entry.undo)) {
     GRIT_TRY(const bool netns_ended, has_ended("net", entry.netns, here.netns));
     GRIT_TRY(const bool pidns_ended, has_ended("pid", entry.pidns, here.pidns));
     if (netns_ended || pidns_ended) return gone_with("its namespace has ended", *injector);
@@ -109,8 +109,8 @@ bool revert_machine_wide(const std::filesystem::path& directory, uid_t expected_
     const std::vector<JournalEntry> entries = journal->pending();
     for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
       const Injector* injector = find_injector(entry->injector);
-      const bool ours = injector != nullptr && injector->info().machine_wide && injector->check_undo(entry->undo) &&
-                        entry->boot_id == *here;
+      const bool ours = injector != nullptr && injector->check_undo(entry->undo) &&
+                        injector->is_machine_wide_record(entry->undo) && entry->boot_id == *here;
       if (ours && !(injector->revert(entry->undo) && journal->append_reverted(entry->id))) done = false;
     }
   }

@@ -128,7 +128,7 @@ Status Agent::check_machine_wide() const {
   const auto why = lock_.why_not_machine_wide();
   for (const PlannedFault& fault : config_.plan.faults) {
     const Injector* injector = find_injector(fault.name);
-    if (why && fault.node == config_.node && injector != nullptr && injector->info().machine_wide)
+    if (why && fault.node == config_.node && injector != nullptr && injector->is_machine_wide(Params(fault.params)))
       return unavailable_error(fmt::format("{}: {}", fault.name, *why));
   }
   return {};

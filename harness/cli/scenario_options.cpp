@@ -27,6 +27,8 @@ void AllowOptions::add_to(CLI::App& command) {
       ->group(group);
   command.add_flag("--allow-destructive", destructive, "let faults end what does not come back")->group(group);
   command.add_flag("--allow-command", commands, "let the scenario run commands")->group(group);
+  command.add_flag("--allow-gpu-settings", gpu_settings, "let faults change clocks and power limits of GPUs")
+      ->group(group);
   add_number(
       command, "--max-victims", {1, kMostVictims}, [this](auto count) { max_victims = static_cast<int>(count); },
       "nodes with a fault at the same time (default: 16; all of a local cluster)")
@@ -39,6 +41,7 @@ void AllowOptions::add_to(CLI::App& command) {
 
 Result<Allowed> AllowOptions::allowed() const {
   Allowed allowed{management, destructive, commands, max_victims};
+  allowed.gpu_settings = gpu_settings;
   if (free_memory.empty()) return allowed;
   auto bytes = parse_quantity(free_memory, Unit::bytes);
   if (!bytes) return with_context(std::move(bytes).error(), "--free-memory");
@@ -51,6 +54,7 @@ std::vector<std::string> AllowOptions::words() const {
   if (management) words.emplace_back("--allow-management");
   if (destructive) words.emplace_back("--allow-destructive");
   if (commands) words.emplace_back("--allow-command");
+  if (gpu_settings) words.emplace_back("--allow-gpu-settings");
   if (max_victims > 0) words.insert(words.end(), {"--max-victims", std::to_string(max_victims)});
   if (!free_memory.empty()) words.insert(words.end(), {"--free-memory", free_memory});
   return words;

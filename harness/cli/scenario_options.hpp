@@ -20,6 +20,7 @@ struct AllowOptions {
   bool management = false;
   bool destructive = false;
   bool commands = false;
+  bool gpu_settings = false;
   int max_victims = 0;
   std::string free_memory{};
 

@@ -127,7 +127,7 @@ std::string again_command(const ScoreCommand& command, const Damages& damages) {
 Status check_no_scenario_options(const ScoreCommand& command) {
   for (const char* option :
        {"--set", "--nodes", "--ranks-per-node", "--seed", "--pairs", "--time", "--port", "--allow-management",
-        "--allow-destructive", "--allow-command", "--max-victims", "--free-memory"})
+        "--allow-destructive", "--allow-command", "--allow-gpu-settings", "--max-victims", "--free-memory"})
     if (command.was_given(option))
       return usage_error(
           fmt::format("{} is for a scenario, whose runs are still to come; {} is a directory of finished "

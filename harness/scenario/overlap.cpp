@@ -91,12 +91,20 @@ bool on_different_ranks(const PlannedFault& a, const PlannedFault& b) {
          !can_share_a_rank(Params(a.params).text(kRankParam), Params(b.params).text(kRankParam));
 }
 
+bool changes_gpu_settings(const PlannedFault& fault) {
+  const Injector* injector = find_injector(fault.name);
+  return injector != nullptr && injector->changes_gpu_settings(Params(fault.params));
+}
+
 class Overlaps {
  public:
   Overlaps(const Plan& plan, const std::vector<std::string>& where) : plan_(plan), where_(where) {}
 
   [[nodiscard]] Status check(const PlannedFault& a, const PlannedFault& b) const {
-    if (a.node != b.node || !are_one(node_of(a), a.device, b.device) || on_different_ranks(a, b)) return {};
+    // The nodes of a local cluster share the machine's GPUs.
+    const bool one_machine = plan_.topology.local_cluster && changes_gpu_settings(a) && changes_gpu_settings(b);
+    if ((a.node != b.node && !one_machine) || !are_one(node_of(a), a.device, b.device) || on_different_ranks(a, b))
+      return {};
     const bool one_kind = a.name == b.name;
     const std::string touched = touched_by_both(a, b);
     const bool exclusive = one_kind || !touched.empty();
@@ -162,9 +170,13 @@ std::optional<std::int64_t> anchor_ns(const Plan& plan, const Anchor& anchor) {
 Status check_overlaps(const Plan& plan, const std::vector<std::string>& where) {
   const Overlaps overlaps(plan, where);
   std::map<int, std::vector<const PlannedFault*>> of_node;
+  std::vector<const PlannedFault*> of_gpus;  // of all nodes
   for (const PlannedFault& fault : plan.faults) {
     for (const PlannedFault* other : of_node[fault.node]) GRIT_CHECK(overlaps.check(*other, fault));
     of_node[fault.node].push_back(&fault);
+    if (!changes_gpu_settings(fault)) continue;
+    for (const PlannedFault* other : of_gpus) GRIT_CHECK(overlaps.check(*other, fault));
+    of_gpus.push_back(&fault);
   }
   return {};
 }

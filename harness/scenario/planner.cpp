@@ -45,15 +45,15 @@ Status check_fits(const Plan& plan, const PlannedFault& fault) {
   return {};
 }
 
-std::int64_t lease_ns(const PlannedFault& fault, const InjectorInfo& info, const Design& design) {
+std::int64_t lease_ns(const PlannedFault& fault, const Injector& injector, const Design& design) {
   const std::int64_t block_ns = design.block_ns > 0 ? design.block_ns : kUnknownBlockNs;
   std::int64_t longest_ns = 0;
   for (const Pulse& pulse : fault.pulses) {
     longest_ns = std::max(longest_ns, pulse.end_ns < 0 ? block_ns : pulse.end_ns - pulse.start_ns);
   }
-  // A slow fault's own commands may take so long to start, to stop and to be read.
-  const std::int64_t commands_ns = info.slow ? 3 * Params(fault.params).integer("timeout") : 0;
-  return 2 * longest_ns + kLeaseMarginNs + commands_ns;
+  // A slow fault may take so long to start, to stop and to be read.
+  const std::int64_t calls_ns = 3 * injector.call_limit_ns(Params(fault.params));
+  return 2 * longest_ns + kLeaseMarginNs + calls_ns;
 }
 
 /// Plans the faults of a scenario into a plan that has its topology, design and blocks already.
@@ -109,7 +109,7 @@ class FaultPlanner {
         GRIT_TRY(planned.device, injector->resolve_device(node, Params(given)));
         GRIT_TRY(planned.resolved, injector->resolve(plan_.topology, chosen, node, Params(given)));
         planned.mechanism = injector->mechanism(node, Params(given));
-        GRIT_CHECK(add_stages(fault, injector->info(), planned));
+        GRIT_CHECK(add_stages(fault, *injector, planned));
       }
       remember(fault, planned.node, first);
     }
@@ -215,17 +215,17 @@ class FaultPlanner {
     return names.empty() ? "" : fmt::format("; there are: {}", fmt::join(names, ", "));
   }
 
-  [[nodiscard]] Status add_stages(const ScenarioFault& fault, const InjectorInfo& info, const PlannedFault& whole) {
+  [[nodiscard]] Status add_stages(const ScenarioFault& fault, const Injector& injector, const PlannedFault& whole) {
     std::vector<Stage> stages{{whole.params, whole.pulses}};
     if (fault.timing.ramp_ns > 0) {
-      GRIT_TRY(stages, ramp_stages(info, whole.params, whole.pulses, fault.timing));
+      GRIT_TRY(stages, ramp_stages(injector, whole.params, whole.pulses, fault.timing));
     }
     for (Stage& stage : stages) {
       PlannedFault planned = whole;
       planned.id = static_cast<int>(plan_.faults.size());
       planned.params = std::move(stage.params);
       planned.pulses = std::move(stage.pulses);
-      planned.lease_ns = lease_ns(planned, info, plan_.design);
+      planned.lease_ns = lease_ns(planned, injector, plan_.design);
       GRIT_CHECK(check_fits(plan_, planned));
       plan_.faults.push_back(std::move(planned));
       where_.push_back(fault.where);

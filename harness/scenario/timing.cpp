@@ -197,12 +197,14 @@ Result<std::vector<std::vector<Pulse>>> swizzled(const std::vector<Pulse>& pulse
   return all;
 }
 
-Result<std::vector<Stage>> ramp_stages(const InjectorInfo& info, const Json& params, const std::vector<Pulse>& pulses,
+Result<std::vector<Stage>> ramp_stages(const Injector& injector, const Json& params, const std::vector<Pulse>& pulses,
                                        const Timing& timing) {
-  const auto same = [&](const ParamSpec& one) { return one.name == info.dose.param; };
+  const InjectorInfo& info = injector.info();
+  const Dose growing = injector.dose(Params(params));
+  const auto same = [&](const ParamSpec& one) { return one.name == growing.param; };
   const auto spec = std::find_if(info.params.begin(), info.params.end(), same);
   if (spec == info.params.end()) return internal_error(info.name + " has no parameter for its dose");
-  const double whole = params.at(spec->name).get<double>(), none = info.dose.no_effect;
+  const double whole = params.at(spec->name).get<double>(), none = growing.no_effect;
   if (whole == none)
     return usage_error(fmt::format("`ramp` lets `{}` grow to its value, which is {}: give another", spec->name,
                                    format_quantity(params.at(spec->name), spec->unit)));

@@ -54,7 +54,7 @@ struct Stage {
 
 /// The dose grows from no effect to the fault's own in ramp_steps equal steps, within the first ramp_ns of each pulse.
 /// Error (usage): a pulse is too short, or the dose cannot grow.
-Result<std::vector<Stage>> ramp_stages(const InjectorInfo& info, const Json& params, const std::vector<Pulse>& pulses,
+Result<std::vector<Stage>> ramp_stages(const Injector& injector, const Json& params, const std::vector<Pulse>& pulses,
                                        const Timing& timing);
 
 }  // namespace grit

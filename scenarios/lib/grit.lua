@@ -343,7 +343,11 @@
 
 ---@class grit.fault.gpu_throttle.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
----@field clock? grit.fraction the clock under the fault, as a share of the nominal one (default 50%; 1% to 100%)
+---@field clock? grit.fraction emulated, clocks: the clock under the fault, as a share of the nominal one; of a GPU its highest (default 50%; 1% to 100%)
+---@field mechanism? "emulated"|"clocks"|"power" the emulated accelerator; or of NVIDIA GPUs (with --allow-gpu-settings) locked clocks, or a power limit (default "emulated")
+---@field power? grit.fraction mechanism power: the power limit, as a share of the one before, to the watt (default 70%; 1% to 100%)
+---@field gpu? string clocks, power: which GPU of the node: all, the number of nvidia-smi, or a UUID (default "all")
+---@field site_lock? string clocks: what the site itself has locked the clocks to, to be put back: "1410" or "1200,1410" MHz, none; auto: none, and refused where a GPU's clocks seem to be locked (default "auto")
 ---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
 ---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
 ---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
@@ -692,7 +696,7 @@
 ---@field bucket? grit.bytes gradients put into one all-reduce, at scale 1 (bucket_cap_mb of PyTorch's DistributedDataParallel; the first bucket of a step is at most 1MiB) (default 25MiB; at least 1B)
 ---@field micro_batches? grit.count sequences a rank works on in a step; gradients are reduced with the last one (default 1; at least 1)
 ---@field overlap? boolean|"true"|"false" start a bucket's all-reduce as soon as it is full, while backward goes on (default true)
----@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
@@ -712,7 +716,7 @@
 ---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
 ---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
----@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
@@ -734,7 +738,7 @@
 ---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
 ---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
----@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
@@ -756,7 +760,7 @@
 ---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
 ---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 8; 1 to 65536)
----@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
@@ -778,7 +782,7 @@
 ---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
 ---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
----@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
@@ -800,7 +804,7 @@
 ---@field dtype? "fp32"|"bf16"|"fp16" the type in which parameters, activations and gradients are moved (default "bf16")
 ---@field sequence? grit.count tokens of a micro-batch, which is one sequence (default 1024; 1 to 1000000)
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 8; 1 to 65536)
----@field compute? "emulated"|"cpu" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core (default "emulated")
+---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
@@ -1243,7 +1247,7 @@ function grit.fault.partition(params) end
 ---@return grit.Fault
 function grit.fault.ethernet_flood(params) end
 
----The node's accelerators run at a lower clock (emulated accelerators, so far).
+---The node's accelerators run at a lower clock.
 ---@param params? grit.fault.gpu_throttle.params
 ---@return grit.Fault
 function grit.fault.gpu_throttle(params) end

@@ -15,7 +15,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
 
-# what is wrong, in which file, the text there, the text instead, the fault that is tried, the test that must fail
+# what is wrong, in which file, the text there, the text instead, the fault that is tried (and by which mechanism), the test that must
+# fail
 MISTAKES = [
     ("the start does nothing", "injectors/confinement.cpp",
      "GRIT_CHECK(set_affinity(process->process, rank.cpus));", "static_cast<void>(process);", "affinity_squeeze", "[window]"),
@@ -75,6 +76,11 @@ MISTAKES = [
     ("a start that fails half way is not taken back", "harness/agent/fault_windows_act.cpp",
      "if (status && !sham) {\n      armed.something_on = true;\n      status = fault.start();",
      "if (status && !sham) {\n      status = fault.start();\n      armed.something_on = status.has_value();", "affinity_squeeze", "[fail]"),
+    ("a GPU gets the power limit that it was made with, not the one before", "injectors/gpu_limits.cpp",
+     "return gpu.set_power_limit(static_cast<unsigned>(limit.before_mw));", "return gpu.set_power_limit(static_cast<unsigned>(limit.default_mw));",
+     "gpu_throttle power", "[window]"),
+    ("clocks of GPUs stay locked", "injectors/gpu_limits.cpp",
+     "return lock ? gpu.lock_clocks(*lock) : gpu.unlock_clocks();", "return lock ? gpu.lock_clocks(*lock) : Status{};", "gpu_throttle clocks", "[kill]"),
 ]
 
 
@@ -95,7 +101,9 @@ def test(copy, fault, tags):
     """None: it passes. Else the last lines of what it says."""
     program = next((copy / "build/dev").rglob("conformance_tests"))
     alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]  # what a mistake leaves running ends with it
-    done = run(["timeout", "-k", "5", str(TEST_S), *alone, program, tags], copy, env={**os.environ, "GRIT_FAULT": fault})
+    fault, *mechanism = fault.split()
+    settings = {"GRIT_FAULT": fault, **{"GRIT_MECHANISM": one for one in mechanism}}
+    done = run(["timeout", "-k", "5", str(TEST_S), *alone, program, tags], copy, env={**os.environ, **settings})
     if done.returncode == 77:
         return None  # skipped: nothing was shown
     return None if done.returncode == 0 else done.stdout[-400:]

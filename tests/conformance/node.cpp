@@ -26,6 +26,8 @@ constexpr const char* kNeighbour = "10.77.1.9";
 /// slow.
 constexpr std::int64_t kBusy_ns = 4 * kNsPerMs;
 
+constexpr std::int64_t kFakeLimit_mw = 649'777;  // a site's own, of GPUs that are made with another one
+
 constexpr std::int64_t kRest_ns = 5 * kNsPerMs;  // of the second rank, so that the first has a core to itself
 
 /// Does nothing, as the threads of an MPI library or an accelerator's driver do most of the time. Bound when this
@@ -139,6 +141,17 @@ Node::Node() {
   if (setting) ok(write_all(setting.get(), "0"));
 }
 
+void Node::add_fake_gpus() {
+  gpus.emplace();
+  std::string text = "gpus 2\n";
+  for (int i = 0; i < 2; ++i)
+    text += fmt::format(
+        "gpu{0}.sm_mhz 1980\ngpu{0}.max_mhz 1980\ngpu{0}.reasons 0\ngpu{0}.used_percent 99\ngpu{0}.limit_mw {1}\n"
+        "gpu{0}.default_limit_mw 700000\ngpu{0}.lowest_mw 200000\ngpu{0}.capped_below_mw 600000\n",
+        i, kFakeLimit_mw);
+  gpus->write(text);
+}
+
 void Node::replace_dead_ranks() {
   rank.replace_if_dead();
   other_rank.replace_if_dead();
@@ -165,6 +178,12 @@ std::vector<std::string> Node::state() const {
     lines.push_back(fmt::format("rank {} dials: bit {}, in every {} steps, seed {}; imbalance {} ppm", slot.rank,
                                 dials.flip_bit.load(), dials.flip_every.load(), dials.flip_seed.load(),
                                 dials.router_imbalance_ppm.load()));
+  }
+  for (int i = 0; gpus && i < 2; ++i) {
+    const std::int64_t limit_mw = gpus->setting(fmt::format("gpu{}.limit_mw", i));
+    lines.push_back(fmt::format("gpu{}: clocks locked to {} MHz, power limit {} mW", i,
+                                std::max<std::int64_t>(0, gpus->setting(fmt::format("gpu{}.lock_mhz", i))),
+                                limit_mw < 0 ? kFakeLimit_mw : limit_mw));
   }
   for (const auto& [group, nothing] : machine.at("control groups").things) lines.push_back("control group " + group);
   return lines;

@@ -4,7 +4,10 @@
 
 #include <sys/types.h>
 
+#include <optional>
+
 #include "harness/record/segment.hpp"
+#include "tests/fakes/nvml/fake_gpus.hpp"
 #include "tests/two_nodes.hpp"
 
 namespace grit::test {
@@ -40,7 +43,10 @@ struct Node {
   Segment segment = ok(Segment::create(2));
   StandInRank rank{segment, 0};
   StandInRank other_rank{segment, 1};
+  std::optional<FakeGpus> gpus{};
 
+  /// Two busy ones in a text file, whose power limits are not those that they were made with.
+  void add_fake_gpus();
   void replace_dead_ranks();
   [[nodiscard]] bool is_rank(pid_t pid) const { return pid == rank.pid() || pid == other_rank.pid(); }
 

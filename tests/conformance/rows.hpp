@@ -20,6 +20,8 @@ struct Row {
   std::string acts_where{};
   /// It works wherever these tests run: a reason why it would not is a failure, and not a skip.
   bool anywhere = false;
+  /// The same of each of its mechanisms: GRIT_MECHANISM.
+  bool every_mechanism = false;
   /// Makes the node's state before other than the default one.
   std::function<void(Node&)> prior{};
 };

@@ -12,6 +12,20 @@ TEST_CASE("the same fault twice on one device is an error") {
   CHECK(plan_of(scenario("f { on = 1 }, f { on = 2 }")).faults.size() == 2);
 }
 
+TEST_CASE("settings of GPUs on two nodes of a local cluster, which share them, do not meet") {
+  const auto throttle = [](std::string_view mechanism) {
+    auto made =
+        scenario(fmt::format("grit.fault.gpu_throttle {{ on = 'all', mechanism = '{}', gpu = '0' }}", mechanism));
+    made.workload.params["compute"] = mechanism == "emulated" ? "emulated" : "cuda";
+    return made;
+  };
+  grit::Topology local = cluster_of(2);
+  local.local_cluster = true;
+  CHECK(contains(error_of(throttle("power"), local), "gpu_throttle acts on node"));
+  CHECK(plan_on(throttle("power"), cluster_of(2)).faults.size() == 2);
+  CHECK(plan_on(throttle("emulated"), local).faults.size() == 2);
+}
+
 TEST_CASE("the same fault may come twice on one device as long as the two do not meet") {
   const auto refused = [](std::string_view faults) {
     CHECK(contains(error_of(scenario(faults)), "twice at the same time"));

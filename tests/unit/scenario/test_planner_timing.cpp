@@ -286,6 +286,13 @@ TEST_CASE("ramp: the dose grows in steps that follow each other") {
   CHECK(down.faults.at(0).params.at("clock").get<double>() == Approx(0.6));
   CHECK(down.faults.at(1).params.at("clock").get<double>() == 0.2);
 
+  auto of_gpus =
+      scenario("grit.fault.gpu_throttle { mechanism = 'power', power = '60%', ramp = '1s', ramp_steps = 2 }");
+  of_gpus.workload.params["compute"] = "cuda";
+  const Plan watts = plan_of(of_gpus);
+  CHECK(watts.faults.at(0).params.at("power").get<double>() == Approx(0.8));
+  CHECK(watts.faults.at(0).params.at("clock") == watts.faults.at(1).params.at("clock"));
+
   const Plan follows =
       plan_of(scenario("delay { on = 1, lasts = '1s', ramp = '500ms', ramp_steps = 2 },"
                        "pause { on = 1, follows = 'rank_delay' }"));

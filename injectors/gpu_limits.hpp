@@ -1,0 +1,67 @@
+// What gpu_throttle does to real GPUs: lower clocks by nvmlDeviceSetGpuLockedClocks ("clocks"), a lower power limit by
+// nvmlDeviceSetPowerManagementLimit ("power"). All of it is done in a process that may be killed
+// (harness/os/gpu_process.hpp).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/json.hpp"
+#include "harness/base/result.hpp"
+#include "harness/os/gpu_settings.hpp"
+#include "harness/os/reverted.hpp"
+#include "injectors/injector.hpp"
+
+namespace grit {
+
+inline constexpr const char* kGpuClocks = "clocks";
+inline constexpr const char* kGpuPower = "power";
+
+inline constexpr const char* kNoSiteLock = "none";
+inline constexpr std::size_t kMostGpus = 64;  // of a node
+bool is_gpu_uuid(const std::string& text);
+
+/// What one of the calls of such a fault may take; the driver needs some milliseconds.
+inline constexpr std::int64_t kGpuCall_ns = 5'000'000'000;
+
+/// One GPU, as it was and as it is to be.
+struct GpuLimit {
+  std::string uuid{};
+  std::int64_t set = 0;         // "clocks": MHz; "power": mW
+  std::int64_t before_mw = 0;   // "power"; of "clocks" 0: there is no getter
+  std::int64_t default_mw = 0;  // "power": what a driver that is loaded anew sets
+};
+
+/// The undo record.
+struct GpuLimits {
+  std::string mechanism{};  // kGpuClocks, kGpuPower
+  std::string boot{};
+  std::string site_lock{};  // "clocks": what the site itself has locked them to and is put back; or kNoSiteLock
+  std::vector<GpuLimit> gpus{};
+};
+Json to_json(const GpuLimits& limits);
+Result<GpuLimits> gpu_limits_from_json(const Json& record);
+
+/// The parameters `gpu`, `power` and `site_lock`.
+std::vector<ParamSpec> gpu_limit_params();
+/// Error (usage): what is wrong with them.
+Status check_gpu_limit_params(const Params& params);
+
+/// Of the GPUs that the parameters mean. Error (usage): no such GPU, a limit that it cannot have; (unavailable): no
+/// driver, a GPU that is lost, clocks that seem locked already, a local cluster whose nodes share them.
+Result<GpuLimits> plan_gpu_limits(const Params& params);
+Result<std::unique_ptr<Fault>> make_gpu_limits(GpuLimits limits);
+/// From the record alone. gone: another boot, or no driver is loaded, with which they go. Error: a GPU does not answer,
+/// or somebody else has set its power limit meanwhile, which is left alone.
+Result<Reverted> put_back(const GpuLimits& limits);
+
+/// Why the mechanism cannot work with these GPUs, as far as can be tried without changing anything: setting a power
+/// limit to what it is needs the same permission.
+std::optional<std::string> why_no_gpu_limits(const GpuLimits& limits);
+/// The same of this machine's, whichever, from what can be read alone.
+std::optional<std::string> why_no_gpu_limits_here(const std::string& mechanism);
+
+}  // namespace grit

@@ -60,7 +60,7 @@ grit_layer(grit_model harness/model grit_base)
 grit_layer(grit_os harness/os grit_model PkgConfig::NL PkgConfig::HWLOC PkgConfig::NFTABLES)
 grit_layer(grit_record harness/record grit_os)
 grit_layer(grit_injectors injectors grit_record)
-grit_layer(grit_compute workloads/compute grit_model PkgConfig::OPENBLAS)
+grit_layer(grit_compute workloads/compute grit_os PkgConfig::OPENBLAS ${CMAKE_DL_LIBS})
 grit_layer(grit_fabric workloads/fabric grit_compute MPI::MPI_C)
 grit_layer(grit_workloads workloads grit_fabric grit_record)
 # The rooms of the analysis (analysis/README.md).

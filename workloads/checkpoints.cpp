@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "workloads/compute/cuda_device.hpp"
+
 namespace grit {
 namespace {
 
@@ -27,19 +29,21 @@ Share share_of(const HeldAlike& weights) {
   return share;
 }
 
-/// The weights of a group, from what each of its ranks has saved of them.
-Status gather(const HeldAlike& alike, std::span<const std::byte> own, std::span<float> weights) {
+/// The weights of a group, from what each of its ranks has saved of them. `device`: what its communicator reaches.
+Status gather(const HeldAlike& alike, Device& device, std::span<const std::byte> own, std::span<float> weights) {
   const Share share = share_of(alike);
   if (share.ranks == 1) {
     std::ranges::copy(own, std::as_writable_bytes(weights).begin());
     return {};
   }
-  std::vector<float> all(share.largest * share.ranks);  // what the last ranks lack of the largest is 0
-  float* mine = all.data() + share.rank * share.largest;
+  // What the last ranks lack of the largest is 0.
+  const DeviceBuffer memory = device.allocate_for_host(share.largest * share.ranks * sizeof(float));
+  float* const all = memory.as_floats();
+  float* const mine = all + share.rank * share.largest;
   std::ranges::copy(own, std::as_writable_bytes(std::span(mine, share.count)).begin());
-  GRIT_CHECK(alike.group->all_gather(mine, all.data(), share.largest, DataType::fp32));
+  GRIT_CHECK(alike.group->all_gather(mine, all, share.largest, DataType::fp32));
   GRIT_CHECK(alike.group->wait_all());
-  std::copy_n(all.begin(), weights.size(), weights.begin());
+  std::copy_n(all, weights.size(), weights.begin());
   return {};
 }
 
@@ -78,6 +82,7 @@ CheckpointSettings read_checkpoint_settings(const Params& params) {
 Checkpoints::Checkpoints(const CheckpointSettings& settings, const WorkloadContext& context,
                          std::vector<HeldAlike> weights)
     : settings_(settings),
+      gpu_(context.gpu),
       part_{context.checkpoint_directory, context.communicator->rank(), context.communicator->size()},
       keeps_(context.keeps_checkpoints),
       taken_up_(context.checkpoint_of),
@@ -144,10 +149,12 @@ Status Checkpoints::take_up(std::span<float> weights) {
   GRIT_TRY(const std::span<std::byte> buffer, writer_->buffer());
   const std::span<std::byte> own = buffer.first(own_bytes_);
   GRIT_TRY(const std::uint64_t saved, read_part(part_, taken_up_, own));
+  HostDevice host;
+  Device& device = gpu_ != nullptr ? static_cast<Device&>(*gpu_) : host;
   std::size_t read = 0, first = 0;
   for (const HeldAlike& alike : weights_) {
     const std::size_t own_bytes = share_of(alike).count * sizeof(float);
-    GRIT_CHECK(gather(alike, own.subspan(read, own_bytes), weights.subspan(first, alike.count)));
+    GRIT_CHECK(gather(alike, device, own.subspan(read, own_bytes), weights.subspan(first, alike.count)));
     read += own_bytes;
     first += alike.count;
   }

@@ -65,6 +65,7 @@ class Checkpoints {
   Status write(const CheckpointedState& state, const std::stop_token& given_up);
 
   CheckpointSettings settings_;
+  CudaDevice* gpu_;  // WorkloadContext::gpu
   CheckpointPart part_;
   bool keeps_;
   std::int64_t taken_up_;

@@ -1,8 +1,5 @@
 #include "workloads/data_pattern.hpp"
 
-#include <algorithm>
-#include <cstring>
-
 #include "workloads/fabric/sum.hpp"
 
 namespace grit {
@@ -10,100 +7,70 @@ namespace {
 
 constexpr std::uint64_t kPairDistance = 2531;  // 4093 / golden ratio, nearly: neighbouring pairs lie far apart
 
-/// Calls visit(bytes from the piece's start, place in the period, bytes) for the pieces of a range of elements, the
-/// first of which is at `place` of the period, within one period each.
-template <class Visit>
-void for_each_piece(std::size_t place, std::size_t count, std::size_t element_bytes, Visit visit) {
-  place %= kPatternPeriod;
-  for (std::size_t done = 0; done < count; place = 0) {
-    const std::size_t length = std::min(count - done, kPatternPeriod - place);
-    visit(done * element_bytes, place * element_bytes, length * element_bytes);
-    done += length;
-  }
-}
-
-void copy_pattern(std::byte* to, const std::vector<std::byte>& period, std::size_t place, std::size_t count,
-                  std::size_t element_bytes) {
-  for_each_piece(place, count, element_bytes, [&](std::size_t done, std::size_t at, std::size_t length) {
-    std::memcpy(to + done, period.data() + at, length);
-  });
-}
-
-std::uint64_t count_unlike(const std::byte* values, const std::vector<std::byte>& period, std::size_t place,
-                           std::size_t count, std::size_t element_bytes) {
-  std::uint64_t wrong = 0;
-  for_each_piece(place, count, element_bytes, [&](std::size_t done, std::size_t at, std::size_t length) {
-    const std::byte* got = values + done;
-    const std::byte* want = period.data() + at;
-    if (std::memcmp(got, want, length) == 0) return;
-    for (std::size_t i = 0; i < length; i += element_bytes)
-      wrong += std::memcmp(got + i, want + i, element_bytes) != 0 ? 1U : 0U;
-  });
+WrongValuesFound found(const Unlike& unlike, std::size_t first) {
+  WrongValuesFound wrong{.count = unlike.count};
+  if (unlike.first)
+    wrong.first = {.element = first + unlike.first->element,
+                   .expected_bits = unlike.first->expected_bits,
+                   .got_bits = unlike.first->got_bits};
   return wrong;
-}
-
-std::uint32_t bits_at(const std::byte* at, std::size_t element_bytes) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, at, element_bytes);  // all machines that grit runs on are little-endian
-  return bits;
-}
-
-/// `first`: what the pattern calls the first of these elements, which is at `place` of the period.
-std::optional<WrongElement> first_unlike(const std::byte* values, const std::vector<std::byte>& period,
-                                         std::size_t place, std::size_t first, std::size_t count,
-                                         std::size_t element_bytes) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::byte* got = values + i * element_bytes;
-    const std::byte* want = period.data() + (place + i) % kPatternPeriod * element_bytes;
-    if (std::memcmp(got, want, element_bytes) != 0)
-      return WrongElement{first + i, bits_at(want, element_bytes), bits_at(got, element_bytes)};
-  }
-  return std::nullopt;
 }
 
 }  // namespace
 
 SumPattern::SumPattern(DataType type, std::uint16_t group, int rank, int ranks)
     : values_(type, group, ranks),
-      element_bytes_(bytes_per_element(type)),
       rank_(static_cast<std::uint64_t>(rank)),
-      own_(kPatternPeriod * element_bytes_),
-      expected_(kPatternPeriod * element_bytes_) {}
+      own_(kPatternPeriod, bytes_per_element(type)),
+      expected_(kPatternPeriod, bytes_per_element(type)) {}
 
 void SumPattern::begin_step(std::uint64_t step) {
   step_ = step;
+  std::byte* own = own_.rewrite();
+  std::byte* expected = expected_.rewrite();
   for (std::size_t place = 0; place < kPatternPeriod; ++place) {
     const SumValues::Draw draw = values_.draw(step, place);
-    store_element(own_.data(), place, type(), values_.value(draw, rank_));
-    store_element(expected_.data(), place, type(), values_.sum(draw));
+    store_element(own, place, type(), values_.value(draw, rank_));
+    store_element(expected, place, type(), values_.sum(draw));
   }
 }
 
+void SumPattern::fill(Device& device, std::byte* values, std::size_t first, std::size_t count) const {
+  device.fill(own_, first, values, count);
+}
+
+WrongValuesFound SumPattern::check(Device& device, const std::byte* sums, std::size_t first, std::size_t count) const {
+  return found(device.compare(expected_, first, sums, count), first);
+}
+
 void SumPattern::fill(std::byte* values, std::size_t first, std::size_t count) const {
-  copy_pattern(values, own_, first, count, element_bytes_);
+  HostDevice host;
+  fill(host, values, first, count);
 }
 
 std::uint64_t SumPattern::count_wrong(const std::byte* sums, std::size_t first, std::size_t count) const {
-  return count_unlike(sums, expected_, first, count, element_bytes_);
+  HostDevice host;
+  return check(host, sums, first, count).count;
 }
 
 std::optional<WrongElement> SumPattern::first_wrong(const std::byte* sums, std::size_t first, std::size_t count) const {
-  return first_unlike(sums, expected_, first, first, count, element_bytes_);
+  HostDevice host;
+  return check(host, sums, first, count).first;
 }
 
 CopyPattern::CopyPattern(DataType type, std::uint16_t group, int ranks)
     : type_(type),
-      element_bytes_(bytes_per_element(type)),
       group_(group),
       ranks_(static_cast<std::uint64_t>(ranks)),
-      period_(kPatternPeriod * element_bytes_) {}
+      period_(kPatternPeriod, bytes_per_element(type)) {}
 
 void CopyPattern::begin_step(std::uint64_t step) {
   step_ = step;
+  std::byte* period = period_.rewrite();
   const std::uint64_t values = largest_exact_integer(type_) + 1;
   for (std::size_t place = 0; place < kPatternPeriod; ++place) {
     const std::uint64_t value = below(pattern_random(group_, step, place) >> 32, values);
-    store_element(period_.data(), place, type_, static_cast<float>(value));
+    store_element(period, place, type_, static_cast<float>(value));
   }
 }
 
@@ -112,18 +79,31 @@ std::size_t CopyPattern::place_of(int source, int destination, std::size_t first
   return (first + kPairDistance * (pair % kPatternPeriod)) % kPatternPeriod;
 }
 
+void CopyPattern::fill(Device& device, std::byte* values, int source, int destination, std::size_t first,
+                       std::size_t count) const {
+  device.fill(period_, place_of(source, destination, first), values, count);
+}
+
+WrongValuesFound CopyPattern::check(Device& device, const std::byte* values, int source, int destination,
+                                    std::size_t first, std::size_t count) const {
+  return found(device.compare(period_, place_of(source, destination, first), values, count), first);
+}
+
 void CopyPattern::fill(std::byte* values, int source, int destination, std::size_t first, std::size_t count) const {
-  copy_pattern(values, period_, place_of(source, destination, first), count, element_bytes_);
+  HostDevice host;
+  fill(host, values, source, destination, first, count);
 }
 
 std::uint64_t CopyPattern::count_wrong(const std::byte* values, int source, int destination, std::size_t first,
                                        std::size_t count) const {
-  return count_unlike(values, period_, place_of(source, destination, first), count, element_bytes_);
+  HostDevice host;
+  return check(host, values, source, destination, first, count).count;
 }
 
 std::optional<WrongElement> CopyPattern::first_wrong(const std::byte* values, int source, int destination,
                                                      std::size_t first, std::size_t count) const {
-  return first_unlike(values, period_, place_of(source, destination, first), first, count, element_bytes_);
+  HostDevice host;
+  return check(host, values, source, destination, first, count).first;
 }
 
 }  // namespace grit

@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "harness/model/pattern_values.hpp"
+#include "workloads/compute/device.hpp"
 
 namespace grit {
 
@@ -16,10 +16,16 @@ struct WrongElement {
   std::uint32_t expected_bits = 0, got_bits = 0;
 };
 
-/// Both patterns repeat every kPatternPeriod elements. Per step only one period is computed; filling is memcpy and
-/// checking is memcmp. They differ from step to step, from group to group (CommunicatorGroup::id), and by element,
-/// counted from wherever the workload likes: parts that could be taken for each other within a step begin at different
-/// elements.
+/// What was wrong among received values.
+struct WrongValuesFound {
+  std::uint64_t count = 0;
+  std::optional<WrongElement> first{};
+};
+
+/// Both patterns repeat every kPatternPeriod elements. Per step only one period is computed; filling copies it
+/// and checking compares with it, on the device on which the values are. They differ from step to step, from group to
+/// group (CommunicatorGroup::id), and by element, counted from wherever the workload likes: parts that could be taken
+/// for each other within a step begin at different elements.
 
 /// For sums, all_reduce and reduce_scatter: the sum over all ranks of the group is known (SumValues). A flipped bit
 /// that the type's rounding absorbs on the way cannot be seen.
@@ -32,11 +38,14 @@ class SumPattern {
   void begin_step(std::uint64_t step);
 
   /// Writes this rank's values of elements [first, first + count) to `values`, which points at element `first`.
-  void fill(std::byte* values, std::size_t first, std::size_t count) const;
+  void fill(Device& device, std::byte* values, std::size_t first, std::size_t count) const;
+  /// Which of the sums of elements [first, first + count) are not what they should be, bit for bit?
+  [[nodiscard]] WrongValuesFound check(Device& device, const std::byte* sums, std::size_t first,
+                                       std::size_t count) const;
 
-  /// How many of the sums of elements [first, first + count) are not what they should be, bit for bit.
+  /// The same of values in the host's memory.
+  void fill(std::byte* values, std::size_t first, std::size_t count) const;
   [[nodiscard]] std::uint64_t count_wrong(const std::byte* sums, std::size_t first, std::size_t count) const;
-  /// The first of them.
   [[nodiscard]] std::optional<WrongElement> first_wrong(const std::byte* sums, std::size_t first,
                                                         std::size_t count) const;
 
@@ -46,11 +55,10 @@ class SumPattern {
 
  private:
   SumValues values_;
-  std::size_t element_bytes_;
   std::uint64_t rank_;
   std::uint64_t step_ = 0;
-  std::vector<std::byte> own_;
-  std::vector<std::byte> expected_;
+  Period own_;
+  Period expected_;
 };
 
 /// For what arrives as it was sent: all_gather, all_to_all, send and receive.
@@ -67,12 +75,15 @@ class CopyPattern {
 
   /// Writes what rank `source` sends to rank `destination` as elements [first, first + count) to `values`, which points
   /// at element `first`.
-  void fill(std::byte* values, int source, int destination, std::size_t first, std::size_t count) const;
+  void fill(Device& device, std::byte* values, int source, int destination, std::size_t first, std::size_t count) const;
+  /// Which of elements [first, first + count) are not what `source` sends to `destination`, bit for bit?
+  [[nodiscard]] WrongValuesFound check(Device& device, const std::byte* values, int source, int destination,
+                                       std::size_t first, std::size_t count) const;
 
-  /// How many of elements [first, first + count) are not what `source` sends to `destination`, bit for bit.
+  /// The same of values in the host's memory.
+  void fill(std::byte* values, int source, int destination, std::size_t first, std::size_t count) const;
   [[nodiscard]] std::uint64_t count_wrong(const std::byte* values, int source, int destination, std::size_t first,
                                           std::size_t count) const;
-  /// The first of them.
   [[nodiscard]] std::optional<WrongElement> first_wrong(const std::byte* values, int source, int destination,
                                                         std::size_t first, std::size_t count) const;
 
@@ -84,11 +95,10 @@ class CopyPattern {
   [[nodiscard]] std::size_t place_of(int source, int destination, std::size_t first) const;
 
   DataType type_;
-  std::size_t element_bytes_;
   std::uint16_t group_;
   std::uint64_t ranks_;
   std::uint64_t step_ = 0;
-  std::vector<std::byte> period_;
+  Period period_;
 };
 
 }  // namespace grit

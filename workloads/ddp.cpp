@@ -9,12 +9,13 @@
 #include "harness/os/memory.hpp"
 #include "workloads/buckets.hpp"
 #include "workloads/checkpoints.hpp"
+#include "workloads/compute_kind.hpp"
 #include "workloads/data_pattern.hpp"
+#include "workloads/device_input.hpp"
 #include "workloads/fabric/sum.hpp"
 #include "workloads/host_staging.hpp"
 #include "workloads/models.hpp"
 #include "workloads/planted_flip.hpp"
-#include "workloads/sgd.hpp"
 #include "workloads/step_account.hpp"
 #include "workloads/straggle.hpp"
 #include "workloads/token_source.hpp"
@@ -33,7 +34,7 @@ struct Settings {
   double bucket_bytes = kDefaultBucketBytes;
   std::int64_t micro_batches = 1;
   bool overlap = true;
-  bool emulated = true;
+  ComputeKind compute = ComputeKind::emulated;
   double peak_flops_per_s = 0;
   int helper_threads = 0;
   CheckpointSettings checkpoints{};
@@ -52,10 +53,12 @@ Result<Settings> read_settings(const Params& params) {
   settings.bucket_bytes = static_cast<double>(params.integer("bucket"));
   settings.micro_batches = params.integer("micro_batches");
   settings.overlap = params.boolean("overlap");
-  settings.emulated = params.text("compute") == "emulated";
+  settings.compute = compute_kind(params.text("compute"));
   settings.peak_flops_per_s = params.number("peak");
   settings.helper_threads = static_cast<int>(params.integer("helper_threads"));
   settings.checkpoints = read_checkpoint_settings(params);
+  if (settings.compute == ComputeKind::cuda && settings.helper_threads > 0)
+    return usage_error("helper_threads: NCCL has its own where it needs some; leave them out with compute = \"cuda\"");
   return settings;
 }
 
@@ -76,11 +79,14 @@ class Ddp final : public Workload {
         reductions_(buckets_.size()),
         account_(context.phase),
         straggle_(context.dials, context.communicator->rank()),
-        gradients_(parameters_ * element_bytes_),
+        device_(device_for(settings.compute, context_, host_)),
+        device_input_(device_, settings.model->sequence),
+        gradients_(device_.allocate(parameters_ * element_bytes_)),
         staging_(std::move(staging)),
-        weights_(parameters_),
+        weights_(device_.allocate(parameters_ * sizeof(float))),
+        host_weights_(device_, weights_),
         checkpoints_(std::move(checkpoints)) {
-    if (staging_) staging_->add(gradients_);
+    if (staging_) staging_->add({gradients_.data(), gradients_.size()});
     distribute_flops(layers);
   }
 
@@ -95,6 +101,7 @@ class Ddp final : public Workload {
     }
     GRIT_CHECK(await_gradients());
     check_and_update();
+    GRIT_CHECK(device_.status());
     GRIT_CHECK(save_checkpoint());
     ++steps_;
     account_.end();
@@ -102,7 +109,9 @@ class Ddp final : public Workload {
   }
 
   Status resume() override {
-    GRIT_CHECK(checkpoints_->take_up(weights_));
+    GRIT_CHECK(checkpoints_->take_up(host_weights_.read()));
+    host_weights_.write_back();
+    GRIT_CHECK(device_.status());
     steps_ = static_cast<std::uint64_t>(context_.checkpoint_of) + 1;
     return {};
   }
@@ -119,7 +128,7 @@ class Ddp final : public Workload {
                    {"buckets", buckets_.size()},
                    {"largest_bucket_bytes", largest * element_bytes_},
                    {"overlap", settings_.overlap},
-                   {"compute", settings_.emulated ? "emulated" : "cpu"},
+                   {"compute", to_string(settings_.compute)},
                    {"micro_batches", settings_.micro_batches},
                    {"tokens", settings_.micro_batches * settings_.model->sequence},
                    {"helper_threads", settings_.helper_threads},
@@ -128,6 +137,7 @@ class Ddp final : public Workload {
                    {"checkpoint_mode", settings_.checkpoints.asynchronous ? "asynchronous" : "synchronous"},
                    {"checkpoint_bytes", checkpoints_->bytes()}};
     described.update(input_->description());
+    describe_gpu(settings_.compute, context_, described);
     return described;
   }
 
@@ -148,6 +158,7 @@ class Ddp final : public Workload {
   Status take_batch() {
     const InPhase phase(account_, Phase::input);
     GRIT_TRY(const std::uint64_t wrong, input_->next());
+    device_input_.take(input_->tokens());
     account_.add_wrong(wrong);
     return {};
   }
@@ -170,9 +181,9 @@ class Ddp final : public Workload {
     pattern_.begin_step(steps_);
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
       GRIT_CHECK(compute_->run(bucket_flops_[i], *context_.communicator));
-      pattern_.fill(at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements);
-      flip_if_asked(context_.dials, at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements, parameters_,
-                    settings_.dtype, steps_);
+      pattern_.fill(device_, at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements);
+      flip_if_asked(context_.dials, device_, at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements,
+                    parameters_, settings_.dtype, steps_);
       stage(i);
       if (!settings_.overlap) continue;
       GRIT_CHECK(begin_reduction(i));
@@ -210,22 +221,22 @@ class Ddp final : public Workload {
     if (staging_) staging_->from_network(gradients_.data(), gradients_.size());
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
       const Bucket& bucket = buckets_[i];
-      const std::uint64_t wrong = pattern_.count_wrong(at(bucket), bucket.first_element, bucket.elements);
-      context_.communicator->add_wrong(reductions_[i], wrong);
-      account_.add_wrong(wrong);
-      if (wrong > 0) {
-        report_wrong_sum(context_, {CollectiveOperation::all_reduce, reductions_[i], account_.block()}, pattern_,
-                         at(bucket), bucket.first_element, bucket.elements);
-      }
-      sgd_update(std::span(weights_).subspan(bucket.first_element, bucket.elements), at(bucket), settings_.dtype,
-                 kLearningRate);
+      const WrongValuesFound wrong = pattern_.check(device_, at(bucket), bucket.first_element, bucket.elements);
+      context_.communicator->add_wrong(reductions_[i], wrong.count);
+      account_.add_wrong(wrong.count);
+      report_wrong_sum(context_, {CollectiveOperation::all_reduce, reductions_[i], account_.block()}, pattern_,
+                       wrong.first);
+      device_.update(weights_.as_floats() + bucket.first_element, at(bucket), settings_.dtype, bucket.elements,
+                     kLearningRate);
     }
   }
 
   Status save_checkpoint() {
     if (!checkpoints_->are_due_after(steps_)) return {};
     const InPhase phase(account_, Phase::checkpoint);
-    return checkpoints_->save(steps_, weights_);
+    const std::span<float> weights = host_weights_.read();
+    GRIT_CHECK(device_.status());  // nothing that could not be read is saved
+    return checkpoints_->save(steps_, weights);
   }
 
   [[nodiscard]] std::byte* at(const Bucket& bucket) {
@@ -246,13 +257,24 @@ class Ddp final : public Workload {
   std::vector<OperationHandle> reductions_;  // by bucket, of this step
   StepAccount account_;
   Straggle straggle_;
-  std::vector<std::byte> gradients_;      // in the order of buckets
+  HostDevice host_;
+  Device& device_;
+  DeviceInput device_input_;
+  DeviceBuffer gradients_;                // in the order of buckets
   std::unique_ptr<HostStaging> staging_;  // none: collectives read and write the gradients where they are
-  std::vector<float> weights_;
+  DeviceBuffer weights_;                  // of float
+  HostView host_weights_;
   std::unique_ptr<Checkpoints> checkpoints_;
   std::uint64_t steps_ = 0;
   bool has_straggled_ = false;  // in this step
 };
+
+/// Of a rank.
+double flops_of_step(const Settings& settings, std::span<const ModelLayer> layers) {
+  double forward = 0;
+  for (const ModelLayer& layer : layers) forward += layer.forward_flops_per_token * settings.model->sequence;
+  return 3 * forward * static_cast<double>(settings.micro_batches);
+}
 
 /// Allocating more than there is would bring the kernel's OOM killer upon some other process.
 Status check_memory(const Settings& settings, const WorkloadContext& context, std::span<const ModelLayer> layers) {
@@ -264,6 +286,7 @@ Status check_memory(const Settings& settings, const WorkloadContext& context, st
   const std::size_t saved = settings.checkpoints.every > 0 ? largest_share(parameters, all_ranks) : 0;
   const auto needed_bytes = static_cast<double>(
       parameters * (gradients * bytes_per_element(settings.dtype) + weights * sizeof(float)) + saved * sizeof(float));
+  if (settings.compute == ComputeKind::cuda) return check_gpu_memory(needed_bytes, context);
   GRIT_TRY(const Memory memory, read_memory());
   const auto available_bytes = static_cast<double>(memory.available_bytes);
   if (needed_bytes * ranks < available_bytes) return {};
@@ -305,15 +328,8 @@ std::vector<ParamSpec> ddp_params() {
        .unit = Unit::boolean,
        .default_value = true,
        .help = "start a bucket's all-reduce as soon as it is full, while backward goes on"},
-      choice("compute", "emulated",
-             "emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core",
-             {"emulated", "cpu"}),
-      {.name = "peak",
-       .unit = Unit::flops_per_s,
-       .default_value = 1e12,
-       .help = "speed of the emulated accelerator",
-       .min = 1e6},
   };
+  std::ranges::move(compute_params(), std::back_inserter(params));
   std::ranges::move(checkpoint_params(), std::back_inserter(params));
   params.push_back(helper_threads_param());
   std::ranges::move(token_source_params(), std::back_inserter(params));
@@ -348,9 +364,9 @@ Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadC
     }
     auto buckets = plan_buckets(layers, bytes_per_element(settings.dtype), kFirstBucketBytes * settings.scale,
                                 settings.bucket_bytes * settings.scale);
-    auto compute = settings.emulated ? make_emulated_compute(settings.peak_flops_per_s, *context.accelerator_clock,
-                                                             context.dials ? &context.dials->throttled_ns : nullptr)
-                                     : make_cpu_compute();
+    GRIT_TRY(auto compute,
+             make_compute(settings.compute,
+                          {settings.dtype, flops_of_step(settings, layers), settings.peak_flops_per_s}, context));
     return std::make_unique<Ddp>(settings, context, std::move(compute), std::move(input), std::move(staging), layers,
                                  std::move(buckets), std::move(checkpoints));
   } catch (const std::bad_alloc&) {

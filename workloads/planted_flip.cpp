@@ -21,8 +21,8 @@ int bit_of(std::int64_t dial, DataType type, std::uint64_t random) {
 
 }  // namespace
 
-void flip_if_asked(RankDials* dials, std::byte* values, std::size_t first, std::size_t count, std::size_t total,
-                   DataType type, std::uint64_t step) {
+void flip_if_asked(RankDials* dials, Device& device, std::byte* values, std::size_t first, std::size_t count,
+                   std::size_t total, DataType type, std::uint64_t step) {
   if (dials == nullptr || total == 0) return;
   const std::int64_t dial = dials->flip_bit.load(std::memory_order_relaxed);
   if (dial == kFlipNone) return;
@@ -34,7 +34,7 @@ void flip_if_asked(RankDials* dials, std::byte* values, std::size_t first, std::
   const int bit = bit_of(dial, type, mix(mix(seed + 1) + step));
   if (element < first || element - first >= count || bit < 0) return;
   const auto place = static_cast<std::size_t>(bit);
-  values[(element - first) * bytes_per_element(type) + place / 8] ^= std::byte{1} << (place % 8);
+  device.flip(values + (element - first) * bytes_per_element(type) + place / 8, std::byte{1} << (place % 8));
   dials->flipped_bits.fetch_add(1, std::memory_order_relaxed);
 }
 

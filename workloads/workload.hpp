@@ -13,10 +13,13 @@
 #include "harness/model/topology.hpp"
 #include "harness/model/wrong_value.hpp"
 #include "workloads/compute/compute.hpp"
+#include "workloads/compute/device.hpp"
 #include "workloads/fabric/communicator.hpp"
 #include "workloads/fabric/group_communicators.hpp"
 
 namespace grit {
+
+class CudaDevice;
 
 struct WorkloadInfo {
   std::string name;
@@ -41,6 +44,7 @@ struct WorkloadContext {
   Communicator* communicator = nullptr;                 // of all ranks of the job; never null
   const GroupCommunicators* groups = nullptr;           // by the axes of the mesh; null: all ranks are on dp
   const AcceleratorClock* accelerator_clock = nullptr;  // for emulated compute; never null
+  CudaDevice* gpu = nullptr;  // on which compute = "cuda" works, and which the communicators reach; null: the host
   PhaseSink phase{};
   int ranks_sharing_memory = 1;         // this one and those that allocate beside it on the same machine
   RankDials* dials = nullptr;           // what faults turn; null: nothing does

@@ -7,8 +7,11 @@
 #include <string>
 
 #include "harness/base/result.hpp"
+#include "harness/model/data_type.hpp"
 
 namespace grit {
+
+class CudaDevice;
 
 /// The clock of the emulated accelerator as parts per million of nominal; in the node's shared memory, so that a fault
 /// can throttle it.
@@ -44,5 +47,13 @@ std::unique_ptr<Compute> make_cpu_compute();
 /// What kernels took beyond the nominal clock is added to `throttled_ns`, where there is one.
 std::unique_ptr<Compute> make_emulated_compute(double peak_flops_per_s, const AcceleratorClock& clock,
                                                std::atomic<std::int64_t>* throttled_ns = nullptr);
+
+/// The size of the products of which a step is made on a GPU: 4096, 137 GFLOP, which keeps all of one busy, or the
+/// largest of 2048 ... 128 of which a step has 32 at least, as steps differ by up to one product.
+int cuda_product_size(double step_flops);
+/// Matrix products on a GPU, operands of `type` and sums in fp32, size x size; every 64th is checked, element by
+/// element. The host polls while the device works. `device` outlives it. Error (unavailable): the device has no such
+/// products or no memory for them.
+Result<std::unique_ptr<Compute>> make_cuda_compute(CudaDevice& device, DataType type, int size);
 
 }  // namespace grit

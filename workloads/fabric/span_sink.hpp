@@ -37,8 +37,13 @@ class SpanSink {
     return begun_++;
   }
 
+  /// `exit_ns` may be before this is called, where a device has timed the end: whoever began to wait only then did not
+  /// wait for it.
   void end(std::uint64_t place, std::int64_t exit_ns) {
-    if (is_here(place)) at(place).exit_ns = exit_ns;
+    if (!is_here(place)) return;
+    CollectiveRecord& record = at(place);
+    record.exit_ns = std::max(exit_ns, record.entry_ns);
+    if (record.wait_ns > record.exit_ns) record.wait_ns = 0;
   }
 
   /// The rank begins to wait for this operation. Only the first time counts.

@@ -16,9 +16,10 @@ constexpr std::size_t kFirstOfLoss = 77;
 
 }  // namespace
 
-CheckedGroup::CheckedGroup(const WorkloadContext& context, Communicator& communicator, DataType type,
+CheckedGroup::CheckedGroup(const WorkloadContext& context, Device& device, Communicator& communicator, DataType type,
                            StepAccount& account, HostStaging* staging, std::size_t first_element)
     : context_(context),
+      device_(device),
       communicator_(communicator),
       type_(type),
       element_bytes_(bytes_per_element(type)),
@@ -60,8 +61,8 @@ Result<PendingOperation> CheckedGroup::begin(PendingOperation pending, Begin beg
 
 Result<PendingOperation> CheckedGroup::all_reduce(std::byte* buffer, std::size_t count, FlipPlace flip) {
   const std::size_t first = next_collective();
-  sums().fill(buffer, first, count);
-  if (flip.total > 0) flip_if_asked(context_.dials, buffer, flip.first, count, flip.total, type_, step_);
+  sums().fill(device_, buffer, first, count);
+  if (flip.total > 0) flip_if_asked(context_.dials, device_, buffer, flip.first, count, flip.total, type_, step_);
   const std::byte* send = filled(buffer, count);
   return begin({.operation = CollectiveOperation::all_reduce, .received = buffer, .count = count, .first = first},
                [&] { return communicator_.all_reduce(send, network_side(buffer), count, type_); });
@@ -71,8 +72,8 @@ Result<PendingOperation> CheckedGroup::reduce_scatter(std::byte* whole, std::byt
                                                       FlipPlace flip) {
   const std::size_t first = next_collective();
   const std::size_t all = count * static_cast<std::size_t>(size());
-  sums().fill(whole, first, all);
-  if (flip.total > 0) flip_if_asked(context_.dials, whole, flip.first, all, flip.total, type_, step_);
+  sums().fill(device_, whole, first, all);
+  if (flip.total > 0) flip_if_asked(context_.dials, device_, whole, flip.first, all, flip.total, type_, step_);
   const std::byte* send = filled(whole, all);
   return begin({.operation = CollectiveOperation::reduce_scatter,
                 .received = part,
@@ -84,7 +85,7 @@ Result<PendingOperation> CheckedGroup::reduce_scatter(std::byte* whole, std::byt
 Result<PendingOperation> CheckedGroup::all_gather(std::byte* whole, std::size_t count) {
   const std::size_t first = next_collective();
   std::byte* own = at(whole, count * static_cast<std::size_t>(rank()));
-  copies().fill(own, rank(), 0, first, count);
+  copies().fill(device_, own, rank(), 0, first, count);
   const std::byte* send = filled(own, count);
   return begin({.operation = CollectiveOperation::all_gather, .received = whole, .count = count, .first = first},
                [&] { return communicator_.all_gather(send, network_side(whole), count, type_); });
@@ -97,7 +98,7 @@ Result<PendingOperation> CheckedGroup::all_to_all(std::byte* routed, std::span<c
   std::byte* part = routed;
   for (int peer = 0; peer < size(); ++peer) {
     const std::size_t count = send_counts[static_cast<std::size_t>(peer)];
-    copies().fill(part, rank(), peer, first, count);
+    copies().fill(device_, part, rank(), peer, first, count);
     part = at(part, count);
     all += count;
   }
@@ -112,7 +113,7 @@ Result<PendingOperation> CheckedGroup::all_to_all(std::byte* routed, std::span<c
 
 Result<PendingOperation> CheckedGroup::send(std::byte* buffer, std::size_t count, int peer) {
   const std::size_t first = first_element_ + kDistance * sends_[static_cast<std::size_t>(peer)]++;
-  copies().fill(buffer, rank(), peer, first, count);
+  copies().fill(device_, buffer, rank(), peer, first, count);
   const std::byte* send = filled(buffer, count);
   return begin({.operation = CollectiveOperation::send, .count = count, .first = first, .peer = peer},
                [&] { return communicator_.send(send, count, type_, peer); });
@@ -157,21 +158,17 @@ void CheckedGroup::fetch(const PendingOperation& pending) {
 }
 
 std::uint64_t CheckedGroup::check_sums(const PendingOperation& pending) {
-  const std::uint64_t wrong = sums().count_wrong(pending.received, pending.first, pending.count);
-  if (wrong > 0)
-    report_wrong_sum(context_, {pending.operation, pending.handle, account_.block()}, sums(), pending.received,
-                     pending.first, pending.count);
-  return wrong;
+  const WrongValuesFound wrong = sums().check(device_, pending.received, pending.first, pending.count);
+  report_wrong_sum(context_, {pending.operation, pending.handle, account_.block()}, sums(), wrong.first);
+  return wrong.count;
 }
 
 std::uint64_t CheckedGroup::check_copies(const PendingOperation& pending, const std::byte* received, int source,
                                          int destination, std::size_t count) {
-  const std::uint64_t wrong = copies().count_wrong(received, source, destination, pending.first, count);
-  if (wrong > 0)
-    report_wrong_copy(context_, {pending.operation, pending.handle, account_.block()}, copies(), received, source,
-                      destination, pending.first, count,
-                      communicator_.group().members[static_cast<std::size_t>(source)]);
-  return wrong;
+  const WrongValuesFound wrong = copies().check(device_, received, source, destination, pending.first, count);
+  report_wrong_copy(context_, {pending.operation, pending.handle, account_.block()}, copies(), wrong.first,
+                    communicator_.group().members[static_cast<std::size_t>(source)]);
+  return wrong.count;
 }
 
 void CheckedGroup::check(const PendingOperation& pending) {
@@ -212,17 +209,17 @@ Status CheckedGroup::finish(const Result<PendingOperation>& pending) {
   return {};
 }
 
-TrainingGroups::TrainingGroups(const WorkloadContext& context, DataType type, StepAccount& account,
+TrainingGroups::TrainingGroups(const WorkloadContext& context, Device& device, DataType type, StepAccount& account,
                                HostStaging* staging)
-    : groups_(*context.groups), staging_(staging) {
+    : groups_(*context.groups), device_(device), staging_(staging) {
   for (const Axis axis : kAxes) {
     Communicator& communicator = groups_.of(axis);
     if (communicator.size() > 1)
-      axes_[axis] = std::make_unique<CheckedGroup>(context, communicator, type, account, staging);
+      axes_[axis] = std::make_unique<CheckedGroup>(context, device, communicator, type, account, staging);
   }
   if (of(Axis::tp) != nullptr)
-    loss_ =
-        std::make_unique<CheckedGroup>(context, groups_.of(Axis::tp), DataType::fp32, account, staging, kFirstOfLoss);
+    loss_ = std::make_unique<CheckedGroup>(context, device, groups_.of(Axis::tp), DataType::fp32, account, staging,
+                                           kFirstOfLoss);
 }
 
 CheckedGroup* TrainingGroups::of(Axis axis) {

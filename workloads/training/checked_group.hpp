@@ -39,20 +39,21 @@ struct FlipPlace {
 /// caller's, and stay until wait(), with helper threads until check(). Errors: the communicator's.
 class CheckedGroup {
  public:
-  /// What is given outlives this. `context`: whose dials plant a wrong value, and where examples of wrong ones go.
-  /// `staging`: on whose network's side operations are done; nullptr: on the buffers themselves. Where two of these
-  /// share a communicator, their patterns begin at different elements.
-  CheckedGroup(const WorkloadContext& context, Communicator& communicator, DataType type, StepAccount& account,
-               HostStaging* staging, std::size_t first_element = 0);
+  /// What is given outlives this. `device`: where the buffers are. `context`: whose dials plant a wrong value, and
+  /// where examples of wrong ones go. `staging`: on whose network's side operations are done; nullptr: on the buffers
+  /// themselves. Where two of these share a communicator, their patterns begin at different elements.
+  CheckedGroup(const WorkloadContext& context, Device& device, Communicator& communicator, DataType type,
+               StepAccount& account, HostStaging* staging, std::size_t first_element = 0);
 
   [[nodiscard]] int rank() const { return communicator_.rank(); }
   [[nodiscard]] int size() const { return communicator_.size(); }
   [[nodiscard]] Communicator& communicator() { return communicator_; }
   [[nodiscard]] DataType type() const { return type_; }
+  [[nodiscard]] Device& device() const { return device_; }
 
   /// Operations will read and write there: of all that they are given, before the first step.
-  void add_buffer(std::span<const std::byte> buffer) {
-    if (staging_ != nullptr) staging_->add(buffer);
+  void add_buffer(const DeviceBuffer& buffer) {
+    if (staging_ != nullptr) staging_->add({buffer.data(), buffer.size()});
   }
 
   /// Patterns differ from step to step. They are computed when they are first needed.
@@ -71,6 +72,7 @@ class CheckedGroup {
 
   /// All-to-all of numbers that are no pattern, and so are not checked; returns when they are there. `part_bytes`: of
   /// the part for each rank, and from each.
+  /// The numbers are in memory that Device::allocate_for_host() gave.
   Status exchange_numbers(std::span<const std::int64_t> send, std::span<std::int64_t> receive,
                           std::span<const std::size_t> part_bytes);
 
@@ -102,6 +104,7 @@ class CheckedGroup {
   CopyPattern& copies();
 
   const WorkloadContext& context_;
+  Device& device_;
   Communicator& communicator_;
   DataType type_;
   std::size_t element_bytes_;
@@ -122,12 +125,15 @@ class CheckedGroup {
 class TrainingGroups {
  public:
   /// What is given outlives this. `staging`: as of CheckedGroup.
-  TrainingGroups(const WorkloadContext& context, DataType type, StepAccount& account, HostStaging* staging);
+  TrainingGroups(const WorkloadContext& context, Device& device, DataType type, StepAccount& account,
+                 HostStaging* staging);
 
   /// Of any of the groups: CheckedGroup::add_buffer().
-  void add_buffer(std::span<const std::byte> buffer) {
-    if (staging_ != nullptr) staging_->add(buffer);
+  void add_buffer(const DeviceBuffer& buffer) {
+    if (staging_ != nullptr) staging_->add({buffer.data(), buffer.size()});
   }
+  /// Where the buffers are.
+  [[nodiscard]] Device& device() const { return device_; }
 
   /// nullptr: this rank is alone on the axis, and its operations are none.
   [[nodiscard]] CheckedGroup* of(Axis axis);
@@ -140,6 +146,7 @@ class TrainingGroups {
 
  private:
   const GroupCommunicators& groups_;
+  Device& device_;
   HostStaging* staging_;
   std::map<Axis, std::unique_ptr<CheckedGroup>> axes_;
   std::unique_ptr<CheckedGroup> loss_;

@@ -52,9 +52,9 @@ LayerWork::LayerWork(const TrainingSettings& settings, const StageLayers& layers
   }
   if (groups.of(Axis::ep) != nullptr) tokens_.emplace(settings, place, groups, dials);
   const TensorBuffers needed(settings, layers);
-  activations_.resize(needed.activations);
-  part_.resize(needed.part);
-  loss_.resize(needed.loss);
+  activations_ = groups.device().allocate(needed.activations);
+  part_ = groups.device().allocate(needed.part);
+  loss_ = groups.device().allocate(needed.loss);
   for (const auto* buffer : {&activations_, &part_, &loss_}) groups.add_buffer(*buffer);
 }
 

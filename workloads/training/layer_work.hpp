@@ -51,9 +51,9 @@ class LayerWork {
   bool tokens_are_out_ = false;  // of the layer under way: with the experts
   double owed_flops_ = 0;
   std::uint64_t step_ = 0;
-  std::vector<std::byte> activations_;  // of all tokens
-  std::vector<std::byte> part_;         // sequence parallel: of this rank's
-  std::vector<std::byte> loss_;
+  DeviceBuffer activations_;  // of all tokens
+  DeviceBuffer part_;         // sequence parallel: of this rank's
+  DeviceBuffer loss_;
 };
 
 }  // namespace grit

@@ -8,6 +8,7 @@
 
 #include "harness/base/result.hpp"
 #include "workloads/checkpoints.hpp"
+#include "workloads/compute/device.hpp"
 #include "workloads/models.hpp"
 #include "workloads/pipeline_schedule.hpp"
 #include "workloads/training/checked_group.hpp"
@@ -42,8 +43,8 @@ class Parameters {
   /// Checks them, and brings the weights up to date.
   virtual void update() = 0;
 
-  /// The fp32 weights that this rank updates, and which of them others update as well.
-  [[nodiscard]] virtual std::span<float> weights() = 0;
+  /// The fp32 weights that this rank updates, on the device, and which of them others update as well.
+  [[nodiscard]] virtual const DeviceBuffer& weights() const = 0;
   [[nodiscard]] virtual std::vector<HeldAlike> held_alike() const = 0;
 };
 

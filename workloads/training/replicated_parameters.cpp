@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "workloads/buckets.hpp"
-#include "workloads/sgd.hpp"
 #include "workloads/training/parameters.hpp"
 
 namespace grit {
@@ -40,8 +39,9 @@ class ReplicatedParameters final : public Parameters {
       : micro_batches_(settings.setup.micro_batches),
         dtype_(settings.dtype),
         element_bytes_(settings.setup.element_bytes),
-        gradients_(element_count(layers) * element_bytes_),
-        weights_(element_count(layers)) {
+        device_(groups.device()),
+        gradients_(device_.allocate(element_count(layers) * element_bytes_)),
+        weights_(device_.allocate(element_count(layers) * sizeof(float))) {
     groups.add_buffer(gradients_);
     std::size_t first_element = 0;
     for (const auto& chunk : layers) {
@@ -83,13 +83,13 @@ class ReplicatedParameters final : public Parameters {
     for (auto& chunk : chunks_) {
       for (const Reduction& one : chunk) {
         if (one.group != nullptr) one.group->check(one.pending);
-        sgd_update(std::span(weights_).subspan(one.bucket.first_element, one.bucket.elements), at(one.bucket), dtype_,
-                   kLearningRate);
+        device_.update(weights_.as_floats() + one.bucket.first_element, at(one.bucket), dtype_, one.bucket.elements,
+                       kLearningRate);
       }
     }
   }
 
-  [[nodiscard]] std::span<float> weights() override { return weights_; }
+  [[nodiscard]] const DeviceBuffer& weights() const override { return weights_; }
   [[nodiscard]] std::vector<HeldAlike> held_alike() const override { return held_alike_; }
 
  private:
@@ -124,8 +124,9 @@ class ReplicatedParameters final : public Parameters {
   std::size_t element_bytes_;
   std::vector<std::size_t> layer_counts_;       // by chunk
   std::vector<std::vector<Reduction>> chunks_;  // of each the dense ones in the order of readiness, then the experts'
-  std::vector<std::byte> gradients_;
-  std::vector<float> weights_;
+  Device& device_;
+  DeviceBuffer gradients_;
+  DeviceBuffer weights_;               // of float
   std::vector<HeldAlike> held_alike_;  // of each chunk the dense ones, then the experts'
   std::size_t summed_ = 0;             // gradients that are summed in a step
 };

@@ -46,15 +46,8 @@ std::vector<ParamSpec> common_params() {
              {"fp32", "bf16", "fp16"}),
       count("sequence", 1024, 1, 1'000'000, "tokens of a micro-batch, which is one sequence"),
       count("micro_batches", 1, 1, 65'536, "sequences a rank works on in a step, before the optimizer"),
-      choice("compute", "emulated",
-             "emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core",
-             {"emulated", "cpu"}),
-      {.name = "peak",
-       .unit = Unit::flops_per_s,
-       .default_value = 1e12,
-       .help = "speed of the emulated accelerator",
-       .min = 1e6},
   };
+  std::ranges::move(compute_params(), std::back_inserter(params));
   std::ranges::move(checkpoint_params(), std::back_inserter(params));
   params.push_back(helper_threads_param());
   return params;
@@ -131,18 +124,25 @@ Json traffic_of(std::span<const StepTraffic> traffic) {
   return list;
 }
 
+}  // namespace
+
+double step_flops(const TrainingSetup& setup, std::span<const std::vector<ModelLayer>> stage) {
+  double flops = 0;
+  for (const auto& layers : stage)
+    flops += setup.micro_batches * (flops_of(setup, layers, Pass::forward) + flops_of(setup, layers, Pass::backward));
+  return flops;
+}
+
+namespace {
+
 Json stage_of(const TrainingSettings& settings, int stage) {
   const TrainingSetup& setup = settings.setup;
   const StageLayers held = layers_of_stage(*setup.model, setup.scale, setup.mesh, setup.chunks, stage);
   std::int64_t parameters = 0;
-  double flops = 0;
-  for (const auto& layers : held) {
-    parameters += parameter_count(layers);
-    flops += setup.micro_batches * (flops_of(setup, layers, Pass::forward) + flops_of(setup, layers, Pass::backward));
-  }
+  for (const auto& layers : held) parameters += parameter_count(layers);
   const auto traffic = step_traffic(setup, stage);
   return {{"parameters", parameters},
-          {"flops", flops},
+          {"flops", step_flops(setup, held)},
           {"memory_bytes", static_cast<std::int64_t>(training_memory_bytes(settings, held))},
           {"sent_bytes", sent_bytes(traffic, setup.mesh)},
           {"traffic", traffic_of(traffic)}};
@@ -194,12 +194,14 @@ Result<TrainingSettings> read_training_settings(const Json& given, const Mesh& m
   setup.bucket_bytes = static_cast<double>(params.integer("bucket"));
   settings.prefetch = static_cast<int>(params.integer("prefetch"));
   settings.balance = params.number("balance");
-  settings.emulated = params.text("compute") == "emulated";
+  settings.compute = compute_kind(params.text("compute"));
   settings.peak_flops_per_s = params.number("peak");
   settings.helper_threads = static_cast<int>(params.integer("helper_threads"));
   settings.checkpoints = read_checkpoint_settings(params);
   GRIT_CHECK(check_setup(setup));
   GRIT_CHECK(check_balance(settings));
+  if (settings.compute == ComputeKind::cuda && settings.helper_threads > 0)
+    return usage_error("helper_threads: NCCL has its own where it needs some; leave them out with compute = \"cuda\"");
   return settings;
 }
 
@@ -234,7 +236,7 @@ Json training_description(const TrainingSettings& settings) {
               {"prefetch", settings.prefetch},
               {"sequence_parallel", setup.sequence_parallel},
               {"balance", settings.balance},
-              {"compute", settings.emulated ? "emulated" : "cpu"},
+              {"compute", to_string(settings.compute)},
               {"helper_threads", settings.helper_threads},
               {"checkpoint_every", settings.checkpoints.every},
               {"checkpoint_mode", settings.checkpoints.asynchronous ? "asynchronous" : "synchronous"},

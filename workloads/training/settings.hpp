@@ -1,6 +1,7 @@
 // What the workloads of parallel training can be set to, and what follows from that without a job.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "harness/model/data_type.hpp"
 #include "harness/model/params.hpp"
 #include "workloads/checkpoints.hpp"
+#include "workloads/compute_kind.hpp"
 #include "workloads/traffic.hpp"
 #include "workloads/workload.hpp"
 
@@ -18,7 +20,7 @@ struct TrainingSettings {
   DataType dtype = DataType::bf16;
   int prefetch = 1;    // sharded: layers whose parameters are gathered ahead of the one that is worked on
   double balance = 1;  // of the router, as in router.hpp
-  bool emulated = true;
+  ComputeKind compute = ComputeKind::emulated;
   double peak_flops_per_s = 0;
   int helper_threads = 0;
   CheckpointSettings checkpoints{};
@@ -39,6 +41,9 @@ std::vector<ParamSpec> training_params(const std::vector<std::string>& own, cons
 /// `given`: values of the workload's parameters, with what is fixed; others have their defaults. Error (usage): what
 /// check_setup() refuses, an unknown model, or a balance that the model's experts cannot have.
 Result<TrainingSettings> read_training_settings(const Json& given, const Mesh& mesh);
+
+/// Of a rank of this stage in a step, experts' as if evenly loaded.
+double step_flops(const TrainingSetup& setup, std::span<const std::vector<ModelLayer>> stage);
 
 /// What whoever plans a run should know: of fewer micro-batches than stages.
 std::vector<std::string> training_remarks(const TrainingSettings& settings);

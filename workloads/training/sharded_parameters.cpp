@@ -3,7 +3,6 @@
 #include <array>
 #include <utility>
 
-#include "workloads/sgd.hpp"
 #include "workloads/training/parameters.hpp"
 
 namespace grit {
@@ -75,10 +74,11 @@ class ShardedParameters final : public Parameters {
         element_bytes_(settings.setup.element_bytes),
         gathers_(plan_.layers.size()),
         reductions_(plan_.layers.size()),
-        gathered_(plan_.gathered() * element_bytes_),
-        whole_gradients_(plan_.gradients() * element_bytes_),
-        gradients_(plan_.held * element_bytes_),
-        weights_(plan_.held) {
+        device_(groups.device()),
+        gathered_(device_.allocate(plan_.gathered() * element_bytes_)),
+        whole_gradients_(device_.allocate(plan_.gradients() * element_bytes_)),
+        gradients_(device_.allocate(plan_.held * element_bytes_)),
+        weights_(device_.allocate(plan_.held * sizeof(float))) {
     for (const auto* buffer : {&gathered_, &whole_gradients_, &gradients_}) groups.add_buffer(*buffer);
     for (std::size_t part = 0; part < kPartAxes.size(); ++part) groups_[part] = groups.of(kPartAxes[part]);
     for (const auto& chunk : stage) layer_counts_.push_back(chunk.size());
@@ -134,10 +134,10 @@ class ShardedParameters final : public Parameters {
     for (std::size_t index = 0; index < reductions_.size(); ++index)
       for (std::size_t part = 0; part < kPartAxes.size(); ++part)
         if (plan_.layers[index][part].whole() > 0) groups_[part]->check(reductions_[index][part]);
-    sgd_update(weights_, gradients_.data(), dtype_, kLearningRate);
+    device_.update(weights_.as_floats(), gradients_.data(), dtype_, plan_.held, kLearningRate);
   }
 
-  [[nodiscard]] std::span<float> weights() override { return weights_; }
+  [[nodiscard]] const DeviceBuffer& weights() const override { return weights_; }
   [[nodiscard]] std::vector<HeldAlike> held_alike() const override { return {{.count = plan_.held}}; }
 
  private:
@@ -190,10 +190,11 @@ class ShardedParameters final : public Parameters {
   std::array<Slot, kGradientSlots> slots_{};
   std::size_t begun_ = 0;    // gathers of this pass
   std::size_t reduced_ = 0;  // layers of this step
-  std::vector<std::byte> gathered_;
-  std::vector<std::byte> whole_gradients_;
-  std::vector<std::byte> gradients_;
-  std::vector<float> weights_;
+  Device& device_;
+  DeviceBuffer gathered_;
+  DeviceBuffer whole_gradients_;
+  DeviceBuffer gradients_;
+  DeviceBuffer weights_;  // of float
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ StageExchange::StageExchange(const TrainingSettings& settings, std::vector<Pipel
     if (schedule_[i].exchange_after) groups_.push_back({.first = std::exchange(first, i + 1), .end = i + 1});
   if (group == nullptr) return;
   const auto make = [&](Message& message) {
-    message.buffer.resize(activation_bytes(settings.setup));
+    message.buffer = group->device().allocate(activation_bytes(settings.setup));
     group->add_buffer(message.buffer);
   };
   std::ranges::for_each(receives_, make);

@@ -49,7 +49,7 @@ class StageExchange {
   struct Message {
     bool open = false;
     PendingOperation pending{};
-    std::vector<std::byte> buffer{};
+    DeviceBuffer buffer{};
   };
 
   Status begin_receives(const ActionGroup& group);

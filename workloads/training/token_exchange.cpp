@@ -34,6 +34,11 @@ std::size_t token_rows(const TrainingSetup& setup) {
   return static_cast<std::size_t>(setup.sequence) * static_cast<std::size_t>(setup.model->experts_per_token);
 }
 
+std::span<std::int64_t> numbers_in(const DeviceBuffer& buffer) {
+  void* const memory = buffer.data();
+  return {static_cast<std::int64_t*>(memory), buffer.size() / sizeof(std::int64_t)};
+}
+
 }  // namespace
 
 TokenExchange::TokenExchange(const TrainingSettings& settings, std::size_t blocks, TrainingGroups& groups,
@@ -48,13 +53,16 @@ TokenExchange::TokenExchange(const TrainingSettings& settings, std::size_t block
       width_(activation_width(settings.setup)),
       router_(kSeed, router_shape(settings.setup, groups.coordinate(Axis::dp) - group_.rank())),
       counts_(static_cast<std::size_t>(settings.setup.micro_batches) * blocks * 2 * ranks_),
-      own_numbers_(ranks_ * experts_),
-      their_numbers_(ranks_ * experts_),
+      own_numbers_memory_(groups.device().allocate_for_host(ranks_ * experts_ * sizeof(std::int64_t))),
+      their_numbers_memory_(groups.device().allocate_for_host(ranks_ * experts_ * sizeof(std::int64_t))),
+      own_numbers_(numbers_in(own_numbers_memory_)),
+      their_numbers_(numbers_in(their_numbers_memory_)),
       number_bytes_(ranks_, experts_ * sizeof(std::int64_t)),
       out_elements_(ranks_),
       in_elements_(ranks_),
-      routed_(token_rows(settings.setup) * width_ * settings.setup.element_bytes),
-      arrived_(ranks_ * most_from_one(settings.setup) * width_ * settings.setup.element_bytes) {
+      routed_(groups.device().allocate(token_rows(settings.setup) * width_ * settings.setup.element_bytes)),
+      arrived_(
+          groups.device().allocate(ranks_ * most_from_one(settings.setup) * width_ * settings.setup.element_bytes)) {
   group_.add_buffer(routed_);
   group_.add_buffer(arrived_);
 }

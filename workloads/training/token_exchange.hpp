@@ -56,13 +56,14 @@ class TokenExchange {
   std::size_t experts_;  // of one rank
   std::size_t width_;    // elements of a token
   Router router_;
-  std::vector<std::int64_t> counts_;         // of each micro-batch and block: to each rank, then from each
-  std::vector<std::int64_t> own_numbers_;    // tokens for each expert, as they are told
-  std::vector<std::int64_t> their_numbers_;  // by rank and expert of this rank
-  std::vector<std::size_t> number_bytes_;    // of own_numbers_ for one rank
+  std::vector<std::int64_t> counts_;  // of each micro-batch and block: to each rank, then from each
+  DeviceBuffer own_numbers_memory_, their_numbers_memory_;
+  std::span<std::int64_t> own_numbers_;    // tokens for each expert, as they are told
+  std::span<std::int64_t> their_numbers_;  // by rank and expert of this rank
+  std::vector<std::size_t> number_bytes_;  // of own_numbers_ for one rank
   std::vector<std::size_t> out_elements_, in_elements_;
-  std::vector<std::byte> routed_;   // this rank's tokens, each once for every expert it goes to
-  std::vector<std::byte> arrived_;  // those of all ranks for this rank's experts
+  DeviceBuffer routed_;   // this rank's tokens, each once for every expert it goes to
+  DeviceBuffer arrived_;  // those of all ranks for this rank's experts
 };
 
 }  // namespace grit

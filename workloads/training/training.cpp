@@ -7,6 +7,7 @@
 
 #include "harness/os/memory.hpp"
 #include "workloads/checkpoints.hpp"
+#include "workloads/device_input.hpp"
 #include "workloads/host_staging.hpp"
 #include "workloads/layer_split.hpp"
 #include "workloads/straggle.hpp"
@@ -46,9 +47,12 @@ class Training final : public Workload {
         compute_(std::move(compute)),
         input_(std::move(input)),
         staging_(std::move(staging)),
-        groups_(context_, settings.dtype, account_, staging_.get()),
+        device_(device_for(settings.compute, context_, host_)),
+        device_input_(device_, settings.setup.sequence),
+        groups_(context_, device_, settings.dtype, account_, staging_.get()),
         parameters_(settings.setup.sharded ? make_sharded_parameters(settings, place.layers, groups_)
                                            : make_replicated_parameters(settings, place.layers, groups_)),
+        weights_(device_, parameters_->weights()),
         work_(settings, place.layers, place.stage, groups_, *compute_, account_, context.dials),
         exchange_(settings, pipeline_schedule(pipeline_shape(settings.setup), place.stage), groups_.of(Axis::pp)),
         straggle_(context.dials, groups_.world().rank()) {
@@ -77,6 +81,7 @@ class Training final : public Workload {
     }
     GRIT_CHECK(end_communication());
     update();
+    GRIT_CHECK(device_.status());
     GRIT_CHECK(save_checkpoint());
     ++steps_;
     account_.end();
@@ -84,14 +89,20 @@ class Training final : public Workload {
   }
 
   Status resume() override {
-    GRIT_CHECK(checkpoints_->take_up(parameters_->weights()));
+    GRIT_CHECK(checkpoints_->take_up(weights_.read()));
+    weights_.write_back();
+    GRIT_CHECK(device_.status());
     steps_ = static_cast<std::uint64_t>(context_.checkpoint_of) + 1;
     return {};
   }
 
   Status finish() override { return checkpoints_->finish(); }
 
-  [[nodiscard]] Json description() const override { return training_description(settings_); }
+  [[nodiscard]] Json description() const override {
+    Json described = training_description(settings_);
+    describe_gpu(settings_.compute, context_, described);
+    return described;
+  }
 
  private:
   static Phase phase_of(const PipelineAction& action) {
@@ -118,6 +129,7 @@ class Training final : public Workload {
     if (!reads_input(action)) return {};
     const InPhase phase(account_, Phase::input);
     GRIT_TRY(const std::uint64_t wrong, input_->next());
+    device_input_.take(input_->tokens());
     account_.add_wrong(wrong);
     return {};
   }
@@ -138,7 +150,9 @@ class Training final : public Workload {
   Status save_checkpoint() {
     if (!checkpoints_->are_due_after(steps_)) return {};
     const InPhase phase(account_, Phase::checkpoint);
-    return checkpoints_->save(steps_, parameters_->weights());
+    const std::span<float> weights = weights_.read();
+    GRIT_CHECK(device_.status());  // nothing that could not be read is saved
+    return checkpoints_->save(steps_, weights);
   }
 
   TrainingSettings settings_;
@@ -147,8 +161,12 @@ class Training final : public Workload {
   std::unique_ptr<Compute> compute_;
   std::unique_ptr<TokenSource> input_;
   std::unique_ptr<HostStaging> staging_;  // none: operations read and write the buffers where they are
+  HostDevice host_;
+  Device& device_;
+  DeviceInput device_input_;
   TrainingGroups groups_;
   std::unique_ptr<Parameters> parameters_;
+  HostView weights_;
   LayerWork work_;
   StageExchange exchange_;
   Straggle straggle_;
@@ -161,6 +179,7 @@ class Training final : public Workload {
 
 /// Allocating more than there is would bring the kernel's OOM killer upon some other process.
 Status check_memory(const TrainingSettings& settings, const WorkloadContext& context, const StageLayers& layers) {
+  if (settings.compute == ComputeKind::cuda) return check_gpu_memory(training_memory_bytes(settings, layers), context);
   const int ranks = context.ranks_sharing_memory;
   double needed = training_memory_bytes(settings, layers);
   if (context.checkpoint_of >= 0 && !settings.setup.sharded) {  // weights that several have, while they are read back
@@ -204,9 +223,9 @@ Result<std::unique_ptr<Workload>> make_training(const Json& given, const Workloa
                                          .sample = context.groups->of(Axis::dp).rank(),
                                          .first_batch = (context.checkpoint_of + 1) * batches_of_step}));
     }
-    auto compute = settings.emulated ? make_emulated_compute(settings.peak_flops_per_s, *context.accelerator_clock,
-                                                             context.dials ? &context.dials->throttled_ns : nullptr)
-                                     : make_cpu_compute();
+    GRIT_TRY(auto compute,
+             make_compute(settings.compute,
+                          {settings.dtype, step_flops(setup, place.layers), settings.peak_flops_per_s}, context));
     std::unique_ptr<HostStaging> staging;
     if (settings.helper_threads > 0) {
       GRIT_TRY(staging, HostStaging::make(settings.helper_threads));

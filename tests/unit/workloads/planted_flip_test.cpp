@@ -36,9 +36,10 @@ Flipped step_of(RankDials& dials, DataType type, std::uint64_t step) {
   std::vector<std::byte> values(kElements * bytes_per_element(type));
   const std::vector<std::byte> before = values;
   constexpr std::size_t kPart = kElements / kParts;
+  HostDevice host;
   for (std::size_t part = 0; part < kParts; ++part)
-    flip_if_asked(&dials, values.data() + part * kPart * bytes_per_element(type), part * kPart, kPart, kElements, type,
-                  step);
+    flip_if_asked(&dials, host, values.data() + part * kPart * bytes_per_element(type), part * kPart, kPart, kElements,
+                  type, step);
   return difference(before, values, bytes_per_element(type));
 }
 
@@ -48,7 +49,8 @@ TEST_CASE("without the fault nothing flips") {
   RankDials dials;
   for (std::uint64_t step = 0; step < 10; ++step) CHECK(step_of(dials, DataType::bf16, step).bits == 0);
   CHECK(dials.flipped_bits == 0);
-  flip_if_asked(nullptr, nullptr, 0, 10, 10, DataType::bf16, 0);
+  HostDevice host;
+  flip_if_asked(nullptr, host, nullptr, 0, 10, 10, DataType::bf16, 0);
 }
 
 TEST_CASE("one bit of one element flips in every so many-th step, of all parts together") {

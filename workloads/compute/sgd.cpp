@@ -1,4 +1,4 @@
-#include "workloads/sgd.hpp"
+#include "workloads/compute/sgd.hpp"
 
 #include <cstdint>
 

@@ -1,0 +1,51 @@
+// A rank of a job on GPUs: as a session makes it, without a node's agent.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "harness/base/clock.hpp"
+#include "tests/catch.hpp"
+#include "workloads/compute/cuda_device.hpp"
+#include "workloads/fabric/mpi.hpp"
+#include "workloads/fabric/nccl.hpp"
+
+namespace grit::test {
+
+/// All ranks of MPI_COMM_WORLD, on one host, each on a GPU of its own.
+struct GpuRank {
+  GpuRank() {
+    auto mpi_made = make_mpi_communicator(MPI_COMM_WORLD);
+    REQUIRE(mpi_made);
+    mpi = std::move(*mpi_made);
+    auto module = AcceleratorModule::load();
+    INFO((module ? "" : module.error().message));
+    REQUIRE(module);
+    auto accelerator = Accelerator::open(*module, mpi->rank());
+    INFO((accelerator ? "" : accelerator.error().message));
+    REQUIRE(accelerator);
+    auto opened = CudaDevice::make(std::move(*accelerator));
+    REQUIRE(opened);
+    device = std::move(*opened);
+    auto made = make_nccl_communicator(*mpi, *device,
+                                       {.spans = &spans, .patience_ns = 60 * kNsPerS, .pause_ns = 20 * kNsPerUs});
+    INFO((made ? "" : made.error().message));
+    REQUIRE(made);
+    world = std::move(*made);
+  }
+
+  std::vector<CollectiveRecord> take() {
+    std::vector<CollectiveRecord> taken(ring.size());
+    taken.resize(spans.take(taken));
+    return taken;
+  }
+
+  std::vector<CollectiveRecord> ring = std::vector<CollectiveRecord>(8192);
+  SpanSink spans{ring};
+  std::unique_ptr<Communicator> mpi{};
+  std::unique_ptr<CudaDevice> device{};
+  std::unique_ptr<Communicator> world{};
+};
+
+}  // namespace grit::test

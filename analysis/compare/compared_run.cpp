@@ -9,6 +9,7 @@
 
 #include "analysis/facts/counted_pairs.hpp"
 #include "analysis/facts/evidence.hpp"
+#include "analysis/facts/wording.hpp"
 #include "analysis/records/block_times.hpp"
 #include "harness/base/units.hpp"
 #include "harness/record/run_dir.hpp"
@@ -137,7 +138,9 @@ Result<ComparedRun> read_compared_run(const fs::path& directory) {
   if (description.contains("started_utc") && description.at("started_utc").is_string())
     run.started_utc = description.at("started_utc").get<std::string>();
 
-  take_blocks(run, block_times(run.plan, records), collect_evidence(run.plan, events));
+  const RunEvidence evidence = collect_evidence(run.plan, events);
+  if (evidence.fake_gpus) run.plan.emulated.emplace_back(kFakeGpus);
+  take_blocks(run, block_times(run.plan, records), evidence);
   if (run.baseline.size() < kFewestBaselineBlocks)
     return usage_error(fmt::format("{} has {}; a comparison needs at least {}", run.name(),
                                    plural(run.baseline.size(), "whole baseline block"), kFewestBaselineBlocks));

@@ -75,6 +75,7 @@ class EvidenceCollector {
       run_.spans_lost += count_at(event, "spans");
     }
     if (type == "spans_lost") run_.spans_lost += count_at(event, "count");
+    if (type == "workload") take_workload(event);
     if (type == "machine_mended") run_.machine_mended = truth_at(event, "ok");
     if (type == "residue") take_residue(event);
     if (type == "wrong_value") wrong_values_.take(event);
@@ -125,6 +126,8 @@ class EvidenceCollector {
   WindowEvidence& evidence(const Window& window) { return run_.faults[window.first].blocks[window.second]; }
 
   void take_fault(const Json& event) {
+    const auto reading = event.find("reading");
+    if (reading != event.end() && reading->is_object() && truth_at(*reading, "fake")) run_.fake_gpus = true;
     const auto window = window_of(event);
     if (!window) return;
     const std::string action = text_at(event, "action");
@@ -200,6 +203,13 @@ class EvidenceCollector {
     for (auto& [window, pulses] : pulses_)
       if (plan_.faults[window.first].node == node && plan_.faults[window.first].undo != UndoClass::persistent)
         for (auto& [index, pulse] : pulses) pulse.in_force = false;
+  }
+
+  void take_workload(const Json& event) {
+    const auto description = event.find("description");
+    if (description == event.end() || !description->is_object()) return;
+    const auto gpu = description->find("gpu");
+    if (gpu != description->end() && truth_at(*gpu, "fake")) run_.fake_gpus = true;
   }
 
   /// A node may say it after each block and at the end; the same difference counts once.

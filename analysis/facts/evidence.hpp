@@ -61,6 +61,7 @@ struct RunEvidence {
   std::uint64_t records_lost = 0;
   std::uint64_t spans_lost = 0;
   std::uint64_t events_lost = 0;  // so many things were told and not kept: what they would have shown is not known
+  bool fake_gpus = false;         // libraries of the tests played the GPUs: nothing that was measured is a GPU's
   bool machine_mended = false;    // of a local cluster that has ended: nothing of Reach::machine is in force any more
   std::vector<Residue> residue;   // one for each node that is not as it was before the run
 };

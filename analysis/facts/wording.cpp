@@ -154,7 +154,12 @@ std::string faults_text(const Plan& plan) {
 }
 
 bool is_all_emulated(std::span<const std::string> parts) {
-  return std::any_of(parts.begin(), parts.end(), [](const std::string& part) { return part.starts_with("everything"); });
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const std::string& part) { return part.starts_with("everything"); });
+}
+
+bool has_fake_gpus(std::span<const std::string> parts) {
+  return std::find(parts.begin(), parts.end(), kFakeGpus) != parts.end();
 }
 
 std::string emulated_text(std::span<const std::string> parts) {

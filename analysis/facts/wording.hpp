@@ -45,6 +45,10 @@ std::string faults_text(const Plan& plan);
 
 /// Is nothing real, by one of the parts that are not?
 bool is_all_emulated(std::span<const std::string> parts);
+/// Of the parts that are not real, what a run has whose GPUs libraries of the tests played; and whether it is among
+/// them.
+inline constexpr std::string_view kFakeGpus = "GPU work (FAKE: libraries of the tests played the GPUs)";
+bool has_fake_gpus(std::span<const std::string> parts);
 /// "compute (timer-driven accelerator); everything else is real".
 std::string emulated_text(std::span<const std::string> parts);
 

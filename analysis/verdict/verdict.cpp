@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/verdict/cost.hpp"
 #include "analysis/verdict/expectations.hpp"
 #include "analysis/verdict/findings.hpp"
@@ -21,6 +22,7 @@ Verdict verdict_of(const RunFacts& facts, Findings findings) {
   verdict.outcome = facts.outcome;
   verdict.sentence = verdict_sentence(facts, findings);
   verdict.emulated = plan.emulated;
+  if (facts.evidence.fake_gpus) verdict.emulated.emplace_back(kFakeGpus);
   verdict.looks = facts.looks;
   verdict.look = look_before(plan, static_cast<int>(facts.evidence.blocks_due)).value_or(facts.looks);
   verdict.effect = findings.shown;

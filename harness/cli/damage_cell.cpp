@@ -45,18 +45,19 @@ std::optional<Size> size_of(const PlannedFault& fault) {
   const Injector* injector = find_injector(fault.name);
   if (injector == nullptr) return std::nullopt;
   const InjectorInfo& info = injector->info();
+  const Dose dose = injector->dose(Params(fault.params));
   const auto known =
       std::find_if(kSizes.begin(), kSizes.end(), [&](const auto& one) { return one.fault == fault.name; });
-  const std::string name = !info.dose.param.empty() ? info.dose.param
-                           : known != kSizes.end()  ? std::string(known->param)
-                                                    : std::string();
+  const std::string name = !dose.param.empty()     ? dose.param
+                           : known != kSizes.end() ? std::string(known->param)
+                                                   : std::string();
   const auto spec =
       std::find_if(info.params.begin(), info.params.end(), [&](const ParamSpec& one) { return one.name == name; });
   const auto value = fault.params.find(name);
   if (spec == info.params.end() || value == fault.params.end() || !value->is_number()) return std::nullopt;
   const auto number = value->get<double>();
   if (number == 0) return std::nullopt;
-  return Size{&*spec, number, info.dose.param.empty() ? known->harm_grows : info.dose.no_effect < number};
+  return Size{&*spec, number, dose.param.empty() ? known->harm_grows : dose.no_effect < number};
 }
 
 /// Parameters that say to which ranks, when and how long it is done, which is said otherwise or is no kind of damage;

@@ -20,6 +20,7 @@
 #include "harness/os/namespaces.hpp"
 #include "harness/run/node_facts.hpp"
 #include "injectors/injector.hpp"
+#include "workloads/compute/accelerator.hpp"
 
 namespace grit {
 namespace {
@@ -71,6 +72,11 @@ Line backends() {
           fmt::format("CUDA {}, NCCL {}, verbs {}", word(kHaveCuda), word(kHaveNccl), word(kHaveVerbs))};
 }
 
+Line gpus() {
+  const auto here = describe_cuda_here();
+  return {true, "GPUs by CUDA", here ? *here : here.error().message};
+}
+
 Line line_of(const Fact& fact) {
   return {!fact.fatal, fact.topic, fact.problem.empty() ? fact.value : fact.value + ": " + fact.problem,
           !fact.problem.empty()};
@@ -84,7 +90,7 @@ std::vector<Line> lines_of(const NodeFacts& facts) {
 }
 
 Result<int> examine_machine(bool json, int port) {
-  std::vector<Line> lines{namespaces(), mpirun(), nics(), backends()};
+  std::vector<Line> lines{namespaces(), mpirun(), nics(), backends(), gpus()};
   for (Line& line : lines_of(facts_of_this_node())) lines.push_back(std::move(line));
   if (port != 0) lines.push_back(line_of(port_here(port)));
   bool good = true;

@@ -19,6 +19,7 @@
 #include "harness/scenario/load_burnin.hpp"
 #include "harness/scenario/timing.hpp"
 #include "injectors/injector.hpp"
+#include "workloads/compute/accelerator.hpp"
 #include "workloads/workload.hpp"
 
 namespace grit {
@@ -124,11 +125,22 @@ void print_mechanisms(const Injector& injector) {
   print_rootless_hint();
 }
 
-void print_guards(const InjectorInfo& info) {
+/// With the parameters that a mechanism needs, any of them.
+bool may_change_gpu_settings(const Injector& injector) {
+  const auto& all = injector.info().mechanisms;
+  return std::any_of(all.begin(), all.end(), [&](const std::string& one) {
+    return injector.changes_gpu_settings(Params(Json{{"mechanism", one}}));
+  });
+}
+
+void print_guards(const Injector& injector) {
+  const InjectorInfo& info = injector.info();
   if (info.takes_nic) fmt::print("  guard rail       on a management NIC only with --allow-management\n");
   if (info.destructive)
     fmt::print("  guard rail       what it ends does not come back: only with --allow-destructive\n");
   if (info.runs_commands) fmt::print("  guard rail       runs commands of the scenario: only with --allow-command\n");
+  if (may_change_gpu_settings(injector))
+    fmt::print("  guard rail       changes settings of GPUs, by some mechanisms: only with --allow-gpu-settings\n");
 }
 
 std::string_view what_remains(UndoClass undo) {
@@ -148,7 +160,7 @@ void describe_fault(const Injector& injector) {
   fmt::print("{} (fault): {}\n\n", info.name, info.summary);
   for (const std::string& need : info.needs) fmt::print("  needs            {}\n", need);
   fmt::print("  undo             {}\n", what_remains(info.undo));
-  print_guards(info);
+  print_guards(injector);
   print_mechanisms(injector);
   print_params(info.params);
   std::vector<std::string> times;
@@ -162,6 +174,8 @@ void describe_workload(const WorkloadInfo& info) {
   std::vector<std::string_view> axes;
   for (const Axis axis : info.axes) axes.push_back(to_string(axis));
   fmt::print("{} (workload): {}\n\n  axes of a mesh   {}\n", info.name, info.summary, fmt::join(axes, ", "));
+  const auto cuda = describe_cuda_here();
+  fmt::print("  compute = cuda   {}\n", printable(cuda ? *cuda : "not here: " + cuda.error().message));
   print_params(info.params);
 }
 

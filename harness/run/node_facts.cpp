@@ -28,6 +28,7 @@
 #include "harness/base/units.hpp"
 #include "harness/cluster/discovery.hpp"
 #include "harness/cluster/launcher.hpp"
+#include "harness/cluster/node_gpus.hpp"
 #include "harness/model/format.hpp"
 #include "harness/os/capability.hpp"
 #include "harness/os/cpus.hpp"
@@ -69,6 +70,21 @@ Fact data_nics() {
     fact.problem =
         "no NIC is known as one of data: faults on links have nothing to act on. `grit plan SCENARIO` says why each is "
         "not";
+  return fact;
+}
+
+/// NVIDIA's GPUs as the driver tells of them.
+Fact gpus_here() {
+  const auto found = find_gpus();
+  if (!found) return {.topic = "GPUs", .value = "?", .problem = found.error().message};
+  if (found->driver.empty() && found->all.empty()) return alike("GPUs", "none: the NVIDIA driver is not loaded");
+  std::map<std::string, int> names;
+  for (const NodeGpu& gpu : found->all) ++names[gpu.mig ? gpu.name + " (MIG)" : gpu.name];
+  std::vector<std::string> words;
+  for (const auto& [name, count] : names) words.push_back(fmt::format("{} x {}", count, name));
+  const std::string all = words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "));
+  Fact fact = alike("GPUs", fmt::format("{}, driver {}", all, found->driver));
+  fact.problem = found->problem;
   return fact;
 }
 
@@ -288,7 +304,7 @@ NodeFacts facts_of_this_node() {
   utsname names{};
   ::uname(&names);
   return {names.nodename,
-          {binding(), data_nics(), privileges(), journal(), other_run(),
+          {binding(), data_nics(), gpus_here(), privileges(), journal(), other_run(),
            outlives_the_job(read_file("/proc/self/cgroup").value_or(""), cgroups_after_leaving(),
                             default_journal_directory()),
            memory(), locked_memory(), clock_daemon(), irqbalance(), version()}};

@@ -169,6 +169,7 @@ class SeriesRunner {
     GRIT_TRY(const Json document, read_json(directory / "verdict.json"));
     GRIT_TRY(const Verdict verdict, verdict_from_json(document));
     GRIT_TRY(series_.trials.back().result, trial_result(directory, verdict));
+    series_.emulated = verdict.emulated;  // as the run found it: that GPUs were played shows only then
     series_.interrupted = verdict.outcome == "interrupted";
     GRIT_CHECK(save());
     if (setup_.json) return {};

@@ -23,10 +23,10 @@
 #include "harness/run/clock_sync.hpp"
 #include "harness/run/interrupt.hpp"
 #include "harness/run/progress.hpp"
+#include "harness/run/rank_fabric.hpp"
 #include "harness/run/rank_loop.hpp"
 #include "harness/run/rendezvous.hpp"
 #include "harness/run/take_up.hpp"
-#include "workloads/fabric/mpi.hpp"
 
 namespace grit {
 namespace {
@@ -193,10 +193,22 @@ Status wait_for_end(const Job& job, const Kept& kept, bool ran) {
   });
 }
 
-Status write_clock(const std::filesystem::path& run_directory, const Json& before, const Json& after) {
-  return write_file_durably(
-      run_directory / "clock.json",
-      json_text(Json{{"format", formats::kClock.number}, {"before", before}, {"after", after}}, 1) + "\n");
+/// `gpus`: of each rank that has one.
+Status write_clock(const std::filesystem::path& run_directory, const Json& before, const Json& after,
+                   const Json& gpus = Json::array()) {
+  Json clock{{"format", formats::kClock.number}, {"before", before}, {"after", after}};
+  if (!gpus.empty()) clock["gpus"] = gpus;
+  return write_file_durably(run_directory / "clock.json", json_text(clock, 1) + "\n");
+}
+
+/// On rank 0; elsewhere nothing.
+Result<Json> clocks_of_gpus(const Job& job, const RankFabric& fabric) {
+  Json all = Json::array();
+  for (const std::string& text : job.gather(json_text(fabric.clock_of_gpu(job.rank())))) {
+    GRIT_TRY(Json one, parse_json(text));
+    if (!one.is_null()) all.push_back(std::move(one));
+  }
+  return all;
 }
 
 /// "Open MPI v4.1.4, package: Debian OpenMPI ..."
@@ -226,11 +238,13 @@ Status write_environments(const Job& job, const std::filesystem::path& run_direc
 }
 
 Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& plan, const GroupCommunicators& groups,
-                                                 Segment& segment, const std::filesystem::path& run_directory) {
+                                                 CudaDevice* gpu, Segment& segment,
+                                                 const std::filesystem::path& run_directory) {
   WorkloadContext context;
   context.communicator = &groups.world();
   context.groups = &groups;
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
+  context.gpu = gpu;
   context.phase = PhaseSink(&segment.slots()[static_cast<std::size_t>(job.local_rank())].phase);
   // A local cluster's nodes are one machine.
   context.ranks_sharing_memory = in_local_cluster() ? job.size() : job.local_size();
@@ -267,9 +281,9 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
   RankSlot& slot = segment.slots()[static_cast<std::size_t>(job.local_rank())];
   std::vector<CollectiveRecord> span_ring(kMostSpansOfStep);
   SpanSink spans(span_ring);
-  GRIT_TRY(const auto communicator, make_mpi_communicator(job.world(), {.spans = &spans}));
-  GRIT_TRY(const GroupCommunicators groups, GroupCommunicators::split(*communicator, mesh_of(plan)));
-  GRIT_TRY(const auto workload, build_workload(job, plan, groups, segment, directories.seen));
+  GRIT_TRY(const RankFabric fabric, make_rank_fabric(job, plan, spans));
+  GRIT_TRY(const GroupCommunicators groups, GroupCommunicators::split(fabric.world(), mesh_of(plan)));
+  GRIT_TRY(const auto workload, build_workload(job, plan, groups, fabric.gpu.get(), segment, directories.seen));
   GRIT_TRY(BlockEnd block_end, BlockEnd::make(job.world(), PhaseSink(&slot.phase)));
 
   const auto& run_directory = directories.of_rank_0;
@@ -295,7 +309,11 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
     job.abort(done.error());  // at once: faults may be in force, and the other ranks wait in a collective
   }
   const Json clock_after = measure_clock_offsets(job);
-  return job.first([&] { return write_clock(run_directory, clock_before, clock_after); });
+  const Result<Json> gpus = clocks_of_gpus(job, fabric);
+  return job.first([&]() -> Status {
+    if (!gpus) return tl::make_unexpected(gpus.error());
+    return write_clock(run_directory, clock_before, clock_after, *gpus);
+  });
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ ALLOWED = {
     "harness/burnin": ["harness/run", "harness/scenario", "harness/cluster", "analysis/burnin", "analysis/report", "harness/record", "harness/os", "harness/model",
                        "harness/base"],
 }
-VENDOR = {r"lua(lib|xlib)?\.h(pp)?": "harness/scenario/", r"mpi\.h": ("workloads/fabric/", "harness/run/"), r"nccl\.h": "workloads/fabric/",
-          r"cuda.*\.h": "workloads/", r"infiniband/.*": "workloads/fabric/", r"cblas\.h": "workloads/", r"nlohmann/.*": "harness/base/",
+VENDOR = {r"lua(lib|xlib)?\.h(pp)?": "harness/scenario/", r"mpi\.h": ("workloads/fabric/", "harness/run/"), r"nccl\.h": "workloads/accelerator/",
+          r"(cuda|cublas).*\.h": "workloads/accelerator/", r"infiniband/.*": "workloads/fabric/", r"cblas\.h": "workloads/", r"nlohmann/.*": "harness/base/",
           r"netlink/.*": "harness/os/", r"hwloc\.h": ("harness/os/", "harness/cluster/"), r"zmq\.h(pp)?": "harness/agent/"}
 
 

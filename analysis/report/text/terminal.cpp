@@ -107,7 +107,9 @@ std::string terminal_summary(const Verdict& verdict, const std::filesystem::path
   const std::string name = verdict.scenario.empty() ? "run" : verdict.scenario;
   std::string kind(to_string(verdict.kind));
   std::replace(kind.begin(), kind.end(), '_', ' ');
-  std::string text = printable(fmt::format("{}: {}{}", name, kind, plain ? "" : " (" + verdict.outcome + ")")) + "\n";
+  const std::string fake = has_fake_gpus(verdict.emulated) ? "FAKE GPUs, " : "";
+  std::string text =
+      printable(fmt::format("{}: {}{}{}", name, fake, kind, plain ? "" : " (" + verdict.outcome + ")")) + "\n";
   if (!verdict.emulated.empty()) text += line("emulated", emulated_text(verdict.emulated));
   text += "  " + printable(verdict.sentence) + "\n";
   for (const ExpectationResult& expectation : verdict.expectations)

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/verdict/slowdown.hpp"
 #include "analysis/verdict/verdict.hpp"
 #include "tests/catch.hpp"
@@ -53,6 +54,23 @@ TEST_CASE("a shown slowdown with all its evidence is reproduced") {
   CHECK_THAT(verdict.sentence,
              Contains("node1 eth0 went down for 1 s in each of 8 fault blocks: steps took 50 % longer (95 % CI "));
   CHECK_THAT(verdict.sentence, Contains(", p = 0.016, 8 pairs)."));
+}
+
+TEST_CASE("GPUs that libraries of the tests played are said not to be real") {
+  const Plan plan = small_plan();
+  const auto emulated = [&](const Json& gpu) {
+    std::vector<Json> events = events_of(plan);
+    events.push_back(make_event("workload", 0, 0));
+    events.back()["description"] = Json{{"gpu", gpu}};
+    return judge(plan, records_of(plan, steps_slowed_by(0)), events).emulated;
+  };
+  CHECK(has_fake_gpus(emulated({{"name", "A GPU"}, {"fake", true}})));
+  CHECK_FALSE(has_fake_gpus(emulated({{"name", "A GPU"}, {"fake", false}})));
+  CHECK_FALSE(has_fake_gpus(emulated("broken")));
+  std::vector<Json> events = events_of(plan);  // and a fault's
+  for (Json& event : events)
+    if (event["type"] == "fault" && event["action"] == "applied") event["reading"] = Json{{"fake", true}};
+  CHECK(has_fake_gpus(judge(plan, records_of(plan, steps_slowed_by(0)), events).emulated));
 }
 
 TEST_CASE("the same slowdown against the opposite expectation is not reproduced") {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/facts/wording.hpp"
 #include "analysis/report/text/terminal.hpp"
 #include "tests/catch.hpp"
 
@@ -31,6 +32,13 @@ TEST_CASE("what somebody must mend is said last") {
              Catch::Matchers::EndsWith("report.html\nNOT REVERTED: link_flap on node1 eth0 may still be in force\n"
                                        "LEFT BEHIND: node2: a qdisc\n"));
   CHECK_THAT(text, Catch::Matchers::Contains("  note      odd\n"));
+}
+
+TEST_CASE("a run on libraries of the tests says FAKE in its first line") {
+  Verdict verdict = flap_verdict();
+  CHECK_THAT(terminal_summary(verdict, "r"), Catch::Matchers::StartsWith("link_flap: reproduced\n"));
+  verdict.emulated = {std::string(kFakeGpus)};
+  CHECK_THAT(terminal_summary(verdict, "r"), Catch::Matchers::StartsWith("link_flap: FAKE GPUs, reproduced\n"));
 }
 
 TEST_CASE("how punctual the faults were is said where it is known") {

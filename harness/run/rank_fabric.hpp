@@ -1,0 +1,28 @@
+// What moves a rank's data: MPI, or NCCL where the workload computes on GPUs.
+#pragma once
+
+#include <memory>
+
+#include "harness/base/json.hpp"
+#include "harness/model/plan.hpp"
+#include "harness/run/job.hpp"
+#include "workloads/compute/cuda_device.hpp"
+#include "workloads/fabric/communicator.hpp"
+
+namespace grit {
+
+/// To be destroyed before MPI is over, by all ranks.
+struct RankFabric {
+  std::unique_ptr<Communicator> mpi;   // NCCL: only for setting it up
+  std::unique_ptr<CudaDevice> gpu;     // nullptr: none
+  std::unique_ptr<Communicator> nccl;  // nullptr: none
+  [[nodiscard]] Communicator& world() const { return nccl != nullptr ? *nccl : *mpi; }
+  /// How well times of the rank's GPU are known on its node's clock (clock.json: "gpus"); null: it has none.
+  [[nodiscard]] Json clock_of_gpu(int rank) const;
+};
+
+/// Collective. A rank of a node has the GPU of its local number, over again from the first where there are more ranks
+/// than GPUs. `spans` outlives it. Error, of all ranks alike: GPUs are asked for, and a rank cannot use one; says why.
+Result<RankFabric> make_rank_fabric(const Job& job, const Plan& plan, SpanSink& spans);
+
+}  // namespace grit

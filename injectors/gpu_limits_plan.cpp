@@ -89,13 +89,19 @@ Result<GpuClock> clock_at_rest(const GpuSettings& gpu) {
 }
 
 Result<GpuLimit> plan_clock(const GpuSettings& gpu, const std::string& uuid, const Params& params) {
-  GRIT_TRY(const GpuClock clock, params.text("site_lock") == kAuto ? clock_at_rest(gpu) : gpu.clock());
+  const bool is_auto = params.text("site_lock") == kAuto;
+  GRIT_TRY(const GpuClock clock, is_auto ? clock_at_rest(gpu) : gpu.clock());
   GRIT_CHECK(check_tells_how_busy(clock, uuid));
-  if (params.text("site_lock") == kAuto && seems_locked(clock))
+  if (is_auto && seems_locked(clock))
     return unavailable_error(fmt::format(
         "GPU {}: its clocks seem to be locked: {} MHz of {}, busy, and no reason is given. A lock cannot be "
         "read, and so not be put back: say what it is with `site_lock`, or \"none\"",
         uuid, clock.sm_mhz, clock.max_sm_mhz));
+  if (is_auto && !shows_no_lock(clock))
+    return unavailable_error(fmt::format(
+        "GPU {}: whether the site has locked its clocks cannot be read, and shows only while it works at its highest "
+        "clock ({} % busy, {} MHz of {}): say with `site_lock` what they are locked to, or \"none\"",
+        uuid, *clock.busy_percent, clock.sm_mhz, clock.max_sm_mhz));
   const auto set_mhz = std::llround(params.number("clock") * clock.max_sm_mhz);
   if (set_mhz < 1) return unavailable_error(fmt::format("GPU {}: its highest clock is not known", uuid));
   if (set_mhz + 2 * kClockStep_mhz >= clock.max_sm_mhz)
@@ -170,7 +176,7 @@ std::vector<ParamSpec> gpu_limit_params() {
       {"gpu", Unit::text, kAll, "clocks, power: which GPU of the node: all, the number of nvidia-smi, or a UUID"},
       {"site_lock", Unit::text, kAuto,
        "clocks: what the site itself has locked the clocks to, to be put back: \"1410\" or \"1200,1410\" MHz, none; "
-       "auto: none, and refused where a GPU's clocks seem to be locked"}};
+       "auto: none, and refused unless each GPU works at its highest clock, which shows that there is no lock"}};
 }
 
 Status check_gpu_limit_params(const Params& params) {

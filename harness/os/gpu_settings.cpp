@@ -45,6 +45,16 @@ std::optional<ClockLock> clock_lock_of(std::string_view text) {
 
 namespace {
 
+bool is_at_work(const GpuClock& clock) {
+  constexpr unsigned kBusyPercent = 90;
+  return clock.busy_percent.value_or(0) >= kBusyPercent;
+}
+
+bool is_high(const GpuClock& clock) {
+  constexpr double kOfHighest = 0.95;
+  return clock.sm_mhz >= kOfHighest * clock.max_sm_mhz;
+}
+
 /// None of the reasons that the driver gives for a low clock, but for those by which it may tell of a lock.
 bool nothing_but_a_lock(std::uint64_t reasons) {
   return (reasons & ~(nvml::reason::application_clocks | nvml::reason::display_clocks | nvml::reason::idle)) == 0;
@@ -53,11 +63,10 @@ bool nothing_but_a_lock(std::uint64_t reasons) {
 }  // namespace
 
 bool seems_locked(const GpuClock& clock) {
-  constexpr unsigned kBusyPercent = 90;
-  constexpr double kBelow = 0.95;  // of its highest clock
-  return clock.busy_percent.value_or(0) >= kBusyPercent && nothing_but_a_lock(clock.reasons) &&
-         clock.sm_mhz < kBelow * clock.max_sm_mhz;
+  return is_at_work(clock) && nothing_but_a_lock(clock.reasons) && !is_high(clock);
 }
+
+bool shows_no_lock(const GpuClock& clock) { return is_at_work(clock) && is_high(clock); }
 
 Result<GpuSettings> GpuSettings::of(const Nvml& nvml, const std::string& uuid) {
   nvml::Device device = nullptr;

@@ -42,6 +42,8 @@ inline constexpr unsigned kClockStep_mhz = 15;  // clocks come in steps of this 
 /// Do its clocks look locked? There is no getter: it works, below its highest clock, and gives no reason. An idle GPU
 /// never does.
 bool seems_locked(const GpuClock& clock);
+/// Does it work, at its highest clock or nearly? Then no lock holds it down.
+bool shows_no_lock(const GpuClock& clock);
 
 class GpuSettings {
  public:

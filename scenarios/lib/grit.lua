@@ -347,7 +347,7 @@
 ---@field mechanism? "emulated"|"clocks"|"power" the emulated accelerator; or of NVIDIA GPUs (with --allow-gpu-settings) locked clocks, or a power limit (default "emulated")
 ---@field power? grit.fraction mechanism power: the power limit, as a share of the one before, to the watt (default 70%; 1% to 100%)
 ---@field gpu? string clocks, power: which GPU of the node: all, the number of nvidia-smi, or a UUID (default "all")
----@field site_lock? string clocks: what the site itself has locked the clocks to, to be put back: "1410" or "1200,1410" MHz, none; auto: none, and refused where a GPU's clocks seem to be locked (default "auto")
+---@field site_lock? string clocks: what the site itself has locked the clocks to, to be put back: "1410" or "1200,1410" MHz, none; auto: none, and refused unless each GPU works at its highest clock, which shows that there is no lock (default "auto")
 ---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
 ---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
 ---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)

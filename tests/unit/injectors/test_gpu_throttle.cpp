@@ -112,7 +112,7 @@ TEST_CASE("gpu_throttle: clocks are locked on all GPUs, and unlocked") {
 TEST_CASE("gpu_throttle: a lock of idle GPUs, and a window in which nothing is done, do not act") {
   test::FakeGpus gpus;
   gpus.write("gpus 1\ngpu0.sm_mhz 345\ngpu0.max_mhz 1980\ngpu0.reasons 1\ngpu0.used_percent 0\n");
-  const Prepared idle = ok(gpu_throttle().prepare(clocks()));
+  const Prepared idle = ok(gpu_throttle().prepare(clocks({{"site_lock", "none"}})));
   const Json before = ok(idle.fault->counters());
   ok(idle.fault->start());
   wait(120);
@@ -121,7 +121,7 @@ TEST_CASE("gpu_throttle: a lock of idle GPUs, and a window in which nothing is d
 
   // Busy, and below that clock by its power limit all the time: the lock changes nothing.
   gpus.write("gpus 1\ngpu0.sm_mhz 985\ngpu0.max_mhz 1980\ngpu0.reasons 4\ngpu0.used_percent 99\n");
-  const Prepared capped = ok(gpu_throttle().prepare(clocks()));
+  const Prepared capped = ok(gpu_throttle().prepare(clocks({{"site_lock", "none"}})));
   ok(capped.fault->start());
   CHECK(ok(capped.fault->read()).holds);
   wait(120);
@@ -195,10 +195,20 @@ TEST_CASE("gpu_throttle: clocks that seem locked are refused, unless somebody sa
     ok(made.fault->stop());
     CHECK(gpus.setting("gpu1.lock_mhz") == after_mhz);
   }
-  gpus.write(kBusy + "gpu1.sm_mhz 1410\ngpu1.reasons 4\n");  // its power limit is the reason
-  ok(gpu_throttle().prepare(clocks()));
-  gpus.write(kBusy + "gpu1.sm_mhz 345\ngpu1.used_percent 0\n");
-  ok(gpu_throttle().prepare(clocks()));
+  // Its power limit is the reason, or it idles: there may be a lock, or none.
+  for (const char* low : {"gpu1.sm_mhz 1410\ngpu1.reasons 4\n", "gpu1.sm_mhz 345\ngpu1.used_percent 0\n"}) {
+    gpus.write(kBusy + low);
+    CHECK(contains(refusal(clocks()), "GPU GPU-fake-1: whether the site has locked its clocks cannot be read"));
+    ok(gpu_throttle().prepare(clocks({{"site_lock", "none"}})));
+  }
+}
+
+TEST_CASE("gpu_throttle: a clock that can hardly be told from the highest one is refused") {
+  test::FakeGpus gpus;
+  gpus.write(kBusy);
+  CHECK(contains(refusal(clocks({{"clock", 1.0}})), "can hardly be told from its highest clock, 1980 MHz"));
+  CHECK(contains(refusal(clocks({{"clock", 0.985}})), "can hardly be told"));  // 1950 of 1980 MHz
+  ok(gpu_throttle().prepare(clocks({{"clock", 0.98}})));
 }
 
 TEST_CASE("gpu_throttle: clocks that rise after the window before this one are not taken for locked") {

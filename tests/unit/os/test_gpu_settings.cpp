@@ -25,9 +25,13 @@ TEST_CASE("gpu_settings: clocks look locked when a GPU works, below its highest,
   CHECK(seems_locked(clock));
   clock.reasons = nvml::reason::power_cap;
   CHECK_FALSE(seems_locked(clock));
+  CHECK_FALSE(shows_no_lock(clock));
   clock.reasons = 0, clock.sm_mhz = 1965;
   CHECK_FALSE(seems_locked(clock));
-  clock.sm_mhz = 345, clock.busy_percent = 10;
+  CHECK(shows_no_lock(clock));
+  clock.busy_percent = 10;
+  CHECK_FALSE(shows_no_lock(clock));
+  clock.sm_mhz = 345;
   CHECK_FALSE(seems_locked(clock));
   clock.busy_percent.reset();
   CHECK_FALSE(seems_locked(clock));

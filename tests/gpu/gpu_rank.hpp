@@ -7,6 +7,7 @@
 
 #include "harness/base/clock.hpp"
 #include "tests/catch.hpp"
+#include "tests/span_ring.hpp"
 #include "workloads/compute/cuda_device.hpp"
 #include "workloads/fabric/mpi.hpp"
 #include "workloads/fabric/nccl.hpp"
@@ -14,7 +15,7 @@
 namespace grit::test {
 
 /// All ranks of MPI_COMM_WORLD, on one host, each on a GPU of its own.
-struct GpuRank {
+struct GpuRank : SpanRing {
   GpuRank() {
     auto mpi_made = make_mpi_communicator(MPI_COMM_WORLD);
     REQUIRE(mpi_made);
@@ -35,14 +36,6 @@ struct GpuRank {
     world = std::move(*made);
   }
 
-  std::vector<CollectiveRecord> take() {
-    std::vector<CollectiveRecord> taken(ring.size());
-    taken.resize(spans.take(taken));
-    return taken;
-  }
-
-  std::vector<CollectiveRecord> ring = std::vector<CollectiveRecord>(8192);
-  SpanSink spans{ring};
   std::unique_ptr<Communicator> mpi{};
   std::unique_ptr<CudaDevice> device{};
   std::unique_ptr<Communicator> world{};

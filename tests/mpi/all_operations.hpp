@@ -8,27 +8,20 @@
 #include <vector>
 
 #include "tests/catch.hpp"
+#include "tests/span_ring.hpp"
 #include "workloads/data_pattern.hpp"
 #include "workloads/fabric/mpi.hpp"
 
 namespace grit::test {
 
 /// The communicator of all ranks, and the spans of this one.
-struct World {
+struct World : SpanRing {
   explicit World(std::size_t largest_count = std::size_t{1} << 30) {
     auto made = make_mpi_communicator(MPI_COMM_WORLD, {.spans = &spans, .largest_count = largest_count});
     REQUIRE(made);
     communicator = std::move(*made);
   }
 
-  std::vector<CollectiveRecord> take() {
-    std::vector<CollectiveRecord> taken(ring.size());
-    taken.resize(spans.take(taken));
-    return taken;
-  }
-
-  std::vector<CollectiveRecord> ring = std::vector<CollectiveRecord>(8192);
-  SpanSink spans{ring};
   std::unique_ptr<Communicator> communicator;
 };
 

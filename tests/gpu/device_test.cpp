@@ -117,7 +117,7 @@ TEST_CASE("products of every type are right, and a step's FLOPs make as many as 
     auto compute = make_cuda_compute(*rank.device, type, 128);
     INFO((compute ? "" : compute.error().message));
     REQUIRE(compute);
-    // 65 of them: the 64th is looked at.
+    // 65 of them: the 63rd is looked at.
     const Status done = (*compute)->run(65 * 2.0 * 128 * 128 * 128, progress);
     INFO((done ? "" : done.error().message));
     CHECK(done);

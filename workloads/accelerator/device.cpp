@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -27,7 +28,7 @@ void give(const Struct& made, Struct* to) {
 std::int32_t read_properties(std::int32_t index, grit_device_facts& facts, grit_why* why) {
   const auto properties = std::make_unique<cudaDeviceProp>();
   GRIT_MODULE_CHECK(check_cuda(cudaGetDeviceProperties(properties.get(), index), "cudaGetDeviceProperties", why));
-  std::strncpy(facts.name, properties->name, sizeof facts.name - 1);
+  std::snprintf(facts.name, sizeof facts.name, "%.*s", static_cast<int>(sizeof facts.name - 1), properties->name);
   facts.memory_bytes = properties->totalGlobalMem;
   facts.multiprocessors = properties->multiProcessorCount;
   facts.capability = 10 * properties->major + properties->minor;

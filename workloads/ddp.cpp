@@ -166,13 +166,25 @@ class Ddp final : public Workload {
   Status forward() {
     const InPhase phase(account_, Phase::forward);
     if (!std::exchange(has_straggled_, true)) straggle_.in_step(steps_);
-    return compute_->run(forward_flops_, *context_.communicator);
+    return work(forward_flops_);
+  }
+
+  Status work(double flops) {
+    if (compute_->is_late()) account_.work_given();
+    return compute_->run(flops, *context_.communicator);
+  }
+
+  Status await_work() {
+    if (!compute_->is_late()) return {};
+    GRIT_CHECK(compute_->finish(*context_.communicator, work_times_));
+    account_.work_done(work_times_);
+    return {};
   }
 
   /// A micro-batch that only accumulates gradients (DDP's no_sync()).
   Status backward() {
     const InPhase phase(account_, Phase::backward);
-    return compute_->run(backward_flops_, *context_.communicator);
+    return work(backward_flops_);
   }
 
   Status backward_with_gradients() {
@@ -180,7 +192,7 @@ class Ddp final : public Workload {
     const std::int64_t held_up_before_ns = compute_->held_up_ns();
     pattern_.begin_step(steps_);
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
-      GRIT_CHECK(compute_->run(bucket_flops_[i], *context_.communicator));
+      GRIT_CHECK(work(bucket_flops_[i]));
       pattern_.fill(device_, at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements);
       flip_if_asked(context_.dials, device_, at(buckets_[i]), buckets_[i].first_element, buckets_[i].elements,
                     parameters_, settings_.dtype, steps_);
@@ -208,7 +220,7 @@ class Ddp final : public Workload {
     for (std::size_t i = 0; i < buckets_.size() && !settings_.overlap; ++i) GRIT_CHECK(begin_reduction(i));
     GRIT_CHECK(context_.communicator->wait_all());
     account_.gradients_end();
-    return {};
+    return await_work();
   }
 
   /// To the network's side, before its reduction begins.
@@ -249,6 +261,7 @@ class Ddp final : public Workload {
   std::unique_ptr<TokenSource> input_;
   std::vector<Bucket> buckets_;
   std::vector<double> bucket_flops_;
+  std::vector<WorkTime> work_times_;
   double forward_flops_ = 0;
   double backward_flops_ = 0;
   std::size_t parameters_;

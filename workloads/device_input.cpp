@@ -15,7 +15,7 @@ void DeviceInput::take(std::span<const std::uint32_t> tokens) {
   const std::size_t bytes = std::min(tokens.size_bytes(), pinned_.size());
   if (bytes == 0) return;
   std::memcpy(pinned_.data(), tokens.data(), bytes);
-  device_.from_host(batch_.data(), pinned_.data(), bytes);
+  device_.load(batch_.data(), pinned_.data(), bytes);
 }
 
 }  // namespace grit

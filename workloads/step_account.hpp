@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "harness/base/clock.hpp"
 #include "harness/base/result.hpp"
 #include "harness/model/step_record.hpp"
+#include "workloads/compute/compute.hpp"
 #include "workloads/workload.hpp"
 
 namespace grit {
@@ -26,6 +29,9 @@ class StepAccount {
     record.optimizer_ns = record.checkpoint_ns = 0;
     record.collective_entry_ns = record.collective_exit_ns = 0;
     first_operation_ns_ = 0;
+    waits_.clear();
+    given_.clear();
+    before_gradients_ = 0;
     phase_ = Phase::idle;
     enter(Phase::idle);
     record.start_ns = since_ns_;
@@ -46,6 +52,7 @@ class StepAccount {
   void enter(Phase phase) {
     const std::int64_t now_ns = monotonic_ns();
     if (std::int64_t* total_ns = of(phase_)) *total_ns += now_ns - since_ns_;
+    if (!given_.empty() && phase_ == Phase::exposed_comm) waits_.push_back({since_ns_, now_ns});
     since_ns_ = now_ns;
     phase_ = phase;
     sink_.enter(phase);
@@ -57,6 +64,26 @@ class StepAccount {
     record_->exposed_comm_ns += duration_ns;
   }
 
+  /// Work of this phase was given to a device that does it later (Compute::is_late()).
+  void work_given() { given_.push_back(phase_); }
+  /// When all of that was done, in the order in which it was given; the phase is exposed_comm. What the rank waited for
+  /// while the device worked is moved to the work's own phase.
+  void work_done(std::span<const WorkTime> times) {
+    enter(Phase::exposed_comm);  // the wait that goes on now counts, too
+    GRIT_ASSERT(times.size() == given_.size());
+    std::size_t first = 0;  // wait that may overlap; both lists are in order
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      while (first < waits_.size() && waits_[first].end_ns <= times[i].begin_ns) ++first;
+      for (std::size_t wait = first; wait < waits_.size() && waits_[wait].begin_ns < times[i].end_ns; ++wait)
+        move_overlap(times[i], waits_[wait], given_[i]);
+    }
+    // The rank came to its first sum when its device had done what is before that.
+    if (before_gradients_ > 0)
+      record_->collective_entry_ns = std::max(record_->collective_entry_ns, times[before_gradients_ - 1].end_ns);
+    given_.clear();
+    waits_.clear();
+  }
+
   /// To be called in the phase exposed_comm, when an operation is about to begin and when one was waited for.
   void operation_begins() {
     if (first_operation_ns_ == 0) first_operation_ns_ = since_ns_;
@@ -64,7 +91,9 @@ class StepAccount {
   void operation_ended() { last_operation_ns_ = monotonic_ns(); }
   /// The sum of the step's gradients: before the first of its operations, and after the last.
   void gradients_begin() {
-    if (record_->collective_entry_ns == 0) record_->collective_entry_ns = monotonic_ns();
+    if (record_->collective_entry_ns != 0) return;
+    record_->collective_entry_ns = monotonic_ns();
+    before_gradients_ = given_.size();
   }
   void gradients_end() { record_->collective_exit_ns = monotonic_ns(); }
 
@@ -78,6 +107,13 @@ class StepAccount {
   }
 
  private:
+  void move_overlap(const WorkTime& work, const WorkTime& wait, Phase phase) {
+    const std::int64_t both_ns = std::min(work.end_ns, wait.end_ns) - std::max(work.begin_ns, wait.begin_ns);
+    if (both_ns <= 0) return;
+    *of(phase) += both_ns;
+    record_->exposed_comm_ns -= both_ns;
+  }
+
   [[nodiscard]] std::int64_t* of(Phase phase) const {
     switch (phase) {
       case Phase::input:
@@ -105,6 +141,9 @@ class StepAccount {
   std::int64_t since_ns_ = 0;
   std::int64_t first_operation_ns_ = 0;
   std::int64_t last_operation_ns_ = 0;
+  std::vector<Phase> given_{};        // to a device, and not known to be done
+  std::vector<WorkTime> waits_{};     // since then
+  std::size_t before_gradients_ = 0;  // works given before the first sum of gradients began
 };
 
 /// A phase from construction to destruction, and then the one before again.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "harness/base/result.hpp"
 #include "harness/model/data_type.hpp"
@@ -28,6 +29,14 @@ class Progress {
   virtual void poke() = 0;
 };
 
+/// When a device did some work, on CLOCK_MONOTONIC.
+struct WorkTime {
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+};
+
+/// Work is done when run() returns; or, of a device that works by itself (is_late()), some time after, in the order in
+/// which it was given and before anything that its Device is given afterwards.
 class Compute {
  public:
   Compute() = default;
@@ -36,6 +45,10 @@ class Compute {
   virtual ~Compute() = default;
   /// Does `flops` floating-point operations. Error (internal): a checked result was wrong.
   virtual Status run(double flops, Progress& progress) = 0;
+  [[nodiscard]] virtual bool is_late() const { return false; }
+  /// Returns when all that run() was given is done, and tells when each of it was, since the last time: in `times`, in
+  /// the order of the calls. Nothing of what is not late. Error (internal): as run().
+  virtual Status finish(Progress&, std::vector<WorkTime>&) { return {}; }
   /// For how long poke() has held up the work, over the life of this object, ns: host time that belongs to the
   /// collectives.
   [[nodiscard]] virtual std::int64_t held_up_ns() const { return 0; }

@@ -2,9 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
+#include <span>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "harness/base/clock.hpp"
 #include "workloads/compute/compute.hpp"
@@ -17,8 +18,8 @@ namespace {
 // some 0.2 % of the time that 63 products take an H100, by its data sheet.
 // Odd, since alpha alternates: a product that is not written any more is then seen.
 constexpr int kChecked = 63;
-// So many times kChecked products wait on the stream: enough that it never runs dry, few enough to end soon.
-constexpr std::size_t kWaiting = 2;
+// Checks that were given and not looked at yet; the host waits for them where there would be more.
+constexpr std::size_t kMostChecks = 256;
 
 constexpr int kLargestProduct = 4096;
 constexpr int kSmallestProduct = 128;
@@ -34,12 +35,12 @@ std::int32_t module_type(DataType type) {
 class CudaCompute final : public Compute {
  public:
   CudaCompute(CudaDevice& device, int size)
-      : device_(device.accelerator()), flops_(flops_of_product(size)), size_(size), events_(device.events()) {}
+      : device_(device), events_(device.events()), flops_(flops_of_product(size)), size_(size) {}
 
   Status set_up(std::int32_t type) {
-    GRIT_TRY(stream_, make_stream(device_));
-    GRIT_TRY(gemm_, make_gemm(device_, type, size_));
-    GRIT_TRY(found_, AcceleratorMemory::allocate(device_, GRIT_ON_HOST, (kWaiting + 1) * sizeof(grit_found)));
+    GRIT_TRY(gemm_, make_gemm(device_.accelerator(), type, size_));
+    GRIT_TRY(found_,
+             AcceleratorMemory::allocate(device_.accelerator(), GRIT_ON_HOST, kMostChecks * sizeof(grit_found)));
     return {};
   }
 
@@ -48,86 +49,101 @@ class CudaCompute final : public Compute {
     owed_flops_ += flops;
     auto products = static_cast<std::int64_t>(owed_flops_ / flops_);
     owed_flops_ -= static_cast<double>(products) * flops_;
+    Work& work = given_.emplace_back();
+    if (products == 0) return {};
+    work.is_any = true;
+    GRIT_TRY(work.begin, events_.mark(device_.stream()));
     while (products > 0) {
       const auto some = static_cast<int>(std::min<std::int64_t>(products, kChecked - since_check_));
-      GRIT_CHECK(launch(some));
+      GRIT_CHECK(launch(some, progress));
       products -= some;
-      if (under_way_.size() > kWaiting) GRIT_CHECK(await_first(progress));
     }
-    while (!under_way_.empty()) GRIT_CHECK(await_first(progress));
+    GRIT_TRY(work.end, events_.mark(device_.stream()));
     return {};
   }
 
-  [[nodiscard]] std::int64_t held_up_ns() const override { return held_up_ns_; }
+  [[nodiscard]] bool is_late() const override { return true; }
+
+  Status finish(Progress& progress, std::vector<WorkTime>& times) override {
+    times.clear();
+    for (const Work& work : given_) {
+      WorkTime& time = times.emplace_back();
+      if (!work.is_any) continue;
+      GRIT_TRY(time.begin_ns, take_time(work.begin, progress));
+      GRIT_TRY(time.end_ns, take_time(work.end, progress));
+    }
+    given_.clear();
+    return judge_all();  // each was given before the end of some work
+  }
 
  private:
-  struct Batch {
-    DeviceEvents::Mark end{};
-    grit_found* found = nullptr;  // not null: its last product was looked at
+  struct Work {
+    bool is_any = false;  // else there were too few FLOPs for a product
+    DeviceEvents::Mark begin{}, end{};
   };
 
-  Status launch(int products) {
+  Status launch(int products, Progress& progress) {
+    const grit_module_table& table = device_.accelerator()->table();
     grit_why why{};
-    GRIT_CHECK(check_module(device_->table().gemm_run(gemm_.get(), stream_.get(), products, &why), why, "a product"));
-    Batch batch;
+    GRIT_CHECK(check_module(table.gemm_run(gemm_.get(), device_.stream().get(), products, &why), why, "a product"));
     since_check_ += products;
-    if (since_check_ == kChecked) {
-      since_check_ = 0;
-      batch.found = next_found();
-      GRIT_CHECK(check_module(device_->table().gemm_check(gemm_.get(), stream_.get(), batch.found, &why), why,
-                              "the check of a product"));
+    if (since_check_ < kChecked) return {};
+    since_check_ = 0;
+    if (checks_ == kMostChecks) {
+      GRIT_TRY(const DeviceEvents::Mark now, events_.mark(device_.stream()));
+      GRIT_TRY(const std::int64_t reached_ns, take_time(now, progress));
+      static_cast<void>(reached_ns);
+      GRIT_CHECK(judge_all());
     }
-    GRIT_TRY(batch.end, events_.mark(stream_));
-    under_way_.push_back(batch);
+    return check_module(table.gemm_check(gemm_.get(), device_.stream().get(), found() + checks_++, &why), why,
+                        "the check of a product");
+  }
+
+  [[nodiscard]] grit_found* found() const {
+    void* const memory = found_.data();
+    return static_cast<grit_found*>(memory);
+  }
+
+  Status judge_all() {
+    for (const grit_found& one : std::span(found(), std::exchange(checks_, 0))) GRIT_CHECK(judge(one));
     return {};
   }
 
-  /// One that no batch under way has: there is one more than batches.
-  grit_found* next_found() {
-    void* const places = found_.data();
-    return static_cast<grit_found*>(places) + std::exchange(next_found_, (next_found_ + 1) % (kWaiting + 1));
-  }
-
-  Status await_first(Progress& progress) {
-    const Batch batch = under_way_.front();
-    std::int64_t poked_ns = 0;
+  Status await(DeviceEvents::Mark mark, Progress& progress) {
     for (;;) {
-      GRIT_TRY(const bool reached, events_.is_reached(batch.end));
-      if (reached) break;
-      const std::int64_t start_ns = monotonic_ns();
+      GRIT_TRY(const bool reached, events_.is_reached(mark));
+      if (reached) return {};
       progress.poke();
       std::this_thread::yield();
-      poked_ns = monotonic_ns() - start_ns;
     }
-    under_way_.pop_front();
-    // The device had ended by then; what the last poke took beyond it is the collectives'.
-    const std::int64_t idle_ns = monotonic_ns() - events_.time_ns(batch.end);
-    held_up_ns_ += std::clamp<std::int64_t>(idle_ns, 0, poked_ns);
-    events_.let_go(batch.end);
-    return batch.found != nullptr ? judge(*batch.found) : Status();
+  }
+
+  Result<std::int64_t> take_time(DeviceEvents::Mark mark, Progress& progress) {
+    GRIT_CHECK(await(mark, progress));
+    const std::int64_t time_ns = events_.time_ns(mark);
+    events_.let_go(mark);
+    return time_ns;
   }
 
   [[nodiscard]] Status judge(const grit_found& found) const {
     if (found.wrong == 0) return {};
+    const AcceleratorFacts& facts = device_.accelerator()->facts();
     return internal_error(fmt::format(
         "a matrix product is wrong in {} of {} elements, first in element {}: {} ({}) or its memory computes "
         "wrongly: take the node out of service and test it",
-        found.wrong, std::int64_t{size_} * size_, found.first >> 32, device_->facts().name,
-        device_->facts().pci_address));
+        found.wrong, std::int64_t{size_} * size_, found.first >> 32, facts.name, facts.pci_address));
   }
 
-  std::shared_ptr<const Accelerator> device_;
+  CudaDevice& device_;
+  DeviceEvents& events_;
   double flops_;
   int size_;
-  AcceleratorStream stream_;
   AcceleratorGemm gemm_;
   AcceleratorMemory found_;
-  DeviceEvents& events_;
-  std::deque<Batch> under_way_;
-  std::size_t next_found_ = 0;
-  int since_check_ = 0;  // products
+  std::vector<Work> given_;
+  std::size_t checks_ = 0;  // given and not looked at
+  int since_check_ = 0;     // products
   double owed_flops_ = 0;
-  std::int64_t held_up_ns_ = 0;
 };
 
 }  // namespace

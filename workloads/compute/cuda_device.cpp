@@ -17,6 +17,7 @@ struct CudaPeriod final : Period::Copy {
   AcceleratorMemory values{};
   AcceleratorMemory staged{};
   std::uint64_t version = 0;
+  std::optional<DeviceEvents::Mark> copied{};  // of the copy to the device
 };
 
 }  // namespace
@@ -24,6 +25,7 @@ struct CudaPeriod final : Period::Copy {
 Result<std::unique_ptr<CudaDevice>> CudaDevice::make(std::shared_ptr<const Accelerator> accelerator) {
   std::unique_ptr<CudaDevice> device(new CudaDevice(std::move(accelerator)));
   GRIT_TRY(device->stream_, make_stream(device->accelerator_));
+  GRIT_TRY(device->loads_, make_stream(device->accelerator_));
   GRIT_TRY(device->found_, AcceleratorMemory::allocate(device->accelerator_, GRIT_ON_HOST, sizeof(grit_found)));
   return device;
 }
@@ -46,7 +48,7 @@ DeviceBuffer CudaDevice::allocate(std::size_t bytes) {
   Period zero(1, 1);
   *zero.rewrite() = std::byte{0};
   fill(zero, 0, buffer.data(), bytes);
-  note(settle());  // the period goes now
+  note(settle(stream_));  // the period goes now
   return buffer;
 }
 
@@ -72,10 +74,17 @@ std::optional<grit_pattern> CudaDevice::pattern_of(const Period& period, std::si
   }
   auto& copied = static_cast<CudaPeriod&>(*period.copy());
   if (copied.version != period.version()) {
-    // What was staged before may still be on its way.
-    if (copied.version != 0 && !note(settle())) return std::nullopt;
+    // What was staged before may still be on its way; as a rule it went a step ago.
+    if (copied.copied && !note(await(*copied.copied))) return std::nullopt;
+    copied.copied.reset();
     std::memcpy(copied.staged.data(), period.values().data(), period.values().size());
-    if (!copy(copied.values.data(), copied.staged.data(), period.values().size())) return std::nullopt;
+    if (!copy(stream_, copied.values.data(), copied.staged.data(), period.values().size())) return std::nullopt;
+    auto mark = events_.mark(stream_);
+    if (!mark) {
+      note(tl::make_unexpected(mark.error()));
+      return std::nullopt;
+    }
+    copied.copied = *mark;
     copied.version = period.version();
   }
   return grit_pattern{.period = copied.values.data(),
@@ -84,9 +93,9 @@ std::optional<grit_pattern> CudaDevice::pattern_of(const Period& period, std::si
                       .place = place % period.elements()};
 }
 
-bool CudaDevice::copy(void* to, const void* from, std::size_t bytes) {
+bool CudaDevice::copy(const AcceleratorStream& stream, void* to, const void* from, std::size_t bytes) {
   grit_why why{};
-  return note(accelerator_->table().copy(stream_.get(), to, from, bytes, &why), why, "a copy");
+  return note(accelerator_->table().copy(stream.get(), to, from, bytes, &why), why, "a copy");
 }
 
 void CudaDevice::fill(const Period& period, std::size_t place, std::byte* to, std::size_t count) {
@@ -108,7 +117,7 @@ Unlike CudaDevice::compare(const Period& period, std::size_t place, const std::b
     note(accelerator_->table().check(stream_.get(), &*pattern, values + done * period.element_bytes(), some, found,
                                      &why),
          why, "checking a buffer");
-    if (!note(settle())) return unlike;
+    if (!note(settle(stream_))) return unlike;
     if (found->wrong > 0 && unlike.count == 0) {
       const std::size_t element = found->first >> 32;
       Unlike::First first{.element = done + element, .got_bits = static_cast<std::uint32_t>(found->first)};
@@ -139,19 +148,27 @@ void CudaDevice::flip(std::byte* at, std::byte mask) {
 }
 
 void CudaDevice::to_host(void* to, const void* from, std::size_t bytes) {
-  if (bytes > 0 && status_ && copy(to, from, bytes)) note(settle());
+  if (bytes > 0 && status_ && copy(stream_, to, from, bytes)) note(settle(stream_));
 }
 
 void CudaDevice::from_host(void* to, const void* from, std::size_t bytes) { to_host(to, from, bytes); }
 
-Status CudaDevice::settle() {
-  GRIT_TRY(const DeviceEvents::Mark end, events_.mark(stream_));
+void CudaDevice::load(void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0 && status_ && copy(loads_, to, from, bytes)) note(settle(loads_));
+}
+
+Status CudaDevice::settle(const AcceleratorStream& stream) {
+  GRIT_TRY(const DeviceEvents::Mark end, events_.mark(stream));
+  return await(end);
+}
+
+Status CudaDevice::await(DeviceEvents::Mark mark) {
   for (;;) {
-    GRIT_TRY(const bool reached, events_.is_reached(end));
+    GRIT_TRY(const bool reached, events_.is_reached(mark));
     if (reached) break;
     std::this_thread::yield();
   }
-  events_.let_go(end);
+  events_.let_go(mark);
   return {};
 }
 

@@ -9,7 +9,7 @@
 
 namespace grit {
 
-/// A stream of its own has all that it is given.
+/// A stream of its own has all that it is given, another one what is loaded.
 class CudaDevice final : public Device {
  public:
   /// Error (unavailable): no memory, no stream.
@@ -23,12 +23,15 @@ class CudaDevice final : public Device {
   void flip(std::byte* at, std::byte mask) override;
   void to_host(void* to, const void* from, std::size_t bytes) override;
   void from_host(void* to, const void* from, std::size_t bytes) override;
+  void load(void* to, const void* from, std::size_t bytes) override;
   [[nodiscard]] bool is_host() const override { return false; }
   [[nodiscard]] Status status() const override { return status_; }
 
   [[nodiscard]] const std::shared_ptr<const Accelerator>& accelerator() const { return accelerator_; }
   /// Of all of the rank's streams on this device: each event bounds its one clock.
   [[nodiscard]] DeviceEvents& events() { return events_; }
+  /// What it is given here is done in its order.
+  [[nodiscard]] const AcceleratorStream& stream() const { return stream_; }
   /// What `stream` is given from now on begins after all that this was given before.
   Status precede(const AcceleratorStream& stream);
 
@@ -42,14 +45,16 @@ class CudaDevice final : public Device {
     return note(check_module(code, why, what));
   }
   DeviceBuffer allocate_kind(std::int32_t kind, std::size_t bytes);
-  /// Waits until all that was given is done.
-  Status settle();
+  /// Waits until all that the stream was given is done.
+  Status settle(const AcceleratorStream& stream);
+  Status await(DeviceEvents::Mark mark);
   /// The period on the device, as it is now. Empty: the device failed.
   std::optional<grit_pattern> pattern_of(const Period& period, std::size_t place);
-  bool copy(void* to, const void* from, std::size_t bytes);
+  bool copy(const AcceleratorStream& stream, void* to, const void* from, std::size_t bytes);
 
   std::shared_ptr<const Accelerator> accelerator_;
   AcceleratorStream stream_;
+  AcceleratorStream loads_;
   AcceleratorMemory found_;
   DeviceEvents events_;
   Status status_;

@@ -92,6 +92,8 @@ class Device {
   /// Between the host's memory and the device's; return when it is there.
   virtual void to_host(void* to, const void* from, std::size_t bytes) = 0;
   virtual void from_host(void* to, const void* from, std::size_t bytes) = 0;
+  /// from_host() that waits for nothing that was given before: into memory that nothing of it touches.
+  virtual void load(void* to, const void* from, std::size_t bytes) = 0;
 
   /// Its memory is the host's.
   [[nodiscard]] virtual bool is_host() const = 0;
@@ -110,6 +112,7 @@ class HostDevice final : public Device {
   void flip(std::byte* at, std::byte mask) override { *at ^= mask; }
   void to_host(void* to, const void* from, std::size_t bytes) override;
   void from_host(void* to, const void* from, std::size_t bytes) override;
+  void load(void* to, const void* from, std::size_t bytes) override { from_host(to, from, bytes); }
   [[nodiscard]] bool is_host() const override { return true; }
   [[nodiscard]] Status status() const override { return {}; }
 };

@@ -168,7 +168,7 @@ class NcclCommunicator final : public Communicator {
  private:
   struct UnderWay {
     std::uint32_t slot = 0;
-    DeviceEvents::Mark end{};
+    DeviceEvents::Mark begin{}, end{};
     std::int64_t since_ns = 0;
   };
 
@@ -183,6 +183,11 @@ class NcclCommunicator final : public Communicator {
   Status start_calls(std::span<const grit_call> calls) {
     if (native_ == nullptr) return internal_error("NCCL: the communicator was aborted");
     GRIT_CHECK(shared_->work.precede(stream_));
+    begins_.clear();
+    while (begins_.size() < calls.size()) {
+      GRIT_TRY(const DeviceEvents::Mark begin, shared_->events.mark(stream_));
+      begins_.push_back(begin);
+    }
     grit_why why{};
     const std::int32_t code = shared_->table().communicator_start(native_, stream_.get(), calls.data(),
                                                                   static_cast<std::int32_t>(calls.size()), &why);
@@ -202,9 +207,9 @@ class NcclCommunicator final : public Communicator {
 
   Status note_started() {
     is_starting_ = false;
-    for (const std::uint32_t slot : starting_slots_) {
+    for (std::size_t i = 0; i < starting_slots_.size(); ++i) {
       GRIT_TRY(const DeviceEvents::Mark end, shared_->events.mark(stream_));
-      under_way_.push_back({.slot = slot, .end = end, .since_ns = start_ns_});
+      under_way_.push_back({.slot = starting_slots_[i], .begin = begins_[i], .end = end, .since_ns = start_ns_});
     }
     return {};
   }
@@ -216,10 +221,19 @@ class NcclCommunicator final : public Communicator {
       const UnderWay& one = under_way_[ended];
       GRIT_TRY(const bool reached, shared_->events.is_reached(one.end));
       if (!reached) break;
+      GRIT_CHECK(note_entry(one));
       open().end_part(one.slot, shared_->events.time_ns(one.end));
       shared_->events.let_go(one.end);
     }
     under_way_.erase(under_way_.begin(), under_way_.begin() + static_cast<std::ptrdiff_t>(ended));
+    return {};
+  }
+
+  /// The rank was there when its device was: what it computes had been given to it long before, as a rule.
+  Status note_entry(const UnderWay& one) {
+    GRIT_TRY(const bool reached, shared_->events.is_reached(one.begin));
+    if (reached) open().enter_part(one.slot, shared_->events.time_ns(one.begin));
+    shared_->events.let_go(one.begin);
     return {};
   }
 
@@ -255,7 +269,8 @@ class NcclCommunicator final : public Communicator {
   std::vector<grit_call> waiting_{};  // sends and receives, to be started as one
   std::vector<std::uint32_t> waiting_slots_{};
   std::vector<std::uint32_t> starting_slots_{};
-  bool is_starting_ = false;  // NCCL has not said yet that they are on the stream
+  std::vector<DeviceEvents::Mark> begins_{};  // of those
+  bool is_starting_ = false;                  // NCCL has not said yet that they are on the stream
   std::int64_t start_ns_ = 0;
   std::vector<UnderWay> under_way_{};
 };

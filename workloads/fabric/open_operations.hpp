@@ -33,6 +33,10 @@ class OpenOperations {
   /// `record`: all of it but `step` and what is known later.
   OperationHandle begin(const CollectiveRecord& record);
   void add_part(std::uint32_t slot) { ++slots_[slot].parts; }
+  /// Of a part whose beginning a device has timed; before its end_part().
+  void enter_part(std::uint32_t slot, std::int64_t entry_ns) {
+    if (spans_ != nullptr) spans_->enter(slots_[slot].span, entry_ns);
+  }
   void end_part(std::uint32_t slot, std::int64_t now_ns) {
     if (--slots_[slot].parts == 0) end(slot, now_ns);
   }

@@ -37,6 +37,14 @@ class SpanSink {
     return begun_++;
   }
 
+  /// A device has timed when it came to the operation, which was begun before.
+  void enter(std::uint64_t place, std::int64_t entry_ns) {
+    if (!is_here(place)) return;
+    CollectiveRecord& record = at(place);
+    record.entry_ns = std::max(record.entry_ns, entry_ns);
+    if (record.wait_ns != 0) record.wait_ns = std::max(record.wait_ns, record.entry_ns);
+  }
+
   /// `exit_ns` may be before this is called, where a device has timed the end: whoever began to wait only then did not
   /// wait for it.
   void end(std::uint64_t place, std::int64_t exit_ns) {

@@ -81,9 +81,17 @@ Status LayerWork::run(const PipelineAction& action, std::size_t layer) {
 
 Status LayerWork::settle() {
   if (owed_flops_ == 0) return {};
+  if (compute_.is_late()) account_.work_given();
   const std::int64_t before_ns = compute_.held_up_ns();
   GRIT_CHECK(compute_.run(std::exchange(owed_flops_, 0), groups_.world()));
   account_.count_as_communication(compute_.held_up_ns() - before_ns);
+  return {};
+}
+
+Status LayerWork::await() {
+  if (!compute_.is_late()) return {};
+  GRIT_CHECK(compute_.finish(groups_.world(), times_));
+  account_.work_done(times_);
   return {};
 }
 

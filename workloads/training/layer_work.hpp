@@ -28,6 +28,8 @@ class LayerWork {
   Status run(const PipelineAction& action, std::size_t layer);
   /// Does what is owed.
   Status settle();
+  /// In the phase exposed_comm: until all of the step's work is done.
+  Status await();
 
   /// What it allocates.
   static double bytes(const TrainingSettings& settings, const StageLayers& layers);
@@ -51,6 +53,7 @@ class LayerWork {
   bool tokens_are_out_ = false;  // of the layer under way: with the experts
   double owed_flops_ = 0;
   std::uint64_t step_ = 0;
+  std::vector<WorkTime> times_{};
   DeviceBuffer activations_;  // of all tokens
   DeviceBuffer part_;         // sequence parallel: of this rank's
   DeviceBuffer loss_;

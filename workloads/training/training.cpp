@@ -139,7 +139,7 @@ class Training final : public Workload {
     GRIT_CHECK(exchange_.end_step());
     GRIT_CHECK(parameters_->await_gradients());
     if (std::exchange(has_summed_, false)) account_.gradients_end();
-    return {};
+    return work_.await();
   }
 
   void update() {

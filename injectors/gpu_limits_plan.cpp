@@ -8,10 +8,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <random>
 #include <utility>
 
 #include "harness/base/clock.hpp"
 #include "harness/os/capability.hpp"
+#include "harness/os/gpu_claim.hpp"
 #include "harness/os/gpu_process.hpp"
 #include "harness/os/identity.hpp"
 #include "injectors/gpu_limits.hpp"
@@ -21,6 +23,8 @@ namespace {
 
 constexpr std::int64_t kWatt_mw = 1000;
 constexpr std::int64_t kClockRises_ns = kNsPerS;  // by when a clock is up again that was locked, with room to spare
+
+constexpr std::int64_t kPlan_ns = kGpuCall_ns + kClockRises_ns;
 
 constexpr const char* kAll = "all";
 constexpr const char* kAuto = "auto";
@@ -69,7 +73,7 @@ Result<GpuLimit> plan_power(const GpuSettings& gpu, const std::string& uuid, dou
   if (set_mw >= power.limit_mw)
     return usage_error(fmt::format("GPU {}: its power limit is {} mW already", uuid, power.limit_mw));
   GRIT_CHECK(gpu.power_capped_ns());  // that it acts could not be shown
-  return GpuLimit{uuid, set_mw, power.limit_mw, power.default_mw};
+  return GpuLimit{.uuid = uuid, .set = set_mw, .before_mw = power.limit_mw, .default_mw = power.default_mw};
 }
 
 Status check_tells_how_busy(const GpuClock& clock, const std::string& uuid) {
@@ -111,8 +115,14 @@ Result<GpuLimit> plan_clock(const GpuSettings& gpu, const std::string& uuid, con
   return GpuLimit{.uuid = uuid, .set = set_mhz};
 }
 
-Result<Json> plan_in_process(const Nvml& nvml, const Params& params) {
-  GpuLimits limits{.mechanism = params.text("mechanism")};
+/// Of an undo record, that no other has.
+std::string drawn_id() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}", random(), random());
+}
+
+Result<GpuLimits> plan_in_process(const Nvml& nvml, const Params& params) {
+  GpuLimits limits{.mechanism = params.text("mechanism"), .id = drawn_id(), .driver = loaded_nvidia_driver()};
   const bool is_power = limits.mechanism == kGpuPower;
   const std::string site_lock = params.text("site_lock");
   limits.site_lock = is_power || site_lock == kAuto ? kNoSiteLock : site_lock;
@@ -121,14 +131,22 @@ Result<Json> plan_in_process(const Nvml& nvml, const Params& params) {
   for (const std::string& uuid : uuids) {
     GRIT_TRY(const auto gpu, GpuSettings::of(nvml, uuid));
     GRIT_TRY(GpuLimit limit, is_power ? plan_power(gpu, uuid, params.number("power")) : plan_clock(gpu, uuid, params));
+    limit.pci = gpu.pci_address();
     limits.gpus.push_back(std::move(limit));
   }
-  return to_json(limits);
+  return limits;
 }
 
 bool is_local_cluster() {
   const char* local = ::secure_getenv("GRIT_LOCAL_CLUSTER");
   return local != nullptr && std::string_view(local) == "1";
+}
+
+Status check_shares_no_gpu(const Params& params) {
+  if (!is_local_cluster() || params.text("gpu") != kAll) return {};
+  return unavailable_error(
+      "the nodes of the local cluster share this machine's GPUs: say which one the node's ranks use (`gpu`), or start "
+      "grit with mpirun on real nodes");
 }
 
 /// What NVIDIA's kernel module asks for (NV_IS_SUSER in its nv-linux.h).
@@ -137,13 +155,20 @@ Status check_privilege() {
   return unavailable_error("only root may change settings of GPUs, outside of containers that drop CAP_SYS_ADMIN");
 }
 
-/// As it is: nothing changes, and who may not is told so.
-Status try_setting(const Nvml& nvml, const std::string& uuid, const std::string& mechanism) {
+/// As it is: nothing changes, and who may not is told so. Not while a fault has the GPU, whose limit this could put
+/// back into force.
+Status try_setting(const Nvml& nvml, const GpuLimits& limits, const std::string& uuid) {
+  GRIT_TRY(GpuClaim claim, GpuClaim::open(uuid, limits.id, limits.driver));
+  GRIT_CHECK(claim.take());
   GRIT_TRY(const auto gpu, GpuSettings::of(nvml, uuid));
   GRIT_CHECK(gpu.clock());
+  const auto try_power = [&]() -> Status {
+    GRIT_TRY(const unsigned limit_mw, gpu.power_limit_mw());
+    return gpu.set_power_limit(limit_mw);
+  };
   const auto limit_mw = gpu.power_limit_mw();
-  if (limit_mw) return gpu.set_power_limit(*limit_mw);
-  if (mechanism == kGpuPower) return tl::make_unexpected(limit_mw.error());
+  if (limit_mw) return claim.call(try_power);
+  if (limits.mechanism == kGpuPower) return tl::make_unexpected(limit_mw.error());
   return check_privilege();
 }
 
@@ -188,23 +213,50 @@ Status check_gpu_limit_params(const Params& params) {
   return {};
 }
 
+Status check_gpu_has_ranks(const Topology& topology, const Node& node, const std::string& gpu) {
+  if (gpu == kAll || node.gpus.empty()) return {};
+  const auto is_it = [&](const NodeGpu& one) {
+    return one.uuid == gpu || one.pci == gpu || std::to_string(one.index) == gpu;
+  };
+  const auto found = std::find_if(node.gpus.begin(), node.gpus.end(), is_it);
+  if (found == node.gpus.end()) {
+    if (!node.gpu_problem.empty()) return {};  // it may be the one that does not answer
+    return usage_error(fmt::format("there is no GPU {}: {} has {}", gpu, node.name, node.gpus.size()));
+  }
+  const bool alike = std::all_of(node.gpus.begin(), node.gpus.end(), [&](const NodeGpu& one) {
+    return one.name == node.gpus.front().name && !one.mig && node.gpu_problem.empty();
+  });
+  if (!alike || std::getenv("CUDA_VISIBLE_DEVICES") != nullptr || std::getenv("CUDA_DEVICE_ORDER") != nullptr)
+    return {};
+  const auto place = static_cast<std::size_t>(found - node.gpus.begin());
+  for (std::size_t i = 0; i < node.ranks.size(); ++i) {
+    const std::size_t on_machine = topology.local_cluster ? static_cast<std::size_t>(node.ranks[i]) : i;
+    if (on_machine % node.gpus.size() == place) return {};
+  }
+  return usage_error(fmt::format("none of the {} rank(s) of {} computes on GPU {}, so that nothing could act",
+                                 node.ranks.size(), node.name, gpu));
+}
+
 Result<GpuLimits> plan_gpu_limits(const Params& params) {
-  if (is_local_cluster() && params.text("gpu") == kAll)
-    return unavailable_error(
-        "the nodes of the local cluster share this machine's GPUs: say which one the node's ranks use (`gpu`), or "
-        "start "
-        "grit with mpirun on real nodes");
-  GRIT_TRY(const Json planned, ask_gpus([&](const Nvml& nvml) { return plan_in_process(nvml, params); }, kGpuCall_ns));
+  GRIT_CHECK(check_shares_no_gpu(params));
+  GRIT_TRY(const Json planned, ask_gpus(
+                                   [&](const Nvml& nvml) -> Result<Json> {
+                                     GRIT_TRY(const GpuLimits limits, plan_in_process(nvml, params));
+                                     return to_json(limits);
+                                   },
+                                   kPlan_ns));
   return gpu_limits_from_json(planned);
 }
 
-std::optional<std::string> why_no_gpu_limits(const GpuLimits& limits) {
+std::optional<std::string> why_no_gpu_limits(const Params& params) {
+  if (const Status shares = check_shares_no_gpu(params); !shares) return shares.error().message;
   return reason_of(ask_gpus(
       [&](const Nvml& nvml) -> Result<Json> {
-        for (const GpuLimit& one : limits.gpus) GRIT_CHECK(try_setting(nvml, one.uuid, limits.mechanism));
+        GRIT_TRY(const GpuLimits limits, plan_in_process(nvml, params));
+        for (const GpuLimit& one : limits.gpus) GRIT_CHECK(try_setting(nvml, limits, one.uuid));
         return Json(true);
       },
-      kGpuCall_ns));
+      kPlan_ns));
 }
 
 std::optional<std::string> why_no_gpu_limits_here(const std::string& mechanism) {

@@ -3,14 +3,18 @@
 // Mechanism "emulated": the clock of the timer-driven accelerator (workloads/compute/emulated.cpp), which lives in the
 // shared memory of the node's ranks. What lies there ends with the ranks, so a rank that has ended leaves nothing to
 // revert.
+// Mechanism "sm_share": another process holds the rest of a GPU's multiprocessors, as gpu_contention does; no setting.
 // Mechanisms "clocks" and "power": settings of NVIDIA GPUs (injectors/gpu_limits.hpp), only with --allow-gpu-settings.
 #include <fmt/format.h>
 
 #include <cmath>
 
 #include "harness/os/closed_object.hpp"
+#include "harness/os/gpu_process.hpp"
 #include "injectors/faults.hpp"
 #include "injectors/gpu_limits.hpp"
+#include "injectors/gpu_load.hpp"
+#include "injectors/gpu_shares.hpp"
 #include "injectors/ranks.hpp"
 #include "injectors/setting.hpp"
 
@@ -19,6 +23,7 @@ namespace {
 
 constexpr double kPpm = 1e6;
 constexpr const char* kEmulated = "emulated";
+constexpr const char* kSmShare = "sm_share";
 
 struct Undo {
   std::vector<ProcessIdentity> ranks{};  // of the node, which share the clock
@@ -51,6 +56,17 @@ Result<Undo> undo_from_json(const Json& json) {
 /// A plan of an earlier version says none.
 std::string mechanism_of(const Params& params) { return params.json().value("mechanism", kEmulated); }
 bool is_emulated(const Params& params) { return mechanism_of(params) == kEmulated; }
+bool is_sm_share(const Params& params) { return mechanism_of(params) == kSmShare; }
+bool is_setting(const Params& params) { return !is_emulated(params) && !is_sm_share(params); }
+
+Result<std::vector<GpuLane>> hold_the_rest(const std::vector<OpenGpu>& gpus, double share, WorkerPage& page) {
+  std::vector<GpuLane> lanes;
+  for (const OpenGpu& gpu : gpus) {
+    GRIT_TRY(GpuLane lane, sm_lane(gpu, Held::multiprocessors, 1 - share, kGpuOwn, page));
+    lanes.push_back(std::move(lane));
+  }
+  return lanes;
+}
 
 std::vector<ParamSpec> params() {
   std::vector<ParamSpec> all{
@@ -64,8 +80,10 @@ std::vector<ParamSpec> params() {
       {"mechanism",
        Unit::text,
        kEmulated,
-       "the emulated accelerator; or of NVIDIA GPUs (with --allow-gpu-settings) locked clocks, or a power limit",
-       {kEmulated, kGpuClocks, kGpuPower}}};
+       "the emulated accelerator; or of NVIDIA GPUs (with --allow-gpu-settings) locked clocks, or a power limit; or, "
+       "without changing anything, multiprocessors that another process holds, as gpu_contention does",
+       {kEmulated, kGpuClocks, kGpuPower, kSmShare}},
+      {"share", Unit::fraction, 0.5, "sm_share: which share of the multiprocessors is left to others", {}, 0.01, 1.0}};
   for (ParamSpec& spec : gpu_limit_params()) all.push_back(std::move(spec));
   return all;
 }
@@ -77,10 +95,12 @@ class GpuThrottle final : public SettingInjector<Undo> {
         .name = "gpu_throttle",
         .summary = "The node's accelerators run at a lower clock",
         .params = params(),
-        .mechanisms = {kEmulated, kGpuClocks, kGpuPower},
+        .mechanisms = {kEmulated, kGpuClocks, kGpuPower, kSmShare},
         .needs = {"emulated: a workload with compute = \"emulated\"",
                   "clocks, power: a workload with compute = \"cuda\", --allow-gpu-settings, root, NVIDIA's driver",
-                  "clocks: a GPU from Volta on"},
+                  "clocks: a GPU from Volta on",
+                  "sm_share: a workload with compute = \"cuda\"; without MPS processes take turns on a GPU (see "
+                  "gpu_contention)"},
         .touches = {"the clock of the accelerators"},
         .undo = UndoClass::persistent,
         .dose = {"clock", 1.0}};
@@ -94,6 +114,12 @@ class GpuThrottle final : public SettingInjector<Undo> {
       return usage_error("gpu_throttle: with mechanism power the dose is `power`, and not `clock`");
     return std::string();
   }
+  /// Of the ranks' GPUs, as far as the plan can tell which these are.
+  [[nodiscard]] Result<Json> resolve(const Topology& topology, const std::vector<int>&, const Node& node,
+                                     const Params& params) const override {
+    if (!is_emulated(params)) GRIT_CHECK(check_gpu_has_ranks(topology, node, params.text("gpu")));
+    return is_sm_share(params) ? resolved_gpu(node, params) : Json::object();
+  }
   /// What the ranks do not compute with cannot be seen to act.
   [[nodiscard]] Status suits(const WorkloadTraits& workload, const Params& params) const override {
     const std::string needed = is_emulated(params) ? kEmulated : "cuda";
@@ -106,26 +132,36 @@ class GpuThrottle final : public SettingInjector<Undo> {
   [[nodiscard]] std::vector<Mechanism> mechanisms_here() const override {
     return {{kEmulated, std::nullopt},
             {kGpuClocks, why_no_gpu_limits_here(kGpuClocks)},
-            {kGpuPower, why_no_gpu_limits_here(kGpuPower)}};
+            {kGpuPower, why_no_gpu_limits_here(kGpuPower)},
+            {kSmShare, why_no_gpu_load_here()}};
   }
   [[nodiscard]] std::optional<std::string> why_unavailable(const Target& target) const override {
-    if (is_emulated(target.params)) return Injector::why_unavailable(target);
-    const auto planned = plan_gpu_limits(target.params);
-    return planned ? why_no_gpu_limits(*planned) : std::optional(planned.error().message);
+    if (!is_setting(target.params)) return Injector::why_unavailable(target);
+    return why_no_gpu_limits(target.params);
+  }
+
+  [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
+    if (!is_sm_share(target.params)) return SettingInjector::prepare(target);
+    auto body = gpu_lanes_body(gpu_of(target), [share = target.params.number("share")](const auto& gpus, auto& page) {
+      return hold_the_rest(gpus, share, page);
+    });
+    return without_undo(
+        GpuLoadFault::make(std::move(body), {"gpu_busy_ns", "held_sm_ns", "away_ns", "sms_seen"}, {"held_sm_ns"}));
   }
 
   [[nodiscard]] Dose dose(const Params& params) const override {
+    if (is_sm_share(params)) return {"share", 1.0};
     return mechanism_of(params) == kGpuPower ? Dose{"power", 1.0} : info().dose;
   }
-  [[nodiscard]] bool changes_gpu_settings(const Params& params) const override { return !is_emulated(params); }
-  [[nodiscard]] bool is_machine_wide(const Params& params) const override { return !is_emulated(params); }
+  [[nodiscard]] bool changes_gpu_settings(const Params& params) const override { return is_setting(params); }
+  [[nodiscard]] bool is_machine_wide(const Params& params) const override { return is_setting(params); }
   [[nodiscard]] bool is_machine_wide_record(const Json& undo) const override { return is_of_gpus(undo); }
   [[nodiscard]] std::int64_t call_limit_ns(const Params& params) const override {
-    return is_emulated(params) ? 0 : kGpuCall_ns;
+    return !is_setting(params) ? 0 : kGpuStart_ns + kGpuCall_ns;  // after a hang another process takes it off
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return grew(before, after, "throttled_ns");
+    return grew(before, after, "throttled_ns") || grew(before, after, "held_sm_ns");
   }
 
  protected:
@@ -174,7 +210,7 @@ class GpuThrottle final : public SettingInjector<Undo> {
   }
 
   [[nodiscard]] Result<std::unique_ptr<Fault>> make_fault(const Target& target, Undo undo) const override {
-    if (undo.gpus) return make_gpu_limits(std::move(*undo.gpus));
+    if (undo.gpus) return make_gpu_limits(std::move(*undo.gpus), target.ranks);
     return SettingInjector::make_fault(target, std::move(undo));
   }
 

@@ -50,7 +50,11 @@ Result<std::unique_ptr<Agent>> Agent::open(AgentConfig config, Segment segment, 
   GRIT_CHECK(agent->recover());
   agent->look_for_reach();
   agent->node_before_ = read_node_state();
-  GRIT_CHECK(agent->windows_.check_available());
+  {
+    // The library of a GPU that is asleep may take longer to start than the agent's keeper would wait otherwise.
+    const Doing doing(agent->segment_.control(), AgentDoing::applying_or_reverting);
+    GRIT_CHECK(agent->windows_.check_available());
+  }
   GRIT_CHECK(agent->check_machine_wide());
   GRIT_CHECK(agent->open_descriptors());
   agent->note_dangers();

@@ -215,14 +215,8 @@ Result<Node> discover_node(const DiscoveryHints& hints) {
   node.name = host_name();
   const auto environment = environment_by_name();
   node.nics = scan.run(environment, needed_files(hints, environment));
-  if (auto found = find_gpus()) {
-    node.gpus = std::move(found->all);
-    node.gpu_driver = std::move(found->driver);
-    node.gpu_problem = std::move(found->problem);
-    find_nearest_nics(node);
-  } else {
-    node.gpu_problem = std::move(found).error().message;
-  }
+  describe_gpus(node);
+  find_nearest_nics(node);
   return node;
 }
 

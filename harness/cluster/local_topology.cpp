@@ -8,6 +8,7 @@
 #include "harness/cluster/layout.hpp"
 #include "harness/cluster/local.hpp"
 #include "harness/cluster/nic_roles.hpp"
+#include "harness/cluster/node_gpus.hpp"
 #include "harness/cluster/switch.hpp"
 
 namespace grit {
@@ -61,7 +62,8 @@ int default_local_nodes() {
 }
 
 Topology local_topology(int nodes, int ranks_per_node) {
-  const Node machine = describe_machine();
+  Node machine = describe_machine();
+  describe_gpus(machine);  // its nodes share them
   Topology topology;
   topology.local_cluster = true;
   for (int index = 0; index < nodes; ++index) topology.nodes.push_back(local_node(machine, index, ranks_per_node));

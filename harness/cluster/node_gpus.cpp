@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using nvml::Functions;
 
-constexpr std::int64_t kAsk_ns = 10 * kNsPerS;  // a driver without persistence mode wakes each GPU, which takes seconds
+constexpr std::int64_t kAsk_ns = 10 * kNsPerS;  // some ten questions for each of a node's GPUs
 constexpr unsigned kMostGpus = 64;
 constexpr unsigned kMostNvlinks = 18;  // NVML_NVLINK_MAX_LINKS
 
@@ -118,6 +118,22 @@ Result<FoundGpus> find_gpus(const fs::path& sys) {
     found.all.push_back(std::move(gpu));
   }
   return found;
+}
+
+const Result<FoundGpus>& known_gpus() {
+  static const Result<FoundGpus> found = find_gpus();
+  return found;
+}
+
+void describe_gpus(Node& node) {
+  const auto& found = known_gpus();
+  if (!found) {
+    node.gpu_problem = found.error().message;
+    return;
+  }
+  node.gpus = found->all;
+  node.gpu_driver = found->driver;
+  node.gpu_problem = found->problem;
 }
 
 void find_nearest_nics(Node& node, const fs::path& sys) {

@@ -74,7 +74,7 @@ bool keep_only(int line) {
 }
 
 /// An exception ends it: it must not come back as a second one of its parent.
-[[noreturn]] void run_process(pid_t parent, int line, const GpuProcess::Make& make) noexcept {
+[[noreturn]] void run_process(pid_t parent, int line, const std::function<void(int line)>& body) noexcept {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // it died before the line above
   ::prctl(PR_SET_NAME, "grit-gpu");
@@ -82,14 +82,19 @@ bool keep_only(int line) {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   if (!keep_only(line)) ::_exit(1);
+  body(kLine);
+  ::_exit(0);
+}
+
+void serve_gpus(const GpuProcess::Make& make, int line) {
   const auto nvml = started_nvml();
   if (!nvml) {
-    send_json(kLine, packed(tl::make_unexpected(nvml.error())));
-    ::_exit(1);
+    send_json(line, packed(tl::make_unexpected(nvml.error())));
+    return;
   }
   const auto service = make(*nvml);
-  if (send_json(kLine, packed(Json(true)))) serve(*service, kLine);
-  ::_exit(0);
+  if (send_json(line, packed(Json(true)))) serve(*service, line);
+  ::_exit(0);  // a library of an ill GPU might not let itself be shut down
 }
 
 class OneQuestion final : public GpuService {
@@ -104,18 +109,20 @@ class OneQuestion final : public GpuService {
 
 }  // namespace
 
-Result<GpuProcess> GpuProcess::start(const Make& make, std::int64_t limit_ns) {
+Result<GpuProcess> GpuProcess::fork_to(const Body& body) {
   std::array<int, 2> ends{-1, -1};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return errno_error("socketpair");
   Fd ours(ends[0]);
-  Fd theirs(ends[1]);
+  const Fd theirs(ends[1]);
   const pid_t parent = ::getpid(), pid = ::fork();
   if (pid < 0) return errno_error("cannot fork a process for the GPUs");
-  if (pid == 0) run_process(parent, theirs.get(), make);
-  GpuProcess process(pid, std::move(ours));
-  // The line then ends with the process.
-  theirs.reset();
-  GRIT_CHECK(process.receive(limit_ns));
+  if (pid == 0) run_process(parent, theirs.get(), body);
+  return GpuProcess(pid, std::move(ours));  // with our copy of the other end closed, the line ends with the process
+}
+
+Result<GpuProcess> GpuProcess::start(const Make& make, std::int64_t limit_ns) {
+  GRIT_TRY(GpuProcess process, fork_to([&](int line) { serve_gpus(make, line); }));
+  GRIT_CHECK(process.receive(limit_ns, "NVIDIA's driver did not start its library"));
   return process;
 }
 
@@ -132,7 +139,8 @@ GpuProcess& GpuProcess::operator=(GpuProcess&& other) noexcept {
 
 GpuProcess::~GpuProcess() { end(); }
 
-/// One that waits in the driver does not die: it is left, and its parent's end leaves it to init.
+/// One that waits in the driver does not die: it is left, and its parent's end leaves it to init. What its call may
+/// still set: GpuClaim::call().
 void GpuProcess::end() {
   if (pid_ <= 0) return;
   line_.reset();  // at which it ends by itself
@@ -142,7 +150,7 @@ void GpuProcess::end() {
   pid_ = -1;
 }
 
-Result<Json> GpuProcess::receive(std::int64_t limit_ns) {
+Result<Json> GpuProcess::receive(std::int64_t limit_ns, const char* too_late) {
   const std::int64_t until_ns = monotonic_ns() + limit_ns;
   pollfd item{line_.get(), POLLIN, 0};
   for (;;) {
@@ -152,7 +160,7 @@ Result<Json> GpuProcess::receive(std::int64_t limit_ns) {
     if (ready > 0) break;
     if (ready == 0 && left_ns >= kNsPerMs) continue;
     end();
-    return unavailable_error(fmt::format("NVIDIA's driver did not answer within {} ms", limit_ns / kNsPerMs));
+    return unavailable_error(fmt::format("{} within {} ms", too_late, limit_ns / kNsPerMs));
   }
   std::string text(kMostMessage_bytes, '\0');
   const ssize_t got = ::recv(line_.get(), text.data(), text.size(), 0);
@@ -169,14 +177,21 @@ Result<Json> GpuProcess::ask(const Json& question, std::int64_t limit_ns) {
     end();
     return unavailable_error("the process that asks NVIDIA's library has ended");
   }
-  return receive(limit_ns);
+  return receive(limit_ns, "NVIDIA's driver did not answer");
 }
 
 Result<Json> ask_gpus(const std::function<Result<Json>(const Nvml&)>& work, std::int64_t limit_ns) {
-  const std::int64_t until_ns = monotonic_ns() + limit_ns;
   GRIT_TRY(GpuProcess process,
-           GpuProcess::start([&](const Nvml& nvml) { return std::make_unique<OneQuestion>(nvml, work); }, limit_ns));
-  return process.ask(Json(), std::max(kNsPerMs, until_ns - monotonic_ns()));
+           GpuProcess::start([&](const Nvml& nvml) { return std::make_unique<OneQuestion>(nvml, work); }));
+  return process.ask(Json(), limit_ns);
+}
+
+Result<Json> ask_apart(const std::function<Result<Json>()>& work, std::int64_t limit_ns) {
+  GRIT_TRY(GpuProcess process, GpuProcess::fork_to([&](int line) {
+             send_json(line, packed(work()));
+             ::_exit(0);
+           }));
+  return process.receive(limit_ns, "NVIDIA's driver did not answer");
 }
 
 }  // namespace grit

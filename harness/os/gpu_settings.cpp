@@ -2,11 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 
 namespace grit {
 
 using nvml::Functions;
+
+bool is_gpu_uuid(const std::string& text) {
+  const auto is_plain = [](unsigned char one) { return std::isalnum(one) != 0 || one == '-'; };
+  return text.starts_with("GPU-") && text.size() < nvml::kMostText_bytes &&
+         std::all_of(text.begin(), text.end(), is_plain);
+}
 
 Failure nvml_error(std::string_view what, nvml::Code code) {
   std::string message = fmt::format("{}: {}", what, describe(code));
@@ -81,6 +89,12 @@ Status GpuSettings::call(std::string_view what, int (*nvml::Functions::*function
   const nvml::Code code = nvml_->call(function, device_, arguments...);
   if (code == nvml::success) return {};
   return nvml_error(fmt::format("GPU {}: {}", uuid_, what), code);
+}
+
+std::string GpuSettings::pci_address() const {
+  nvml::PciInfo info;
+  const nvml::Code code = nvml_->call(&Functions::pci_info, device_, &info);
+  return code == nvml::success ? pci_address_of(info) : std::string();
 }
 
 Result<unsigned> GpuSettings::power_limit_mw() const {

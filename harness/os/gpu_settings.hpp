@@ -13,6 +13,9 @@
 
 namespace grit {
 
+/// "GPU-6f1c...": letters, digits and dashes, as a part of a file's name.
+bool is_gpu_uuid(const std::string& text);
+
 /// "WHAT: the GPU is lost". unavailable: what a machine may be like (no permission, not supported, a GPU that is lost,
 /// another driver); internal: anything else.
 Failure nvml_error(std::string_view what, nvml::Code code);
@@ -37,6 +40,9 @@ struct ClockLock {
 /// "1410", "1200,1410". Empty: it is none.
 std::optional<ClockLock> clock_lock_of(std::string_view text);
 
+/// By which the driver's counter of the time under the power cap grows.
+inline constexpr std::int64_t kPowerCountStep_ns = 100'000'000;
+
 inline constexpr unsigned kClockStep_mhz = 15;  // clocks come in steps of this at most, to which the driver rounds
 
 /// Do its clocks look locked? There is no getter: it works, below its highest clock, and gives no reason. An idle GPU
@@ -49,6 +55,9 @@ class GpuSettings {
  public:
   /// Error: no GPU of this driver has that UUID, or it is lost.
   static Result<GpuSettings> of(const Nvml& nvml, const std::string& uuid);
+
+  /// "0000:81:00.0", as the kernel writes it; empty: the driver does not tell.
+  [[nodiscard]] std::string pci_address() const;
 
   [[nodiscard]] Result<GpuPower> power() const;
   [[nodiscard]] Result<unsigned> power_limit_mw() const;

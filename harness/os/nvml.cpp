@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,6 +67,11 @@ nvml::Code Nvml::start() {
 
 /// As workloads/accelerator has it of other libraries.
 bool Nvml::is_fake() const { return ::dlsym(library_->handle, "grit_fake_library") != nullptr; }
+
+std::string loaded_nvidia_driver(const std::filesystem::path& sys) {
+  struct stat found {};
+  return ::stat((sys / "module/nvidia").c_str(), &found) == 0 ? std::to_string(found.st_ino) : std::string();
+}
 
 std::string describe(nvml::Code code) {
   switch (code) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,11 @@ class Nvml {
   };
   std::unique_ptr<Library> library_ = std::make_unique<Library>();
 };
+
+/// Tells the driver that is loaded now from one before or after it in this boot: the number of its directory in sysfs,
+/// which the kernel gives to no other while it runs (fs/kernfs: numbers are drawn cyclically). Alike from any
+/// namespace. Empty: none is loaded.
+std::string loaded_nvidia_driver(const std::filesystem::path& sys = "/sys");
 
 /// What a code means, for people: "the GPU is lost".
 std::string describe(nvml::Code code);

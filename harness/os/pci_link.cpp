@@ -92,6 +92,16 @@ bool is_pci_address(const std::string& name) {
   return has_shape && name.find_first_not_of("0123456789abcdef:.") == std::string::npos;
 }
 
+std::uint64_t pci_number(const std::string& address) {
+  constexpr std::uint64_t kIsOne = std::uint64_t{1} << 63U;
+  if (!is_pci_address(address)) return 0;
+  std::string digits;
+  for (const char one : address)
+    if (one != ':' && one != '.') digits += one;
+  const auto number = hex_number(digits);
+  return number ? kIsOne | static_cast<std::uint64_t>(*number) : 0;
+}
+
 std::optional<PciErrors> pci_errors(const std::filesystem::path& device) {
   const auto replays = sum_of(device / "aer_dev_correctable", {"BadTLP", "BadDLLP", "Rollover", "Timeout"});
   const auto nonfatal = sum_of(device / "aer_dev_nonfatal", {"TOTAL_ERR_NONFATAL"});

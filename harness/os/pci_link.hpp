@@ -36,6 +36,9 @@ bool pci_is_gone(const std::filesystem::path& device);
 /// Is this the name of a directory of a PCI device ("0000:81:00.0")?
 bool is_pci_address(const std::string& name);
 
+/// Such a name as one number, not 0, for shared memory; 0: it is none.
+std::uint64_t pci_number(const std::string& address);
+
 /// Errors since it was plugged in.
 struct PciErrors {
   std::int64_t replays = 0;  // what had to be sent again

@@ -45,6 +45,7 @@ struct RankSlot {
   std::atomic<std::int32_t> block_left{-1};     // Block::index of the last block it has finished
   std::atomic<RankEnd> end{RankEnd::running};
   std::atomic<std::int64_t> ended_ns{0};  // note_end(); 0: it runs
+  std::atomic<std::uint64_t> gpu{0};      // that it computes on, pci_number(); 0: none, or none yet
   RankDials dials{};
   WrongValues wrong_values{};
   Ring<StepRecord, kRingCapacity> steps;

@@ -75,7 +75,7 @@ Fact data_nics() {
 
 /// NVIDIA's GPUs as the driver tells of them.
 Fact gpus_here() {
-  const auto found = find_gpus();
+  const auto& found = known_gpus();
   if (!found) return {.topic = "GPUs", .value = "?", .problem = found.error().message};
   if (found->driver.empty() && found->all.empty()) return alike("GPUs", "none: the NVIDIA driver is not loaded");
   std::map<std::string, int> names;

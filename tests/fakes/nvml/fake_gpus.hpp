@@ -21,11 +21,16 @@ class FakeGpus {
     std::filesystem::permissions(copy, std::filesystem::perms(0644));
     ::setenv("GRIT_NVML_LIBRARY", copy.c_str(), 1);
     ::setenv("GRIT_FAKE_NVML", (tree_.root() / "state").c_str(), 1);
+    ::setenv("GRIT_GPU_CLAIMS", claims().c_str(), 1);
     write("");
   }
   FakeGpus(const FakeGpus&) = delete;
   FakeGpus& operator=(const FakeGpus&) = delete;
-  ~FakeGpus() { ::unsetenv("GRIT_NVML_LIBRARY"), ::unsetenv("GRIT_FAKE_NVML"); }
+  ~FakeGpus() {
+    for (const char* variable : {"GRIT_NVML_LIBRARY", "GRIT_FAKE_NVML", "GRIT_GPU_CLAIMS"}) ::unsetenv(variable);
+  }
+  /// Where it is written down who may set what on them (harness/os/gpu_claim.hpp).
+  [[nodiscard]] std::filesystem::path claims() const { return tree_.root() / "claims"; }
 
   /// What they are from now on.
   void write(const std::string& text) {

@@ -3,6 +3,9 @@
 //   gpus 2                            how many there are
 //   fields 575                        the numbers of the slowdown counters are those of that release; else of 580
 //   hang FUNCTION SECONDS             it takes so long
+//   late FUNCTION SECONDS             of one that sets: it does not return, and sets after so long, although its
+//   process
+//                                     is killed: as one that waits in the driver, with all that it has open
 //   abort FUNCTION                    it ends the process
 //   return FUNCTION CODE              it fails
 //   fail N CODE                       the N-th call of all fails, over all processes, from 1 on, since there is a file
@@ -69,6 +72,7 @@ struct Fake {
   OpaqueDevice devices[kMostGpus]{};
   OpaqueEventSet set{};
   std::size_t told_events = 0;
+  bool is_late = false;
 };
 
 Fake& fake() {
@@ -87,7 +91,7 @@ State read_state(const char* path, ino_t file) {
     int length = 0;
     if (std::sscanf(key.c_str(), "gpu%u.event%n", &gpu, &length) == 1 && length == static_cast<int>(key.size()))
       state.events.push_back({gpu, std::strtoull(value.c_str(), nullptr, 0)});
-    else if (key == "hang" || key == "return" || key == "abort")
+    else if (key == "hang" || key == "return" || key == "abort" || key == "late")
       state.values[key + " " + value] = more.empty() ? "1" : more;
     else if (key == "fail" || key == "fail_from")
       state.values[key] = value, state.values[key + " code"] = more;
@@ -134,7 +138,19 @@ int planned_failure() {
   return from && call >= *from ? static_cast<int>(number_of("fail_from code").value_or(unknown_error)) : 0;
 }
 
+/// A kernel that does not let a killed process go cannot be had here: a child goes on in its place, and the process
+/// itself never returns.
+void be_late(double seconds) {
+  if (::fork() != 0) {
+    for (;;) ::pause();
+  }
+  ::setsid();
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  fake().is_late = true;  // it sets, and ends
+}
+
 int enter(const char* function) {
+  if (const auto seconds = value_of(std::string("late ") + function)) be_late(std::strtod(seconds->c_str(), nullptr));
   if (const auto seconds = value_of(std::string("hang ") + function))
     std::this_thread::sleep_for(std::chrono::duration<double>(std::strtod(seconds->c_str(), nullptr)));
   if (value_of(std::string("abort ") + function)) std::abort();
@@ -186,7 +202,7 @@ std::map<std::string, std::uint64_t> read_set() {
   return set;
 }
 
-/// One process sets at a time.
+/// One process sets at a time. One that is late ends with it.
 void write_set(const std::map<std::string, std::uint64_t>& set) {
   const std::string next = set_path() + ".next";
   {
@@ -194,6 +210,7 @@ void write_set(const std::map<std::string, std::uint64_t>& set) {
     for (const auto& [key, value] : set) lines << key << " " << value << "\n";
   }
   ::rename(next.c_str(), set_path().c_str());
+  if (fake().is_late) ::_exit(0);
 }
 
 std::uint64_t limit_mw_of(Device device, const std::map<std::string, std::uint64_t>& set) {

@@ -11,6 +11,8 @@
 
 #include "harness/agent/fault_windows.hpp"
 #include "harness/agent/journal_files.hpp"
+#include "harness/os/pci_link.hpp"
+#include "harness/record/segment.hpp"
 #include "tests/fakes/nvml/fake_gpus.hpp"
 #include "tests/text.hpp"
 #include "tests/two_nodes.hpp"
@@ -45,6 +47,14 @@ struct GpuJournal {
   GpuJournal() { REQUIRE(::chmod(directory.path().c_str(), 0700) == 0); }
 };
 
+/// The node's only rank, on the fake's first GPU.
+NodeRanks rank_on_gpu() {
+  static const Segment segment = ok(Segment::create(1));
+  RankSlot& slot = segment.slots()[0];
+  slot.gpu.store(pci_number("0000:00:00.0"));
+  return {.all = {{.slot = &slot}}, .control = &segment.control()};
+}
+
 /// What the agent's loop does, for a while.
 void go_on(FaultWindows& windows, std::int64_t lasts_ns) {
   for (const std::int64_t until_ns = monotonic_ns() + lasts_ns; monotonic_ns() < until_ns;) {
@@ -58,9 +68,10 @@ void go_on(FaultWindows& windows, std::int64_t lasts_ns) {
 /// One block of it; what was reported, "applied", "reverted", "acting" or "error" -> its event.
 std::map<std::string, Json> block_of(const Plan& plan, const GpuJournal& place, BlockKind kind = BlockKind::fault) {
   std::map<std::string, Json> story;
-  FaultWindows windows(plan, 0, place.file, [&](const Json& event) {
-    story[event.value("action", event["type"].get<std::string>())] = event;
-  });
+  FaultWindows windows(
+      plan, 0, place.file,
+      [&](const Json& event) { story[event.value("action", event["type"].get<std::string>())] = event; },
+      rank_on_gpu());
   windows.arm({.index = 0, .pair = 0, .kind = kind});
   windows.start(monotonic_ns());
   go_on(windows, ms(250));
@@ -97,14 +108,15 @@ TEST_CASE("gpu_throttle in the agent: one that begins when another ends waits un
   PlannedFault after = plan.faults[0];
   after.id = 1;
   after.params["power"] = 0.5;
-  plan.faults[0].pulses = {Pulse{0, ms(150)}};
-  after.pulses = {Pulse{ms(150), ms(300)}};
+  plan.faults[0].pulses = {Pulse{0, ms(400)}};
+  after.pulses = {Pulse{ms(400), ms(800)}};
   plan.faults.push_back(after);
   std::vector<Json> events;
-  FaultWindows windows(plan, 0, place.file, [&](const Json& event) { events.push_back(event); });
+  FaultWindows windows(
+      plan, 0, place.file, [&](const Json& event) { events.push_back(event); }, rank_on_gpu());
   windows.arm(plan.blocks[0]);
   windows.start(monotonic_ns());
-  go_on(windows, ms(800));
+  go_on(windows, ms(1400));
   windows.end(RevertReason::block_end);
   CHECK(windows.close());
   INFO(Json(events).dump());

@@ -1,5 +1,7 @@
 // GPUs that exist in a text file (tests/fakes/nvml), and PCI trees that exist in a directory.
 #include "harness/base/clock.hpp"
+#include "harness/cluster/discovery.hpp"
+#include "harness/cluster/local.hpp"
 #include "harness/cluster/node_gpus.hpp"
 #include "tests/catch.hpp"
 #include "tests/fakes/nvml/fake_gpus.hpp"
@@ -69,6 +71,21 @@ TEST_CASE("GPUs of a node: one that is lost stays out, and a driver that does no
   CHECK(contains(why("gpus 1\nreturn nvmlDeviceGetCount_v2 999\n"), "NVML error 999"));
   CHECK(contains(why("gpus 1\nabort nvmlDeviceGetName\n"), "has ended"));
   CHECK(why("gpus 0\n") == "0 GPUs ");
+}
+
+TEST_CASE("GPUs of a node: a process asks once, however often it looks at its node") {
+  test::FakeGpus gpus;
+  gpus.write("gpus 1\nfail 1000000 15\n");  // the fake counts its calls
+  ok(find_gpus());
+  const std::int64_t once = gpus.calls();
+  CHECK(once > 5);
+  gpus.forget_calls();
+  for (int i = 0; i < 3; ++i) {
+    const Node node = ok(discover_node({}));
+    const Topology local = local_topology(2, 1);  // whose nodes share the machine's
+    CHECK(node.gpus.size() == local.nodes[1].gpus.size());
+  }
+  CHECK(gpus.calls() <= once);
 }
 
 TEST_CASE("GPUs of a node: nothing is asked where no NVIDIA driver is loaded") {

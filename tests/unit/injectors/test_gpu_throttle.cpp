@@ -1,9 +1,5 @@
 // gpu_throttle of GPUs that exist in a text file (tests/fakes/nvml): grit's own control flow, and nothing about a GPU.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
-#include <csignal>
 #include <thread>
 
 #include "harness/base/clock.hpp"
@@ -14,6 +10,7 @@
 #include "tests/fakes/nvml/fake_gpus.hpp"
 #include "tests/namespace.hpp"
 #include "tests/text.hpp"
+#include "tests/unit/injectors/gpu_targets.hpp"
 
 using namespace grit;
 using grit::test::contains;
@@ -21,25 +18,11 @@ using grit::test::ok;
 
 namespace {
 
-/// Two busy GPUs; the second one's power limit is a site's own.
-const std::string kBusy =
-    "gpus 2\n"
-    "gpu0.sm_mhz 1980\ngpu0.max_mhz 1980\ngpu0.reasons 0\ngpu0.used_percent 99\n"
-    "gpu0.limit_mw 700000\ngpu0.default_limit_mw 700000\ngpu0.lowest_mw 200000\ngpu0.capped_below_mw 600000\n"
-    "gpu1.sm_mhz 1980\ngpu1.max_mhz 1980\ngpu1.reasons 0\ngpu1.used_percent 99\n"
-    "gpu1.limit_mw 649777\ngpu1.default_limit_mw 700000\ngpu1.lowest_mw 200000\ngpu1.capped_below_mw 600000\n";
+const std::string& kBusy = grit::test::kBusyGpus;
 
-Target target_of(Json given) {
-  if (!given.contains("mechanism")) given["mechanism"] = kGpuClocks;
-  Target target;
-  target.params = Params(ok(complete_params(gpu_throttle().info().params, std::move(given))));
-  return target;
-}
-Target clocks(Json more = Json::object()) { return target_of(std::move(more)); }
-Target power(Json more = Json::object()) {
-  more["mechanism"] = kGpuPower;
-  return target_of(std::move(more));
-}
+Target target_of(Json given) { return test::gpu_target(std::move(given)); }
+Target clocks(Json more = Json::object()) { return test::gpu_clocks(std::move(more)); }
+Target power(Json more = Json::object()) { return test::gpu_power(std::move(more)); }
 
 std::string refusal(const Target& target) {
   const auto made = gpu_throttle().prepare(target);
@@ -111,33 +94,28 @@ TEST_CASE("gpu_throttle: clocks are locked on all GPUs, and unlocked") {
 
 TEST_CASE("gpu_throttle: a lock of idle GPUs, and a window in which nothing is done, do not act") {
   test::FakeGpus gpus;
+  const auto acts = [](const Target& target, bool is_sham) {
+    const Prepared made = ok(gpu_throttle().prepare(target));
+    const Json before = ok(made.fault->counters());
+    if (is_sham)
+      CHECK_FALSE(ok(made.fault->start_null()));
+    else
+      ok(made.fault->start());
+    CHECK(ok(made.fault->read()).holds == !is_sham);
+    wait(120);
+    ok(made.fault->stop());
+    return gpu_throttle().acted(before, ok(made.fault->counters()));
+  };
   gpus.write("gpus 1\ngpu0.sm_mhz 345\ngpu0.max_mhz 1980\ngpu0.reasons 1\ngpu0.used_percent 0\n");
-  const Prepared idle = ok(gpu_throttle().prepare(clocks({{"site_lock", "none"}})));
-  const Json before = ok(idle.fault->counters());
-  ok(idle.fault->start());
-  wait(120);
-  ok(idle.fault->stop());
-  CHECK_FALSE(gpu_throttle().acted(before, ok(idle.fault->counters())));
-
+  CHECK_FALSE(acts(clocks({{"site_lock", "none"}}), false));
   // Busy, and below that clock by its power limit all the time: the lock changes nothing.
   gpus.write("gpus 1\ngpu0.sm_mhz 985\ngpu0.max_mhz 1980\ngpu0.reasons 4\ngpu0.used_percent 99\n");
-  const Prepared capped = ok(gpu_throttle().prepare(clocks({{"site_lock", "none"}})));
-  ok(capped.fault->start());
-  CHECK(ok(capped.fault->read()).holds);
-  wait(120);
-  ok(capped.fault->stop());
-  CHECK_FALSE(gpu_throttle().acted(before, ok(capped.fault->counters())));
+  CHECK_FALSE(acts(clocks({{"site_lock", "none"}}), false));
 
   gpus.write(kBusy);
   gpus.set("gpu0.limit_mw", 500'000),
       gpus.set("gpu0.capped_at_ns", 1);  // capped all the time, by a limit of the site's
-  for (const Target& target : {clocks({{"site_lock", "none"}}), power()}) {
-    const Prepared sham = ok(gpu_throttle().prepare(target));
-    const Json at_rest = ok(sham.fault->counters());
-    CHECK_FALSE(ok(sham.fault->start_null()));
-    wait(60);
-    CHECK_FALSE(gpu_throttle().acted(at_rest, ok(sham.fault->counters())));
-  }
+  for (const Target& target : {clocks({{"site_lock", "none"}}), power()}) CHECK_FALSE(acts(target, true));
 }
 
 TEST_CASE("gpu_throttle: a power limit is put back to the milliwatt, and the driver's nanoseconds show that it acts") {
@@ -152,14 +130,14 @@ TEST_CASE("gpu_throttle: a power limit is put back to the milliwatt, and the dri
   const Reading on = ok(made.fault->read());
   CHECK((on.holds && on.left));
   CHECK(on.details["gpus"]["GPU-fake-0"]["power_limit_mw"] == 350'000);
-  wait(30);
+  wait(130);
   ok(made.fault->stop());
   CHECK(gpus.setting("gpu0.limit_mw") == 700'000);
   CHECK(gpus.setting("gpu1.limit_mw") == 649'777);
   CHECK_FALSE(ok(made.fault->read()).left);
   const Json after = ok(made.fault->counters());
   CHECK(gpu_throttle().acted(before, after));
-  CHECK(after["throttled_ns"].get<std::int64_t>() >= 2 * 30 * kNsPerMs);  // of both
+  CHECK(after["throttled_ns"].get<std::int64_t>() >= 2 * 130 * kNsPerMs);  // of both
   CHECK(ok(gpu_throttle().revert(made.undo)) == Reverted::put_back);
   check_as_before(gpus);
 }
@@ -275,23 +253,7 @@ TEST_CASE("gpu_throttle: after a kill the record alone puts everything back, onc
   test::FakeGpus gpus;
   for (const Target& target : {power(), clocks()}) {
     gpus.write(kBusy);
-    int line[2];
-    REQUIRE(::pipe(line) == 0);
-    const pid_t agent = ::fork();
-    if (agent == 0) {
-      const auto made = gpu_throttle().prepare(target);
-      const std::string undo = made ? json_text(made->undo) : "";
-      const bool told = ::write(line[1], undo.data(), undo.size()) == static_cast<ssize_t>(undo.size());
-      if (made && told) static_cast<void>(made->fault->start());
-      ::kill(::getpid(), SIGKILL);
-    }
-    ::close(line[1]);
-    REQUIRE(::waitpid(agent, nullptr, 0) == agent);
-    std::string text(64 << 10, '\0');
-    const ssize_t got = ::read(line[0], text.data(), text.size());
-    ::close(line[0]);
-    REQUIRE(got > 0);
-    const Json undo = ok(parse_json(text.substr(0, static_cast<std::size_t>(got))));
+    const Json undo = test::record_of_killed(target, [](Fault& fault) { ok(fault.start()); });
     CHECK((gpus.setting("gpu1.limit_mw") == 455'000 || gpus.setting("gpu1.lock_mhz") == 990));
     Json other_boot = undo;
     other_boot["boot_id"] = "00000000-0000-0000-0000-000000000000";
@@ -402,7 +364,7 @@ TEST_CASE("gpu_throttle: why it cannot work here, in words") {
 TEST_CASE("gpu_throttle: which mechanisms can work here is asked without setting anything") {
   const auto why = [](std::size_t which) {
     const auto mechanisms = gpu_throttle().mechanisms_here();
-    REQUIRE(mechanisms.size() == 3);
+    REQUIRE(mechanisms.size() >= 3);
     CHECK_FALSE(mechanisms[0].why_not);
     return mechanisms[which].why_not.value_or("it can");
   };

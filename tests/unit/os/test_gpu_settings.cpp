@@ -102,3 +102,39 @@ TEST_CASE("gpu_process: it answers again and again, ends with its library, and i
   const auto refused = GpuProcess::start([](const Nvml&) { return std::make_unique<Echo>(); }, 10 * kNsPerS);
   CHECK(contains(refused.error().message, "of different releases"));
 }
+
+TEST_CASE("gpu_process: starting the library has a limit of its own, beside that of an answer") {
+  test::FakeGpus gpus;
+  gpus.write("gpus 1\nhang nvmlInit_v2 1\n");  // as where each GPU is first woken
+  const auto count = [](const Nvml& nvml) -> Result<Json> {
+    unsigned gpu_count = 0;
+    const nvml::Code code = nvml.call(&nvml::Functions::device_count, &gpu_count);
+    if (code != nvml::success) return nvml_error("counting", code);
+    return Json(gpu_count);
+  };
+  CHECK(ok(ask_gpus(count, 500 * kNsPerMs)) == 1);
+  gpus.write("gpus 1\nhang nvmlDeviceGetCount_v2 60\n");
+  CHECK(ask_gpus(count, 100 * kNsPerMs).error().message == "NVIDIA's driver did not answer within 100 ms");
+  class Nothing final : public GpuService {
+   public:
+    Result<Json> answer(const Json& question) override { return question; }
+  };
+  gpus.write("gpus 1\nhang nvmlInit_v2 60\n");
+  const auto late = GpuProcess::start([](const Nvml&) { return std::make_unique<Nothing>(); }, 100 * kNsPerMs);
+  CHECK(late.error().message == "NVIDIA's driver did not start its library within 100 ms");
+}
+
+TEST_CASE("gpu_process: what is asked apart may hang or crash, and nobody hangs with it") {
+  const auto asked = [](const std::function<Result<Json>()>& work) {
+    const auto told = ask_apart(work, 200 * kNsPerMs);
+    return told ? told->get<std::string>() : told.error().message;
+  };
+  const pid_t here = ::getpid();
+  CHECK(asked([&]() -> Result<Json> { return Json(::getpid() == here ? "here" : "apart"); }) == "apart");
+  CHECK(asked([]() -> Result<Json> { return usage_error("as asked"); }) == "as asked");
+  CHECK(contains(asked([]() -> Result<Json> { std::abort(); }), "has ended"));
+  CHECK(asked([]() -> Result<Json> {
+          ::sleep(60);
+          return Json("late");
+        }) == "NVIDIA's driver did not answer within 200 ms");
+}

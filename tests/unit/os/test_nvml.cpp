@@ -48,6 +48,20 @@ TEST_CASE("nvml: every code is put into words") {
   CHECK(describe(static_cast<nvml::Code>(26)) == "NVML error 26");
 }
 
+TEST_CASE("nvml: a driver that is loaded is told from one that is not, and from another in its place") {
+  const test::TempDirectory directory;
+  const auto modules = directory.path() / "module";
+  std::filesystem::create_directories(modules);
+  CHECK(loaded_nvidia_driver(directory.path()).empty());
+  std::filesystem::create_directory(modules / "nvidia");
+  const std::string first = loaded_nvidia_driver(directory.path());
+  CHECK_FALSE(first.empty());
+  CHECK(loaded_nvidia_driver(directory.path()) == first);
+  std::filesystem::rename(modules / "nvidia", modules / "before");  // whose number is then no other's
+  std::filesystem::create_directory(modules / "nvidia");
+  CHECK(loaded_nvidia_driver(directory.path()) != first);
+}
+
 TEST_CASE("nvml: a file that is no such library, and as root one that others can write") {
   const test::TempDirectory directory;
   const auto file = directory.path() / "library";

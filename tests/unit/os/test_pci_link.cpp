@@ -44,3 +44,11 @@ TEST_CASE("pci_link: devices that report no errors") {
   CHECK(errors->nonfatal == 4);
   CHECK(errors->fatal == 5);
 }
+
+TEST_CASE("pci_link: an address as one number") {
+  CHECK(pci_number("0000:00:00.0") != 0);
+  CHECK(pci_number("0000:81:00.0") != pci_number("0000:81:00.1"));
+  CHECK(pci_number("0001:81:00.0") != pci_number("0000:81:00.0"));
+  CHECK(pci_number("10000:01:00.0") != pci_number("0000:01:00.0"));
+  for (const char* no : {"", "81:00.0", "0000:zz:00.0"}) CHECK(pci_number(no) == 0);
+}

@@ -16,6 +16,9 @@ namespace grit {
   X(partition) \
   X(ethernet_flood) \
   X(gpu_throttle) \
+  X(gpu_contention) \
+  X(gpu_memory_pressure) \
+  X(pcie_contention) \
   X(cpu_throttle) \
   X(cpu_contention) \
   X(os_noise) \

@@ -22,10 +22,24 @@ class Pacer {
     const std::int64_t now_ns = monotonic_ns();
     next_ns_ = std::max(next_ns_, now_ns - kBacklog_ns);
     if (next_ns_ > now_ns) sleep_until(next_ns_);
-    next_ns_ += static_cast<std::int64_t>(1e9 * static_cast<double>(portion) / per_s_);
+    next_ns_ += length_ns(portion);
+  }
+
+  /// The same without waiting: is one due?
+  bool take(std::int64_t portion) {
+    if (per_s_ <= 0) return true;
+    const std::int64_t now_ns = monotonic_ns();
+    next_ns_ = std::max(next_ns_, now_ns - kBacklog_ns);
+    if (next_ns_ > now_ns) return false;
+    next_ns_ += length_ns(portion);
+    return true;
   }
 
  private:
+  [[nodiscard]] std::int64_t length_ns(std::int64_t portion) const {
+    return static_cast<std::int64_t>(1e9 * static_cast<double>(portion) / per_s_);
+  }
+
   static constexpr std::int64_t kBacklog_ns = 100 * kNsPerMs;
 
   double per_s_;

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "harness/base/clock.hpp"
@@ -34,6 +36,17 @@ constexpr int kKillAttempts = 3;
 void wake(std::atomic<std::uint32_t>& word, std::uint32_t value) {
   word.store(value, std::memory_order_release);
   futex(word, FUTEX_WAKE, INT32_MAX);
+}
+
+/// False: it has not ended within the limit (0: there is none).
+bool wait_for_end(pid_t pid, std::int64_t limit_ns, rusage& usage) {
+  const std::int64_t deadline_ns = monotonic_ns() + limit_ns;
+  for (;;) {
+    const pid_t ended = ::wait4(pid, nullptr, limit_ns > 0 ? WNOHANG : 0, &usage);
+    if (ended == pid || (ended < 0 && errno != EINTR)) return true;
+    if (limit_ns > 0 && monotonic_ns() > deadline_ns) return false;
+    if (limit_ns > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 void close_all_but(std::vector<int> keep) {
@@ -86,11 +99,12 @@ void WorkerPage::fail(const std::string& why) {
 }
 
 Result<Worker> Worker::fork(const std::string& name, const std::function<void(WorkerPage&)>& body,
-                            const std::vector<int>& keep_fds) {
+                            const std::vector<int>& keep_fds, std::int64_t end_limit_ns) {
   void* memory = ::mmap(nullptr, sizeof(WorkerPage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return errno_error("cannot make a worker's shared page");
   Worker worker;
   worker.page_ = new (memory) WorkerPage;
+  worker.end_limit_ns_ = end_limit_ns;
   const pid_t parent = ::getpid();
   worker.pid_ = ::fork();
   if (worker.pid_ < 0) return errno_error("cannot fork the worker " + name);
@@ -111,13 +125,16 @@ Result<Worker> Worker::fork(const std::string& name, const std::function<void(Wo
 }
 
 Worker::Worker(Worker&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), page_(std::exchange(other.page_, nullptr)) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      page_(std::exchange(other.page_, nullptr)),
+      end_limit_ns_(other.end_limit_ns_) {}
 
 Worker& Worker::operator=(Worker&& other) noexcept {
   if (this != &other) {
     forget();
     pid_ = std::exchange(other.pid_, -1);
     page_ = std::exchange(other.page_, nullptr);
+    end_limit_ns_ = other.end_limit_ns_;
   }
   return *this;
 }
@@ -129,8 +146,7 @@ ProcessUsage Worker::end() {
   if (pid_ > 0) {
     for (int attempt = 0; attempt < kKillAttempts && ::kill(pid_, SIGKILL) != 0;)
       ++attempt;  // else we would wait for ever
-    while (::wait4(pid_, nullptr, 0, &usage) < 0 && errno == EINTR) {
-    }
+    if (!wait_for_end(pid_, end_limit_ns_, usage)) return {};
   }
   pid_ = -1;
   return process_usage(usage);
@@ -170,7 +186,7 @@ Result<std::unique_ptr<WorkerFault>> WorkerFault::make(std::string name, std::ve
 Status WorkerFault::make_workers() {
   std::vector<Worker> made;  // all or none
   for (const Body& body : bodies_) {
-    GRIT_TRY(Worker worker, Worker::fork(name_, body));
+    GRIT_TRY(Worker worker, Worker::fork(name_, body, {}, end_limit_ns()));
     made.push_back(std::move(worker));
   }
   std::vector<ProcessUsage> idle(made.size());
@@ -195,16 +211,35 @@ Status WorkerFault::stop() {
     if (ends_at_once()) end_before_others(worker.pid());
     ::kill(worker.pid(), SIGKILL);
   }
+  std::vector<std::size_t> left;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     ProcessUsage used = workers_[i].end();
+    if (workers_[i].pid() > 0) {
+      left.push_back(i);
+      continue;
+    }
     used -= idle_usage_[i];
     used.anonymous_bytes = 0;
     past_usage_ += used;
     for (std::size_t k = 0; k < past_.size(); ++k) past_[k] += workers_[i].page().counters[k].load();
   }
+  if (!left.empty()) return keep(left);
   workers_.clear();
   started_ = false;
   return {};
+}
+
+/// What is left of them for another stop().
+Status WorkerFault::keep(const std::vector<std::size_t>& left) {
+  std::vector<Worker> workers;
+  std::vector<ProcessUsage> idle;
+  for (const std::size_t i : left) {
+    workers.push_back(std::move(workers_[i]));
+    idle.push_back(idle_usage_[i]);
+  }
+  workers_ = std::move(workers), idle_usage_ = std::move(idle);
+  return internal_error(
+      fmt::format("{} was killed and has not ended within {} s: a driver keeps it", name_, end_limit_ns() / kNsPerS));
 }
 
 Result<Reading> WorkerFault::read() {

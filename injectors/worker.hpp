@@ -36,9 +36,10 @@ class Worker {
   /// Forks. `body` runs in the child, which keeps only standard error and `keep_fds` open, has the name `name` (at most
   /// 15 bytes) and is the OOM killer's first choice. It calls wait_for_start() once and ends when it returns. Do not
   /// use anything of the parent's threads in it. Returns when the child has called wait_for_start(); error: it failed
-  /// (then its own words), or was not ready within 10 s.
+  /// (then its own words), or was not ready within 10 s. `end_limit_ns`: how long its end is waited for, where a driver
+  /// may keep it from ending; 0: as long as it takes.
   static Result<Worker> fork(const std::string& name, const std::function<void(WorkerPage&)>& body,
-                             const std::vector<int>& keep_fds = {});
+                             const std::vector<int>& keep_fds = {}, std::int64_t end_limit_ns = 0);
   Worker(Worker&& other) noexcept;
   Worker& operator=(Worker&& other) noexcept;
   Worker(const Worker&) = delete;
@@ -46,7 +47,8 @@ class Worker {
   ~Worker();  // SIGKILL, and waits for it
 
   void start();
-  /// SIGKILL; gives what the kernel has counted for it in all. Nothing when it was ended before.
+  /// SIGKILL; gives what the kernel has counted for it in all. Nothing when it was ended before, or has not ended
+  /// within the limit: it then keeps its pid(), and is left behind with this object.
   ProcessUsage end();
   [[nodiscard]] bool running() const;  // it was started and its process lives
   [[nodiscard]] pid_t pid() const { return pid_; }
@@ -57,6 +59,7 @@ class Worker {
   void forget();
   pid_t pid_ = -1;
   WorkerPage* page_ = nullptr;
+  std::int64_t end_limit_ns_ = 0;
 };
 
 /// What the kernel counts for a fault's workers and the fault tells as its own counters; from the moment the workers
@@ -89,6 +92,10 @@ class WorkerFault : public Fault {
   /// May they be real-time when they are killed? Not where memory or page cache goes with them, which a CPU has to give
   /// back page by page: nothing else, such as the heartbeat of the node, would run on that CPU meanwhile.
   [[nodiscard]] virtual bool ends_at_once() const { return false; }
+  /// As of Worker::fork(). One that has not ended by then is an error of stop(), which may be called again.
+  [[nodiscard]] virtual std::int64_t end_limit_ns() const { return 0; }
+
+  Status keep(const std::vector<std::size_t>& left);
 
   std::string name_;
   std::vector<Body> bodies_;

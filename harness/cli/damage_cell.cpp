@@ -22,7 +22,7 @@ struct SizeParam {
   std::string_view fault, param;
   bool harm_grows = true;
 };
-constexpr std::array<SizeParam, 12> kSizes{{{"link_rate", "rate", false},
+constexpr std::array<SizeParam, 15> kSizes{{{"link_rate", "rate", false},
                                             {"link_delay", "delay"},
                                             {"link_loss", "loss"},
                                             {"link_mtu", "mtu", false},
@@ -32,6 +32,9 @@ constexpr std::array<SizeParam, 12> kSizes{{{"link_rate", "rate", false},
                                             {"disk_contention", "threads"},
                                             {"memory_pressure", "hold"},
                                             {"memory_bandwidth", "rate"},
+                                            {"gpu_contention", "share"},
+                                            {"pcie_contention", "share"},
+                                            {"gpu_memory_pressure", "free_share", false},
                                             {"os_noise", "length"},
                                             {"clock_skew", "offset"}}};
 

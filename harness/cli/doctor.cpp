@@ -74,7 +74,7 @@ Line backends() {
 
 Line gpus() {
   const auto here = describe_cuda_here();
-  return {true, "GPUs by CUDA", here ? *here : here.error().message};
+  return {true, "GPUs by CUDA", here ? *here : here.error().message, !here};
 }
 
 Line line_of(const Fact& fact) {

@@ -27,7 +27,7 @@ namespace {
 
 const std::vector<std::string> kKinds{"faults", "workloads", "checks", "scenarios"};
 
-void print_row(std::string_view name, std::string_view summary) { fmt::print("  {:<18} {}\n", name, summary); }
+void print_row(std::string_view name, std::string_view summary) { fmt::print("  {:<19} {}\n", name, summary); }
 
 /// The reasons above are this user's on the machine itself.
 void print_rootless_hint() {

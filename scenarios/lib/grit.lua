@@ -344,7 +344,8 @@
 ---@class grit.fault.gpu_throttle.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
 ---@field clock? grit.fraction emulated, clocks: the clock under the fault, as a share of the nominal one; of a GPU its highest (default 50%; 1% to 100%)
----@field mechanism? "emulated"|"clocks"|"power" the emulated accelerator; or of NVIDIA GPUs (with --allow-gpu-settings) locked clocks, or a power limit (default "emulated")
+---@field mechanism? "emulated"|"clocks"|"power"|"sm_share" the emulated accelerator; or of NVIDIA GPUs (with --allow-gpu-settings) locked clocks, or a power limit; or, without changing anything, multiprocessors that another process holds, as gpu_contention does (default "emulated")
+---@field share? grit.fraction sm_share: which share of the multiprocessors is left to others (default 50%; 1% to 100%)
 ---@field power? grit.fraction mechanism power: the power limit, as a share of the one before, to the watt (default 70%; 1% to 100%)
 ---@field gpu? string clocks, power: which GPU of the node: all, the number of nvidia-smi, or a UUID (default "all")
 ---@field site_lock? string clocks: what the site itself has locked the clocks to, to be put back: "1410" or "1200,1410" MHz, none; auto: none, and refused unless each GPU works at its highest clock, which shows that there is no lock (default "auto")
@@ -360,6 +361,55 @@
 ---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 ---@field ramp? grit.time for so long the dose grows; 0: it is whole from the start (default 0ns)
 ---@field ramp_steps? grit.count in so many equal steps (default 4; 2 to 100)
+
+---@class grit.fault.gpu_contention.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field resource? "sm"|"time"|"hbm"|"nvlink" sm: multiprocessors, each of which nothing else can use while it is held; time: all of them, for some of the time (both measured: held_sm_ns, by the GPU's own timer); hbm: the bandwidth of its memory, by copies (moved_bytes); nvlink: copies to another GPU that the driver lets it reach (moved_bytes) (default "sm")
+---@field share? grit.fraction sm: of all multiprocessors, to the nearest; time: of the time; hbm, nvlink: of what its copies come to as fast as they go, measured each time before it is in force. What it came to: achieved_ppm (default 50%; 1% to 100%)
+---@field gpu? string which GPU of the node: all, the number of nvidia-smi (among those that CUDA_VISIBLE_DEVICES leaves), a PCI address (0000:81:00.0) or a UUID (GPU-...) (default "all")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.gpu_memory_pressure.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field free? grit.bytes how much of each GPU's memory stays free, by what cudaMemGetInfo() says; 1 GiB at least. Measured: taken_bytes, given_back_bytes, free_bytes (default 0B)
+---@field free_share? grit.fraction instead of `free`: of all its memory (default 10%; 5% to 100%)
+---@field gpu? string which GPU of the node: all, the number of nvidia-smi (among those that CUDA_VISIBLE_DEVICES leaves), a PCI address (0000:81:00.0) or a UUID (GPU-...) (default "all")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
+
+---@class grit.fault.pcie_contention.params
+---@field on? grit.nodes the nodes it acts on (default "any")
+---@field direction? "both"|"to_device"|"to_host" to_device (host to GPU), to_host (GPU to host), or both at once (default "both")
+---@field share? grit.fraction of what the copies of one direction of a GPU come to alone, as fast as they go, measured each time before it is in force. Measured: to_device_bytes, to_host_bytes, achieved_ppm (default 100%; 1% to 100%)
+---@field rate? grit.bit_rate instead of `share`: of each direction of each GPU, such as "10GB/s" (default 0bit/s)
+---@field gpu? string which GPU of the node: all, the number of nvidia-smi (among those that CUDA_VISIBLE_DEVICES leaves), a PCI address (0000:81:00.0) or a UUID (GPU-...) (default "all")
+---@field after? grit.time from the start of the block (or at_step, follows) to the first time (default 0ns)
+---@field lasts? grit.time how long it is in force; 0: to the end of the block (default 0ns)
+---@field every? grit.time from one start to the next; 0: twice as long as it lasts with `count`, else it is not repeated (default 0ns)
+---@field count? grit.count how many times in a block; 0: as many as fit (default 0; at most 10000)
+---@field schedule? "regular"|"poisson" "poisson": at random, `every` apart on average (default "regular")
+---@field at_step? grit.count counted from the start of this step of the block; the first is 0 (default 0)
+---@field follows? string counted from an edge of this fault (its label or name) of the same node
+---@field edge? "applied"|"reverted" of the followed fault: first in force, or off at last (default "reverted")
+---@field label? string what `follows` calls this one; else its name
+---@field swizzle? grit.time its nodes begin and end one after another, in random order, so long (default 0ns)
 
 ---@class grit.fault.cpu_throttle.params
 ---@field on? grit.nodes the nodes it acts on (default "any")
@@ -698,6 +748,8 @@
 ---@field overlap? boolean|"true"|"false" start a bucket's all-reduce as soon as it is full, while backward goes on (default true)
 ---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field products? "dtype"|"fp8" cuda: the type of what is multiplied; dtype: that of the workload's dtype; fp8: E4M3, on a GPU that has it (default "dtype")
+---@field patience? grit.time cuda: how long an operation between ranks may take before it is said to hang and the job ends (the timeout of torch.distributed) (default 600s; at least 1s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
 ---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter; a rank without a share writes none (default 0B)
@@ -718,6 +770,8 @@
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
 ---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field products? "dtype"|"fp8" cuda: the type of what is multiplied; dtype: that of the workload's dtype; fp8: E4M3, on a GPU that has it (default "dtype")
+---@field patience? grit.time cuda: how long an operation between ranks may take before it is said to hang and the job ends (the timeout of torch.distributed) (default 600s; at least 1s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
 ---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter; a rank without a share writes none (default 0B)
@@ -740,6 +794,8 @@
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
 ---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field products? "dtype"|"fp8" cuda: the type of what is multiplied; dtype: that of the workload's dtype; fp8: E4M3, on a GPU that has it (default "dtype")
+---@field patience? grit.time cuda: how long an operation between ranks may take before it is said to hang and the job ends (the timeout of torch.distributed) (default 600s; at least 1s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
 ---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter; a rank without a share writes none (default 0B)
@@ -762,6 +818,8 @@
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 8; 1 to 65536)
 ---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field products? "dtype"|"fp8" cuda: the type of what is multiplied; dtype: that of the workload's dtype; fp8: E4M3, on a GPU that has it (default "dtype")
+---@field patience? grit.time cuda: how long an operation between ranks may take before it is said to hang and the job ends (the timeout of torch.distributed) (default 600s; at least 1s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
 ---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter; a rank without a share writes none (default 0B)
@@ -784,6 +842,8 @@
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 1; 1 to 65536)
 ---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field products? "dtype"|"fp8" cuda: the type of what is multiplied; dtype: that of the workload's dtype; fp8: E4M3, on a GPU that has it (default "dtype")
+---@field patience? grit.time cuda: how long an operation between ranks may take before it is said to hang and the job ends (the timeout of torch.distributed) (default 600s; at least 1s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
 ---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter; a rank without a share writes none (default 0B)
@@ -806,6 +866,8 @@
 ---@field micro_batches? grit.count sequences a rank works on in a step, before the optimizer (default 8; 1 to 65536)
 ---@field compute? "emulated"|"cpu"|"cuda" emulated: timer-driven accelerator, the CPU stays free; cpu: real matrix products on one core; cuda: real ones on a GPU for each rank, where the data are as well, moved by NCCL (default "emulated")
 ---@field peak? grit.flop_rate speed of the emulated accelerator (default 1TFLOP/s; at least 1MFLOP/s)
+---@field products? "dtype"|"fp8" cuda: the type of what is multiplied; dtype: that of the workload's dtype; fp8: E4M3, on a GPU that has it (default "dtype")
+---@field patience? grit.time cuda: how long an operation between ranks may take before it is said to hang and the job ends (the timeout of torch.distributed) (default 600s; at least 1s)
 ---@field checkpoint_every? grit.count steps from one checkpoint to the next; 0: none (default 0; at most 1000000000)
 ---@field checkpoint_mode? "synchronous"|"asynchronous" synchronous: the step ends when its checkpoint is on the disk; asynchronous: when the rank has copied what it saves, which a thread writes beside the steps that follow, as async_save of torch.distributed.checkpoint does; the next checkpoint waits for it (default "synchronous")
 ---@field checkpoint? grit.bytes bytes a rank writes for a checkpoint; 0: its share of the scaled model's state under mixed-precision Adam, 14 bytes a parameter; a rank without a share writes none (default 0B)
@@ -1251,6 +1313,21 @@ function grit.fault.ethernet_flood(params) end
 ---@param params? grit.fault.gpu_throttle.params
 ---@return grit.Fault
 function grit.fault.gpu_throttle(params) end
+
+---Another process works on the node's GPUs: multiprocessors, time, memory or NVLink, by share.
+---@param params? grit.fault.gpu_contention.params
+---@return grit.Fault
+function grit.fault.gpu_contention(params) end
+
+---Another process holds so much of the GPUs' memory that only a stated part stays free.
+---@param params? grit.fault.gpu_memory_pressure.params
+---@return grit.Fault
+function grit.fault.gpu_memory_pressure(params) end
+
+---Copies between the host's memory and the GPUs' take a share of the way between them, or a rate.
+---@param params? grit.fault.pcie_contention.params
+---@return grit.Fault
+function grit.fault.pcie_contention(params) end
 
 ---Ranks of the node get a share of one CPU core at most.
 ---@param params? grit.fault.cpu_throttle.params

@@ -76,10 +76,10 @@ MISTAKES = [
     ("a start that fails half way is not taken back", "harness/agent/fault_windows_act.cpp",
      "if (status && !sham) {\n      armed.something_on = true;\n      status = fault.start();",
      "if (status && !sham) {\n      status = fault.start();\n      armed.something_on = status.has_value();", "affinity_squeeze", "[fail]"),
-    ("a GPU gets the power limit that it was made with, not the one before", "injectors/gpu_limits.cpp",
+    ("a GPU gets the power limit that it was made with, not the one before", "injectors/gpu_limits_service.cpp",
      "return gpu.set_power_limit(static_cast<unsigned>(limit.before_mw));", "return gpu.set_power_limit(static_cast<unsigned>(limit.default_mw));",
      "gpu_throttle power", "[window]"),
-    ("clocks of GPUs stay locked", "injectors/gpu_limits.cpp",
+    ("clocks of GPUs stay locked", "injectors/gpu_limits_service.cpp",
      "return lock ? gpu.lock_clocks(*lock) : gpu.unlock_clocks();", "return lock ? gpu.lock_clocks(*lock) : Status{};", "gpu_throttle clocks", "[kill]"),
 ]
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "harness/os/node_state.hpp"
+#include "harness/os/pci_link.hpp"
 #include "harness/os/process.hpp"
 #include "harness/os/thread_affinity.hpp"
 #include "tests/unit/workloads/thread_communicator.hpp"
@@ -150,6 +151,7 @@ void Node::add_fake_gpus() {
         "gpu{0}.default_limit_mw 700000\ngpu{0}.lowest_mw 200000\ngpu{0}.capped_below_mw 600000\n",
         i, kFakeLimit_mw);
   gpus->write(text);
+  for (RankSlot& slot : segment.slots()) slot.gpu.store(pci_number("0000:00:00.0"));  // the fake's address of gpu0
 }
 
 void Node::replace_dead_ranks() {

@@ -52,6 +52,10 @@ const Row& row_of(const std::string& fault) {
        .anywhere = true,
        .every_mechanism = true,
        .prior = [](Node& node) { node.add_fake_gpus(); }},
+      // On stand-ins for CUDA, or where there is a GPU (CMakeLists.txt).
+      {.name = "gpu_contention", .params = {{"gpu", "0"}}},
+      {.name = "gpu_memory_pressure", .params = {{"free_share", 0.5}, {"gpu", "0"}}},
+      {.name = "pcie_contention", .params = {{"share", 0.2}, {"gpu", "0"}}},
       {.name = "cpu_throttle", .params = {{"share", 0.05}, {"period", 20 * kNsPerMs}}},
       {.name = "cpu_contention", .params = {{"share", 0.5}}},
       {.name = "os_noise", .params = {{"period", 10 * kNsPerMs}, {"length", kNsPerMs}}},

@@ -34,10 +34,11 @@ int count_from(const char* variable, int otherwise) {
   return text == nullptr ? otherwise : std::atoi(text);
 }
 
-/// GRIT_MECHANISM: one of the fault's mechanisms instead of the best that works here.
+/// GRIT_MECHANISM: one of the fault's mechanisms instead of the best that works here. GRIT_PARAMS: more parameters.
 test::Row chosen_row() {
   test::Row row = test::row_of(fault_name());
   if (const char* mechanism = std::getenv("GRIT_MECHANISM")) row.params["mechanism"] = mechanism;
+  if (const char* more = std::getenv("GRIT_PARAMS")) row.params.update(Json::parse(more));
   return row;
 }
 

@@ -32,6 +32,7 @@ std::int32_t read_properties(std::int32_t index, grit_device_facts& facts, grit_
   facts.memory_bytes = properties->totalGlobalMem;
   facts.multiprocessors = properties->multiProcessorCount;
   facts.capability = 10 * properties->major + properties->minor;
+  facts.l2_bytes = static_cast<std::uint64_t>(properties->l2CacheSize);
   return GRIT_OK;
 }
 

@@ -62,6 +62,7 @@ typedef struct grit_device_facts {
   int32_t capability;      /* 10 x major + minor */
   int32_t driver_version;  /* 1000 x major + 10 x minor: the newest CUDA that the driver supports */
   int32_t runtime_version; /* of the CUDA runtime in use, likewise */
+  uint64_t l2_bytes;       /* of the cache before its memory; 0: not known */
 } grit_device_facts;
 
 /* What a check found; in pinned memory, set by the check itself before it counts. */
@@ -104,6 +105,16 @@ typedef struct grit_call {
   const size_t* receive_counts;
   int32_t peer; /* send and receive only */
 } grit_call;
+
+/* What blocks of occupy() have come to, all together; in pinned memory, 0 at first. Each adds to it as it ends. */
+#define GRIT_MOST_MULTIPROCESSORS 1024
+#define GRIT_LONGEST_SLICE_NS 100000000
+typedef struct grit_occupied {
+  uint64_t held_ns;                              /* in which they ran, by the device's own timer */
+  uint64_t away_ns;                              /* in which they had begun, and another process had the device */
+  uint64_t blocks;                               /* that have ended */
+  uint64_t seen[GRIT_MOST_MULTIPROCESSORS / 64]; /* a bit for each multiprocessor that one of them was on */
+} grit_occupied;
 
 typedef struct grit_module_table {
   uint32_t version; /* GRIT_MODULE_VERSION of the module's build */
@@ -178,6 +189,16 @@ typedef struct grit_module_table {
   int32_t (*communicator_abort)(grit_communicator* communicator, grit_why* why);
   /* Collective over it, with nothing under way: to be called again while it returns GRIT_PENDING; gone afterwards. */
   int32_t (*communicator_close)(grit_communicator* communicator, grit_why* why);
+
+  /* For faults. Null in a module of an older build. */
+  /* Gives the stream so many blocks, at most GRIT_MOST_MULTIPROCESSORS, each of which has a multiprocessor for itself,
+   * does nothing there but look at the time, and ends when it has run for `length_ns`, or GRIT_LONGEST_SLICE_NS after
+   * it began. `occupied`: pinned, and not to be freed before an event after this was reached. */
+  int32_t (*occupy)(grit_device* device, grit_stream* stream, int32_t blocks, int64_t length_ns,
+                    grit_occupied* occupied, grit_why* why);
+  /* From now on copy() goes from this device to the memory of the device `other`, and back, without the host's memory
+   * between. GRIT_UNAVAILABLE: there is no such way. */
+  int32_t (*peer_open)(grit_device* device, int32_t other, grit_why* why);
 } grit_module_table;
 
 #ifdef __cplusplus

@@ -3,6 +3,7 @@
 
 #include "workloads/accelerator/device.hpp"
 #include "workloads/accelerator/gemm.hpp"
+#include "workloads/accelerator/hog.hpp"
 #include "workloads/accelerator/module.h"
 #ifdef GRIT_MODULE_HAS_NCCL
 #include <nccl.h>
@@ -59,6 +60,8 @@ grit_module_table make_table() {
   table.communicator_abort = communicator_abort;
   table.communicator_close = communicator_close;
 #endif
+  table.occupy = occupy;
+  table.peer_open = peer_open;
   return table;
 }
 

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "harness/os/gpu_process.hpp"
 #include "harness/os/trusted_path.hpp"
 
 namespace grit {
@@ -44,6 +45,7 @@ AcceleratorFacts facts_of(const grit_device_facts& told) {
   return {.name = told.name,
           .pci_address = told.pci_address,
           .memory_bytes = static_cast<std::int64_t>(told.memory_bytes),
+          .l2_bytes = static_cast<std::int64_t>(told.l2_bytes),
           .multiprocessors = told.multiprocessors,
           .capability = told.capability,
           .driver = cuda_version(told.driver_version),
@@ -120,13 +122,22 @@ Result<std::vector<AcceleratorFacts>> AcceleratorModule::devices() const {
   return all;
 }
 
-Result<std::string> describe_cuda_here() {
+namespace {
+
+Result<Json> describe_cuda() {
   GRIT_TRY(const auto module, AcceleratorModule::load());
   GRIT_TRY(const auto devices, module->devices());
   std::string text = module->describe();
   for (const AcceleratorFacts& one : devices)
     text += fmt::format("; {}{} ({})", one.is_fake ? "FAKE: " : "", one.name, one.pci_address);
-  return text;
+  return Json(text);
+}
+
+}  // namespace
+
+Result<std::string> describe_cuda_here() {
+  GRIT_TRY(const Json told, ask_apart(describe_cuda, kGpuStart_ns));
+  return told.get<std::string>();
 }
 
 Result<std::shared_ptr<const Accelerator>> Accelerator::open(std::shared_ptr<const AcceleratorModule> module,

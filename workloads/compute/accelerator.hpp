@@ -19,6 +19,7 @@ struct AcceleratorFacts {
   std::string name;         // "NVIDIA H200"
   std::string pci_address;  // "0000:3b:00.0"
   std::int64_t memory_bytes = 0;
+  std::int64_t l2_bytes = 0;  // of the cache before its memory; 0: the module does not tell
   int multiprocessors = 0;
   int capability = 0;    // 10 · major + minor: 90 is Hopper
   std::string driver;    // the newest CUDA that the driver supports: "13.0"
@@ -53,8 +54,9 @@ class AcceleratorModule {
   grit_module_table table_{};
 };
 
-/// What compute = "cuda" would find on this machine: the module and the GPUs, those of a stand-in as FAKE. Error
-/// (unavailable): why it would find nothing.
+/// What compute = "cuda" would find on this machine: the module and the GPUs, those of a stand-in as FAKE. Asks in a
+/// process of its own, since a call to an ill GPU may never return. Error (unavailable): why it would find nothing, or
+/// that there was no answer within 30 s.
 Result<std::string> describe_cuda_here();
 
 /// The code of a table's function as a Status: `why` as that function wrote it. GRIT_PENDING counts as done. Error
@@ -72,6 +74,7 @@ class Accelerator {
 
   [[nodiscard]] const grit_module_table& table() const { return module_->table(); }
   [[nodiscard]] const AcceleratorModule& module() const { return *module_; }
+  [[nodiscard]] const std::shared_ptr<const AcceleratorModule>& shared_module() const { return module_; }
   [[nodiscard]] grit_device* get() const { return device_; }
   [[nodiscard]] const AcceleratorFacts& facts() const { return facts_; }
   /// Of its memory, not used by anybody at this moment.

@@ -43,6 +43,8 @@ constexpr ErrorText kErrors[] = {
      "pointer does not correspond to a registered memory region"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    {cudaErrorSystemDriverMismatch, "cudaErrorSystemDriverMismatch",
+     "system has unsupported display driver / cuda driver combination"},
     {cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
 };
 
@@ -88,6 +90,7 @@ void fill(cudaDeviceProp& properties, int device) {
   properties.sharedMemPerBlock = 48 << 10;
   properties.sharedMemPerBlockOptin = 227 << 10;
   properties.sharedMemPerMultiprocessor = 228 << 10;
+  properties.reservedSharedMemPerBlock = 1 << 10;
   properties.regsPerBlock = properties.regsPerMultiprocessor = 65536;
   properties.warpSize = 32;
   properties.maxThreadsPerBlock = 1024;
@@ -102,7 +105,7 @@ void fill(cudaDeviceProp& properties, int device) {
   properties.memoryPoolsSupported = 1;
   properties.asyncEngineCount = 2;
   properties.memoryBusWidth = 5120;
-  properties.l2CacheSize = 50 << 20;
+  properties.l2CacheSize = static_cast<int>(number_of(device, "l2_bytes", 50 << 20));
   const PciAddress address = pci_address(device);
   properties.pciDomainID = static_cast<int>(address.domain);
   properties.pciBusID = static_cast<int>(address.bus);
@@ -212,6 +215,12 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
         return *value = properties.maxThreadsPerMultiProcessor, cudaSuccess;
       case cudaDevAttrMaxSharedMemoryPerBlock:
         return *value = static_cast<int>(properties.sharedMemPerBlock), cudaSuccess;
+      case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        return *value = static_cast<int>(properties.sharedMemPerBlockOptin), cudaSuccess;
+      case cudaDevAttrReservedSharedMemoryPerBlock:
+        return *value = static_cast<int>(properties.reservedSharedMemPerBlock), cudaSuccess;
+      case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+        return *value = static_cast<int>(properties.sharedMemPerMultiprocessor), cudaSuccess;
       case cudaDevAttrWarpSize:
         return *value = properties.warpSize, cudaSuccess;
       case cudaDevAttrPciBusId:
@@ -257,7 +266,7 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
   return api(__func__, Needs::device, [&](const Call&, Lock&) {
     if (!is_device(device) || !is_device(peer)) return cudaErrorInvalidDevice;
-    return *can = device != peer, cudaSuccess;
+    return *can = device != peer && number_of("peers", 1) != 0, cudaSuccess;
   });
 }
 cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned) {

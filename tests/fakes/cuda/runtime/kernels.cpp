@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstdint>
 
+#include "tests/fakes/cuda/script.hpp"
 #include "workloads/accelerator/module.h"
 #include "workloads/accelerator/operands.h"
 
@@ -79,6 +81,16 @@ void check_product(dim3, dim3, const float* product, std::uint32_t size, float s
   }
 }
 
+/// All blocks at once, each on a multiprocessor of its own; nothing is away.
+void occupy(dim3 grid, dim3, std::uint64_t length_ns, grit_occupied* occupied) {
+  const auto begin = std::chrono::steady_clock::now();
+  keep_to(begin, static_cast<double>(length_ns) / 1e9);
+  const auto held_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin);
+  occupied->held_ns += grid.x * static_cast<std::uint64_t>(held_ns.count());
+  occupied->blocks += grid.x;
+  for (unsigned i = 0; i < grid.x; ++i) occupied->seen[i / 64] |= std::uint64_t{1} << (i % 64);
+}
+
 }  // namespace
 
 std::map<std::string, HostKernel> host_kernels() {
@@ -93,6 +105,7 @@ std::map<std::string, HostKernel> host_kernels() {
       {"grit_update", host_kernel(update)},
       {"grit_operand", host_kernel(operand)},
       {"grit_check_product", host_kernel(check_product)},
+      {"grit_occupy", host_kernel(occupy)},
   };
 }
 

@@ -127,6 +127,28 @@ void products_are_checked(const Rank&) {
   }
 }
 
+/// Each block ends, and says how long it was there; what is too long, or too much, is refused.
+void multiprocessors_are_held(const Rank&) {
+  const Opened opened;
+  void* pinned = nullptr;
+  EXPECT_OK(opened.table.allocate(opened.device, GRIT_ON_HOST, sizeof(grit_occupied), &pinned, nullptr));
+  auto* occupied = static_cast<grit_occupied*>(pinned);
+  *occupied = {};
+  EXPECT_OK(opened.table.occupy(opened.device, opened.stream, 3, 2'000'000, occupied, nullptr));
+  Opened::wait();
+  EXPECT_IS(occupied->blocks, 3);
+  EXPECT_TRUE(occupied->held_ns >= 3 * 2'000'000);
+  EXPECT_IS(occupied->seen[0], 7);
+  grit_why why{};
+  EXPECT_IS(opened.table.occupy(opened.device, opened.stream, 0, 1, occupied, &why), GRIT_INVALID);
+  EXPECT_IS(opened.table.occupy(opened.device, opened.stream, 1, 1 + GRIT_LONGEST_SLICE_NS, occupied, &why),
+            GRIT_INVALID);
+  EXPECT_OK(opened.table.peer_open(opened.device, 1, nullptr));
+  EXPECT_OK(opened.table.peer_open(opened.device, 1, nullptr));  // it is open already
+  EXPECT_TRUE(opened.table.peer_open(opened.device, 5, &why) != GRIT_OK);
+  opened.table.release(opened.device, GRIT_ON_HOST, pinned);
+}
+
 }  // namespace
 
 std::vector<Scenario> module_scenarios() {
@@ -135,6 +157,7 @@ std::vector<Scenario> module_scenarios() {
       {"patterns are filled and checked", 1, "", patterns_are_filled_and_checked},
       {"weights are updated", 1, "", weights_are_updated},
       {"products are checked", 1, "", products_are_checked},
+      {"multiprocessors are held", 1, "devices 2\n", multiprocessors_are_held},
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/base/clock.hpp"
 #include "workloads/compute/cuda_device.hpp"
 
 namespace grit {
@@ -18,12 +19,32 @@ std::vector<ParamSpec> compute_params() {
        .unit = Unit::flops_per_s,
        .default_value = 1e12,
        .help = "speed of the emulated accelerator",
-       .min = 1e6}};
+       .min = 1e6},
+      {.name = "products",
+       .unit = Unit::text,
+       .default_value = "dtype",
+       .help =
+           "cuda: the type of what is multiplied; dtype: that of the workload's dtype; fp8: E4M3, on a GPU that has "
+           "it",
+       .choices = {"dtype", "fp8"}},
+      {.name = "patience",
+       .unit = Unit::time_ns,
+       .default_value = 600 * kNsPerS,
+       .help = "cuda: how long an operation between ranks may take before it is said to hang and the job ends "
+               "(the timeout of torch.distributed)",
+       .min = 1e9}};
 }
 
 ComputeKind compute_kind(std::string_view name) {
   if (name == "cuda") return ComputeKind::cuda;
   return name == "cpu" ? ComputeKind::cpu : ComputeKind::emulated;
+}
+
+Result<bool> is_fp8(const Params& params, ComputeKind kind) {
+  if (params.text("products") != "fp8") return false;
+  if (kind == ComputeKind::cuda) return true;
+  return usage_error(
+      fmt::format("products = \"fp8\" is for compute = \"cuda\"; this workload has \"{}\"", to_string(kind)));
 }
 
 std::string_view to_string(ComputeKind kind) {
@@ -43,7 +64,7 @@ Result<std::unique_ptr<Compute>> make_compute(ComputeKind kind, const ComputeNee
   switch (kind) {
     case ComputeKind::cuda:
       if (context.gpu == nullptr) return usage_error("compute = \"cuda\": this job has no GPUs");
-      return make_cuda_compute(*context.gpu, needs.type, cuda_product_size(needs.step_flops));
+      return make_cuda_compute(*context.gpu, needs.type, needs.is_fp8, cuda_product_size(needs.step_flops));
     case ComputeKind::cpu:
       return make_cpu_compute();
     case ComputeKind::emulated:
@@ -53,16 +74,16 @@ Result<std::unique_ptr<Compute>> make_compute(ComputeKind kind, const ComputeNee
                                context.dials != nullptr ? &context.dials->throttled_ns : nullptr);
 }
 
-Status check_gpu_memory(double needed_bytes, const WorkloadContext& context) {
+Status check_gpu_memory(double needed_bytes, double step_flops, const WorkloadContext& context) {
   if (context.gpu == nullptr) return {};
+  needed_bytes += cuda_product_bytes(cuda_product_size(step_flops));
   const Accelerator& gpu = *context.gpu->accelerator();
   GRIT_TRY(const std::int64_t free_bytes, gpu.free_bytes());
-  if (needed_bytes < static_cast<double>(free_bytes)) return {};
-  return usage_error(
-      fmt::format("the workload needs {:.1f} GB of a GPU's memory, and {} has {:.1f} GB free; choose a smaller scale "
-                  "or sequence, or "
-                  "a mesh that divides the model further",
-                  needed_bytes / 1e9, gpu.facts().name, static_cast<double>(free_bytes) / 1e9));
+  if (needed_bytes * context.ranks_sharing_gpu < static_cast<double>(free_bytes)) return {};
+  return usage_error(fmt::format(
+      "the workload needs {:.1f} GB of a GPU's memory for each of {} rank(s), and {} has {:.1f} GB free; "
+      "choose a smaller scale or sequence, or a mesh that divides the model further",
+      needed_bytes / 1e9, context.ranks_sharing_gpu, gpu.facts().name, static_cast<double>(free_bytes) / 1e9));
 }
 
 Device& device_for(ComputeKind kind, const WorkloadContext& context, HostDevice& host) {

@@ -36,6 +36,7 @@ struct Settings {
   bool overlap = true;
   ComputeKind compute = ComputeKind::emulated;
   double peak_flops_per_s = 0;
+  bool is_fp8 = false;
   int helper_threads = 0;
   CheckpointSettings checkpoints{};
 };
@@ -55,6 +56,7 @@ Result<Settings> read_settings(const Params& params) {
   settings.overlap = params.boolean("overlap");
   settings.compute = compute_kind(params.text("compute"));
   settings.peak_flops_per_s = params.number("peak");
+  GRIT_TRY(settings.is_fp8, is_fp8(params, settings.compute));
   settings.helper_threads = static_cast<int>(params.integer("helper_threads"));
   settings.checkpoints = read_checkpoint_settings(params);
   if (settings.compute == ComputeKind::cuda && settings.helper_threads > 0)
@@ -299,7 +301,8 @@ Status check_memory(const Settings& settings, const WorkloadContext& context, st
   const std::size_t saved = settings.checkpoints.every > 0 ? largest_share(parameters, all_ranks) : 0;
   const auto needed_bytes = static_cast<double>(
       parameters * (gradients * bytes_per_element(settings.dtype) + weights * sizeof(float)) + saved * sizeof(float));
-  if (settings.compute == ComputeKind::cuda) return check_gpu_memory(needed_bytes, context);
+  if (settings.compute == ComputeKind::cuda)
+    return check_gpu_memory(needed_bytes, flops_of_step(settings, layers), context);
   GRIT_TRY(const Memory memory, read_memory());
   const auto available_bytes = static_cast<double>(memory.available_bytes);
   if (needed_bytes * ranks < available_bytes) return {};
@@ -379,7 +382,8 @@ Result<std::unique_ptr<Workload>> make_ddp(const Params& params, const WorkloadC
                                 settings.bucket_bytes * settings.scale);
     GRIT_TRY(auto compute,
              make_compute(settings.compute,
-                          {settings.dtype, flops_of_step(settings, layers), settings.peak_flops_per_s}, context));
+                          {settings.dtype, flops_of_step(settings, layers), settings.peak_flops_per_s, settings.is_fp8},
+                          context));
     return std::make_unique<Ddp>(settings, context, std::move(compute), std::move(input), std::move(staging), layers,
                                  std::move(buckets), std::move(checkpoints));
   } catch (const std::bad_alloc&) {

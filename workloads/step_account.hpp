@@ -65,7 +65,10 @@ class StepAccount {
   }
 
   /// Work of this phase was given to a device that does it later (Compute::is_late()).
-  void work_given() { given_.push_back(phase_); }
+  void work_given() {
+    GRIT_ASSERT(of(phase_) != nullptr);
+    given_.push_back(phase_);
+  }
   /// When all of that was done, in the order in which it was given; the phase is exposed_comm. What the rank waited for
   /// while the device worked is moved to the work's own phase.
   void work_done(std::span<const WorkTime> times) {
@@ -78,8 +81,8 @@ class StepAccount {
         move_overlap(times[i], waits_[wait], given_[i]);
     }
     // The rank came to its first sum when its device had done what is before that.
-    if (before_gradients_ > 0)
-      record_->collective_entry_ns = std::max(record_->collective_entry_ns, times[before_gradients_ - 1].end_ns);
+    for (const WorkTime& time : times.first(before_gradients_))
+      record_->collective_entry_ns = std::max(record_->collective_entry_ns, time.end_ns);
     given_.clear();
     waits_.clear();
   }

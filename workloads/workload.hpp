@@ -45,6 +45,7 @@ struct WorkloadContext {
   const GroupCommunicators* groups = nullptr;           // by the axes of the mesh; null: all ranks are on dp
   const AcceleratorClock* accelerator_clock = nullptr;  // for emulated compute; never null
   CudaDevice* gpu = nullptr;  // on which compute = "cuda" works, and which the communicators reach; null: the host
+  int ranks_sharing_gpu = 1;  // this one and those that have the same
   PhaseSink phase{};
   int ranks_sharing_memory = 1;         // this one and those that allocate beside it on the same machine
   RankDials* dials = nullptr;           // what faults turn; null: nothing does

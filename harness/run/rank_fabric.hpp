@@ -16,13 +16,16 @@ struct RankFabric {
   std::unique_ptr<Communicator> mpi;   // NCCL: only for setting it up
   std::unique_ptr<CudaDevice> gpu;     // nullptr: none
   std::unique_ptr<Communicator> nccl;  // nullptr: none
+  int ranks_of_gpu = 1;                // that share the rank's GPU
+  bool is_fake = false;                // of any rank: a library of the tests plays a vendor's
   [[nodiscard]] Communicator& world() const { return nccl != nullptr ? *nccl : *mpi; }
   /// How well times of the rank's GPU are known on its node's clock (clock.json: "gpus"); null: it has none.
   [[nodiscard]] Json clock_of_gpu(int rank) const;
 };
 
-/// Collective. A rank of a node has the GPU of its local number, over again from the first where there are more ranks
-/// than GPUs. `spans` outlives it. Error, of all ranks alike: GPUs are asked for, and a rank cannot use one; says why.
+/// Collective. A rank has the GPU of its number among those of its machine, over again from the first where there are
+/// more ranks than GPUs. `spans` outlives it. Error, of all ranks alike: GPUs are asked for, and a rank cannot use one;
+/// says why.
 Result<RankFabric> make_rank_fabric(const Job& job, const Plan& plan, SpanSink& spans);
 
 }  // namespace grit

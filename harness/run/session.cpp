@@ -19,6 +19,7 @@
 #include "harness/model/attempt.hpp"
 #include "harness/model/event.hpp"
 #include "harness/os/descriptor_offer.hpp"
+#include "harness/os/pci_link.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/clock_sync.hpp"
 #include "harness/run/interrupt.hpp"
@@ -238,13 +239,14 @@ Status write_environments(const Job& job, const std::filesystem::path& run_direc
 }
 
 Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& plan, const GroupCommunicators& groups,
-                                                 CudaDevice* gpu, Segment& segment,
+                                                 const RankFabric& fabric, Segment& segment,
                                                  const std::filesystem::path& run_directory) {
   WorkloadContext context;
   context.communicator = &groups.world();
   context.groups = &groups;
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
-  context.gpu = gpu;
+  context.gpu = fabric.gpu.get();
+  context.ranks_sharing_gpu = fabric.ranks_of_gpu;
   context.phase = PhaseSink(&segment.slots()[static_cast<std::size_t>(job.local_rank())].phase);
   // A local cluster's nodes are one machine.
   context.ranks_sharing_memory = in_local_cluster() ? job.size() : job.local_size();
@@ -266,9 +268,10 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
 }
 
 /// What a step of it is made of, for whoever reads the run.
-Status write_workload(const std::filesystem::path& run_directory, const Workload& workload) {
+Status write_workload(const std::filesystem::path& run_directory, const Workload& workload, bool is_fake) {
   Json event = make_event("workload", 0);
   event["description"] = workload.description();
+  if (is_fake) event["description"]["gpu"]["fake"] = true;  // perhaps on another rank only
   // Beside the recorder, which appends to it, too: a line is one write(2).
   GRIT_TRY(EventsWriter events, EventsWriter::open(run_directory / "events.jsonl"));
   return events.append(event);
@@ -282,12 +285,13 @@ Status run_beside_agent(const Job& job, const Plan& plan, const RunDirectories& 
   std::vector<CollectiveRecord> span_ring(kMostSpansOfStep);
   SpanSink spans(span_ring);
   GRIT_TRY(const RankFabric fabric, make_rank_fabric(job, plan, spans));
+  if (fabric.gpu != nullptr) slot.gpu.store(pci_number(fabric.gpu->accelerator()->facts().pci_address));
   GRIT_TRY(const GroupCommunicators groups, GroupCommunicators::split(fabric.world(), mesh_of(plan)));
-  GRIT_TRY(const auto workload, build_workload(job, plan, groups, fabric.gpu.get(), segment, directories.seen));
+  GRIT_TRY(const auto workload, build_workload(job, plan, groups, fabric, segment, directories.seen));
   GRIT_TRY(BlockEnd block_end, BlockEnd::make(job.world(), PhaseSink(&slot.phase)));
 
   const auto& run_directory = directories.of_rank_0;
-  GRIT_CHECK(job.first([&] { return write_workload(run_directory, *workload); }));
+  GRIT_CHECK(job.first([&] { return write_workload(run_directory, *workload, fabric.is_fake); }));
   const Json clock_before = measure_clock_offsets(job);
   // For a run that is cut short.
   GRIT_CHECK(job.first([&] { return write_clock(run_directory, clock_before, nullptr); }));

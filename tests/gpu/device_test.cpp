@@ -112,15 +112,34 @@ TEST_CASE("a GPU's optimizer gives the host's weights, bit for bit") {
 TEST_CASE("products of every type are right, and a step's FLOPs make as many as they should") {
   test::GpuRank rank;
   NoProgress progress;
-  for (const DataType type : {DataType::fp32, DataType::bf16, DataType::fp16}) {
-    INFO(data_type_name(type));
-    auto compute = make_cuda_compute(*rank.device, type, 128);
+  constexpr double kOne_flops = 2.0 * 128 * 128 * 128;
+  // fp8 from the Ada generation on (compute capability 8.9).
+  const bool has_fp8 = rank.device->accelerator()->facts().capability >= 89;
+  for (const auto& [type, is_fp8] : {std::pair{DataType::fp32, false}, std::pair{DataType::bf16, false},
+                                     std::pair{DataType::fp16, false}, std::pair{DataType::bf16, true}}) {
+    INFO(data_type_name(type) << (is_fp8 ? ", products in fp8" : ""));
+    auto compute = make_cuda_compute(*rank.device, type, is_fp8, 128);
     INFO((compute ? "" : compute.error().message));
+    if (is_fp8 && !has_fp8) {
+      CHECK(!compute);
+      continue;
+    }
     REQUIRE(compute);
-    // 65 of them: the 63rd is looked at.
-    const Status done = (*compute)->run(65 * 2.0 * 128 * 128 * 128, progress);
+    const std::int64_t start_ns = monotonic_ns();
+    // 65 of them, of which the 63rd is looked at, none, and two.
+    for (const double flops : {65 * kOne_flops, 0.5 * kOne_flops, 1.5 * kOne_flops})
+      REQUIRE((*compute)->run(flops, progress));
+    std::vector<WorkTime> times;
+    const Status done = (*compute)->finish(progress, times);
     INFO((done ? "" : done.error().message));
     CHECK(done);
+    REQUIRE(times.size() == 3);
+    const std::int64_t error_ns = rank.device->events().error_ns();
+    CHECK(times[0].begin_ns >= start_ns - error_ns);
+    CHECK(times[0].end_ns > times[0].begin_ns);
+    CHECK(times[1].end_ns == 0);  // too little for a product: it is carried over
+    CHECK(times[2].begin_ns >= times[0].end_ns);
+    CHECK(times[2].end_ns <= monotonic_ns() + error_ns);
   }
 }
 

@@ -64,9 +64,11 @@ std::unique_ptr<Compute> make_emulated_compute(double peak_flops_per_s, const Ac
 /// The size of the products of which a step is made on a GPU: 4096, 137 GFLOP, which keeps all of one busy, or the
 /// largest of 2048 ... 128 of which a step has 32 at least, as steps differ by up to one product.
 int cuda_product_size(double step_flops);
-/// Matrix products on a GPU, operands of `type` and sums in fp32, size x size; every 63rd is checked, element by
-/// element. The host polls while the device works. `device` outlives it. Error (unavailable): the device has no such
-/// products or no memory for them.
-Result<std::unique_ptr<Compute>> make_cuda_compute(CudaDevice& device, DataType type, int size);
+/// Of the GPU's memory, for operands of up to 4 bytes an element and the result.
+double cuda_product_bytes(int size);
+/// Matrix products on a GPU, operands of `type`, or fp8 (E4M3) instead, and sums in fp32, size x size; every 63rd is
+/// checked, element by element. The host polls while the device works. `device` outlives it. Error (unavailable): the
+/// device has no such products or no memory for them.
+Result<std::unique_ptr<Compute>> make_cuda_compute(CudaDevice& device, DataType type, bool is_fp8, int size);
 
 }  // namespace grit

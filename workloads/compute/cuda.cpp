@@ -154,9 +154,11 @@ int cuda_product_size(double step_flops) {
   return size;
 }
 
-Result<std::unique_ptr<Compute>> make_cuda_compute(CudaDevice& device, DataType type, int size) {
+double cuda_product_bytes(int size) { return 3.0 * size * size * 4; }
+
+Result<std::unique_ptr<Compute>> make_cuda_compute(CudaDevice& device, DataType type, bool is_fp8, int size) {
   auto compute = std::make_unique<CudaCompute>(device, size);
-  GRIT_CHECK(compute->set_up(module_type(type)));
+  GRIT_CHECK(compute->set_up(is_fp8 ? GRIT_FP8_E4M3 : module_type(type)));
   return compute;
 }
 

@@ -196,6 +196,7 @@ Result<TrainingSettings> read_training_settings(const Json& given, const Mesh& m
   settings.balance = params.number("balance");
   settings.compute = compute_kind(params.text("compute"));
   settings.peak_flops_per_s = params.number("peak");
+  GRIT_TRY(settings.is_fp8, is_fp8(params, settings.compute));
   settings.helper_threads = static_cast<int>(params.integer("helper_threads"));
   settings.checkpoints = read_checkpoint_settings(params);
   GRIT_CHECK(check_setup(setup));

@@ -22,6 +22,7 @@ struct TrainingSettings {
   double balance = 1;  // of the router, as in router.hpp
   ComputeKind compute = ComputeKind::emulated;
   double peak_flops_per_s = 0;
+  bool is_fp8 = false;  // a GPU's products
   int helper_threads = 0;
   CheckpointSettings checkpoints{};
 

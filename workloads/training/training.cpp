@@ -179,7 +179,8 @@ class Training final : public Workload {
 
 /// Allocating more than there is would bring the kernel's OOM killer upon some other process.
 Status check_memory(const TrainingSettings& settings, const WorkloadContext& context, const StageLayers& layers) {
-  if (settings.compute == ComputeKind::cuda) return check_gpu_memory(training_memory_bytes(settings, layers), context);
+  if (settings.compute == ComputeKind::cuda)
+    return check_gpu_memory(training_memory_bytes(settings, layers), step_flops(settings.setup, layers), context);
   const int ranks = context.ranks_sharing_memory;
   double needed = training_memory_bytes(settings, layers);
   if (context.checkpoint_of >= 0 && !settings.setup.sharded) {  // weights that several have, while they are read back
@@ -225,7 +226,8 @@ Result<std::unique_ptr<Workload>> make_training(const Json& given, const Workloa
     }
     GRIT_TRY(auto compute,
              make_compute(settings.compute,
-                          {settings.dtype, step_flops(setup, place.layers), settings.peak_flops_per_s}, context));
+                          {settings.dtype, step_flops(setup, place.layers), settings.peak_flops_per_s, settings.is_fp8},
+                          context));
     std::unique_ptr<HostStaging> staging;
     if (settings.helper_threads > 0) {
       GRIT_TRY(staging, HostStaging::make(settings.helper_threads));

@@ -31,22 +31,23 @@ TEST_CASE("what a rank waits for while its device works is the work's, and the r
   }
   const std::int64_t from_ns = monotonic_ns();
   sleep_in(account, Phase::exposed_comm);
+  const std::int64_t half_ns = monotonic_ns();
+  sleep_in(account, Phase::exposed_comm);
   const std::int64_t paused_ns = monotonic_ns();
   sleep_in(account, Phase::optimizer);
   {
     const InPhase phase(account, Phase::exposed_comm);
-    // Forward: half of the first wait. Backward: the rest of it, and the optimizer's time, which stays that.
-    const std::array times{WorkTime{from_ns - kWait_ns, from_ns + kWait_ns / 2},
-                           WorkTime{from_ns + kWait_ns / 2, paused_ns + kWait_ns / 2}};
+    // Forward: the first wait. Backward: the second, and a part of the optimizer's time, which stays the optimizer's.
+    const std::array times{WorkTime{from_ns - kWait_ns, half_ns}, WorkTime{half_ns, paused_ns + kWait_ns / 2}};
     account.work_done(times);
   }
   account.end();
-  CHECK(record.forward_ns >= kWait_ns / 2 - kNsPerMs);
-  CHECK(record.forward_ns <= kWait_ns / 2 + kNsPerMs);
-  CHECK(record.backward_ns >= kWait_ns / 2 - kNsPerMs);
-  CHECK(record.backward_ns <= paused_ns - from_ns - kWait_ns / 2 + kNsPerMs);
+  // Sleeps last at least as long as they should, so that these hold however busy the machine is.
+  CHECK(record.forward_ns >= kWait_ns);
+  CHECK(record.backward_ns >= kWait_ns);
   CHECK(record.optimizer_ns >= kWait_ns);
   CHECK(record.exposed_comm_ns >= 0);
+  CHECK(record.forward_ns + record.backward_ns <= paused_ns - record.start_ns);
   CHECK(record.forward_ns + record.backward_ns + record.exposed_comm_ns + record.optimizer_ns <=
         record.end_ns - record.start_ns);
 }
@@ -55,10 +56,13 @@ TEST_CASE("a rank has come to its first sum when its device has") {
   StepAccount account;
   StepRecord record;
   account.begin(record);
-  account.work_given();
-  account.gradients_begin();
-  account.work_given();
-  account.gradients_end();
+  {
+    const InPhase phase(account, Phase::backward);
+    account.work_given();
+    account.gradients_begin();
+    account.work_given();
+    account.gradients_end();
+  }
   const std::int64_t now_ns = monotonic_ns();
   {
     const InPhase phase(account, Phase::exposed_comm);

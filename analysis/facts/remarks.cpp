@@ -124,8 +124,8 @@ Remarks carrier(const Plan& plan, const Json& event) {
                       problem.empty() ? "" : ": " + problem)};
 }
 
-/// What a simulation predicts, and what to beware of.
-Remarks simulated(const Plan&, const Json& event) {
+/// What a simulation predicts, or what was found in an imported job, and what to beware of.
+Remarks texts_of(const Plan&, const Json& event) {
   Remarks remarks;
   const auto list = event.find("texts");
   if (list == event.end() || !list->is_array()) return remarks;
@@ -149,7 +149,8 @@ constexpr std::array kKinds{RemarksOf{"observer_restarted", observer_restarted},
                             RemarksOf{"changed", changed_by_others},
                             RemarksOf{"residue_unknown", residue_unknown},
                             RemarksOf{"carrier", carrier},
-                            RemarksOf{"simulated", simulated}};
+                            RemarksOf{"simulated", texts_of},
+                            RemarksOf{"imported", texts_of}};
 
 }  // namespace
 

@@ -47,6 +47,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_report(app, action);
   add_compare(app, action);
   add_simulate(app, action);
+  add_import_nccl(app, action);
   add_list(app, action);
   add_describe(app, action);
   add_doctor(app, action);

@@ -30,6 +30,7 @@ Result<int> resume_burnin(const ResumedBurnin& resumed);
 void add_report(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_simulate(CLI::App& app, Action& action);
+void add_import_nccl(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
 void add_describe(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);

@@ -83,6 +83,7 @@
 //   records_lost     rank, count; a full ring dropped step records
 //   spans_lost       count; so many spans of the node's ranks came faster than they could be carried
 //   simulated        texts[]; the run was simulated from a measured one; what it predicts, with intervals
+//   imported         texts[]; the run is a job that ran without grit (grit import-nccl); what was found, how surely
 #pragma once
 
 #include <string_view>

@@ -14,10 +14,10 @@ TRAINING = """
 local grit = require "grit"
 return grit.scenario {
   name = "fake_%(workload)s",
-  workload = grit.workload.%(workload)s { %(settings)s, compute = "cuda" },
+  workload = grit.workload.%(workload)s { %(settings)s, compute = "cuda", patience = "5s" },
   mesh = { %(mesh)s },
   faults = { grit.fault.rank_delay { on = 1, delay = "60ms" } },
-  design = { pairs = 6, block = "4 steps", warmup = 1 },
+  design = { pairs = 6, block = "2 steps", warmup = 1 },
   expect = { slowdown = { at_most = "10000%%" } },
 }
 """
@@ -79,19 +79,33 @@ with Workspace() as work:
     # What is there, and why not the rest.
     said = grit("doctor", env=fakes(work, "devices 2", "gpu1.pci 0000:07:00.0")).out
     assert "FAKE" in said and "0000:07:00.0" in said, said
-    for lines, words in (("driver 12040",), "driver"), (("devices 0",), "no CUDA-capable device"):
+    # A library that crashes in a GPU's driver does not take grit with it.
+    said = grit("doctor", env=fakes(work, "abort cudaGetDeviceCount")).out
+    assert "the process that asks NVIDIA's library has ended" in said, said
+    for lines, words in (
+        (("driver 12040",), "driver"),
+        (("devices 0",), "no CUDA-capable device"),
+        (("return cudaGetDeviceCount#1+ 803",), "driver"),
+    ):
         said = grit("doctor", env=fakes(work, *lines)).out
         assert words in said, said
-        refused = grit("run", training(work, "ddp"), "-n", 2, "--out", work.path / f"refused {words}", env=fakes(work, *lines))
+        refused = grit("run", training(work, "ddp"), "-n", 2, "--out", work.path / f"refused {lines[0]}", env=fakes(work, *lines))
         assert refused.returncode not in (0, 1, 2) and words in refused.err, (refused.returncode, refused.err)
 
     # A rank's device or NCCL fails in the midst of the run: said why, and nothing is left.
     for name, line, words in (
         ("lost", "on OMPI_COMM_WORLD_RANK=1 async cudaLaunchKernel#600 719", "the GPU does not work any more"),
         ("remote", "on OMPI_COMM_WORLD_RANK=1 async ncclAllReduce#60 6", "another rank or the way to it failed"),
+        ("hang", "delay ncclAllReduce#60+ 1e6", "has not ended within 5 s: another rank did not begin it, or the network does not deliver; RAS did not answer ("),
     ):
         run = work.path / name
         ended = grit("run", training(work, "ddp"), "-n", 2, "--out", run, env=fakes(work, line), timeout=120)
         assert ended.returncode not in (0, 1), (ended.returncode, ended.out)
         assert verdict(run)["outcome"] != "completed" and words in ended.err + ended.out, (verdict(run), ended.err)
+
+    # One rank alone cannot make a communicator: the others do not wait for it until their patience ends.
+    for name, line in (("open", "return ncclCommInitRankConfig 2"), ("state", "return ncclCommGetAsyncError 2")):
+        script = work.write(f"{name}.lua", training(work, "ddp").read_text().replace('"5s"', '"10min"'))
+        ended = grit("run", script, "-n", 2, "--out", work.path / name, env=fakes(work, f"on OMPI_COMM_WORLD_RANK=1 {line}"), timeout=120)
+        assert ended.returncode not in (0, 1, 2) and "rank 1 on node1: NCCL" in ended.err, (ended.returncode, ended.err)
 assert_same_state(before)

@@ -11,11 +11,13 @@
 
 #include "workloads/compute/device_events.hpp"
 #include "workloads/fabric/last_resort.hpp"
+#include "workloads/fabric/nccl_ras.hpp"
 
 namespace grit {
 namespace {
 
 constexpr std::int64_t kAbortPatience_ns = 30 * kNsPerS;
+constexpr std::int64_t kRasPatience_ns = 10 * kNsPerS;  // it waits for some seconds for ranks that are gone
 
 static_assert(static_cast<int>(DataType::fp32) == GRIT_FP32 && static_cast<int>(DataType::bf16) == GRIT_BF16);
 static_assert(static_cast<int>(DataType::fp16) == GRIT_FP16 && static_cast<int>(DataType::bytes) == GRIT_BYTES);
@@ -251,8 +253,9 @@ class NcclCommunicator final : public Communicator {
     if (monotonic_ns() - since_ns < shared_->options.patience_ns) return {};
     return internal_error(
         fmt::format("{} has not ended within {} s: another rank did not begin it, or the network does "
-                    "not deliver",
-                    open().describe(slot), shared_->options.patience_ns / kNsPerS));
+                    "not deliver{}",
+                    open().describe(slot), shared_->options.patience_ns / kNsPerS,
+                    nccl_ras_words(nccl_ras_address(), kRasPatience_ns)));
   }
 
   void close() {

@@ -2,10 +2,13 @@
 // variable GRIT_FAKE_CUDA; it is read again when another has been renamed into its place. Lines:
 //   devices 2                        how many GPUs there are (1)
 //   driver 12040                     what cudaDriverGetVersion says (13000); older than the runtime, and nothing works
+//   peers 0                          no GPU reaches another's memory (1: each does)
 //   gpu0.memory_bytes 1e9            of its memory (2^30)
+//   gpu0.l2_bytes 65536              of its cache (50 MiB)
 //   gpu0.flops_per_s 1e12            a GEMM takes at least so long; without the line, as long as the host needs
 //   gpu0.copy_bytes_per_s 1e10       the same of a copy
 //   gpu0.pci 0000:07:00.0            its address
+//   gpu0.timer_offset_s 1000         how far its timer (%globaltimer) is ahead of the host's monotonic clock
 //   gpu0.return 719                  whatever is asked of this GPU fails: it is lost
 //   return FUNCTION CODE             the call fails at once, and does nothing
 //   hang FUNCTION SECONDS            the call takes so long

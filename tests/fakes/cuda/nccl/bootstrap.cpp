@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <set>
 
 #include "tests/fakes/cuda/nccl/communicator.hpp"
 #include "tests/fakes/cuda/runtime/link.hpp"
@@ -58,6 +59,21 @@ void introduce(const Listener& listener) {
     connections.push_back(std::move(one));
   } while (connections.size() < table.size());
   for (const Socket& one : connections) (void)send_all(one, table.data(), table.size() * sizeof(Peer));
+}
+
+/// The communicator's, by where its ranks listened for each other.
+std::uint64_t hash_of(const std::vector<Peer>& table) {
+  std::uint64_t hash = 14695981039346656037U;  // FNV-1a
+  for (const Peer& one : table)
+    for (const std::uint32_t value : {one.address.sin_addr.s_addr, std::uint32_t{one.address.sin_port}})
+      hash = (hash ^ value) * 1099511628211U;
+  return hash;
+}
+
+int count_hosts(const std::vector<Peer>& table) {
+  std::set<std::uint64_t> hosts;
+  for (const Peer& one : table) hosts.insert(one.host);
+  return static_cast<int>(hosts.size());
 }
 
 /// Two ranks that are on one device of one host: the later of them; none: -1.
@@ -122,6 +138,7 @@ ncclResult_t ncclComm::connect_all(const std::vector<Peer>& table, const Listene
     if (peer <= rank || peer >= ranks) return ncclInternalError;
     peers_[static_cast<std::size_t>(peer)] = std::move(one);
   }
+  profile.open(hash_of(table), count_hosts(table), ranks, rank);
   return ncclSuccess;
 }
 

@@ -107,9 +107,9 @@ ncclResult_t ncclComm::launch(const std::vector<Operation>& operations, cudaStre
     const std::lock_guard lock(mutex_);
     number = issued_++;
   }
-  const Work work = [self = shared_from_this(), operations, call, number] {
-    return self->run(operations, call, number);
-  };
+  std::vector<Operation> told = operations;
+  for (Operation& one : told) one.told = profile.begin(one);
+  const Work work = [self = shared_from_this(), told, call, number] { return self->run(told, call, number); };
   if (grit_fake_enqueue(stream, 0, 0, work) == cudaSuccess) return ncclSuccess;
   const std::lock_guard lock(mutex_);
   --issued_;
@@ -132,12 +132,15 @@ cudaError_t ncclComm::run(const std::vector<Operation>& operations, const Call& 
       code = cudaErrorIllegalAddress;
   }
   if (code == cudaSuccess && !cancel_.wait_s(call.delay_s)) {
+    std::vector<ChannelHandles> channels;
+    for (const Operation& one : operations) channels.push_back(profile.begin_channels(one.told, device));
     ncclResult_t result = static_cast<ncclResult_t>(call.async_code);
     if (result != ncclSuccess)
       set_state(result, "an asynchronous error, as scripted");
     else
       result = result_of(perform(operations));
     if (result != ncclSuccess) (void)cancel_.wait_s(kForEver_s);
+    for (const ChannelHandles& one : channels) profile.end_channels(one, device);
   }
   const std::lock_guard lock(mutex_);
   ++done_, --running_;

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/fakes/cuda/nccl/profiler.hpp"
 #include "tests/fakes/cuda/nccl/sockets.hpp"
 #include "tests/fakes/cuda/script.hpp"
 
@@ -43,6 +44,9 @@ struct Operation {
   ncclDataType_t type = ncclFloat32;
   ncclRedOp_t reduction = ncclSum;
   int root = -1;  // or the peer
+  // Of the profiler plugin.
+  void* call = nullptr;
+  void* told = nullptr;
 };
 
 /// What a rank tells the others of itself.
@@ -66,6 +70,7 @@ struct ncclComm : std::enable_shared_from_this<ncclComm> {
   int rank = -1;  // known when it is ready, as the number of ranks
   int ranks = 0;
   bool is_finalized = false;
+  grit::fake::Profile profile{};
 
   // Jobs; each returns its result.
   ncclResult_t connect(const ncclUniqueId& id, int own_rank, int all_ranks);

@@ -158,7 +158,9 @@ ncclResult_t operate(const char* function, const Operation& operation, ncclComm_
       (has_root && (operation.root < 0 || operation.root >= communicator->ranks)))
     return refuse(ncclInvalidArgument);
   if (operation.count == 0) return ncclSuccess;
-  return submit({.communicator = communicator, .call = call, .operation = operation, .stream = stream});
+  Operation called = operation;
+  called.call = communicator->profile.call(operation);
+  return submit({.communicator = communicator, .call = call, .operation = called, .stream = stream});
 }
 
 template <class Answer>
@@ -269,6 +271,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t handle) {
   if (!communicator) return ncclInvalidArgument;
   communicator->join_job();
   if (!communicator->is_finalized) (void)communicator->finalize();
+  communicator->profile.close();
   remove(communicator);
   return ncclSuccess;
 }
@@ -278,6 +281,7 @@ ncclResult_t ncclCommAbort(ncclComm_t handle) {
   const Communicator communicator = find(handle);
   if (!communicator) return ncclInvalidArgument;
   communicator->abort();
+  communicator->profile.close();
   remove(communicator);
   return ncclSuccess;
 }

@@ -29,6 +29,10 @@ endfunction()
 # the Toolkit's own tree.
 include(CheckLanguage)
 if(NOT GRIT_CUDA STREQUAL "OFF")
+  # CMake 3.25 stops where this target is missing, and CUDA 13 has no such library any more (FindCUDAToolkit.cmake). Nothing here uses it.
+  if(NOT TARGET CUDA::nvToolsExt)
+    add_library(CUDA::nvToolsExt INTERFACE IMPORTED)
+  endif()
   find_package(CUDAToolkit 12.4 QUIET)
   if(CUDAToolkit_FOUND AND NOT CMAKE_CUDA_COMPILER AND EXISTS "${CUDAToolkit_NVCC_EXECUTABLE}")
     set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}" CACHE FILEPATH "CUDA compiler")

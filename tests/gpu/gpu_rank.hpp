@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -14,7 +15,8 @@
 
 namespace grit::test {
 
-/// All ranks of MPI_COMM_WORLD, on one host, each on a GPU of its own.
+/// All ranks of MPI_COMM_WORLD, on one host, each on a GPU of its own; or, with GRIT_TEST_SHARED_GPUS in the environment,
+/// on the GPUs in turn, which NCCL takes only of ranks that say they are on different hosts.
 struct GpuRank : SpanRing {
   GpuRank() {
     auto mpi_made = make_mpi_communicator(MPI_COMM_WORLD);
@@ -23,7 +25,11 @@ struct GpuRank : SpanRing {
     auto module = AcceleratorModule::load();
     INFO((module ? "" : module.error().message));
     REQUIRE(module);
-    auto accelerator = Accelerator::open(*module, mpi->rank());
+    const auto devices = (*module)->devices();
+    REQUIRE(devices);
+    const bool is_shared = std::getenv("GRIT_TEST_SHARED_GPUS") != nullptr;
+    auto accelerator =
+        Accelerator::open(*module, is_shared ? mpi->rank() % static_cast<int>(devices->size()) : mpi->rank());
     INFO((accelerator ? "" : accelerator.error().message));
     REQUIRE(accelerator);
     auto opened = CudaDevice::make(std::move(*accelerator));

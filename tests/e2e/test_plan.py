@@ -24,7 +24,7 @@ print(grit("doctor", expect=(0, 69)).out)
 
 # Every fault describes itself: units, ranges, and each mechanism with whether it works here, and why not.
 names = [line.split()[0] for line in grit("list", "faults", expect=0).out.splitlines() if line.startswith("  ") and line[2] != " "]
-assert len(names) == 29, names
+assert len(names) == 32, names
 for name in names:
     said = grit("describe", name, expect=0).out
     assert "mechanisms on this machine" in said and ("available" in said or "not here: " in said), said

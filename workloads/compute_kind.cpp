@@ -78,7 +78,9 @@ Status check_gpu_memory(double needed_bytes, double step_flops, const WorkloadCo
   if (context.gpu == nullptr) return {};
   needed_bytes += cuda_product_bytes(cuda_product_size(step_flops));
   const Accelerator& gpu = *context.gpu->accelerator();
-  GRIT_TRY(const std::int64_t free_bytes, gpu.free_bytes());
+  GRIT_TRY(const std::int64_t free_now_bytes, gpu.free_bytes());
+  const std::int64_t free_bytes =
+      context.ranks_sharing_gpu > 1 ? std::min(context.gpu_free_bytes, gpu.facts().memory_bytes) : free_now_bytes;
   if (needed_bytes * context.ranks_sharing_gpu < static_cast<double>(free_bytes)) return {};
   return usage_error(fmt::format(
       "the workload needs {:.1f} GB of a GPU's memory for each of {} rank(s), and {} has {:.1f} GB free; "

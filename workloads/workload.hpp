@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ struct WorkloadContext {
   const AcceleratorClock* accelerator_clock = nullptr;  // for emulated compute; never null
   CudaDevice* gpu = nullptr;  // on which compute = "cuda" works, and which the communicators reach; null: the host
   int ranks_sharing_gpu = 1;  // this one and those that have the same
+  std::int64_t gpu_free_bytes = std::numeric_limits<std::int64_t>::max();  // of it, before they took any
   PhaseSink phase{};
   int ranks_sharing_memory = 1;         // this one and those that allocate beside it on the same machine
   RankDials* dials = nullptr;           // what faults turn; null: nothing does

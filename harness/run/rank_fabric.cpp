@@ -53,7 +53,7 @@ bool any_rank(const Job& job, bool is_so) {
 Json RankFabric::clock_of_gpu(int rank) const {
   if (gpu == nullptr) return nullptr;
   const DeviceEvents& events = gpu->events();
-  return {{"rank", rank}, {"error_ns", events.error_ns()}, {"contradictions", events.clock().contradictions()}};
+  return {{"rank", rank}, {"error_ns", events.largest_error_ns()}, {"contradictions", events.clock().contradictions()}};
 }
 
 Result<RankFabric> make_rank_fabric(const Job& job, const Plan& plan, SpanSink& spans) {
@@ -69,6 +69,11 @@ Result<RankFabric> make_rank_fabric(const Job& job, const Plan& plan, SpanSink& 
   }));
   const AcceleratorFacts& facts = fabric.gpu->accelerator()->facts();
   fabric.ranks_of_gpu = ranks_of_gpu(job, facts.pci_address);
+  // Between two things that all of them do: before any of them takes memory for its work.
+  GRIT_CHECK(job.each([&]() -> Status {
+    GRIT_TRY(fabric.free_bytes_of_gpu, fabric.gpu->accelerator()->free_bytes());
+    return {};
+  }));
   fabric.is_fake = any_rank(job, facts.is_fake);
   // Ranks of a local cluster share the machine's cores: one that waits must not keep others from theirs.
   const std::int64_t pause_ns = in_local_cluster() ? kPause_ns : 0;

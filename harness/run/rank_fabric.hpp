@@ -1,6 +1,7 @@
 // What moves a rank's data: MPI, or NCCL where the workload computes on GPUs.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "harness/base/json.hpp"
@@ -17,6 +18,7 @@ struct RankFabric {
   std::unique_ptr<CudaDevice> gpu;     // nullptr: none
   std::unique_ptr<Communicator> nccl;  // nullptr: none
   int ranks_of_gpu = 1;                // that share the rank's GPU
+  std::int64_t free_bytes_of_gpu = 0;  // before any of them had memory of it
   bool is_fake = false;                // of any rank: a library of the tests plays a vendor's
   [[nodiscard]] Communicator& world() const { return nccl != nullptr ? *nccl : *mpi; }
   /// How well times of the rank's GPU are known on its node's clock (clock.json: "gpus"); null: it has none.

@@ -247,6 +247,7 @@ Result<std::unique_ptr<Workload>> build_workload(const Job& job, const Plan& pla
   context.accelerator_clock = &segment.control().accelerator_clock_ppm;
   context.gpu = fabric.gpu.get();
   context.ranks_sharing_gpu = fabric.ranks_of_gpu;
+  if (fabric.gpu != nullptr) context.gpu_free_bytes = fabric.free_bytes_of_gpu;
   context.phase = PhaseSink(&segment.slots()[static_cast<std::size_t>(job.local_rank())].phase);
   // A local cluster's nodes are one machine.
   context.ranks_sharing_memory = in_local_cluster() ? job.size() : job.local_size();

@@ -14,7 +14,8 @@ class DeviceClock {
   /// Two quartzes of ±50 ppm each: what the device's and the host's may differ in rate.
   static constexpr double kDrift = 100e-6;
 
-  /// One event. `device_ns`: its time on the device's clock, whose zero is anywhere. issued_ns ≤ seen_ns: the host's.
+  /// One event, in any order. `device_ns`: its time on the device's clock, whose zero is anywhere. issued_ns ≤ seen_ns:
+  /// the host's.
   void bound(std::int64_t device_ns, std::int64_t issued_ns, std::int64_t seen_ns);
 
   /// The middle of where that time of the device can be on the host's clock. After one bound() at least.

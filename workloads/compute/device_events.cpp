@@ -1,5 +1,7 @@
 #include "workloads/compute/device_events.hpp"
 
+#include <algorithm>
+
 #include "harness/base/clock.hpp"
 
 namespace grit {
@@ -7,6 +9,8 @@ namespace {
 
 // The runtime tells distances of events in milliseconds with 24 bits: up to a quarter of a second to 15 ns.
 constexpr std::int64_t kFarthest_ns = 250 * kNsPerMs;
+// In which the first events narrow the bounds: a job's warm-up.
+constexpr std::int64_t kNarrowing_ns = kNsPerS;
 
 }  // namespace
 
@@ -49,6 +53,8 @@ Result<bool> DeviceEvents::is_reached(Mark mark) {
   GRIT_TRY(event.device_ns, time_on_device(mark.event));
   last_ns_ = *event.device_ns;
   clock_.bound(last_ns_, event.issued_ns, seen_ns);
+  if (first_seen_ns_ == 0) first_seen_ns_ = seen_ns;
+  if (seen_ns - first_seen_ns_ > kNarrowing_ns) largest_error_ns_ = std::max(largest_error_ns_, error_ns());
   return true;
 }
 

@@ -36,6 +36,10 @@ class DeviceEvents {
 
   /// Of times that are read now: by so much they can be wrong, beside the half microsecond of the device's own.
   [[nodiscard]] std::int64_t error_ns() const { return clock_.is_set() ? clock_.error_ns(last_ns_) : 0; }
+  /// The largest of them since a second after the first event; before that, the one of now.
+  [[nodiscard]] std::int64_t largest_error_ns() const { return largest_error_ns_ > 0 ? largest_error_ns_ : error_ns(); }
+  /// The time of the device itself, from where its clock began. Of one that was reached.
+  [[nodiscard]] std::int64_t device_time_ns(Mark mark) const { return *events_[mark.event].device_ns; }
   [[nodiscard]] const DeviceClock& clock() const { return clock_; }
 
  private:
@@ -55,6 +59,8 @@ class DeviceEvents {
   std::optional<std::uint32_t> anchor_;  // times are counted from this one, whose own is anchor_ns_
   std::int64_t anchor_ns_ = 0;
   std::int64_t last_ns_ = 0;
+  std::int64_t first_seen_ns_ = 0;  // of the host
+  std::int64_t largest_error_ns_ = 0;
   DeviceClock clock_;
 };
 

@@ -60,12 +60,15 @@ Json measure_clock(const Options& options) {
   int outside = 0;
   const std::int64_t end_ns = monotonic_ns() + static_cast<std::int64_t>(options.seconds * 1e9);
   for (std::int64_t before_ns = monotonic_ns(); before_ns < end_ns; before_ns = monotonic_ns()) {
+    const DeviceClock known = events.clock();  // which this event has not bounded yet
     const DeviceEvents::Mark mark = need(events.mark(device->stream()));
     while (!need(events.is_reached(mark))) {
     }
-    const std::int64_t after_ns = monotonic_ns(), at_ns = events.time_ns(mark), error_ns = events.error_ns();
+    const std::int64_t after_ns = monotonic_ns(), device_ns = events.device_time_ns(mark);
     events.let_go(mark);
-    errors_ns.push_back(static_cast<double>(error_ns));
+    errors_ns.push_back(static_cast<double>(events.error_ns()));
+    if (!known.is_set()) continue;
+    const std::int64_t at_ns = known.to_host(device_ns), error_ns = known.error_ns(device_ns);
     if (at_ns < before_ns - error_ns || at_ns > after_ns + error_ns) ++outside;
   }
   return Json::array({Json{{"events", errors_ns.size()},

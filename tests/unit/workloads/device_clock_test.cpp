@@ -54,6 +54,23 @@ TEST_CASE("clocks that drift as fast as assumed are followed, and the truth is n
   }
 }
 
+TEST_CASE("what is told late of an earlier time neither moves nor widens what is known") {
+  DeviceClock clock;
+  const auto tell = [&](std::int64_t device_ns, std::int64_t before_ns, std::int64_t after_ns) {
+    clock.bound(device_ns, kOffset_ns + device_ns - before_ns, kOffset_ns + device_ns + after_ns);
+  };
+  tell(10 * kSecond_ns, 5'000, 3'000);
+  const std::int64_t at_ns = clock.to_host(10 * kSecond_ns);
+  // A step's events, read when it has ended: issued long before they were reached, seen long after.
+  for (int i = 0; i < 100; ++i) tell(9 * kSecond_ns + i * kSecond_ns / 100, kSecond_ns, kSecond_ns);
+  CHECK(clock.to_host(10 * kSecond_ns) == at_ns);
+  CHECK(clock.error_ns(10 * kSecond_ns) == 4'000);
+  // One that was seen at once says more, by what the clocks can have drifted since less.
+  tell(10 * kSecond_ns - 10'000'000, 1'000, 1'000);
+  CHECK(clock.error_ns(10 * kSecond_ns) == 2'000);
+  CHECK(clock.contradictions() == 0);
+}
+
 TEST_CASE("a clock that was set is noticed, and what is known begins anew") {
   DeviceClock clock;
   clock.bound(0, kOffset_ns - 10, kOffset_ns + 10);

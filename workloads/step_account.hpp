@@ -52,7 +52,8 @@ class StepAccount {
   void enter(Phase phase) {
     const std::int64_t now_ns = monotonic_ns();
     if (std::int64_t* total_ns = of(phase_)) *total_ns += now_ns - since_ns_;
-    if (!given_.empty() && phase_ == Phase::exposed_comm) waits_.push_back({since_ns_, now_ns});
+    if (!given_.empty() && (phase_ == Phase::exposed_comm || phase_ == Phase::input))
+      waits_.push_back({{since_ns_, now_ns}, phase_});
     since_ns_ = now_ns;
     phase_ = phase;
     sink_.enter(phase);
@@ -69,15 +70,15 @@ class StepAccount {
     GRIT_ASSERT(of(phase_) != nullptr);
     given_.push_back(phase_);
   }
-  /// When all of that was done, in the order in which it was given; the phase is exposed_comm. What the rank waited for
-  /// while the device worked is moved to the work's own phase.
+  /// When all of that was done, in the order in which it was given; the phase is exposed_comm. Waiting for operations
+  /// and input in the time in which the device worked is moved to the work's own phase.
   void work_done(std::span<const WorkTime> times) {
     enter(Phase::exposed_comm);  // the wait that goes on now counts, too
     GRIT_ASSERT(times.size() == given_.size());
     std::size_t first = 0;  // wait that may overlap; both lists are in order
     for (std::size_t i = 0; i < times.size(); ++i) {
-      while (first < waits_.size() && waits_[first].end_ns <= times[i].begin_ns) ++first;
-      for (std::size_t wait = first; wait < waits_.size() && waits_[wait].begin_ns < times[i].end_ns; ++wait)
+      while (first < waits_.size() && waits_[first].time.end_ns <= times[i].begin_ns) ++first;
+      for (std::size_t wait = first; wait < waits_.size() && waits_[wait].time.begin_ns < times[i].end_ns; ++wait)
         move_overlap(times[i], waits_[wait], given_[i]);
     }
     // The rank came to its first sum when its device had done what is before that.
@@ -110,11 +111,16 @@ class StepAccount {
   }
 
  private:
-  void move_overlap(const WorkTime& work, const WorkTime& wait, Phase phase) {
-    const std::int64_t both_ns = std::min(work.end_ns, wait.end_ns) - std::max(work.begin_ns, wait.begin_ns);
+  struct Wait {
+    WorkTime time{};
+    Phase phase = Phase::exposed_comm;
+  };
+
+  void move_overlap(const WorkTime& work, const Wait& wait, Phase phase) {
+    const std::int64_t both_ns = std::min(work.end_ns, wait.time.end_ns) - std::max(work.begin_ns, wait.time.begin_ns);
     if (both_ns <= 0) return;
     *of(phase) += both_ns;
-    record_->exposed_comm_ns -= both_ns;
+    *of(wait.phase) -= both_ns;
   }
 
   [[nodiscard]] std::int64_t* of(Phase phase) const {
@@ -145,7 +151,7 @@ class StepAccount {
   std::int64_t first_operation_ns_ = 0;
   std::int64_t last_operation_ns_ = 0;
   std::vector<Phase> given_{};        // to a device, and not known to be done
-  std::vector<WorkTime> waits_{};     // since then
+  std::vector<Wait> waits_{};         // since then
   std::size_t before_gradients_ = 0;  // works given before the first sum of gradients began
 };
 

@@ -52,6 +52,30 @@ TEST_CASE("what a rank waits for while its device works is the work's, and the r
         record.end_ns - record.start_ns);
 }
 
+TEST_CASE("input that comes while the device works costs a step nothing, and what comes later does") {
+  StepAccount account;
+  StepRecord record;
+  account.begin(record);
+  {
+    const InPhase phase(account, Phase::forward);
+    account.work_given();
+  }
+  const std::int64_t from_ns = monotonic_ns();
+  sleep_in(account, Phase::input);
+  const std::int64_t done_ns = monotonic_ns();
+  sleep_in(account, Phase::input);
+  const std::int64_t until_ns = monotonic_ns();
+  {
+    const InPhase phase(account, Phase::exposed_comm);
+    const std::array times{WorkTime{from_ns, done_ns}};
+    account.work_done(times);
+  }
+  account.end();
+  CHECK(record.forward_ns >= kWait_ns);
+  CHECK(record.input_ns >= kWait_ns);
+  CHECK(record.input_ns <= until_ns - done_ns);
+}
+
 TEST_CASE("a rank has come to its first sum when its device has") {
   StepAccount account;
   StepRecord record;

@@ -11,6 +11,7 @@
 #include "analysis/verdict/findings.hpp"
 #include "analysis/verdict/run_facts.hpp"
 #include "analysis/verdict/words.hpp"
+#include "harness/model/imported_job.hpp"
 
 namespace grit {
 namespace {
@@ -77,7 +78,7 @@ Judgement judge_run(const Plan& plan, std::span<const StepRecord> records, const
   if (plan.attempt > 1)
     verdict.reasons.push_back(
         fmt::format("this is attempt {} of a run, whose verdict is in its own directory", plan.attempt));
-  else if (expectations.results.empty())
+  else if (expectations.results.empty() && plan.workload.name != kImportedJob)
     verdict.reasons.emplace_back("the scenario expects nothing: give it expect = { slowdown = ... }");
   verdict.kind = kind_of(facts, findings, expectations, left_something_behind(verdict));
   verdict.expectations = std::move(expectations.results);

@@ -9,6 +9,7 @@
 #include "harness/base/shell_words.hpp"
 #include "harness/cli/commands.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/model/imported_job.hpp"
 #include "harness/model/same_nodes.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/execution.hpp"
@@ -38,6 +39,9 @@ struct ReplayCommand {
     const std::filesystem::path directory = run;
     GRIT_TRY(const Json document, read_json(directory / "plan.json"));
     GRIT_TRY(Plan plan, plan_from_json(document));
+    if (plan.workload.name == kImportedJob)
+      return usage_error(
+          fmt::format("{} was read from a job that ran without grit: only that job can be run again", run));
     if (plan.attempt > 1)
       return usage_error(
           fmt::format("{} is attempt {} of a run, which went on from a checkpoint that is gone: replay "

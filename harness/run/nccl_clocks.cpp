@@ -1,8 +1,8 @@
 #include "harness/run/nccl_clocks.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
-#include <map>
 #include <utility>
 
 #include "workloads/compute/device_clock.hpp"
@@ -23,15 +23,12 @@ constexpr std::size_t kSeedFrom = 1000;  // operations: the first ones profit fr
 /// Against the clock of another rank, by their common collectives. `times`: of that rank, on the common clock.
 Bounds bounds_by_collectives(const std::vector<NcclOperation>& operations, const std::vector<NcclOperation>& others,
                              const std::vector<NcclTimes>& times) {
-  std::map<NcclCollectiveKey, std::size_t> places;
-  for (std::size_t i = 0; i < others.size(); ++i)
-    if (others[i].is_of_all() && times[i].entry_ns > 0) places.emplace(others[i].key(), i);
+  const auto places = nccl_places(others);
   Bounds bounds(operations.size());
-  for (std::size_t i = 0; i < operations.size(); ++i) {
+  for (const auto& [key, i] : nccl_places(operations)) {
     const NcclOperation& one = operations[i];
-    if (!one.is_of_all() || !one.has_times()) continue;
-    const auto found = places.find(one.key());
-    if (found == places.end()) continue;
+    const auto found = places.find(key);
+    if (!one.has_times() || found == places.end() || times[found->second].entry_ns == 0) continue;
     const NcclTimes& other = times[found->second];
     const std::int64_t start_ns = one.is.first_start_ns, took_ns = one.is.stop_ns - start_ns;
     bounds[i] = Bound{start_ns, other.entry_ns - took_ns - kGlobaltimerStep_ns, other.exit_ns + kGlobaltimerStep_ns};
@@ -51,22 +48,58 @@ Bounds bounds_by_host(const std::vector<NcclOperation>& operations) {
   return bounds;
 }
 
-/// `more_ns`: by how much the other clock can be wrong itself. Nothing: there is no bound.
+/// Takes bounds as long as they agree. One by itself that does not is left out: NCCL may have told it wrong times. With
+/// so many in a row it is those before that are wrong.
+class CarefulClock {
+ public:
+  static constexpr int kWrongInARow = 5;
+
+  void take(const std::optional<Bound>& bound) {
+    if (!bound) return;
+    DeviceClock tried = clock_;
+    tried.bound(bound->device_ns, bound->least_ns, bound->most_ns);
+    const bool agrees = tried.contradictions() == clock_.contradictions();
+    in_a_row_ = agrees ? 0 : in_a_row_ + 1;
+    if (!agrees && in_a_row_ < kWrongInARow) return;
+    if (!agrees) ++began_anew_;
+    in_a_row_ = 0;
+    clock_ = tried;
+  }
+  [[nodiscard]] const DeviceClock& clock() const { return clock_; }
+  [[nodiscard]] int began_anew() const { return began_anew_; }
+
+ private:
+  DeviceClock clock_{};
+  int in_a_row_ = 0, began_anew_ = 0;
+};
+
+/// What the first bound, that at `first`, and those that come soon after it say of its time together. A clock that
+/// goes backwards, for which these come before it, takes them.
+Bound seed_of(const Bounds& bounds, std::size_t first) {
+  CarefulClock backwards;
+  for (std::size_t i = std::min(first + kSeedFrom, bounds.size()); i-- > first;)
+    if (const auto& bound = bounds[i]) backwards.take(Bound{-bound->device_ns, -bound->most_ns, -bound->least_ns});
+  const std::int64_t device_ns = bounds[first]->device_ns;
+  const std::int64_t at_ns = -backwards.clock().to_host(-device_ns);
+  const std::int64_t error_ns = backwards.clock().error_ns(-device_ns);
+  return {device_ns, at_ns - error_ns, at_ns + error_ns};
+}
+
+/// `more_ns`: by how much the other clock can be wrong itself. Nothing: there is no bound, or they contradict each
+/// other in the long run, so that no error can be stated: the clocks drift apart faster than assumed, or one was set.
 std::optional<std::vector<NcclTimes>> place(const std::vector<NcclOperation>& operations, const Bounds& bounds,
                                             std::int64_t more_ns) {
-  DeviceClock clock;
-  const auto take = [&](const std::optional<Bound>& bound) {
-    if (bound) clock.bound(bound->device_ns, bound->least_ns, bound->most_ns);
-  };
   const auto first = std::find_if(bounds.begin(), bounds.end(), [](const auto& bound) { return bound.has_value(); });
   if (first == bounds.end()) return std::nullopt;
-  const auto seed_end = static_cast<std::size_t>(first - bounds.begin()) + kSeedFrom;
-  for (std::size_t i = std::min(seed_end, bounds.size()); i-- > 0;) take(bounds[i]);
+  CarefulClock careful;
+  careful.take(seed_of(bounds, static_cast<std::size_t>(first - bounds.begin())));
   std::vector<NcclTimes> times(operations.size());
   for (std::size_t i = 0; i < operations.size(); ++i) {
-    take(bounds[i]);
+    careful.take(bounds[i]);
+    if (careful.began_anew() > 0) return std::nullopt;
     const NcclOperation& one = operations[i];
     if (!one.has_times()) continue;
+    const DeviceClock& clock = careful.clock();
     const std::int64_t entry_ns = clock.to_host(one.is.first_start_ns);
     times[i] = {entry_ns, entry_ns + one.is.stop_ns - one.is.first_start_ns,
                 clock.error_ns(one.is.first_start_ns) + more_ns};
@@ -101,7 +134,6 @@ class Aligner {
   void place_first() {
     const auto& operations = job_.ranks.front().operations;
     if (auto times = place(operations, bounds_by_host(operations), 0)) {
-      line_.host_error_ns = largest_error_ns(*times);
       // One distance for all: else its own clock would not be the common one.
       std::int64_t distance_ns = 0, best_ns = -1;
       for (std::size_t i = 0; i < times->size(); ++i)
@@ -110,6 +142,12 @@ class Aligner {
           distance_ns = (*times)[i].entry_ns - operations[i].is.first_start_ns;
         }
       shift(0, distance_ns);
+      std::int64_t error_ns = 0;
+      for (std::size_t i = 0; i < times->size(); ++i)
+        if (operations[i].has_times())
+          error_ns =
+              std::max(error_ns, std::abs((*times)[i].entry_ns - line_.ranks[0][i].entry_ns) + (*times)[i].error_ns);
+      line_.host_error_ns = error_ns;
     } else {
       shift(0, wall_distance_ns(job_.ranks.front()));
     }
@@ -134,8 +172,8 @@ class Aligner {
 
   void place_by_host(std::size_t rank) {
     const auto& operations = job_.ranks[rank].operations;
-    auto times = job_.ranks[rank].node == job_.ranks.front().node
-                     ? place(operations, bounds_by_host(operations), line_.host_error_ns)
+    auto times = job_.ranks[rank].node == job_.ranks.front().node && line_.host_error_ns
+                     ? place(operations, bounds_by_host(operations), *line_.host_error_ns)
                      : std::nullopt;
     if (!times) return shift(rank, wall_distance_ns(job_.ranks[rank]));
     line_.errors_ns[rank] = largest_error_ns(*times);

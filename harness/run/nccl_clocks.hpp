@@ -20,7 +20,8 @@ struct NcclTimeline {
   /// By rank: the largest error_ns. Empty: nothing bounds its clock; its times are then by the hosts' wall clocks, to
   /// be looked at only.
   std::vector<std::optional<std::int64_t>> errors_ns{};
-  std::int64_t host_error_ns = 0;  // by how much rank 0's device can be off its host's clock
+  /// By how much rank 0's device can be off its host's clock, at one time or other. Empty: nothing bounds that.
+  std::optional<std::int64_t> host_error_ns{};
 };
 
 /// %globaltimer counts in steps of up to a microsecond, by device; so much more can each bound be wrong.
@@ -31,7 +32,8 @@ inline constexpr std::int64_t kGlobaltimerStep_ns = 1000;
 /// narrow as the shortest of them takes, on one host or two. The narrowest ones stay, and widen by what clocks may
 /// drift apart (DeviceClock). A rank that has none in common with rank 0 is placed by way of others, whose errors add
 /// up. One that has none with anybody, on rank 0's host, is placed by that host's clock: an operation was called
-/// before, and seen after, the device began it.
+/// before, and seen after, the device began it. A bound by itself that contradicts the others is left out; a rank with
+/// several in a row, after the first thousand, has no error.
 NcclTimeline align_nccl_times(const NcclJob& job);
 
 }  // namespace grit

@@ -14,6 +14,7 @@
 #include "harness/base/files.hpp"
 #include "harness/base/units.hpp"
 #include "harness/model/event.hpp"
+#include "harness/model/imported_job.hpp"
 #include "harness/record/run_dir.hpp"
 #include "harness/run/nccl_arrivals.hpp"
 #include "harness/run/nccl_spans.hpp"
@@ -23,7 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kScenario = "nccl_job";
 constexpr std::size_t kMostBlocks = 10, kWarmupShare = 10;
 constexpr std::size_t kMostArrivals = 5;  // kinds of collectives that are told of
 
@@ -63,12 +63,12 @@ Blocks blocks_of(std::size_t steps) {
 
 Plan plan_of(const Read& read, const NcclImport& wanted, const Blocks& blocks) {
   Plan plan;
-  plan.scenario_name = kScenario;
+  plan.scenario_name = kImportedJob;
   plan.summary = "a job that ran with grit's NCCL profiler, and without grit";
   std::int64_t bytes = 0;  // of rank 0, in its first step
   for (const CollectiveRecord& span : read.spans.spans)
-    if (span.rank == 0 && span.step == 0) bytes += span.bytes;
-  plan.workload = {kScenario, Json{{"operations", read.steps.operations}, {"bytes", bytes}}};
+    if (span.rank == 0 && span.step == 0) bytes = std::min(bytes + span.bytes, kMostSpanBytes);
+  plan.workload = {kImportedJob, Json{{"operations", read.steps.operations}, {"bytes", bytes}}};
   for (std::size_t node = 0; node < read.job.hosts.size(); ++node) {
     Node& made = plan.topology.nodes.emplace_back();
     made.index = static_cast<int>(node);
@@ -102,6 +102,8 @@ std::vector<std::optional<std::int64_t>> errors_of_nodes(const Read& read) {
     auto& error = errors[static_cast<std::size_t>(read.job.ranks[rank].node)];
     if (!read.line.errors_ns[rank]) error.reset();
     const auto& begins = read.steps.begins[rank];
+    const bool has_steps = begins.front() < begins.back();
+    if (error && !has_steps) error = std::max(*error, *read.line.errors_ns[rank]);
     for (std::size_t i = begins.front(); error && i < std::min(begins.back(), read.line.ranks[rank].size()); ++i)
       error = std::max(*error, read.line.ranks[rank][i].error_ns);
   }
@@ -121,9 +123,11 @@ std::string clocks_text(const Read& read) {
   std::int64_t largest = 0;
   std::size_t unknown = 0;
   for (const auto& error : errors_of_nodes(read)) error ? largest = std::max(largest, *error) : std::int64_t(++unknown);
-  std::string text = fmt::format(
-      "times are the devices', on one clock to ±{} against rank 0's, which is its host's to ±{}",
-      format_duration(static_cast<double>(largest)), format_duration(static_cast<double>(read.line.host_error_ns)));
+  std::string text = fmt::format("times are the devices', on one clock to ±{} against rank 0's, ",
+                                 format_duration(static_cast<double>(largest)));
+  text += read.line.host_error_ns ? fmt::format("which is its host's to ±{}",
+                                                format_duration(static_cast<double>(*read.line.host_error_ns)))
+                                  : "which is its host's by the time of day only";
   if (unknown > 0)
     text += fmt::format("; nothing bounds the clocks of {}: who was last there is not said", plural(unknown, "node"));
   return text;
@@ -145,7 +149,10 @@ std::vector<std::string> texts_of(const Read& read) {
   const auto say = [&](std::uint64_t count, const char* what) {
     if (count > 0) texts.push_back(fmt::format("{} {}", plural(count, "operation"), what));
   };
-  say(read.job.lost, "were lost: the profiler's ring was full (GRIT_PROFILE_RING)");
+  say(read.job.lost,
+      "were lost: the profiler's ring was full (GRIT_PROFILE_RING), or a process made over 1024 "
+      "communicators");
+  say(read.job.overwritten, "have no end: NCCL told them that of a later one");
   say(read.spans.without_times, "have no span: NCCL told no times of the device");
   say(read.spans.without_group, "have no span: their communicator is no group of the mesh (--tp, --pp, --ep)");
   say(read.spans.without_kind, "have no span: broadcasts and the like, or sends and receives of which some were lost");
@@ -209,7 +216,7 @@ class ImportedDirectory {
   [[nodiscard]] Status write_run() const {
     const NcclRankRecords& first = read_.job.ranks.front();
     return write_json("run.json", Json{{"format", formats::kRun.number},
-                                       {"scenario", kScenario},
+                                       {"scenario", kImportedJob},
                                        {"file", ""},
                                        {"directory", named_.string()},
                                        {"command_line", wanted_.command_line},
@@ -229,7 +236,7 @@ class ImportedDirectory {
 
 fs::path choose_directory(const NcclImport& wanted, const NcclJob& job) {
   const fs::path chosen =
-      wanted.out.empty() ? fs::path("runs") / kScenario / utc_stamp(job.ranks.front().realtime_ns) : wanted.out;
+      wanted.out.empty() ? fs::path("runs") / kImportedJob / utc_stamp(job.ranks.front().realtime_ns) : wanted.out;
   const fs::path directory = fs::absolute(chosen).lexically_normal();
   return directory.has_filename() ? directory : directory.parent_path();  // "job/"
 }

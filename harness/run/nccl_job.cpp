@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -13,6 +14,8 @@ namespace grit {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::uintmax_t kMostBytes = std::uintmax_t{16} << 30U;  // of all parts: they lie in memory
 
 /// One process, by its place among the parts.
 using Process = std::size_t;
@@ -56,7 +59,13 @@ Result<std::map<std::uint64_t, Found>> find_communicators(const std::vector<Nccl
   std::map<std::uint64_t, Found> all;
   for (Process process = 0; process < parts.size(); ++process)
     for (const NcclPart::Communicator& one : parts[process].communicators) {
-      Found& found = all[one.is.hash];
+      const auto [place, is_new] = all.try_emplace(one.is.hash);
+      Found& found = place->second;
+      if (one.is.rank < 0 || one.is.rank >= one.is.ranks || (!is_new && found.ranks != one.is.ranks))
+        return usage_error(
+            fmt::format("{} was rank {} of {} of a communicator{}: its part is damaged, or of another job",
+                        process_text(parts[process]), one.is.rank, one.is.ranks,
+                        is_new ? "" : fmt::format(" of which another part says {}", found.ranks)));
       found.name = one.is.name;
       found.ranks = one.is.ranks;
       for (const auto& [rank, owner] : found.members)
@@ -120,7 +129,35 @@ void place(NcclJob& job, const std::vector<NcclPart>& by_rank) {
   }
 }
 
+/// Takes the end of those that are out of order; says of how many.
+std::uint64_t drop_overwritten(std::vector<NcclRecord>& operations) {
+  std::vector<NcclOperationRecord*> collectives;
+  for (NcclRecord& record : operations)
+    if (const NcclOperation one{0, record.operation}; one.has_times() && !one.is_point_to_point())
+      collectives.push_back(&record.operation);
+  std::uint64_t dropped = 0;
+  std::int64_t earliest_ns = std::numeric_limits<std::int64_t>::max();  // of those from i + kOutOfOrder on
+  for (std::size_t i = collectives.size(); i-- > 0;) {
+    if (i + kOutOfOrder < collectives.size())
+      if (const std::int64_t stop_ns = collectives[i + kOutOfOrder]->stop_ns; stop_ns > 0)
+        earliest_ns = std::min(earliest_ns, stop_ns);
+    if (collectives[i]->stop_ns < earliest_ns) continue;
+    collectives[i]->stop_ns = 0;
+    ++dropped;
+  }
+  return dropped;
+}
+
 }  // namespace
+
+std::map<NcclCollectiveKey, std::size_t> nccl_places(const std::vector<NcclOperation>& operations) {
+  std::map<NcclCollectiveKey, std::size_t> places;
+  std::set<NcclCollectiveKey> twice;
+  for (std::size_t i = 0; i < operations.size(); ++i)
+    if (operations[i].is_of_all() && !places.emplace(operations[i].key(), i).second) twice.insert(operations[i].key());
+  for (const NcclCollectiveKey& key : twice) places.erase(key);
+  return places;
+}
 
 std::string NcclJob::describe(int rank) const {
   return fmt::format("rank {} ({})", rank, hosts[static_cast<std::size_t>(ranks[static_cast<std::size_t>(rank)].node)]);
@@ -135,7 +172,7 @@ Result<NcclJob> join_nccl_parts(std::vector<NcclPart> parts) {
   GRIT_TRY(const std::vector<int> ranks, find_ranks(parts, communicators));
   std::vector<NcclPart> by_rank(parts.size());
   for (Process process = 0; process < parts.size(); ++process)
-    by_rank[static_cast<std::size_t>(ranks[process])] = parts[process];
+    by_rank[static_cast<std::size_t>(ranks[process])] = std::move(parts[process]);
 
   NcclJob job;
   job.ranks.resize(parts.size());
@@ -149,13 +186,17 @@ Result<NcclJob> join_nccl_parts(std::vector<NcclPart> parts) {
     for (const auto& [rank, process] : one.members) made.members.push_back(ranks[process]);
   }
   for (std::size_t rank = 0; rank < by_rank.size(); ++rank) {
-    const NcclPart& part = by_rank[rank];
+    NcclPart& part = by_rank[rank];
     job.lost += part.lost;
     job.is_fake = job.is_fake || part.header.is_fake != 0;
     auto& operations = job.ranks[rank].operations;
-    for (const NcclPart::Communicator& one : part.communicators)
-      if (const auto found = places.find(one.is.hash); found != places.end())
+    for (NcclPart::Communicator& one : part.communicators) {
+      if (const auto found = places.find(one.is.hash); found != places.end()) {
+        job.overwritten += drop_overwritten(one.operations);
         for (const NcclRecord& record : one.operations) operations.push_back({found->second, record.operation});
+      }
+      one.operations = {};
+    }
     std::stable_sort(operations.begin(), operations.end(),
                      [](const NcclOperation& a, const NcclOperation& b) { return a.is.given_ns < b.is.given_ns; });
   }
@@ -174,6 +215,14 @@ Result<NcclJob> read_nccl_job(const fs::path& directory) {
                     "NCCL_PROFILER_PLUGIN=.../libnccl-profiler-grit.so and GRIT_PROFILE_DIR={}",
                     directory.string(), unreadable ? ": " + unreadable.message() : "", directory.string()));
   std::sort(files.begin(), files.end());
+  std::uintmax_t bytes = 0;
+  for (const fs::path& file : files)
+    if (const std::uintmax_t size = fs::file_size(file, unreadable); !unreadable) bytes += size;
+  if (bytes > kMostBytes)
+    return usage_error(
+        fmt::format("the parts in {} have {} GiB together, and {} at most can be read: run fewer steps with the "
+                    "profiler",
+                    directory.string(), bytes >> 30U, kMostBytes >> 30U));
   std::vector<NcclPart> parts;
   for (const fs::path& file : files) {
     GRIT_TRY(NcclPart part, read_nccl_part(file));

@@ -48,6 +48,13 @@ void add_rank(const NcclJob& job, const NcclSteps& steps, std::size_t rank, cons
   if (before_ns == 0 && first < times.size()) before_ns = times[first].entry_ns;
   for (std::size_t step = 0; step < steps.steps; ++step) {
     if (begins[step] >= begins[step + 1] || begins[step + 1] > times.size()) continue;
+    const auto& operations = job.ranks[rank].operations;
+    if (std::any_of(operations.begin() + static_cast<std::ptrdiff_t>(begins[step]),
+                    operations.begin() + static_cast<std::ptrdiff_t>(begins[step + 1]),
+                    [](const NcclOperation& one) { return one.has_no_end(); })) {
+      before_ns = std::max(before_ns, latest_exit_ns(times, begins[step + 1]));
+      continue;
+    }
     const StepSums sums = sum_step({times.begin() + static_cast<std::ptrdiff_t>(begins[step]),
                                     times.begin() + static_cast<std::ptrdiff_t>(begins[step + 1])},
                                    before_ns);
@@ -101,9 +108,10 @@ std::int64_t element_bytes(std::uint8_t type) {
 
 /// CollectiveRecord::bytes. NCCL's count of a reduce-scatter, an all-gather and an all-to-all is of one rank's part.
 std::int64_t bytes_of(const NcclOperation& one, std::size_t ranks) {
-  const std::int64_t part = static_cast<std::int64_t>(one.is.count) * element_bytes(one.is.type);
   const bool is_of_parts = one.is_of_all() && one.is.function != NcclFunction::all_reduce;
-  return is_of_parts ? part * static_cast<std::int64_t>(ranks) : part;
+  std::int64_t bytes = element_bytes(one.is.type) * static_cast<std::int64_t>(is_of_parts ? ranks : 1);
+  const bool is_too_large = __builtin_mul_overflow(bytes, one.is.count, &bytes);
+  return is_too_large ? kMostSpanBytes : std::min(bytes, kMostSpanBytes);
 }
 
 class SpanMaker {

@@ -12,8 +12,12 @@
 
 namespace grit {
 
+/// The most that CollectiveRecord::bytes says here: no GPU has so much, and sums of it do not overflow.
+inline constexpr std::int64_t kMostSpanBytes = std::int64_t{1} << 48U;
+
 /// In the order of steps, and of ranks within each; `block` and `step_in_block` are not filled in. A rank that lacks a
-/// step, or the device's times of it, has no record of it.
+/// step, or the device's times of it, has no record of it; neither has it one of a step in which an operation began
+/// whose end is not known: that would count as the rank's own work.
 std::vector<StepRecord> nccl_step_records(const NcclJob& job, const NcclSteps& steps, const NcclTimeline& line);
 
 struct NcclSpans {

@@ -105,13 +105,6 @@ std::size_t find_beginning(const NcclJob& job, const Stretch& stretch, std::size
 
 using Places = std::map<NcclCollectiveKey, std::size_t>;
 
-Places places_of(const std::vector<NcclOperation>& operations) {
-  Places places;
-  for (std::size_t i = 0; i < operations.size(); ++i)
-    if (operations[i].is_of_all()) places.emplace(operations[i].key(), i);
-  return places;
-}
-
 /// Where the steps of a rank begin that shares a communicator with one whose steps are known: at the first of its
 /// collectives in each step.
 std::vector<std::size_t> follow(const std::vector<NcclOperation>& known, const std::vector<std::size_t>& begins,
@@ -126,8 +119,11 @@ std::vector<std::size_t> follow(const std::vector<NcclOperation>& known, const s
         if (const auto place = places.find(known[i].key()); place != places.end()) found = place->second;
     followed.push_back(found);
   }
+  // A rank that lacks the last ones, as after a kill, has whole steps before the last one that was found.
+  const auto last = std::find_if(followed.rbegin(), followed.rend(), [](std::size_t found) { return found != kNone; });
+  const std::size_t end = last == followed.rend() ? 0 : *last;
   for (std::size_t step = followed.size(); step-- > 0;)
-    if (followed[step] == kNone) followed[step] = step + 1 < followed.size() ? followed[step + 1] : 0;
+    if (followed[step] == kNone) followed[step] = step + 1 < followed.size() ? followed[step + 1] : end;
   return followed;
 }
 
@@ -141,7 +137,7 @@ Status follow_all(const NcclJob& job, NcclSteps& steps) {
   std::deque<std::size_t> next{0};
   for (; !next.empty(); next.pop_front()) {
     const std::size_t from = next.front();
-    const Places shared = places_of(job.ranks[from].operations);
+    const Places shared = nccl_places(job.ranks[from].operations);
     for (const std::uint32_t communicator : by_size) {
       const auto& members = job.communicators[communicator].members;
       const auto first = shared.lower_bound({communicator, NcclFunction::other, 0});
@@ -151,8 +147,8 @@ Status follow_all(const NcclJob& job, NcclSteps& steps) {
       for (const int member : members) {
         const auto rank = static_cast<std::size_t>(member);
         if (!steps.begins[rank].empty()) continue;
-        steps.begins[rank] =
-            follow(job.ranks[from].operations, steps.begins[from], communicator, places_of(job.ranks[rank].operations));
+        steps.begins[rank] = follow(job.ranks[from].operations, steps.begins[from], communicator,
+                                    nccl_places(job.ranks[rank].operations));
         next.push_back(rank);
       }
     }

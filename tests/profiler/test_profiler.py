@@ -4,6 +4,7 @@ environment: GRIT, GRIT_PROFILED_JOB, GRIT_PROFILER, LD_LIBRARY_PATH (the stand-
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -101,6 +102,8 @@ def late_rank(work):
     assert len(lengths_ms) == RANKS * steps and sum(10 < one < 400 for one in lengths_ms) >= 0.9 * len(lengths_ms), lengths_ms
     assert_documented(run)
     report = grit("report", run, expect=2).stdout  # no fault, so no verdict
+    assert "expects nothing" not in report, report
+    assert "ran without grit" in grit("replay", run, expect=64).stderr
     assert "FAKE GPUs" in report and "read from an NCCL job of 2 ranks on 1 host" in report, report
     assert (run / "report.html").exists()
     return run
@@ -143,8 +146,9 @@ def full_ring(work):
 
 
 def killed(work):
-    """Both ranks end without a word; what was written some time before is there, and a torn record counts for nothing."""
-    ranks = start_job(work / "killed", (2, 2), die_at=STEPS - 5)
+    """Both ranks end without a word; what was written some time before is there, and a torn record counts for nothing.
+    Rank 1's last steps are missing: who was late before them is told of all the same."""
+    ranks = start_job(work / "killed", (2, 12), die_at=STEPS - 5)
     assert ranks[1].wait(timeout=60) == -9
     time.sleep(0.3)
     ranks[0].kill()
@@ -152,11 +156,26 @@ def killed(work):
         rank.communicate()
     for torn in parts(work / "killed"):
         assert (torn.stat().st_size - HEADER_BYTES) % RECORD_BYTES == 0 and torn.stat().st_size > HEADER_BYTES + 150 * RECORD_BYTES, torn.stat()
-        os.truncate(torn, torn.stat().st_size - RECORD_BYTES // 2)
+        is_of_rank_1 = struct.unpack_from("<q", torn.read_bytes(), 24) == (1,)
+        os.truncate(torn, torn.stat().st_size - RECORD_BYTES // 2 - (2 * len(IN_A_STEP) * RECORD_BYTES if is_of_rank_1 else 0))
     run = work / "killed" / "run"
     said = grit("import-nccl", work / "killed" / "parts", "--out", run).stdout
     assert "of 6 operations of rank 0" in said, said
     assert len({span["step"] for span in spans(run)}) >= STEPS - 5 - 3, said
+    assert re.search(r"AllReduce of 4096 elements in .*, (2[89]|3\d) times: rank 1 ", said), said
+    assert all(one["bound_ns"] > 0 for one in json.loads((run / "clock.json").read_text())["before"]), said
+
+
+def without_steps(work):
+    """Of rank 1 there is not a whole step: its clock's error is told all the same, and is not that of rank 0, which is none."""
+    for part in parts(work / "late"):
+        if struct.unpack_from("<q", part.read_bytes(), 24) == (1,):
+            os.truncate(part, HEADER_BYTES + 4 * RECORD_BYTES)
+    run = work / "late" / "cut"
+    grit("import-nccl", work / "late" / "parts", "--out", run)
+    bounds = [one["bound_ns"] for one in json.loads((run / "clock.json").read_text())["before"]]
+    assert len(bounds) == 1 and bounds[0] > 0, bounds
+    assert {span["rank"] for span in spans(run)} == {0}
 
 
 with tempfile.TemporaryDirectory(prefix="grit-profiler-") as name:
@@ -167,4 +186,5 @@ with tempfile.TemporaryDirectory(prefix="grit-profiler-") as name:
     nowhere_to_write(directory)
     full_ring(directory)
     killed(directory)
+    without_steps(directory)
 print("profiled jobs are what they should be")

@@ -14,7 +14,7 @@ std::string nccl_ras_address();
 
 /// What RAS answers to VERBOSE STATUS, as JSON (NCCL 2.28.7 or newer). It asks all processes of the job, and waits for
 /// those that are gone. Error (unavailable): nobody listens, RAS does not know JSON, or the answer is not whole within
-/// `patience_ns`.
+/// `patience_ns`. What the system takes to resolve a host's name comes on top: an address in numbers takes none.
 Result<std::string> ask_nccl_ras(const std::string& address, std::int64_t patience_ns);
 
 /// That answer in a sentence: which ranks have begun fewer collectives than others of their communicator, and which do

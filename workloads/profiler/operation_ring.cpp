@@ -32,6 +32,8 @@ NcclRecord OperationSlot::record() const {
   operation.stop_ns = stop_ns.load(std::memory_order_relaxed);
   operation.start_seen_ns = start_seen_ns.load(std::memory_order_relaxed);
   operation.stop_seen_ns = stop_seen_ns.load(std::memory_order_relaxed);
+  if (channels_begun.load(std::memory_order_relaxed) != operation.channels_ended)
+    operation.stop_ns = operation.stop_seen_ns = 0;
   return record;
 }
 
@@ -39,11 +41,12 @@ OperationSlot* OperationRing::claim() {
   std::uint64_t at = head_.load(std::memory_order_relaxed);
   do {
     if (at - tail_.load(std::memory_order_acquire) >= size_) {
-      lost_.fetch_add(1, std::memory_order_relaxed);
+      lose();
       return nullptr;
     }
   } while (!head_.compare_exchange_weak(at, at + 1, std::memory_order_acq_rel, std::memory_order_relaxed));
   OperationSlot& slot = slots_[at % size_];
+  slot.ticket.store(at, std::memory_order_relaxed);
   for (auto* one : {&slot.channels_begun, &slot.channels_ended}) one->store(0, std::memory_order_relaxed);
   for (auto* one : {&slot.first_start_ns, &slot.last_start_ns, &slot.stop_ns, &slot.start_seen_ns, &slot.stop_seen_ns})
     one->store(0, std::memory_order_relaxed);

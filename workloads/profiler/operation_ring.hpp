@@ -13,6 +13,7 @@ namespace grit {
 struct alignas(64) OperationSlot {
   enum class State : std::uint32_t { empty, open, written };
   std::atomic<State> state{State::empty};
+  std::atomic<std::uint64_t> ticket{0};  // which of all that were ever claimed it is
   std::uint32_t communicator = 0;  // what does not change while it is open; `given.channels` is 0 where nobody says
   std::uint64_t number = 0;
   NcclOperationRecord given{};
@@ -24,6 +25,7 @@ struct alignas(64) OperationSlot {
   /// One has ended.
   void end_channel(std::int64_t device_ns, std::int64_t seen_ns);
   void stop_channel() { channels_ended.fetch_add(1, std::memory_order_release); }
+  /// Without an end where a channel still runs: that of the others would be too early.
   [[nodiscard]] NcclRecord record() const;
 };
 
@@ -35,6 +37,17 @@ class OperationRing {
   /// An empty slot, for the caller alone until publish(). Null: the ring is full; the loss is counted.
   OperationSlot* claim();
   static void publish(OperationSlot& slot) { slot.state.store(OperationSlot::State::open, std::memory_order_release); }
+  /// The operation of that ticket. Null: it is written down, and its slot may be another's.
+  [[nodiscard]] OperationSlot* find(std::uint64_t ticket) {
+    OperationSlot& slot = slots_[ticket % size_];
+    const bool is_open = slot.state.load(std::memory_order_acquire) == OperationSlot::State::open;
+    return is_open && slot.ticket.load(std::memory_order_relaxed) == ticket ? &slot : nullptr;
+  }
+  /// Counts an operation that has no place here.
+  void lose() { lost_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_half_full() const {
+    return 2 * (head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_relaxed)) > size_;
+  }
   [[nodiscard]] std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
 
   /// The writer's: `take` is asked of every open slot, oldest first, whether it has written it down.

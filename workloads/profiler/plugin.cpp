@@ -35,24 +35,24 @@ std::int64_t now_ns() {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-/// What NCCL keeps for us of an event, in one pointer and without memory of its own: of an operation its slot; of one
-/// of its channels the slot again; of a call of the job when that was, which its operation is told by as its parent.
+/// What NCCL keeps for us of an event, in one pointer and without memory of its own: of an operation its ticket in the
+/// ring; of one of its channels that again; of a call of the job when that was, which its operation is told by as its
+/// parent.
 class Handle {
  public:
   enum class Kind : std::uintptr_t { none = 0, operation = 1, channel = 2, call = 3 };
   explicit Handle(void* raw) : raw_(reinterpret_cast<std::uintptr_t>(raw)) {}
-  Handle(Kind kind, OperationSlot* slot)
-      : raw_(reinterpret_cast<std::uintptr_t>(slot) | static_cast<std::uintptr_t>(kind)) {}
+  Handle(Kind kind, const OperationSlot& slot)
+      : raw_(static_cast<std::uintptr_t>(slot.ticket.load(std::memory_order_relaxed)) << 2U |
+             static_cast<std::uintptr_t>(kind)) {}
   explicit Handle(std::int64_t called_ns)
       : raw_(static_cast<std::uintptr_t>(called_ns) << 2U | static_cast<std::uintptr_t>(Kind::call)) {}
 
   [[nodiscard]] void* raw() const { return reinterpret_cast<void*>(raw_); }
   [[nodiscard]] Kind kind() const { return static_cast<Kind>(raw_ & 3U); }
   /// Null unless it is of that kind, and the operation not yet written down.
-  [[nodiscard]] OperationSlot* slot(Kind wanted) const {
-    if (kind() != wanted) return nullptr;
-    auto* slot = reinterpret_cast<OperationSlot*>(raw_ & ~std::uintptr_t{3});
-    return slot->state.load(std::memory_order_acquire) == OperationSlot::State::open ? slot : nullptr;
+  [[nodiscard]] OperationSlot* slot(Kind wanted, OperationRing& ring) const {
+    return kind() == wanted ? ring.find(raw_ >> 2U) : nullptr;
   }
   [[nodiscard]] std::int64_t called_ns() const {
     return kind() == Kind::call ? static_cast<std::int64_t>(raw_ >> 2U) : 0;
@@ -61,11 +61,11 @@ class Handle {
  private:
   std::uintptr_t raw_;
 };
-static_assert(alignof(OperationSlot) >= 4 && sizeof(void*) == 8);
+static_assert(sizeof(void*) == 8);
 
 /// Of one communicator of this process.
 struct Context {
-  std::uint32_t index = 0;
+  std::uint32_t index = 0;  // kMostCommunicators: of one too many, whose operations are lost
   std::atomic<std::uint64_t> begun{0};
 };
 
@@ -98,15 +98,15 @@ class Plugin {
     }
     if (!writer_ || pid_ != ::getpid()) return nullptr;
     const std::int32_t index = writer_->add(communicator);
-    if (index < 0) return why = "too many communicators", nullptr;
-    Context& context = contexts_[static_cast<std::size_t>(index)];
-    context.index = static_cast<std::uint32_t>(index);
+    Context& context = contexts_[index < 0 ? kMostCommunicators : static_cast<std::size_t>(index)];
+    context.index = index < 0 ? kMostCommunicators : static_cast<std::uint32_t>(index);
     return &context;
   }
 
   void give_up(const Context& context) {
     const std::lock_guard lock(mutex_);
-    if (writer_ && pid_ == ::getpid()) writer_->flush(static_cast<std::int32_t>(context.index));
+    if (writer_ && pid_ == ::getpid() && context.index < kMostCommunicators)
+      (void)writer_->flush(static_cast<std::int32_t>(context.index));
   }
 
   [[nodiscard]] OperationRing& ring() { return ring_; }
@@ -124,7 +124,7 @@ class Plugin {
   bool is_opened_ = false;
   pid_t pid_ = 0;
   std::unique_ptr<PartWriter> writer_{};
-  std::array<Context, kMostCommunicators> contexts_{};
+  std::array<Context, kMostCommunicators + 1> contexts_{};
 };
 
 NcclFunction function_called(const char* name) {
@@ -147,7 +147,9 @@ std::uint8_t type_called(const char* name) {
 }
 
 void* begin_operation(Context& context, const nccl::Event& event) {
-  OperationSlot* slot = Plugin::one().ring().claim();
+  OperationRing& ring = Plugin::one().ring();
+  if (context.index == kMostCommunicators) return ring.lose(), nullptr;
+  OperationSlot* slot = ring.claim();
   const std::uint64_t number = context.begun.fetch_add(1, std::memory_order_relaxed);
   if (slot == nullptr) return nullptr;
   slot->communicator = context.index;
@@ -170,7 +172,7 @@ void* begin_operation(Context& context, const nccl::Event& event) {
     given.channels = event.point_to_point.channels;
   }
   OperationRing::publish(*slot);
-  return Handle(Handle::Kind::operation, slot).raw();
+  return Handle(Handle::Kind::operation, *slot).raw();
 }
 
 nccl::Code init(void** context, std::uint64_t communicator, int* mask, const char* name, int nodes, int ranks, int rank,
@@ -207,9 +209,9 @@ nccl::Code start_event(void* context, void** handle, nccl::Event* event) noexcep
       *handle = begin_operation(*static_cast<Context*>(context), *event);
       break;
     case nccl::kKernelChannel:
-      if (OperationSlot* slot = Handle(event->parent).slot(Handle::Kind::operation)) {
+      if (OperationSlot* slot = Handle(event->parent).slot(Handle::Kind::operation, Plugin::one().ring())) {
         slot->begin_channel(static_cast<std::int64_t>(event->kernel_channel.timer_ns), now_ns());
-        *handle = Handle(Handle::Kind::channel, slot).raw();
+        *handle = Handle(Handle::Kind::channel, *slot).raw();
       }
       break;
     default:  // NCCL also tells of what it groups these in
@@ -220,13 +222,13 @@ nccl::Code start_event(void* context, void** handle, nccl::Event* event) noexcep
 
 nccl::Code record_state(void* handle, int state, nccl::StateArguments* arguments) noexcept {
   if (state != nccl::kKernelChannelStop || arguments == nullptr) return nccl::kSuccess;
-  if (OperationSlot* slot = Handle(handle).slot(Handle::Kind::channel))
+  if (OperationSlot* slot = Handle(handle).slot(Handle::Kind::channel, Plugin::one().ring()))
     slot->end_channel(static_cast<std::int64_t>(arguments->timer_ns), now_ns());
   return nccl::kSuccess;
 }
 
 nccl::Code stop_event(void* handle) noexcept {
-  if (OperationSlot* slot = Handle(handle).slot(Handle::Kind::channel)) slot->stop_channel();
+  if (OperationSlot* slot = Handle(handle).slot(Handle::Kind::channel, Plugin::one().ring())) slot->stop_channel();
   return nccl::kSuccess;
 }
 

@@ -10,6 +10,7 @@
 #include "analysis/report/tables/sections.hpp"
 #include "harness/base/shell_words.hpp"
 #include "harness/base/units.hpp"
+#include "harness/model/imported_job.hpp"
 
 namespace grit {
 namespace {
@@ -236,12 +237,17 @@ std::string environment_section(const ReportInput& input) {
 
 std::string rerun_section(const ReportInput& input) {
   const std::string run_directory = text_or(input.run, "directory", "RUN");
-  std::string html = "<h2>Run it again</h2>\n<pre class=\"command\"><code>" +
-                     escape_html("grit replay " + shell_word(run_directory)) + "</code></pre>\n";
-  html += element("p", run_directory == "RUN"
-                           ? "RUN is the directory that holds this page. A replay uses the same plan: the "
-                             "same seed, order of blocks and faults."
-                           : "A replay uses the same plan: the same seed, order of blocks and faults.");
+  std::string html;
+  if (input.plan.workload.name == kImportedJob) {
+    html = "<h2>Where it is from</h2>\n";
+  } else {
+    html = "<h2>Run it again</h2>\n<pre class=\"command\"><code>" +
+           escape_html("grit replay " + shell_word(run_directory)) + "</code></pre>\n";
+    html += element("p", run_directory == "RUN"
+                             ? "RUN is the directory that holds this page. A replay uses the same plan: the "
+                               "same seed, order of blocks and faults."
+                             : "A replay uses the same plan: the same seed, order of blocks and faults.");
+  }
   HtmlTable table("This run", {"what", "value"});
   if (const std::string command = command_line(input.run); !command.empty()) table.row({"command line", command});
   table.row({"seed", std::to_string(input.plan.seed)});

@@ -1,8 +1,11 @@
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "harness/run/nccl_arrivals.hpp"
 #include "harness/run/nccl_spans.hpp"
 #include "tests/catch.hpp"
+#include "tests/temp_directory.hpp"
 
 using namespace grit;
 
@@ -62,6 +65,21 @@ class MadeJob {
 
   [[nodiscard]] std::vector<NcclPart> parts() const { return parts_; }
 
+  /// Of the first communicator.
+  std::vector<NcclRecord>& operations(int rank) { return part(rank).communicators.front().operations; }
+  /// This and all later times of a rank's device: its timer runs `ppm` too fast from `since_ns` on.
+  void make_fast(int rank, double ppm, std::int64_t since_ns) {
+    const auto fast = [&](std::int64_t device_time_ns) {
+      const std::int64_t passed_ns = device_time_ns - device_ns(rank, since_ns);
+      return device_time_ns +
+             (passed_ns > 0 ? static_cast<std::int64_t>(static_cast<double>(passed_ns) * ppm / 1e6) : 0);
+    };
+    for (NcclRecord& record : operations(rank)) {
+      record.operation.first_start_ns = fast(record.operation.first_start_ns);
+      record.operation.stop_ns = fast(record.operation.stop_ns);
+    }
+  }
+
  private:
   std::vector<NcclPart> parts_;
 };
@@ -120,8 +138,8 @@ TEST_CASE("import-nccl: devices' clocks that are hours apart come together to th
           job->ranks[rank].operations[i].is.first_start_ns - MadeJob::device_ns(static_cast<int>(rank), 0);
       const std::int64_t wrong_ns = times.entry_ns - MadeJob::host_ns(0, true_ns);
       // Of the common clock against rank 0's host, and of the rank's against the common one.
-      CHECK(std::abs(wrong_ns) <= times.error_ns + line.host_error_ns);
-      CHECK(times.error_ns <= (rank == 0 ? line.host_error_ns : 25'000));
+      CHECK(std::abs(wrong_ns) <= times.error_ns + *line.host_error_ns);
+      CHECK(times.error_ns <= (rank == 0 ? *line.host_error_ns : 25'000));
     }
   }
 }
@@ -221,4 +239,169 @@ TEST_CASE("import-nccl: sends and receives have no span where operations were lo
   REQUIRE(steps);
   CHECK(steps->operations == 5);
   CHECK(nccl_spans(*job, *steps, align_nccl_times(*job), *Mesh::over({}, 2)).without_kind == 8);
+}
+
+TEST_CASE("import-nccl: a rank whose last operations are missing, as after a kill, has the steps before them") {
+  MadeJob made = make_data_parallel(4, 12, 2, 3 * kMs);
+  made.operations(1).resize(made.operations(1).size() - 6);  // the last step, and half of the one before
+  const auto job = join_nccl_parts(made.parts());
+  const auto steps = find_nccl_steps(*job, {});
+  REQUIRE(steps);
+  CHECK(steps->begins[1][10] == 41);
+  CHECK(steps->begins[1][11] == 41);
+  const NcclTimeline line = align_nccl_times(*job);
+  const auto arrivals = nccl_arrivals(*job, *steps, line);
+  REQUIRE(arrivals.size() == 2);
+  CHECK(arrivals[0].collectives == 10);
+  REQUIRE(arrivals[0].ranks.size() == 1);
+  CHECK(arrivals[0].ranks[0].rank == 2);
+  CHECK(arrivals[0].ranks[0].last == 10);
+  CHECK(nccl_step_records(*job, *steps, line).size() == 4 * 11 - 1);
+}
+
+TEST_CASE("import-nccl: nobody is named whom one with a wide error may have followed") {
+  const auto job = join_nccl_parts(make_data_parallel(4, 12, 2, 3 * kMs).parts());
+  const auto steps = find_nccl_steps(*job, {});
+  REQUIRE(steps);
+  NcclTimeline line = align_nccl_times(*job);
+  for (NcclTimes& times : line.ranks[3]) {  // a millisecond before the one before rank 2, or five after rank 2
+    times.entry_ns -= kMs;
+    times.error_ns = 9 * kMs;
+  }
+  const auto arrivals = nccl_arrivals(*job, *steps, line);
+  REQUIRE(arrivals.size() == 2);
+  for (const NcclArrivals& one : arrivals) {
+    CHECK(one.ranks.empty());
+    CHECK(one.nobody == one.collectives);
+    CHECK(one.error_ns >= 9 * kMs);
+  }
+}
+
+TEST_CASE("import-nccl: a collective that one left before another began is left out, and counted") {
+  const auto job = join_nccl_parts(make_data_parallel(4, 12, 2, 3 * kMs).parts());
+  const auto steps = find_nccl_steps(*job, {});
+  REQUIRE(steps);
+  NcclTimeline line = align_nccl_times(*job);
+  NcclTimes& wrong = line.ranks[0][5];  // of the second step
+  wrong.entry_ns += 20 * kMs;
+  wrong.exit_ns += 20 * kMs;
+  const auto arrivals = nccl_arrivals(*job, *steps, line);
+  REQUIRE(arrivals.size() == 2);
+  CHECK(arrivals[0].collectives == 10);
+  CHECK(arrivals[0].contradicting == 1);
+  REQUIRE(arrivals[0].ranks.size() == 1);
+  CHECK(arrivals[0].ranks[0].rank == 2);
+  CHECK(arrivals_text(*job, arrivals[0]).find("1 more left out") != std::string::npos);
+}
+
+TEST_CASE("import-nccl: an operation with the times of a later one has no end, and its step no record") {
+  MadeJob made = make_data_parallel(2, 40, 1, 3 * kMs);
+  auto& operations = made.operations(0);
+  operations[9].operation.first_start_ns = operations[73].operation.first_start_ns;
+  operations[9].operation.stop_ns = operations[73].operation.stop_ns;
+  const auto job = join_nccl_parts(made.parts());
+  REQUIRE(job);
+  CHECK(job->overwritten == 1);
+  CHECK_FALSE(job->ranks[0].operations[9].has_times());
+  const auto steps = find_nccl_steps(*job, {});
+  REQUIRE(steps);
+  const NcclTimeline line = align_nccl_times(*job);
+  for (const auto& error : line.errors_ns) CHECK((error && *error < 100'000));
+  const auto records = nccl_step_records(*job, *steps, line);
+  CHECK(records.size() == 2 * 39 - 1);
+  for (const StepRecord& record : records) CHECK((record.rank != 0 || record.step != 2));
+}
+
+TEST_CASE("import-nccl: wrong times that contradict the others do not move a clock") {
+  MadeJob made = make_data_parallel(2, 40, 1, 3 * kMs);
+  NcclOperationRecord& wrong = made.operations(1)[40].operation;  // the last of its step
+  wrong.first_start_ns += 2 * kMs;
+  wrong.stop_ns += 2 * kMs;
+  const auto job = join_nccl_parts(made.parts());
+  REQUIRE(job);
+  const NcclTimeline line = align_nccl_times(*job);
+  REQUIRE(line.errors_ns[1]);
+  for (std::size_t i = 1; i < line.ranks[1].size(); ++i) {
+    const NcclTimes& times = line.ranks[1][i];
+    const std::int64_t true_ns = job->ranks[1].operations[i].is.first_start_ns - MadeJob::device_ns(1, 0);
+    CHECK(std::abs(times.entry_ns - MadeJob::host_ns(0, true_ns)) <= times.error_ns + *line.host_error_ns);
+  }
+}
+
+TEST_CASE("import-nccl: a clock that drifts faster than clocks do has no error") {
+  MadeJob made = make_data_parallel(2, 400, 1, kMs);
+  made.make_fast(1, 1000, 0);
+  const auto job = join_nccl_parts(made.parts());
+  REQUIRE(job);
+  const NcclTimeline line = align_nccl_times(*job);
+  CHECK(line.errors_ns[0]);
+  CHECK_FALSE(line.errors_ns[1]);
+  CHECK(line.host_error_ns);
+  made.make_fast(0, 1000, 0);  // alike, then, but not to the host
+  const NcclTimeline both = align_nccl_times(*join_nccl_parts(made.parts()));
+  CHECK(both.errors_ns[1]);
+  CHECK_FALSE(both.host_error_ns);
+}
+
+TEST_CASE("import-nccl: the error against the host is that of one distance for all of the job") {
+  MadeJob made(2);
+  made.add_communicator(7, {0, 1});
+  constexpr std::int64_t kSecond = 1000 * kMs;
+  for (int rank = 0; rank < 2; ++rank) {
+    for (int step = 1; step <= 600; ++step)
+      made.add(rank, 0, NcclFunction::all_reduce, 1000, step * kSecond, step * kSecond + 30'000);
+    made.make_fast(rank, 50, 0);
+  }
+  const auto job = join_nccl_parts(made.parts());
+  REQUIRE(job);
+  const NcclTimeline line = align_nccl_times(*job);
+  std::int64_t most_wrong_ns = 0;
+  for (std::size_t i = 0; i < line.ranks[0].size(); ++i) {
+    const std::int64_t true_ns = static_cast<std::int64_t>(i + 1) * kSecond;
+    most_wrong_ns = std::max(most_wrong_ns, std::abs(line.ranks[0][i].entry_ns - MadeJob::host_ns(0, true_ns)));
+  }
+  CHECK(most_wrong_ns > 10 * kMs);
+  CHECK(most_wrong_ns <= *line.host_error_ns);
+  CHECK(*line.host_error_ns < 70 * kMs);
+}
+
+TEST_CASE("import-nccl: collectives of two communicators with the same hash in one process are nobody's") {
+  std::vector<NcclOperation> operations(3);
+  for (NcclOperation& one : operations) one.is.function = NcclFunction::all_reduce;
+  operations[2].is.sequence = 1;
+  const auto places = nccl_places(operations);
+  CHECK(places == std::map<NcclCollectiveKey, std::size_t>{{operations[2].key(), 2}});
+}
+
+TEST_CASE("import-nccl: ranks that a communicator cannot have, and what does not fit into memory, are refused") {
+  for (const auto& [ranks, sizes] :
+       {std::pair{std::pair{0, 100}, std::pair{2, 2}}, {{-1, 0}, {2, 2}}, {{0, 100}, {2, 101}}, {{100, 0}, {101, 2}}}) {
+    MadeJob made(2);
+    made.add_communicator(7, {0, 1});
+    for (int rank = 0; rank < 2; ++rank) {
+      NcclCommunicatorRecord& is = made.part(rank).communicators.front().is;
+      is.rank = rank == 0 ? ranks.first : ranks.second;
+      is.ranks = rank == 0 ? sizes.first : sizes.second;
+    }
+    const auto job = join_nccl_parts(made.parts());
+    REQUIRE_FALSE(job);
+    CHECK(job.error().message.find("damaged") != std::string::npos);
+  }
+  const test::TempDirectory directory;
+  std::ofstream(directory.path() / "huge.grit-nccl").flush();
+  std::filesystem::resize_file(directory.path() / "huge.grit-nccl", std::uintmax_t{17} << 30U);  // all of it a hole
+  CHECK(read_nccl_job(directory.path()).error().message.find("16 at most") != std::string::npos);
+}
+
+TEST_CASE("import-nccl: bytes that cannot be stay within what they are counted in") {
+  MadeJob made = make_data_parallel(2, 9, 1, kMs);
+  for (int rank = 0; rank < 2; ++rank)
+    for (NcclRecord& record : made.operations(rank))
+      if (record.operation.count == 1000) record.operation.count = ~std::uint64_t{0} / 3;
+  const auto job = join_nccl_parts(made.parts());
+  const auto steps = find_nccl_steps(*job, {});
+  REQUIRE(steps);
+  const NcclSpans spans = nccl_spans(*job, *steps, align_nccl_times(*job), *Mesh::over({}, 2));
+  REQUIRE_FALSE(spans.spans.empty());
+  CHECK(spans.spans.front().bytes == kMostSpanBytes);
 }

@@ -134,7 +134,7 @@ class GpuContention final : public Injector {
   [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
     const std::string resource = target.params.text("resource");
     const double share = target.params.number("share");
-    auto body = gpu_lanes_body(gpu_of(target), [resource, share](const std::vector<OpenGpu>& gpus, WorkerPage& page) {
+    auto body = gpu_lanes_body(gpus_of(target), [resource, share](const std::vector<OpenGpu>& gpus, WorkerPage& page) {
       return make_lanes(resource, share, gpus, page);
     });
     return without_undo(GpuLoadFault::make(std::move(body),
@@ -144,7 +144,7 @@ class GpuContention final : public Injector {
 
   /// By the GPU's own events, and what the blocks saw on its own timer, or copies that it has done.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return grew(before, after, "gpu_busy_ns") &&
+    return !ended_early(after) && grew(before, after, "gpu_busy_ns") &&
            (grew(before, after, "held_sm_ns") || grew(before, after, "moved_bytes"));
   }
 };

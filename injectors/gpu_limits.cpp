@@ -27,15 +27,32 @@ bool is_of_a_rank(const GpuLimit& limit, const NodeRanks& ranks) {
   });
 }
 
-/// Of a GPU that none of the job's ranks computes on nothing could be seen to act. As long as no rank has said which it
-/// has, nobody knows.
-Status check_is_of_a_rank(const GpuLimits& limits, const NodeRanks& ranks) {
-  const bool none_said =
-      std::all_of(ranks.all.begin(), ranks.all.end(), [](const NodeRank& rank) { return rank.slot->gpu.load() == 0; });
-  const auto is_used = [&](const GpuLimit& limit) { return is_of_a_rank(limit, ranks); };
-  if (none_said || std::any_of(limits.gpus.begin(), limits.gpus.end(), is_used)) return {};
-  return usage_error(fmt::format("GPU {} ({}): none of this node's ranks computes on it, so that nothing could act",
-                                 limits.gpus.front().uuid, limits.gpus.front().pci));
+Status check_is_of_a_rank(const GpuLimits& limits, const NodeRanks& ranks, std::size_t enough) {
+  std::vector<std::uint64_t> gpus;
+  for (const GpuLimit& limit : limits.gpus) gpus.push_back(pci_number(limit.pci));
+  const GpuLimit& first = limits.gpus.front();
+  return check_is_of_ranks(fmt::format("{} ({})", first.uuid, first.pci), gpus, ranks, enough);
+}
+
+Status restore_in_process(const GpuLimits& limits) {
+  const auto work = [&](const Nvml& nvml) -> Result<Json> {
+    GRIT_CHECK(restore_limits(nvml, limits));
+    return Json(true);
+  };
+  GRIT_CHECK(ask_gpus(work, kGpuCall_ns));
+  return {};
+}
+
+/// A process a GPU, so that one that hangs keeps no other limited. What a process that hung before may still set:
+/// GpuClaim::call(). Error: the first.
+Status restore_apart(const GpuLimits& limits) {
+  Status all;
+  for (const GpuLimit& limit : limits.gpus) {
+    GpuLimits one = limits;
+    one.gpus = {limit};
+    if (Status done = restore_in_process(one); !done && all) all = std::move(done);
+  }
+  return all;
 }
 
 class GpuLimitFault final : public Fault {
@@ -44,13 +61,13 @@ class GpuLimitFault final : public Fault {
       : limits_(std::move(limits)), process_(std::move(process)), ranks_(std::move(ranks)) {}
 
   Status start() override {
-    GRIT_CHECK(check_is_of_a_rank(limits_, ranks_));
+    GRIT_CHECK(check_is_of_a_rank(limits_, ranks_, 1));
     on_ = true;  // it may be, from here on
     return keep(process_.ask("apply", kGpuCall_ns));
   }
   Status stop() override {
     if (!on_) return {};
-    GRIT_CHECK(keep(ask("restore")));
+    GRIT_CHECK(process_.running() ? keep(process_.ask("restore", kGpuCall_ns)) : restore_apart(limits_));
     on_ = false;
     return {};
   }
@@ -79,8 +96,7 @@ class GpuLimitFault final : public Fault {
   [[nodiscard]] std::int64_t patience_ns() const override { return kNsPerS; }
 
  private:
-  /// A process that hung has been killed: another one then takes the limits off, but where the first one is not dead
-  /// (GpuClaim::call()).
+  /// A process that hung has been killed: another one is then asked.
   Result<Json> ask(const char* question) {
     if (process_.running()) return process_.ask(question, kGpuCall_ns);
     return ask_gpus([&](const Nvml& nvml) { return make_limited_gpus(nvml, limits_)->answer(question); }, kGpuCall_ns);
@@ -102,6 +118,19 @@ class GpuLimitFault final : public Fault {
 };
 
 }  // namespace
+
+Status check_is_of_ranks(const std::string& first, const std::vector<std::uint64_t>& gpus, const NodeRanks& ranks,
+                         std::size_t enough) {
+  std::size_t said = 0;
+  for (const NodeRank& rank : ranks.all) {
+    const std::uint64_t of_rank = rank.slot->gpu.load();
+    if (of_rank == 0) continue;
+    if (std::find(gpus.begin(), gpus.end(), of_rank) != gpus.end()) return {};
+    ++said;
+  }
+  if (said == 0 || said < enough) return {};
+  return usage_error(fmt::format("GPU {}: none of this node's ranks computes on it, so that nothing could act", first));
+}
 
 Json to_json(const GpuLimits& limits) {
   Json gpus = Json::array();
@@ -146,7 +175,7 @@ Result<GpuLimits> gpu_limits_from_json(const Json& record) {
 }
 
 Result<std::unique_ptr<Fault>> make_gpu_limits(GpuLimits limits, NodeRanks ranks) {
-  GRIT_CHECK(check_is_of_a_rank(limits, ranks));
+  GRIT_CHECK(check_is_of_a_rank(limits, ranks, ranks.all.size()));
   GRIT_TRY(GpuProcess process, GpuProcess::start([&](const Nvml& nvml) { return make_limited_gpus(nvml, limits); }));
   GRIT_CHECK(process.ask("arm", kGpuCall_ns));
   return std::make_unique<GpuLimitFault>(std::move(limits), std::move(process), std::move(ranks));
@@ -155,11 +184,8 @@ Result<std::unique_ptr<Fault>> make_gpu_limits(GpuLimits limits, NodeRanks ranks
 Result<Reverted> put_back(const GpuLimits& limits) {
   GRIT_TRY(const std::string boot, boot_id());
   if (boot != limits.boot) return Reverted::gone;
-  const auto work = [&](const Nvml& nvml) -> Result<Json> {
-    GRIT_CHECK(restore_limits(nvml, limits));
-    return Json(true);
-  };
-  const auto done = ask_gpus(work, kGpuCall_ns);
+  Status done = restore_in_process(limits);  // starting the library takes long: once, where all answer
+  if (!done && limits.gpus.size() > 1) done = restore_apart(limits);
   if (done) return Reverted::put_back;
   std::error_code error;
   const bool loaded = std::filesystem::exists(kDriverModule, error);

@@ -58,6 +58,11 @@ Status check_gpu_limit_params(const Params& params);
 /// of several models (CUDA's first is then the fastest), MIG. The fault says so then, when it is to start.
 Status check_gpu_has_ranks(const Topology& topology, const Node& node, const std::string& gpu);
 
+/// Error (usage): none of the ranks computes on any of these GPUs (pci_number()), the first of which is called so:
+/// nothing could be seen to act there. Nobody knows before one rank, and `enough`, have said which they have.
+Status check_is_of_ranks(const std::string& first, const std::vector<std::uint64_t>& gpus, const NodeRanks& ranks,
+                         std::size_t enough);
+
 /// Of the GPUs that the parameters mean. Error (usage): no such GPU, a limit that it cannot have; (unavailable): no
 /// driver, a GPU that is lost, clocks that seem locked already, a local cluster whose nodes share them.
 Result<GpuLimits> plan_gpu_limits(const Params& params);

@@ -198,7 +198,8 @@ std::vector<ParamSpec> gpu_limit_params() {
        {},
        0.01,
        1.0},
-      {"gpu", Unit::text, kAll, "clocks, power: which GPU of the node: all, the number of nvidia-smi, or a UUID"},
+      {"gpu", Unit::text, kAll,
+       "not emulated: which GPU of the node: all, the number of nvidia-smi, or a UUID; sm_share: or a PCI address"},
       {"site_lock", Unit::text, kAuto,
        "clocks: what the site itself has locked the clocks to, to be put back: \"1410\" or \"1200,1410\" MHz, none; "
        "auto: none, and refused unless each GPU works at its highest clock, which shows that there is no lock"}};

@@ -45,7 +45,7 @@ Status restore_power(const GpuSettings& gpu, const GpuLimit& limit) {
 
 /// Clocks that were locked with another driver than is loaded now went with that one.
 Status restore_clocks(const GpuSettings& gpu, const GpuLimits& limits) {
-  if (limits.driver != loaded_nvidia_driver()) return {};
+  if (is_another_driver(limits.driver, loaded_nvidia_driver())) return {};
   const auto lock = clock_lock_of(limits.site_lock);
   return lock ? gpu.lock_clocks(*lock) : gpu.unlock_clocks();
 }
@@ -76,13 +76,15 @@ class LimitedGpus final : public GpuService {
   }
 
   /// The driver counts no time for clocks that are locked. What is counted is for how long a GPU was busy at that
-  /// clock, held there by nothing else, seen every kGpuTick_ns.
+  /// clock, held there by nothing else, seen every kGpuTick_ns. Of a longer time, in which a question was answered, one
+  /// look does not tell.
   void tick() override {
     const std::int64_t now_ns = monotonic_ns(), since_ns = std::exchange(ticked_ns_, now_ns);
+    const std::int64_t seen_ns = std::min(now_ns - since_ns, 2 * kGpuTick_ns);
     if (!on_ || is_of_power(limits_)) return;
     for (std::size_t i = 0; i < limits_.gpus.size(); ++i)
       if (const auto gpu = gpu_of(i); gpu && gpu->is_held_at(static_cast<unsigned>(limits_.gpus[i].set)))
-        counts_[i].earlier_ns += now_ns - since_ns;
+        counts_[i].earlier_ns += seen_ns;
   }
 
  private:
@@ -128,6 +130,7 @@ class LimitedGpus final : public GpuService {
         GRIT_CHECK(check_is_as_before(gpu, limit));
         GRIT_TRY(counts_[i].since_ns, gpu.power_capped_ns());
       }
+      GRIT_CHECK(claims_[i].take());  // it may have been another stage's until now
       on_ = true;
       GRIT_CHECK(claims_[i].write_down(true));
       GRIT_CHECK(claims_[i].call([&] {

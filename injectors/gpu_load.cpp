@@ -1,6 +1,8 @@
 #include "injectors/gpu_load.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +11,7 @@
 #include <utility>
 
 #include "harness/base/clock.hpp"
+#include "harness/os/pci_link.hpp"
 #include "injectors/duty_cycle.hpp"
 #include "injectors/gpu_limits.hpp"
 
@@ -19,6 +22,7 @@ constexpr const char* kAllGpus = "all";
 constexpr const char* kProcessName = "grit-gpu";
 constexpr std::int64_t kPoll_ns = 200'000;
 constexpr std::int64_t kStuck_ns = 10 * kNsPerS;
+constexpr std::int64_t kRests_ns = 500 * kNsPerMs;  // by when two portions are done, but where a GPU is ill
 constexpr std::int64_t kPortion_ns = kNsPerMs;
 constexpr int kMostJoined = 1024;
 
@@ -29,18 +33,29 @@ std::optional<std::size_t> number_of_gpu(const std::string& text) {
   return number;
 }
 
-/// "0000:81:00.0", as the kernel writes it.
-bool is_pci_address(const std::string& text) {
-  static constexpr std::string_view kForm = "xxxx:xx:xx.x";
-  if (text.size() != kForm.size()) return false;
-  for (std::size_t i = 0; i < kForm.size(); ++i) {
-    const bool is_digit = std::string_view("0123456789abcdef").find(text[i]) != std::string_view::npos;
-    if (kForm[i] == 'x' ? !is_digit : text[i] != kForm[i]) return false;
-  }
-  return true;
+/// Of pci_number().
+std::string pci_address(std::int64_t number) {
+  const auto all = static_cast<std::uint64_t>(number) & ~(std::uint64_t{1} << 63U);
+  return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", all >> 20U, all >> 12U & 0xffU, all >> 4U & 0xffU, all & 0xfU);
+}
+
+/// The worker has closed these two: a device that the libraries open would get their numbers, and what they print would
+/// go there.
+void open_null() {
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO})
+    if (null >= 0 && null != number) ::dup2(null, number);
+  if (null > STDERR_FILENO) ::close(null);
+}
+
+/// What keeps the runtime from seeing all of them, as far as that can be told; an end of a sentence.
+std::string what_is_visible() {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return visible == nullptr ? std::string() : fmt::format(" (CUDA_VISIBLE_DEVICES is {})", visible);
 }
 
 Result<std::shared_ptr<const AcceleratorModule>> load_module() {
+  open_null();
   // GPUs are then numbered as nvidia-smi does (CUDA C++ Programming Guide, "CUDA Environment Variables").
   ::setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1);
   GRIT_TRY(auto module, AcceleratorModule::load());
@@ -49,19 +64,27 @@ Result<std::shared_ptr<const AcceleratorModule>> load_module() {
   return module;
 }
 
-Status run_lanes(const std::string& gpu, const MakeLanes& make, WorkerPage& page) {
-  GRIT_TRY(const auto gpus, open_gpus(gpu));
-  page.counters[kGpuCount] = static_cast<std::int64_t>(gpus.size());
-  page.counters[kGpuFake] = gpus.front().device->facts().is_fake ? 1 : 0;
+/// Of one that was started: why it goes on no more; empty: it does.
+std::string problem_of(const Worker& worker) {
+  if (worker.page().ready.load() == 2) return worker.page().error;
+  return worker.running() ? "" : "its process was killed, and not by grit: out of memory?";
+}
+
+Status run_lanes(const WantedGpus& wanted, const MakeLanes& make, WorkerPage& page) {
+  GRIT_TRY(const auto gpus, open_gpus(wanted, page));
   GRIT_TRY(std::vector<GpuLane> lanes, make(gpus, page));
   page.wait_for_start();
   for (GpuLane& lane : lanes) lane.begin();
   for (;;) {
-    bool stepped = false;
+    page.counters[kGpuAlive].store(monotonic_ns(), std::memory_order_relaxed);
+    const bool goes_on = !page.is_to_rest();
+    bool stepped = false, idle = true;
     for (GpuLane& lane : lanes) {
-      GRIT_TRY(const bool one, lane.step(page));
+      GRIT_TRY(const bool one, lane.step(page, goes_on));
       stepped = stepped || one;
+      idle = idle && lane.is_idle();
     }
+    if (!goes_on && idle) page.rest();
     if (!stepped) sleep_until(monotonic_ns() + kPoll_ns);
   }
 }
@@ -70,7 +93,7 @@ Status run_lanes(const std::string& gpu, const MakeLanes& make, WorkerPage& page
 
 ParamSpec gpu_param() {
   return {"gpu", Unit::text, kAllGpus,
-          "which GPU of the node: all, the number of nvidia-smi (among those that CUDA_VISIBLE_DEVICES leaves), a PCI "
+          "which GPU of the node: all, the number of nvidia-smi, a PCI "
           "address (0000:81:00.0) or a UUID (GPU-...)"};
 }
 
@@ -96,13 +119,20 @@ Status check_gpu_param(const std::string& fault, const Node& node, const Params&
 }
 
 Json resolved_gpu(const Node& node, const Params& params) {
-  std::string gpu = params.text("gpu");
+  const std::string gpu = params.text("gpu");
+  const auto number = number_of_gpu(gpu);
   for (const NodeGpu& one : node.gpus)
-    if (one.uuid == gpu) gpu = one.pci;
-  return Json{{"gpu", gpu}};
+    if (!one.pci.empty() && (one.uuid == gpu || (number && static_cast<std::size_t>(one.index) == *number)))
+      return Json{{"gpu", one.pci}};
+  const bool has_mig = std::any_of(node.gpus.begin(), node.gpus.end(), [](const NodeGpu& one) { return one.mig; });
+  if (gpu != kAllGpus || node.gpus.empty() || has_mig) return Json{{"gpu", gpu}};
+  return Json{{"gpu", gpu}, {"gpus", node.gpus.size()}};
 }
 
-std::string gpu_of(const Target& target) { return target.resolved.value("gpu", target.params.text("gpu")); }
+WantedGpus gpus_of(const Target& target) {
+  return {.gpu = target.resolved.value("gpu", target.params.text("gpu")),
+          .count = target.resolved.value("gpus", std::size_t{0})};
+}
 
 std::optional<std::string> why_no_gpu_load_here() {
   const auto tried = Worker::fork(
@@ -117,19 +147,27 @@ std::optional<std::string> why_no_gpu_load_here() {
   return tried ? std::nullopt : std::optional(tried.error().message);
 }
 
-Result<std::vector<OpenGpu>> open_gpus(const std::string& gpu) {
+Result<std::vector<OpenGpu>> open_gpus(const WantedGpus& wanted, WorkerPage& page) {
   GRIT_TRY(const auto module, load_module());
   GRIT_TRY(const auto devices, module->devices());
-  const auto number = number_of_gpu(gpu);
+  if (devices.size() < wanted.count)
+    return usage_error(fmt::format("the CUDA runtime sees {} of this node's {} GPUs{}: name one with `gpu`",
+                                   devices.size(), wanted.count, what_is_visible()));
+  const auto number = number_of_gpu(wanted.gpu);
   std::vector<OpenGpu> opened;
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    if (gpu != kAllGpus && (number ? *number != i : devices[i].pci_address != gpu)) continue;
+  for (std::size_t i = 0; i < std::min(devices.size(), kMostGpus); ++i) {
+    const std::string& address = devices[i].pci_address;
+    if (wanted.gpu != kAllGpus && (number ? *number != i : address != wanted.gpu)) continue;
     const int index = static_cast<int>(i);
     GRIT_TRY(auto device, Accelerator::open(module, index));
+    page.counters[kGpuPci + opened.size()] = static_cast<std::int64_t>(pci_number(address));
     opened.push_back({index, std::move(device)});
   }
   if (opened.empty())
-    return usage_error(fmt::format("there is no GPU {}: the CUDA runtime sees {}", gpu, devices.size()));
+    return usage_error(
+        fmt::format("there is no GPU {}: the CUDA runtime sees {}{}", wanted.gpu, devices.size(), what_is_visible()));
+  page.counters[kGpuCount] = static_cast<std::int64_t>(opened.size());
+  page.counters[kGpuFake] = opened.front().device->facts().is_fake ? 1 : 0;
   return opened;
 }
 
@@ -193,7 +231,7 @@ Result<double> GpuLane::measure_ceiling() {
   return 1e9 * static_cast<double>(portion_.amount) * joined_ / static_cast<double>(fastest_ns);
 }
 
-Result<bool> GpuLane::step(WorkerPage& page) {
+Result<bool> GpuLane::step(WorkerPage& page, bool gives) {
   bool stepped = false;
   if (done_ < given_) {
     GRIT_TRY(const bool done, is_done(slots_[done_ % 2]));
@@ -206,7 +244,7 @@ Result<bool> GpuLane::step(WorkerPage& page) {
       stepped = true;
     }
   }
-  if (given_ - done_ < 2 && pacer_.take(portion_.amount * joined_)) {
+  if (gives && given_ - done_ < 2 && pacer_.take(portion_.amount * joined_)) {
     GRIT_CHECK(give(slots_[given_ % 2]));
     ++given_;
     stepped = true;
@@ -214,64 +252,116 @@ Result<bool> GpuLane::step(WorkerPage& page) {
   return stepped;
 }
 
-WorkerFault::Body gpu_lanes_body(const std::string& gpu, const MakeLanes& make) {
-  return [gpu, make](WorkerPage& page) {
-    const Status ended = run_lanes(gpu, make, page);
+WorkerFault::Body gpu_lanes_body(const WantedGpus& wanted, const MakeLanes& make) {
+  return [wanted, make](WorkerPage& page) {
+    const Status ended = run_lanes(wanted, make, page);
     page.fail(ended.error().message);
   };
 }
 
-GpuLoadFault::GpuLoadFault(Body body, std::vector<std::string> counter_names, std::vector<std::string> amounts)
-    : WorkerFault(kProcessName, {std::move(body)}, std::move(counter_names)), amounts_(std::move(amounts)) {}
+bool ended_early(const Json& counters) { return counters.contains("problem"); }
+
+GpuLoadFault::GpuLoadFault(Body body, std::vector<std::string> counter_names, std::vector<std::string> amounts,
+                           NodeRanks ranks)
+    : WorkerFault(kProcessName, {std::move(body)}, std::move(counter_names)),
+      amounts_(std::move(amounts)),
+      ranks_(std::move(ranks)) {}
 
 Result<std::unique_ptr<Fault>> GpuLoadFault::make(Body body, std::vector<std::string> counter_names,
-                                                  std::vector<std::string> amounts) {
-  std::unique_ptr<GpuLoadFault> load(new GpuLoadFault(std::move(body), std::move(counter_names), std::move(amounts)));
+                                                  std::vector<std::string> amounts, NodeRanks ranks) {
+  std::unique_ptr<GpuLoadFault> load(
+      new GpuLoadFault(std::move(body), std::move(counter_names), std::move(amounts), std::move(ranks)));
   GRIT_CHECK(load->make_workers());
+  GRIT_CHECK(load->check_is_of_a_rank(load->ranks_.all.size()));
   return std::unique_ptr<Fault>(std::move(load));
+}
+
+Status GpuLoadFault::check_is_of_a_rank(std::size_t enough) const {
+  for (const Worker& worker : workers()) {
+    const auto& counters = worker.page().counters;
+    std::vector<std::uint64_t> gpus;
+    for (std::int64_t i = 0; i < counters[kGpuCount].load(); ++i)
+      gpus.push_back(static_cast<std::uint64_t>(counters[kGpuPci + i].load()));
+    GRIT_CHECK(check_is_of_ranks(pci_address(counters[kGpuPci].load()), gpus, ranks_, enough));
+  }
+  return {};
 }
 
 Status GpuLoadFault::start() {
   if (since_ns_ != 0) return {};
+  if (workers().empty()) GRIT_CHECK(make_workers());
+  GRIT_CHECK(check_is_of_a_rank(1));
+  const std::int64_t now_ns = monotonic_ns();
   GRIT_CHECK(WorkerFault::start());
-  since_ns_ = monotonic_ns();
+  was_killed_at_work_ = false;
+  since_ns_ = now_ns;
   return {};
+}
+
+void GpuLoadFault::look_for_problem() {
+  for (const Worker& worker : workers())
+    if (since_ns_ != 0 && problem_.empty()) problem_ = problem_of(worker);
+}
+
+std::int64_t GpuLoadFault::in_force_ns() const {
+  if (since_ns_ == 0) return past_ns_;
+  const std::int64_t now_ns = monotonic_ns();
+  std::int64_t until_ns = now_ns;
+  for (const Worker& worker : workers())
+    if (!problem_of(worker).empty()) until_ns = std::clamp(worker.page().counters[kGpuAlive].load(), since_ns_, now_ns);
+  return past_ns_ + until_ns - since_ns_;
 }
 
 Status GpuLoadFault::stop() {
   if (since_ns_ != 0) {
-    past_ns_ += monotonic_ns() - since_ns_;
-    for (const Worker& worker : workers()) full_per_s_ = worker.page().counters[kGpuFull].load();
+    look_for_problem();
+    for (const Worker& worker : workers()) {
+      full_per_s_ = worker.page().counters[kGpuFull].load();
+      was_killed_at_work_ = !worker.comes_to_rest(kRests_ns);
+    }
+    past_ns_ = in_force_ns();  // the GPU has worked until now
   }
   since_ns_ = 0;
-  return WorkerFault::stop();
+  GRIT_CHECK(WorkerFault::stop());
+  GRIT_CHECK(counters());  // most_sms_
+  GRIT_TRY(const Json sums, WorkerFault::counters());
+  past_sms_ = sums.value("sms_seen", std::int64_t{0});
+  return {};
 }
 
 Result<Reading> GpuLoadFault::read() {
   GRIT_TRY(Reading reading, WorkerFault::read());
+  if (was_killed_at_work_) reading.details["killed_at_work"] = true;
   for (const Worker& worker : workers()) {
     const WorkerPage& page = worker.page();
-    reading.holds = reading.holds && acts(page);
-    reading.details["gpus"] = page.counters[kGpuCount].load();
+    reading.holds = reading.holds && acts(page) && problem_of(worker).empty();
+    const std::int64_t gpus = page.counters[kGpuCount].load();
+    reading.details["gpus"] = gpus;
+    for (std::int64_t i = 0; i < gpus; ++i)
+      reading.details["pci"].push_back(pci_address(page.counters[kGpuPci + i].load()));
     if (page.counters[kGpuFake].load() != 0) reading.details["fake"] = true;  // a library of the tests: no GPU
-    if (page.ready.load() == 2) {  // it has given up, and is about to end if it has not
-      reading.holds = false;
-      reading.details["problem"] = page.error;
-    }
   }
+  look_for_problem();  // it may have ended since counters() looked
+  if (!problem_.empty()) reading.details["problem"] = problem_;
   return reading;
 }
 
 Result<Json> GpuLoadFault::counters() {
   GRIT_TRY(Json all, WorkerFault::counters());
-  const std::int64_t in_force_ns = past_ns_ + (since_ns_ == 0 ? 0 : monotonic_ns() - since_ns_);
-  all["in_force_ns"] = in_force_ns;
+  look_for_problem();
+  if (!problem_.empty()) all["problem"] = problem_;
+  if (const auto seen = all.find("sms_seen"); seen != all.end()) {
+    most_sms_ = std::max(most_sms_, seen->get<std::int64_t>() - past_sms_);
+    *seen = most_sms_;
+  }
+  const std::int64_t lasted_ns = in_force_ns();
+  all["in_force_ns"] = lasted_ns;
   for (const Worker& worker : workers()) full_per_s_ = worker.page().counters[kGpuFull].load();
   std::int64_t sum = 0;
   for (const std::string& amount : amounts_) sum += all.value(amount, std::int64_t{0});
-  if (full_per_s_ > 0 && in_force_ns > 0)
+  if (full_per_s_ > 0 && lasted_ns > 0)
     all["achieved_ppm"] = static_cast<std::int64_t>(
-        1e15 * static_cast<double>(sum) / (static_cast<double>(full_per_s_) * static_cast<double>(in_force_ns)));
+        1e15 * static_cast<double>(sum) / (static_cast<double>(full_per_s_) * static_cast<double>(lasted_ns)));
   return all;
 }
 

@@ -56,8 +56,8 @@ class HeldMemory {
         continue;
       }
       const std::int64_t missing_bytes = free_bytes - goal_bytes_;
-      const std::int64_t least_bytes = is_reached_ ? kBand_bytes : kLeast_bytes;
-      is_reached_ = is_reached_ || missing_bytes < kBand_bytes;
+      const std::int64_t least_bytes = was_reached_ ? kBand_bytes : kLeast_bytes;
+      was_reached_ = was_reached_ || is_reached();
       if (missing_bytes < least_bytes) return false;
       GRIT_TRY(const bool taken, take(std::min(missing_bytes, piece_bytes_) / kLeast_bytes * kLeast_bytes, page));
       if (!taken) return false;
@@ -65,7 +65,7 @@ class HeldMemory {
     return true;
   }
 
-  [[nodiscard]] bool is_reached() const { return is_reached_; }
+  [[nodiscard]] bool is_reached() const { return free_bytes_ - goal_bytes_ < kBand_bytes; }
   [[nodiscard]] std::int64_t free_bytes() const { return free_bytes_; }
 
  private:
@@ -102,21 +102,21 @@ class HeldMemory {
   std::int64_t goal_bytes_, floor_bytes_;
   std::int64_t free_bytes_ = 0, piece_bytes_ = kPiece_bytes;
   std::vector<Piece> pieces_{};
-  bool is_reached_ = false;
+  bool was_reached_ = false;
 };
 
-Status hold_memory(const std::string& gpu, const Params& params, WorkerPage& page) {
-  GRIT_TRY(const auto gpus, open_gpus(gpu));
-  page.counters[kGpuCount] = static_cast<std::int64_t>(gpus.size());
-  page.counters[kGpuFake] = gpus.front().device->facts().is_fake ? 1 : 0;
+Status hold_memory(const WantedGpus& wanted, const Params& params, WorkerPage& page) {
+  GRIT_TRY(const auto gpus, open_gpus(wanted, page));
   std::vector<HeldMemory> all;
   for (const OpenGpu& one : gpus) {
     GRIT_TRY(HeldMemory held, HeldMemory::plan(one, params));
     all.push_back(std::move(held));
   }
   page.wait_for_start();
-  for (;;) {
-    bool more = false, reached = true;
+  for (bool more = true; !page.is_to_rest(more ? 0 : kLook_ns);) {
+    page.counters[kGpuAlive] = monotonic_ns();
+    more = false;
+    bool reached = true;
     std::int64_t free_bytes = 0;
     for (HeldMemory& held : all) {
       GRIT_TRY(const bool one, held.follow(page));
@@ -125,9 +125,9 @@ Status hold_memory(const std::string& gpu, const Params& params, WorkerPage& pag
       free_bytes += held.free_bytes();
     }
     page.counters[kFree] = free_bytes;
-    if (reached) page.counters[kGpuReached] = 1;
-    if (!more) sleep_until(monotonic_ns() + kLook_ns);
+    page.counters[kGpuReached] = reached ? 1 : 0;
   }
+  page.rest();
 }
 
 class GpuMemoryFault final : public GpuLoadFault {
@@ -140,9 +140,13 @@ class GpuMemoryFault final : public GpuLoadFault {
 
   Result<Reading> read() override {
     GRIT_TRY(Reading reading, GpuLoadFault::read());
-    reading.details["held_bytes"] =
-        reading.details.value("taken_bytes", 0LL) - reading.details.value("given_back_bytes", 0LL);
-    for (const Worker& worker : workers()) reading.details["free_bytes"] = worker.page().counters[kFree].load();
+    std::int64_t held_bytes = 0;
+    for (const Worker& worker : workers()) {
+      const auto& counters = worker.page().counters;
+      if (worker.running()) held_bytes += counters[kTaken].load() - counters[kGivenBack].load();
+      reading.details["free_bytes"] = counters[kFree].load();
+    }
+    reading.details["held_bytes"] = held_bytes;
     return reading;
   }
 
@@ -196,15 +200,15 @@ class GpuMemoryPressure final : public Injector {
   }
 
   [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
-    return without_undo(GpuMemoryFault::make([gpu = gpu_of(target), params = target.params](WorkerPage& page) {
-      const Status ended = hold_memory(gpu, params, page);
+    return without_undo(GpuMemoryFault::make([wanted = gpus_of(target), params = target.params](WorkerPage& page) {
+      const Status ended = hold_memory(wanted, params, page);
       page.fail(ended.error().message);
     }));
   }
 
   /// Memory was taken, each piece acknowledged by the driver.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return after.value("taken_bytes", 0LL) - before.value("taken_bytes", 0LL) >= kLeast_bytes;
+    return !ended_early(after) && after.value("taken_bytes", 0LL) - before.value("taken_bytes", 0LL) >= kLeast_bytes;
   }
 };
 

@@ -107,8 +107,12 @@ class GpuThrottle final : public SettingInjector<Undo> {
     return info;
   }
 
-  [[nodiscard]] Result<std::string> resolve_device(const Node&, const Params& params) const override {
+  [[nodiscard]] Result<std::string> resolve_device(const Node& node, const Params& params) const override {
     if (is_emulated(params)) return std::string();
+    if (is_sm_share(params)) {
+      GRIT_CHECK(check_gpu_param(info().name, node, params));
+      return std::string();
+    }
     GRIT_CHECK(check_gpu_limit_params(params));
     if (mechanism_of(params) == kGpuPower && params.number("clock") != info().params.front().default_value)
       return usage_error("gpu_throttle: with mechanism power the dose is `power`, and not `clock`");
@@ -142,11 +146,11 @@ class GpuThrottle final : public SettingInjector<Undo> {
 
   [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
     if (!is_sm_share(target.params)) return SettingInjector::prepare(target);
-    auto body = gpu_lanes_body(gpu_of(target), [share = target.params.number("share")](const auto& gpus, auto& page) {
+    auto body = gpu_lanes_body(gpus_of(target), [share = target.params.number("share")](const auto& gpus, auto& page) {
       return hold_the_rest(gpus, share, page);
     });
-    return without_undo(
-        GpuLoadFault::make(std::move(body), {"gpu_busy_ns", "held_sm_ns", "away_ns", "sms_seen"}, {"held_sm_ns"}));
+    return without_undo(GpuLoadFault::make(std::move(body), {"gpu_busy_ns", "held_sm_ns", "away_ns", "sms_seen"},
+                                           {"held_sm_ns"}, target.ranks));
   }
 
   [[nodiscard]] Dose dose(const Params& params) const override {
@@ -161,7 +165,7 @@ class GpuThrottle final : public SettingInjector<Undo> {
   }
 
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return grew(before, after, "throttled_ns") || grew(before, after, "held_sm_ns");
+    return grew(before, after, "throttled_ns") || (!ended_early(after) && grew(before, after, "held_sm_ns"));
   }
 
  protected:

@@ -94,7 +94,7 @@ class PcieContention final : public Injector {
   }
 
   [[nodiscard]] Result<Prepared> prepare(const Target& target) const override {
-    auto body = gpu_lanes_body(gpu_of(target), [params = target.params](const auto& gpus, WorkerPage& page) {
+    auto body = gpu_lanes_body(gpus_of(target), [params = target.params](const auto& gpus, WorkerPage& page) {
       return make_lanes(params, gpus, page);
     });
     return without_undo(GpuLoadFault::make(std::move(body), {"gpu_busy_ns", "to_device_bytes", "to_host_bytes"},
@@ -103,7 +103,7 @@ class PcieContention final : public Injector {
 
   /// Copies were done, by the GPU's own events.
   [[nodiscard]] bool acted(const Json& before, const Json& after) const override {
-    return grew(before, after, "gpu_busy_ns") &&
+    return !ended_early(after) && grew(before, after, "gpu_busy_ns") &&
            (grew(before, after, "to_device_bytes") || grew(before, after, "to_host_bytes"));
   }
 };

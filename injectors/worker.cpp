@@ -92,6 +92,17 @@ void WorkerPage::wait_for_start() {
   while (started.load(std::memory_order_acquire) == 0) futex(started, FUTEX_WAIT, 0);
 }
 
+bool WorkerPage::is_to_rest(std::int64_t wait_ns) {
+  const timespec wait{.tv_sec = wait_ns / kNsPerS, .tv_nsec = wait_ns % kNsPerS};
+  if (wait_ns > 0) futex(resting, FUTEX_WAIT, 0, &wait);
+  return resting.load(std::memory_order_acquire) != 0;
+}
+
+void WorkerPage::rest() {
+  wake(resting, 2);
+  for (;;) ::pause();
+}
+
 void WorkerPage::fail(const std::string& why) {
   std::strncpy(error, why.c_str(), sizeof error - 1);
   wake(ready, 2);
@@ -159,6 +170,18 @@ void Worker::forget() {
 }
 
 void Worker::start() { wake(page_->started, 1); }
+
+bool Worker::comes_to_rest(std::int64_t limit_ns) const {
+  const std::int64_t deadline_ns = monotonic_ns() + limit_ns;
+  wake(page_->resting, 1);
+  while (page_->resting.load(std::memory_order_acquire) != 2) {
+    if (!running()) return true;  // nothing of it is left
+    if (monotonic_ns() > deadline_ns) return false;
+    const timespec slice{.tv_sec = 0, .tv_nsec = 10 * kNsPerMs};
+    futex(page_->resting, FUTEX_WAIT, 1, &slice);
+  }
+  return true;
+}
 
 bool Worker::running() const {
   if (pid_ <= 0 || page_->started.load() == 0) return false;

@@ -17,9 +17,10 @@ namespace grit {
 
 /// Shared between a worker and its maker. The meaning of the counters is each fault's own.
 struct WorkerPage {
-  static constexpr int kCounters = 32;
+  static constexpr int kCounters = 96;
   std::atomic<std::uint32_t> ready{0};    // futex: the worker has set itself up (1), or failed (2, see error)
   std::atomic<std::uint32_t> started{0};  // futex: 1 from start() on
+  std::atomic<std::uint32_t> resting{0};  // futex: it is to come to rest (1), and has (2)
   std::atomic<std::int64_t> counters[kCounters]{};
   char error[256]{};
 
@@ -27,6 +28,10 @@ struct WorkerPage {
   void set_ready();
   /// In the worker: everything is set up; returns when start() was called.
   void wait_for_start();
+  /// In the worker: is it to come to rest? Waits so long for that.
+  [[nodiscard]] bool is_to_rest(std::int64_t wait_ns = 0);
+  /// In the worker: nothing of its work is under way any more. Waits for the SIGKILL.
+  [[noreturn]] void rest();
   /// In the worker: it cannot go on. Ends the process.
   [[noreturn]] void fail(const std::string& why);
 };
@@ -47,6 +52,8 @@ class Worker {
   ~Worker();  // SIGKILL, and waits for it
 
   void start();
+  /// Before end(), where a SIGKILL in the midst of its work could harm others. False: it did not within the limit.
+  [[nodiscard]] bool comes_to_rest(std::int64_t limit_ns) const;
   /// SIGKILL; gives what the kernel has counted for it in all. Nothing when it was ended before, or has not ended
   /// within the limit: it then keeps its pid(), and is left behind with this object.
   ProcessUsage end();

@@ -49,12 +49,13 @@ Result<Fd> open_claim_file(const Fd& directory, const std::string& name) {
   return file;
 }
 
-/// False: another process has it, and keeps it.
-Result<bool> lock_soon(const Fd& file) {
+/// False: another process has it, and keeps it, or `gives_up` says that it need not be waited for.
+Result<bool> lock_soon(
+    const Fd& file, const std::function<bool()>& gives_up = [] { return false; }) {
   for (const std::int64_t until_ns = monotonic_ns() + kLetsGo_ns;; ::usleep(kLook_us)) {
     if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return true;
     if (errno != EWOULDBLOCK && errno != EINTR) return errno_error("cannot lock a GPU's file");
-    if (monotonic_ns() >= until_ns) return false;
+    if (gives_up() || monotonic_ns() >= until_ns) return false;
   }
 }
 
@@ -101,15 +102,19 @@ Result<GpuClaim> GpuClaim::open(const std::string& uuid, const std::string& reco
 }
 
 Status GpuClaim::take() {
-  GRIT_TRY(const bool locked, lock_soon(claim_));
+  if (is_taken_) return {};
+  // The agent sees to it that its own faults come one after another.
+  const auto has_agent = [&] { return text_of(intent_in(claim_), "who") == who_this_is(); };
+  GRIT_TRY(is_taken_, lock_soon(claim_, has_agent));
+  if (!is_taken_ && has_agent()) return {};
   const Json intent = intent_in(claim_);
   const std::string who = text_of(intent, "who");
-  if (!locked && who == who_this_is()) return {};  // the agent sees to it that its own faults come one after another
-  if (!locked)
+  if (!is_taken_)
     return unavailable_error(
         fmt::format("GPU {}: a fault of another run of this machine has it ({}): wait for that run to end, or end it",
                     uuid_, who.empty() ? "another process" : who));
-  const bool forgotten = text_of(intent, "driver") != driver_;  // locks and limits went with that driver
+  // Locks and limits went with that driver.
+  const bool forgotten = is_another_driver(text_of(intent, "driver"), driver_);
   if (says_set(intent) && !forgotten && text_of(intent, "record") != record_)
     return unavailable_error(
         fmt::format("GPU {}: what a run that was killed has set on it ({}) is not taken off yet: grit revert. Where it "

@@ -30,8 +30,10 @@ class GpuClaim {
   /// What a person deletes who has set a GPU right by hand.
   static std::filesystem::path file_of(const std::string& uuid) { return gpu_claims_directory() / (uuid + ".claim"); }
 
-  /// Until this process ends, no other agent's record may set anything. Error (unavailable): a process of another one
-  /// has it, or one that was killed has left something set with the driver that is loaded now; says who.
+  /// Until this process ends, no other agent's record may set anything. Where another process of this agent has it,
+  /// nothing is done: to be taken again before something is set, when that process may have ended. Error (unavailable):
+  /// a process of another agent has it, or one that was killed has left something set with the driver that is loaded
+  /// now; says who.
   [[nodiscard]] Status take();
   /// To be written right before something is set, and when it was put back.
   [[nodiscard]] Status write_down(bool may_be_set) const;
@@ -47,6 +49,7 @@ class GpuClaim {
 
   std::string uuid_, record_, driver_;
   Fd claim_{}, call_{};
+  bool is_taken_ = false;
 };
 
 }  // namespace grit

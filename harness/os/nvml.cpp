@@ -73,6 +73,10 @@ std::string loaded_nvidia_driver(const std::filesystem::path& sys) {
   return ::stat((sys / "module/nvidia").c_str(), &found) == 0 ? std::to_string(found.st_ino) : std::string();
 }
 
+bool is_another_driver(const std::string& then, const std::string& now) {
+  return !then.empty() && !now.empty() && then != now;
+}
+
 std::string describe(nvml::Code code) {
   switch (code) {
     case nvml::success:

@@ -53,8 +53,10 @@ class Nvml {
 
 /// Tells the driver that is loaded now from one before or after it in this boot: the number of its directory in sysfs,
 /// which the kernel gives to no other while it runs (fs/kernfs: numbers are drawn cyclically). Alike from any
-/// namespace. Empty: none is loaded.
+/// namespace. Empty: none is loaded, or it cannot be seen (chroot(2), a container without sysfs).
 std::string loaded_nvidia_driver(const std::filesystem::path& sys = "/sys");
+/// Do these two numbers show that the driver is another one by now? Not where one of them could not be seen.
+bool is_another_driver(const std::string& then, const std::string& now);
 
 /// What a code means, for people: "the GPU is lost".
 std::string describe(nvml::Code code);

@@ -4,12 +4,15 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "harness/base/clock.hpp"
+#include "harness/os/pci_link.hpp"
+#include "harness/record/segment.hpp"
 #include "injectors/faults.hpp"
 #include "injectors/gpu_load.hpp"
 #include "tests/catch.hpp"
@@ -129,6 +132,7 @@ TEST_CASE("loads of GPUs: each is in force, acts, is off, and can be started aga
       CHECK_FALSE(has_children());
       const Reading off = ok(fault->read());
       CHECK_FALSE((off.holds || off.left));
+      CHECK_FALSE(off.details.contains("killed_at_work"));  // the GPU had nothing to do any more
       const std::int64_t now = counter(*fault, one.amount);
       CHECK(now > last);
       last = now;
@@ -153,6 +157,21 @@ TEST_CASE("gpu_contention: a share of the multiprocessors is held, and a share o
     CHECK(static_cast<double>(now.value("achieved_ppm", 0LL)) < 1.1e6 * share);
     CHECK(now.value("sms_seen", 0LL) >= 1);
   }
+}
+
+TEST_CASE("gpu_contention: of two starts the multiprocessors are counted once, and a slice that lasts longer is away",
+          "[fake]") {
+  const FakeCuda fakes;
+  const auto fault = prepared({&gpu_contention(), {{"share", 0.5}, {"gpu", "0"}}, "held_sm_ns"});
+  for (int i = 0; i < 2; ++i) {
+    ok(fault->start());
+    REQUIRE(comes_to_hold(*fault, 10 * kNsPerS));
+    sleep_ms(50);
+    ok(fault->stop());
+    CHECK(counter(*fault, "sms_seen") == 2);  // of 4
+  }
+  CHECK(counter(*fault, "away_ns") > 0);  // a host sleeps longer than it is told to
+  CHECK(counter(*fault, "achieved_ppm") < 510'000);
 }
 
 TEST_CASE("loads of GPUs: copies keep to their share") {
@@ -192,7 +211,7 @@ TEST_CASE("pcie_contention: a rate is kept, and one beyond what there is is refu
 }
 
 TEST_CASE("gpu_memory_pressure: so much stays free, and not less than the floor", "[fake]") {
-  const FakeCuda fakes;
+  FakeCuda fakes;
   Case one{&gpu_memory_pressure(), {{"free", 2'000'000'000}, {"gpu", "1"}}, "taken_bytes"};
   const auto fault = prepared(one);
   ok(fault->start());
@@ -203,7 +222,14 @@ TEST_CASE("gpu_memory_pressure: so much stays free, and not less than the floor"
   CHECK(details["free_bytes"].get<std::int64_t>() >= 2'000'000'000);
   CHECK(details["free_bytes"].get<std::int64_t>() < 2'000'000'000 + 64 * kMiB);
   CHECK(details["held_bytes"].get<std::int64_t>() == 4'000'000'000 - details["free_bytes"].get<std::int64_t>());
+  // Others give some back, and it cannot be had.
+  fakes.write("gpu1.memory_bytes 5e9\nreturn cudaMalloc 2\n");
+  for (int i = 0; i < 2000 && ok(fault->read()).holds; ++i) sleep_ms(1);
+  CHECK_FALSE(ok(fault->read()).holds);
+  fakes.write("");
+  CHECK(comes_to_hold(*fault, 10 * kNsPerS));
   ok(fault->stop());
+  CHECK(ok(fault->read()).details["held_bytes"] == 0);
   one.given = {{"free_share", 0.06}, {"gpu", "1"}};
   const auto less = one.injector->prepare(target_of(one));
   REQUIRE_FALSE(less);
@@ -240,9 +266,59 @@ TEST_CASE("loads of GPUs: all of a node's by one process, and one by its address
     one.given["gpu"] = "0000:07:00.0";
     const auto second = prepared(one);
     CHECK(ok(second->read()).details["gpus"] == 1);
+    CHECK(ok(second->read()).details["pci"] == Json{"0000:07:00.0"});
     ok(second->start());
     CHECK(comes_to_hold(*second, 10 * kNsPerS));
     ok(second->stop());
+  }
+}
+
+TEST_CASE("loads of GPUs: what the plan says is loaded, or none, where CUDA_VISIBLE_DEVICES leaves others", "[fake]") {
+  FakeCuda fakes;
+  fakes.write("gpu0.pci 0000:07:00.0\ngpu1.pci 0000:08:00.0\n");
+  const test::EnvironmentVariable visible("CUDA_VISIBLE_DEVICES", "0");
+  for (const Case& one : all_cases()) {
+    if (one.given.value("resource", "") == "nvlink") continue;
+    CAPTURE(one.injector->info().name, one.given.dump());
+    Target target = target_of(one);
+    for (const Json& resolved : {Json{{"gpu", "0000:08:00.0"}}, Json{{"gpu", "all"}, {"gpus", 2}}}) {
+      target.resolved = resolved;
+      const auto made = one.injector->prepare(target);
+      REQUIRE_FALSE(made);
+      CHECK(contains(made.error().message, "(CUDA_VISIBLE_DEVICES is 0)"));
+    }
+    target.resolved = {{"gpu", "all"}, {"gpus", 1}};
+    ok(one.injector->prepare(target));
+  }
+}
+
+TEST_CASE("gpu_throttle: a share of a GPU that no rank computes on is refused", "[fake]") {
+  FakeCuda fakes;
+  fakes.write("gpu0.pci 0000:07:00.0\ngpu1.pci 0000:08:00.0\n");
+  const Segment segment = ok(Segment::create(2));
+  Target target = target_of(all_cases()[5]);
+  for (RankSlot& slot : segment.slots()) target.ranks.all.push_back({.slot = &slot});
+  const auto made = ok(gpu_throttle().prepare(target));  // nobody has said yet
+  segment.slots()[0].gpu.store(pci_number("0000:08:00.0"));
+  ok(gpu_throttle().prepare(target));
+  const Status started = made.fault->start();
+  REQUIRE_FALSE(started);
+  CHECK(contains(started.error().message, "GPU 0000:07:00.0: none of this node's ranks computes on it"));
+  segment.slots()[1].gpu.store(pci_number("0000:08:00.0"));
+  CHECK_FALSE(gpu_throttle().prepare(target));
+  segment.slots()[1].gpu.store(pci_number("0000:07:00.0"));
+  ok(made.fault->start());
+  ok(made.fault->stop());
+}
+
+TEST_CASE("loads of GPUs: what the libraries open gets neither standard input's number nor output's", "[fake]") {
+  const FakeCuda fakes;
+  for (const Case& one : all_cases()) {
+    const auto fault = prepared(one);
+    const Json pids = ok(fault->read()).details["pids"];
+    REQUIRE(pids.size() == 1);
+    for (const char* number : {"0", "1"})
+      CHECK(std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", pids[0].get<int>(), number)) == "/dev/null");
   }
 }
 
@@ -306,8 +382,10 @@ TEST_CASE("loads of GPUs: a GPU that is lost under it ends it, which is said", "
     CAPTURE(one.injector->info().name, one.given.dump());
     fakes.write("");
     const auto fault = prepared(one);
+    const Json before = ok(fault->counters());
     ok(fault->start());
     REQUIRE(comes_to_hold(*fault, 10 * kNsPerS));
+    CHECK(one.injector->acted(before, ok(fault->counters())));
     fakes.write("gpu0.return 719\n");
     Reading reading = ok(fault->read());
     for (int i = 0; i < 2000 && reading.holds; ++i) {
@@ -316,22 +394,48 @@ TEST_CASE("loads of GPUs: a GPU that is lost under it ends it, which is said", "
     }
     CHECK_FALSE(reading.holds);
     CHECK(contains(reading.details.value("problem", ""), "the GPU does not work any more"));
+    const std::int64_t lasted_ns = counter(*fault, "in_force_ns");
+    sleep_ms(20);
     ok(fault->stop());
     CHECK_FALSE(has_children());
+    // It did not act as it was to, which is known also afterwards.
+    CHECK(contains(ok(fault->read()).details.value("problem", ""), "the GPU does not work any more"));
+    CHECK(counter(*fault, "in_force_ns") == lasted_ns);
+    CHECK_FALSE(one.injector->acted(before, ok(fault->counters())));
+  }
+}
+
+TEST_CASE("loads of GPUs: one that somebody kills in the midst of it does not act, which is said", "[fake]") {
+  const FakeCuda fakes;
+  for (const Case& one : all_cases()) {
+    CAPTURE(one.injector->info().name, one.given.dump());
+    const auto fault = prepared(one);
+    const Json before = ok(fault->counters());
+    ok(fault->start());
+    REQUIRE(comes_to_hold(*fault, 10 * kNsPerS));
+    const pid_t worker = ok(fault->read()).details["pids"][0].get<int>();
+    REQUIRE(::kill(worker, SIGKILL) == 0);
+    siginfo_t ended{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(worker), &ended, WEXITED | WNOWAIT) == 0);
+    ok(fault->stop());
+    CHECK(contains(ok(fault->read()).details.value("problem", ""), "its process was killed, and not by grit"));
+    CHECK_FALSE(one.injector->acted(before, ok(fault->counters())));
   }
 }
 
 TEST_CASE("loads of GPUs: a driver that hangs keeps nobody waiting for long", "[fake]") {
   FakeCuda fakes;
   const Case one = all_cases()[2];
-  fakes.write("hang cudaMemcpyAsync#40+ 1000\n");
   const auto fault = prepared(one);
   ok(fault->start());
-  sleep_ms(200);
+  REQUIRE(comes_to_hold(*fault, 10 * kNsPerS));
+  fakes.write("hang cudaMemcpyAsync 1000\n");
+  for (std::int64_t last = -1; last != counter(*fault, one.amount); sleep_ms(200)) last = counter(*fault, one.amount);
   const std::int64_t before_ns = monotonic_ns();
   ok(fault->read());
   ok(fault->stop());
   CHECK(monotonic_ns() - before_ns < 2 * kNsPerS);
+  CHECK(ok(fault->read()).details.value("killed_at_work", false));  // it could not be let end its work
   CHECK_FALSE(has_children());
   fakes.write("hang cudaGetDeviceCount 1000\n");
   const auto hung = one.injector->prepare(target_of(one));

@@ -11,6 +11,7 @@
 //   fail N CODE                       the N-th call of all fails, over all processes, from 1 on, since there is a file
 //   fail_from N CODE                  PATH.count with a byte a call; fail_from: that one and all later ones
 //   gpu0.return CODE                  whatever is asked of this GPU fails
+//   gpu0.hang SECONDS                 whatever is asked of this GPU takes so long
 //   gpu0.KEY VALUE                    a figure; see the functions below
 //   gpu0.field.269 VALUE              of nvmlDeviceGetFieldValues, an unsigned number of 64 bits
 //   gpu0.field.269 +VALUE/s           one that grows with CLOCK_MONOTONIC
@@ -160,9 +161,15 @@ int enter(const char* function) {
 
 std::string key_of(Device device, const char* key) { return "gpu" + std::to_string(device->index) + "." + key; }
 
+int state_of(Device device) {
+  if (const auto seconds = value_of(key_of(device, "hang")))
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::strtod(seconds->c_str(), nullptr)));
+  return static_cast<int>(number_of(key_of(device, "return")).value_or(0));
+}
+
 int enter(const char* function, Device device) {
   const int code = enter(function);
-  return code != 0 ? code : static_cast<int>(number_of(key_of(device, "return")).value_or(0));
+  return code != 0 ? code : state_of(device);
 }
 
 std::string uuid_of(Device device) {
@@ -314,7 +321,7 @@ TOLD_BY_LIBRARY nvmlDeviceGetHandleByUUID(const char* uuid, Device* device) {
   if (const int code = enter(__func__)) return code;
   for (unsigned i = 0; i < kMostGpus && i < number_of("gpus").value_or(0); ++i) {
     *device = &fake().devices[i];
-    if (uuid_of(*device) == uuid) return static_cast<int>(number_of(key_of(*device, "return")).value_or(0));
+    if (uuid_of(*device) == uuid) return state_of(*device);
   }
   return not_found;
 }

@@ -32,6 +32,44 @@ std::string refusal_of(const Target& target) {
 
 void pause_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
+/// In a sysfs of its own: with a driver that is loaded, whose number is no other's, or without any that could be seen.
+void with_sysfs(bool has_driver, const std::function<void()>& body) {
+  test::in_namespaces([&] {
+    const test::Tmpfs sysfs("/sys", 0, nullptr);
+    if (has_driver) std::filesystem::create_directories("/sys/module/nvidia");
+    body();
+  });
+}
+
+/// Another agent, which has the GPUs of this target until it is let go.
+class OtherAgent {
+ public:
+  explicit OtherAgent(const Target& target) {
+    int line[2];
+    REQUIRE(::pipe(line) == 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const auto has_it = gpu_throttle().prepare(target);
+      const bool told = ::write(line[1], "x", 1) == 1;
+      while (has_it && told) ::pause();
+      ::_exit(1);
+    }
+    char ready = 0;
+    REQUIRE(::read(line[0], &ready, 1) == 1);
+    for (const int end : line) ::close(end);
+  }
+  OtherAgent(const OtherAgent&) = delete;
+  OtherAgent& operator=(const OtherAgent&) = delete;
+  ~OtherAgent() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = -1;
+};
+
 bool is_limited(const test::FakeGpus& gpus) { return gpus.setting("gpu1.limit_mw") == 455'000; }
 
 }  // namespace
@@ -93,9 +131,44 @@ TEST_CASE("gpu_throttle: clocks that were not locked yet, or by another driver t
   CHECK(gpus.setting("gpu0.lock_mhz") == 990);
   of_another["driver"] = "4711";
   gpus.set("gpu0.lock_mhz", 1700), gpus.set("gpu1.lock_mhz", 0);
-  ok(gpu_throttle().revert(of_another));
+  with_sysfs(true, [&] { ok(gpu_throttle().revert(of_another)); });
   CHECK(gpus.setting("gpu0.lock_mhz") == 1700);
   CHECK(gpus.setting("gpu1.lock_mhz") == 0);
+}
+
+TEST_CASE("gpu_throttle: clocks are put back where nobody can see whether the driver is another one") {
+  test::FakeGpus gpus;
+  gpus.write(kBusyGpus);
+  for (const bool was_seen : {true, false}) {
+    Json undo =
+        test::record_of_killed(test::gpu_clocks({{"site_lock", "none"}}), [](Fault& fault) { ok(fault.start()); });
+    CHECK(gpus.setting("gpu0.lock_mhz") == 990);
+    undo["driver"] = was_seen ? "4711" : "";
+    with_sysfs(!was_seen, [&] { REQUIRE(ok(gpu_throttle().revert(undo)) == Reverted::put_back); });
+    for (const char* lock : {"gpu0.lock_mhz", "gpu1.lock_mhz"}) CHECK(gpus.setting(lock) == 0);
+  }
+}
+
+TEST_CASE("gpu_throttle: one of several stages has a GPU when it starts, whichever agent has taken it meanwhile") {
+  test::FakeGpus gpus;
+  gpus.write(kBusyGpus);
+  const test::EnvironmentVariable local("GRIT_LOCAL_CLUSTER", "1");
+  const Target target = test::gpu_power({{"gpu", "1"}});
+  Prepared first = ok(gpu_throttle().prepare(target));
+  const Prepared later = ok(gpu_throttle().prepare(target));  // of the same agent
+  first.fault.reset();
+  {
+    const OtherAgent other(target);
+    const Status refused = later.fault->start();
+    REQUIRE_FALSE(refused);
+    CHECK(contains(refused.error().message, "a fault of another run of this machine has it"));
+    CHECK_FALSE(is_limited(gpus));
+    ok(later.fault->stop());
+  }
+  ok(later.fault->start());
+  CHECK(is_limited(gpus));
+  ok(later.fault->stop());
+  CHECK_FALSE(is_limited(gpus));
 }
 
 TEST_CASE("gpu_throttle: where nothing is written down of a GPU, its clocks are put back") {
@@ -113,25 +186,14 @@ TEST_CASE("gpu_throttle: two faults of one machine do not have a GPU at one time
   gpus.write(kBusyGpus);
   const test::EnvironmentVariable local("GRIT_LOCAL_CLUSTER", "1");
   const Target first = test::gpu_power({{"gpu", "0"}}), second = test::gpu_power({{"gpu", "1"}});
-  int line[2];
-  REQUIRE(::pipe(line) == 0);
-  const pid_t other = ::fork();
-  if (other == 0) {
-    const auto has_it = gpu_throttle().prepare(first);
-    const bool told = ::write(line[1], "x", 1) == 1;
-    while (has_it && told) ::pause();
-    ::_exit(1);
+  {
+    const OtherAgent other(first);
+    const std::string why = refusal_of(test::gpu_clocks({{"gpu", "0"}}));
+    CHECK(contains(why, "GPU GPU-fake-0: a fault of another run of this machine has it"));
+    CHECK(contains(why, fmt::format("(process {} on ", other.pid())));
+    CHECK(contains(gpu_throttle().why_unavailable(first).value_or("it can"), "another run of this machine has it"));
+    ok(gpu_throttle().prepare(second));
   }
-  char ready = 0;
-  REQUIRE(::read(line[0], &ready, 1) == 1);
-  const std::string why = refusal_of(test::gpu_clocks({{"gpu", "0"}}));
-  CHECK(contains(why, "GPU GPU-fake-0: a fault of another run of this machine has it"));
-  CHECK(contains(why, fmt::format("(process {} on ", other)));
-  CHECK(contains(gpu_throttle().why_unavailable(first).value_or("it can"), "another run of this machine has it"));
-  ok(gpu_throttle().prepare(second));
-  ::kill(other, SIGKILL);
-  REQUIRE(::waitpid(other, nullptr, 0) == other);
-  for (const int end : line) ::close(end);
   ok(gpu_throttle().prepare(first));
   // One that was killed and has left its limit has it until that is taken off; the driver's default is no reason.
   const Json undo = test::record_of_killed(first, [](Fault& fault) { ok(fault.start()); });
@@ -163,9 +225,34 @@ TEST_CASE("gpu_claim: what is written down is of one record, and of one driver")
   CHECK_FALSE(ok(ok(GpuClaim::open("GPU-a", "other", "driver 1")).may_be_set()));
   mine = ok(GpuClaim::open("GPU-a", "mine", "driver 1"));  // with the process that had it, the lock goes
   CHECK(contains(ok(GpuClaim::open("GPU-a", "other", "driver 1")).take().error().message, "not taken off yet"));
+  CHECK(contains(ok(GpuClaim::open("GPU-a", "other", "")).take().error().message, "not taken off yet"));  // not seen
   GpuClaim later = ok(GpuClaim::open("GPU-a", "other", "driver 2"));  // what the first driver was told has gone with it
   ok(later.take());
   CHECK_FALSE(ok(mine.may_be_set()));
+}
+
+TEST_CASE("gpu_claim: a GPU that the same agent has is not waited for, and taken when it is let go") {
+  test::FakeGpus gpus;
+  std::vector<GpuClaim> firsts;
+  for (int i = 0; i < 10; ++i) {
+    firsts.push_back(ok(GpuClaim::open(fmt::format("GPU-{}", i), "first", "")));
+    ok(firsts.back().take());
+  }
+  const std::int64_t begun_ns = monotonic_ns();
+  for (int i = 0; i < 10; ++i) ok(ok(GpuClaim::open(fmt::format("GPU-{}", i), "second", "")).take());
+  CHECK(monotonic_ns() - begun_ns < 2 * kNsPerS);
+  GpuClaim second = ok(GpuClaim::open("GPU-0", "second", ""));
+  ok(second.take());
+  firsts.clear();
+  ok(second.take());  // now it has it
+  const pid_t other = ::fork();
+  if (other == 0) {
+    auto claim = GpuClaim::open("GPU-0", "third", "");
+    ::_exit(claim && !claim->take() ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(other, &status, 0) == other);
+  CHECK(status == 0);
 }
 
 TEST_CASE("gpu_throttle: what happens on a GPU that no rank computes on does not act") {
@@ -185,8 +272,10 @@ TEST_CASE("gpu_throttle: what happens on a GPU that no rank computes on does not
     ok(made.fault->stop());
     CHECK_FALSE(gpu_throttle().acted(before, ok(made.fault->counters())));
   }
-  // Before a rank has said which GPU it has, nobody knows; when it has, the fault is not started.
-  for (const std::size_t rank : {0U, 1U}) slot(rank)->gpu.store(0);
+  // Before all ranks have said which GPU they have, the fault is made; when one has, and not it, it is not started.
+  slot(1)->gpu.store(0);
+  ok(gpu_throttle().prepare(test::gpu_with(target, {{"gpu", "1"}})));
+  slot(0)->gpu.store(0);
   const Prepared later = ok(gpu_throttle().prepare(test::gpu_with(target, {{"gpu", "1"}})));
   slot(0)->gpu.store(pci_number("0000:00:00.0"));
   CHECK(contains(later.fault->start().error().message, "none of this node's ranks computes on it"));

@@ -86,6 +86,8 @@ TEST_CASE("loads of GPUs: a plan refuses what cannot be") {
     const auto resolved = ok(load->resolve({}, {}, node, load_params(*load, {{"gpu", "GPU-b"}})));
     CHECK(resolved == Json{{"gpu", "0000:81:00.0"}});
   }
+  const Params share_of_one = load_params(gpu_throttle(), {{"mechanism", "sm_share"}, {"gpu", "0000:81:00.0"}});
+  ok(gpu_throttle().resolve_device(node, share_of_one));
   CHECK(contains(said(gpu_contention(), node, {{"resource", "l2"}}), "resource"));
   CHECK(contains(said(gpu_contention(), node, {{"share", 0.001}}), "share"));
   CHECK(contains(said(pcie_contention(), node, {{"share", 1.5}}), "share"));
@@ -94,6 +96,20 @@ TEST_CASE("loads of GPUs: a plan refuses what cannot be") {
   CHECK(contains(said(gpu_memory_pressure(), node, {{"free", 8 * kGiB}, {"free_share", 0.5}}), "either `free`"));
   CHECK(contains(said(gpu_memory_pressure(), node, {{"free", kGiB / 2}}), "must be 1073741824 bytes at least"));
   CHECK(contains(said(gpu_memory_pressure(), node, {{"free_share", 0.02}}), "free_share"));
+}
+
+TEST_CASE("loads of GPUs: what the driver counts is settled in the plan, whatever CUDA_VISIBLE_DEVICES leaves") {
+  const auto resolved = [](const Node& node, const char* gpu) {
+    return ok(gpu_contention().resolve({}, {}, node, load_params(gpu_contention(), {{"gpu", gpu}})));
+  };
+  Node node = node_with_gpus(18);
+  CHECK(resolved(node, "1") == Json{{"gpu", "0000:81:00.0"}});
+  CHECK(resolved(node, "0000:81:00.0") == Json{{"gpu", "0000:81:00.0"}});
+  CHECK(resolved(node, "all") == Json{{"gpu", "all"}, {"gpus", 2}});
+  CHECK(resolved(Node{}, "1") == Json{{"gpu", "1"}});
+  CHECK(resolved(Node{}, "all") == Json{{"gpu", "all"}});
+  node.gpus[1].mig = true;  // CUDA shows one instance of all
+  CHECK(resolved(node, "all") == Json{{"gpu", "all"}});
 }
 
 TEST_CASE("gpu_contention of NVLink is refused where the driver shows none") {

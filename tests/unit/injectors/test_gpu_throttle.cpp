@@ -249,6 +249,47 @@ TEST_CASE("gpu_throttle: a driver that hangs under it is left, and another proce
   CHECK(contains(refusal(power()), "the process that asks NVIDIA's library has ended"));
 }
 
+TEST_CASE("gpu_throttle: one GPU that hangs does not keep the others limited") {
+  test::FakeGpus gpus;
+  gpus.write(kBusy);
+  const Prepared made = ok(gpu_throttle().prepare(power()));
+  ok(made.fault->start());
+  gpus.write(kBusy + "gpu0.hang 60\n");
+  for (int i = 0; i < 2; ++i) {  // with the process that set it, and then with another one a GPU
+    const Status stopped = made.fault->stop();
+    REQUIRE_FALSE(stopped);
+    CHECK(contains(stopped.error().message, "did not answer within 5000 ms"));
+  }
+  CHECK(gpus.setting("gpu0.limit_mw") == 490'000);
+  CHECK(gpus.setting("gpu1.limit_mw") == 649'777);
+  gpus.write(kBusy);
+  ok(made.fault->stop());
+  check_as_before(gpus);
+
+  const Json undo = test::record_of_killed(clocks(), [](Fault& fault) { ok(fault.start()); });
+  gpus.write(kBusy + "gpu0.hang 60\n");
+  CHECK_FALSE(gpu_throttle().revert(undo));
+  CHECK(gpus.setting("gpu0.lock_mhz") == 990);
+  CHECK(gpus.setting("gpu1.lock_mhz") == 0);
+  gpus.write(kBusy);
+  CHECK(ok(gpu_throttle().revert(undo)) == Reverted::put_back);
+  check_as_before(gpus);
+}
+
+TEST_CASE("gpu_throttle: the time in which a question was answered is not counted from one look") {
+  test::FakeGpus gpus;
+  gpus.write(kBusy);
+  const Prepared made = ok(gpu_throttle().prepare(clocks()));
+  ok(made.fault->start());
+  gpus.write(kBusy + "hang nvmlDeviceGetClockInfo 0.5\n");  // a look at both takes a second
+  wait(2500);
+  gpus.write(kBusy);
+  const std::int64_t throttled_ns = ok(made.fault->counters())["throttled_ns"].get<std::int64_t>();
+  ok(made.fault->stop());
+  CHECK(throttled_ns > 0);
+  CHECK(throttled_ns < 1500 * kNsPerMs);  // of both; all of the time would be 5 s
+}
+
 TEST_CASE("gpu_throttle: after a kill the record alone puts everything back, once or twice, on this boot only") {
   test::FakeGpus gpus;
   for (const Target& target : {power(), clocks()}) {

@@ -60,6 +60,10 @@ TEST_CASE("nvml: a driver that is loaded is told from one that is not, and from 
   std::filesystem::rename(modules / "nvidia", modules / "before");  // whose number is then no other's
   std::filesystem::create_directory(modules / "nvidia");
   CHECK(loaded_nvidia_driver(directory.path()) != first);
+  CHECK(is_another_driver(first, loaded_nvidia_driver(directory.path())));
+  CHECK_FALSE(is_another_driver(first, first));
+  CHECK_FALSE(is_another_driver(first, ""));  // it cannot be seen
+  CHECK_FALSE(is_another_driver("", first));
 }
 
 TEST_CASE("nvml: a file that is no such library, and as root one that others can write") {

@@ -81,12 +81,14 @@ void check_product(dim3, dim3, const float* product, std::uint32_t size, float s
   }
 }
 
-/// All blocks at once, each on a multiprocessor of its own; nothing is away.
+/// All blocks at once, each on a multiprocessor of its own; what the host sleeps longer is another process's turn.
 void occupy(dim3 grid, dim3, std::uint64_t length_ns, grit_occupied* occupied) {
   const auto begin = std::chrono::steady_clock::now();
   keep_to(begin, static_cast<double>(length_ns) / 1e9);
-  const auto held_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin);
-  occupied->held_ns += grid.x * static_cast<std::uint64_t>(held_ns.count());
+  const auto slept = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin);
+  const auto took_ns = static_cast<std::uint64_t>(slept.count()), held_ns = std::min(took_ns, length_ns);
+  occupied->held_ns += grid.x * held_ns;
+  occupied->away_ns += grid.x * (took_ns - held_ns);
   occupied->blocks += grid.x;
   for (unsigned i = 0; i < grid.x; ++i) occupied->seen[i / 64] |= std::uint64_t{1} << (i % 64);
 }

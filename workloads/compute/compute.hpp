@@ -67,8 +67,8 @@ int cuda_product_size(double step_flops);
 /// Of the GPU's memory, for operands of up to 4 bytes an element and the result.
 double cuda_product_bytes(int size);
 /// Matrix products on a GPU, operands of `type`, or fp8 (E4M3) instead, and sums in fp32, size x size; every 63rd is
-/// checked, element by element. The host polls while the device works. `device` outlives it. Error (unavailable): the
-/// device has no such products or no memory for them.
+/// checked, element by element. They are late (Compute::is_late()): only finish() waits for them, by polling. `device`
+/// outlives it. Error (unavailable): the device has no such products or no memory for them.
 Result<std::unique_ptr<Compute>> make_cuda_compute(CudaDevice& device, DataType type, bool is_fp8, int size);
 
 }  // namespace grit
